@@ -1,0 +1,177 @@
+//! The nouns of the pipeline: what is asked, what came back, and what a failure says about the cloud's state.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::retry::Deadline;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// What sending a call twice would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It only reads.
+    Safe,
+    /// Twice is as good as once.
+    Idempotent,
+    /// Twice would make, or pay for, a second thing.
+    Once,
+}
+
+/// One request, with all that is needed to send it, send it again, or know that it must not be.
+#[derive(Debug, Clone)]
+pub(crate) struct Call<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) class: Class,
+    pub(crate) method: Method,
+    /// Below the endpoint's base, with a leading `/`.
+    pub(crate) path: Cow<'a, str>,
+    pub(crate) query: Vec<(&'static str, Cow<'a, str>)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// What a "not found" is about: the type and the id.
+    pub(crate) subject: Option<(&'static str, &'a str)>,
+    /// Another base than the client's, for clouds with an endpoint per region or service.
+    pub(crate) base: Option<&'a str>,
+    /// Replaces the client's usual total deadline.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(operation: &'static str, class: Class, method: Method, path: impl Into<Cow<'a, str>>) -> Self {
+        Self {
+            operation,
+            class,
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            subject: None,
+            base: None,
+            deadline: None,
+        }
+    }
+
+    pub(crate) fn get(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(operation, Class::Safe, Method::GET, path)
+    }
+
+    pub(crate) fn delete(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(operation, Class::Idempotent, Method::DELETE, path)
+    }
+
+    /// A POST that must not be sent twice.
+    pub(crate) fn once(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(operation, Class::Once, Method::POST, path)
+    }
+
+    pub(crate) fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(crate) fn body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    pub(crate) fn json(self, body: &impl Serialize) -> ProviderResult<Self> {
+        let body = serde_json::to_vec(body).map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
+        Ok(self.body("application/json", body))
+    }
+
+    pub(crate) fn about(mut self, resource_type: &'static str, id: &'a str) -> Self {
+        self.subject = Some((resource_type, id));
+        self
+    }
+
+    pub(crate) fn base(mut self, base: &'a str) -> Self {
+        self.base = Some(base);
+        self
+    }
+
+    pub(crate) fn until(mut self, deadline: Deadline) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+/// A whole reply.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Reads the body as JSON. The error tells where it stops being readable, never what stands there.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let what = match error.classify() {
+                serde_json::error::Category::Data => "is not of the expected form",
+                serde_json::error::Category::Eof => "ends too early",
+                _ => "is not JSON",
+            };
+            self.unreadable(&format!("{what} at line {line}, column {column}"))
+        })
+    }
+
+    /// A success whose body cannot be used.
+    pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
+        let kind = self.header("content-type").unwrap_or("no content type");
+        let (status, bytes) = (self.status, self.body.len());
+        ProviderError::api(status, format!("the reply ({bytes} bytes, {kind}) {what}; check that the endpoint is the API's"))
+    }
+}
+
+/// A failed call, by what it says about the cloud's state.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request never reached the cloud.
+    NotSent(ProviderError),
+    /// The cloud said that it did not do it.
+    Rejected(ProviderError),
+    /// It may or may not have been done.
+    Unknown(ProviderError),
+}
+
+impl Failure {
+    pub(crate) fn error(&self) -> &ProviderError {
+        match self {
+            Self::NotSent(error) | Self::Rejected(error) | Self::Unknown(error) => error,
+        }
+    }
+}
+
+/// For calls that may be repeated, the distinction does not matter to the caller.
+impl From<Failure> for ProviderError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent(error) | Failure::Rejected(error) | Failure::Unknown(error) => error,
+        }
+    }
+}

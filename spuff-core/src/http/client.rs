@@ -1,0 +1,184 @@
+//! Sends calls: the whole order of the pipeline stands in [`HttpClient::send`] and [`HttpClient::attempt`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use reqwest::redirect;
+use tracing::{Instrument, debug, debug_span};
+
+use super::call::{Call, Failure, Reply};
+use super::endpoint::Endpoint;
+use super::retry::{Backoff, Deadline};
+use super::status::{self, Refusal};
+use super::{secret, tls};
+use crate::provider::config::{ProviderConfig, ProviderTimeouts};
+use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
+
+/// The most bytes of a reply that are read: far above the largest page of any cloud.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+/// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is being closed.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a cloud wants requests signed, and how it words a refusal.
+pub(crate) trait Dialect: Send + Sync {
+    fn provider(&self) -> &'static str;
+
+    /// Adds the credentials, as sensitive headers. Called anew for each attempt.
+    fn authorize<'a>(&'a self, head: &'a mut Parts, body: &'a [u8]) -> Pin<Box<dyn Future<Output = ProviderResult<()>> + Send + 'a>>;
+
+    /// Reads what an unsuccessful reply says.
+    fn refusal(&self, reply: &Reply) -> Refusal;
+}
+
+/// A pooled client for one account at one endpoint.
+pub(crate) struct HttpClient {
+    client: reqwest::Client,
+    endpoint: Endpoint,
+    dialect: Box<dyn Dialect>,
+    timeouts: ProviderTimeouts,
+}
+
+impl HttpClient {
+    pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
+        let client = client_for(&endpoint, config)?;
+        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts })
+    }
+
+    pub(crate) fn timeouts(&self) -> &ProviderTimeouts {
+        &self.timeouts
+    }
+
+    /// Sends a call, and again as long as that is safe, promising, and within the deadline.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        let deadline = call.deadline.unwrap_or_else(|| Deadline::after(self.timeouts.http_request * 2));
+        let mut backoff = Backoff::new();
+        loop {
+            let failure = match self.attempt(call, deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
+                return Err(failure);
+            };
+            debug!(operation = call.operation, error = %failure.error(), ?pause, "sending again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends a call that may be repeated and does not care in which way it failed.
+    pub(crate) async fn ask(&self, call: &Call<'_>) -> ProviderResult<Reply> {
+        Ok(self.send(call).await?)
+    }
+
+    async fn attempt(&self, call: &Call<'_>, deadline: Deadline) -> Result<Reply, Failure> {
+        let mut head = self.head(call).map_err(Failure::NotSent)?;
+        self.dialect.authorize(&mut head, &call.body).await.map_err(Failure::NotSent)?;
+        let secrets = secret::sent_with(&head.headers);
+        let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);
+        let reply = self.exchange(call, head, deadline).instrument(span).await?;
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let refusal = self.dialect.refusal(&reply);
+        Err(status::classify(self.dialect.provider(), call, &reply, refusal, &secrets))
+    }
+
+    fn head(&self, call: &Call<'_>) -> ProviderResult<Parts> {
+        let mut uri = String::from(call.base.unwrap_or(self.endpoint.as_str()));
+        uri.push_str(&call.path);
+        if !call.query.is_empty() {
+            uri.push('?');
+            uri.push_str(&encode(&call.query));
+        }
+        let mut request = http::Request::builder().method(call.method.clone()).uri(uri);
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(call.headers.clone());
+        }
+        let request = request.body(()).map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
+        Ok(request.into_parts().0)
+    }
+
+    async fn exchange(&self, call: &Call<'_>, head: Parts, deadline: Deadline) -> Result<Reply, Failure> {
+        let began = std::time::Instant::now();
+        let failed = |error: reqwest::Error| {
+            debug!(elapsed = ?began.elapsed(), "no reply");
+            if error.is_connect() || error.is_builder() {
+                Failure::NotSent(ProviderError::Network(NetworkError::new("cannot connect", error.without_url())))
+            } else if error.is_timeout() {
+                Failure::Unknown(ProviderError::timeout(call.operation, began.elapsed()))
+            } else {
+                Failure::Unknown(ProviderError::Network(NetworkError::new("the reply did not arrive", error.without_url())))
+            }
+        };
+        let request = http::Request::from_parts(head, reqwest::Body::from(call.body.clone()));
+        let mut request = reqwest::Request::try_from(request).map_err(failed)?;
+        *request.timeout_mut() = Some(deadline.remaining().min(self.timeouts.http_request));
+        let mut response = self.client.execute(request).await.map_err(failed)?;
+
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                let limit = MAX_BODY / (1024 * 1024);
+                let error = ProviderError::api(status, format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"));
+                return Err(Failure::Unknown(error));
+            }
+            append(&mut body, chunk);
+        }
+        debug!(status, bytes = body.len(), elapsed = ?began.elapsed(), "reply");
+        Ok(Reply { status, headers, body: body.freeze() })
+    }
+}
+
+/// Most replies come as one chunk: that one is taken over, not copied.
+fn append(body: &mut BytesMut, chunk: Bytes) {
+    match chunk.try_into_mut() {
+        Ok(chunk) if body.is_empty() => *body = chunk,
+        Ok(chunk) => body.extend_from_slice(&chunk),
+        Err(chunk) => body.extend_from_slice(&chunk),
+    }
+}
+
+/// `name=value` pairs, percent-encoded with `%20` for a space, as every cloud here reads them.
+pub(crate) fn encode<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(percent(name.as_ref()));
+        text.push('=');
+        text.extend(percent(value.as_ref()));
+    }
+    text
+}
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn percent(value: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(value, RESERVED)
+}
+
+/// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
+fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")"))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .connect_timeout(CONNECT_TIMEOUT.min(config.timeouts.http_request))
+        .tls_backend_preconfigured(tls::config(endpoint, config.ca_file.as_deref())?);
+    if endpoint.is_loopback() {
+        builder = builder.no_proxy();
+    } else {
+        builder = builder.https_only(true);
+    }
+    builder.build().map_err(|error| ProviderError::Network(NetworkError::new("cannot set up the HTTP client", error)))
+}

@@ -1,0 +1,88 @@
+//! Reads every page of a list, and stops even when the cloud never says "last".
+
+use std::collections::HashSet;
+use std::future::Future;
+
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// More pages than any account can fill.
+const MAX_PAGES: u32 = 10_000;
+
+/// Where to read on. The first page is `Number(1)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    Number(u32),
+    Token(String),
+}
+
+/// One page, and where the next one is.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<Next>,
+}
+
+/// Every item once, in the cloud's order. An item that is seen again because the list shifted while it was read is left
+/// out by its `key`.
+///
+/// Numbered pages end at one that brings nothing new; pages behind a token may be empty and still go on.
+pub(crate) async fn all_pages<T, F>(operation: &'static str, key: impl Fn(&T) -> String, mut fetch: impl FnMut(Next) -> F) -> ProviderResult<Vec<T>>
+where
+    F: Future<Output = ProviderResult<Page<T>>>,
+{
+    let mut seen = HashSet::new();
+    let mut items = Vec::new();
+    let mut at = Next::Number(1);
+    for _ in 0..MAX_PAGES {
+        let page = fetch(at.clone()).await?;
+        let before = items.len();
+        items.extend(page.items.into_iter().filter(|item| seen.insert(key(item))));
+        match page.next {
+            None => return Ok(items),
+            Some(Next::Number(_)) if items.len() == before => return Ok(items),
+            Some(next) if next == at => return Err(endless(operation)),
+            Some(next) => at = next,
+        }
+    }
+    Err(endless(operation))
+}
+
+fn endless(operation: &str) -> ProviderError {
+    ProviderError::Other { message: format!("{operation}: the cloud's list does not end; its pages point at each other") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn walk(pages: Vec<Page<u32>>) -> (ProviderResult<Vec<u32>>, u32) {
+        let mut pages = pages.into_iter();
+        let mut reads = 0;
+        let result = all_pages("test", u32::to_string, |_| {
+            reads += 1;
+            let page = pages.next().unwrap_or(Page { items: vec![], next: Some(Next::Number(reads + 1)) });
+            async move { Ok(page) }
+        })
+        .await;
+        (result, reads)
+    }
+
+    #[tokio::test]
+    async fn follows_numbers_and_tokens_to_the_end() {
+        let number = |items, next| Page { items, next: Some(Next::Number(next)) };
+        let (items, reads) = walk(vec![number(vec![1, 2], 2), number(vec![2, 3], 3), Page { items: vec![4], next: None }]).await;
+        assert_eq!((items.unwrap(), reads), (vec![1, 2, 3, 4], 3));
+        let token = |items, next: &str| Page { items, next: Some(Next::Token(next.to_string())) };
+        let (items, reads) = walk(vec![token(vec![1], "a"), token(vec![], "b"), Page { items: vec![2], next: None }]).await;
+        assert_eq!((items.unwrap(), reads), (vec![1, 2], 3));
+    }
+
+    #[tokio::test]
+    async fn does_not_run_in_circles() {
+        let (items, reads) = walk(vec![Page { items: vec![1], next: Some(Next::Number(2)) }]).await;
+        assert_eq!((items.unwrap(), reads), (vec![1], 2));
+        let circle = || Page { items: vec![], next: Some(Next::Token("a".to_string())) };
+        let (items, reads) = walk(vec![circle(), circle(), circle()]).await;
+        assert!(items.is_err() && reads == 2);
+    }
+}

@@ -1,0 +1,149 @@
+//! Whether to send again, and when: decided by what failed, and by what sending twice would do.
+
+use std::time::{Duration, SystemTime};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::call::{Class, Failure};
+use crate::provider::error::ProviderError;
+
+/// What to wait after a 429 that does not say how long: the clouds refill by the second.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// A point in time that everything inside a verb must keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    began: Instant,
+    end: Instant,
+}
+
+impl Deadline {
+    pub(crate) fn after(limit: Duration) -> Self {
+        let began = Instant::now();
+        // A limit beyond the clock's range is as good as a year.
+        let end = began.checked_add(limit).unwrap_or(began + Duration::from_secs(365 * 86_400));
+        Self { began, end }
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) fn remaining(self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        self.remaining().is_zero()
+    }
+}
+
+/// The pauses of one call.
+pub(super) struct Backoff(ExponentialBackoff);
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        let builder = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(20))
+            .without_max_times();
+        Self(builder.build())
+    }
+
+    /// How long to wait before sending again, or `None` when that is not safe, not promising, or too late.
+    pub(super) fn pause(&mut self, class: Class, failure: &Failure, deadline: Deadline) -> Option<Duration> {
+        let error = failure.error();
+        let promising = match failure {
+            Failure::NotSent(error) | Failure::Rejected(error) => error.is_retryable(),
+            Failure::Unknown(error) => class != Class::Once && error.is_retryable(),
+        };
+        if !promising {
+            return None;
+        }
+        // Full jitter: anything from nothing to the exponential delay.
+        let jitter = self.0.next()?.mul_f64(fastrand::f64());
+        let asked = match error {
+            ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(UNTOLD),
+            _ => error.retry_after().unwrap_or_default(),
+        };
+        let pause = asked.saturating_add(jitter);
+        (pause < deadline.remaining()).then_some(pause)
+    }
+}
+
+/// The `Retry-After` header, in seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::error::NetworkError;
+
+    fn network() -> ProviderError {
+        ProviderError::Network(NetworkError::new("broke off", "test"))
+    }
+
+    #[test]
+    fn a_once_call_is_repeated_only_when_it_was_not_carried_out() {
+        let limited = || ProviderError::RateLimit { retry_after: None };
+        let busy = || ProviderError::conflict("locked", true);
+        let table: [(Failure, bool, bool); 8] = [
+            (Failure::NotSent(network()), true, true),
+            (Failure::Rejected(limited()), true, true),
+            (Failure::Rejected(busy()), true, true),
+            (Failure::Rejected(ProviderError::conflict("taken", false)), false, false),
+            (Failure::Rejected(ProviderError::capacity("none left")), false, false),
+            (Failure::Unknown(network()), true, false),
+            (Failure::Unknown(ProviderError::unavailable("502")), true, false),
+            (Failure::Unknown(ProviderError::timeout("x", Duration::ZERO)), true, false),
+        ];
+        for (failure, safe, once) in table {
+            let again = |class| Backoff::new().pause(class, &failure, Deadline::after(Duration::from_secs(60))).is_some();
+            assert_eq!(again(Class::Safe), safe, "{failure:?}");
+            assert_eq!(again(Class::Idempotent), safe, "{failure:?}");
+            assert_eq!(again(Class::Once), once, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_beyond_the_deadline_is_not_begun() {
+        let failure = Failure::Rejected(ProviderError::RateLimit { retry_after: Some(Duration::from_secs(3600)) });
+        assert_eq!(Backoff::new().pause(Class::Safe, &failure, Deadline::after(Duration::from_secs(60))), None);
+    }
+
+    #[test]
+    fn pauses_grow_and_keep_what_the_cloud_asked_for() {
+        let failure = Failure::Rejected(ProviderError::RateLimit { retry_after: Some(Duration::from_secs(3)) });
+        let mut backoff = Backoff::new();
+        for _ in 0..20 {
+            let pause = backoff.pause(Class::Once, &failure, Deadline::after(Duration::from_secs(600))).unwrap();
+            assert!(pause >= Duration::from_secs(3) && pause <= Duration::from_secs(23), "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn reads_seconds_and_dates() {
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2026 07:28:00 GMT").unwrap();
+        for (text, expected) in [
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("Wed, 21 Oct 2026 07:28:30 GMT", Some(30)),
+            ("Wed, 21 Oct 2026 07:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::header::RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
+        }
+    }
+}

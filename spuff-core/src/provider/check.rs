@@ -1,0 +1,80 @@
+//! Checks of what a caller gave, made before anything is sent. The limits themselves are in the rooms: they differ.
+
+use super::error::{ProviderError, ProviderResult};
+
+/// A value that the cloud needs.
+pub(super) fn required(field: &str, value: &str) -> ProviderResult<()> {
+    if value.trim().is_empty() { Err(ProviderError::invalid_config(field, "empty; it is required")) } else { Ok(()) }
+}
+
+/// No more than `limit` of a `unit`.
+pub(super) fn at_most(field: &str, actual: usize, limit: usize, unit: &str, way_out: &str) -> ProviderResult<()> {
+    if actual <= limit {
+        return Ok(());
+    }
+    Err(ProviderError::invalid_config(field, format!("{actual} {unit}, but the limit is {limit}; {way_out}")))
+}
+
+/// A name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with a letter or digit.
+pub(super) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult<()> {
+    required(field, name)?;
+    at_most(field, name.len(), limit, "characters", "shorten it")?;
+    let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    if let Some(wrong) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))) {
+        let message = format!("{name:?} holds {wrong:?}, but becomes a host name: use letters, digits, '-' and '.'");
+        return Err(ProviderError::invalid_config(field, message));
+    }
+    if !alphanumeric(bytes.first()) || !alphanumeric(bytes.last()) {
+        return Err(ProviderError::invalid_config(field, format!("{name:?} must begin and end with a letter or digit")));
+    }
+    Ok(())
+}
+
+/// A region, location, size or type: a short word in the cloud's own spelling.
+pub(super) fn slug(field: &str, value: &str) -> ProviderResult<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if value.chars().all(allowed) && value.len() <= 64 {
+        return Ok(());
+    }
+    Err(ProviderError::invalid_config(field, format!("{value:?} cannot be one: use the cloud's own word, such as it stands in its price list")))
+}
+
+/// The id of a cloud that counts its things.
+pub(super) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
+    let digits = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    id.parse().ok().filter(|_| digits).ok_or_else(|| {
+        ProviderError::invalid_config(field, format!("{id:?} is not an id of {provider}, whose ids are whole numbers; it may belong to another provider"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names() {
+        for name in ["a", "web-1", "a.b.example", "0x"] {
+            assert!(host_name("name", name, 63).is_ok(), "{name}");
+        }
+        for name in ["", " ", "web_1", "-a", "a-", ".a", "wéb", "a b", &"a".repeat(64)] {
+            let error = host_name("name", name, 63).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "name"), "{name}");
+        }
+        assert!(host_name("name", "web_1", 63).unwrap_err().to_string().contains("'_'"));
+    }
+
+    #[test]
+    fn ids_are_digits_only() {
+        assert_eq!(numeric_id("hetzner", "id", "9007199254740993").unwrap(), 9_007_199_254_740_993);
+        for id in ["", "i-0abc", "+1", "-1", "1.0", " 1", "99999999999999999999"] {
+            assert!(numeric_id("hetzner", "id", id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn limits_name_both_numbers() {
+        let error = at_most("user_data", 71_680, 65_536, "bytes", "compress it").unwrap_err().to_string();
+        assert!(error.contains("71680") && error.contains("65536") && error.contains("compress it"), "{error}");
+    }
+}

@@ -1,0 +1,417 @@
+//! What a caller says: which machine, from which image, at which provider, and how long to wait.
+//!
+//! Stands on the error type. Values are checked by the provider that is asked, against its own limits.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::Infallible;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::error::{ProviderError, ProviderResult};
+
+/// A machine to be started.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{ImageSpec, InstanceRequest};
+///
+/// let request = InstanceRequest::new("web-1", "fsn1", "cx22")
+///     .with_image(ImageSpec::Debian("12".to_string()))
+///     .with_label("env", "prod");
+/// assert_eq!(request.image.to_string(), "debian:12");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceRequest {
+    /// The machine's name; on most clouds also its host name, so letters, digits, `-` and `.` only.
+    pub name: String,
+    /// The region or location. Empty: the provider's default.
+    pub region: String,
+    /// The size or type.
+    pub size: String,
+    /// The image to boot from.
+    pub image: ImageSpec,
+    /// A cloud-init document or script, as plain text.
+    pub user_data: Option<String>,
+    /// Labels; `managed-by=spuff` is always added.
+    pub labels: HashMap<String, String>,
+    /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every key of the account.
+    pub ssh_keys: Vec<String>,
+    /// A key of the caller's own that stands for this one machine.
+    pub idempotency_key: Option<String>,
+}
+
+impl InstanceRequest {
+    /// A request with the default image, no labels and no keys.
+    pub fn new(name: impl Into<String>, region: impl Into<String>, size: impl Into<String>) -> Self {
+        Self { name: name.into(), region: region.into(), size: size.into(), ..Self::default() }
+    }
+
+    /// Sets the image.
+    #[must_use]
+    pub fn with_image(mut self, image: ImageSpec) -> Self {
+        self.image = image;
+        self
+    }
+
+    /// Sets the cloud-init document or script.
+    #[must_use]
+    pub fn with_user_data(mut self, user_data: impl Into<String>) -> Self {
+        self.user_data = Some(user_data.into());
+        self
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn with_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Replaces the labels.
+    #[must_use]
+    pub fn with_labels(mut self, labels: HashMap<String, String>) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    /// Adds an SSH key, by id, name or fingerprint.
+    #[must_use]
+    pub fn with_ssh_key(mut self, key: impl Into<String>) -> Self {
+        self.ssh_keys.push(key.into());
+        self
+    }
+
+    /// Sets the key that stands for this one machine.
+    #[must_use]
+    pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+/// `user_data` is shown by its length only: it often holds secrets.
+impl fmt::Debug for InstanceRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user_data = self.user_data.as_ref().map(|text| format!("{} bytes", text.len()));
+        f.debug_struct("InstanceRequest")
+            .field("name", &self.name)
+            .field("region", &self.region)
+            .field("size", &self.size)
+            .field("image", &self.image)
+            .field("user_data", &user_data)
+            .field("labels", &self.labels)
+            .field("ssh_keys", &self.ssh_keys)
+            .field("idempotency_key", &self.idempotency_key)
+            .finish()
+    }
+}
+
+/// What a machine boots from.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::ImageSpec;
+///
+/// assert_eq!("ubuntu:24.04".parse(), Ok(ImageSpec::Ubuntu("24.04".to_string())));
+/// assert_eq!("ami-0abc".parse(), Ok(ImageSpec::Custom("ami-0abc".to_string())));
+/// assert_eq!(ImageSpec::default().to_string(), "ubuntu:24.04");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ImageSpec {
+    /// An Ubuntu release, such as `24.04`.
+    Ubuntu(String),
+    /// A Debian release, such as `12`.
+    Debian(String),
+    /// The provider's own id or slug.
+    Custom(String),
+    /// The id of a snapshot.
+    Snapshot(String),
+}
+
+impl Default for ImageSpec {
+    fn default() -> Self {
+        Self::Ubuntu("24.04".to_string())
+    }
+}
+
+impl FromStr for ImageSpec {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.split_once(':') {
+            Some(("ubuntu", version)) => Self::Ubuntu(version.to_string()),
+            Some(("debian", version)) => Self::Debian(version.to_string()),
+            Some(("snapshot", id)) => Self::Snapshot(id.to_string()),
+            _ => Self::Custom(text.to_string()),
+        })
+    }
+}
+
+impl fmt::Display for ImageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ubuntu(version) => write!(f, "ubuntu:{version}"),
+            Self::Debian(version) => write!(f, "debian:{version}"),
+            Self::Custom(id) => f.write_str(id),
+            Self::Snapshot(id) => write!(f, "snapshot:{id}"),
+        }
+    }
+}
+
+/// How long to wait, and how often to look. All are wall-clock times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderTimeouts {
+    /// For a machine to become ready. 300 s.
+    pub instance_ready: Duration,
+    /// For an action of the cloud, such as a snapshot or a destroy of a locked machine. 600 s.
+    pub action_complete: Duration,
+    /// The longest pause between two looks. 5 s.
+    pub poll_interval: Duration,
+    /// For one HTTP request; a verb that only asks or tells gives up after twice this. 30 s.
+    pub http_request: Duration,
+    /// For a caller that connects by SSH. spuff itself does not. 300 s.
+    pub ssh_connect: Duration,
+    /// For a caller that waits for cloud-init. spuff itself does not. 600 s.
+    pub cloud_init: Duration,
+}
+
+impl Default for ProviderTimeouts {
+    fn default() -> Self {
+        Self {
+            instance_ready: Duration::from_secs(300),
+            action_complete: Duration::from_secs(600),
+            poll_interval: Duration::from_secs(5),
+            http_request: Duration::from_secs(30),
+            ssh_connect: Duration::from_secs(300),
+            cloud_init: Duration::from_secs(600),
+        }
+    }
+}
+
+impl ProviderTimeouts {
+    /// The shortest pause between two looks, whatever `poll_interval` says: a zero must not spin.
+    pub const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+    /// How many looks at `poll_interval` fit into `instance_ready`; at least one.
+    pub fn instance_ready_attempts(&self) -> u32 {
+        self.attempts(self.instance_ready)
+    }
+
+    /// How many looks at `poll_interval` fit into `action_complete`; at least one.
+    pub fn action_complete_attempts(&self) -> u32 {
+        self.attempts(self.action_complete)
+    }
+
+    fn attempts(&self, limit: Duration) -> u32 {
+        let interval = self.poll_interval.max(Self::MIN_POLL_INTERVAL);
+        let attempts = limit.as_nanos().div_ceil(interval.as_nanos());
+        u32::try_from(attempts).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// The name of a provider, as a small value that can be copied and compared.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::ProviderType;
+///
+/// assert_eq!("hcloud".parse::<ProviderType>().unwrap(), ProviderType::Hetzner);
+/// assert_eq!(ProviderType::Custom("acme").token_env_var(), "ACME_TOKEN");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ProviderType {
+    /// DigitalOcean.
+    DigitalOcean,
+    /// Hetzner Cloud.
+    Hetzner,
+    /// AWS EC2.
+    Aws,
+    /// A provider that this crate has never heard of. For names known only at run time see [`ProviderType::named`].
+    Custom(&'static str),
+}
+
+impl ProviderType {
+    /// The providers that this crate knows by name.
+    pub const KNOWN: [Self; 3] = [Self::DigitalOcean, Self::Hetzner, Self::Aws];
+
+    /// The provider of that name or alias; a name that this crate does not know becomes [`ProviderType::Custom`].
+    ///
+    /// Each new name is kept for the life of the process.
+    pub fn named(name: &str) -> Self {
+        name.parse().unwrap_or_else(|_| Self::Custom(intern(&name.trim().to_ascii_lowercase())))
+    }
+
+    /// The name, as used in configurations.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::DigitalOcean => "digitalocean",
+            Self::Hetzner => "hetzner",
+            Self::Aws => "aws",
+            Self::Custom(name) => name,
+        }
+    }
+
+    /// The environment variable that holds the token.
+    pub fn token_env_var(&self) -> &'static str {
+        match self {
+            Self::DigitalOcean => "DIGITALOCEAN_TOKEN",
+            Self::Hetzner => "HETZNER_TOKEN",
+            Self::Aws => "AWS_ACCESS_KEY_ID",
+            Self::Custom(name) => {
+                let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+                intern(&format!("{}_TOKEN", letters.collect::<String>()))
+            }
+        }
+    }
+
+    /// Whether this build of the crate contains the provider. For others, ask the registry.
+    pub fn is_implemented(&self) -> bool {
+        match self {
+            Self::DigitalOcean => cfg!(feature = "digitalocean"),
+            Self::Hetzner => cfg!(feature = "hetzner"),
+            Self::Aws => cfg!(feature = "aws"),
+            Self::Custom(_) => false,
+        }
+    }
+}
+
+/// One copy of each distinct name, for the life of the process: [`ProviderType`] is `Copy`.
+fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(name.into());
+    names.insert(kept);
+    kept
+}
+
+impl fmt::Display for ProviderType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`, in any case.
+impl FromStr for ProviderType {
+    type Err = ProviderError;
+
+    fn from_str(name: &str) -> ProviderResult<Self> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "digitalocean" | "do" => Ok(Self::DigitalOcean),
+            "hetzner" | "hcloud" => Ok(Self::Hetzner),
+            "aws" | "ec2" => Ok(Self::Aws),
+            _ => Err(ProviderError::UnknownProvider {
+                name: name.to_string(),
+                supported: Self::KNOWN.iter().map(|known| known.as_str().to_string()).collect(),
+            }),
+        }
+    }
+}
+
+/// Writes and reads a type as its text, so that a configuration file holds what a person would write.
+macro_rules! serde_as_text {
+    ($type:ty, $show:expr, $parse:expr) => {
+        impl Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&$show(self))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer).map(|text| $parse(&text))
+            }
+        }
+    };
+}
+
+serde_as_text!(ImageSpec, ImageSpec::to_string, |text: &str| match text.parse() {
+    Ok(image) => image,
+    Err(never) => match never {},
+});
+serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::named);
+
+/// How to reach a provider. What is left out is the provider's default.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::ProviderConfig;
+///
+/// let config = ProviderConfig::new("secret-token").with_endpoint("http://127.0.0.1:8080/v1");
+/// assert!(!format!("{config:?}").contains("secret-token"));
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ProviderConfig {
+    /// The token. Surrounding white space and quotes are dropped.
+    pub token: Option<SecretString>,
+    /// The base URL of the API. `https`, or `http` on a loopback address.
+    pub endpoint: Option<String>,
+    /// The region used where a request names none.
+    pub region: Option<String>,
+    /// How long to wait.
+    pub timeouts: ProviderTimeouts,
+    /// A PEM file with certificate authorities to trust beside those of the platform.
+    pub ca_file: Option<PathBuf>,
+    /// Options that only this provider knows; see [`ProviderDescription`](super::ProviderDescription).
+    pub options: BTreeMap<String, String>,
+}
+
+impl ProviderConfig {
+    /// A configuration with a token and defaults.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self::default().with_token(token)
+    }
+
+    /// Sets the token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(SecretString::from(token.into()));
+        self
+    }
+
+    /// Sets the base URL.
+    #[must_use]
+    pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Sets the default region.
+    #[must_use]
+    pub fn with_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the timeouts.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: ProviderTimeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the file of extra certificate authorities.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
+    /// Sets an option that only this provider knows.
+    #[must_use]
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.insert(name.into(), value.into());
+        self
+    }
+}

@@ -1,0 +1,473 @@
+//! What can go wrong, sorted by what the reader should do about it.
+//!
+//! Stands on the ground floor: it knows no cloud and no HTTP client. Every kind has a number that is never reused, so that
+//! C and Python name the same kinds.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+/// The result of every verb.
+pub type ProviderResult<T> = Result<T, ProviderError>;
+
+/// Why a verb failed.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::ProviderError;
+///
+/// let error = ProviderError::not_found("instance", "42");
+/// assert!(matches!(error, ProviderError::NotFound { .. }));
+/// assert!(!error.is_retryable());
+/// assert_eq!(error.kind().name(), "not_found");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// The cloud does not know the credentials, or they may not do this.
+    #[error("{provider}: authentication failed: {message}")]
+    Authentication {
+        /// The provider that refused.
+        provider: String,
+        /// The cloud's words.
+        message: String,
+    },
+
+    /// Too many requests; the call was not carried out.
+    #[error("rate limit reached{}", retry_hint(.retry_after))]
+    RateLimit {
+        /// How long the cloud asks to wait, where it says so.
+        retry_after: Option<Duration>,
+    },
+
+    /// The thing addressed does not exist.
+    #[error("{resource_type} {id:?} does not exist")]
+    NotFound {
+        /// `instance`, `snapshot`, `image` …
+        resource_type: String,
+        /// The id that was asked for.
+        id: String,
+    },
+
+    /// The account may not have more of this.
+    #[error("quota exceeded for {resource}: {message}")]
+    QuotaExceeded {
+        /// What there would be too many of.
+        resource: String,
+        /// The cloud's words.
+        message: String,
+    },
+
+    /// A value that was given cannot be used. Where spuff finds it itself, nothing has been sent.
+    #[error("invalid {field}: {message}")]
+    InvalidConfig {
+        /// The field of the request or of the configuration.
+        field: String,
+        /// What is wrong with it, the limit, and the way out.
+        message: String,
+    },
+
+    /// This provider cannot do that.
+    #[error("{feature} is not supported by this provider")]
+    NotSupported {
+        /// The verb or option.
+        feature: String,
+    },
+
+    /// The deadline passed.
+    #[error("{operation} did not finish in {:.1} s", .elapsed.as_secs_f64())]
+    Timeout {
+        /// What was being waited for, and its last known state.
+        operation: String,
+        /// The time spent.
+        elapsed: Duration,
+    },
+
+    /// The cloud could not be reached, and nothing was changed by the call.
+    #[error("network error: {0}")]
+    Network(NetworkError),
+
+    /// An answer that fits no other kind.
+    #[error("the cloud answered with an error: {message}{context}")]
+    #[non_exhaustive]
+    Api {
+        /// The HTTP status.
+        status: u16,
+        /// The cloud's words.
+        message: String,
+        /// Where it comes from.
+        context: Box<ErrorContext>,
+    },
+
+    /// The provider is known by name, but this build does not contain it.
+    #[error("provider {name:?} is not part of this build; enable the feature of that name")]
+    NotImplemented {
+        /// The provider's name.
+        name: String,
+    },
+
+    /// No provider is registered under that name.
+    #[error("unknown provider {name:?}; registered are: {}", .supported.join(", "))]
+    UnknownProvider {
+        /// The name that was given.
+        name: String,
+        /// The names that would work.
+        supported: Vec<String>,
+    },
+
+    /// Something else.
+    #[error("{message}")]
+    Other {
+        /// What happened.
+        message: String,
+    },
+
+    /// The state of the resource does not allow it: locked, busy, protected, or the name is taken.
+    #[error("conflict: {message}{context}")]
+    #[non_exhaustive]
+    Conflict {
+        /// The cloud's words.
+        message: String,
+        /// Whether it passes by itself (a lock, a pending event).
+        retryable: bool,
+        /// Where it comes from.
+        context: Box<ErrorContext>,
+    },
+
+    /// Out of stock here and now; another size or region may do.
+    #[error("no capacity: {message}{context}")]
+    #[non_exhaustive]
+    Capacity {
+        /// The cloud's words.
+        message: String,
+        /// Where it comes from.
+        context: Box<ErrorContext>,
+    },
+
+    /// The cloud has a fault of its own (its 5xx); the call changed nothing or is safe to repeat.
+    #[error("the cloud is unavailable: {message}{context}")]
+    #[non_exhaustive]
+    Unavailable {
+        /// The cloud's words.
+        message: String,
+        /// How long the cloud asks to wait, where it says so.
+        retry_after: Option<Duration>,
+        /// Where it comes from.
+        context: Box<ErrorContext>,
+    },
+
+    /// The call may or may not have been carried out. It must not be repeated before somebody has looked.
+    #[error("the outcome of {operation} is unknown (key {key}): {message}{context}")]
+    #[non_exhaustive]
+    UnknownOutcome {
+        /// The verb.
+        operation: String,
+        /// The key under which the call was made: the caller's `idempotency_key`, or one made for this call.
+        key: String,
+        /// What was lost, and where to look.
+        message: String,
+        /// Where it comes from.
+        context: Box<ErrorContext>,
+    },
+}
+
+/// Where an error comes from: what support staff of a cloud ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorContext {
+    /// The provider's name.
+    pub provider: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The cloud's own code, such as `uniqueness_error` or `InvalidAMIID.NotFound`.
+    pub code: Option<String>,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// The machine that exists although the call failed.
+    pub instance_id: Option<String>,
+}
+
+/// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing where nothing is known.
+impl fmt::Display for ErrorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = [
+            self.provider.clone(),
+            self.status.map(|status| format!("HTTP {status}")),
+            self.code.clone(),
+            self.request_id.as_ref().map(|id| format!("request {id}")),
+            self.instance_id.as_ref().map(|id| format!("instance {id}")),
+        ];
+        let known: Vec<_> = known.into_iter().flatten().collect();
+        if known.is_empty() { Ok(()) } else { write!(f, " ({})", known.join(", ")) }
+    }
+}
+
+/// A failure below HTTP: name resolution, connection, TLS, or a reply that broke off.
+#[derive(Debug)]
+pub struct NetworkError {
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl NetworkError {
+    /// A network error with the failure under it.
+    pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { message: message.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut cause = self.source.as_deref().map(|source| source as &dyn StdError);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for NetworkError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
+impl From<reqwest::Error> for ProviderError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Network(NetworkError::new("request failed", error.without_url()))
+    }
+}
+
+fn retry_hint(retry_after: &Option<Duration>) -> String {
+    match retry_after {
+        Some(wait) => format!("; try again in {:.1} s", wait.as_secs_f64()),
+        None => String::new(),
+    }
+}
+
+/// The kinds of [`ProviderError`], with the numbers that C and Python share. A number is never given to another kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+#[allow(missing_docs, reason = "each is described at the variant of ProviderError with its name")]
+pub enum ErrorKind {
+    Authentication = 1,
+    RateLimit = 2,
+    NotFound = 3,
+    QuotaExceeded = 4,
+    InvalidConfig = 5,
+    NotSupported = 6,
+    Timeout = 7,
+    Network = 8,
+    Api = 9,
+    NotImplemented = 10,
+    UnknownProvider = 11,
+    Other = 12,
+    Conflict = 13,
+    Capacity = 14,
+    Unavailable = 15,
+    UnknownOutcome = 16,
+}
+
+impl ErrorKind {
+    /// Every kind, by number.
+    pub const ALL: [Self; 16] = [
+        Self::Authentication,
+        Self::RateLimit,
+        Self::NotFound,
+        Self::QuotaExceeded,
+        Self::InvalidConfig,
+        Self::NotSupported,
+        Self::Timeout,
+        Self::Network,
+        Self::Api,
+        Self::NotImplemented,
+        Self::UnknownProvider,
+        Self::Other,
+        Self::Conflict,
+        Self::Capacity,
+        Self::Unavailable,
+        Self::UnknownOutcome,
+    ];
+
+    /// The number, from 1; 0 means "no error" in C.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The name in `snake_case`, as bindings show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authentication => "authentication",
+            Self::RateLimit => "rate_limit",
+            Self::NotFound => "not_found",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::InvalidConfig => "invalid_config",
+            Self::NotSupported => "not_supported",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::Api => "api",
+            Self::NotImplemented => "not_implemented",
+            Self::UnknownProvider => "unknown_provider",
+            Self::Other => "other",
+            Self::Conflict => "conflict",
+            Self::Capacity => "capacity",
+            Self::Unavailable => "unavailable",
+            Self::UnknownOutcome => "unknown_outcome",
+        }
+    }
+
+    /// What the reader should do, in one sentence.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Authentication => "Check the token, its permissions, and that it belongs to this provider and project.",
+            Self::RateLimit => "Wait for `retry_after`, and send fewer requests at once.",
+            Self::NotFound => "Check the id, the project and the region; it may have been deleted.",
+            Self::QuotaExceeded => "Destroy what is not needed, or ask the cloud for a higher limit.",
+            Self::InvalidConfig => "Change the named field.",
+            Self::NotSupported => "Use another provider, or do without.",
+            Self::Timeout => "Look at the resource: the work may still finish; raise the timeout if it does.",
+            Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",
+            Self::Api => "Read the cloud's message; give its support the request id.",
+            Self::NotImplemented => "Build with the feature of that provider.",
+            Self::UnknownProvider => "Use one of the registered names, or register the provider.",
+            Self::Other => "Read the message.",
+            Self::Conflict => "Wait until the resource is free, or use another name.",
+            Self::Capacity => "Try another region or size, or later.",
+            Self::Unavailable => "Wait and repeat the call.",
+            Self::UnknownOutcome => "Look for the machine before creating again: list the instances, or search for the key.",
+        }
+    }
+}
+
+impl ProviderError {
+    /// The credentials were refused.
+    pub fn auth(provider: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Authentication { provider: provider.into(), message: message.into() }
+    }
+
+    /// The thing addressed does not exist.
+    pub fn not_found(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
+        Self::NotFound { resource_type: resource_type.into(), id: id.into() }
+    }
+
+    /// An answer that fits no other kind.
+    pub fn api(status: u16, message: impl Into<String>) -> Self {
+        let context = ErrorContext { status: Some(status), ..ErrorContext::default() };
+        Self::Api { status, message: message.into(), context: Box::new(context) }
+    }
+
+    /// The deadline passed.
+    pub fn timeout(operation: impl Into<String>, elapsed: Duration) -> Self {
+        Self::Timeout { operation: operation.into(), elapsed }
+    }
+
+    /// The account may not have more of `resource`.
+    pub fn quota(resource: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::QuotaExceeded { resource: resource.into(), message: message.into() }
+    }
+
+    /// A value cannot be used.
+    pub fn invalid_config(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidConfig { field: field.into(), message: message.into() }
+    }
+
+    /// The state of the resource does not allow it; `retryable` when that passes by itself.
+    pub fn conflict(message: impl Into<String>, retryable: bool) -> Self {
+        Self::Conflict { message: message.into(), retryable, context: Box::default() }
+    }
+
+    /// Out of stock here and now.
+    pub fn capacity(message: impl Into<String>) -> Self {
+        Self::Capacity { message: message.into(), context: Box::default() }
+    }
+
+    /// The cloud has a fault of its own.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::Unavailable { message: message.into(), retry_after: None, context: Box::default() }
+    }
+
+    /// The call may or may not have been carried out.
+    pub fn unknown_outcome(operation: impl Into<String>, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::UnknownOutcome { operation: operation.into(), key: key.into(), message: message.into(), context: Box::default() }
+    }
+
+    /// This error with its origin written in, for the kinds that have room for it.
+    #[must_use]
+    pub fn with_context(mut self, origin: ErrorContext) -> Self {
+        if let Some(context) = self.context_mut() {
+            *context = origin;
+        }
+        self
+    }
+
+    /// The kind, with its number and name.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Authentication { .. } => ErrorKind::Authentication,
+            Self::RateLimit { .. } => ErrorKind::RateLimit,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::QuotaExceeded { .. } => ErrorKind::QuotaExceeded,
+            Self::InvalidConfig { .. } => ErrorKind::InvalidConfig,
+            Self::NotSupported { .. } => ErrorKind::NotSupported,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Network(_) => ErrorKind::Network,
+            Self::Api { .. } => ErrorKind::Api,
+            Self::NotImplemented { .. } => ErrorKind::NotImplemented,
+            Self::UnknownProvider { .. } => ErrorKind::UnknownProvider,
+            Self::Other { .. } => ErrorKind::Other,
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Capacity { .. } => ErrorKind::Capacity,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::UnknownOutcome { .. } => ErrorKind::UnknownOutcome,
+        }
+    }
+
+    /// Whether the same call may succeed later, and repeating it is safe.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::RateLimit { .. } | Self::Timeout { .. } | Self::Network(_) | Self::Unavailable { .. } => true,
+            Self::Conflict { retryable, .. } => *retryable,
+            _ => false,
+        }
+    }
+
+    /// How long the cloud asks to wait before a repeat, where it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimit { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the reader should do, in one sentence.
+    pub fn advice(&self) -> &'static str {
+        self.kind().advice()
+    }
+
+    /// Where the error comes from, for the kinds that have room for it; the others say it in their message.
+    pub fn context(&self) -> Option<&ErrorContext> {
+        match self {
+            Self::Api { context, .. }
+            | Self::Conflict { context, .. }
+            | Self::Capacity { context, .. }
+            | Self::Unavailable { context, .. }
+            | Self::UnknownOutcome { context, .. } => Some(context),
+            _ => None,
+        }
+    }
+
+    fn context_mut(&mut self) -> Option<&mut ErrorContext> {
+        match self {
+            Self::Api { context, .. }
+            | Self::Conflict { context, .. }
+            | Self::Capacity { context, .. }
+            | Self::Unavailable { context, .. }
+            | Self::UnknownOutcome { context, .. } => Some(context),
+            _ => None,
+        }
+    }
+}

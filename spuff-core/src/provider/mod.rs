@@ -1,0 +1,271 @@
+//! The contract: what every provider does, and the nouns it speaks in.
+//!
+//! Stands on nothing but the error and configuration types beside it. The rooms of the clouds, and providers written
+//! outside this crate, stand on it.
+
+pub mod config;
+pub mod error;
+pub mod registry;
+
+mod builtins;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+mod check;
+
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "digitalocean")]
+mod digitalocean;
+#[cfg(feature = "hetzner")]
+mod hetzner;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "aws")]
+pub use aws::{AwsFactory, AwsProvider};
+pub use config::{ImageSpec, InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+#[cfg(feature = "digitalocean")]
+pub use digitalocean::{DigitalOceanFactory, DigitalOceanProvider};
+pub use error::{ErrorContext, ErrorKind, NetworkError, ProviderError, ProviderResult};
+#[cfg(feature = "hetzner")]
+pub use hetzner::{HetznerFactory, HetznerProvider};
+pub use registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry};
+
+/// The label that every machine and snapshot made by spuff carries.
+pub const MANAGED_BY_KEY: &str = "managed-by";
+/// The value of [`MANAGED_BY_KEY`].
+pub const MANAGED_BY_VALUE: &str = "spuff";
+
+/// A cloud that machines can be started on.
+///
+/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping a create, destroy or
+/// snapshot after its request has left does not take the request back.
+///
+/// # Errors
+/// All verbs fail with a [`ProviderError`]; [`ProviderError::kind`] says what to do about it.
+///
+/// # Examples
+/// ```no_run
+/// use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderRegistry};
+///
+/// # async fn example() -> Result<(), spuff_core::provider::ProviderError> {
+/// let provider = ProviderRegistry::with_defaults().from_env("hetzner")?;
+/// let machine = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
+/// let machine = provider.wait_ready(&machine.id).await?;
+/// println!("{} is at {}", machine.name, machine.ip);
+/// provider.destroy_instance(&machine.id).await
+/// # }
+/// ```
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The provider's name, for logs and messages.
+    fn name(&self) -> &str;
+
+    /// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] before anything was sent; [`ProviderError::Capacity`] and
+    /// [`ProviderError::QuotaExceeded`] when there is no room; [`ProviderError::UnknownOutcome`] when the request left
+    /// and no readable answer came back. A create is never sent again after an unknown outcome.
+    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
+
+    /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until `action_complete` has passed.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] when the machine stays locked or is protected.
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()>;
+
+    /// Reads one machine; `None` when it does not exist (any more).
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when `id` cannot be an id of this cloud.
+    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>>;
+
+    /// Every machine that carries `managed-by=spuff`, from all pages.
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>>;
+
+    /// Waits until the machine is `Active` and has a public address.
+    ///
+    /// `Active` means that the hypervisor has started it, not that SSH or cloud-init is ready.
+    ///
+    /// # Errors
+    /// [`ProviderError::Timeout`] after `instance_ready`; earlier when the machine has failed, with the cloud's reason, and
+    /// [`ProviderError::NotFound`] when it is gone.
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
+
+    /// Makes a snapshot and waits until it can be used.
+    ///
+    /// # Errors
+    /// [`ProviderError::Timeout`] after `action_complete`; [`ProviderError::NotSupported`] where
+    /// [`supports_snapshots`](Self::supports_snapshots) is `false`.
+    async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot>;
+
+    /// Every snapshot that carries `managed-by=spuff`, from all pages.
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>>;
+
+    /// Deletes a snapshot with all that it stores. One that is already gone is `Ok`.
+    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()>;
+
+    /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by default.
+    async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the snapshot verbs work. `true` by default.
+    fn supports_snapshots(&self) -> bool {
+        true
+    }
+}
+
+/// A machine, as it was when the cloud was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderInstance {
+    /// The provider's id.
+    pub id: String,
+    /// The public address, IPv4 before IPv6; unspecified (`0.0.0.0`) until there is one.
+    pub ip: IpAddr,
+    /// The state.
+    pub status: InstanceStatus,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// The name given at creation.
+    #[serde(default)]
+    pub name: String,
+    /// The region or location.
+    #[serde(default)]
+    pub region: String,
+    /// The size or type.
+    #[serde(default)]
+    pub size: String,
+    /// The labels, with `managed-by`.
+    #[serde(default)]
+    pub labels: HashMap<String, String>,
+    /// Every address, public and private.
+    #[serde(default)]
+    pub addresses: Vec<Address>,
+}
+
+impl ProviderInstance {
+    /// A machine of which only this is known.
+    pub fn new(id: impl Into<String>, ip: IpAddr, status: InstanceStatus, created_at: DateTime<Utc>) -> Self {
+        Self { id: id.into(), ip, status, created_at, ..Self::default() }
+    }
+
+    /// Whether the machine is `Active` and has a public address.
+    pub fn is_ready(&self) -> bool {
+        self.status == InstanceStatus::Active && !self.ip.is_unspecified()
+    }
+
+    /// Whether the machine carries `managed-by=spuff`.
+    pub fn is_managed(&self) -> bool {
+        self.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE)
+    }
+}
+
+impl Default for ProviderInstance {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            ip: UNASSIGNED,
+            status: InstanceStatus::New,
+            created_at: DateTime::UNIX_EPOCH,
+            name: String::new(),
+            region: String::new(),
+            size: String::new(),
+            labels: HashMap::new(),
+            addresses: Vec::new(),
+        }
+    }
+}
+
+const UNASSIGNED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// An address of a machine. The family is that of [`ip`](Self::ip).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// Whether it can be reached from the internet.
+    pub public: bool,
+}
+
+impl Address {
+    /// A public address.
+    pub fn public(ip: impl Into<IpAddr>) -> Self {
+        Self { ip: ip.into(), public: true }
+    }
+
+    /// A private address.
+    pub fn private(ip: impl Into<IpAddr>) -> Self {
+        Self { ip: ip.into(), public: false }
+    }
+
+    /// The address a machine is reached at: the first public one, IPv4 before IPv6, or `0.0.0.0`.
+    pub fn primary(addresses: &[Self]) -> IpAddr {
+        let public = || addresses.iter().filter(|address| address.public).map(|address| address.ip);
+        public().find(IpAddr::is_ipv4).or_else(|| public().next()).unwrap_or(UNASSIGNED)
+    }
+}
+
+/// The state of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InstanceStatus {
+    /// Being created or started.
+    New,
+    /// Running.
+    Active,
+    /// Stopped, or stopping. It is still paid for.
+    Off,
+    /// Archived or terminated.
+    Archive,
+    /// A word that has no place above.
+    Unknown(String),
+}
+
+impl InstanceStatus {
+    /// Sorts a cloud's word for a state. Unknown words are kept.
+    ///
+    /// # Examples
+    /// ```
+    /// use spuff_core::provider::InstanceStatus;
+    ///
+    /// assert_eq!(InstanceStatus::from_word("running"), InstanceStatus::Active);
+    /// assert_eq!(InstanceStatus::from_word("migrating"), InstanceStatus::Unknown("migrating".to_string()));
+    /// ```
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "new" | "initializing" | "starting" | "pending" => Self::New,
+            "active" | "running" => Self::Active,
+            "stopping" | "off" | "stopped" => Self::Off,
+            "archive" | "terminated" => Self::Archive,
+            other => Self::Unknown(other.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for InstanceStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::New => "new",
+            Self::Active => "active",
+            Self::Off => "off",
+            Self::Archive => "archive",
+            Self::Unknown(word) => word,
+        })
+    }
+}
+
+/// A snapshot of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The provider's id: what [`ImageSpec::Snapshot`] takes.
+    pub id: String,
+    /// The name given at creation.
+    pub name: String,
+    /// When it was created, where the cloud says so.
+    pub created_at: Option<DateTime<Utc>>,
+}

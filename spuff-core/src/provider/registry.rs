@@ -1,0 +1,373 @@
+//! Which providers there are, and how one is made.
+//!
+//! A registry is a value: two of them share nothing. It knows factories, not clouds; the built-in ones come from
+//! `builtins`, all others from [`ProviderRegistry::register`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::builtins;
+use super::config::{ProviderConfig, ProviderTimeouts};
+use super::error::{ProviderError, ProviderResult};
+use super::Provider;
+
+pub use super::config::ProviderType;
+
+/// Makes providers of one type.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{
+///     Provider, ProviderError, ProviderFactory, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
+/// };
+///
+/// struct Acme;
+///
+/// impl ProviderFactory for Acme {
+///     fn provider_type(&self) -> ProviderType {
+///         ProviderType::Custom("acme")
+///     }
+///
+///     fn create(&self, token: &str, _: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+///         Err(ProviderError::auth("acme", format!("a token of {} bytes is not one of ours", token.len())))
+///     }
+/// }
+///
+/// let mut registry = ProviderRegistry::new();
+/// registry.register(Acme);
+/// assert!(registry.create_by_name("acme", "token", ProviderTimeouts::default()).is_err());
+/// ```
+pub trait ProviderFactory: Send + Sync {
+    /// The type that this factory makes, under which it is registered.
+    fn provider_type(&self) -> ProviderType;
+
+    /// Makes a provider from a token.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
+    fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>>;
+
+    /// Makes a provider from a whole configuration. By default calls [`create`](Self::create), and refuses what that
+    /// cannot pass on.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
+        let extra = [
+            ("endpoint", config.endpoint.is_some()),
+            ("region", config.region.is_some()),
+            ("ca_file", config.ca_file.is_some()),
+            ("options", !config.options.is_empty()),
+        ];
+        if let Some((field, _)) = extra.into_iter().find(|(_, given)| *given) {
+            let name = self.provider_type();
+            return Err(ProviderError::invalid_config(field, format!("provider {name} takes a token and timeouts only; leave it out")));
+        }
+        let token = config.token.as_ref().map_or("", |token| token.expose_secret());
+        self.create(token, config.timeouts)
+    }
+
+    /// What the provider takes and can do. By default: a token, from the provider's environment variable.
+    fn describe(&self) -> ProviderDescription {
+        ProviderDescription::new(self.provider_type())
+    }
+
+    /// Whether [`create`](Self::create) works. `true` by default.
+    fn is_implemented(&self) -> bool {
+        true
+    }
+}
+
+/// A factory that is shared, or known only at run time, is a factory too.
+impl<F: ProviderFactory + ?Sized> ProviderFactory for Arc<F> {
+    fn provider_type(&self) -> ProviderType {
+        (**self).provider_type()
+    }
+
+    fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        (**self).create(token, timeouts)
+    }
+
+    fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
+        (**self).create_with(config)
+    }
+
+    fn describe(&self) -> ProviderDescription {
+        (**self).describe()
+    }
+
+    fn is_implemented(&self) -> bool {
+        (**self).is_implemented()
+    }
+}
+
+/// What a provider takes and can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderDescription {
+    /// The type.
+    pub provider_type: ProviderType,
+    /// What it is, in a line.
+    pub summary: String,
+    /// The options of its configuration.
+    pub options: Vec<OptionDescription>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+impl ProviderDescription {
+    /// A provider with a token, from its environment variable, and default capabilities.
+    pub fn new(provider_type: ProviderType) -> Self {
+        let token = OptionDescription::new("token", "API token").required().secret().env(&[provider_type.token_env_var()]);
+        Self { provider_type, summary: provider_type.to_string(), options: vec![token], capabilities: Capabilities::default() }
+    }
+
+    /// The option of that name.
+    pub fn option(&self, name: &str) -> Option<&OptionDescription> {
+        self.options.iter().find(|option| option.name == name)
+    }
+}
+
+/// One option of a provider's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OptionDescription {
+    /// `token`, `endpoint`, `region`, or a key of [`ProviderConfig::options`].
+    pub name: String,
+    /// What it means, with its default.
+    pub doc: String,
+    /// Whether the provider cannot work without it.
+    pub required: bool,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    /// The environment variables it is read from by [`ProviderRegistry::from_env`], the first that is set.
+    pub env: Vec<String>,
+}
+
+impl OptionDescription {
+    /// An option that may be left out, shown, and is not in the environment.
+    pub fn new(name: impl Into<String>, doc: impl Into<String>) -> Self {
+        Self { name: name.into(), doc: doc.into(), required: false, secret: false, env: Vec::new() }
+    }
+
+    /// It must be given.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// It must not be shown.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// It is read from the first of these variables that is set and not empty.
+    #[must_use]
+    pub fn env(mut self, names: &[&str]) -> Self {
+        self.env = names.iter().map(|name| (*name).to_string()).collect();
+        self
+    }
+}
+
+/// What a provider can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// The snapshot verbs work.
+    pub snapshots: bool,
+    /// [`get_ssh_keys`](Provider::get_ssh_keys) reads the account's keys.
+    pub ssh_keys: bool,
+    /// Label values are kept.
+    pub labels: bool,
+    /// The most bytes of `user_data`; 0 where there is none.
+    pub max_user_data: usize,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self { snapshots: true, ssh_keys: true, labels: true, max_user_data: 0 }
+    }
+}
+
+/// The providers that can be used, by name.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{ProviderError, ProviderRegistry, ProviderTimeouts, ProviderType};
+///
+/// let registry = ProviderRegistry::with_defaults();
+/// assert!(registry.is_registered(ProviderType::Hetzner));
+/// let error = registry.create_by_name("nimbus", "token", ProviderTimeouts::default()).err();
+/// assert!(matches!(error, Some(ProviderError::UnknownProvider { .. })));
+/// ```
+#[derive(Clone, Default)]
+pub struct ProviderRegistry {
+    factories: BTreeMap<&'static str, Arc<dyn ProviderFactory>>,
+}
+
+impl ProviderRegistry {
+    /// A registry with no provider.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A registry with every provider of this build.
+    pub fn with_defaults() -> Self {
+        let mut registry = Self::new();
+        for factory in builtins::factories() {
+            registry.register(factory);
+        }
+        registry
+    }
+
+    /// Adds a provider under its own name, and returns the factory that had this name before.
+    pub fn register(&mut self, factory: impl ProviderFactory + 'static) -> Option<Arc<dyn ProviderFactory>> {
+        self.factories.insert(factory.provider_type().as_str(), Arc::new(factory))
+    }
+
+    /// Makes a provider from its type and a token.
+    ///
+    /// # Errors
+    /// [`ProviderError::UnknownProvider`] with the registered names, [`ProviderError::NotImplemented`] when this build
+    /// does not contain it, [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
+    pub fn create(&self, provider_type: ProviderType, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        self.usable(provider_type)?.create(token, timeouts)
+    }
+
+    /// Makes a provider from its name or alias and a token.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_by_name(&self, name: &str, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        self.create(self.resolve(name)?, token, timeouts)
+    }
+
+    /// Makes a provider from its name or alias and a whole configuration. The environment is not read.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`ProviderError::InvalidConfig`] names the field.
+    pub fn connect(&self, name: &str, config: ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
+        self.usable(self.resolve(name)?)?.create_with(&config)
+    }
+
+    /// Makes a provider from the environment: each option from the first of its variables that is set.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] names the variables when a required option is not set.
+    pub fn from_env(&self, name: &str) -> ProviderResult<Box<dyn Provider>> {
+        self.connect(name, self.config_from_env(name, ProviderConfig::default())?)
+    }
+
+    /// Fills what `config` leaves out from the environment variables that the provider describes.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn config_from_env(&self, name: &str, config: ProviderConfig) -> ProviderResult<ProviderConfig> {
+        let description = self.usable(self.resolve(name)?)?.describe();
+        fill(config, &description, |variable| std::env::var(variable).ok())
+    }
+
+    /// What a registered provider takes and can do.
+    ///
+    /// # Errors
+    /// [`ProviderError::UnknownProvider`] with the registered names.
+    pub fn describe(&self, name: &str) -> ProviderResult<ProviderDescription> {
+        Ok(self.factory(self.resolve(name)?)?.describe())
+    }
+
+    /// Every registered provider, in the order of their names.
+    pub fn registered_providers(&self) -> Vec<ProviderType> {
+        self.factories.values().map(|factory| factory.provider_type()).collect()
+    }
+
+    /// Every registered provider that can be created, in the order of their names.
+    pub fn implemented_providers(&self) -> Vec<ProviderType> {
+        self.factories.values().filter(|factory| factory.is_implemented()).map(|factory| factory.provider_type()).collect()
+    }
+
+    /// Whether a provider of that type is registered.
+    pub fn is_registered(&self, provider_type: ProviderType) -> bool {
+        self.factories.contains_key(provider_type.as_str())
+    }
+
+    /// A registered name as it stands wins over an alias of another provider.
+    fn resolve(&self, name: &str) -> ProviderResult<ProviderType> {
+        let name = name.trim();
+        match self.factories.get(name.to_ascii_lowercase().as_str()) {
+            Some(factory) => Ok(factory.provider_type()),
+            None => name.parse().map_err(|_| self.unknown(name)),
+        }
+    }
+
+    fn factory(&self, provider_type: ProviderType) -> ProviderResult<&Arc<dyn ProviderFactory>> {
+        let name = provider_type.as_str();
+        self.factories.get(name).ok_or_else(|| {
+            if ProviderType::KNOWN.contains(&provider_type) && !provider_type.is_implemented() {
+                ProviderError::NotImplemented { name: name.to_string() }
+            } else {
+                self.unknown(name)
+            }
+        })
+    }
+
+    fn usable(&self, provider_type: ProviderType) -> ProviderResult<&Arc<dyn ProviderFactory>> {
+        let factory = self.factory(provider_type)?;
+        if factory.is_implemented() {
+            Ok(factory)
+        } else {
+            Err(ProviderError::NotImplemented { name: provider_type.to_string() })
+        }
+    }
+
+    fn unknown(&self, name: &str) -> ProviderError {
+        let supported = self.factories.keys().map(|known| (*known).to_string()).collect();
+        ProviderError::UnknownProvider { name: name.to_string(), supported }
+    }
+}
+
+impl fmt::Debug for ProviderRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.factories.keys()).finish()
+    }
+}
+
+fn fill(
+    mut config: ProviderConfig,
+    description: &ProviderDescription,
+    read: impl Fn(&str) -> Option<String>,
+) -> ProviderResult<ProviderConfig> {
+    for option in &description.options {
+        let found = || option.env.iter().filter_map(|variable| read(variable)).find(|value| !value.trim().is_empty());
+        let given = match option.name.as_str() {
+            "token" => config.token.is_some() || found().map(|value| config.token = Some(value.into())).is_some(),
+            "endpoint" => or_else(&mut config.endpoint, found),
+            "region" => or_else(&mut config.region, found),
+            "ca_file" => or_else(&mut config.ca_file, || found().map(Into::into)),
+            name => {
+                let mut value = config.options.remove(name);
+                let given = or_else(&mut value, found);
+                config.options.extend(value.map(|value| (name.to_string(), value)));
+                given
+            }
+        };
+        if option.required && !given {
+            let ways = option.env.join(" or ");
+            return Err(ProviderError::invalid_config(&option.name, format!("not given: pass it, or set {ways}")));
+        }
+    }
+    Ok(config)
+}
+
+/// Fills an empty place; tells whether it is filled now.
+fn or_else<T>(place: &mut Option<T>, found: impl FnOnce() -> Option<T>) -> bool {
+    if place.is_none() {
+        *place = found();
+    }
+    place.is_some()
+}

@@ -1,0 +1,195 @@
+//! The one wait loop: looks until a thing is as it should be, cannot become so any more, or the deadline passes.
+//!
+//! Stands on the contract. What to look at comes from a cloud's room.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::http::Deadline;
+use crate::provider::config::ProviderTimeouts;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// How long a thing that this process has just made may be absent from the cloud's answers.
+const SETTLING: Duration = Duration::from_secs(60);
+/// The first pause is this part of `poll_interval`; the next ones grow to it.
+const FIRST_PAUSE: u32 = 4;
+const GROWTH: f64 = 1.5;
+
+/// What a look has shown.
+#[derive(Debug)]
+pub(crate) enum Look<T> {
+    /// It is as it should be.
+    Done(T),
+    /// Not yet; in words that a timeout can repeat.
+    Pending(String),
+    /// It is not there.
+    Absent,
+}
+
+/// A thing that is waited for.
+pub(crate) struct Wait<'a> {
+    /// The verb, for the timeout's message.
+    pub(crate) operation: &'static str,
+    /// What is waited for: the type and the id.
+    pub(crate) subject: (&'static str, &'a str),
+    pub(crate) deadline: Deadline,
+    pub(crate) poll_interval: Duration,
+    /// Until when an answer that the thing is absent is not believed.
+    pub(crate) absent_until: Option<Instant>,
+}
+
+impl<'a> Wait<'a> {
+    /// A wait of at most `limit`.
+    pub(crate) fn new(operation: &'static str, subject: (&'static str, &'a str), limit: Duration, timeouts: &ProviderTimeouts) -> Self {
+        Self { operation, subject, deadline: Deadline::after(limit), poll_interval: timeouts.poll_interval, absent_until: None }
+    }
+
+    /// Bears with an absence until then.
+    pub(crate) fn absent_until(mut self, time: Option<Instant>) -> Self {
+        self.absent_until = time;
+        self
+    }
+
+    /// Looks until `look` is done. Passing errors (those that are retryable) are looked past; any other ends the wait.
+    ///
+    /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
+    ///
+    /// # Errors
+    /// The first error that does not pass; [`ProviderError::NotFound`] when the thing is gone; [`ProviderError::Timeout`]
+    /// with the last state that was seen.
+    pub(crate) async fn until<T, F>(self, mut look: impl FnMut(Deadline) -> F) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<Look<T>>> + Send,
+    {
+        let (resource_type, id) = self.subject;
+        let longest = self.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        let mut pause = (longest / FIRST_PAUSE).max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        let mut seen = false;
+        loop {
+            let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(self.deadline));
+            let state = match looked.await {
+                Ok(Look::Done(value)) => return Ok(value),
+                Ok(Look::Pending(state)) => {
+                    seen = true;
+                    state
+                }
+                Ok(Look::Absent) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => "not visible yet".to_string(),
+                Ok(Look::Absent) => return Err(ProviderError::not_found(resource_type, id)),
+                Err(error) if error.is_retryable() => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            let remaining = self.deadline.remaining();
+            if remaining.is_zero() {
+                return Err(ProviderError::timeout(format!("{} of {resource_type} {id} ({state})", self.operation), self.deadline.elapsed()));
+            }
+            debug!(operation = self.operation, id, %state, "waiting");
+            tokio::time::sleep(pause.min(remaining)).await;
+            pause = pause.mul_f64(GROWTH).min(longest);
+        }
+    }
+}
+
+/// The ids that this process has made a short while ago: the clouds' reads lag behind their writes.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Mutex<HashMap<String, Instant>>);
+
+impl Recent {
+    pub(crate) fn add(&self, id: &str) {
+        let now = Instant::now();
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.retain(|_, until| *until > now);
+        ids.insert(id.to_string(), now + SETTLING);
+    }
+
+    /// Until when an absence of `id` is not believed; `None` for an id that is not from here, or old enough.
+    pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(limit: u64, poll: Duration) -> Wait<'static> {
+        let timeouts = ProviderTimeouts { poll_interval: poll, ..ProviderTimeouts::default() };
+        Wait::new("wait_ready", ("instance", "7"), Duration::from_secs(limit), &timeouts)
+    }
+
+    /// Answers from a script; the last line is repeated.
+    async fn run(wait: Wait<'_>, script: Vec<fn() -> ProviderResult<Look<u32>>>) -> (ProviderResult<u32>, usize) {
+        let mut looks = 0;
+        let result = wait
+            .until(|_| {
+                let answer = script[looks.min(script.len() - 1)];
+                looks += 1;
+                async move { answer() }
+            })
+            .await;
+        (result, looks)
+    }
+
+    fn pending() -> ProviderResult<Look<u32>> {
+        Ok(Look::Pending("booting".to_string()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_when_done_and_bears_with_passing_errors() {
+        let script: Vec<fn() -> _> = vec![pending, || Err(ProviderError::unavailable("502")), || Ok(Look::Done(3))];
+        let (result, looks) = run(wait(300, Duration::from_secs(5)), script).await;
+        assert_eq!((result.unwrap(), looks), (3, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_is_kept_to_the_instant_and_names_the_last_state() {
+        for poll in [0, 1, 500, 5000, 60_000] {
+            let began = Instant::now();
+            let (result, looks) = run(wait(30, Duration::from_millis(poll)), vec![pending]).await;
+            let error = result.unwrap_err();
+            assert!(matches!(error, ProviderError::Timeout { .. }) && error.to_string().contains("booting"), "{error}");
+            let spent = began.elapsed();
+            assert!(spent >= Duration::from_secs(30) && spent < Duration::from_millis(30_010), "{spent:?} at {poll} ms");
+            assert!(looks <= 1502, "{looks} looks at {poll} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absence_is_believed_unless_the_thing_is_new() {
+        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Ok(Look::Absent)]).await;
+        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 1);
+
+        let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let (result, _) = run(new(), vec![|| Ok(Look::Absent), || Ok(Look::Absent), || Ok(Look::Done(1))]).await;
+        assert_eq!(result.unwrap(), 1);
+
+        let (result, looks) = run(new(), vec![pending, || Ok(Look::Absent)]).await;
+        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
+
+        let began = Instant::now();
+        let (result, _) = run(new(), vec![|| Ok(Look::Absent)]).await;
+        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_final_error_ends_the_wait_at_once() {
+        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Err(ProviderError::capacity("sold out"))]).await;
+        assert!(matches!(result, Err(ProviderError::Capacity { .. })) && looks == 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn recent_ids_age() {
+        let recent = Recent::default();
+        recent.add("a");
+        assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
+        assert!(recent.settles_at("b").is_none());
+        tokio::time::advance(SETTLING * 2).await;
+        recent.add("b");
+        assert!(recent.settles_at("a").is_none());
+    }
+}

@@ -11,12 +11,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::http::Deadline;
+use crate::http::{Deadline, Failure};
 use crate::provider::config::ProviderTimeouts;
-use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::{InstanceStatus, ProviderInstance};
 
 /// How long a thing that this process has just made may be absent from the cloud's answers.
 const SETTLING: Duration = Duration::from_secs(60);
+/// How long what was made is remembered: longer than any boot.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 /// The first pause is this part of `poll_interval`; the next ones grow to it.
 const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
@@ -30,6 +33,59 @@ pub(crate) enum Look<T> {
     Pending(String),
     /// It is not there.
     Absent,
+    /// The look itself failed in a way that may pass.
+    Unclear(String),
+}
+
+impl<T> Look<T> {
+    /// Looks past a failure that may pass; keeps any other.
+    pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
+        if error.is_retryable() { Ok(Self::Unclear(error.to_string())) } else { Err(error) }
+    }
+}
+
+impl Look<ProviderInstance> {
+    /// Whether a machine that was read is ready, may become so, or never will.
+    pub(crate) fn of_instance(read: ProviderResult<ProviderInstance>, provider: &str) -> ProviderResult<Self> {
+        match read {
+            Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
+            Ok(instance) if instance.status == InstanceStatus::Archive => {
+                let context = ErrorContext {
+                    instance_id: Some(instance.id),
+                    provider: Some(provider.to_string()),
+                    ..ErrorContext::default()
+                };
+                Err(ProviderError::conflict("the machine is archived and will not start", false).with_context(context))
+            }
+            Ok(instance) if instance.status == InstanceStatus::Active => {
+                Ok(Self::Pending("active, no public address yet".to_string()))
+            }
+            Ok(instance) => Ok(Self::Pending(instance.status.to_string())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Self::past(error),
+        }
+    }
+}
+
+impl Look<()> {
+    /// Whether a delete has been taken. One that is refused because the thing is busy is tried again; other failures have
+    /// been tried again by the pipeline already.
+    pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
+        match sent.map_err(ProviderError::from) {
+            Ok(()) => Ok(Self::Done(())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error @ ProviderError::Conflict { retryable: true, .. }) => Ok(Self::Pending(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The end of a delete: what is gone is as good as deleted.
+    pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<()> {
+        match ended {
+            Err(ProviderError::NotFound { .. }) => Ok(()),
+            ended => ended,
+        }
+    }
 }
 
 /// A thing that is waited for.
@@ -46,7 +102,12 @@ pub(crate) struct Wait<'a> {
 
 impl<'a> Wait<'a> {
     /// A wait of at most `limit`.
-    pub(crate) fn new(operation: &'static str, subject: (&'static str, &'a str), limit: Duration, timeouts: &ProviderTimeouts) -> Self {
+    pub(crate) fn new(
+        operation: &'static str,
+        subject: (&'static str, &'a str),
+        limit: Duration,
+        timeouts: &ProviderTimeouts,
+    ) -> Self {
         Self { operation, subject, deadline: Deadline::after(limit), poll_interval: timeouts.poll_interval, absent_until: None }
     }
 
@@ -56,12 +117,12 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Looks until `look` is done. Passing errors (those that are retryable) are looked past; any other ends the wait.
+    /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`].
     ///
     /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
     ///
     /// # Errors
-    /// The first error that does not pass; [`ProviderError::NotFound`] when the thing is gone; [`ProviderError::Timeout`]
+    /// The first error of a look; [`ProviderError::NotFound`] when the thing is gone; [`ProviderError::Timeout`]
     /// with the last state that was seen.
     pub(crate) async fn until<T, F>(self, mut look: impl FnMut(Deadline) -> F) -> ProviderResult<T>
     where
@@ -79,14 +140,19 @@ impl<'a> Wait<'a> {
                     seen = true;
                     state
                 }
-                Ok(Look::Absent) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => "not visible yet".to_string(),
+                Ok(Look::Absent) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
+                    "not visible yet".to_string()
+                }
                 Ok(Look::Absent) => return Err(ProviderError::not_found(resource_type, id)),
-                Err(error) if error.is_retryable() => error.to_string(),
+                Ok(Look::Unclear(why)) => why,
                 Err(error) => return Err(error),
             };
             let remaining = self.deadline.remaining();
             if remaining.is_zero() {
-                return Err(ProviderError::timeout(format!("{} of {resource_type} {id} ({state})", self.operation), self.deadline.elapsed()));
+                return Err(ProviderError::timeout(
+                    format!("{} of {resource_type} {id} ({state})", self.operation),
+                    self.deadline.elapsed(),
+                ));
             }
             debug!(operation = self.operation, id, %state, "waiting");
             tokio::time::sleep(pause.min(remaining)).await;
@@ -95,21 +161,35 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// The ids that this process has made a short while ago: the clouds' reads lag behind their writes.
-#[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<HashMap<String, Instant>>);
+/// What this process has made a short while ago: the clouds' reads lag behind their writes.
+#[derive(Debug)]
+pub(crate) struct Recent<T>(Mutex<HashMap<String, (Instant, T)>>);
 
-impl Recent {
-    pub(crate) fn add(&self, id: &str) {
-        let now = Instant::now();
-        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.retain(|_, until| *until > now);
-        ids.insert(id.to_string(), now + SETTLING);
+impl<T: Clone> Recent<T> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
     }
 
-    /// Until when an absence of `id` is not believed; `None` for an id that is not from here, or old enough.
+    /// Notes that `id` was just made, with what only the create call could tell.
+    pub(crate) fn add(&self, id: &str, note: T) {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        made.insert(id.to_string(), (Instant::now(), note));
+    }
+
+    /// Forgets an id whose end has been seen.
+    pub(crate) fn remove(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Until when an absence of `id` is not believed; `None` for one that was not made here.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| *since + SETTLING)
+    }
+
+    /// What the create call told.
+    pub(crate) fn note(&self, id: &str) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(_, note)| note.clone())
     }
 }
 
@@ -141,7 +221,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn ends_when_done_and_bears_with_passing_errors() {
-        let script: Vec<fn() -> _> = vec![pending, || Err(ProviderError::unavailable("502")), || Ok(Look::Done(3))];
+        let script: Vec<fn() -> _> = vec![pending, || Look::past(ProviderError::unavailable("502")), || Ok(Look::Done(3))];
         let (result, looks) = run(wait(300, Duration::from_secs(5)), script).await;
         assert_eq!((result.unwrap(), looks), (3, 3));
     }
@@ -178,18 +258,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_final_error_ends_the_wait_at_once() {
-        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Err(ProviderError::capacity("sold out"))]).await;
+        let (result, looks) =
+            run(wait(300, Duration::from_secs(5)), vec![|| Look::past(ProviderError::capacity("sold out"))]).await;
         assert!(matches!(result, Err(ProviderError::Capacity { .. })) && looks == 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn recent_ids_age() {
-        let recent = Recent::default();
-        recent.add("a");
+    async fn what_was_made_settles_and_is_forgotten() {
+        let recent = Recent::new();
+        recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());
-        tokio::time::advance(SETTLING * 2).await;
-        recent.add("b");
-        assert!(recent.settles_at("a").is_none());
+        tokio::time::advance(SETTLING).await;
+        assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
+        assert_eq!(recent.note("a"), Some(1));
+        tokio::time::advance(REMEMBERED).await;
+        recent.add("b", 2);
+        assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
+        recent.remove("b");
+        assert_eq!(recent.note("b"), None);
     }
 }

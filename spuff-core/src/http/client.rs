@@ -8,13 +8,15 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::redirect;
+use serde::de::DeserializeOwned;
 use tracing::{Instrument, debug, debug_span};
 
 use super::call::{Call, Failure, Reply};
 use super::endpoint::Endpoint;
 use super::retry::{Backoff, Deadline};
+use super::secret::{self, Bearer};
 use super::status::{self, Refusal};
-use super::{secret, tls};
+use super::tls;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
@@ -24,15 +26,40 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The end of an authorization: the credentials are in the head, or there are none.
+pub(crate) type Authorized<'a> = Pin<Box<dyn Future<Output = ProviderResult<()>> + Send + 'a>>;
+
 /// How a cloud wants requests signed, and how it words a refusal.
 pub(crate) trait Dialect: Send + Sync {
     fn provider(&self) -> &'static str;
 
     /// Adds the credentials, as sensitive headers. Called anew for each attempt.
-    fn authorize<'a>(&'a self, head: &'a mut Parts, body: &'a [u8]) -> Pin<Box<dyn Future<Output = ProviderResult<()>> + Send + 'a>>;
+    fn authorize<'a>(&'a self, head: &'a mut Parts, body: &'a [u8]) -> Authorized<'a>;
 
     /// Reads what an unsuccessful reply says.
     fn refusal(&self, reply: &Reply) -> Refusal;
+}
+
+/// A cloud that takes a bearer token; its words for a refusal are read by a function of its room.
+pub(crate) struct BearerDialect {
+    pub(crate) provider: &'static str,
+    pub(crate) bearer: Bearer,
+    pub(crate) refusal: fn(&Reply) -> Refusal,
+}
+
+impl Dialect for BearerDialect {
+    fn provider(&self) -> &'static str {
+        self.provider
+    }
+
+    fn authorize<'a>(&'a self, head: &'a mut Parts, _: &'a [u8]) -> Authorized<'a> {
+        self.bearer.write(&mut head.headers);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn refusal(&self, reply: &Reply) -> Refusal {
+        (self.refusal)(reply)
+    }
 }
 
 /// A pooled client for one account at one endpoint.
@@ -55,7 +82,8 @@ impl HttpClient {
 
     /// Sends a call, and again as long as that is safe, promising, and within the deadline.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        let deadline = call.deadline.unwrap_or_else(|| Deadline::after(self.timeouts.http_request * 2));
+        let usual = self.timeouts.http_request.saturating_mul(2);
+        let deadline = call.deadline.map_or_else(|| Deadline::after(usual), |deadline| deadline.at_most(usual));
         let mut backoff = Backoff::new();
         loop {
             let failure = match self.attempt(call, deadline).await {
@@ -70,9 +98,9 @@ impl HttpClient {
         }
     }
 
-    /// Sends a call that may be repeated and does not care in which way it failed.
-    pub(crate) async fn ask(&self, call: &Call<'_>) -> ProviderResult<Reply> {
-        Ok(self.send(call).await?)
+    /// Sends a call that may be repeated, and reads its reply as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> ProviderResult<T> {
+        self.send(call).await?.json()
     }
 
     async fn attempt(&self, call: &Call<'_>, deadline: Deadline) -> Result<Reply, Failure> {
@@ -126,7 +154,10 @@ impl HttpClient {
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BODY {
                 let limit = MAX_BODY / (1024 * 1024);
-                let error = ProviderError::api(status, format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"));
+                let error = ProviderError::api(
+                    status,
+                    format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"),
+                );
                 return Err(Failure::Unknown(error));
             }
             append(&mut body, chunk);

@@ -16,7 +16,9 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn parse(text: &str) -> ProviderResult<Self> {
-        let invalid = |what: &str| Err(ProviderError::invalid_config("endpoint", format!("{what}; write it like https://api.example.com/v1")));
+        let invalid = |what: &str| {
+            Err(ProviderError::invalid_config("endpoint", format!("{what}; write it like https://api.example.com/v1")))
+        };
         let text = text.trim();
         let Ok(url) = Url::parse(text) else {
             return invalid("not a URL");
@@ -34,7 +36,11 @@ impl Endpoint {
         let https = match url.scheme() {
             "https" => true,
             "http" if loopback => false,
-            "http" => return invalid("plain http would show the token to the network; use https (http is taken on loopback addresses only)"),
+            "http" => {
+                return invalid(
+                    "plain http would show the token to the network; use https (http is taken on loopback addresses only)",
+                );
+            }
             _ => return invalid("neither https nor http"),
         };
         Ok(Self { base: url.as_str().trim_end_matches('/').to_string(), loopback, https })

@@ -26,7 +26,11 @@ pub(crate) struct Page<T> {
 /// out by its `key`.
 ///
 /// Numbered pages end at one that brings nothing new; pages behind a token may be empty and still go on.
-pub(crate) async fn all_pages<T, F>(operation: &'static str, key: impl Fn(&T) -> String, mut fetch: impl FnMut(Next) -> F) -> ProviderResult<Vec<T>>
+pub(crate) async fn all_pages<T, F>(
+    operation: &'static str,
+    key: impl Fn(&T) -> String,
+    mut fetch: impl FnMut(Next) -> F,
+) -> ProviderResult<Vec<T>>
 where
     F: Future<Output = ProviderResult<Page<T>>>,
 {

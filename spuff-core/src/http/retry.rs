@@ -27,16 +27,18 @@ impl Deadline {
         Self { began, end }
     }
 
+    /// This deadline, or `limit` from now if that is sooner.
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        let sooner = Self::after(limit);
+        if sooner.end < self.end { sooner } else { self }
+    }
+
     pub(crate) fn elapsed(self) -> Duration {
         self.began.elapsed()
     }
 
     pub(crate) fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
-    }
-
-    pub(crate) fn is_over(self) -> bool {
-        self.remaining().is_zero()
     }
 }
 

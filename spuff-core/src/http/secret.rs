@@ -17,7 +17,10 @@ pub(crate) fn clean_token(token: &str) -> ProviderResult<SecretString> {
         return Err(ProviderError::invalid_config("token", "the API token is empty"));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ProviderError::invalid_config("token", "the API token holds a space, line break or non-ASCII character; copy it again"));
+        return Err(ProviderError::invalid_config(
+            "token",
+            "the API token holds a space, line break or non-ASCII character; copy it again",
+        ));
     }
     Ok(SecretString::from(token))
 }

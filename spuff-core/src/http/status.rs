@@ -58,7 +58,8 @@ pub(crate) struct Refusal {
 pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: Refusal, secrets: &[HeaderValue]) -> Failure {
     let fault = refusal.fault.unwrap_or_else(|| Fault::of_status(reply.status));
     let clean = |text: &str| secret::scrub(&shorten(text), secrets);
-    let message = refusal.message.as_deref().filter(|text| !text.trim().is_empty()).map_or_else(|| without_message(reply), str::to_string);
+    let message =
+        refusal.message.as_deref().filter(|text| !text.trim().is_empty()).map_or_else(|| without_message(reply), str::to_string);
     let message = clean(&message);
     let retry_after = refusal.retry_after.or_else(|| retry::retry_after(&reply.headers, SystemTime::now()));
     let context = ErrorContext {
@@ -75,8 +76,13 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
             Some((resource_type, id)) => ProviderError::not_found(resource_type, id),
             None => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
-        Fault::QuotaExceeded => ProviderError::quota(call.subject.map_or("instance", |(resource_type, _)| resource_type), format!("{message}{context}")),
-        Fault::InvalidConfig => ProviderError::invalid_config(refusal.field.as_deref().unwrap_or("request"), format!("{message}{context}")),
+        Fault::QuotaExceeded => ProviderError::quota(
+            call.subject.map_or("instance", |(resource_type, _)| resource_type),
+            format!("{message}{context}"),
+        ),
+        Fault::InvalidConfig => {
+            ProviderError::invalid_config(refusal.field.as_deref().unwrap_or("request"), format!("{message}{context}"))
+        }
         Fault::Conflict { retryable } => ProviderError::conflict(message, retryable),
         Fault::Capacity => ProviderError::capacity(message),
         Fault::Unavailable => ProviderError::Unavailable { message, retry_after, context: Box::default() },

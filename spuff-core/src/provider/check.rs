@@ -1,6 +1,11 @@
 //! Checks of what a caller gave, made before anything is sent. The limits themselves are in the rooms: they differ.
 
-use super::error::{ProviderError, ProviderResult};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::config::{InstanceRequest, ProviderConfig};
+use super::error::{ErrorContext, ProviderError, ProviderResult};
+use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE};
 
 /// A value that the cloud needs.
 pub(super) fn required(field: &str, value: &str) -> ProviderResult<()> {
@@ -37,14 +42,68 @@ pub(super) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     if value.chars().all(allowed) && value.len() <= 64 {
         return Ok(());
     }
-    Err(ProviderError::invalid_config(field, format!("{value:?} cannot be one: use the cloud's own word, such as it stands in its price list")))
+    Err(ProviderError::invalid_config(
+        field,
+        format!("{value:?} cannot be one: use the cloud's own word, such as it stands in its price list"),
+    ))
+}
+
+/// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
+pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
+    let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    match labels.insert(MANAGED_BY_KEY, MANAGED_BY_VALUE) {
+        Some(other) if other != MANAGED_BY_VALUE => {
+            let message = format!("{MANAGED_BY_KEY}={other}: this key marks what spuff manages; use another key");
+            Err(ProviderError::invalid_config("labels", message))
+        }
+        _ => Ok(labels),
+    }
+}
+
+/// The request with the provider's region where it names none.
+pub(super) fn with_region<'a>(request: &'a InstanceRequest, region: &str) -> Cow<'a, InstanceRequest> {
+    if !request.region.is_empty() || region.is_empty() {
+        return Cow::Borrowed(request);
+    }
+    Cow::Owned(InstanceRequest { region: region.to_string(), ..request.clone() })
+}
+
+/// A provider without options of its own.
+pub(super) fn no_options(config: &ProviderConfig) -> ProviderResult<()> {
+    match config.options.keys().next() {
+        Some(option) => Err(ProviderError::invalid_config(option, "this provider has no such option")),
+        None => Ok(()),
+    }
+}
+
+/// Of a read: what is not there is none.
+pub(super) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(ProviderError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A machine or snapshot that cannot become ready any more, with the cloud's reason.
+pub(super) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str) -> ProviderError {
+    let context = ErrorContext {
+        provider: Some(provider.to_string()),
+        code: Some(code.to_string()),
+        instance_id: Some(instance_id.to_string()),
+        ..ErrorContext::default()
+    };
+    ProviderError::api(200, reason).with_context(context)
 }
 
 /// The id of a cloud that counts its things.
 pub(super) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
     let digits = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits).ok_or_else(|| {
-        ProviderError::invalid_config(field, format!("{id:?} is not an id of {provider}, whose ids are whole numbers; it may belong to another provider"))
+        ProviderError::invalid_config(
+            field,
+            format!("{id:?} is not an id of {provider}, whose ids are whole numbers; it may belong to another provider"),
+        )
     })
 }
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+use super::Provider;
 use super::builtins;
 use super::config::{ProviderConfig, ProviderTimeouts};
 use super::error::{ProviderError, ProviderResult};
-use super::Provider;
 
 pub use super::config::ProviderType;
 
@@ -64,7 +64,10 @@ pub trait ProviderFactory: Send + Sync {
         ];
         if let Some((field, _)) = extra.into_iter().find(|(_, given)| *given) {
             let name = self.provider_type();
-            return Err(ProviderError::invalid_config(field, format!("provider {name} takes a token and timeouts only; leave it out")));
+            return Err(ProviderError::invalid_config(
+                field,
+                format!("provider {name} takes a token and timeouts only; leave it out"),
+            ));
         }
         let token = config.token.as_ref().map_or("", |token| token.expose_secret());
         self.create(token, config.timeouts)
@@ -153,6 +156,11 @@ impl OptionDescription {
         Self { name: name.into(), doc: doc.into(), required: false, secret: false, env: Vec::new() }
     }
 
+    /// The file of extra certificate authorities, which every provider over HTTPS takes.
+    pub(super) fn ca_file() -> Self {
+        Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's").env(&["SPUFF_CA_FILE"])
+    }
+
     /// It must be given.
     #[must_use]
     pub fn required(mut self) -> Self {
@@ -236,7 +244,12 @@ impl ProviderRegistry {
     /// # Errors
     /// [`ProviderError::UnknownProvider`] with the registered names, [`ProviderError::NotImplemented`] when this build
     /// does not contain it, [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
-    pub fn create(&self, provider_type: ProviderType, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+    pub fn create(
+        &self,
+        provider_type: ProviderType,
+        token: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Box<dyn Provider>> {
         self.usable(provider_type)?.create(token, timeouts)
     }
 

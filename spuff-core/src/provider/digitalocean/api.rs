@@ -1,0 +1,216 @@
+//! The wire types of the DigitalOcean API v2: what is sent, and the part of the replies that is read.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::http::wire;
+
+/// The largest page that the API gives.
+pub(super) const PER_PAGE: &str = "200";
+
+#[derive(Debug, Serialize)]
+pub(super) struct CreateDroplet<'a> {
+    pub(super) name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) region: &'a str,
+    pub(super) size: &'a str,
+    pub(super) image: Reference,
+    pub(super) ssh_keys: Vec<Reference>,
+    pub(super) tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_data: Option<&'a str>,
+    pub(super) ipv6: bool,
+}
+
+/// An image or key: by number, or by slug or fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Reference {
+    Id(u64),
+    Text(String),
+}
+
+impl Reference {
+    pub(super) fn parse(text: &str) -> Self {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits).map_or_else(|| Self::Text(text.to_string()), Self::Id)
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DropletAction<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CreateTag<'a> {
+    pub(super) name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TagResources<'a> {
+    pub(super) resources: [TagResource<'a>; 1],
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TagResource<'a> {
+    pub(super) resource_id: &'a str,
+    pub(super) resource_type: &'static str,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DropletReply {
+    pub(super) droplet: Droplet,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) links: Links,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Droplet {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) networks: Networks,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) tags: Vec<String>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) region: Slug,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) size_slug: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Slug {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) slug: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Networks {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) v4: Vec<Network>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) v6: Vec<Network>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Network {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) ip_address: String,
+    #[serde(rename = "type", default, deserialize_with = "wire::nullable")]
+    pub(super) kind: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Links {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) actions: Vec<ActionLink>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) pages: Pages,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ActionLink {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) rel: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Pages {
+    #[serde(default)]
+    pub(super) next: Option<String>,
+}
+
+/// A page of any list.
+pub(super) trait Listing {
+    type Item;
+    fn into_parts(self) -> (Vec<Self::Item>, Links);
+}
+
+macro_rules! listing {
+    ($name:ident, $field:ident: $item:ty) => {
+        #[derive(Debug, Deserialize)]
+        pub(super) struct $name {
+            $field: Vec<$item>,
+            #[serde(default, deserialize_with = "wire::nullable")]
+            links: Links,
+        }
+
+        impl Listing for $name {
+            type Item = $item;
+
+            fn into_parts(self) -> (Vec<$item>, Links) {
+                (self.$field, self.links)
+            }
+        }
+    };
+}
+
+listing!(Droplets, droplets: Droplet);
+listing!(Snapshots, snapshots: Image);
+listing!(Images, images: Image);
+listing!(SshKeys, ssh_keys: SshKey);
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ActionReply {
+    pub(super) action: Action,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Action {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) started_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ImageReply {
+    pub(super) image: Image,
+}
+
+/// A snapshot, as images and as snapshots are listed.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Image {
+    #[serde(deserialize_with = "wire::id")]
+    pub(super) id: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(rename = "type", default, deserialize_with = "wire::nullable")]
+    pub(super) kind: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) created_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct SshKey {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+}
+
+/// `{"id", "message", "request_id"}`, or on tag endpoints `{"error", "messages"}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Problem {
+    #[serde(deserialize_with = "wire::nullable")]
+    pub(super) id: String,
+    pub(super) message: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) error: Option<String>,
+    #[serde(deserialize_with = "wire::nullable")]
+    pub(super) messages: Vec<String>,
+}

@@ -1,0 +1,294 @@
+//! Between the contract's nouns and DigitalOcean's: pure, and tested by tables.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::api::{CreateDroplet, Droplet, Image, Problem, Reference};
+use crate::http::{Fault, Refusal, Reply};
+use crate::provider::config::{ImageSpec, InstanceRequest};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Address, InstanceStatus, ProviderInstance, Snapshot, check};
+
+pub(super) const MAX_USER_DATA: usize = 64 * 1024;
+const MAX_NAME: usize = 255;
+const MAX_TAG: usize = 255;
+/// The tag of `managed-by=spuff`.
+pub(super) const MANAGED_TAG: &str = "managed-by:spuff";
+/// The longest wait believed of `ratelimit-reset`, which is when the oldest request of the last hour expires.
+const MAX_RESET: Duration = Duration::from_secs(60);
+
+/// Checks a request against DigitalOcean's limits and words it. Keys are left to the caller: names need a look-up.
+pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>) -> ProviderResult<CreateDroplet<'_>> {
+    let user_data = request.user_data.as_deref();
+    Ok(CreateDroplet {
+        name: &request.name,
+        region: &request.region,
+        size: &request.size,
+        image: image(&request.image)?,
+        ssh_keys,
+        tags: tags(&check::labels(request)?)?,
+        user_data,
+        ipv6: true,
+    })
+}
+
+/// The checks that need no look-up, made before the first request.
+pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
+    check::host_name("name", &request.name, MAX_NAME)?;
+    check::slug("region", &request.region)?;
+    check::required("size", &request.size)?;
+    check::slug("size", &request.size)?;
+    let bytes = request.user_data.as_ref().map_or(0, String::len);
+    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    image(&request.image)?;
+    tags(&check::labels(request)?)?;
+    Ok(())
+}
+
+pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Reference> {
+    let release = |distribution: &str, version: &str| {
+        check::required("image", version)?;
+        check::slug("image", version)?;
+        Ok(Reference::Text(format!("{distribution}-{}-x64", version.replace('.', "-"))))
+    };
+    match spec {
+        ImageSpec::Ubuntu(version) => release("ubuntu", version),
+        ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
+        ImageSpec::Custom(id) => check::required("image", id).map(|()| Reference::parse(id)),
+        ImageSpec::Snapshot(id) => check::numeric_id("digitalocean", "image", id).map(Reference::Id),
+    }
+}
+
+pub(super) fn instance(droplet: Droplet) -> ProviderInstance {
+    let networks = droplet.networks.v4.iter().chain(&droplet.networks.v6);
+    let addresses: Vec<_> = networks
+        .filter_map(|network| Some(Address { ip: network.ip_address.parse().ok()?, public: network.kind == "public" }))
+        .collect();
+    ProviderInstance {
+        id: droplet.id.to_string(),
+        ip: Address::primary(&addresses),
+        status: InstanceStatus::from_word(&droplet.status),
+        created_at: droplet.created_at.unwrap_or_default(),
+        name: droplet.name,
+        region: droplet.region.slug,
+        size: droplet.size_slug,
+        labels: labels(&droplet.tags),
+        addresses,
+    }
+}
+
+pub(super) fn snapshot(image: Image) -> Snapshot {
+    Snapshot { id: image.id, name: image.name, created_at: image.created_at }
+}
+
+/// A snapshot of ours that still exists.
+pub(super) fn is_managed_snapshot(image: &Image) -> bool {
+    let gone = matches!(image.status.as_str(), "deleted" | "retired");
+    image.kind == "snapshot" && !gone && image.tags.iter().any(|tag| tag.eq_ignore_ascii_case(MANAGED_TAG))
+}
+
+/// Each label as one tag `key:value`. Tags know no upper case that lasts and few symbols, so every byte but `a-z`, `0-9`
+/// and `-` becomes `_` and two hexadecimal digits: nothing of a value is lost.
+pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>> {
+    labels
+        .iter()
+        .map(|(key, value)| {
+            if key.is_empty() {
+                return Err(ProviderError::invalid_config("labels", "a label with an empty key"));
+            }
+            let tag = format!("{}:{}", encode(key), encode(value));
+            let way_out = "shorten it (an upper-case letter or symbol takes three characters of a tag)";
+            check::at_most(&format!("labels[{key:?}]"), tag.len(), MAX_TAG, "characters as a tag", way_out)?;
+            Ok(tag)
+        })
+        .collect()
+}
+
+/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's.
+pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
+    tags.iter().filter_map(|tag| label(&tag.to_ascii_lowercase())).collect()
+}
+
+fn label(tag: &str) -> Option<(String, String)> {
+    let (key, value) = tag.split_once(':')?;
+    let (key, value) = (decode(key)?, decode(value)?);
+    let canonical = !key.is_empty() && format!("{}:{}", encode(&key), encode(&value)) == tag;
+    canonical.then_some((key, value))
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("_{byte:02x}")),
+        }
+        encoded
+    })
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = if *first == b'_' {
+            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            tail.get(2..)?
+        } else {
+            bytes.push(*first);
+            tail
+        };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What an unsuccessful reply says. 422 stands for many things, which only the message tells apart.
+pub(super) fn refusal(reply: &Reply) -> Refusal {
+    let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let listed = (!problem.messages.is_empty()).then(|| problem.messages.join("; "));
+    let message = problem.message.or(listed).or_else(|| problem.error.clone());
+    let words = message.as_deref().unwrap_or_default().to_lowercase();
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let fault = match reply.status {
+        422 if says(&["droplet limit"]) => Some(Fault::QuotaExceeded),
+        422 if says(&["pending event", "blocking event"]) => Some(Fault::Conflict { retryable: true }),
+        422 if says(&["not available", "unavailable", "out of capacity"]) && says(&["size", "region", "capacity"]) => {
+            Some(Fault::Capacity)
+        }
+        412 | 423 => Some(Fault::Conflict { retryable: true }),
+        _ => None,
+    };
+    let field =
+        ["region", "size", "image", "ssh key", "user data", "name", "tag"].into_iter().find(|field| words.contains(field));
+    Refusal {
+        fault,
+        code: Some(problem.id).filter(|id| !id.is_empty()),
+        message,
+        request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
+        field: field.map(|field| match field {
+            "ssh key" => "ssh_keys".to_string(),
+            "user data" => "user_data".to_string(),
+            "tag" => "labels".to_string(),
+            same => same.to_string(),
+        }),
+        retry_after: reset(reply, SystemTime::now()).filter(|_| reply.header("retry-after").is_none()),
+    }
+}
+
+fn reset(reply: &Reply, now: SystemTime) -> Option<Duration> {
+    let at = reply.header("ratelimit-reset")?.trim().parse().ok()?;
+    let wait = (UNIX_EPOCH + Duration::from_secs(at)).duration_since(now).unwrap_or_default();
+    Some(wait.min(MAX_RESET))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    #[test]
+    fn images() {
+        for (spec, expected) in [
+            ("ubuntu:24.04", Reference::Text("ubuntu-24-04-x64".to_string())),
+            ("debian:12", Reference::Text("debian-12-x64".to_string())),
+            ("debian:12.5", Reference::Text("debian-12-x64".to_string())),
+            ("fedora-41-x64", Reference::Text("fedora-41-x64".to_string())),
+            ("7555620", Reference::Id(7_555_620)),
+            ("snapshot:7555620", Reference::Id(7_555_620)),
+        ] {
+            assert_eq!(image(&spec.parse().unwrap()).unwrap(), expected, "{spec}");
+        }
+        for spec in ["snapshot:ami-0abc", "snapshot:", "", "ubuntu:", "debian:"] {
+            let error = image(&spec.parse().unwrap()).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{spec}");
+        }
+    }
+
+    #[test]
+    fn labels_survive_as_tags() {
+        let table = [
+            ("managed-by", "spuff", "managed-by:spuff"),
+            ("Owner", "A_b", "_4fwner:_41_5fb"),
+            ("env", "prod:eu", "env:prod_3aeu"),
+            ("spuff.rs/Env", "", "spuff_2ers_2f_45nv:"),
+            ("who", "Zoë <z@example.org>", "who:_5ao_c3_ab_20_3cz_40example_2eorg_3e"),
+        ];
+        for (key, value, tag) in table {
+            assert_eq!(tags(&BTreeMap::from([(key, value)])).unwrap(), [tag]);
+            assert_eq!(labels(&[tag.to_ascii_uppercase()]), HashMap::from([(key.to_string(), value.to_string())]), "{tag}");
+        }
+    }
+
+    #[test]
+    fn foreign_tags_are_not_labels() {
+        for tag in ["web", "a:b:c", ":x", "a:_zz", "a:_4", "a:_ff", "a:_61", "a:b.c"] {
+            assert!(labels(&[tag.to_string()]).is_empty(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn labels_that_cannot_be_tags_are_refused() {
+        for (key, value) in [("", "x".to_string()), ("k", "x".repeat(254)), ("k", "X".repeat(85))] {
+            let error = tags(&BTreeMap::from([(key, value.as_str())])).unwrap_err();
+            assert!(matches!(error, ProviderError::InvalidConfig { .. }), "{key}");
+        }
+        assert!(tags(&BTreeMap::from([("k", "x".repeat(253).as_str())])).is_ok());
+    }
+
+    #[test]
+    fn requests_are_checked() {
+        let good = || InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb");
+        assert!(check_request(&good()).is_ok());
+        assert!(check_request(&good().with_user_data("x".repeat(MAX_USER_DATA))).is_ok());
+        let table = [
+            ("name", InstanceRequest::new("web_1", "nyc3", "s-1vcpu-1gb")),
+            ("name", InstanceRequest::new("", "nyc3", "s-1vcpu-1gb")),
+            ("size", InstanceRequest::new("web-1", "nyc3", "")),
+            ("region", InstanceRequest::new("web-1", "New York", "s-1vcpu-1gb")),
+            ("user_data", good().with_user_data("é".repeat(MAX_USER_DATA / 2 + 1))),
+            ("labels", good().with_label("managed-by", "terraform")),
+            ("image", good().with_image(ImageSpec::Snapshot("ami-0abc".to_string()))),
+        ];
+        for (expected, request) in table {
+            let error = check_request(&request).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{expected}: {error}");
+        }
+    }
+
+    fn says(status: u16, body: &str) -> Refusal {
+        refusal(&Reply { status, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) })
+    }
+
+    #[test]
+    fn refusals() {
+        let problem = |message: &str| format!(r#"{{"id": "unprocessable_entity", "message": "{message}", "request_id": "r-1"}}"#);
+        for (status, message, fault, field) in [
+            (422, "creating this/these droplet(s) will exceed your droplet limit", Some(Fault::QuotaExceeded), None),
+            (422, "Droplet already has a pending event.", Some(Fault::Conflict { retryable: true }), None),
+            (422, "Size is not available in this region.", Some(Fault::Capacity), Some("region")),
+            (422, "You specified an invalid image for Droplet creation.", None, Some("image")),
+            (422, "You specified an invalid region for Droplet creation.", None, Some("region")),
+            (422, "42 are invalid key identifiers for Droplet creation (ssh key).", None, Some("ssh_keys")),
+            (404, "The resource you were accessing could not be found.", None, None),
+        ] {
+            let refusal = says(status, &problem(message));
+            assert_eq!((refusal.fault, refusal.field.as_deref()), (fault, field), "{message}");
+            assert_eq!((refusal.code.as_deref(), refusal.request_id.as_deref()), (Some("unprocessable_entity"), Some("r-1")));
+        }
+        let other = says(400, r#"{"error": "Bad Request", "messages": ["a", "b"], "root_causes": []}"#);
+        assert_eq!(other.message.as_deref(), Some("a; b"));
+        assert_eq!(says(502, "<html>").message, None);
+    }
+
+    #[test]
+    fn resets_are_bounded() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (at, expected) in [("1000007", Some(7)), ("1003600", Some(60)), ("999999", Some(0)), ("soon", None)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit-reset", at.parse().unwrap());
+            let reply = Reply { status: 429, headers, body: Bytes::new() };
+            assert_eq!(reset(&reply, now), expected.map(Duration::from_secs), "{at}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the integration tests share.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::time::Duration;
+
+use spuff_core::provider::ProviderTimeouts;
+
+/// Timeouts for a server on this machine: short pauses, deadlines that only a hang reaches.
+pub fn timeouts() -> ProviderTimeouts {
+    ProviderTimeouts {
+        instance_ready: Duration::from_secs(20),
+        action_complete: Duration::from_secs(20),
+        poll_interval: Duration::from_millis(20),
+        http_request: Duration::from_secs(10),
+        ..ProviderTimeouts::default()
+    }
+}

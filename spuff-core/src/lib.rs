@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod create;
 mod http;
 pub mod provider;

@@ -117,14 +117,14 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`].
+    /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`]. A look is cut off at the deadline.
     ///
     /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
     ///
     /// # Errors
     /// The first error of a look; [`ProviderError::NotFound`] when the thing is gone; [`ProviderError::Timeout`]
     /// with the last state that was seen.
-    pub(crate) async fn until<T, F>(self, mut look: impl FnMut(Deadline) -> F) -> ProviderResult<T>
+    pub(crate) async fn until<T, F>(self, mut look: impl FnMut() -> F) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Look<T>>> + Send,
     {
@@ -132,32 +132,30 @@ impl<'a> Wait<'a> {
         let longest = self.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
         let mut pause = (longest / FIRST_PAUSE).max(ProviderTimeouts::MIN_POLL_INTERVAL);
         let mut seen = false;
-        loop {
-            let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(self.deadline));
-            let state = match looked.await {
-                Ok(Look::Done(value)) => return Ok(value),
-                Ok(Look::Pending(state)) => {
+        let mut state = "no answer yet".to_string();
+        while !self.deadline.remaining().is_zero() {
+            let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look());
+            match tokio::time::timeout(self.deadline.remaining(), looked).await {
+                Ok(Ok(Look::Done(value))) => return Ok(value),
+                Ok(Ok(Look::Pending(now))) => {
                     seen = true;
-                    state
+                    state = now;
                 }
-                Ok(Look::Absent) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
-                    "not visible yet".to_string()
+                Ok(Ok(Look::Absent)) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
+                    state = "not visible yet".to_string();
                 }
-                Ok(Look::Absent) => return Err(ProviderError::not_found(resource_type, id)),
-                Ok(Look::Unclear(why)) => why,
-                Err(error) => return Err(error),
-            };
-            let remaining = self.deadline.remaining();
-            if remaining.is_zero() {
-                return Err(ProviderError::timeout(
-                    format!("{} of {resource_type} {id} ({state})", self.operation),
-                    self.deadline.elapsed(),
-                ));
+                Ok(Ok(Look::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
+                Ok(Ok(Look::Unclear(why))) => state = why,
+                Ok(Err(error)) => return Err(error),
+                // The deadline came in the middle of a look.
+                Err(_) => break,
             }
             debug!(operation = self.operation, id, %state, "waiting");
-            tokio::time::sleep(pause.min(remaining)).await;
+            tokio::time::sleep(pause.min(self.deadline.remaining())).await;
             pause = pause.mul_f64(GROWTH).min(longest);
         }
+        let waited_for = format!("{} of {resource_type} {id} ({state})", self.operation);
+        Err(ProviderError::timeout(waited_for, self.deadline.elapsed()))
     }
 }
 
@@ -206,7 +204,7 @@ mod tests {
     async fn run(wait: Wait<'_>, script: Vec<fn() -> ProviderResult<Look<u32>>>) -> (ProviderResult<u32>, usize) {
         let mut looks = 0;
         let result = wait
-            .until(|_| {
+            .until(|| {
                 let answer = script[looks.min(script.len() - 1)];
                 looks += 1;
                 async move { answer() }

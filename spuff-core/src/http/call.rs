@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::retry::Deadline;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// What sending a call twice would do.
@@ -36,8 +35,8 @@ pub(crate) struct Call<'a> {
     pub(crate) subject: Option<(&'static str, &'a str)>,
     /// Another base than the client's, for clouds with an endpoint per region or service.
     pub(crate) base: Option<&'a str>,
-    /// Replaces the client's usual total deadline.
-    pub(crate) deadline: Option<Deadline>,
+    /// What only the dialect reads, such as the scope of a signature.
+    pub(crate) notes: Extensions,
 }
 
 impl<'a> Call<'a> {
@@ -52,7 +51,7 @@ impl<'a> Call<'a> {
             body: Bytes::new(),
             subject: None,
             base: None,
-            deadline: None,
+            notes: Extensions::new(),
         }
     }
 
@@ -104,8 +103,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub(crate) fn until(mut self, deadline: Deadline) -> Self {
-        self.deadline = Some(deadline);
+    pub(crate) fn note(mut self, note: impl Clone + Send + Sync + 'static) -> Self {
+        self.notes.insert(note);
         self
     }
 }

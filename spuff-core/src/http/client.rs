@@ -82,8 +82,7 @@ impl HttpClient {
 
     /// Sends a call, and again as long as that is safe, promising, and within the deadline.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        let usual = self.timeouts.http_request.saturating_mul(2);
-        let deadline = call.deadline.map_or_else(|| Deadline::after(usual), |deadline| deadline.at_most(usual));
+        let deadline = Deadline::after(self.timeouts.http_request.saturating_mul(2));
         let mut backoff = Backoff::new();
         loop {
             let failure = match self.attempt(call, deadline).await {
@@ -126,6 +125,9 @@ impl HttpClient {
         let mut request = http::Request::builder().method(call.method.clone()).uri(uri);
         if let Some(headers) = request.headers_mut() {
             headers.extend(call.headers.clone());
+        }
+        if let Some(notes) = request.extensions_mut() {
+            notes.extend(call.notes.clone());
         }
         let request = request.body(()).map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
         Ok(request.into_parts().0)
@@ -198,7 +200,7 @@ fn percent(value: &str) -> PercentEncode<'_> {
 }
 
 /// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
-fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
+pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")"))
         .redirect(redirect::Policy::none())

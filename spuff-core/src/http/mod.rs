@@ -13,7 +13,7 @@ mod tls;
 pub(crate) mod wire;
 
 pub(crate) use call::{Call, Class, Failure, Reply};
-pub(crate) use client::{Authorized, BearerDialect, Dialect, HttpClient, encode};
+pub(crate) use client::{Authorized, BearerDialect, Dialect, HttpClient, client_for, encode};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use page::{Next, Page, all_pages};
 pub(crate) use retry::Deadline;

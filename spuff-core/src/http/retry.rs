@@ -27,12 +27,6 @@ impl Deadline {
         Self { began, end }
     }
 
-    /// This deadline, or `limit` from now if that is sooner.
-    pub(crate) fn at_most(self, limit: Duration) -> Self {
-        let sooner = Self::after(limit);
-        if sooner.end < self.end { sooner } else { self }
-    }
-
     pub(crate) fn elapsed(self) -> Duration {
         self.began.elapsed()
     }
@@ -57,11 +51,10 @@ impl Backoff {
     /// How long to wait before sending again, or `None` when that is not safe, not promising, or too late.
     pub(super) fn pause(&mut self, class: Class, failure: &Failure, deadline: Deadline) -> Option<Duration> {
         let error = failure.error();
-        let promising = match failure {
-            Failure::NotSent(error) | Failure::Rejected(error) => error.is_retryable(),
-            Failure::Unknown(error) => class != Class::Once && error.is_retryable(),
-        };
-        if !promising {
+        let safe = class != Class::Once || !matches!(failure, Failure::Unknown(_));
+        // A conflict passes in minutes, not seconds: the wait loop sees to it.
+        let promising = error.is_retryable() && !matches!(error, ProviderError::Conflict { .. });
+        if !(safe && promising) {
             return None;
         }
         // Full jitter: anything from nothing to the exponential delay.
@@ -97,11 +90,10 @@ mod tests {
     #[test]
     fn a_once_call_is_repeated_only_when_it_was_not_carried_out() {
         let limited = || ProviderError::RateLimit { retry_after: None };
-        let busy = || ProviderError::conflict("locked", true);
         let table: [(Failure, bool, bool); 8] = [
             (Failure::NotSent(network()), true, true),
             (Failure::Rejected(limited()), true, true),
-            (Failure::Rejected(busy()), true, true),
+            (Failure::Rejected(ProviderError::conflict("locked", true)), false, false),
             (Failure::Rejected(ProviderError::conflict("taken", false)), false, false),
             (Failure::Rejected(ProviderError::capacity("none left")), false, false),
             (Failure::Unknown(network()), true, false),

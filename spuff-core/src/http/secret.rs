@@ -48,7 +48,9 @@ pub(super) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
 
 /// `text` without the secrets.
 pub(super) fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
-    let words = secrets.iter().filter_map(|secret| secret.to_str().ok()).flat_map(|value| value.split([' ', '=', ',']));
+    let words = secrets.iter().filter_map(|secret| secret.to_str().ok()).flat_map(|value| value.split([' ', ',']));
+    // Of `Credential=…` the name is an ordinary word; an `=` at the end is padding.
+    let words = words.map(|word| word.trim_end_matches('=')).map(|word| word.split_once('=').map_or(word, |(_, value)| value));
     words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), |text, word| text.replace(word, REDACTED))
 }
 
@@ -72,5 +74,11 @@ mod tests {
         Bearer::new(&SecretString::from("canary-token")).unwrap().write(&mut headers);
         let text = scrub("token canary-token (Bearer canary-token) is bad", &sent_with(&headers));
         assert_eq!(text, "token [redacted] ([redacted] [redacted]) is bad");
+
+        let mut signed = HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=AKIDCANARY/20260105/x, Signature=c0ffee==");
+        signed.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, signed)]);
+        let text = scrub("the Credential AKIDCANARY/20260105/x and Signature c0ffee are bad", &sent_with(&headers));
+        assert_eq!(text, "the Credential [redacted] and Signature [redacted] are bad");
     }
 }

@@ -72,9 +72,11 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
     let error = match fault {
         Fault::Authentication => ProviderError::auth(provider, format!("{message}{context}")),
         Fault::RateLimit => ProviderError::RateLimit { retry_after },
-        Fault::NotFound => match call.subject {
-            Some((resource_type, id)) => ProviderError::not_found(resource_type, id),
-            None => ProviderError::not_found("endpoint", call.path.as_ref()),
+        Fault::NotFound => match (call.subject, &refusal.field) {
+            (Some((resource_type, id)), _) => ProviderError::not_found(resource_type, id),
+            // A call about nothing yet, a create, that names something which is not there.
+            (None, Some(field)) => ProviderError::invalid_config(field, format!("{message}{context}")),
+            (None, None) => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
         Fault::QuotaExceeded => ProviderError::quota(
             call.subject.map_or("instance", |(resource_type, _)| resource_type),

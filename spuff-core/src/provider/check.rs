@@ -70,7 +70,12 @@ pub(super) fn with_region<'a>(request: &'a InstanceRequest, region: &str) -> Cow
 
 /// A provider without options of its own.
 pub(super) fn no_options(config: &ProviderConfig) -> ProviderResult<()> {
-    match config.options.keys().next() {
+    known_options(config, &[])
+}
+
+/// A provider with these options of its own.
+pub(super) fn known_options(config: &ProviderConfig, known: &[&str]) -> ProviderResult<()> {
+    match config.options.keys().find(|option| !known.contains(&option.as_str())) {
         Some(option) => Err(ProviderError::invalid_config(option, "this provider has no such option")),
         None => Ok(()),
     }

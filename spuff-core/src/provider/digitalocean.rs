@@ -133,15 +133,15 @@ impl DigitalOceanProvider {
             .collect()
     }
 
-    async fn action(&self, id: u64, deadline: Deadline) -> ProviderResult<Action> {
-        let reply: ActionReply = self.http.json(&Call::get("action", format!("/v2/actions/{id}")).until(deadline)).await?;
+    async fn action(&self, id: u64) -> ProviderResult<Action> {
+        let reply: ActionReply = self.http.json(&Call::get("action", format!("/v2/actions/{id}"))).await?;
         Ok(reply.action)
     }
 
     /// Why a droplet that this process made does not come up, where its create action says so.
-    async fn failed_create(&self, id: &str, deadline: Deadline) -> ProviderResult<()> {
+    async fn failed_create(&self, id: &str) -> ProviderResult<()> {
         let Some(Some(action)) = self.recent.note(id) else { return Ok(()) };
-        match self.action(action, deadline).await {
+        match self.action(action).await {
             Ok(action) if action.status == "errored" => {
                 Err(check::failed(NAME, id, "errored", "the create action ended in an error"))
             }
@@ -181,7 +181,7 @@ impl DigitalOceanProvider {
     ) -> ProviderResult<Image> {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
-        wait.until(|_| async move {
+        wait.until(|| async move {
             let listed = match self.snapshots_of(droplet, id).await {
                 Ok(listed) => listed,
                 Err(error) => return Look::past(error),
@@ -223,8 +223,8 @@ impl Provider for DigitalOceanProvider {
         let path = &format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        let ended = wait.absent_until(self.recent.settles_at(id)).until(|deadline| async move {
-            let call = Call::delete("destroy_instance", path).about("instance", id).until(deadline);
+        let ended = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
+            let call = Call::delete("destroy_instance", path).about("instance", id);
             Look::of_delete(self.http.send(&call).await.map(drop))
         });
         Look::deleted(ended.await)?;
@@ -253,12 +253,12 @@ impl Provider for DigitalOceanProvider {
         let path = &format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
-        let ready = wait.absent_until(self.recent.settles_at(id)).until(|deadline| async move {
-            let call = Call::get("wait_ready", path).about("instance", id).until(deadline);
+        let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
+            let call = Call::get("wait_ready", path).about("instance", id);
             let reply = self.http.json::<DropletReply>(&call).await.map(|reply| map::instance(reply.droplet));
             let look = Look::of_instance(reply, NAME)?;
             if !matches!(look, Look::Done(_)) {
-                self.failed_create(id, deadline).await?;
+                self.failed_create(id).await?;
             }
             Ok(look)
         });
@@ -285,8 +285,8 @@ impl Provider for DigitalOceanProvider {
 
         let action_id = action.to_string();
         let wait = Wait::new("create_snapshot", ("action", &action_id), deadline.remaining(), timeouts);
-        let done = wait.until(|deadline| async move {
-            match self.action(action, deadline).await {
+        let done = wait.until(|| async move {
+            match self.action(action).await {
                 Ok(action) if action.status == "completed" => Ok(Look::Done(())),
                 Ok(action) if action.status == "errored" => {
                     Err(check::failed(NAME, instance_id, "errored", "the snapshot action ended in an error"))
@@ -304,8 +304,8 @@ impl Provider for DigitalOceanProvider {
         })?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
-        let available = wait.until(|deadline| async move {
-            match self.http.json::<ImageReply>(&Call::get("create_snapshot", path).about("snapshot", id).until(deadline)).await {
+        let available = wait.until(|| async move {
+            match self.http.json::<ImageReply>(&Call::get("create_snapshot", path).about("snapshot", id)).await {
                 Ok(reply) if reply.image.status == "available" || reply.image.status.is_empty() => Ok(Look::Done(reply.image)),
                 Ok(reply) => Ok(Look::Pending(reply.image.status)),
                 Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),

@@ -1,6 +1,9 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod clouds;
+pub mod raw;
+
 use std::time::Duration;
 
 use spuff_core::provider::ProviderTimeouts;

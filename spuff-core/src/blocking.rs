@@ -1,0 +1,350 @@
+//! The contract without `async`: the same providers and futures, run on spuff's own runtime.
+//!
+//! Stands on the contract; there is no second implementation. A verb may be called from any thread, also inside an async
+//! runtime, whose thread it then blocks.
+//!
+//! # How it runs
+//! There is one single-threaded runtime for the process. A thread that calls a verb drives it itself, so that a reply wakes
+//! no other thread on its way to the caller; where several call at once, one drives for all. While nobody calls, a keeper
+//! thread drives, so that work in the background goes on.
+//!
+//! # Examples
+//! ```no_run
+//! use spuff_core::blocking::ProviderRegistry;
+//! use spuff_core::provider::{InstanceRequest, ProviderError};
+//!
+//! fn main() -> Result<(), ProviderError> {
+//!     let provider = ProviderRegistry::with_defaults().from_env("digitalocean")?;
+//!     let machine = provider.create_instance(&InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb"))?;
+//!     println!("{}", provider.wait_ready(&machine.id)?.ip);
+//!     provider.destroy_instance(&machine.id)
+//! }
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
+
+use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
+use crate::provider::{ProviderType, Snapshot};
+
+/// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
+const GRACE: Duration = Duration::from_millis(2);
+
+/// A provider whose verbs block. Cloning it is cheap and shares its connections.
+///
+/// The verbs, their errors and their deadlines are those of [`provider::Provider`].
+#[derive(Clone)]
+pub struct Provider(Arc<dyn provider::Provider>);
+
+#[allow(missing_docs, reason = "each is described at the verb of provider::Provider with its name")]
+impl Provider {
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        block_on(self.0.create_instance(request))
+    }
+
+    pub fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        block_on(self.0.destroy_instance(id))
+    }
+
+    pub fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+        block_on(self.0.get_instance(id))
+    }
+
+    pub fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        block_on(self.0.list_instances())
+    }
+
+    pub fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        block_on(self.0.wait_ready(id))
+    }
+
+    pub fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
+        block_on(self.0.create_snapshot(instance_id, name))
+    }
+
+    pub fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        block_on(self.0.list_snapshots())
+    }
+
+    pub fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        block_on(self.0.delete_snapshot(id))
+    }
+
+    pub fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
+        block_on(self.0.get_ssh_keys())
+    }
+
+    pub fn supports_snapshots(&self) -> bool {
+        self.0.supports_snapshots()
+    }
+}
+
+/// A provider to be used from here on by blocking calls only: its connections belong to the runtime that opened them.
+impl From<Box<dyn provider::Provider>> for Provider {
+    fn from(provider: Box<dyn provider::Provider>) -> Self {
+        Self(provider.into())
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Provider").field(&self.name()).finish()
+    }
+}
+
+/// A registry that makes blocking providers. All else is that of [`provider::ProviderRegistry`], which it derefs to.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderRegistry(provider::ProviderRegistry);
+
+#[allow(missing_docs, reason = "each is described at the function of provider::ProviderRegistry with its name")]
+impl ProviderRegistry {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn with_defaults() -> Self {
+        Self(provider::ProviderRegistry::with_defaults())
+    }
+
+    pub fn create(&self, provider_type: ProviderType, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
+        self.0.create(provider_type, token, timeouts).map(Into::into)
+    }
+
+    pub fn create_by_name(&self, name: &str, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
+        self.0.create_by_name(name, token, timeouts).map(Into::into)
+    }
+
+    pub fn connect(&self, name: &str, config: ProviderConfig) -> ProviderResult<Provider> {
+        self.0.connect(name, config).map(Into::into)
+    }
+
+    pub fn from_env(&self, name: &str) -> ProviderResult<Provider> {
+        self.0.from_env(name).map(Into::into)
+    }
+}
+
+impl Deref for ProviderRegistry {
+    type Target = provider::ProviderRegistry;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for ProviderRegistry {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl From<provider::ProviderRegistry> for ProviderRegistry {
+    fn from(registry: provider::ProviderRegistry) -> Self {
+        Self(registry)
+    }
+}
+
+/// The one runtime, and who drives it.
+struct Engine {
+    runtime: Runtime,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Tells the keeper to let go of the runtime.
+    let_go: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Threads that drive the runtime, or stand ready to.
+    drivers: usize,
+    /// Threads of other runtimes, which may wait but not drive.
+    guests: usize,
+    /// How many calls there have been.
+    calls: u64,
+    keeper: Keeper,
+}
+
+/// What a calling thread does for the runtime.
+#[derive(Clone, Copy)]
+enum Role {
+    Driver,
+    Guest,
+}
+
+#[derive(Default, PartialEq, Eq, Clone, Copy)]
+enum Keeper {
+    /// Somebody else drives.
+    #[default]
+    Asleep,
+    /// Nobody drives; it looks whether that lasts.
+    Watching,
+    Driving,
+}
+
+impl Engine {
+    fn get() -> ProviderResult<&'static Self> {
+        static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+        static KEEPER: OnceLock<Result<(), String>> = OnceLock::new();
+        let failed = |error: &String| ProviderError::Other { message: format!("cannot start the blocking runtime: {error}") };
+        let engine = ENGINE.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref().map_err(failed)?;
+        let keeper = || thread::Builder::new().name("spuff".to_string()).spawn(|| engine.keep());
+        KEEPER.get_or_init(|| keeper().map(drop).map_err(|error| error.to_string())).as_ref().map_err(failed)?;
+        Ok(engine)
+    }
+
+    fn new() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, state: Mutex::default(), changed: Condvar::new(), let_go: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the keeper thread does for ever.
+    fn keep(&self) {
+        loop {
+            let mut state = self.lock();
+            while state.drivers > 0 || state.guests == 0 {
+                if state.drivers > 0 {
+                    state.keeper = Keeper::Asleep;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                state.keeper = Keeper::Watching;
+                let calls = state.calls;
+                state = self.changed.wait_timeout(state, GRACE).unwrap_or_else(PoisonError::into_inner).0;
+                if state.drivers == 0 && state.calls == calls {
+                    break;
+                }
+            }
+            state.keeper = Keeper::Driving;
+            drop(state);
+            self.runtime.block_on(self.let_go.notified());
+        }
+    }
+
+    /// Puts this thread on the books until the visit is dropped.
+    fn visit(&'static self, role: Role) -> Visit {
+        let mut state = self.lock();
+        *state.count(role) += 1;
+        state.calls += 1;
+        match (role, state.keeper) {
+            (Role::Driver, Keeper::Driving) => self.let_go.notify_one(),
+            (Role::Guest, Keeper::Asleep | Keeper::Watching) => self.changed.notify_one(),
+            _ => {}
+        }
+        Visit { engine: self, role }
+    }
+}
+
+impl State {
+    fn count(&mut self, role: Role) -> &mut usize {
+        match role {
+            Role::Driver => &mut self.drivers,
+            Role::Guest => &mut self.guests,
+        }
+    }
+}
+
+/// Takes a thread off the books, also when its future panics.
+struct Visit {
+    engine: &'static Engine,
+    role: Role,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut state = self.engine.lock();
+        *state.count(self.role) -= 1;
+        // A keeper that watches looks again by itself, unless a guest needs it now.
+        if state.drivers == 0 && (state.keeper == Keeper::Asleep || state.guests > 0) {
+            self.engine.changed.notify_one();
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    let engine = Engine::get()?;
+    if Handle::try_current().is_err() {
+        let _visit = engine.visit(Role::Driver);
+        return engine.runtime.block_on(future);
+    }
+    // A thread of another runtime must not drive ours: it waits, and the keeper or another caller drives. The future is
+    // outside the other runtime's scheduling, whose budget would never be renewed here.
+    let _visit = engine.visit(Role::Guest);
+    let _context = engine.runtime.enter();
+    pollster::block_on(tokio::task::unconstrained(future))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    async fn nap() -> ProviderResult<u32> {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(7)
+    }
+
+    #[test]
+    fn many_threads_share_one_runtime() {
+        thread::scope(|scope| {
+            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| (0..20).map(|_| block_on(nap()).unwrap()).sum::<u32>())).collect();
+            for call in calls {
+                assert_eq!(call.join().unwrap(), 140);
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn works_on_the_only_thread_of_another_runtime() {
+        for _ in 0..20 {
+            assert_eq!(block_on(nap()).unwrap(), 7);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guest_is_not_starved_by_its_runtimes_budget() {
+        let reads = async {
+            let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+            (0..1000).for_each(|number| send.send(number).unwrap());
+            for _ in 0..1000 {
+                receive.recv().await;
+            }
+            nap().await
+        };
+        assert_eq!(block_on(reads).unwrap(), 7);
+    }
+
+    #[test]
+    fn background_work_goes_on_while_nobody_calls() {
+        let (send, receive) = mpsc::channel();
+        let start = async {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                send.send(()).unwrap();
+            });
+            Ok(())
+        };
+        block_on(start).unwrap();
+        receive.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn a_panic_takes_the_thread_off_the_books() {
+        let panics = || block_on(async { if true { panic!("on purpose") } else { Ok(()) } });
+        assert!(thread::spawn(panics).join().is_err());
+        assert_eq!(block_on(nap()).unwrap(), 7);
+    }
+}

@@ -1,0 +1,523 @@
+//! Each verb of the DigitalOcean room against scripted replies. A mock that is not called as often as expected fails.
+#![cfg(feature = "digitalocean")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spuff_core::provider::{
+    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderTimeouts,
+};
+use wiremock::matchers::{body_json, header, method, path, query_param, query_param_is_missing};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn provider(server: &MockServer) -> DigitalOceanProvider {
+    DigitalOceanProvider::with_config("test-token", &server.uri(), support::timeouts()).unwrap()
+}
+
+/// Timeouts short enough that a test can wait for their end.
+fn hasty() -> ProviderTimeouts {
+    let short = Duration::from_millis(300);
+    ProviderTimeouts { instance_ready: short, action_complete: short, ..support::timeouts() }
+}
+
+fn droplet(id: u64, status: &str, v4: Value) -> Value {
+    json!({
+        "id": id, "name": format!("web-{id}"), "memory": 1024, "vcpus": 1, "disk": 25, "locked": false, "status": status,
+        "kernel": null, "created_at": "2026-01-05T10:00:00Z", "features": [], "backup_ids": [], "snapshot_ids": [],
+        "image": {"id": 1, "slug": "ubuntu-24-04-x64"}, "volume_ids": [], "size": {"slug": "s-1vcpu-1gb"},
+        "size_slug": "s-1vcpu-1gb", "networks": {"v4": v4, "v6": []},
+        "region": {"slug": "nyc3", "name": "New York 3"}, "tags": ["managed-by:spuff", "env:prod_3aeu"]
+    })
+}
+
+fn addresses() -> Value {
+    json!([
+        {"ip_address": "10.124.0.2", "netmask": "255.255.240.0", "gateway": "<nil>", "type": "private"},
+        {"ip_address": "203.0.113.7", "netmask": "255.255.240.0", "gateway": "203.0.113.1", "type": "public"}
+    ])
+}
+
+fn reply(status: u16, body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_json(body)
+}
+
+fn refusal(status: u16, id: &str, message: &str) -> ResponseTemplate {
+    reply(status, json!({"id": id, "message": message, "request_id": "4d9d8375"}))
+}
+
+async fn sent(server: &MockServer) -> Vec<wiremock::Request> {
+    server.received_requests().await.unwrap()
+}
+
+fn good() -> InstanceRequest {
+    InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb")
+}
+
+#[tokio::test]
+async fn create_sends_all_that_was_asked_for() {
+    let server = MockServer::start().await;
+    let body = json!({
+        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": 7_555_620,
+        "ssh_keys": [289_794, "3b:16:e4:bf:8b:00:8b:b8:59:8c:a9:d3:f0:19:fa:45"],
+        "tags": ["env:prod_3aeu", "managed-by:spuff"], "user_data": "#cloud-config\n", "ipv6": true
+    });
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets"))
+        .and(header("authorization", "Bearer test-token"))
+        .and(header("content-type", "application/json"))
+        .and(body_json(body))
+        .respond_with(reply(
+            202,
+            json!({
+                "droplet": droplet(3_164_444, "new", json!([])),
+                "links": {"actions": [{"id": 7515, "rel": "create", "href": "https://api.digitalocean.com/v2/actions/7515"}]}
+            }),
+        ))
+        .expect(1)
+        .mount(&server)
+        .await;
+
+    let request = good()
+        .with_image(ImageSpec::Snapshot("7555620".to_string()))
+        .with_label("env", "prod:eu")
+        .with_user_data("#cloud-config\n")
+        .with_ssh_key("289794")
+        .with_ssh_key("3b:16:e4:bf:8b:00:8b:b8:59:8c:a9:d3:f0:19:fa:45");
+    let machine = provider(&server).create_instance(&request).await.unwrap();
+
+    assert_eq!((machine.id.as_str(), machine.status.clone()), ("3164444", InstanceStatus::New));
+    assert!(machine.ip.is_unspecified());
+    assert_eq!(machine.created_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");
+    assert_eq!((machine.region.as_str(), machine.size.as_str()), ("nyc3", "s-1vcpu-1gb"));
+    let labels = [("managed-by", "spuff"), ("env", "prod:eu")].map(|(key, value)| (key.to_string(), value.to_string()));
+    assert_eq!(machine.labels, HashMap::from(labels));
+}
+
+#[tokio::test]
+async fn create_without_extras_sends_no_keys_and_a_slug() {
+    let server = MockServer::start().await;
+    let body = json!({
+        "name": "web-1", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [], "tags": ["managed-by:spuff"], "ipv6": true
+    });
+    let created = reply(202, json!({"droplet": droplet(1, "new", json!([]))}));
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets"))
+        .and(body_json(body))
+        .respond_with(created)
+        .expect(1)
+        .mount(&server)
+        .await;
+    provider(&server).create_instance(&InstanceRequest::new("web-1", "", "s-1vcpu-1gb")).await.unwrap();
+}
+
+#[tokio::test]
+async fn key_names_are_looked_up_once_a_minute() {
+    let server = MockServer::start().await;
+    let keys =
+        json!({"ssh_keys": [{"id": 512, "name": "laptop", "fingerprint": "aa:bb", "public_key": "ssh-ed25519 A"}], "links": {}});
+    Mock::given(method("GET")).and(path("/v2/account/keys")).respond_with(reply(200, keys)).expect(1).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets"))
+        .respond_with(reply(202, json!({"droplet": droplet(1, "new", json!([]))})))
+        .expect(2)
+        .mount(&server)
+        .await;
+    let provider = provider(&server);
+    for _ in 0..2 {
+        provider.create_instance(&good().with_ssh_key("laptop").with_ssh_key("7")).await.unwrap();
+    }
+    let body: Value = sent(&server).await.last().unwrap().body_json().unwrap();
+    assert_eq!(body["ssh_keys"], json!([512, 7]));
+
+    let error = provider.create_instance(&good().with_ssh_key("desktop")).await.unwrap_err();
+    assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"));
+    assert!(error.to_string().contains("laptop"), "{error}");
+}
+
+#[tokio::test]
+async fn bad_input_sends_nothing() {
+    let server = MockServer::start().await;
+    let provider = provider(&server);
+    for (field, request) in [
+        ("name", InstanceRequest::new("web_1", "nyc3", "s-1vcpu-1gb")),
+        ("region", InstanceRequest::new("web-1", "New York", "s-1vcpu-1gb")),
+        ("size", InstanceRequest::new("web-1", "nyc3", "")),
+        ("user_data", good().with_user_data("x".repeat(70 * 1024))),
+        ("labels[\"k\"]", good().with_label("k", "/".repeat(100))),
+        ("labels", good().with_label("managed-by", "somebody-else")),
+        ("image", good().with_image(ImageSpec::Snapshot("ami-0abc".to_string()))),
+        ("idempotency_key", good().with_idempotency_key("")),
+    ] {
+        let error = provider.create_instance(&request).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field: found, .. } if found == field), "{field}: {error}");
+    }
+    for id in ["i-0123456789abcdef0", "", "../account", "12x"] {
+        let errors = [
+            provider.get_instance(id).await.unwrap_err(),
+            provider.destroy_instance(id).await.unwrap_err(),
+            provider.wait_ready(id).await.unwrap_err(),
+            provider.create_snapshot(id, "s").await.unwrap_err(),
+            provider.delete_snapshot(id).await.unwrap_err(),
+        ];
+        assert!(errors.iter().all(|error| matches!(error, ProviderError::InvalidConfig { .. })), "{id}: {errors:?}");
+    }
+    assert!(sent(&server).await.is_empty());
+}
+
+#[tokio::test]
+async fn get_reads_addresses_public_first() {
+    let server = MockServer::start().await;
+    let body = json!({"droplet": droplet(7, "active", addresses())});
+    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(reply(200, body)).expect(1).mount(&server).await;
+    let machine = provider(&server).get_instance("7").await.unwrap().unwrap();
+    assert_eq!(machine.ip.to_string(), "203.0.113.7");
+    assert_eq!(machine.addresses.iter().map(|address| address.public).collect::<Vec<_>>(), [false, true]);
+    assert!(machine.is_ready());
+}
+
+#[tokio::test]
+async fn a_machine_with_ipv6_only_has_that_address() {
+    let server = MockServer::start().await;
+    let mut body = json!({"droplet": droplet(7, "active", Value::Null)});
+    body["droplet"]["networks"]["v6"] =
+        json!([{"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}]);
+    Mock::given(method("GET")).respond_with(reply(200, body)).expect(1).mount(&server).await;
+    assert_eq!(provider(&server).get_instance("7").await.unwrap().unwrap().ip.to_string(), "2604:a880::1");
+}
+
+#[tokio::test]
+async fn what_is_absent_is_none_or_done() {
+    let server = MockServer::start().await;
+    let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
+    Mock::given(method("GET")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(2).mount(&server).await;
+    Mock::given(method("DELETE")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(1).mount(&server).await;
+    Mock::given(method("DELETE")).and(path("/v2/snapshots/9")).respond_with(absent).expect(1).mount(&server).await;
+    let provider = provider(&server);
+    assert_eq!(provider.get_instance("9").await.unwrap(), None);
+    provider.destroy_instance("9").await.unwrap();
+    provider.delete_snapshot("9").await.unwrap();
+    let error = provider.wait_ready("9").await.unwrap_err();
+    assert!(
+        matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "instance" && id == "9"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn destroy_waits_for_a_pending_event() {
+    let server = MockServer::start().await;
+    let busy = refusal(422, "unprocessable_entity", "Droplet already has a pending event.");
+    Mock::given(method("DELETE")).and(path("/v2/droplets/7")).respond_with(busy).up_to_n_times(2).expect(2).mount(&server).await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    provider(&server).destroy_instance("7").await.unwrap();
+}
+
+#[tokio::test]
+async fn destroy_gives_up_at_the_deadline_and_says_why() {
+    let server = MockServer::start().await;
+    let busy = refusal(422, "unprocessable_entity", "Droplet already has a pending event.");
+    Mock::given(method("DELETE")).respond_with(busy).expect(1..).mount(&server).await;
+    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
+    let error = provider.destroy_instance("7").await.unwrap_err();
+    assert!(matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("pending event")), "{error}");
+}
+
+#[tokio::test]
+async fn a_404_just_after_the_create_is_not_believed() {
+    let server = MockServer::start().await;
+    let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
+    let created = json!({"droplet": droplet(7, "new", json!([]))});
+    Mock::given(method("POST")).respond_with(reply(202, created)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(absent.clone())
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&server)
+        .await;
+    let ready = json!({"droplet": droplet(7, "active", addresses())});
+    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(reply(200, ready)).expect(1).mount(&server).await;
+    Mock::given(method("DELETE")).respond_with(absent).up_to_n_times(1).expect(1).mount(&server).await;
+    Mock::given(method("DELETE")).respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+    let provider = provider(&server);
+    provider.create_instance(&good()).await.unwrap();
+    assert_eq!(provider.wait_ready("7").await.unwrap().id, "7");
+    provider.destroy_instance("7").await.unwrap();
+}
+
+#[tokio::test]
+async fn list_follows_three_pages_and_finds_gpu_droplets() {
+    let server = MockServer::start().await;
+    let page = |number: u64, ids: std::ops::Range<u64>, more: bool| {
+        let droplets: Vec<_> = ids.map(|id| droplet(id, "active", addresses())).collect();
+        // The address of the next page is never used: its host is fixed, and would be sent the token.
+        let links = if more { json!({"pages": {"next": "https://api.digitalocean.com/v2/droplets?page=99"}}) } else { json!({}) };
+        Mock::given(method("GET"))
+            .and(path("/v2/droplets"))
+            .and(query_param("tag_name", "managed-by:spuff"))
+            .and(query_param("per_page", "200"))
+            .and(query_param("page", number.to_string()))
+            .respond_with(reply(200, json!({"droplets": droplets, "links": links, "meta": {"total": 401}})))
+            .expect(1)
+    };
+    page(1, 0..200, true).mount(&server).await;
+    page(2, 199..400, true).mount(&server).await;
+    page(3, 400..401, false).mount(&server).await;
+    let mut foreign = droplet(1001, "active", addresses());
+    foreign["tags"] = json!(["env:prod"]);
+    let gpus = json!({"droplets": [droplet(1000, "active", addresses()), foreign], "links": {}});
+    Mock::given(method("GET"))
+        .and(query_param("type", "gpus"))
+        .and(query_param_is_missing("tag_name"))
+        .respond_with(reply(200, gpus))
+        .expect(1)
+        .mount(&server)
+        .await;
+
+    let machines = provider(&server).list_instances().await.unwrap();
+    let mut ids: Vec<u64> = machines.iter().map(|machine| machine.id.parse().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..401).chain([1000]).collect::<Vec<_>>());
+    assert_eq!(machines[0].labels["env"], "prod:eu");
+}
+
+#[tokio::test]
+async fn wait_ready_looks_until_active_with_an_address() {
+    let server = MockServer::start().await;
+    for (status, v4) in [("new", json!([])), ("active", json!([])), ("active", json!([addresses()[0]]))] {
+        let body = json!({"droplet": droplet(7, status, v4)});
+        Mock::given(method("GET")).respond_with(reply(200, body)).up_to_n_times(1).expect(1).mount(&server).await;
+    }
+    let body = json!({"droplet": droplet(7, "active", addresses())});
+    Mock::given(method("GET")).respond_with(reply(200, body)).expect(1).mount(&server).await;
+    assert_eq!(provider(&server).wait_ready("7").await.unwrap().ip.to_string(), "203.0.113.7");
+}
+
+#[tokio::test]
+async fn wait_ready_ends_at_its_deadline_with_the_last_state() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(reply(200, json!({"droplet": droplet(7, "new", json!([]))}))).mount(&server).await;
+    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
+    let error = provider.wait_ready("7").await.unwrap_err();
+    assert!(
+        matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("new") && operation.contains('7')),
+        "{error}"
+    );
+    assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn wait_ready_ends_early_on_what_cannot_recover() {
+    let server = MockServer::start().await;
+    let archived = reply(200, json!({"droplet": droplet(6, "archive", json!([]))}));
+    Mock::given(method("GET")).and(path("/v2/droplets/6")).respond_with(archived).expect(1).mount(&server).await;
+    let error = provider(&server).wait_ready("6").await.unwrap_err();
+    assert_eq!(error.context().unwrap().instance_id.as_deref(), Some("6"), "{error}");
+
+    // Seen, then gone.
+    let new = reply(200, json!({"droplet": droplet(7, "new", json!([]))}));
+    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(new).up_to_n_times(1).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(refusal(404, "not_found", "gone"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert!(matches!(provider(&server).wait_ready("7").await, Err(ProviderError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn wait_ready_reports_a_create_that_failed_later() {
+    let server = MockServer::start().await;
+    let created = json!({"droplet": droplet(7, "new", json!([])), "links": {"actions": [{"id": 7515, "rel": "create"}]}});
+    Mock::given(method("POST")).respond_with(reply(202, created)).expect(1).mount(&server).await;
+    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(refusal(404, "not_found", "gone")).mount(&server).await;
+    let errored = json!({"action": {"id": 7515, "status": "errored", "type": "create", "region": "nyc3"}});
+    Mock::given(method("GET")).and(path("/v2/actions/7515")).respond_with(reply(200, errored)).expect(1).mount(&server).await;
+    let provider = provider(&server);
+    provider.create_instance(&good()).await.unwrap();
+    let error = provider.wait_ready("7").await.unwrap_err();
+    assert!(error.to_string().contains("create action") && error.to_string().contains("instance 7"), "{error}");
+}
+
+fn snapshot(id: &str, name: &str, created_at: &str) -> Value {
+    json!({"id": id.parse::<u64>().unwrap(), "name": name, "created_at": created_at, "type": "snapshot", "regions": ["nyc3"],
+           "min_disk_size": 25, "size_gigabytes": 2.3})
+}
+
+/// The replies of a snapshot of droplet 7, up to where it is tagged.
+async fn snapshot_in_progress(server: &MockServer) {
+    let of_droplet = |snapshots: Value| {
+        Mock::given(method("GET"))
+            .and(path("/v2/droplets/7/snapshots"))
+            .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}, "meta": {"total": 2}})))
+    };
+    let old = snapshot("100", "nightly", "2026-01-01T00:00:00Z");
+    of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .and(body_json(json!({"type": "snapshot", "name": "nightly"})))
+        .respond_with(reply(201, json!({"action": {"id": 36, "status": "in-progress", "started_at": "2026-01-05T10:00:00Z"}})))
+        .expect(1)
+        .mount(server)
+        .await;
+    let action = |status: &str| {
+        let body = json!({"action": {"id": 36, "status": status, "resource_id": 7, "region": {"slug": "nyc3"}}});
+        Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, body)).expect(1)
+    };
+    action("in-progress").up_to_n_times(1).mount(server).await;
+    action("completed").mount(server).await;
+    // Listed late: first only the old one of the same name.
+    of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
+    of_droplet(json!([old, snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).expect(1).mount(server).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_is_found_by_its_id_tagged_and_waited_for() {
+    let server = MockServer::start().await;
+    snapshot_in_progress(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .and(body_json(json!({"name": "managed-by:spuff"})))
+        .respond_with(refusal(422, "unprocessable_entity", "Tag name already exists"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags/managed-by:spuff/resources"))
+        .and(body_json(json!({"resources": [{"resource_id": "101", "resource_type": "image"}]})))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let image = |status: &str| {
+        let body = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": status, "created_at": "2026-01-05T10:00:02Z"}});
+        Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, body)).expect(1)
+    };
+    image("pending").up_to_n_times(1).mount(&server).await;
+    image("available").mount(&server).await;
+
+    let snapshot = provider(&server).create_snapshot("7", "nightly").await.unwrap();
+    assert_eq!((snapshot.id.as_str(), snapshot.name.as_str()), ("101", "nightly"));
+    assert_eq!(snapshot.created_at.unwrap().to_rfc3339(), "2026-01-05T10:00:02+00:00");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_tagged_is_named() {
+    let server = MockServer::start().await;
+    snapshot_in_progress(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .respond_with(refusal(403, "forbidden", "missing scope tag:create"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err().to_string();
+    assert!(error.contains("101") && error.contains("tag:create"), "{error}");
+}
+
+#[tokio::test]
+async fn a_snapshot_action_that_errors_ends_the_wait() {
+    let server = MockServer::start().await;
+    let none = json!({"snapshots": [], "links": {}});
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7/snapshots"))
+        .respond_with(reply(200, none))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let started = json!({"action": {"id": 36, "status": "in-progress"}});
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(201, started))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let errored = json!({"action": {"id": 36, "status": "errored"}});
+    Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, errored)).expect(1).mount(&server).await;
+    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err();
+    assert!(matches!(error, ProviderError::Api { .. }) && error.to_string().contains("instance 7"), "{error}");
+}
+
+#[tokio::test]
+async fn snapshots_are_listed_over_three_pages_by_tag() {
+    let server = MockServer::start().await;
+    let image = |id: u64, kind: &str, status: &str, tags: Value| json!({"id": id, "name": "s", "type": kind, "status": status, "tags": tags, "created_at": "2026-01-05T10:00:00Z"});
+    let ours = || json!(["managed-by:spuff"]);
+    let pages = [
+        json!({"images": [image(1, "snapshot", "available", ours()), image(2, "custom", "available", ours())], "links": {"pages": {"next": "x"}}}),
+        json!({"images": [image(3, "snapshot", "deleted", ours()), image(4, "snapshot", "available", json!([]))], "links": {"pages": {"next": "x"}}}),
+        json!({"images": [image(5, "snapshot", "pending", ours()), image(6, "snapshot", "available", Value::Null)], "links": {}}),
+    ];
+    for (number, page) in pages.into_iter().enumerate() {
+        Mock::given(method("GET"))
+            .and(path("/v2/images"))
+            .and(query_param("tag_name", "managed-by:spuff"))
+            .and(query_param("page", (number + 1).to_string()))
+            .respond_with(reply(200, page))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let ids: Vec<_> = provider(&server).list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!(ids, ["1", "5"]);
+}
+
+#[tokio::test]
+async fn delete_snapshot_and_keys() {
+    let server = MockServer::start().await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/snapshots/101"))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let page = |number: &str, id: u64, links: Value| {
+        let body = json!({"ssh_keys": [{"id": id, "name": "k"}], "links": links});
+        Mock::given(method("GET"))
+            .and(path("/v2/account/keys"))
+            .and(query_param("page", number))
+            .respond_with(reply(200, body))
+            .expect(1)
+    };
+    page("1", 1, json!({"pages": {"next": "x"}})).mount(&server).await;
+    page("2", 2, json!({"pages": {"next": "x"}})).mount(&server).await;
+    page("3", 3, json!({"pages": {}})).mount(&server).await;
+    let provider = provider(&server);
+    provider.delete_snapshot("101").await.unwrap();
+    assert_eq!(provider.get_ssh_keys().await.unwrap(), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_kind() {
+    let table = [
+        (400, "bad_request", "Bad", "invalid_config"),
+        (401, "unauthorized", "Unable to authenticate you.", "authentication"),
+        (403, "forbidden", "You are not authorized to perform this operation", "authentication"),
+        (409, "conflict", "Conflict", "conflict"),
+        (422, "unprocessable_entity", "You specified an invalid region for Droplet creation.", "invalid_config"),
+        (422, "unprocessable_entity", "creating this/these droplet(s) will exceed your droplet limit", "quota_exceeded"),
+        (422, "unprocessable_entity", "Size is not available in this region.", "capacity"),
+        (410, "gone", "Gone", "api"),
+        (500, "server_error", "Server was unable to give you a response.", "unknown_outcome"),
+    ];
+    for (status, id, message, kind) in table {
+        let server = MockServer::start().await;
+        Mock::given(method("POST")).respond_with(refusal(status, id, message)).expect(1).mount(&server).await;
+        let error = provider(&server).create_instance(&good()).await.unwrap_err();
+        assert_eq!(error.kind().name(), kind, "{status} {message}");
+        let text = error.to_string();
+        for part in ["digitalocean", message, id, &format!("HTTP {status}"), "4d9d8375"] {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+    }
+}

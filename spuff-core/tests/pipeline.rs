@@ -1,0 +1,193 @@
+//! What holds for every cloud when the network, a proxy or the cloud itself misbehaves: reads are repeated, a create never
+//! is unless the cloud said that it did nothing, and every end is told.
+#![cfg(all(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use spuff_core::provider::{ProviderError, ProviderTimeouts};
+use support::clouds::{CLOUDS, Cloud};
+use support::raw::{Answer, Asked, Server};
+
+fn timeouts() -> ProviderTimeouts {
+    ProviderTimeouts { http_request: Duration::from_millis(1500), ..support::timeouts() }
+}
+
+/// Answers the first requests of a kind with `faults`, and then as the cloud does.
+fn faulty(
+    cloud: Cloud,
+    kind: fn(&Cloud, &Asked) -> bool,
+    times: usize,
+    fault: impl Fn() -> Answer + Send + Sync + 'static,
+) -> Server {
+    let count = AtomicUsize::new(0);
+    Server::start(move |asked| {
+        if let Some(answer) = cloud.look_up(asked) {
+            return answer;
+        }
+        if kind(&cloud, asked) && count.fetch_add(1, Ordering::SeqCst) < times {
+            return fault();
+        }
+        if cloud.is_create(asked) { cloud.created() } else { cloud.instance() }
+    })
+}
+
+fn creates(cloud: &Cloud, server: &Server) -> usize {
+    server.asked().iter().filter(|asked| cloud.is_create(asked)).count()
+}
+
+fn reads(cloud: &Cloud, server: &Server) -> usize {
+    server.asked().iter().filter(|asked| cloud.is_get(asked)).count()
+}
+
+type Fault = (&'static str, fn(Cloud) -> Answer);
+
+/// After any of these nobody knows whether a machine was made.
+const UNKNOWN: [Fault; 10] = [
+    ("500", |cloud| cloud.reply(500, "")),
+    ("502", |_| Answer::reply(502, &[("content-type", "text/html")], "<html>Bad Gateway</html>")),
+    ("503", |cloud| cloud.reply(503, "")),
+    ("504", |cloud| cloud.reply(504, "")),
+    ("reply lost", |_| Answer::Close),
+    ("reply late", |_| Answer::Silence),
+    ("truncated", |cloud| cloud.truncated_instance()),
+    ("html", |_| Answer::reply(200, &[("content-type", "text/html")], "<html>Please log in</html>")),
+    ("empty", |cloud| cloud.reply(200, "")),
+    ("huge", |_| Answer::huge(200)),
+];
+
+#[tokio::test]
+async fn a_create_with_an_unknown_outcome_is_not_sent_again() {
+    for cloud in CLOUDS {
+        for (what, fault) in UNKNOWN {
+            let server = faulty(cloud, Cloud::is_create, usize::MAX, move || fault(cloud));
+            let request = cloud.request().with_idempotency_key("order-7");
+            let error = cloud.connect(&server.url, timeouts()).create_instance(&request).await.unwrap_err();
+            let ProviderError::UnknownOutcome { operation, key, .. } = &error else {
+                panic!("{} after {what}: {error:?}", cloud.name);
+            };
+            assert_eq!((operation.as_str(), key.as_str()), ("create_instance", "order-7"));
+            assert!(!error.is_retryable());
+            assert_eq!(creates(&cloud, &server), 1, "{} after {what}", cloud.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_was_not_carried_out_is_sent_again() {
+    for cloud in CLOUDS {
+        let server = faulty(cloud, Cloud::is_create, 1, move || cloud.throttled(None));
+        let machine = cloud.connect(&server.url, support::timeouts()).create_instance(&cloud.request()).await.unwrap();
+        assert_eq!((machine.id.as_str(), creates(&cloud, &server)), (cloud.id, 2), "{}", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_cannot_connect_is_a_network_error() {
+    for cloud in CLOUDS {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let provider = cloud.connect(&format!("http://{free}"), timeouts());
+        let error = provider.create_instance(&cloud.request()).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Network(_)) && error.is_retryable(), "{}: {error:?}", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_repeated_after_what_passes() {
+    let faults: [Fault; 6] = [UNKNOWN[0], UNKNOWN[1], UNKNOWN[2], UNKNOWN[3], UNKNOWN[4], UNKNOWN[6]];
+    for cloud in CLOUDS {
+        for (what, fault) in faults {
+            let server = faulty(cloud, Cloud::is_get, 2, move || fault(cloud));
+            let machine = cloud.connect(&server.url, support::timeouts()).get_instance(cloud.id).await;
+            assert_eq!(machine.unwrap().unwrap().id, cloud.id, "{} after {what}", cloud.name);
+            assert_eq!(reads(&cloud, &server), 3, "{} after {what}", cloud.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_cannot_work_says_so_at_once() {
+    let faults: [(Fault, &str); 3] = [(UNKNOWN[7], "text/html"), (UNKNOWN[8], "endpoint"), (UNKNOWN[9], "MiB")];
+    for cloud in CLOUDS {
+        for ((what, fault), word) in faults {
+            let server = faulty(cloud, Cloud::is_get, usize::MAX, move || fault(cloud));
+            let error = cloud.connect(&server.url, timeouts()).get_instance(cloud.id).await.unwrap_err();
+            assert!(matches!(error, ProviderError::Api { status: 200, .. }), "{} after {what}: {error:?}", cloud.name);
+            assert!(error.to_string().contains(word), "{} after {what}: {error}", cloud.name);
+            assert_eq!(reads(&cloud, &server), 1, "{} after {what}", cloud.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_read_keeps_its_deadline() {
+    let short = ProviderTimeouts { http_request: Duration::from_millis(300), ..support::timeouts() };
+    for cloud in CLOUDS {
+        let server = faulty(cloud, Cloud::is_get, usize::MAX, || Answer::Silence);
+        let began = Instant::now();
+        let error = cloud.connect(&server.url, short).get_instance(cloud.id).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Timeout { .. }), "{}: {error:?}", cloud.name);
+        assert!(began.elapsed() < Duration::from_secs(15), "{}: the deadline of 0.6 s was not kept at all", cloud.name);
+
+        let server = faulty(cloud, Cloud::is_get, usize::MAX, move || cloud.reply(503, ""));
+        let error = cloud.connect(&server.url, short).get_instance(cloud.id).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Unavailable { .. }), "{}: {error:?}", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_kept_or_reported() {
+    for cloud in CLOUDS {
+        let server = faulty(cloud, Cloud::is_get, 1, move || cloud.throttled(Some("1")));
+        let began = Instant::now();
+        cloud.connect(&server.url, support::timeouts()).get_instance(cloud.id).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(1), "{}", cloud.name);
+
+        let server = faulty(cloud, Cloud::is_get, usize::MAX, move || cloud.throttled(Some("3600")));
+        let error = cloud.connect(&server.url, support::timeouts()).get_instance(cloud.id).await.unwrap_err();
+        assert!(matches!(error, ProviderError::RateLimit { .. }), "{}: {error:?}", cloud.name);
+        assert_eq!((error.retry_after(), reads(&cloud, &server)), (Some(Duration::from_secs(3600)), 1), "{}", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    for cloud in CLOUDS {
+        let elsewhere = Server::start(move |_| cloud.instance());
+        let target = elsewhere.url.clone();
+        for status in [301, 302, 307, 308] {
+            let target = target.clone();
+            let server = faulty(cloud, Cloud::is_get, usize::MAX, move || Answer::reply(status, &[("location", &target)], ""));
+            let error = cloud.connect(&server.url, timeouts()).get_instance(cloud.id).await.unwrap_err();
+            assert!(error.to_string().contains("redirect"), "{}: {error}", cloud.name);
+        }
+        assert!(elsewhere.asked().is_empty(), "{}: the token went to another host", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_could_show_the_token_is_refused() {
+    let registry = spuff_core::ProviderRegistry::with_defaults();
+    for cloud in CLOUDS {
+        for endpoint in ["http://api.example.com", "api.example.com", "ftp://127.0.0.1", "https://me:pass@api.example.com", ""] {
+            let error = registry.connect(cloud.name, cloud.config(endpoint, timeouts())).err().unwrap();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{endpoint}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ids_of_another_cloud_are_refused_before_anything_is_sent() {
+    for cloud in CLOUDS {
+        let server = Server::start(move |_| cloud.instance());
+        let provider = cloud.connect(&server.url, timeouts());
+        for other in CLOUDS.iter().filter(|other| other.id != cloud.id) {
+            let error = provider.get_instance(other.id).await.unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "id"), "{}: {error}", cloud.name);
+        }
+        assert!(server.asked().is_empty(), "{}", cloud.name);
+    }
+}

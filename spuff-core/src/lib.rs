@@ -1,12 +1,55 @@
-//! Starts, watches and ends cloud machines.
+//! Starts, watches and ends cloud machines: one [`Provider`](provider::Provider) contract over DigitalOcean, Hetzner Cloud
+//! and AWS EC2, and over providers written elsewhere.
+//!
+//! ```no_run
+//! use spuff_core::provider::{InstanceRequest, ProviderRegistry};
+//!
+//! # async fn example() -> Result<(), spuff_core::provider::ProviderError> {
+//! let provider = ProviderRegistry::with_defaults().from_env("hetzner")?;
+//! let machine = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
+//! println!("{}", provider.wait_ready(&machine.id).await?.ip);
+//! provider.destroy_instance(&machine.id).await
+//! # }
+//! ```
+//!
+//! # Floor plan
+//! Data falls one way: a request enters at the top, goes through one provider's room and the one HTTP pipeline, and comes
+//! back as plain nouns.
+//!
+//! | floor | module | holds |
+//! | --- | --- | --- |
+//! | facade | `blocking` | the verbs without `async` |
+//! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
+//! | shared | `wait`, `create` | the one wait loop; creates that are sent once |
+//! | pipeline | `http` | authorize, send, classify, retry |
+//! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
+//!
+//! # Features
+//! `digitalocean`, `hetzner` and `aws` (all on by default) are the providers; `blocking` is the facade without `async`.
+//!
+//! # Cancellation
+//! A future may be dropped at any time. Nothing that only reads is lost; a create, destroy or snapshot whose request has
+//! left may still be carried out.
+//!
+//! # Runtime
+//! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A provider's connections belong
+//! to the runtime that opened them.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
-mod create;
-mod http;
 pub mod provider;
+
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+mod create;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+#[cfg_attr(
+    not(all(feature = "aws", feature = "digitalocean", feature = "hetzner")),
+    allow(dead_code, unused_imports, reason = "each room uses its part")
+)]
+mod http;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod wait;
 
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};

@@ -202,7 +202,7 @@ fn percent(value: &str) -> PercentEncode<'_> {
 /// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
 pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")"))
+        .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .pool_idle_timeout(IDLE_CONNECTION)

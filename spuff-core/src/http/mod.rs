@@ -15,7 +15,7 @@ pub(crate) mod wire;
 pub(crate) use call::{Call, Class, Failure, Reply};
 pub(crate) use client::{Authorized, BearerDialect, Dialect, HttpClient, client_for, encode};
 pub(crate) use endpoint::Endpoint;
-pub(crate) use page::{Next, Page, all_pages};
+pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::Deadline;
 pub(crate) use secret::{Bearer, clean_token};
 pub(crate) use status::{Fault, Refusal};

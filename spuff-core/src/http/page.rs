@@ -2,7 +2,12 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::hash::Hash;
 
+use serde::de::DeserializeOwned;
+
+use super::call::Call;
+use super::client::HttpClient;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// More pages than any account can fill.
@@ -26,9 +31,9 @@ pub(crate) struct Page<T> {
 /// out by its `key`.
 ///
 /// Numbered pages end at one that brings nothing new; pages behind a token may be empty and still go on.
-pub(crate) async fn all_pages<T, F>(
+pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
     operation: &'static str,
-    key: impl Fn(&T) -> String,
+    key: impl Fn(&T) -> K,
     mut fetch: impl FnMut(Next) -> F,
 ) -> ProviderResult<Vec<T>>
 where
@@ -51,6 +56,31 @@ where
     Err(endless(operation))
 }
 
+/// A reply that is one page of a list whose pages are numbered.
+pub(crate) trait NumberedPage: DeserializeOwned {
+    type Item;
+
+    fn is_last(&self) -> bool;
+    fn into_items(self) -> Vec<Self::Item>;
+}
+
+/// Every item of a list whose pages are numbered. The address of the next page, where a reply holds one, is not used: its
+/// host need not be the one that the token is for.
+pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
+    http: &HttpClient,
+    call: Call<'_>,
+    key: impl Fn(&P::Item) -> K,
+) -> ProviderResult<Vec<P::Item>> {
+    let call = &call;
+    all_pages(call.operation, key, |next| async move {
+        let Next::Number(number) = next else { return Ok(Page { items: Vec::new(), next: None }) };
+        let page: P = http.json(&call.clone().query("page", number.to_string())).await?;
+        let next = (!page.is_last()).then_some(Next::Number(number + 1));
+        Ok(Page { items: page.into_items(), next })
+    })
+    .await
+}
+
 fn endless(operation: &str) -> ProviderError {
     ProviderError::Other { message: format!("{operation}: the cloud's list does not end; its pages point at each other") }
 }
@@ -62,11 +92,15 @@ mod tests {
     async fn walk(pages: Vec<Page<u32>>) -> (ProviderResult<Vec<u32>>, u32) {
         let mut pages = pages.into_iter();
         let mut reads = 0;
-        let result = all_pages("test", u32::to_string, |_| {
-            reads += 1;
-            let page = pages.next().unwrap_or(Page { items: vec![], next: Some(Next::Number(reads + 1)) });
-            async move { Ok(page) }
-        })
+        let result = all_pages(
+            "test",
+            |item| *item,
+            |_| {
+                reads += 1;
+                let page = pages.next().unwrap_or(Page { items: vec![], next: Some(Next::Number(reads + 1)) });
+                async move { Ok(page) }
+            },
+        )
         .await;
         (result, reads)
     }

@@ -78,10 +78,9 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
             (None, Some(field)) => ProviderError::invalid_config(field, format!("{message}{context}")),
             (None, None) => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
-        Fault::QuotaExceeded => ProviderError::quota(
-            call.subject.map_or("instance", |(resource_type, _)| resource_type),
-            format!("{message}{context}"),
-        ),
+        Fault::QuotaExceeded => {
+            ProviderError::quota(call.operation.strip_prefix("create_").unwrap_or("request"), format!("{message}{context}"))
+        }
         Fault::InvalidConfig => {
             ProviderError::invalid_config(refusal.field.as_deref().unwrap_or("request"), format!("{message}{context}"))
         }
@@ -91,7 +90,9 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         Fault::Api => ProviderError::api(reply.status, message),
     };
     let error = error.with_context(context);
-    if fault == Fault::Unavailable { Failure::Unknown(error) } else { Failure::Rejected(error) }
+    // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it was not begun.
+    let unknown = fault == Fault::Unavailable && Fault::of_status(reply.status) == Fault::Unavailable;
+    if unknown { Failure::Unknown(error) } else { Failure::Rejected(error) }
 }
 
 /// What to say of a reply that is not in the cloud's own form: a proxy's page, or nothing at all.

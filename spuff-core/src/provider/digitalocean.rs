@@ -7,6 +7,7 @@ mod api;
 mod map;
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,15 +20,15 @@ use tokio::time::Instant;
 use tracing::instrument;
 
 use self::api::{
-    Action, ActionReply, CreateTag, DropletAction, DropletReply, Droplets, Image, ImageReply, Images, Listing, PER_PAGE,
-    Reference, Snapshots, SshKey, SshKeys, TagResource, TagResources,
+    Action, ActionReply, CreateTag, Droplet, DropletAction, DropletReply, Image, ImageReply, List, PER_PAGE, Reference, SshKey,
+    TagResource, TagResources,
 };
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, send_once};
-use crate::http::{Bearer, BearerDialect, Call, Class, Deadline, Endpoint, HttpClient, Next, Page, all_pages, clean_token};
+use crate::http::{Bearer, BearerDialect, Call, Class, Deadline, Endpoint, HttpClient, clean_token, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "digitalocean";
@@ -82,28 +83,17 @@ impl DigitalOceanProvider {
         })
     }
 
-    async fn list<L: Listing + DeserializeOwned>(
-        &self,
-        call: Call<'_>,
-        key: impl Fn(&L::Item) -> String,
-    ) -> ProviderResult<Vec<L::Item>> {
-        let call = &call.query("per_page", PER_PAGE);
-        all_pages(call.operation, key, |next| async move {
-            let Next::Number(number) = next else { return Ok(Page { items: Vec::new(), next: None }) };
-            let page: L = self.http.json(&call.clone().query("page", number.to_string())).await?;
-            let (items, links) = page.into_parts();
-            Ok(Page { items, next: links.pages.next.map(|_| Next::Number(number + 1)) })
-        })
-        .await
+    async fn list<T: DeserializeOwned, K: Hash + Eq>(&self, call: Call<'_>, key: impl Fn(&T) -> K) -> ProviderResult<Vec<T>> {
+        numbered_pages::<List<T>, K>(&self.http, call.query("per_page", PER_PAGE), key).await
     }
 
-    async fn droplets(&self, filter: (&'static str, &'static str)) -> ProviderResult<Vec<api::Droplet>> {
+    async fn droplets(&self, filter: (&'static str, &'static str)) -> ProviderResult<Vec<Droplet>> {
         let call = Call::get("list_instances", "/v2/droplets").query(filter.0, filter.1);
-        self.list::<Droplets>(call, |droplet| droplet.id.to_string()).await
+        self.list(call, |droplet: &Droplet| droplet.id).await
     }
 
     async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
-        let keys = self.list::<SshKeys>(Call::get("get_ssh_keys", "/v2/account/keys"), |key| key.id.to_string()).await?;
+        let keys = self.list(Call::get("get_ssh_keys", "/v2/account/keys"), |key: &SshKey| key.id).await?;
         *self.keys.lock().await = Some((Instant::now(), keys.clone()));
         Ok(keys)
     }
@@ -152,7 +142,7 @@ impl DigitalOceanProvider {
 
     async fn snapshots_of(&self, droplet: u64, id: &str) -> ProviderResult<Vec<Image>> {
         let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots")).about("instance", id);
-        self.list::<Snapshots>(call, |image| image.id.clone()).await
+        self.list(call, |image: &Image| image.id.clone()).await
     }
 
     /// Puts the managed tag on a snapshot, which cannot be done in the call that makes it.
@@ -318,7 +308,7 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
         let call = Call::get("list_snapshots", "/v2/images").query("tag_name", map::MANAGED_TAG);
-        let images = self.list::<Images>(call, |image| image.id.clone()).await?;
+        let images = self.list(call, |image: &Image| image.id.clone()).await?;
         Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::snapshot).collect())
     }
 

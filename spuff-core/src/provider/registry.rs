@@ -156,6 +156,7 @@ impl OptionDescription {
         Self { name: name.into(), doc: doc.into(), required: false, secret: false, env: Vec::new() }
     }
 
+    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
     /// The file of extra certificate authorities, which every provider over HTTPS takes.
     pub(super) fn ca_file() -> Self {
         Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's").env(&["SPUFF_CA_FILE"])

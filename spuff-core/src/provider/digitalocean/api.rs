@@ -1,9 +1,13 @@
 //! The wire types of the DigitalOcean API v2: what is sent, and the part of the replies that is read.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::http::wire;
+use crate::http::{NumberedPage, wire};
+use crate::provider::InstanceStatus;
 
 /// The largest page that the API gives.
 pub(super) const PER_PAGE: &str = "200";
@@ -72,8 +76,8 @@ pub(super) struct Droplet {
     pub(super) id: u64,
     #[serde(default)]
     pub(super) name: String,
-    #[serde(default, deserialize_with = "wire::nullable")]
-    pub(super) status: String,
+    #[serde(deserialize_with = "wire::status")]
+    pub(super) status: InstanceStatus,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -102,10 +106,19 @@ pub(super) struct Networks {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Network {
-    #[serde(default, deserialize_with = "wire::nullable")]
-    pub(super) ip_address: String,
+    #[serde(default, deserialize_with = "wire::parsed")]
+    pub(super) ip_address: Option<IpAddr>,
     #[serde(rename = "type", default, deserialize_with = "wire::nullable")]
-    pub(super) kind: String,
+    pub(super) kind: NetworkKind,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum NetworkKind {
+    Public,
+    #[default]
+    #[serde(other)]
+    Private,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -130,34 +143,25 @@ pub(super) struct Pages {
 }
 
 /// A page of any list.
-pub(super) trait Listing {
-    type Item;
-    fn into_parts(self) -> (Vec<Self::Item>, Links);
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T> {
+    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys")]
+    items: Vec<T>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    links: Links,
 }
 
-macro_rules! listing {
-    ($name:ident, $field:ident: $item:ty) => {
-        #[derive(Debug, Deserialize)]
-        pub(super) struct $name {
-            $field: Vec<$item>,
-            #[serde(default, deserialize_with = "wire::nullable")]
-            links: Links,
-        }
+impl<T: DeserializeOwned> NumberedPage for List<T> {
+    type Item = T;
 
-        impl Listing for $name {
-            type Item = $item;
+    fn is_last(&self) -> bool {
+        self.links.pages.next.is_none()
+    }
 
-            fn into_parts(self) -> (Vec<$item>, Links) {
-                (self.$field, self.links)
-            }
-        }
-    };
+    fn into_items(self) -> Vec<T> {
+        self.items
+    }
 }
-
-listing!(Droplets, droplets: Droplet);
-listing!(Snapshots, snapshots: Image);
-listing!(Images, images: Image);
-listing!(SshKeys, ssh_keys: SshKey);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ActionReply {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::api::{CreateDroplet, Droplet, Image, Problem, Reference};
+use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference};
 use crate::http::{Fault, Refusal, Reply};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, InstanceStatus, ProviderInstance, Snapshot, check};
+use crate::provider::{Address, ProviderInstance, Snapshot, check};
 
 pub(super) const MAX_USER_DATA: usize = 64 * 1024;
 const MAX_NAME: usize = 255;
@@ -62,12 +62,12 @@ pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Reference> {
 pub(super) fn instance(droplet: Droplet) -> ProviderInstance {
     let networks = droplet.networks.v4.iter().chain(&droplet.networks.v6);
     let addresses: Vec<_> = networks
-        .filter_map(|network| Some(Address { ip: network.ip_address.parse().ok()?, public: network.kind == "public" }))
+        .filter_map(|network| Some(Address { ip: network.ip_address?, public: network.kind == NetworkKind::Public }))
         .collect();
     ProviderInstance {
         id: droplet.id.to_string(),
         ip: Address::primary(&addresses),
-        status: InstanceStatus::from_word(&droplet.status),
+        status: droplet.status,
         created_at: droplet.created_at.unwrap_or_default(),
         name: droplet.name,
         region: droplet.region.slug,

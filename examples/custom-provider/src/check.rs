@@ -1,0 +1,101 @@
+//! Everything that can be refused without asking the cloud. A caller that gets `InvalidConfig` from here knows that no
+//! request has been made and nothing is paid for.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use spuff_core::provider::{InstanceRequest, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderError, ProviderResult};
+
+/// The label that a machine's key is kept under, so that the machine can be found by it.
+pub(crate) const KEY_LABEL: &str = "spuff-key";
+/// What Nimbus takes.
+pub(crate) const MAX_USER_DATA: usize = 32 * 1024;
+const MAX_WORD: usize = 63;
+
+/// The base URL without a trailing `/`. The token is sent there: over `https`, or to this very machine.
+pub(crate) fn endpoint(text: &str) -> ProviderResult<String> {
+    let invalid = |what: &str| Err(ProviderError::invalid_config("endpoint", format!("{text:?} is {what}")));
+    let Ok(url) = Url::parse(text.trim()) else {
+        return invalid("not a URL");
+    };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url.as_str().trim_end_matches('/').to_string()),
+        "http" if loopback => Ok(url.as_str().trim_end_matches('/').to_string()),
+        _ => invalid("no https address; http is for 127.0.0.1, [::1] and localhost only"),
+    }
+}
+
+/// A name, id or key: what can stand in a path, a query and a label without being written in another way.
+pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
+    let message = if value.is_empty() {
+        "empty; it is required".to_string()
+    } else if value.len() > MAX_WORD {
+        format!("{} bytes, but the limit is {MAX_WORD}; shorten it", value.len())
+    } else if !value.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        format!("{value:?} must begin with a letter or digit")
+    } else if let Some(wrong) = value.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
+        format!("{value:?} holds {wrong:?}; use letters, digits, '-', '_' and '.'")
+    } else {
+        return Ok(value);
+    };
+    Err(ProviderError::invalid_config(field, message))
+}
+
+pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
+    match text.map_or(0, str::len) {
+        bytes if bytes <= MAX_USER_DATA => Ok(text),
+        bytes => {
+            let message = format!("{bytes} bytes, but the limit is {MAX_USER_DATA}; load the rest from the machine itself");
+            Err(ProviderError::invalid_config("user_data", message))
+        }
+    }
+}
+
+/// The caller's labels, the mark of spuff, and the machine's key. What marks a machine is not for callers to set.
+pub(crate) fn labels<'a>(request: &'a InstanceRequest, key: &'a str) -> ProviderResult<BTreeMap<&'a str, &'a str>> {
+    let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for (name, value) in [(MANAGED_BY_KEY, MANAGED_BY_VALUE), (KEY_LABEL, key)] {
+        if labels.insert(name, value).is_some_and(|given| given != value) {
+            return Err(ProviderError::invalid_config("labels", format!("{name} is set by spuff; use another name")));
+        }
+    }
+    Ok(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_keep_the_token_to_themselves() {
+        for text in ["https://api.nimbus.example/v1/", "http://127.0.0.1:80", "http://[::1]:8080", "http://localhost/v1"] {
+            assert!(endpoint(text).is_ok_and(|base| !base.ends_with('/')), "{text}");
+        }
+        for text in ["", "api.nimbus.example", "http://api.nimbus.example", "http://127.0.0.1.example", "ftp://localhost"] {
+            let error = endpoint(text).unwrap_err();
+            assert!(matches!(error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_cannot_leave_their_place() {
+        for text in ["vm-1", "a", "web_1.example"] {
+            assert!(word("id", text).is_ok(), "{text}");
+        }
+        for text in ["", "..", "../keys", "a/b", "a?b", "a b", "ä", &"a".repeat(64)] {
+            assert!(word("id", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_spuff_cannot_be_overwritten() {
+        let request = InstanceRequest::new("a", "b", "c").with_label("env", "prod");
+        assert_eq!(labels(&request, "k-1").unwrap().len(), 3);
+        assert!(labels(&request.clone().with_label("managed-by", "spuff"), "k-1").is_ok());
+        for name in ["managed-by", "spuff-key"] {
+            assert!(labels(&request.clone().with_label(name, "me"), "k-1").is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Everything that leaves this machine: one request, what a refusal means, all pages of a list, and waiting.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spuff_core::provider::{ErrorContext, NetworkError, ProviderError, ProviderResult, ProviderTimeouts};
+
+use crate::api::{Page, Refusal};
+use crate::{NAME, check, tls};
+
+/// The longest part of a message that is passed on: it may be the page of some proxy.
+const MAX_MESSAGE: usize = 300;
+/// For a request that has nothing to say.
+pub(crate) const NO_BODY: Option<&()> = None;
+
+/// Why a request failed, and what is known about its effect.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It never left, or the cloud has said no: nothing has been done.
+    Refused(ProviderError),
+    /// It left, and no usable answer came back: it may have been carried out.
+    Unknown(ProviderError),
+}
+
+/// For all verbs that may be repeated, the difference does not matter.
+impl From<Failure> for ProviderError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) | Failure::Unknown(error) => error,
+        }
+    }
+}
+
+/// What a request is about, for "not found" and timeouts: the type and the id.
+pub(crate) type Subject<'a> = (&'static str, &'a str);
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base_url: String,
+    /// Marked as sensitive, so that no log of headers shows it.
+    authorization: HeaderValue,
+    pub(crate) timeouts: ProviderTimeouts,
+}
+
+impl Client {
+    pub(crate) fn new(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(ProviderError::invalid_config("token", "the API token is empty"));
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| ProviderError::invalid_config("token", "the API token cannot stand in a header; copy it again"))?;
+        authorization.set_sensitive(true);
+
+        let base_url = check::endpoint(base_url)?;
+        let https = base_url.starts_with("https:");
+        let tls = tls::config(https).map_err(|error| ProviderError::Network(NetworkError::new("cannot set up TLS", error)))?;
+        let mut http = reqwest::Client::builder()
+            .timeout(timeouts.http_request)
+            // A redirect would carry the token to another host; a repeat behind our back would make a second machine.
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .tls_backend_preconfigured(tls);
+        if !https {
+            // Plain http is for this machine, so no proxy may see it.
+            http = http.no_proxy();
+        }
+        let http = http.build()?;
+        Ok(Self { http, base_url, authorization, timeouts })
+    }
+
+    /// Sends one request, once, and reads the reply as JSON.
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        endpoint: &str,
+        about: Subject<'_>,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let (status, body) = self.send(method, endpoint, about, body).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            // The position is told, the contents are not: they may hold a secret.
+            let message = format!("the reply of {} bytes cannot be read: {:?} error", body.len(), error.classify());
+            Failure::Unknown(ProviderError::api(status, message).with_context(origin(status, None)))
+        })
+    }
+
+    /// Deletes something; what is not there is as good as deleted.
+    pub(crate) async fn delete(&self, endpoint: &str, about: Subject<'_>) -> ProviderResult<()> {
+        match self.send(Method::DELETE, endpoint, about, NO_BODY).await.map_err(ProviderError::from) {
+            Ok(_) | Err(ProviderError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every item that carries a label, from all pages.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str, (name, value): (&str, &str)) -> ProviderResult<Vec<T>> {
+        let mut items = Vec::new();
+        let mut number = 1;
+        loop {
+            let endpoint = format!("{path}?label={name}%3D{value}&page={number}");
+            let page: Page<T> = self.request(Method::GET, &endpoint, ("endpoint", path), NO_BODY).await?;
+            items.extend(page.items);
+            match page.next_page {
+                None => return Ok(items),
+                Some(next) if next > number => number = next,
+                Some(_) => return Err(ProviderError::Other { message: format!("{NAME}: the pages of {path} go in a circle") }),
+            }
+        }
+    }
+
+    /// Looks again and again until `look` breaks off with a value, fails for good, or `limit` has passed by the clock.
+    pub(crate) async fn until<T, F>(
+        &self,
+        operation: &str,
+        (resource_type, id): Subject<'_>,
+        limit: Duration,
+        mut look: impl FnMut() -> F + Send,
+    ) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<ControlFlow<T, String>>> + Send,
+    {
+        let began = Instant::now();
+        let interval = self.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        let mut state = "no answer yet".to_string();
+        // The limit lies round everything, so neither a slow reply nor the last pause can pass it.
+        let looking = tokio::time::timeout(limit, async {
+            loop {
+                let mut pause = interval;
+                match look().await {
+                    Ok(ControlFlow::Break(value)) => return Ok(value),
+                    Ok(ControlFlow::Continue(seen)) => state = seen,
+                    Err(error) if error.is_retryable() => {
+                        pause = pause.max(error.retry_after().unwrap_or_default());
+                        state = error.to_string();
+                    }
+                    Err(error) => return Err(error),
+                }
+                tokio::time::sleep(pause).await;
+            }
+        });
+        let ended = looking.await;
+        ended.unwrap_or_else(|_| {
+            Err(ProviderError::timeout(format!("{operation} of {resource_type} {id} ({state})"), began.elapsed()))
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        endpoint: &str,
+        about: Subject<'_>,
+        body: Option<&impl Serialize>,
+    ) -> Result<(u16, Vec<u8>), Failure> {
+        let began = Instant::now();
+        let lost = |error: reqwest::Error| {
+            if error.is_builder() || error.is_connect() {
+                Failure::Refused(error.into())
+            } else if error.is_timeout() {
+                Failure::Unknown(ProviderError::timeout(about.0, began.elapsed()))
+            } else {
+                Failure::Unknown(error.into())
+            }
+        };
+        let mut request = self.http.request(method, format!("{}{endpoint}", self.base_url));
+        request = request.header(AUTHORIZATION, self.authorization.clone());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(lost)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(lost)?;
+        if status.is_success() {
+            Ok((status.as_u16(), body.into()))
+        } else {
+            Err(self.refusal(status.as_u16(), &headers, &body, about))
+        }
+    }
+
+    /// The cloud's own code says most; where there is none, the status decides.
+    fn refusal(&self, status: u16, headers: &HeaderMap, body: &[u8], (resource_type, id): Subject<'_>) -> Failure {
+        let said: Option<Refusal> = serde_json::from_slice(body).ok();
+        let code = said.as_ref().map_or("", |said| said.error.code.as_str());
+        let message = match &said {
+            Some(said) => self.clean(&said.error.message),
+            None => self.clean(&String::from_utf8_lossy(body)),
+        };
+        let mut context = origin(status, headers.get("x-request-id"));
+        context.code = (!code.is_empty()).then(|| code.to_string());
+        // Some kinds have room for the origin; the others say it in their message.
+        let told = || format!("{message}{context}");
+        let error = match (status, code) {
+            (_, "locked") => ProviderError::conflict(message, true),
+            (_, "sold_out") => ProviderError::capacity(message),
+            (_, "limit_reached") => ProviderError::quota(resource_type, told()),
+            (401 | 403, _) => ProviderError::auth(NAME, told()),
+            (404 | 410, _) => ProviderError::not_found(resource_type, id),
+            (400 | 422, _) => ProviderError::invalid_config("request", told()),
+            (409, _) => ProviderError::conflict(message, false),
+            (429, _) => ProviderError::RateLimit { retry_after: retry_after(headers) },
+            (408 | 500.., _) => ProviderError::unavailable(message),
+            _ => ProviderError::api(status, message),
+        };
+        let error = error.with_context(context);
+        if matches!(error, ProviderError::Unavailable { .. }) { Failure::Unknown(error) } else { Failure::Refused(error) }
+    }
+
+    /// One line of bounded length, and without the token if the cloud repeats it.
+    fn clean(&self, text: &str) -> String {
+        let token = self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ");
+        let text = if token.is_empty() { text.to_string() } else { text.replace(token, "[redacted]") };
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.chars().take(MAX_MESSAGE).collect()
+    }
+}
+
+/// What the support staff of the cloud will ask for.
+fn origin(status: u16, request_id: Option<&HeaderValue>) -> ErrorContext {
+    let mut context = ErrorContext::default();
+    context.provider = Some(NAME.to_string());
+    context.status = Some(status);
+    context.request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_string);
+    context
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}

@@ -1,0 +1,198 @@
+//! The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+//!
+//! ```sh
+//! HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner
+//! ```
+//! It starts real machines at the provider that it is pointed at, and ends them: also after a failure, and after Ctrl-C.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use spuff_core::provider::{
+    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance, ProviderRegistry, ProviderTimeouts,
+};
+
+/// Runs the whole life of a machine at a provider, and cleans up.
+#[derive(Parser)]
+struct Options {
+    /// digitalocean, hetzner or aws
+    #[arg(long)]
+    provider: String,
+    /// The API's base URL, in place of the provider's own
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Region or location; a common one by default
+    #[arg(long)]
+    region: Option<String>,
+    /// Size or type; the smallest common one by default
+    #[arg(long)]
+    size: Option<String>,
+    /// ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id
+    #[arg(long, default_value = "ubuntu:24.04")]
+    image: ImageSpec,
+    /// Name of the machine and its snapshot; made up by default
+    #[arg(long)]
+    name: Option<String>,
+    /// Seconds to wait for a machine to become ready
+    #[arg(long, default_value_t = 300)]
+    ready_timeout: u64,
+    /// Leave the snapshot and the restored machine out
+    #[arg(long)]
+    no_snapshot: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}\n       {}", error.advice());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), ProviderError> {
+    let mut config = ProviderConfig::default().with_timeouts(ProviderTimeouts {
+        instance_ready: Duration::from_secs(options.ready_timeout),
+        ..ProviderTimeouts::default()
+    });
+    config.endpoint = options.endpoint;
+    let registry = ProviderRegistry::with_defaults();
+    let config = registry.config_from_env(&options.provider, config)?;
+    let region = options.region.or_else(|| config.region.clone());
+    let provider = registry.connect(&options.provider, config)?;
+
+    let (usual_region, usual_size) = match provider.name() {
+        "digitalocean" => ("nyc3", "s-1vcpu-1gb"),
+        "hetzner" => ("fsn1", "cx22"),
+        "aws" => ("us-east-1", "t3.micro"),
+        _ => ("", ""),
+    };
+    let region = region.unwrap_or_else(|| usual_region.to_string());
+    let size = options.size.unwrap_or_else(|| usual_size.to_string());
+    let name = options.name.unwrap_or_else(|| format!("spuff-{:x}", std::process::id()));
+    println!("{}: {name}, {size} in {region} from {}", provider.name(), options.image);
+    let request = InstanceRequest::new(name, region, size).with_image(options.image);
+
+    tokio::spawn(watch_for_interrupts());
+    let mut life = Life { provider, machines: Vec::new(), snapshots: Vec::new(), began: Instant::now() };
+    let lived = life.live(&request, !options.no_snapshot).await;
+    if lived.is_err() {
+        println!("cleaning up");
+    }
+    let ended = life.end().await;
+    println!("done in {:.1} s", life.began.elapsed().as_secs_f64());
+    lived.and(ended)
+}
+
+/// What exists because of this run.
+struct Life {
+    provider: Box<dyn Provider>,
+    machines: Vec<String>,
+    snapshots: Vec<String>,
+    began: Instant,
+}
+
+impl Life {
+    async fn live(&mut self, request: &InstanceRequest, with_snapshot: bool) -> Result<(), ProviderError> {
+        let machine = self.start(request).await?;
+        let managed = interruptible("list", self.provider.list_instances()).await?;
+        println!("            {} managed by spuff", managed.len());
+        if !managed.iter().any(|listed| listed.id == machine.id) {
+            println!("            {} is not listed yet: the cloud's lists lag", machine.id);
+        }
+        if !(with_snapshot && self.provider.supports_snapshots()) {
+            return Ok(());
+        }
+
+        // A create that is dropped half-way leaves something that nobody knows: it is let finish.
+        let snapshot = step("snapshot", self.provider.create_snapshot(&machine.id, &request.name)).await?;
+        println!("            {}", snapshot.id);
+        self.snapshots.push(snapshot.id.clone());
+        stop_if_interrupted()?;
+
+        let mut restored = request.clone().with_image(ImageSpec::Snapshot(snapshot.id));
+        restored.name.push_str("-restored");
+        self.start(&restored).await.map(drop)
+    }
+
+    async fn start(&mut self, request: &InstanceRequest) -> Result<ProviderInstance, ProviderError> {
+        let machine = step("create", self.provider.create_instance(request)).await?;
+        println!("            {}", machine.id);
+        self.machines.push(machine.id.clone());
+        let machine = interruptible("wait", self.provider.wait_ready(&machine.id)).await?;
+        println!("            {} is {} at {}", machine.id, machine.status, machine.ip);
+        Ok(machine)
+    }
+
+    /// Ends all that exists; one that cannot be ended does not keep the others alive.
+    async fn end(&mut self) -> Result<(), ProviderError> {
+        let mut ended = Ok(());
+        for id in self.machines.drain(..).rev() {
+            let result = step("destroy", self.provider.destroy_instance(&id)).await;
+            ended = ended.and(result.inspect_err(|error| eprintln!("machine {id} still exists and costs money: {error}")));
+        }
+        for id in self.snapshots.drain(..) {
+            let result = step("delete", self.provider.delete_snapshot(&id)).await;
+            ended = ended.and(result.inspect_err(|error| eprintln!("snapshot {id} still exists and costs money: {error}")));
+        }
+        ended
+    }
+}
+
+/// Runs a verb with a spinner, and prints how long it took.
+async fn step<T>(what: &str, verb: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+    let began = Instant::now();
+    let spinner = ProgressBar::new_spinner().with_message(what.to_string());
+    spinner.set_style(
+        ProgressStyle::with_template("{spinner} {msg:10} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let result = verb.await;
+    spinner.finish_and_clear();
+    let verdict = if result.is_ok() { "ok" } else { "failed" };
+    println!("{what:10}{:8.2} s  {verdict}", began.elapsed().as_secs_f64());
+    result
+}
+
+/// A step that only looks, so that it can be left at any time.
+async fn interruptible<T>(what: &str, verb: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+    let interrupted = async {
+        while !INTERRUPTED.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        result = step(what, verb) => result,
+        () = interrupted => Err(interruption()),
+    }
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+async fn watch_for_interrupts() {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if !INTERRUPTED.swap(true, Ordering::Relaxed) {
+            eprintln!("interrupted: what has been started is being ended; press Ctrl-C again only to leave it running");
+            continue;
+        }
+        eprintln!("left as it is; machines with the label managed-by=spuff may still run and cost money");
+        std::process::exit(130);
+    }
+}
+
+fn stop_if_interrupted() -> Result<(), ProviderError> {
+    if INTERRUPTED.load(Ordering::Relaxed) { Err(interruption()) } else { Ok(()) }
+}
+
+fn interruption() -> ProviderError {
+    ProviderError::Other { message: "interrupted".to_string() }
+}

@@ -1,0 +1,371 @@
+//! AWS EC2, Query API 2016-11-15. Verbs only; wire types are in `api`, conversions in `map`, error codes in `refusal`,
+//! regions in `place`, images in `images`, signing and keys in `credentials`.
+//!
+//! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by their code and not by
+//! their status, reads lag writes by up to minutes, an ended machine stays visible for an hour, `CreateImage` reboots the
+//! machine unless told not to, and deregistering an image leaves its EBS snapshots to be paid for.
+
+mod api;
+mod credentials;
+mod fetch;
+mod images;
+mod map;
+mod place;
+mod profile;
+mod query;
+mod refusal;
+mod snapshots;
+
+use async_trait::async_trait;
+use reqsign_core::OsEnv;
+use tracing::instrument;
+
+use self::api::{
+    CreateImage, DeregisterImage, DescribeImages, DescribeInstances, DescribeKeyPairs, Document, Image, Instance, Listing,
+    RunInstances, TerminateInstances, ask,
+};
+use self::credentials::SigV4;
+use self::images::Images;
+use self::map::Network;
+use self::place::{Place, Places};
+use self::query::Query;
+use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use super::error::{ProviderError, ProviderResult};
+use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
+use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
+use crate::create::{self, send_once};
+use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, all_pages};
+use crate::wait::{Look, Recent, Wait};
+
+const NAME: &str = "aws";
+/// The largest page that the API gives.
+const PAGE: &str = "1000";
+const OPTIONS: [&str; 4] = ["profile", "subnet", "security_group", "ssm_endpoint"];
+
+/// AWS EC2 instances.
+///
+/// Without a token the standard credential chain is asked: the environment, the AWS configuration files (keys, roles, SSO,
+/// processes), web identity, and the role of the container or machine.
+///
+/// A provider works in one region: the configuration's, else that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile. A
+/// machine may be created in another one by its request; this provider then knows it by its id, and lists that region too.
+/// Ids of other regions that it has not made itself are not found: connect once for each region.
+///
+/// A snapshot is an AMI. Its EBS snapshots carry `managed-by=spuff` as well; when
+/// [`delete_snapshot`](Provider::delete_snapshot) breaks off between the two, calling it again deletes what is left.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{AwsProvider, Provider, ProviderTimeouts};
+///
+/// let provider = AwsProvider::new("AKIAEXAMPLE:example/secret", ProviderTimeouts::default()).unwrap();
+/// assert_eq!(provider.name(), "aws");
+/// ```
+pub struct AwsProvider {
+    http: HttpClient,
+    places: Places,
+    images: Images,
+    network: Network,
+    recent: Recent<()>,
+}
+
+impl AwsProvider {
+    /// A provider at the hosts of AWS. An empty token stands for the standard credential chain.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when the token is not `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`. Nothing is sent.
+    pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+        Self::connect(&ProviderConfig::new(token).with_timeouts(timeouts))
+    }
+
+    /// A provider at another base URL, which stands for EC2 and SSM in every region.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
+    pub fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+        Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
+    }
+
+    fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
+        check::known_options(config, &OPTIONS)?;
+        let places = Places::new(config, &OsEnv)?;
+        let dialect = SigV4::new(config, places.credentials())?;
+        let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
+        Ok(Self {
+            http: HttpClient::new(places.endpoint()?, dialect, config)?,
+            images: Images::default(),
+            network: Network { subnet: option("subnet"), security_group: option("security_group") },
+            recent: Recent::new(),
+            places,
+        })
+    }
+
+    async fn list<L: Listing>(
+        &self,
+        operation: &'static str,
+        place: &Place,
+        query: Query,
+        key: impl Fn(&L::Item) -> String,
+    ) -> ProviderResult<Vec<L::Item>> {
+        let query = &query.with("MaxResults", PAGE);
+        all_pages(operation, key, |next| async move {
+            let query = match next {
+                Next::Token(token) => query.clone().with("NextToken", token),
+                Next::Number(_) => query.clone(),
+            };
+            let page: L = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;
+            let (items, token) = page.into_parts();
+            Ok(Page { items, next: Some(token).filter(|token| !token.is_empty()).map(Next::Token) })
+        })
+        .await
+    }
+
+    /// A machine by the filter, which knows of an id before a call by the id does.
+    async fn seen(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+        let query = Query::new("DescribeInstances").filter("instance-id", &[id]);
+        let reply: DescribeInstances = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;
+        Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
+    }
+
+    /// Whether a delete was taken, with the reply read: a proxy's page is not one.
+    async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
+        let sent = self.http.send(call).await;
+        if let Ok(reply) = &sent {
+            api::read::<T>(reply)?;
+        }
+        Look::of_delete(sent.map(drop))
+    }
+}
+
+#[async_trait]
+impl Provider for AwsProvider {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on the machine.
+    #[instrument(skip_all, fields(provider = NAME, name = request.name))]
+    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        let place = self.places.at(&request.region)?;
+        images::check(&request.image)?;
+        map::check_request(request)?;
+        let key = create::key_of(request)?;
+        let image = self.images.find(&self.http, &place, request).await?;
+        let query = map::run_instances(request, &image, &self.network, &key)?;
+        let call = place.ec2("create_instance", Class::Once, &query);
+        let where_to_look = format!("look for an instance with the client token {key} in {}", place.region);
+        let created = send_once(&self.http, &call, &key, &where_to_look, |reply| {
+            let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
+            created.filter(|instance| !instance.instance_id.is_empty()).ok_or_else(|| reply.unreadable("names no instance"))
+        });
+        let created = match created.await {
+            Err(error @ ProviderError::InvalidConfig { .. }) => {
+                self.images.forget(&image).await;
+                return Err(error);
+            }
+            created => created?,
+        };
+        let mut instance = map::instance(created, &place.region);
+        instance.name.clone_from(&request.name);
+        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        self.recent.add(&instance.id, ());
+        self.places.remember(&instance.id, &place);
+        Ok(instance)
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        map::check_id("id", id, "i-")?;
+        let place = &self.places.of(id)?;
+        let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let ended = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
+            let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
+            let look = self.delete::<TerminateInstances>(&call).await?;
+            if !matches!(look, Look::Absent) {
+                return Ok(look);
+            }
+            // Just after a launch, not found does not mean that nothing will start and cost money.
+            match self.seen("destroy_instance", place, id).await {
+                Ok(Some(instance)) if map::is_ending(&instance) => Ok(Look::Done(())),
+                Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
+                Ok(None) => Ok(Look::Absent),
+                Err(error) => Look::past(error),
+            }
+        });
+        Look::deleted(ended.await)?;
+        self.recent.remove(id);
+        Ok(())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+        map::check_id("id", id, "i-")?;
+        let place = self.places.of(id)?;
+        let query = Query::new("DescribeInstances").with("InstanceId.1", id);
+        let call = place.ec2("get_instance", Class::Safe, &query).about("instance", id);
+        let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
+        let found = reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id);
+        Ok(found.filter(|instance| instance.instance_state.name != "terminated").map(|found| map::instance(found, &place.region)))
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        let (name, value) = map::MANAGED;
+        let states = ["pending", "running", "stopping", "stopped"];
+        let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
+        let mut instances = Vec::new();
+        for place in self.places.all()? {
+            let key = |instance: &Instance| instance.instance_id.clone();
+            let found = self.list::<DescribeInstances>("list_instances", &place, query.clone(), key).await?;
+            let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
+            instances.extend(alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed));
+        }
+        Ok(instances)
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        map::check_id("id", id, "i-")?;
+        let place = &self.places.of(id)?;
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
+        let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
+            match self.seen("wait_ready", place, id).await {
+                Ok(Some(instance)) if map::is_ending(&instance) => Err(map::failed_launch(&instance)),
+                Ok(Some(instance)) => Look::of_instance(Ok(map::instance(instance, &place.region)), NAME),
+                Ok(None) => Ok(Look::Absent),
+                Err(error) => Look::past(error),
+            }
+        });
+        ready.await
+    }
+
+    /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
+    #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
+    async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
+        map::check_id("instance_id", instance_id, "i-")?;
+        map::check_image_name(name)?;
+        let place = &self.places.of(instance_id)?;
+        let query = Query::new("CreateImage")
+            .with("InstanceId", instance_id)
+            .with("Name", name)
+            .with("NoReboot", "true")
+            .tags(&["image", "snapshot"], &[("Name", name), (MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
+        let timeouts = self.http.timeouts();
+        let deadline = Deadline::after(timeouts.action_complete);
+        let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
+        let where_to_look = format!("look for an image named {name:?} in {}", place.region);
+        let key = create::random_key()?;
+        let created = send_once(&self.http, &call, &key, &where_to_look, |reply| {
+            let id = api::read::<CreateImage>(reply)?.image_id;
+            if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
+        });
+        let id = &created.await?;
+        self.places.remember(id, place);
+        self.available(place, (instance_id, id), deadline).await.map(map::snapshot)
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        let (name, value) = map::MANAGED;
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
+        let mut snapshots = Vec::new();
+        for place in self.places.all()? {
+            let key = |image: &Image| image.image_id.clone();
+            let found = self.list::<DescribeImages>("list_snapshots", &place, query.clone(), key).await?;
+            snapshots.extend(found.into_iter().filter(map::is_managed_snapshot).map(map::snapshot));
+        }
+        Ok(snapshots)
+    }
+
+    /// Deletes the AMI, then the EBS snapshots that it stood on.
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        map::check_id("id", id, "ami-")?;
+        let place = &self.places.of(id)?;
+        let deadline = Deadline::after(self.http.timeouts().action_complete);
+        // After the image is gone, it no longer tells what it stood on.
+        let stored = match check::absent_is_none(self.image("delete_snapshot", place, id).await)? {
+            Some(image) => {
+                let query = Query::new("DeregisterImage").with("ImageId", id);
+                self.delete::<DeregisterImage>(&place.ec2("delete_snapshot", Class::Idempotent, &query).about("snapshot", id))
+                    .await?;
+                map::stored(&image)
+            }
+            None => self.left_over(place, id).await?,
+        };
+        let mut left = Vec::new();
+        for stored in &stored {
+            if let Err(error) = self.delete_stored(place, stored, deadline).await {
+                left.push(format!("{stored}: {error}"));
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let message =
+            format!("snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}", left.join("; "));
+        Err(ProviderError::Other { message })
+    }
+
+    /// The names of the key pairs of the provider's own region.
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
+        let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));
+        let reply: DescribeKeyPairs = ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
+        Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())
+    }
+}
+
+/// Makes [`AwsProvider`]s.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AwsFactory;
+
+impl ProviderFactory for AwsFactory {
+    fn provider_type(&self) -> ProviderType {
+        ProviderType::Aws
+    }
+
+    fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        self.create_with(&ProviderConfig::new(token).with_timeouts(timeouts))
+    }
+
+    fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
+        Ok(Box::new(AwsProvider::connect(config)?))
+    }
+
+    fn describe(&self) -> ProviderDescription {
+        let mut description = ProviderDescription::new(self.provider_type());
+        description.summary = "AWS EC2 instances, Query API 2016-11-15".to_string();
+        description.options = vec![
+            OptionDescription::new(
+                "token",
+                "ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN; by default the standard credential chain, which \
+                 reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE itself. The identity \
+                 needs ec2:Describe*, RunInstances, CreateTags, TerminateInstances, CreateImage, DeregisterImage, \
+                 DeleteSnapshot and ssm:GetParameter",
+            )
+            .secret(),
+            OptionDescription::new("endpoint", "Base URL; https://ec2.REGION.amazonaws.com by default")
+                .env(&["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"]),
+            OptionDescription::new("region", "Region where a request names none; the profile's by default")
+                .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            OptionDescription::ca_file().env(&["SPUFF_CA_FILE", "AWS_CA_BUNDLE"]),
+            OptionDescription::new("profile", "The profile of the AWS configuration files that alone gives the credentials"),
+            OptionDescription::new(
+                "ssm_endpoint",
+                "Base URL of SSM; by default that of endpoint, or https://ssm.REGION.amazonaws.com",
+            )
+            .env(&["AWS_ENDPOINT_URL_SSM"]),
+            OptionDescription::new(
+                "subnet",
+                "Subnet of new machines, which get a public address in it; the default VPC's by default",
+            ),
+            OptionDescription::new("security_group", "Security group of new machines; the VPC's default group by default"),
+        ];
+        description.capabilities = Capabilities { max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description
+    }
+}

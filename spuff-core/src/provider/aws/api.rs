@@ -1,0 +1,322 @@
+//! The wire types of the EC2 Query API 2016-11-15: the part of the replies that is read.
+//!
+//! Sets are `<name><item/>…</name>`, empty or absent ones alike.
+
+use chrono::{DateTime, Utc};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::http::{Call, HttpClient, Reply, wire};
+use crate::provider::error::ProviderResult;
+
+/// A reply, with the name of its root element: that of another one, or of a proxy's page, is not read as an empty reply.
+pub(super) trait Document: DeserializeOwned {
+    const ROOT: &'static str;
+}
+
+/// One page of a list, and the token of the next; empty at the end.
+pub(super) trait Listing: Document {
+    type Item;
+    fn into_parts(self) -> (Vec<Self::Item>, String);
+}
+
+macro_rules! documents {
+    ($($name:ty: $root:literal),* $(,)?) => {
+        $(impl Document for $name {
+            const ROOT: &'static str = $root;
+        })*
+    };
+}
+
+documents! {
+    RunInstances: "RunInstancesResponse",
+    DescribeInstances: "DescribeInstancesResponse",
+    TerminateInstances: "TerminateInstancesResponse",
+    CreateImage: "CreateImageResponse",
+    DescribeImages: "DescribeImagesResponse",
+    DeregisterImage: "DeregisterImageResponse",
+    DescribeSnapshots: "DescribeSnapshotsResponse",
+    DeleteSnapshot: "DeleteSnapshotResponse",
+    DescribeKeyPairs: "DescribeKeyPairsResponse",
+    DescribeInstanceTypes: "DescribeInstanceTypesResponse",
+}
+
+/// Sends a call that may be repeated, and reads its reply.
+pub(super) async fn ask<T: Document>(http: &HttpClient, call: &Call<'_>) -> ProviderResult<T> {
+    read(&http.send(call).await?)
+}
+
+/// Reads a reply. The error never tells what stands there.
+pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
+    if root(&reply.body).as_deref() != Some(T::ROOT) {
+        return Err(reply.unreadable(&format!("is not a {}", T::ROOT)));
+    }
+    quick_xml::de::from_reader(&reply.body[..]).map_err(|_| reply.unreadable(&format!("breaks off or is no valid {}", T::ROOT)))
+}
+
+/// The name of the root element.
+pub(super) fn root(body: &[u8]) -> Option<String> {
+    let mut reader = Reader::from_reader(body);
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer).ok()? {
+            Event::Start(element) | Event::Empty(element) => {
+                return Some(element.local_name().as_ref().to_string());
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, bound = "T: Deserialize<'de>")]
+pub(super) struct Items<T> {
+    pub(super) item: Vec<T>,
+}
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { item: Vec::new() }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RunInstances {
+    pub(super) instances_set: Items<Instance>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeInstances {
+    reservation_set: Items<RunInstances>,
+    next_token: String,
+}
+
+impl Listing for DescribeInstances {
+    type Item = Instance;
+
+    fn into_parts(self) -> (Vec<Instance>, String) {
+        let reservations = self.reservation_set.item.into_iter();
+        (reservations.flat_map(|reservation| reservation.instances_set.item).collect(), self.next_token)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Instance {
+    pub(super) instance_id: String,
+    pub(super) instance_state: State,
+    pub(super) state_reason: Reason,
+    pub(super) instance_type: String,
+    #[serde(deserialize_with = "wire::time")]
+    pub(super) launch_time: Option<DateTime<Utc>>,
+    pub(super) ip_address: String,
+    pub(super) private_ip_address: String,
+    pub(super) ipv6_address: String,
+    pub(super) network_interface_set: Items<NetworkInterface>,
+    pub(super) tag_set: Items<Tag>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct State {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reason {
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct NetworkInterface {
+    pub(super) association: Association,
+    pub(super) attachment: Attachment,
+    pub(super) ipv6_addresses_set: Items<Ipv6Address>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Association {
+    pub(super) public_ip: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Attachment {
+    pub(super) device_index: String,
+    #[serde(deserialize_with = "wire::time")]
+    pub(super) attach_time: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Ipv6Address {
+    pub(super) ipv6_address: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tag {
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TerminateInstances {}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct CreateImage {
+    pub(super) image_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeImages {
+    pub(super) images_set: Items<Image>,
+    next_token: String,
+}
+
+impl Listing for DescribeImages {
+    type Item = Image;
+
+    fn into_parts(self) -> (Vec<Image>, String) {
+        (self.images_set.item, self.next_token)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Image {
+    pub(super) image_id: String,
+    pub(super) name: String,
+    pub(super) image_state: String,
+    pub(super) state_reason: Reason,
+    #[serde(deserialize_with = "wire::time")]
+    pub(super) creation_date: Option<DateTime<Utc>>,
+    pub(super) root_device_name: String,
+    pub(super) root_device_type: String,
+    pub(super) block_device_mapping: Items<BlockDevice>,
+    pub(super) tag_set: Items<Tag>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BlockDevice {
+    pub(super) ebs: EbsSnapshot,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct EbsSnapshot {
+    pub(super) snapshot_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct DeregisterImage {}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeSnapshots {
+    pub(super) snapshot_set: Items<EbsSnapshot>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct DeleteSnapshot {}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeKeyPairs {
+    pub(super) key_set: Items<KeyPair>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct KeyPair {
+    pub(super) key_name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeInstanceTypes {
+    pub(super) instance_type_set: Items<InstanceType>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct InstanceType {
+    pub(super) processor_info: ProcessorInfo,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ProcessorInfo {
+    pub(super) supported_architectures: Items<String>,
+}
+
+/// The reply of SSM's `GetParameter`, which is JSON.
+#[derive(Debug, Deserialize)]
+pub(super) struct GetParameter {
+    #[serde(rename = "Parameter")]
+    pub(super) parameter: Parameter,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameter {
+    #[serde(rename = "Value")]
+    pub(super) value: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn reply(body: &str) -> Reply {
+        Reply { status: 200, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
+    }
+
+    #[test]
+    fn sets_are_read_whether_full_empty_or_absent() {
+        let text = r#"<?xml version="1.0" encoding="UTF-8"?>
+            <DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><reservationSet>
+            <item><groupSet/><instancesSet><item><instanceId>i-1</instanceId><new><item>1</item></new>
+              <instanceState><code>16</code><name>running</name></instanceState><launchTime>2026-01-05T10:00:00.000Z</launchTime>
+              <tagSet><item><key>Name</key><value>a &amp; b</value></item><item><key>empty</key><value/></item></tagSet>
+              <networkInterfaceSet/></item><item><instanceId>i-2</instanceId><launchTime/></item></instancesSet></item>
+            <item><instancesSet/></item><item/></reservationSet><nextToken/></DescribeInstancesResponse>"#;
+        let (instances, next) = read::<DescribeInstances>(&reply(text)).unwrap().into_parts();
+        assert_eq!((instances.len(), next.as_str()), (2, ""));
+        let tags: Vec<_> = instances[0].tag_set.item.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
+        assert_eq!(tags, [("Name", "a & b"), ("empty", "")]);
+        assert_eq!(instances[0].launch_time.unwrap().timestamp(), 1_767_607_200);
+        assert_eq!((instances[1].instance_id.as_str(), instances[1].launch_time), ("i-2", None));
+    }
+
+    #[test]
+    fn another_document_is_not_an_empty_one() {
+        for body in [
+            "",
+            " ",
+            "<html><body>Welcome</body></html>",
+            "<RunInstancesResponse/>",
+            "{}",
+            "<DescribeInstancesResponse><reservationSet><item>",
+            "<DescribeInstancesResponse><reservationSet></DescribeInstancesResponse>",
+        ] {
+            assert!(read::<DescribeInstances>(&reply(body)).is_err(), "{body}");
+        }
+        assert!(read::<DescribeInstances>(&reply("<DescribeInstancesResponse/>")).is_ok());
+    }
+}

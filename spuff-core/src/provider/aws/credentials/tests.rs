@@ -1,0 +1,324 @@
+//! The chain against a scripted environment, files in a folder of their own, and metadata services on this machine.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use reqsign_core::{HttpSend, StaticEnv};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+
+const SESSION: &str = r#"{"Code": "Success", "AccessKeyId": "ASIAMACHINE", "SecretAccessKey": "machine-secret",
+    "Token": "machine-token", "Expiration": "2099-01-01T00:00:00Z"}"#;
+
+/// A folder that lives as long as its test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let home = std::env::temp_dir().join(format!("spuff-aws-{:016x}", fastrand::u64(..)));
+        for (name, text) in files {
+            let file = home.join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        Self(home)
+    }
+
+    fn env(&self, pairs: &[(&str, &str)]) -> StaticEnv {
+        let envs = pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+        StaticEnv { home_dir: Some(self.0.clone()), envs }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// STS and SSO: keeps what was asked, and gives the keys of a role.
+#[derive(Debug, Clone, Default)]
+struct Roles(Arc<Mutex<Vec<String>>>);
+
+impl HttpSend for Roles {
+    async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let header = |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_string();
+        let asked = format!("{} {body} {} {}", request.uri(), header("authorization"), header("x-amz-sso_bearer_token"));
+        let keys = "<Credentials><AccessKeyId>ASIAROLE000000000001</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>\
+            <SessionToken>role-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+        let answer = if asked.contains("/federation/credentials") {
+            r#"{"roleCredentials": {"accessKeyId": "ASIASSO", "secretAccessKey": "sso-secret", "sessionToken": "sso-token",
+                "expiration": 4070908800000}}"#
+                .to_string()
+        } else if asked.contains("AssumeRoleWithWebIdentity") {
+            let result = format!("<AssumeRoleWithWebIdentityResult>{keys}</AssumeRoleWithWebIdentityResult>");
+            format!("<AssumeRoleWithWebIdentityResponse>{result}</AssumeRoleWithWebIdentityResponse>")
+        } else {
+            format!("<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>")
+        };
+        self.0.lock().unwrap().push(asked);
+        Ok(Response::new(Bytes::from(answer)))
+    }
+}
+
+async fn find(env: StaticEnv, profile: Option<&str>, http: impl HttpSend) -> Result<Credential> {
+    let context = Context::new()
+        .with_file_read(TokioFileRead)
+        .with_command_execute(TokioCommandExecute)
+        .with_http_send(http)
+        .with_env(env.clone());
+    let found = Chain::new(env, profile.map(str::to_string), "eu-central-1").provide_credential(&context).await;
+    found.map(|found| found.expect("the chain ends in an error"))
+}
+
+async fn id(env: StaticEnv, profile: Option<&str>) -> String {
+    let off = [("AWS_EC2_METADATA_DISABLED".to_string(), "true".to_string())];
+    let env = StaticEnv { envs: env.envs.into_iter().chain(off).collect(), ..env };
+    find(env, profile, Roles::default()).await.map_or_else(|error| error.to_string(), |found| found.access_key_id)
+}
+
+#[test]
+fn tokens_are_two_or_three_words() {
+    let parse = |token: &str| {
+        let keys = Keys::parse(token).ok()??;
+        Some((keys.id, keys.secret.expose_secret().to_string(), keys.session.map(|token| token.expose_secret().to_string())))
+    };
+    let keys =
+        |id: &str, secret: &str, session: Option<&str>| Some((id.to_string(), secret.to_string(), session.map(Into::into)));
+    assert_eq!(parse("AKIA:a/b+c="), keys("AKIA", "a/b+c=", None));
+    assert_eq!(parse(" \"AKIA:secret\"\n"), keys("AKIA", "secret", None));
+    assert_eq!(parse("ASIA:secret:to:ken=="), keys("ASIA", "secret", Some("to:ken==")));
+    for token in ["AKIA", "AKIA:", ":secret", "AKIA:secret:", "AKIA:sec ret", "::"] {
+        let error = Keys::parse(token).unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "token"), "{token}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    assert!(Keys::parse("").unwrap().is_none() && Keys::parse(" \n").unwrap().is_none());
+    let shown = format!("{:?}", Keys::parse("AKIA:canary-secret:canary-token").unwrap());
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[tokio::test]
+async fn sources_are_asked_in_order() {
+    let files = Home::new(&[
+        (
+            ".aws/credentials",
+            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = s\n",
+        ),
+        (".aws/config", "[profile new]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n[profile bare]\nregion = x\n"),
+    ]);
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    assert_eq!(id(files.env(&keys), None).await, "AKIAENV");
+    assert_eq!(id(files.env(&[keys[0], keys[1], ("AWS_PROFILE", "work")]), None).await, "AKIAENV");
+    assert_eq!(id(files.env(&keys), Some("work")).await, "AKIAWORK", "a chosen profile passes over the environment");
+    assert_eq!(id(files.env(&[]), None).await, "AKIAFILE");
+    assert_eq!(id(files.env(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "")]), None).await, "AKIAFILE");
+    assert_eq!(id(files.env(&[("AWS_PROFILE", "new")]), None).await, "AKIACONFIG");
+
+    let other = files.0.join("other").display().to_string();
+    std::fs::write(&other, "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n").unwrap();
+    assert_eq!(id(files.env(&[("AWS_SHARED_CREDENTIALS_FILE", &other)]), None).await, "AKIAOTHER");
+
+    for name in ["absent", "bare"] {
+        for (env, profile) in [(files.env(&[("AWS_PROFILE", name)]), None), (files.env(&[]), Some(name))] {
+            let error = id(env, profile).await;
+            assert!(error.contains(&format!("{name:?}")), "another identity must not step in: {error}");
+        }
+    }
+    let error = id(files.env(&[keys[0]]), None).await;
+    assert!(error.contains("AWS_SECRET_ACCESS_KEY is not"), "{error}");
+}
+
+#[tokio::test]
+async fn roles_are_assumed_with_their_source() {
+    let files = Home::new(&[(
+        ".aws/config",
+        "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n\
+         [profile role]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = base\nexternal_id = ext-1\n\
+         role_session_name = me\nduration_seconds = 1200\nregion = eu-west-1\n\
+         [profile chained]\nrole_arn = arn:aws:iam::123456789012:role/second\nsource_profile = role\n\
+         [profile own]\nrole_arn = arn:aws:iam::123456789012:role/own\nsource_profile = own\naws_access_key_id = AKIAOWN\n\
+         aws_secret_access_key = s\n\
+         [profile envrole]\nrole_arn = arn:aws:iam::123456789012:role/env\ncredential_source = Environment\n\
+         [profile loop]\nrole_arn = arn:aws:iam::123456789012:role/loop\nsource_profile = loop\n\
+         [profile mfa]\nrole_arn = arn:aws:iam::123456789012:role/mfa\nsource_profile = base\nmfa_serial = arn:x\n\
+         [profile half]\nrole_arn = arn:aws:iam::123456789012:role/half\n",
+    )]);
+    let sts = Roles::default();
+    let found = find(files.env(&[]), Some("role"), sts.clone()).await.unwrap();
+    assert_eq!((found.access_key_id.as_str(), found.session_token.as_deref()), ("ASIAROLE000000000001", Some("role-token")));
+    assert!(found.expires_in.is_some());
+    let asked = sts.0.lock().unwrap().concat();
+    for part in [
+        "https://sts.eu-west-1.amazonaws.com/",
+        "Action=AssumeRole&",
+        "role%2Fdeploy",
+        "ExternalId=ext-1",
+        "RoleSessionName=me",
+        "DurationSeconds=1200",
+        "Credential=AKIABASE/",
+        "/eu-west-1/sts/aws4_request",
+    ] {
+        assert!(asked.contains(part), "{part} in {asked}");
+    }
+
+    for (profile, env, signers) in [
+        ("chained", vec![], vec!["Credential=AKIABASE/", "Credential=ASIAROLE000000000001/"]),
+        ("own", vec![], vec!["Credential=AKIAOWN/"]),
+        ("envrole", vec![("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")], vec!["Credential=AKIAENV/"]),
+    ] {
+        let sts = Roles::default();
+        find(files.env(&env), Some(profile), sts.clone()).await.unwrap();
+        let asked = sts.0.lock().unwrap();
+        assert_eq!(asked.len(), signers.len(), "{profile}");
+        assert!(asked.iter().zip(signers).all(|(asked, signer)| asked.contains(signer)), "{profile}: {asked:?}");
+    }
+    for (profile, expected) in [("loop", "source of itself"), ("mfa", "MFA"), ("half", "source_profile")] {
+        let error = id(files.env(&[]), Some(profile)).await;
+        assert!(error.contains(expected), "{profile}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn web_identity_is_exchanged() {
+    let files = Home::new(&[("token", "subject-token\n")]);
+    let token = files.0.join("token").display().to_string();
+    let sts = Roles::default();
+    let pairs = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")];
+    let found = find(files.env(&pairs), None, sts.clone()).await.unwrap();
+    assert_eq!(found.access_key_id, "ASIAROLE000000000001");
+    let asked = sts.0.lock().unwrap().concat();
+    assert!(
+        asked.contains("https://sts.eu-central-1.amazonaws.com/") && asked.contains("WebIdentityToken=subject-token"),
+        "{asked}"
+    );
+
+    std::fs::create_dir_all(files.0.join(".aws")).unwrap();
+    let config = format!("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = {token}\n");
+    std::fs::write(files.0.join(".aws/config"), config).unwrap();
+    assert_eq!(id(files.env(&[]), None).await, "ASIAROLE000000000001");
+}
+
+#[tokio::test]
+async fn sso_uses_the_cached_sign_in() {
+    // The SHA-1 of `corp` and of `https://corp.awsapps.com/start`, which AWS's tools name the files by.
+    let session = reqsign_core::hash::hex_sha1(b"corp");
+    let start = reqsign_core::hash::hex_sha1(b"https://corp.awsapps.com/start");
+    let cached = |token: &str| format!(r#"{{"accessToken": "{token}", "expiresAt": "2099-01-01T00:00:00Z"}}"#);
+    let account = "sso_account_id = 123456789012\nsso_role_name = Dev\n";
+    let files = Home::new(&[
+        (
+            ".aws/config",
+            &format!(
+                "[profile new]\nsso_session = corp\n{account}[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = x\n\
+                 [profile old]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-2\n{account}\
+                 [profile stale]\nsso_start_url = https://other\nsso_region = eu-west-2\n{account}"
+            ),
+        ),
+        (&format!(".aws/sso/cache/{session}.json"), &cached("session-token")),
+        (&format!(".aws/sso/cache/{start}.json"), &cached("start-token")),
+    ]);
+    for (profile, region, token) in [("new", "eu-west-1", "session-token"), ("old", "eu-west-2", "start-token")] {
+        let sso = Roles::default();
+        let found = find(files.env(&[]), Some(profile), sso.clone()).await.unwrap();
+        assert_eq!(found.access_key_id, "ASIASSO");
+        let asked = sso.0.lock().unwrap().concat();
+        assert!(asked.contains(&format!("portal.sso.{region}.")) && asked.contains(token) && asked.contains("Dev"), "{asked}");
+    }
+    assert!(id(files.env(&[]), Some("stale")).await.contains("aws sso login"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn processes_are_run_and_not_quoted() {
+    let files = Home::new(&[(
+        ".aws/config",
+        r#"[profile good]
+credential_process = /bin/sh -c 'echo {\"Version\": 1, \"AccessKeyId\": \"AKIAPROC\", \"SecretAccessKey\": \"s\"}'
+[profile exits]
+credential_process = /bin/sh -c 'echo canary-secret >&2; exit 3'
+[profile prints]
+credential_process = /bin/sh -c 'echo {\"Version\": \"canary-secret\"}'
+[profile absent]
+credential_process = "/nowhere/at all"
+"#,
+    )]);
+    assert_eq!(id(files.env(&[]), Some("good")).await, "AKIAPROC");
+    for (profile, expected) in [("exits", "status 3"), ("prints", "version 1"), ("absent", "cannot be started")] {
+        let error = id(files.env(&[]), Some(profile)).await;
+        assert!(error.contains(expected) && !error.contains("canary"), "{profile}: {error}");
+    }
+}
+
+fn fetch() -> Fetch {
+    Fetch::new(&ProviderConfig::default())
+}
+
+#[tokio::test]
+async fn machines_give_their_role() {
+    let server = MockServer::start().await;
+    let mount = |mock: Mock| mock.expect(1..).mount(&server);
+    mount(
+        Mock::given(method("PUT"))
+            .and(path("/latest/api/token"))
+            .and(header("x-aws-ec2-metadata-token-ttl-seconds", "21600"))
+            .respond_with(ResponseTemplate::new(200).set_body_string("imds-token")),
+    )
+    .await;
+    let roles = "/latest/meta-data/iam/security-credentials/";
+    for (at, answer) in [(roles.to_string(), "my-role"), (format!("{roles}my-role"), SESSION)] {
+        let asked = Mock::given(method("GET")).and(path(at)).and(header("x-aws-ec2-metadata-token", "imds-token"));
+        mount(asked.respond_with(ResponseTemplate::new(200).set_body_string(answer))).await;
+    }
+    let home = Home::new(&[]);
+    let endpoint = server.uri();
+    let pairs = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
+    let found = find(home.env(&pairs), None, fetch()).await.unwrap();
+    assert_eq!((found.access_key_id.as_str(), found.session_token.as_deref()), ("ASIAMACHINE", Some("machine-token")));
+
+    for word in ["true", "True"] {
+        let off = [pairs[0], ("AWS_EC2_METADATA_DISABLED", word)];
+        let error = find(home.env(&off), None, fetch()).await.unwrap_err().to_string();
+        assert!(
+            error.contains("AWS_ACCESS_KEY_ID") && error.contains("AWS_PROFILE") && error.contains("aws sso login"),
+            "{error}"
+        );
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn containers_give_their_role() {
+    let server = MockServer::start().await;
+    Mock::given(path("/role"))
+        .and(header("authorization", "container-token"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(SESSION))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let home = Home::new(&[("token", "container-token\n")]);
+    let (uri, file) = (format!("{}/role", server.uri()), home.0.join("token").display().to_string());
+    let pairs = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.as_str())];
+    assert_eq!(find(home.env(&pairs), None, fetch()).await.unwrap().access_key_id, "ASIAMACHINE");
+
+    let open = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/role")];
+    assert!(find(home.env(&open), None, fetch()).await.is_err(), "a token must not go over plain http");
+}
+
+#[tokio::test]
+async fn a_machine_without_metadata_does_not_hang() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let home = Home::new(&[]);
+    let began = Instant::now();
+    let error = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint)]), None, fetch()).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(10), "a server that never answers is given up");
+    assert!(error.to_string().contains("no AWS credentials found") && error.to_string().contains("IMDS"), "{error}");
+    assert!(!error.is_retryable());
+}

@@ -1,0 +1,94 @@
+//! HTTP for the sources of credentials: STS, SSO, and the metadata services of machines and containers.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, Uri};
+use reqsign_core::{Error, HttpSend, Result};
+
+use crate::http::{Endpoint, client_for};
+use crate::provider::config::ProviderConfig;
+
+/// A metadata service is near, or is not there at all.
+const NEAR: Duration = Duration::from_secs(2);
+const FAR: Duration = Duration::from_secs(10);
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Asks over https; over http only where nobody else can listen. Clients are made when they are needed.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    config: ProviderConfig,
+    near: OnceLock<reqwest::Client>,
+    far: OnceLock<reqwest::Client>,
+}
+
+impl Fetch {
+    pub(super) fn new(config: &ProviderConfig) -> Self {
+        let config = ProviderConfig { ca_file: config.ca_file.clone(), timeouts: config.timeouts, ..ProviderConfig::default() };
+        Self { config, near: OnceLock::new(), far: OnceLock::new() }
+    }
+
+    /// The client for an address: near ones have no proxy and no TLS.
+    fn client(&self, uri: &Uri) -> Result<(&reqwest::Client, Duration)> {
+        let (place, like, patience) = match uri.scheme_str() {
+            Some("https") => (&self.far, "https://sts.amazonaws.com", FAR),
+            Some("http") if is_near(uri.host().unwrap_or_default()) => (&self.near, "http://127.0.0.1", NEAR),
+            _ => return Err(Error::config_invalid("credentials are asked for over https, or http at a link-local address")),
+        };
+        if let Some(client) = place.get() {
+            return Ok((client, patience));
+        }
+        let made = Endpoint::parse(like).and_then(|endpoint| client_for(&endpoint, &self.config));
+        let made = made.map_err(|error| Error::config_invalid(error.to_string()))?;
+        Ok((place.get_or_init(|| made), patience))
+    }
+}
+
+/// On this machine, or a service of its hypervisor.
+fn is_near(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.segments()[..2] == [0xfd00, 0xec2],
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+impl HttpSend for Fetch {
+    async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let failed = |error: reqwest::Error| Error::unexpected(error.without_url().to_string()).set_retryable(true);
+        let (client, patience) = self.client(request.uri())?;
+        let mut request = reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(failed)?;
+        *request.timeout_mut() = Some(patience);
+        let mut response = client.execute(request).await.map_err(failed)?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Error::unexpected("the reply is too long for one with credentials"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut read = Response::new(body.freeze());
+        *read.status_mut() = response.status();
+        *read.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_asked_for_in_the_open() {
+        let fetch = Fetch::new(&ProviderConfig::default());
+        for uri in ["http://169.254.169.254/latest", "http://[fd00:ec2::254]/", "http://127.0.0.1:80/", "http://localhost/"] {
+            assert_eq!(fetch.client(&uri.parse().unwrap()).map(|(_, patience)| patience).ok(), Some(NEAR), "{uri}");
+        }
+        for uri in ["http://example.com/", "http://10.0.0.1/", "http://169.254.169.254.example.com/", "ftp://127.0.0.1/", "/x"] {
+            assert!(fetch.client(&uri.parse().unwrap()).is_err(), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can boot.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::api::{DescribeImages, DescribeInstanceTypes, GetParameter, Image, ask};
+use super::map;
+use super::place::Place;
+use super::query::Query;
+use crate::http::{Class, HttpClient};
+use crate::provider::check;
+use crate::provider::config::{ImageSpec, InstanceRequest};
+use crate::provider::error::{ProviderError, ProviderResult};
+
+const OPERATION: &str = "create_instance";
+const JSON: &str = "application/x-amz-json-1.1";
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+/// Releases appear every few days, and the one before stays usable.
+const FRESH: Duration = Duration::from_secs(3600);
+/// A network without a way to SSM shall not hold up a create that can do without.
+const SSM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// An image, and the device that its root volume is attached as, where it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BootImage {
+    pub(super) id: String,
+    pub(super) root_device: Option<String>,
+}
+
+impl BootImage {
+    fn new(image: Image) -> Self {
+        let root_device =
+            Some(image.root_device_name).filter(|name| !name.is_empty() && image.root_device_type != "instance-store");
+        Self { id: image.image_id, root_device }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Architecture {
+    Amd64,
+    Arm64,
+}
+
+impl Architecture {
+    /// As the publishers of images write it.
+    fn debian(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// As EC2 writes it.
+    fn ec2(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+/// Where a publisher's newest image of a release is found. Anybody may publish a name, so the owner is a part of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Release {
+    parameter: String,
+    owner: &'static str,
+    name: String,
+}
+
+/// What the checks need no look-up for.
+pub(super) fn check(spec: &ImageSpec) -> ProviderResult<()> {
+    match spec {
+        ImageSpec::Ubuntu(version) | ImageSpec::Debian(version) => {
+            check::required("image", version)?;
+            check::slug("image", version)
+        }
+        ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => map::check_id("image", id, "ami-"),
+    }
+}
+
+fn release(spec: &ImageSpec, architecture: Architecture) -> Option<Release> {
+    let arch = architecture.debian();
+    match spec {
+        ImageSpec::Ubuntu(version) => {
+            let year: u32 = version.split('.').next().and_then(|year| year.parse().ok()).unwrap_or(u32::MAX);
+            let volume = if year >= 24 { "ebs-gp3" } else { "ebs-gp2" };
+            Some(Release {
+                parameter: format!("/aws/service/canonical/ubuntu/server/{version}/stable/current/{arch}/hvm/{volume}/ami-id"),
+                owner: "099720109477",
+                name: format!("ubuntu/images/hvm-ssd*/ubuntu-*-{version}-{arch}-server-*"),
+            })
+        }
+        ImageSpec::Debian(version) => {
+            let major = version.split('.').next().unwrap_or(version);
+            Some(Release {
+                parameter: format!("/aws/service/debian/release/{major}/latest/{arch}"),
+                owner: "136693071363",
+                name: format!("debian-{major}-{arch}-*"),
+            })
+        }
+        ImageSpec::Custom(_) | ImageSpec::Snapshot(_) => None,
+    }
+}
+
+type Key = (String, ImageSpec, Option<Architecture>);
+
+/// What has been looked up: many creates ask once.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    architectures: Mutex<HashMap<(String, String), Architecture>>,
+    images: Mutex<HashMap<Key, (Instant, BootImage)>>,
+}
+
+impl Images {
+    /// The image that a machine of that size boots from.
+    pub(super) async fn find(&self, http: &HttpClient, place: &Place, request: &InstanceRequest) -> ProviderResult<BootImage> {
+        let id = match &request.image {
+            ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => Some(id),
+            ImageSpec::Ubuntu(_) | ImageSpec::Debian(_) => None,
+        };
+        let architecture = match id {
+            Some(_) => None,
+            None => Some(self.architecture(http, place, &request.size).await?),
+        };
+        let key = (place.region.clone(), request.image.clone(), architecture);
+        let mut images = self.images.lock().await;
+        if let Some((_, image)) = images.get(&key).filter(|(found, _)| found.elapsed() < FRESH) {
+            return Ok(image.clone());
+        }
+        let image = match (id, architecture) {
+            (None, Some(architecture)) => published(http, place, &request.image, architecture).await?,
+            (id, _) => describe(http, place, id.map_or("", String::as_str)).await?,
+        };
+        images.insert(key, (Instant::now(), image.clone()));
+        Ok(image)
+    }
+
+    /// Forgets what a create was refused for.
+    pub(super) async fn forget(&self, image: &BootImage) {
+        self.images.lock().await.retain(|_, (_, known)| known != image);
+    }
+
+    async fn architecture(&self, http: &HttpClient, place: &Place, size: &str) -> ProviderResult<Architecture> {
+        let key = (place.region.clone(), size.to_string());
+        let mut known = self.architectures.lock().await;
+        if let Some(architecture) = known.get(&key) {
+            return Ok(*architecture);
+        }
+        let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
+        let reply: DescribeInstanceTypes = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
+        let types = reply.instance_type_set.item;
+        let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
+        let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
+        let Some(architecture) = [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports) else {
+            let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", place.region);
+            return Err(ProviderError::invalid_config("size", message));
+        };
+        known.insert(key, architecture);
+        Ok(architecture)
+    }
+}
+
+/// The newest image of a release: from the publisher's parameter, or from the list of the publisher's images.
+async fn published(http: &HttpClient, place: &Place, spec: &ImageSpec, architecture: Architecture) -> ProviderResult<BootImage> {
+    let unknown = || {
+        let (arch, region) = (architecture.debian(), &place.region);
+        ProviderError::invalid_config("image", format!("no image {spec} for {arch} in {region}; give an id, ami-…"))
+    };
+    let release = release(spec, architecture).ok_or_else(unknown)?;
+    let found = tokio::time::timeout(SSM_PATIENCE, parameter(http, place, &release.parameter)).await;
+    let id = match found {
+        Ok(Ok(id)) if map::check_id("image", &id, "ami-").is_ok() => Some(id),
+        Ok(Ok(_)) | Err(_) => None,
+        // Without the right to read parameters, or a way to SSM, there is another way.
+        Ok(Err(error)) => {
+            debug!(parameter = release.parameter, %error, "no parameter");
+            None
+        }
+    };
+    if let Some(id) = id {
+        return describe(http, place, &id).await;
+    }
+    let query = Query::new("DescribeImages")
+        .with("Owner.1", release.owner)
+        .filter("name", &[&release.name])
+        .filter("architecture", &[architecture.ec2()])
+        .filter("state", &["available"])
+        .filter("root-device-type", &["ebs"]);
+    let reply: DescribeImages = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
+    let newest = reply.images_set.item.into_iter().max_by_key(|image| image.creation_date);
+    newest.map(BootImage::new).ok_or_else(unknown)
+}
+
+async fn parameter(http: &HttpClient, place: &Place, name: &str) -> ProviderResult<String> {
+    let body = serde_json::json!({ "Name": name }).to_string();
+    let call = place.ssm(OPERATION).body(JSON, body).header(TARGET, HeaderValue::from_static("AmazonSSM.GetParameter"));
+    let reply: GetParameter = http.json(&call).await?;
+    Ok(reply.parameter.value)
+}
+
+/// The image of that id, for the device of its root volume.
+async fn describe(http: &HttpClient, place: &Place, id: &str) -> ProviderResult<BootImage> {
+    let query = Query::new("DescribeImages").with("ImageId.1", id);
+    let reply: DescribeImages = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
+    let image = reply.images_set.item.into_iter().find(|image| image.image_id == id);
+    image.map(BootImage::new).ok_or_else(|| {
+        let message = format!("{id} is not in {}; images belong to one region", place.region);
+        ProviderError::invalid_config("image", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_found_by_parameter_and_by_name() {
+        for (spec, architecture, parameter, name) in [
+            (
+                "ubuntu:24.04",
+                Architecture::Amd64,
+                "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
+                "ubuntu/images/hvm-ssd*/ubuntu-*-24.04-amd64-server-*",
+            ),
+            (
+                "ubuntu:22.04",
+                Architecture::Arm64,
+                "/aws/service/canonical/ubuntu/server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id",
+                "ubuntu/images/hvm-ssd*/ubuntu-*-22.04-arm64-server-*",
+            ),
+            ("debian:12", Architecture::Arm64, "/aws/service/debian/release/12/latest/arm64", "debian-12-arm64-*"),
+            ("debian:12.5", Architecture::Amd64, "/aws/service/debian/release/12/latest/amd64", "debian-12-amd64-*"),
+        ] {
+            let release = release(&spec.parse().unwrap(), architecture).unwrap();
+            assert_eq!((release.parameter.as_str(), release.name.as_str()), (parameter, name), "{spec}");
+        }
+    }
+
+    #[test]
+    fn images_are_checked() {
+        for spec in ["ubuntu:24.04", "debian:12", "ami-0123456789abcdef0", "snapshot:ami-01234567"] {
+            assert!(check(&spec.parse().unwrap()).is_ok(), "{spec}");
+        }
+        for spec in ["ubuntu:", "ubuntu:*", "debian:", "7555620", "snapshot:7555620", "ami-", "ami-0123456g", "", "snap-01234567"]
+        {
+            let error = check(&spec.parse().unwrap()).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{spec}");
+        }
+    }
+}

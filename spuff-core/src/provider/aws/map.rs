@@ -1,0 +1,242 @@
+//! Between the contract's nouns and EC2's: pure, and tested by tables.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::NAME;
+use super::api::{Image, Instance, Tag};
+use super::images::BootImage;
+use super::query::Query;
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::{Address, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+
+/// Of the raw bytes, before base64.
+pub(super) const MAX_USER_DATA: usize = 16 * 1024;
+const MAX_TAGS: usize = 50;
+const MAX_KEY: usize = 128;
+const MAX_VALUE: usize = 256;
+const MAX_KEY_NAME: usize = 255;
+/// The tag that EC2's own tools show as the name.
+const NAME_TAG: &str = "Name";
+/// What EC2 keeps for itself.
+const RESERVED: &str = "aws:";
+/// The filter that finds what is spuff's.
+pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", MANAGED_BY_VALUE);
+
+/// Where in the network machines are put; EC2's default where nothing is said.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    pub(super) subnet: Option<String>,
+    pub(super) security_group: Option<String>,
+}
+
+/// The checks that need no look-up, made before the first request.
+pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
+    check::required("name", &request.name)?;
+    check::required("size", &request.size)?;
+    check::slug("size", &request.size)?;
+    if let [_, more @ ..] = request.ssh_keys.as_slice()
+        && !more.is_empty()
+    {
+        let message = format!("{} keys, but EC2 takes one key pair; put the others into user_data", more.len() + 1);
+        return Err(ProviderError::invalid_config("ssh_keys", message));
+    }
+    for key in &request.ssh_keys {
+        check::required("ssh_keys", key)?;
+        check::at_most("ssh_keys", key.len(), MAX_KEY_NAME, "bytes", "give the name of a key pair")?;
+    }
+    tags(request)?;
+    user_data(request).map(drop)
+}
+
+/// Checks a request against EC2's limits and words it. The same request, image and key are the same bytes.
+pub(super) fn run_instances(request: &InstanceRequest, image: &BootImage, network: &Network, key: &str) -> ProviderResult<Query> {
+    let mut query = Query::new("RunInstances")
+        .with("MinCount", "1")
+        .with("MaxCount", "1")
+        .with("ClientToken", key)
+        .with("InstanceType", &request.size)
+        .with("ImageId", &image.id)
+        .with_some("UserData", user_data(request)?)
+        .with_some("KeyName", request.ssh_keys.first());
+    if let Some(device) = &image.root_device {
+        query =
+            query.with("BlockDeviceMapping.1.DeviceName", device).with("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
+    }
+    if network.subnet.is_some() || network.security_group.is_some() {
+        query = query
+            .with("NetworkInterface.1.DeviceIndex", "0")
+            .with("NetworkInterface.1.AssociatePublicIpAddress", "true")
+            .with_some("NetworkInterface.1.SubnetId", network.subnet.as_ref())
+            .with_some("NetworkInterface.1.SecurityGroupId.1", network.security_group.as_ref());
+    }
+    let query = query.with("MetadataOptions.HttpTokens", "required");
+    Ok(query.tags(&["instance", "volume"], &tags(request)?))
+}
+
+/// The labels, and the name as the tag that EC2's own tools show.
+fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
+    let mut tags = check::labels(request)?;
+    if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name) {
+        let message = format!("{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead");
+        return Err(ProviderError::invalid_config("labels[\"Name\"]", message));
+    }
+    check::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and managed-by)", "leave some out")?;
+    for (key, value) in &tags {
+        let field = if *key == NAME_TAG { "name".to_string() } else { format!("labels[{key:?}]") };
+        check::required(&field, key)?;
+        if key.to_ascii_lowercase().starts_with(RESERVED) {
+            return Err(ProviderError::invalid_config(field, format!("keys that begin with {RESERVED} are AWS's own")));
+        }
+        check::at_most(&field, key.chars().count(), MAX_KEY, "characters in the key", "shorten it")?;
+        check::at_most(&field, value.chars().count(), MAX_VALUE, "characters", "shorten it")?;
+    }
+    Ok(tags.into_iter().collect())
+}
+
+/// In base64; compressed where it is too long as it stands. Cloud-init reads both.
+fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
+    let Some(text) = request.user_data.as_deref().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if text.len() <= MAX_USER_DATA {
+        return Ok(Some(BASE64_STANDARD.encode(text)));
+    }
+    let failed = |error: std::io::Error| ProviderError::invalid_config("user_data", error.to_string());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).map_err(failed)?;
+    let compressed = encoder.finish().map_err(failed)?;
+    if compressed.len() <= MAX_USER_DATA {
+        return Ok(Some(BASE64_STANDARD.encode(compressed)));
+    }
+    let (bytes, compressed) = (text.len(), compressed.len());
+    Err(ProviderError::invalid_config(
+        "user_data",
+        format!(
+            "{bytes} bytes, {compressed} bytes when compressed, but the limit is {MAX_USER_DATA}; \
+             shorten it, or let it fetch the rest"
+        ),
+    ))
+}
+
+/// An id such as `i-0abc1234`, by its prefix.
+pub(super) fn check_id(field: &str, id: &str, prefix: &str) -> ProviderResult<()> {
+    let digits = id.strip_prefix(prefix).unwrap_or_default();
+    let hexadecimal = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if hexadecimal && (8..=17).contains(&digits.len()) {
+        return Ok(());
+    }
+    Err(ProviderError::invalid_config(
+        field,
+        format!("{id:?} is not an id of {NAME}, such as {prefix}0123456789abcdef0; it may belong to another provider"),
+    ))
+}
+
+/// A name that an image can have.
+pub(super) fn check_image_name(name: &str) -> ProviderResult<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+    if let Some(wrong) = name.chars().find(|c| !allowed(*c)) {
+        let message = format!("{name:?} holds {wrong:?}; use letters, digits, spaces and ( ) [ ] . / - ' @ _");
+        return Err(ProviderError::invalid_config("name", message));
+    }
+    if name.trim().len() >= 3 && name.len() <= 128 {
+        return Ok(());
+    }
+    Err(ProviderError::invalid_config("name", format!("{name:?} has {} characters; use 3 to 128", name.len())))
+}
+
+pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
+    let mut interfaces = instance.network_interface_set.item;
+    interfaces.sort_by_key(|interface| interface.attachment.device_index.parse().unwrap_or(u32::MAX));
+    let primary = interfaces.first().filter(|interface| matches!(interface.attachment.device_index.as_str(), "0" | ""));
+    // The launch time is that of the last start.
+    let created_at = primary.and_then(|interface| interface.attachment.attach_time).or(instance.launch_time);
+
+    let public_v4 = interfaces.iter().map(|interface| &interface.association.public_ip);
+    let v6 = interfaces.iter().flat_map(|interface| &interface.ipv6_addresses_set.item).map(|address| &address.ipv6_address);
+    let public = [&instance.ip_address].into_iter().chain(public_v4).chain([&instance.ipv6_address]).chain(v6);
+    let public = public.filter_map(|text| text.parse().ok()).map(|ip| Address { ip, public: true });
+    let private = instance.private_ip_address.parse().ok().map(|ip| Address { ip, public: false });
+    let mut addresses: Vec<Address> = Vec::new();
+    for address in public.chain(private) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    ProviderInstance {
+        id: instance.instance_id,
+        ip: Address::primary(&addresses),
+        status: InstanceStatus::from_word(&instance.instance_state.name),
+        created_at: created_at.unwrap_or_default(),
+        name: tag(&instance.tag_set.item, NAME_TAG).unwrap_or_default().to_string(),
+        region: region.to_string(),
+        size: instance.instance_type,
+        labels: labels(instance.tag_set.item),
+        addresses,
+    }
+}
+
+fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
+    tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+}
+
+fn labels(tags: Vec<Tag>) -> HashMap<String, String> {
+    let own = tags.into_iter().filter(|tag| tag.key != NAME_TAG && !tag.key.starts_with(RESERVED));
+    own.map(|tag| (tag.key, tag.value)).collect()
+}
+
+/// Ending, or ended.
+pub(super) fn is_ending(instance: &Instance) -> bool {
+    matches!(instance.instance_state.name.as_str(), "shutting-down" | "terminated")
+}
+
+/// Why a machine that is ending did not come up. One that somebody has ended is just gone.
+pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
+    let (id, reason) = (&instance.instance_id, &instance.state_reason);
+    match reason.code.as_str() {
+        "" | "Client.UserInitiatedShutdown" => ProviderError::not_found("instance", id),
+        code if code.contains("Capacity") => {
+            let context = ErrorContext {
+                provider: Some(NAME.to_string()),
+                code: Some(code.to_string()),
+                instance_id: Some(id.clone()),
+                ..ErrorContext::default()
+            };
+            ProviderError::capacity(words(reason.message.trim(), code)).with_context(context)
+        }
+        code => check::failed(NAME, id, code, &words(reason.message.trim(), code)),
+    }
+}
+
+fn words(message: &str, code: &str) -> String {
+    if message.is_empty() { format!("the machine was ended by EC2: {code}") } else { message.to_string() }
+}
+
+pub(super) fn snapshot(image: Image) -> Snapshot {
+    Snapshot { id: image.image_id, name: image.name, created_at: image.creation_date }
+}
+
+/// A snapshot of ours that still exists.
+pub(super) fn is_managed_snapshot(image: &Image) -> bool {
+    image.image_state != "deregistered" && tag(&image.tag_set.item, MANAGED_BY_KEY) == Some(MANAGED_BY_VALUE)
+}
+
+/// The EBS snapshots that an image stands on.
+pub(super) fn stored(image: &Image) -> Vec<String> {
+    let ids = image.block_device_mapping.item.iter().map(|device| device.ebs.snapshot_id.clone());
+    ids.filter(|id| !id.is_empty()).collect()
+}
+
+/// The description that EC2 gives the EBS snapshots of an image, as a filter.
+pub(super) fn description_of(image_id: &str) -> String {
+    format!("Created by CreateImage(*) for {image_id}*")
+}
+
+#[cfg(test)]
+mod tests;

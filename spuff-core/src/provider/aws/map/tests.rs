@@ -1,0 +1,196 @@
+use std::io::Read;
+use std::net::IpAddr;
+
+use chrono::DateTime;
+use flate2::read::GzDecoder;
+
+use super::*;
+use crate::provider::aws::api::{Association, Attachment, Ipv6Address, Items, NetworkInterface, Reason, State};
+
+fn good() -> InstanceRequest {
+    InstanceRequest::new("web-1", "us-east-1", "t3.micro")
+}
+
+fn refused(request: &InstanceRequest) -> (String, String) {
+    match check_request(request).unwrap_err() {
+        ProviderError::InvalidConfig { field, message } => (field, message),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn requests_are_checked() {
+    let labels = |count: usize| (0..count).map(|at| (format!("k{at}"), String::new())).collect();
+    for request in [
+        good(),
+        InstanceRequest::new("Wëb 1 / ü", "", "u-6tb1.112xlarge"),
+        good().with_label("k".repeat(128), "ü".repeat(256)),
+        good().with_label("Name", "web-1").with_label("empty", ""),
+        good().with_labels(labels(48)),
+        good().with_ssh_key("my key"),
+        good().with_user_data("é".repeat(MAX_USER_DATA / 2)),
+        good().with_user_data("compressible ".repeat(100_000)),
+    ] {
+        assert!(check_request(&request).is_ok(), "{request:?}");
+    }
+    let noise: String = (0..60_000).map(|_| fastrand::alphanumeric()).collect();
+    for (expected, request) in [
+        ("name", InstanceRequest::new("", "", "t3.micro")),
+        ("name", InstanceRequest::new("ü".repeat(257), "", "t3.micro")),
+        ("size", InstanceRequest::new("web-1", "", "")),
+        ("size", InstanceRequest::new("web-1", "", "t3 micro")),
+        ("ssh_keys", good().with_ssh_key("a").with_ssh_key("b")),
+        ("ssh_keys", good().with_ssh_key("")),
+        ("user_data", good().with_user_data(noise)),
+        ("labels", good().with_labels(labels(49))),
+        ("labels", good().with_label("managed-by", "terraform")),
+        ("labels[\"Name\"]", good().with_label("Name", "other")),
+        ("labels[\"\"]", good().with_label("", "x")),
+        ("labels[\"aws:x\"]", good().with_label("aws:x", "x")),
+        ("labels[\"k\"]", good().with_label("k", "ü".repeat(257))),
+    ] {
+        assert_eq!(refused(&request).0, expected);
+    }
+    assert_eq!(refused(&good().with_label("k".repeat(129), "")).0, format!("labels[{:?}]", "k".repeat(129)));
+}
+
+#[test]
+fn user_data_is_compressed_only_where_it_must_be() {
+    let sent = |text: &str| user_data(&good().with_user_data(text)).map(|sent| BASE64_STANDARD.decode(sent.unwrap()).unwrap());
+    assert_eq!(sent("#!/bin/sh\n").unwrap(), b"#!/bin/sh\n");
+    let most = "x".repeat(MAX_USER_DATA);
+    assert_eq!(sent(&most).unwrap(), most.as_bytes());
+
+    let long = "x".repeat(MAX_USER_DATA + 1);
+    let compressed = sent(&long).unwrap();
+    let mut text = String::new();
+    GzDecoder::new(&compressed[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, long);
+    assert_eq!(sent(&long).unwrap(), compressed, "the same text is the same bytes");
+
+    let noise: String = (0..60_000).map(|_| fastrand::alphanumeric()).collect();
+    let (_, message) = refused(&good().with_user_data(&noise));
+    let numbers: Vec<usize> = message.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+    assert!(numbers.len() == 3 && numbers[0] == 60_000 && numbers[1] > MAX_USER_DATA && numbers[2] == MAX_USER_DATA, "{message}");
+
+    assert_eq!(user_data(&good()).unwrap(), None);
+    assert_eq!(user_data(&good().with_user_data("")).unwrap(), None);
+}
+
+#[test]
+fn the_network_is_said_in_one_place() {
+    let image = BootImage { id: "ami-01234567".to_string(), root_device: None };
+    let body = |subnet: Option<&str>, group: Option<&str>| {
+        let network = Network { subnet: subnet.map(Into::into), security_group: group.map(Into::into) };
+        run_instances(&good(), &image, &network, "key").unwrap().body()
+    };
+    let interface = "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true";
+    for (subnet, group, expected) in [
+        (Some("subnet-1"), None, format!("{interface}&NetworkInterface.1.SubnetId=subnet-1&MetadataOptions")),
+        (None, Some("sg-1"), format!("{interface}&NetworkInterface.1.SecurityGroupId.1=sg-1&MetadataOptions")),
+        (
+            Some("subnet-1"),
+            Some("sg-1"),
+            format!("{interface}&NetworkInterface.1.SubnetId=subnet-1&NetworkInterface.1.SecurityGroupId.1=sg-1&MetadataOptions"),
+        ),
+    ] {
+        assert!(body(subnet, group).contains(&expected), "{expected}");
+    }
+    assert!(!body(None, None).contains("NetworkInterface") && !body(None, None).contains("BlockDeviceMapping"));
+}
+
+#[test]
+fn ids_have_a_prefix_and_hexadecimal_digits() {
+    for id in ["i-01234567", "i-0123456789abcdef0"] {
+        assert!(check_id("id", id, "i-").is_ok(), "{id}");
+    }
+    for id in ["", "i-", "42", "i-0123456", "i-0123456789abcdef01", "i-0123456G", "I-01234567", "ami-01234567", "i-0123456*"] {
+        let error = check_id("id", id, "i-").unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "id"), "{id}");
+    }
+}
+
+#[test]
+fn image_names_have_an_alphabet() {
+    for name in ["abc", "before the upgrade (2026-01-05)", "a/b.c-d'e@f_[g]", &"x".repeat(128)] {
+        assert!(check_image_name(name).is_ok(), "{name}");
+    }
+    for name in ["", "ab", "   ", "a:b", "größe", "a\nb", &"x".repeat(129)] {
+        let error = check_image_name(name).unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "name"), "{name}");
+    }
+}
+
+fn interface(index: &str, public_ip: &str, v6: &[&str], attached: &str) -> NetworkInterface {
+    NetworkInterface {
+        association: Association { public_ip: public_ip.to_string() },
+        attachment: Attachment {
+            device_index: index.to_string(),
+            attach_time: DateTime::parse_from_rfc3339(attached).ok().map(|time| time.to_utc()),
+        },
+        ipv6_addresses_set: Items { item: v6.iter().map(|ip| Ipv6Address { ipv6_address: (*ip).to_string() }).collect() },
+    }
+}
+
+#[test]
+fn addresses_come_in_the_order_of_their_use() {
+    let (first, second) = ("2026-01-05T10:00:00Z", "2026-01-06T10:00:00Z");
+    let read = |ip: &str, v6: &str, interfaces: Vec<NetworkInterface>| {
+        let read = Instance {
+            ip_address: ip.to_string(),
+            private_ip_address: "172.31.0.5".to_string(),
+            ipv6_address: v6.to_string(),
+            launch_time: DateTime::parse_from_rfc3339("2026-02-01T10:00:00Z").ok().map(|time| time.to_utc()),
+            network_interface_set: Items { item: interfaces },
+            ..Instance::default()
+        };
+        let read = instance(read, "us-east-1");
+        let private: Vec<_> = read.addresses.iter().filter(|address| !address.public).map(|address| address.ip).collect();
+        assert_eq!(private, ["172.31.0.5".parse::<IpAddr>().unwrap()]);
+        (read.ip.to_string(), read.addresses.len(), read.created_at.to_rfc3339())
+    };
+    let expected = |ip: &str, addresses: usize, created: &str| (ip.to_string(), addresses, created.replace('Z', "+00:00"));
+    let launch = "2026-02-01T10:00:00Z";
+    assert_eq!(read("", "", vec![]), expected("0.0.0.0", 1, launch));
+    assert_eq!(read("203.0.113.5", "2001:db8::5", vec![]), expected("203.0.113.5", 3, launch));
+    assert_eq!(read("", "2001:db8::5", vec![]), expected("2001:db8::5", 2, launch));
+    let two =
+        || vec![interface("1", "203.0.113.9", &["2001:db8::9"], second), interface("0", "203.0.113.5", &["2001:db8::5"], first)];
+    assert_eq!(read("203.0.113.5", "2001:db8::5", two()), expected("203.0.113.5", 5, first));
+    assert_eq!(read("", "", two()), expected("203.0.113.5", 5, first));
+    assert_eq!(read("", "", vec![interface("0", "", &["2001:db8::5"], first)]), expected("2001:db8::5", 2, first));
+    assert_eq!(read("", "", vec![interface("1", "", &[], second)]), expected("0.0.0.0", 1, launch));
+}
+
+#[test]
+fn what_aws_tags_is_no_label() {
+    let tags = [("Name", "web-1"), ("aws:cloudformation:stack-id", "x"), ("managed-by", "spuff"), ("env", "")];
+    let tag_set = Items { item: tags.map(|(key, value)| Tag { key: key.to_string(), value: value.to_string() }).into() };
+    let read = instance(Instance { tag_set, ..Instance::default() }, "us-east-1");
+    let labels = HashMap::from([("managed-by".to_string(), "spuff".to_string()), ("env".to_string(), String::new())]);
+    assert_eq!((read.name.as_str(), read.labels), ("web-1", labels));
+}
+
+#[test]
+fn a_failed_launch_has_the_clouds_reason() {
+    let ended = |code: &str, message: &str| {
+        failed_launch(&Instance {
+            instance_id: "i-01234567".to_string(),
+            instance_state: State { name: "terminated".to_string() },
+            state_reason: Reason { code: code.to_string(), message: message.to_string() },
+            ..Instance::default()
+        })
+    };
+    for code in ["Server.InsufficientInstanceCapacity", "Server.InsufficientVolumeCapacity"] {
+        let error = ended(code, "Server.InsufficientInstanceCapacity: none left");
+        let context = error.context().unwrap();
+        assert!(matches!(&error, ProviderError::Capacity { message, .. } if message.ends_with("none left")), "{error}");
+        assert_eq!((context.code.as_deref(), context.instance_id.as_deref()), (Some(code), Some("i-01234567")));
+    }
+    let error = ended("Client.InternalError", "");
+    assert!(matches!(&error, ProviderError::Api { .. }) && error.to_string().contains("Client.InternalError"), "{error}");
+    assert_eq!(error.context().unwrap().instance_id.as_deref(), Some("i-01234567"));
+    for code in ["", "Client.UserInitiatedShutdown"] {
+        assert!(matches!(ended(code, "User initiated"), ProviderError::NotFound { id, .. } if id == "i-01234567"), "{code}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Where machines live: a region is a host, and a part of the signature.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use http::Method;
+use reqsign_core::Env;
+
+use super::profile::Profiles;
+use super::query::Query;
+use crate::http::{Call, Class, Endpoint};
+use crate::provider::check;
+use crate::provider::config::ProviderConfig;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+/// The region that requests to an endpoint of one's own are signed for where none is named.
+const DEFAULT: &str = "us-east-1";
+const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// By the beginning of a region's name.
+const DOMAINS: [(&str, &str); 5] = [
+    ("cn-", "amazonaws.com.cn"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("", "amazonaws.com"),
+];
+
+/// What the signature of a call is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) service: &'static str,
+    pub(super) region: String,
+}
+
+/// A region, and where its services answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) region: String,
+    ec2: String,
+    ssm: String,
+}
+
+impl Place {
+    pub(super) fn ec2(&self, operation: &'static str, class: Class, query: &Query) -> Call<'_> {
+        self.call(operation, class, "ec2", &self.ec2).body(FORM, query.body())
+    }
+
+    pub(super) fn ssm(&self, operation: &'static str) -> Call<'_> {
+        self.call(operation, Class::Safe, "ssm", &self.ssm)
+    }
+
+    fn call<'a>(&self, operation: &'static str, class: Class, service: &'static str, base: &'a str) -> Call<'a> {
+        let scope = Scope { service, region: self.region.clone() };
+        Call::new(operation, class, Method::POST, "/").base(base).note(scope)
+    }
+}
+
+/// The regions that a provider works in: its own, and those that machines were created in by name.
+#[derive(Debug)]
+pub(super) struct Places {
+    home: Option<String>,
+    ec2: Option<Endpoint>,
+    ssm: Option<Endpoint>,
+    /// By the id of what was made there.
+    elsewhere: Mutex<HashMap<String, String>>,
+}
+
+impl Places {
+    pub(super) fn new(config: &ProviderConfig, env: &impl Env) -> ProviderResult<Self> {
+        let ec2 = config.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+        let ssm = config.options.get("ssm_endpoint").map(|text| Endpoint::parse(text)).transpose()?;
+        let given = || config.region.clone().filter(|region| !region.is_empty());
+        let variable = || VARIABLES.iter().filter_map(|name| env.var(name)).find(|region| !region.trim().is_empty());
+        let profile = || Profiles::of(env).region(config.options.get("profile").map(String::as_str), env);
+        let home = given().or_else(variable).or_else(profile).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
+        let home = home.map(|region| region.trim().to_string());
+        home.as_deref().map_or(Ok(()), check_region)?;
+        Ok(Self { home, ssm: ssm.or_else(|| ec2.clone()), ec2, elsewhere: Mutex::default() })
+    }
+
+    /// The region that credentials are asked for in.
+    pub(super) fn credentials(&self) -> &str {
+        self.home.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// An endpoint with the rules of all: https, unless one on loopback was given.
+    pub(super) fn endpoint(&self) -> ProviderResult<Endpoint> {
+        self.ec2.clone().map_or_else(|| Endpoint::parse(&host("ec2", DEFAULT)), Ok)
+    }
+
+    /// The region of that name; the provider's own where none is named.
+    pub(super) fn at(&self, region: &str) -> ProviderResult<Place> {
+        let region = match (region, &self.home) {
+            ("", Some(home)) => home,
+            ("", None) => {
+                let ways = VARIABLES.join(" or ");
+                let message = format!("not given: pass it, or set {ways}, or give the profile a region");
+                return Err(ProviderError::invalid_config("region", message));
+            }
+            (named, _) => named,
+        };
+        check_region(region)?;
+        let base = |own: &Option<Endpoint>, service| own.as_ref().map_or_else(|| host(service, region), Endpoint::to_string);
+        Ok(Place { region: region.to_string(), ec2: base(&self.ec2, "ec2"), ssm: base(&self.ssm, "ssm") })
+    }
+
+    /// Where a thing is: where it was made, if that was here, or the provider's own region.
+    pub(super) fn of(&self, id: &str) -> ProviderResult<Place> {
+        let known = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        self.at(known.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn all(&self) -> ProviderResult<Vec<Place>> {
+        let elsewhere: BTreeSet<String> =
+            self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        match (&self.home, elsewhere.is_empty()) {
+            (None, true) => self.at("").map(|place| vec![place]),
+            (home, _) => home.iter().chain(elsewhere.iter()).map(|region| self.at(region)).collect(),
+        }
+    }
+
+    /// Notes where a thing was made.
+    pub(super) fn remember(&self, id: &str, place: &Place) {
+        if self.home.as_ref() != Some(&place.region) {
+            let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+            elsewhere.insert(id.to_string(), place.region.clone());
+        }
+    }
+}
+
+fn host(service: &str, region: &str) -> String {
+    let domain = DOMAINS.iter().find(|(start, _)| region.starts_with(start)).map_or("", |(_, domain)| domain);
+    format!("https://{service}.{region}.{domain}")
+}
+
+/// A region becomes a part of a host name that requests are signed for and sent to.
+fn check_region(region: &str) -> ProviderResult<()> {
+    check::slug("region", region)?;
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let mut parts = region.split('-');
+    let number = parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
+    if number && parts.clone().count() >= 2 && parts.all(part) {
+        return Ok(());
+    }
+    let message = format!("{region:?} is not a region; write it like us-east-1 (a zone has a letter more)");
+    Err(ProviderError::invalid_config("region", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqsign_core::StaticEnv;
+
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> StaticEnv {
+        let envs = pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+        StaticEnv { home_dir: None, envs }
+    }
+
+    #[test]
+    fn the_region_comes_from_the_nearest_source() {
+        let region = |config: ProviderConfig, pairs: &[(&str, &str)]| Places::new(&config, &env(pairs)).unwrap().home;
+        let both = [("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "eu-west-2")];
+        let given = ProviderConfig::default().with_region("us-gov-west-1");
+        assert_eq!(region(given, &both).as_deref(), Some("us-gov-west-1"));
+        assert_eq!(region(ProviderConfig::default(), &both).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(ProviderConfig::default().with_region(""), &both[1..]).as_deref(), Some("eu-west-2"));
+        let own = || ProviderConfig::default().with_endpoint("http://127.0.0.1:5000");
+        assert_eq!(region(own(), &[]).as_deref(), Some("us-east-1"));
+        assert_eq!(region(own(), &both).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(ProviderConfig::default(), &[]), None);
+    }
+
+    #[test]
+    fn hosts_belong_to_the_region() {
+        let places = Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
+        let hosts = |region: &str| places.at(region).map(|place| (place.ec2, place.ssm)).unwrap();
+        let expected = |ec2: &str, ssm: &str| (ec2.to_string(), ssm.to_string());
+        assert_eq!(hosts(""), expected("https://ec2.eu-central-1.amazonaws.com", "https://ssm.eu-central-1.amazonaws.com"));
+        assert_eq!(
+            hosts("cn-north-1"),
+            expected("https://ec2.cn-north-1.amazonaws.com.cn", "https://ssm.cn-north-1.amazonaws.com.cn")
+        );
+        assert!(hosts("us-gov-west-1").0.ends_with(".amazonaws.com"));
+
+        let own = ProviderConfig::default().with_endpoint("http://127.0.0.1:5000/");
+        let places = Places::new(&own, &env(&[])).unwrap();
+        let place = places.at("ap-south-1").unwrap();
+        assert_eq!((place.ec2.as_str(), place.ssm.as_str()), ("http://127.0.0.1:5000", "http://127.0.0.1:5000"));
+        let own = own.with_option("ssm_endpoint", "http://127.0.0.1:5001");
+        assert_eq!(Places::new(&own, &env(&[])).unwrap().at("").unwrap().ssm, "http://127.0.0.1:5001");
+    }
+
+    #[test]
+    fn what_is_no_region_is_refused() {
+        for region in ["us-east-1a", "us-east", "useast1", "US-EAST-1", "us-east-1.evil.example", "-1", "a--1", "us east 1"] {
+            let error = check_region(region).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"), "{region}");
+        }
+        for region in ["us-east-1", "ap-southeast-4", "us-gov-west-1", "eusc-de-east-1", "mx-central-1"] {
+            assert!(check_region(region).is_ok(), "{region}");
+        }
+        let nowhere = Places::new(&ProviderConfig::default(), &env(&[])).unwrap();
+        let error = nowhere.at("").unwrap_err().to_string();
+        assert!(error.contains("AWS_REGION") && error.contains("AWS_DEFAULT_REGION"), "{error}");
+        assert!(nowhere.all().is_err() && nowhere.of("i-1").is_err());
+    }
+
+    #[test]
+    fn what_was_made_elsewhere_is_found_there() {
+        let places = Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
+        let there = places.at("us-west-2").unwrap();
+        places.remember("i-1", &there);
+        places.remember("i-2", &places.at("").unwrap());
+        assert_eq!(places.of("i-1").unwrap(), there);
+        assert_eq!(places.of("i-2").unwrap().region, "eu-central-1");
+        let regions: Vec<_> = places.all().unwrap().into_iter().map(|place| place.region).collect();
+        assert_eq!(regions, ["eu-central-1", "us-west-2"]);
+    }
+}

@@ -1,0 +1,78 @@
+//! The form encoding of the EC2 Query API: lists are flattened, and counted from 1.
+
+use std::borrow::Cow;
+
+use crate::http::encode;
+
+const VERSION: &str = "2016-11-15";
+
+/// The parameters of one action, in the order in which they are sent: the same request is the same bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Query {
+    pairs: Vec<(Cow<'static, str>, String)>,
+    filters: usize,
+}
+
+impl Query {
+    pub(super) fn new(action: &'static str) -> Self {
+        let pairs = vec![("Action".into(), action.to_string()), ("Version".into(), VERSION.to_string())];
+        Self { pairs, filters: 0 }
+    }
+
+    pub(super) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.pairs.push((name.into(), value.into()));
+        self
+    }
+
+    pub(super) fn with_some(self, name: &'static str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Filters add up; the values of one are alternatives.
+    pub(super) fn filter(mut self, name: &str, values: &[&str]) -> Self {
+        self.filters += 1;
+        let prefix = format!("Filter.{}", self.filters);
+        let named = self.with(format!("{prefix}.Name"), name);
+        values.iter().enumerate().fold(named, |query, (at, value)| query.with(format!("{prefix}.Value.{}", at + 1), *value))
+    }
+
+    /// The tags of each of these resource types, which the action makes.
+    pub(super) fn tags(self, resource_types: &[&str], tags: &[(&str, &str)]) -> Self {
+        resource_types.iter().enumerate().fold(self, |query, (at, resource_type)| {
+            let prefix = format!("TagSpecification.{}", at + 1);
+            let query = query.with(format!("{prefix}.ResourceType"), *resource_type);
+            tags.iter().enumerate().fold(query, |query, (at, (key, value))| {
+                let tag = format!("{prefix}.Tag.{}", at + 1);
+                query.with(format!("{tag}.Key"), *key).with(format!("{tag}.Value"), *value)
+            })
+        })
+    }
+
+    pub(super) fn body(&self) -> String {
+        encode(&self.pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_flattened_and_spaces_are_not_plus() {
+        let query = Query::new("X")
+            .with("Name", "a b+c/ü")
+            .with_some("None", None::<String>)
+            .filter("tag:managed-by", &["spuff"])
+            .filter("instance-state-name", &["pending", "running"])
+            .tags(&["instance", "volume"], &[("k", "v&=")]);
+        let expected = "Action=X&Version=2016-11-15&Name=a%20b%2Bc%2F%C3%BC\
+            &Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\
+            &Filter.2.Name=instance-state-name&Filter.2.Value.1=pending&Filter.2.Value.2=running\
+            &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v%26%3D\
+            &TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=k&TagSpecification.2.Tag.1.Value=v%26%3D";
+        assert_eq!(query.body(), expected);
+    }
+}

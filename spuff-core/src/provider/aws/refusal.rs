@@ -1,0 +1,289 @@
+//! EC2's error codes, and SSM's, sorted by what the reader should do: one table.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::api;
+use crate::http::{Fault, Refusal, Reply, wire};
+
+/// What EC2 asks for between two snapshots of one volume.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
+
+/// What an unsuccessful reply says: by its code, for the HTTP status says little.
+pub(super) fn refusal(reply: &Reply) -> Refusal {
+    let Problem { code, message, request_id } = Problem::read(reply);
+    let (fault, field) = of_code(code.trim());
+    // The rest of such a message repeats the request, with its session token.
+    let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
+    let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
+    Refusal {
+        fault,
+        message: Some(message.to_string()),
+        retry_after: (code == "SnapshotCreationPerVolumeRateExceeded").then_some(SNAPSHOT_PAUSE),
+        code: Some(code),
+        request_id: Some(request_id).filter(|id| !id.is_empty()),
+        field: field.map(str::to_string),
+    }
+}
+
+/// The kind of a code, and the field it complains about; nothing for a code that is not known.
+fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
+    let (fault, field) = match code {
+        "AuthFailure"
+        | "UnauthorizedOperation"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "RequestExpired"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "OptInRequired"
+        | "Blocked"
+        | "PendingVerification"
+        | "AccountDisabled"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "InvalidSignatureException"
+        | "UnrecognizedClientException" => (Fault::Authentication, None),
+
+        "RequestLimitExceeded"
+        | "EC2ThrottledException"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "SnapshotCreationPerVolumeRateExceeded" => (Fault::RateLimit, None),
+
+        "InvalidInstanceID.NotFound" | "InvalidSnapshot.NotFound" => (Fault::NotFound, None),
+        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "ParameterNotFound" => (Fault::NotFound, Some("image")),
+
+        "FilterLimitExceeded" => (Fault::InvalidConfig, None),
+        "ResourceCountExceeded" | "InsufficientFreeAddressesInSubnet" => (Fault::QuotaExceeded, None),
+
+        "IncorrectInstanceState"
+        | "IncorrectState"
+        | "InvalidAMIName.Duplicate"
+        | "IdempotentParameterMismatch"
+        | "IdempotentInstanceTerminated"
+        | "OperationNotPermitted" => (Fault::Conflict { retryable: false }, None),
+        "InvalidSnapshot.InUse"
+        | "DependencyViolation"
+        | "ConcurrentTagAccess"
+        | "ConcurrentCreateImageNoRebootLimitExceeded" => (Fault::Conflict { retryable: true }, None),
+
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServerInternal"
+        | "ServiceUnavailable"
+        | "Unavailable"
+        | "RequestTimeout" => (Fault::Unavailable, None),
+
+        "UnfulfillableCapacity" => (Fault::Capacity, None),
+
+        "InvalidInstanceType" | "Unsupported" => (Fault::InvalidConfig, Some("size")),
+        "InvalidInstanceID.Malformed" => (Fault::InvalidConfig, Some("id")),
+        "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => (Fault::InvalidConfig, Some("image")),
+        "InvalidAMIName.Malformed" => (Fault::InvalidConfig, Some("name")),
+        "InvalidUserData.Malformed" => (Fault::InvalidConfig, Some("user_data")),
+        "TagPolicyViolation" => (Fault::InvalidConfig, Some("labels")),
+        "VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput" => (Fault::InvalidConfig, Some("subnet")),
+        _ => return of_form(code),
+    };
+    (Some(fault), field)
+}
+
+/// By the parts that codes are built of.
+fn of_form(code: &str) -> (Option<Fault>, Option<&'static str>) {
+    let begins = |parts: &[&str]| parts.iter().any(|part| code.starts_with(part));
+    let (fault, field) = if code.starts_with("Insufficient") && code.ends_with("Capacity") {
+        (Fault::Capacity, None)
+    } else if code.ends_with("LimitExceeded") {
+        (Fault::QuotaExceeded, None)
+    } else if begins(&["InvalidKeyPair", "InvalidKey."]) {
+        (Fault::InvalidConfig, Some("ssh_keys"))
+    } else if begins(&["InvalidSubnet"]) {
+        (Fault::InvalidConfig, Some("subnet"))
+    } else if begins(&["InvalidGroup", "InvalidSecurityGroup", "InvalidSecurity"]) {
+        (Fault::InvalidConfig, Some("security_group"))
+    } else if begins(&["Invalid", "Missing", "Unknown", "Unsupported", "Validation"]) || code.ends_with(".Malformed") {
+        (Fault::InvalidConfig, None)
+    } else {
+        return (None, None);
+    };
+    (Some(fault), field)
+}
+
+/// What an unsuccessful reply says: EC2's XML, or SSM's JSON.
+#[derive(Debug, Default)]
+struct Problem {
+    code: String,
+    message: String,
+    request_id: String,
+}
+
+impl Problem {
+    /// What cannot be read says nothing.
+    fn read(reply: &Reply) -> Self {
+        let problem = match api::root(&reply.body).as_deref() {
+            Some("Response" | "ErrorResponse") => quick_xml::de::from_reader(&reply.body[..]).map(XmlProblem::into_problem).ok(),
+            _ => serde_json::from_slice(&reply.body).map(JsonProblem::into_problem).ok(),
+        };
+        let mut problem = problem.unwrap_or_default();
+        if problem.request_id.is_empty() {
+            let header = reply.header("x-amzn-requestid").or_else(|| reply.header("x-amz-request-id"));
+            problem.request_id = header.unwrap_or_default().to_string();
+        }
+        problem
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct XmlProblem {
+    errors: XmlErrors,
+    error: XmlError,
+    #[serde(alias = "RequestID")]
+    request_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct XmlErrors {
+    error: Vec<XmlError>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct XmlError {
+    code: String,
+    message: String,
+}
+
+impl XmlProblem {
+    fn into_problem(self) -> Problem {
+        let XmlError { code, message } = self.errors.error.into_iter().next().unwrap_or(self.error);
+        Problem { code, message, request_id: self.request_id }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JsonProblem {
+    #[serde(rename = "__type", deserialize_with = "wire::nullable")]
+    kind: String,
+    #[serde(alias = "Message", deserialize_with = "wire::nullable")]
+    message: String,
+}
+
+impl JsonProblem {
+    /// The type may have a namespace before it.
+    fn into_problem(self) -> Problem {
+        let code = self.kind.rsplit('#').next().unwrap_or_default().to_string();
+        Problem { code, message: self.message, request_id: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn reply(body: &str) -> Reply {
+        Reply { status: 400, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
+    }
+
+    #[test]
+    fn codes_have_kinds() {
+        use Fault::{Authentication, Capacity, Conflict, InvalidConfig, NotFound, QuotaExceeded, RateLimit, Unavailable};
+        let busy = Conflict { retryable: true };
+        let refused = Conflict { retryable: false };
+        let table = [
+            ("AuthFailure", Authentication, None),
+            ("UnauthorizedOperation", Authentication, None),
+            ("InvalidClientTokenId", Authentication, None),
+            ("SignatureDoesNotMatch", Authentication, None),
+            ("RequestExpired", Authentication, None),
+            ("OptInRequired", Authentication, None),
+            ("RequestLimitExceeded", RateLimit, None),
+            ("Throttling", RateLimit, None),
+            ("SnapshotCreationPerVolumeRateExceeded", RateLimit, None),
+            ("InvalidInstanceID.NotFound", NotFound, None),
+            ("InvalidAMIID.NotFound", NotFound, Some("image")),
+            ("InvalidAMIID.Unavailable", NotFound, Some("image")),
+            ("InvalidSnapshot.NotFound", NotFound, None),
+            ("VcpuLimitExceeded", QuotaExceeded, None),
+            ("InstanceLimitExceeded", QuotaExceeded, None),
+            ("PendingSnapshotLimitExceeded", QuotaExceeded, None),
+            ("TagLimitExceeded", QuotaExceeded, None),
+            ("InsufficientFreeAddressesInSubnet", QuotaExceeded, None),
+            ("FilterLimitExceeded", InvalidConfig, None),
+            ("InvalidParameterValue", InvalidConfig, None),
+            ("InvalidParameterCombination", InvalidConfig, None),
+            ("MissingParameter", InvalidConfig, None),
+            ("UnknownParameter", InvalidConfig, None),
+            ("ValidationError", InvalidConfig, None),
+            ("InvalidInstanceType", InvalidConfig, Some("size")),
+            ("Unsupported", InvalidConfig, Some("size")),
+            ("UnsupportedOperation", InvalidConfig, None),
+            ("InvalidInstanceID.Malformed", InvalidConfig, Some("id")),
+            ("InvalidAMIID.Malformed", InvalidConfig, Some("image")),
+            ("InvalidKeyPair.NotFound", InvalidConfig, Some("ssh_keys")),
+            ("InvalidGroup.NotFound", InvalidConfig, Some("security_group")),
+            ("InvalidSubnetID.NotFound", InvalidConfig, Some("subnet")),
+            ("VPCIdNotSpecified", InvalidConfig, Some("subnet")),
+            ("TagPolicyViolation", InvalidConfig, Some("labels")),
+            ("InvalidUserData.Malformed", InvalidConfig, Some("user_data")),
+            ("IncorrectInstanceState", refused, None),
+            ("InvalidAMIName.Duplicate", refused, None),
+            ("IdempotentParameterMismatch", refused, None),
+            ("IdempotentInstanceTerminated", refused, None),
+            ("OperationNotPermitted", refused, None),
+            ("InvalidSnapshot.InUse", busy, None),
+            ("ConcurrentCreateImageNoRebootLimitExceeded", busy, None),
+            ("InsufficientInstanceCapacity", Capacity, None),
+            ("InsufficientAddressCapacity", Capacity, None),
+            ("UnfulfillableCapacity", Capacity, None),
+            ("InternalError", Unavailable, None),
+            ("Unavailable", Unavailable, None),
+        ];
+        for (code, fault, field) in table {
+            assert_eq!(of_code(code), (Some(fault), field), "{code}");
+        }
+        for code in ["", "SomethingNew"] {
+            assert_eq!(of_code(code), (None, None), "{code}");
+        }
+    }
+
+    #[test]
+    fn problems_are_read_in_each_form() {
+        let table = [
+            (
+                "<?xml version='1.0'?><Response><Errors><Error><Code>A</Code><Message>\n  m</Message></Error></Errors>\
+                 <RequestID>r</RequestID></Response>",
+                ("A", "\n  m", "r"),
+            ),
+            (
+                "<ErrorResponse xmlns='x'><Error><Type>Sender</Type><Code>A</Code><Message>m</Message></Error>\
+                 <RequestId>r</RequestId></ErrorResponse>",
+                ("A", "m", "r"),
+            ),
+            (r#"{"__type": "com.amazonaws.ssm#A", "Message": "m"}"#, ("A", "m", "")),
+            (r#"{"__type": "A", "message": "m"}"#, ("A", "m", "")),
+            ("<html><Error><Code>A</Code></Error></html>", ("", "", "")),
+            ("", ("", "", "")),
+        ];
+        for (body, expected) in table {
+            let problem = Problem::read(&reply(body));
+            assert_eq!((problem.code.trim(), problem.message.trim(), problem.request_id.as_str()), {
+                (expected.0, expected.1.trim(), expected.2)
+            });
+        }
+    }
+}

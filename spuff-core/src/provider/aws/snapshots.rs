@@ -1,0 +1,68 @@
+//! What stands behind a snapshot: an image, and the EBS snapshots that it boots from.
+
+use tokio::time::Instant;
+
+use super::api::{DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
+use super::place::Place;
+use super::query::Query;
+use super::{AwsProvider, NAME, map};
+use crate::http::{Class, Deadline};
+use crate::provider::check;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::wait::{Look, Wait};
+
+impl AwsProvider {
+    pub(super) async fn image(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Image> {
+        let query = Query::new("DescribeImages").with("ImageId.1", id);
+        let call = place.ec2(operation, Class::Safe, &query).about("snapshot", id);
+        let reply: DescribeImages = ask(&self.http, &call).await?;
+        let found = reply.images_set.item.into_iter().find(|image| image.image_id == id && image.image_state != "deregistered");
+        found.ok_or_else(|| ProviderError::not_found("snapshot", id))
+    }
+
+    /// The EBS snapshots of an image that is gone, which only their description still tells.
+    pub(super) async fn left_over(&self, place: &Place, image_id: &str) -> ProviderResult<Vec<String>> {
+        let (name, value) = map::MANAGED;
+        let query = Query::new("DescribeSnapshots")
+            .with("Owner.1", "self")
+            .filter(name, &[value])
+            .filter("description", &[&map::description_of(image_id)]);
+        let reply: DescribeSnapshots = ask(&self.http, &place.ec2("delete_snapshot", Class::Safe, &query)).await?;
+        Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
+    }
+
+    /// An image that was just made, when it can be used. Its first reads may not find it.
+    pub(super) async fn available(
+        &self,
+        place: &Place,
+        (instance_id, id): (&str, &str),
+        deadline: Deadline,
+    ) -> ProviderResult<Image> {
+        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
+        let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
+        let ended = wait.until(|| async move {
+            match self.image("create_snapshot", place, id).await {
+                Ok(image) if image.image_state == "available" => Ok(Look::Done(image)),
+                Ok(image) if matches!(image.image_state.as_str(), "failed" | "error" | "invalid") => {
+                    let (state, reason) = (&image.image_state, &image.state_reason);
+                    let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
+                    Err(check::failed(NAME, instance_id, &reason.code, &message))
+                }
+                Ok(image) => Ok(Look::Pending(image.image_state)),
+                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
+                Err(error) => Look::past(error),
+            }
+        });
+        ended.await
+    }
+
+    /// A snapshot may be in use for a while after its image was deregistered.
+    pub(super) async fn delete_stored(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
+        let query = &Query::new("DeleteSnapshot").with("SnapshotId", id);
+        let wait = Wait::new("delete_snapshot", ("EBS snapshot", id), deadline.remaining(), self.http.timeouts());
+        let ended = wait.until(|| async move {
+            self.delete::<DeleteSnapshot>(&place.ec2("delete_snapshot", Class::Idempotent, query).about("EBS snapshot", id)).await
+        });
+        Look::deleted(ended.await)
+    }
+}

@@ -1,0 +1,215 @@
+//! The wire types of the Hetzner Cloud API v1: what is sent, and the part of the replies that is read.
+//!
+//! Left out on purpose: `root_password`, which must not lie about in memory, and `datacenter`, which the API has dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::http::{NumberedPage, wire};
+use crate::provider::InstanceStatus;
+
+/// The largest page that the API gives.
+pub(super) const PER_PAGE: &str = "50";
+/// Actions come in pages of 25 that cannot be turned, so no more are asked for at once.
+pub(super) const ACTIONS_PER_CALL: usize = 25;
+
+#[derive(Serialize)]
+pub(super) struct CreateServer<'a> {
+    pub(super) name: &'a str,
+    pub(super) server_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) location: &'a str,
+    /// An id as a number, or a name.
+    pub(super) image: Value,
+    /// As the image.
+    pub(super) ssh_keys: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_data: Option<&'a str>,
+    pub(super) labels: BTreeMap<&'a str, &'a str>,
+    pub(super) public_net: PublicNetwork,
+    pub(super) start_after_create: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PublicNetwork {
+    pub(super) enable_ipv4: bool,
+    pub(super) enable_ipv6: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct CreateImage<'a> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) description: &'a str,
+    pub(super) labels: BTreeMap<&'static str, &'static str>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CreateServerReply {
+    pub(super) server: Server,
+    #[serde(default)]
+    pub(super) action: Option<Action>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) next_actions: Vec<Action>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CreateImageReply {
+    pub(super) action: Action,
+    pub(super) image: Image,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ServerReply {
+    pub(super) server: Server,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ImageReply {
+    pub(super) image: Image,
+}
+
+/// A page of any list.
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T> {
+    #[serde(alias = "actions", alias = "images", alias = "server_types", alias = "servers", alias = "ssh_keys")]
+    pub(super) items: Vec<T>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    meta: Meta,
+}
+
+impl<T: DeserializeOwned> NumberedPage for List<T> {
+    type Item = T;
+
+    fn is_last(&self) -> bool {
+        self.meta.pagination.next_page.is_none()
+    }
+
+    fn into_items(self) -> Vec<T> {
+        self.items
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Meta {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pagination: Pagination,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Pagination {
+    #[serde(default)]
+    next_page: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Server {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "wire::status")]
+    pub(super) status: InstanceStatus,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) created: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) public_net: PublicAddresses,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) private_net: Vec<Ip<IpAddr>>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) labels: HashMap<String, String>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) locked: bool,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) location: Named,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) server_type: Named,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PublicAddresses {
+    #[serde(default)]
+    pub(super) ipv4: Option<Ip<IpAddr>>,
+    #[serde(default)]
+    pub(super) ipv6: Option<Ip<Host>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(bound = "A: FromStr")]
+pub(super) struct Ip<A> {
+    #[serde(default, deserialize_with = "wire::parsed")]
+    pub(super) ip: Option<A>,
+}
+
+/// The public IPv6 address, which is written as the network of the server.
+#[derive(Debug)]
+pub(super) struct Host(pub(super) Ipv6Addr);
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Named {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Action {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) command: String,
+    /// The only word on how it stands: `error` may be filled while it runs.
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) error: Problem,
+}
+
+/// Why an action failed.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Problem {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) code: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) message: String,
+}
+
+/// An image; of a snapshot, `name` is always null.
+#[derive(Debug, Deserialize)]
+pub(super) struct Image {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) description: String,
+    #[serde(rename = "type", default, deserialize_with = "wire::nullable")]
+    pub(super) kind: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) status: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) architecture: String,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) created: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub(super) deleted: Option<String>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) labels: HashMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ServerType {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) architecture: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SshKey {
+    pub(super) id: u64,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) fingerprint: String,
+}

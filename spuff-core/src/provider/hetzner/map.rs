@@ -1,0 +1,394 @@
+//! Between the contract's nouns and Hetzner's: pure, and tested by tables.
+
+use std::collections::BTreeMap;
+use std::net::{AddrParseError, Ipv6Addr};
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::NAME;
+use super::api::{Action, CreateImage, CreateServer, Host, Image, PublicNetwork, Server};
+use crate::provider::config::{ImageSpec, InstanceRequest};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+
+pub(super) const MAX_USER_DATA: usize = 32 * 1024;
+/// Of a host name, whole and between two dots.
+const MAX_NAME: usize = 253;
+const MAX_NAME_PART: usize = 63;
+/// Of a label's key and value, and of the prefix that a key may have.
+const MAX_LABEL: usize = 63;
+const MAX_LABEL_PREFIX: usize = 253;
+const RESERVED_PREFIX: &str = "hetzner.cloud";
+/// Selects what carries `managed-by=spuff`.
+pub(super) const MANAGED_SELECTOR: &str = "managed-by==spuff";
+
+/// The checks that need no look-up, made before the first request.
+pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
+    check::host_name("name", &request.name, MAX_NAME)?;
+    for part in request.name.split('.') {
+        check::at_most("name", part.len(), MAX_NAME_PART, "characters between two dots", "shorten it")?;
+        check::host_name("name", part, MAX_NAME_PART)?;
+    }
+    check::slug("region", &request.region)?;
+    check::required("size", &request.size)?;
+    check::slug("size", &request.size)?;
+    let bytes = request.user_data.as_ref().map_or(0, String::len);
+    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    image(&request.image)?;
+    request.ssh_keys.iter().try_for_each(|key| check::required("ssh_keys", key))?;
+    check::labels(request)?.iter().try_for_each(|(key, value)| check_label(key, value))
+}
+
+pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: Vec<Value>) -> ProviderResult<CreateServer<'_>> {
+    Ok(CreateServer {
+        name: &request.name,
+        server_type: &request.size,
+        location: &request.region,
+        image,
+        ssh_keys,
+        user_data: request.user_data.as_deref(),
+        labels: check::labels(request)?,
+        public_net: PublicNetwork { enable_ipv4: true, enable_ipv6: true },
+        start_after_create: true,
+    })
+}
+
+/// A snapshot's name goes into its description: the API gives it no name, and labels hold no free text.
+pub(super) fn create_image(name: &str) -> CreateImage<'_> {
+    CreateImage { kind: "snapshot", description: name, labels: BTreeMap::from([(MANAGED_BY_KEY, MANAGED_BY_VALUE)]) }
+}
+
+/// What an image is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Wanted {
+    Id(u64),
+    /// The name of one of the cloud's operating systems.
+    System(String),
+    /// The name of any image.
+    Any(String),
+}
+
+pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Wanted> {
+    let release = |distribution: &str, version: &str| {
+        check::required("image", version)?;
+        check::slug("image", version)?;
+        Ok(Wanted::System(format!("{distribution}-{version}")))
+    };
+    match spec {
+        ImageSpec::Ubuntu(version) => release("ubuntu", version),
+        ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
+        ImageSpec::Custom(id) => {
+            check::required("image", id)?;
+            Ok(check::numeric_id(NAME, "image", id).map_or_else(|_| Wanted::Any(id.clone()), Wanted::Id))
+        }
+        ImageSpec::Snapshot(id) => check::numeric_id(NAME, "image", id).map(Wanted::Id),
+    }
+}
+
+/// An id as a number, which is how the API tells it from a name.
+pub(super) fn ssh_key(key: &str) -> Value {
+    check::numeric_id(NAME, "ssh_keys", key).map_or_else(|_| Value::from(key), Value::from)
+}
+
+/// Sixteen bytes in hexadecimal, with colons between.
+pub(super) fn is_fingerprint(key: &str) -> bool {
+    let pairs = || key.split(':');
+    pairs().count() == 16 && pairs().all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn check_label(key: &str, value: &str) -> ProviderResult<()> {
+    let field = &format!("labels[{key:?}]");
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if name.is_empty() || prefix.is_some_and(str::is_empty) {
+        return Err(ProviderError::invalid_config(field, "the key is empty or has an empty part; give it a name"));
+    }
+    if let Some(prefix) = prefix {
+        if prefix == RESERVED_PREFIX {
+            return Err(ProviderError::invalid_config(field, format!("{RESERVED_PREFIX}/ is reserved; use another prefix")));
+        }
+        label_text(field, "prefix of the key", prefix, MAX_LABEL_PREFIX, "-.")?;
+    }
+    label_text(field, "key", name, MAX_LABEL, "-_.")?;
+    label_text(field, "value", value, MAX_LABEL, "-_.")
+}
+
+fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) -> ProviderResult<()> {
+    check::at_most(field, text.len(), limit, &format!("bytes in the {part}"), "shorten it")?;
+    let alphanumeric = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    let wrong = text.chars().find(|c| !(c.is_ascii_alphanumeric() || symbols.contains(*c)));
+    let message = if let Some(wrong) = wrong {
+        format!("the {part} {text:?} holds {wrong:?}: use letters, digits and {symbols:?}, such as a date without ':' and '+'")
+    } else if alphanumeric(text.chars().next()) && alphanumeric(text.chars().last()) {
+        return Ok(());
+    } else {
+        format!("the {part} {text:?} must begin and end with a letter or digit")
+    };
+    Err(ProviderError::invalid_config(field, message))
+}
+
+pub(super) fn instance(server: Server) -> ProviderInstance {
+    let ipv4 = server.public_net.ipv4.and_then(|ipv4| ipv4.ip).map(Address::public);
+    let ipv6 = server.public_net.ipv6.and_then(|ipv6| ipv6.ip).map(|host| Address::public(host.0));
+    let private = server.private_net.iter().filter_map(|network| network.ip).map(Address::private);
+    let addresses: Vec<_> = ipv4.into_iter().chain(ipv6).chain(private).collect();
+    ProviderInstance {
+        id: server.id.to_string(),
+        ip: Address::primary(&addresses),
+        status: server.status,
+        created_at: server.created.unwrap_or_default(),
+        name: server.name,
+        region: server.location.name,
+        size: server.server_type.name,
+        labels: server.labels,
+        addresses,
+    }
+}
+
+/// A server has a whole /64 network; its images give it the first address, `::1`.
+impl FromStr for Host {
+    type Err = AddrParseError;
+
+    fn from_str(network: &str) -> Result<Self, AddrParseError> {
+        let (address, is_network) = network.split_once('/').map_or((network, false), |(address, _)| (address, true));
+        let bits = address.parse::<Ipv6Addr>()?.to_bits();
+        let host = bits & u128::from(u64::MAX);
+        Ok(Self(Ipv6Addr::from_bits(if is_network && host == 0 { bits | 1 } else { bits })))
+    }
+}
+
+pub(super) fn snapshot(image: Image) -> Snapshot {
+    Snapshot { id: image.id.to_string(), name: image.description, created_at: image.created }
+}
+
+/// A snapshot of ours that still exists.
+pub(super) fn is_managed_snapshot(image: &Image) -> bool {
+    let ours = image.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
+    image.kind == "snapshot" && image.deleted.is_none() && ours
+}
+
+/// How some actions stand together.
+#[derive(Debug)]
+pub(super) enum Progress<'a> {
+    /// This one ended in an error.
+    Failed(&'a Action),
+    /// This one has not ended.
+    Running(&'a Action),
+    Success,
+    /// There are none, or the cloud does not show all of them any more.
+    Unknown,
+}
+
+pub(super) fn progress<'a>(ids: &[u64], actions: &'a [Action]) -> Progress<'a> {
+    let find = |matches: fn(&str) -> bool| actions.iter().find(|action| ids.contains(&action.id) && matches(&action.status));
+    if let Some(failed) = find(|status| status == "error") {
+        return Progress::Failed(failed);
+    }
+    if let Some(running) = find(|status| status != "success") {
+        return Progress::Running(running);
+    }
+    let shown = |id: &u64| actions.iter().any(|action| action.id == *id);
+    if !ids.is_empty() && ids.iter().all(shown) { Progress::Success } else { Progress::Unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::collections::HashMap;
+
+    fn is_invalid(result: ProviderResult<impl std::fmt::Debug>, expected: &str, what: &str) -> String {
+        let error = result.unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{what}: {error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn images_are_numbers_or_names() {
+        let system = |name: &str| Wanted::System(name.to_string());
+        for (spec, expected) in [
+            ("ubuntu:24.04", system("ubuntu-24.04")),
+            ("debian:12", system("debian-12")),
+            ("debian:12.5", system("debian-12")),
+            ("docker-ce", Wanted::Any("docker-ce".to_string())),
+            ("ubuntu-24.04", Wanted::Any("ubuntu-24.04".to_string())),
+            ("4711", Wanted::Id(4711)),
+            ("snapshot:9007199254740991", Wanted::Id(9_007_199_254_740_991)),
+        ] {
+            assert_eq!(image(&spec.parse().unwrap()).unwrap(), expected, "{spec}");
+        }
+        for spec in ["snapshot:my-snapshot", "snapshot:", "snapshot:ami-0abc", "", " ", "ubuntu:", "ubuntu:24 04", "debian:"] {
+            is_invalid(image(&spec.parse().unwrap()), "image", spec);
+        }
+    }
+
+    #[test]
+    fn keys_are_numbers_names_or_fingerprints() {
+        for (key, expected) in [("2323", json!(2323)), ("my-key", json!("my-key")), ("+1", json!("+1")), ("a:b", json!("a:b"))] {
+            assert_eq!(ssh_key(key), expected, "{key}");
+        }
+        for (key, expected) in [
+            ("b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f", true),
+            ("B7:2F:30:A0:2F:6C:58:6C:21:04:58:61:BA:06:3B:2F", true),
+            ("b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b", false),
+            ("b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:xy", false),
+            ("laptop", false),
+            ("", false),
+        ] {
+            assert_eq!(is_fingerprint(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn requests_are_checked() {
+        let good = || InstanceRequest::new("web-1", "fsn1", "cx22");
+        for request in [
+            good(),
+            InstanceRequest::new("Web-1.example.org", "", "cx22"),
+            InstanceRequest::new(format!("{}.{}", "a".repeat(63), "b".repeat(63)), "fsn1", "cx22"),
+            good().with_user_data("x".repeat(MAX_USER_DATA)),
+        ] {
+            assert!(check_request(&request).is_ok(), "{request:?}");
+        }
+        for (expected, request) in [
+            ("name", InstanceRequest::new("", "fsn1", "cx22")),
+            ("name", InstanceRequest::new("web_1", "fsn1", "cx22")),
+            ("name", InstanceRequest::new("a".repeat(64), "fsn1", "cx22")),
+            ("name", InstanceRequest::new("web..example", "fsn1", "cx22")),
+            ("name", InstanceRequest::new("web-.example", "fsn1", "cx22")),
+            ("name", InstanceRequest::new(["a"; 128].join("."), "fsn1", "cx22")),
+            ("region", InstanceRequest::new("web-1", "Falkenstein, DE", "cx22")),
+            ("size", InstanceRequest::new("web-1", "fsn1", "")),
+            ("size", InstanceRequest::new("web-1", "fsn1", "cx 22")),
+            ("user_data", good().with_user_data("é".repeat(MAX_USER_DATA / 2 + 1))),
+            ("ssh_keys", good().with_ssh_key("")),
+            ("labels", good().with_label("managed-by", "terraform")),
+            ("image", good().with_image(ImageSpec::Snapshot("my-snapshot".to_string()))),
+        ] {
+            is_invalid(check_request(&request), expected, &format!("{request:?}"));
+        }
+    }
+
+    #[test]
+    fn labels_are_checked_and_named() {
+        let (long, longer) = ("x".repeat(63), "x".repeat(64));
+        let (prefix, longer_prefix) = (format!("{}/k", "x".repeat(253)), format!("{}/k", "x".repeat(254)));
+        for (key, value) in [
+            ("env", "prod"),
+            ("Env_1.a-b", ""),
+            ("k", "2026-01-30"),
+            ("spuff.rs/lease", "1_b.C-2"),
+            (&long, &long),
+            (&prefix, "v"),
+        ] {
+            assert!(check_label(key, value).is_ok(), "{key}={value}");
+        }
+        for (key, value, part) in [
+            ("", "v", "empty"),
+            ("/k", "v", "empty"),
+            ("spuff.rs/", "v", "empty"),
+            ("a/b/c", "v", "'/'"),
+            ("k y", "v", "' '"),
+            ("-k", "v", "begin and end"),
+            ("k_", "v", "begin and end"),
+            ("a_b/k", "v", "'_'"),
+            ("hetzner.cloud/k", "v", "reserved"),
+            ("k", "2026-01-30T23:55:00Z", "':'"),
+            ("k", "who@example.org", "'@'"),
+            ("k", "é", "'é'"),
+            ("k", ".v", "begin and end"),
+            ("k", &longer, "64 bytes in the value, but the limit is 63"),
+            (&longer, "v", "64 bytes in the key, but the limit is 63"),
+            (&longer_prefix, "v", "254 bytes in the prefix of the key, but the limit is 253"),
+        ] {
+            let message = is_invalid(check_label(key, value), &format!("labels[{key:?}]"), value);
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+    }
+
+    fn server(addresses: Value) -> ProviderInstance {
+        let mut server = json!({"id": 42, "status": "running"});
+        server.as_object_mut().unwrap().extend(addresses.as_object().cloned().unwrap());
+        instance(serde_json::from_value(server).unwrap())
+    }
+
+    #[test]
+    fn addresses_are_read_from_three_places() {
+        let all = json!({
+            "public_net": {"ipv4": {"ip": "203.0.113.9", "blocked": false}, "ipv6": {"ip": "2001:db8:1::/64"}},
+            "private_net": [{"ip": "10.0.0.2", "network": 1}]
+        });
+        for (network, ip, count) in [
+            (all, "203.0.113.9", 3),
+            (json!({"public_net": {"ipv4": null, "ipv6": {"ip": "2001:db8:1::/64"}}}), "2001:db8:1::1", 1),
+            (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::5/64"}}}), "2001:db8:1::5", 1),
+            (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::"}}}), "2001:db8:1::", 1),
+            (json!({"public_net": {"ipv4": null, "ipv6": null}, "private_net": [{"ip": "10.0.0.2"}]}), "0.0.0.0", 1),
+            (json!({"public_net": {"ipv4": {"ip": null}, "ipv6": {"ip": "soon"}}, "private_net": null}), "0.0.0.0", 0),
+            (json!({"public_net": null}), "0.0.0.0", 0),
+        ] {
+            let instance = server(network.clone());
+            assert_eq!((instance.ip.to_string().as_str(), instance.addresses.len()), (ip, count), "{network}");
+        }
+    }
+
+    #[test]
+    fn servers_are_read_without_what_is_missing() {
+        let least = server(json!({}));
+        assert_eq!((least.id.as_str(), least.region.as_str(), least.size.as_str()), ("42", "", ""));
+        let full = server(json!({
+            "name": "web-1", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}, "location": {"name": "fsn1"},
+            "server_type": {"id": 1, "name": "cx22"}, "something": ["new"]
+        }));
+        assert_eq!((full.region.as_str(), full.size.as_str(), full.name.as_str()), ("fsn1", "cx22", "web-1"));
+        assert_eq!(full.created_at.timestamp(), 1_769_817_300);
+        assert_eq!(full.labels, HashMap::from([("env".to_string(), "prod".to_string())]));
+    }
+
+    #[test]
+    fn snapshots_are_ours_by_their_label() {
+        let ours = json!({"managed-by": "spuff"});
+        for (kind, deleted, labels, expected) in [
+            ("snapshot", json!(null), ours.clone(), true),
+            ("snapshot", json!(null), json!({"managed-by": "terraform"}), false),
+            ("snapshot", json!(null), json!(null), false),
+            ("snapshot", json!("2026-01-30T23:55:00+00:00"), ours.clone(), false),
+            ("backup", json!(null), ours, false),
+        ] {
+            let image = json!({"id": 1, "type": kind, "name": null, "deleted": deleted, "labels": labels});
+            assert_eq!(is_managed_snapshot(&serde_json::from_value(image.clone()).unwrap()), expected, "{image}");
+        }
+    }
+
+    fn actions(states: &[(u64, &str)]) -> Vec<Action> {
+        let read = |(id, status): &(u64, &str)| {
+            let error = json!({"code": "action_failed", "message": "Action failed"});
+            let action = json!({"id": id, "command": format!("step_{id}"), "status": status, "error": error});
+            serde_json::from_value(action).unwrap()
+        };
+        states.iter().map(read).collect()
+    }
+
+    #[test]
+    fn actions_stand_together() {
+        for (ids, states, expected) in [
+            (&[1, 2][..], &[(1, "success"), (2, "success")][..], "success"),
+            // An error beside `running` is only a form of the API.
+            (&[1, 2], &[(1, "success"), (2, "running")], "running step_2"),
+            (&[1, 2], &[(1, "running"), (2, "error")], "failed step_2"),
+            (&[1, 2], &[(1, "queued"), (2, "success")], "running step_1"),
+            (&[1, 2], &[(1, "success")], "unknown"),
+            (&[1], &[(1, "success"), (9, "error")], "success"),
+            (&[], &[], "unknown"),
+        ] {
+            let actions = actions(states);
+            let found = match progress(ids, &actions) {
+                Progress::Failed(action) => format!("failed {}", action.command),
+                Progress::Running(action) => format!("running {}", action.command),
+                Progress::Success => "success".to_string(),
+                Progress::Unknown => "unknown".to_string(),
+            };
+            assert_eq!(found, expected, "{ids:?} of {states:?}");
+        }
+    }
+}

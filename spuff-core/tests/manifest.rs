@@ -1,0 +1,208 @@
+//! What the manifest says of itself is true of everything it brings along: the oldest compiler that it names is enough, and
+//! no licence among the dependencies asks more of a user than MIT and Apache-2.0 do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::process::Command;
+
+use serde::Deserialize;
+
+const STATED: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// Each can be kept by a user who passes the licence texts on with the program.
+const ALLOWED: [&str; 12] = [
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+}
+
+#[derive(Deserialize, Clone)]
+struct Package {
+    id: String,
+    name: String,
+    version: String,
+    rust_version: Option<String>,
+    license: Option<String>,
+    license_file: Option<String>,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Deserialize)]
+struct DependencyKind {
+    kind: Option<String>,
+}
+
+/// Everything that is compiled, on any platform and with any feature, where this crate is used: all but what only its tests
+/// need.
+fn dependencies() -> Vec<Package> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--all-features"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).unwrap();
+    let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
+    let nodes: HashMap<_, _> = metadata.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    let own = |package: &&Package| package.name == env!("CARGO_PKG_NAME") && package.source.is_none();
+
+    let mut ahead = vec![metadata.packages.iter().find(own).unwrap().id.as_str()];
+    let mut seen = HashSet::new();
+    while let Some(id) = ahead.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let needed = |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
+        ahead.extend(nodes[id].deps.iter().filter(needed).map(|dependency| dependency.pkg.as_str()));
+    }
+    let found: Vec<_> = seen.into_iter().map(|id| packages[id].clone()).collect();
+    assert!(found.len() > 50, "a walk that finds {} packages has gone wrong", found.len());
+    found
+}
+
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+#[test]
+fn the_stated_compiler_is_enough_for_every_dependency() {
+    let mut floors: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for package in dependencies().iter().filter(|package| package.name != env!("CARGO_PKG_NAME")) {
+        if let Some(needed) = &package.rust_version {
+            floors.entry(version(needed)).or_default().push(format!("{} {} ({needed})", package.name, package.version));
+        }
+    }
+    let (highest, setting) = floors.pop_last().unwrap();
+    println!("stated: {STATED}; needed: {highest:?} by {}", setting.join(", "));
+    if let Some((next, setting)) = floors.pop_last() {
+        println!("without these: {next:?} by {}", setting.join(", "));
+    }
+    assert!(highest <= version(STATED), "rust-version is {STATED}, but newer is needed by {}", setting.join(", "));
+}
+
+#[test]
+fn no_dependency_has_a_licence_that_asks_for_more() {
+    let mut by_licence: BTreeMap<String, u32> = BTreeMap::new();
+    let mut refused = Vec::new();
+    for package in dependencies() {
+        let licence = package.license.clone().unwrap_or_else(|| format!("file {:?}", package.license_file));
+        if !allows(&licence) {
+            refused.push(format!("{} {}: {licence}", package.name, package.version));
+        }
+        *by_licence.entry(licence).or_default() += 1;
+    }
+    println!("{by_licence:#?}");
+    assert!(refused.is_empty(), "not on the list of allowed licences: {}", refused.join("; "));
+}
+
+/// Whether an SPDX expression can be fulfilled with allowed licences only. An exception (`WITH`) only adds permissions; `/`
+/// is how `OR` was written once.
+fn allows(expression: &str) -> bool {
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<_> = spaced.split_whitespace().collect();
+    let mut at = 0;
+    let allowed = any_of(&words, &mut at);
+    allowed == Some(true) && at == words.len()
+}
+
+fn any_of(words: &[&str], at: &mut usize) -> Option<bool> {
+    let mut allowed = all_of(words, at)?;
+    while words.get(*at) == Some(&"OR") {
+        *at += 1;
+        allowed |= all_of(words, at)?;
+    }
+    Some(allowed)
+}
+
+fn all_of(words: &[&str], at: &mut usize) -> Option<bool> {
+    let mut allowed = one(words, at)?;
+    while words.get(*at) == Some(&"AND") {
+        *at += 1;
+        allowed &= one(words, at)?;
+    }
+    Some(allowed)
+}
+
+fn one(words: &[&str], at: &mut usize) -> Option<bool> {
+    let word = words.get(*at)?;
+    *at += 1;
+    if *word == "(" {
+        let allowed = any_of(words, at)?;
+        *at += 1;
+        return (words.get(*at - 1) == Some(&")")).then_some(allowed);
+    }
+    if words.get(*at) == Some(&"WITH") {
+        *at += 2;
+    }
+    Some(ALLOWED.contains(word))
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    for good in [
+        "MIT",
+        "MIT OR Apache-2.0",
+        "MIT/Apache-2.0",
+        "MIT OR GPL-3.0-only",
+        "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",
+        "(MIT OR Apache-2.0) AND Unicode-3.0",
+        "GPL-2.0-only AND ISC OR MIT",
+    ] {
+        assert!(allows(good), "{good}");
+    }
+    for bad in [
+        "",
+        "GPL-3.0-only",
+        "LGPL-2.1-or-later",
+        "MPL-2.0",
+        "MIT AND GPL-3.0-only",
+        "MIT AND (GPL-3.0-only OR AGPL-3.0-only)",
+        "GPL-2.0-only WITH Classpath-exception-2.0",
+        "(MIT",
+        "MIT)",
+        "MIT Apache-2.0",
+        "MIT OR",
+        "file Some(\"LICENSE\")",
+    ] {
+        assert!(!allows(bad), "{bad}");
+    }
+}
+
+#[test]
+fn versions_are_compared_as_numbers() {
+    assert!(version("1.9") < version("1.88") && version("1.88") == version("1.88.0") && version("1.88.1") > version("1.88"));
+}

@@ -1,0 +1,26 @@
+# What the test scripts share. To be sourced from the repository's root.
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/test-env
+
+# Installs Debian packages where that is possible, and says what is missing where it is not.
+need_packages() {
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  else
+    echo "missing: $*; install it with your system's package manager" >&2
+    return 1
+  fi
+}
+
+# A Python with moto, kept below the build folder.
+test_python() {
+  if ! cmp -s tests/moto/requirements.txt "$venv/requirements.txt"; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed" >&2; return 1; }
+    rm -rf "$venv"
+    python3 -m venv "$venv" 2>/dev/null || { need_packages python3-venv && python3 -m venv "$venv"; } || return 1
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/moto/requirements.txt || return 1
+    cp tests/moto/requirements.txt "$venv/requirements.txt"
+  fi
+  echo "$(cd "$venv/bin" && pwd)/python"
+}

@@ -43,7 +43,6 @@ pub mod provider;
 
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod create;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 #[cfg_attr(
     not(all(feature = "aws", feature = "digitalocean", feature = "hetzner")),
     allow(dead_code, unused_imports, reason = "each room uses its part")
@@ -52,4 +51,5 @@ mod http;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod wait;
 
+pub use http::http_client;
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};

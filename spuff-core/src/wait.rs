@@ -50,11 +50,7 @@ impl Look<ProviderInstance> {
         match read {
             Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
             Ok(instance) if instance.status == InstanceStatus::Archive => {
-                let context = ErrorContext {
-                    instance_id: Some(instance.id),
-                    provider: Some(provider.to_string()),
-                    ..ErrorContext::default()
-                };
+                let context = ErrorContext::new(provider).with_instance_id(instance.id);
                 Err(ProviderError::conflict("the machine is archived and will not start", false).with_context(context))
             }
             Ok(instance) if instance.status == InstanceStatus::Active => {

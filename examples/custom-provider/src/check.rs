@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
 use spuff_core::provider::{InstanceRequest, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderError, ProviderResult};
 
 /// The label that a machine's key is kept under, so that the machine can be found by it.
@@ -11,21 +10,6 @@ pub(crate) const KEY_LABEL: &str = "spuff-key";
 /// What Nimbus takes.
 pub(crate) const MAX_USER_DATA: usize = 32 * 1024;
 const MAX_WORD: usize = 63;
-
-/// The base URL without a trailing `/`. The token is sent there: over `https`, or to this very machine.
-pub(crate) fn endpoint(text: &str) -> ProviderResult<String> {
-    let invalid = |what: &str| Err(ProviderError::invalid_config("endpoint", format!("{text:?} is {what}")));
-    let Ok(url) = Url::parse(text.trim()) else {
-        return invalid("not a URL");
-    };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match url.scheme() {
-        "https" => Ok(url.as_str().trim_end_matches('/').to_string()),
-        "http" if loopback => Ok(url.as_str().trim_end_matches('/').to_string()),
-        _ => invalid("no https address; http is for 127.0.0.1, [::1] and localhost only"),
-    }
-}
 
 /// A name, id or key: what can stand in a path, a query and a label without being written in another way.
 pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
@@ -67,17 +51,6 @@ pub(crate) fn labels<'a>(request: &'a InstanceRequest, key: &'a str) -> Provider
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_keep_the_token_to_themselves() {
-        for text in ["https://api.nimbus.example/v1/", "http://127.0.0.1:80", "http://[::1]:8080", "http://localhost/v1"] {
-            assert!(endpoint(text).is_ok_and(|base| !base.ends_with('/')), "{text}");
-        }
-        for text in ["", "api.nimbus.example", "http://api.nimbus.example", "http://127.0.0.1.example", "ftp://localhost"] {
-            let error = endpoint(text).unwrap_err();
-            assert!(matches!(error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{text}");
-        }
-    }
 
     #[test]
     fn words_cannot_leave_their_place() {

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, redirect};
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use spuff_core::provider::{ErrorContext, NetworkError, ProviderError, ProviderResult, ProviderTimeouts};
+use spuff_core::provider::{ErrorContext, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts};
 
 use crate::api::{Page, Refusal};
-use crate::{NAME, check, tls};
+use crate::NAME;
+use crate::provider::API_BASE;
 
 /// The longest part of a message that is passed on: it may be the page of some proxy.
 const MAX_MESSAGE: usize = 300;
@@ -48,8 +49,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
-        let token = token.trim();
+    pub(crate) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
+        let token = config.expose_token().trim();
         if token.is_empty() {
             return Err(ProviderError::invalid_config("token", "the API token is empty"));
         }
@@ -57,21 +58,10 @@ impl Client {
             .map_err(|_| ProviderError::invalid_config("token", "the API token cannot stand in a header; copy it again"))?;
         authorization.set_sensitive(true);
 
-        let base_url = check::endpoint(base_url)?;
-        let https = base_url.starts_with("https:");
-        let tls = tls::config(https).map_err(|error| ProviderError::Network(NetworkError::new("cannot set up TLS", error)))?;
-        let mut http = reqwest::Client::builder()
-            .timeout(timeouts.http_request)
-            // A redirect would carry the token to another host; a repeat behind our back would make a second machine.
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .tls_backend_preconfigured(tls);
-        if !https {
-            // Plain http is for this machine, so no proxy may see it.
-            http = http.no_proxy();
-        }
-        let http = http.build()?;
-        Ok(Self { http, base_url, authorization, timeouts })
+        let endpoint = config.endpoint.as_deref().unwrap_or(API_BASE);
+        let http = spuff_core::http_client(endpoint, config)?;
+        let base_url = endpoint.trim().trim_end_matches('/').to_string();
+        Ok(Self { http, base_url, authorization, timeouts: config.timeouts })
     }
 
     /// Sends one request, once, and reads the reply as JSON.
@@ -221,11 +211,11 @@ impl Client {
 
 /// What the support staff of the cloud will ask for.
 fn origin(status: u16, request_id: Option<&HeaderValue>) -> ErrorContext {
-    let mut context = ErrorContext::default();
-    context.provider = Some(NAME.to_string());
-    context.status = Some(status);
-    context.request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_string);
-    context
+    let context = ErrorContext::new(NAME).with_status(status);
+    match request_id.and_then(|id| id.to_str().ok()) {
+        Some(id) => context.with_request_id(id),
+        None => context,
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

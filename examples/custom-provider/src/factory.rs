@@ -1,6 +1,5 @@
 //! What the registry holds: how a provider is made, and what it takes.
 
-use secrecy::ExposeSecret;
 use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
 use spuff_core::provider::registry::{OptionDescription, ProviderDescription, ProviderFactory, ProviderType};
@@ -9,7 +8,7 @@ use spuff_core::provider::{Provider, ProviderResult};
 use crate::provider::{API_BASE, NimbusProvider};
 use crate::{NAME, check};
 
-const PROJECT: &str = "project";
+pub(crate) const PROJECT: &str = "project";
 
 /// Makes [`NimbusProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,21 +25,10 @@ impl ProviderFactory for NimbusFactory {
 
     /// Uses every field of the configuration, or refuses it: what is passed over in silence is found in production.
     fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
-        if config.ca_file.is_some() {
-            return Err(ProviderError::invalid_config("ca_file", "nimbus uses the authorities of the platform; leave it out"));
-        }
         if let Some(unknown) = config.options.keys().find(|name| *name != PROJECT) {
             return Err(ProviderError::invalid_config(unknown, format!("nimbus knows one option only: {PROJECT}")));
         }
-        let token = config.token.as_ref().map_or("", |token| token.expose_secret());
-        let mut provider = NimbusProvider::with_config(token, config.endpoint.as_deref().unwrap_or(API_BASE), config.timeouts)?;
-        if let Some(region) = &config.region {
-            provider = provider.in_region(region);
-        }
-        if let Some(project) = config.options.get(PROJECT) {
-            provider = provider.in_project(project);
-        }
-        Ok(Box::new(provider))
+        Ok(Box::new(NimbusProvider::connect(config)?))
     }
 
     fn describe(&self) -> ProviderDescription {

@@ -7,7 +7,6 @@ mod check;
 mod client;
 mod factory;
 mod provider;
-mod tls;
 
 pub use factory::NimbusFactory;
 pub use provider::NimbusProvider;

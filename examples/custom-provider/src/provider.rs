@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use async_trait::async_trait;
 use reqwest::Method;
-use spuff_core::provider::config::ProviderTimeouts;
+use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
 use spuff_core::provider::{
     ErrorContext, InstanceRequest, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, ProviderResult, Snapshot,
@@ -16,6 +16,7 @@ use crate::NAME;
 use crate::api::{self, ActionReply, CreateMachine, CreateSnapshot, Machine, MachineReply, SnapshotItem, SnapshotStarted};
 use crate::check::{self, KEY_LABEL};
 use crate::client::{Client, Failure, NO_BODY};
+use crate::factory::PROJECT;
 
 /// Where Nimbus is.
 pub(crate) const API_BASE: &str = "https://api.nimbus.example/v1";
@@ -42,21 +43,16 @@ impl NimbusProvider {
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
     pub fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
-        Ok(Self { client: Client::new(token, base_url, timeouts)?, region: String::new(), project: None })
+        Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
     }
 
-    /// The place where a request names none.
-    #[must_use]
-    pub fn in_region(mut self, region: impl Into<String>) -> Self {
-        self.region = region.into();
-        self
-    }
-
-    /// The project that new machines belong to.
-    #[must_use]
-    pub fn in_project(mut self, project: impl Into<String>) -> Self {
-        self.project = Some(project.into());
-        self
+    /// A provider by its whole configuration, as the factory makes it.
+    pub(crate) fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
+        Ok(Self {
+            client: Client::new(config)?,
+            region: config.region.clone().unwrap_or_default(),
+            project: config.options.get(PROJECT).cloned(),
+        })
     }
 
     async fn machine(&self, id: &str) -> ProviderResult<Option<Machine>> {
@@ -202,9 +198,7 @@ impl Provider for NimbusProvider {
 
 /// What cannot become ready any more, with the cloud's reason and the id under which it still exists.
 fn failed(id: &str, reason: Option<String>) -> ProviderError {
-    let mut context = ErrorContext::default();
-    context.provider = Some(NAME.to_string());
-    context.instance_id = Some(id.to_string());
+    let context = ErrorContext::new(NAME).with_instance_id(id);
     let reason = reason.unwrap_or_else(|| "the cloud gives no reason".to_string());
     ProviderError::conflict(format!("it has failed: {reason}"), false).with_context(context)
 }

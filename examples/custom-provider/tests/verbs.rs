@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use custom_provider::NimbusProvider;
+use custom_provider::{NimbusFactory, NimbusProvider};
 use serde_json::{Value, json};
-use spuff_core::provider::{ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderTimeouts};
+use spuff_core::provider::{
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderTimeouts,
+};
 use wiremock::matchers::{any, body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -108,7 +110,10 @@ async fn the_region_of_the_provider_stands_in_for_none() {
         .expect(1)
         .mount(&cloud)
         .await;
-    let provider = nimbus(&cloud).in_region("south").in_project("blog");
+    let mut registry = ProviderRegistry::new();
+    registry.register(NimbusFactory);
+    let config = ProviderConfig::new(TOKEN).with_endpoint(cloud.uri()).with_region("south").with_option("project", "blog");
+    let provider = registry.connect("nimbus", config).unwrap();
     provider.create_instance(&InstanceRequest::new("web-1", "", "small")).await.unwrap();
 }
 

@@ -68,11 +68,6 @@ impl<'a> Call<'a> {
         Self::new(operation, Class::Once, Method::POST, path)
     }
 
-    pub(crate) fn class(mut self, class: Class) -> Self {
-        self.class = class;
-        self
-    }
-
     pub(crate) fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((name, value.into()));
         self

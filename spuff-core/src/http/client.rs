@@ -199,6 +199,29 @@ fn percent(value: &str) -> PercentEncode<'_> {
     utf8_percent_encode(value, RESERVED)
 }
 
+/// An HTTP client for a provider written elsewhere, by the rules of the built-in ones: TLS by rustls with the platform's
+/// authorities and `ca_file`, no redirect followed, no request repeated, proxies from the environment but none for this
+/// machine's own addresses, and `http_request` as the limit of each request.
+///
+/// Whoever brings a `reqwest` of their own into the same build needs it, or a cryptography provider for rustls: this crate
+/// selects reqwest's feature `rustls-no-provider`.
+///
+/// # Errors
+/// [`ProviderError::InvalidConfig`] when `endpoint` is not an `https` URL (or `http` on a loopback address), or `ca_file`
+/// cannot be read.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::ProviderConfig;
+///
+/// let config = ProviderConfig::new("token");
+/// assert!(spuff_core::http_client("http://127.0.0.1:8080", &config).is_ok());
+/// assert!(spuff_core::http_client("http://api.example.com", &config).is_err());
+/// ```
+pub fn http_client(endpoint: &str, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
+    client_for(&Endpoint::parse(endpoint)?, config)
+}
+
 /// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
 pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
@@ -206,6 +229,7 @@ pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> Provid
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .pool_idle_timeout(IDLE_CONNECTION)
+        .timeout(config.timeouts.http_request)
         .connect_timeout(CONNECT_TIMEOUT.min(config.timeouts.http_request))
         .tls_backend_preconfigured(tls::config(endpoint, config.ca_file.as_deref())?);
     if endpoint.is_loopback() {

@@ -12,6 +12,8 @@ mod status;
 mod tls;
 pub(crate) mod wire;
 
+pub use client::http_client;
+
 pub(crate) use call::{Call, Class, Failure, Reply};
 pub(crate) use client::{Authorized, BearerDialect, Dialect, HttpClient, client_for, encode};
 pub(crate) use endpoint::Endpoint;

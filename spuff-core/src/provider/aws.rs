@@ -296,12 +296,7 @@ impl Provider for AwsProvider {
             }
             None => self.left_over(place, id).await?,
         };
-        let mut left = Vec::new();
-        for stored in &stored {
-            if let Err(error) = self.delete_stored(place, stored, deadline).await {
-                left.push(format!("{stored}: {error}"));
-            }
-        }
+        let left = self.delete_stored(place, id, stored, deadline).await;
         if left.is_empty() {
             return Ok(());
         }
@@ -365,7 +360,7 @@ impl ProviderFactory for AwsFactory {
             ),
             OptionDescription::new("security_group", "Security group of new machines; the VPC's default group by default"),
         ];
-        description.capabilities = Capabilities { max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

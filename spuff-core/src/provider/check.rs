@@ -92,12 +92,7 @@ pub(super) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Optio
 
 /// A machine or snapshot that cannot become ready any more, with the cloud's reason.
 pub(super) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str) -> ProviderError {
-    let context = ErrorContext {
-        provider: Some(provider.to_string()),
-        code: Some(code.to_string()),
-        instance_id: Some(instance_id.to_string()),
-        ..ErrorContext::default()
-    };
+    let context = ErrorContext::new(provider).with_code(code).with_instance_id(instance_id);
     ProviderError::api(200, reason).with_context(context)
 }
 

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::{ProviderError, ProviderResult};
@@ -353,7 +353,7 @@ serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ProviderConfig {
-    /// The token. Surrounding white space and quotes are dropped.
+    /// The token. The built-in providers drop white space and quotes around it.
     pub token: Option<SecretString>,
     /// The base URL of the API. `https`, or `http` on a loopback address.
     pub endpoint: Option<String>,
@@ -371,6 +371,11 @@ impl ProviderConfig {
     /// A configuration with a token and defaults.
     pub fn new(token: impl Into<String>) -> Self {
         Self::default().with_token(token)
+    }
+
+    /// The token in the clear, for a provider's factory; empty where none was given.
+    pub fn expose_token(&self) -> &str {
+        self.token.as_ref().map_or("", |token| token.expose_secret())
     }
 
     /// Sets the token.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::Method;
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -72,7 +71,7 @@ impl DigitalOceanProvider {
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
-        let token = clean_token(config.token.as_ref().map_or("", |token| token.expose_secret()))?;
+        let token = clean_token(config.expose_token())?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
         let dialect = BearerDialect { provider: NAME, bearer: Bearer::new(&token)?, refusal: map::refusal };
         Ok(Self {
@@ -355,7 +354,7 @@ impl ProviderFactory for DigitalOceanFactory {
             OptionDescription::new("region", "Region slug where a request names none; the cloud chooses by default"),
             OptionDescription::ca_file(),
         ];
-        description.capabilities = Capabilities { max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

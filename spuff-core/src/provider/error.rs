@@ -83,7 +83,7 @@ pub enum ProviderError {
         elapsed: Duration,
     },
 
-    /// The cloud could not be reached, and nothing was changed by the call.
+    /// The cloud could not be reached, or its reply broke off.
     #[error("network error: {0}")]
     Network(NetworkError),
 
@@ -187,6 +187,41 @@ pub struct ErrorContext {
     pub instance_id: Option<String>,
 }
 
+impl ErrorContext {
+    /// An error of this provider.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self { provider: Some(provider.into()), ..Self::default() }
+    }
+
+    /// Sets the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Sets the cloud's own code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Sets the cloud's id of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.request_id = Some(request_id.into());
+        self
+    }
+
+    /// Sets the machine that exists although the call failed.
+    #[must_use]
+    pub fn with_instance_id(mut self, instance_id: impl Into<String>) -> Self {
+        self.instance_id = Some(instance_id.into());
+        self
+    }
+}
+
 /// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing where nothing is known.
 impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,12 +242,13 @@ impl fmt::Display for ErrorContext {
 pub struct NetworkError {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    may_have_been_sent: bool,
 }
 
 impl NetworkError {
-    /// A network error with the failure under it.
+    /// A network error with the failure under it, of a call that is safe to repeat.
     pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { message: message.into(), source: Some(source.into()) }
+        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false }
     }
 }
 
@@ -235,9 +271,14 @@ impl StdError for NetworkError {
 }
 
 /// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
+///
+/// Only a request that could not be made or connected is known not to have been carried out; any other failure is not
+/// [retryable](ProviderError::is_retryable), since it may be that of a create.
 impl From<reqwest::Error> for ProviderError {
     fn from(error: reqwest::Error) -> Self {
-        Self::Network(NetworkError::new("request failed", error.without_url()))
+        let may_have_been_sent = !(error.is_connect() || error.is_builder());
+        let network = NetworkError::new("request failed", error.without_url());
+        Self::Network(NetworkError { may_have_been_sent, ..network })
     }
 }
 
@@ -429,7 +470,8 @@ impl ProviderError {
     /// Whether the same call may succeed later, and repeating it is safe.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::RateLimit { .. } | Self::Timeout { .. } | Self::Network(_) | Self::Unavailable { .. } => true,
+            Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
+            Self::Network(error) => !error.may_have_been_sent,
             Self::Conflict { retryable, .. } => *retryable,
             _ => false,
         }

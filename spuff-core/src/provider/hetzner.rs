@@ -9,7 +9,6 @@ mod map;
 mod refusal;
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tracing::instrument;
 
@@ -65,7 +64,7 @@ impl HetznerProvider {
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
-        let token = clean_token(config.token.as_ref().map_or("", |token| token.expose_secret()))?;
+        let token = clean_token(config.expose_token())?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
         let dialect = BearerDialect { provider: NAME, bearer: Bearer::new(&token)?, refusal: refusal::refusal };
         Ok(Self {
@@ -289,7 +288,7 @@ impl ProviderFactory for HetznerFactory {
             OptionDescription::new("region", "Location where a request names none; the cloud chooses by default"),
             OptionDescription::ca_file(),
         ];
-        description.capabilities = Capabilities { max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-
 use super::Provider;
 use super::builtins;
 use super::config::{ProviderConfig, ProviderTimeouts};
@@ -69,8 +67,7 @@ pub trait ProviderFactory: Send + Sync {
                 format!("provider {name} takes a token and timeouts only; leave it out"),
             ));
         }
-        let token = config.token.as_ref().map_or("", |token| token.expose_secret());
-        self.create(token, config.timeouts)
+        self.create(config.expose_token(), config.timeouts)
     }
 
     /// What the provider takes and can do. By default: a token, from the provider's environment variable.
@@ -200,7 +197,7 @@ pub struct Capabilities {
 
 impl Default for Capabilities {
     fn default() -> Self {
-        Self { snapshots: true, ssh_keys: true, labels: true, max_user_data: 0 }
+        Self { snapshots: true, ssh_keys: false, labels: true, max_user_data: 0 }
     }
 }
 

@@ -12,7 +12,7 @@ async fn a_code_decides_and_not_the_status() {
         (400, "InsufficientFreeAddressesInSubnet", "quota_exceeded"),
         (400, "InvalidParameterValue", "invalid_config"),
         (400, "IdempotentParameterMismatch", "conflict"),
-        (400, "InternalFailure", "unknown_outcome"),
+        (500, "InternalFailure", "unknown_outcome"),
         (503, "Unavailable", "unknown_outcome"),
         (400, "SomethingNew", "invalid_config"),
         (418, "SomethingNew", "api"),

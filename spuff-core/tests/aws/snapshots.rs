@@ -68,15 +68,15 @@ async fn an_image_that_does_not_come_is_named_by_the_timeout() {
 
 #[tokio::test]
 async fn refusals_of_a_snapshot_have_their_kinds() {
-    for (code, expected) in [
-        ("InvalidInstanceID.NotFound", "not_found"),
-        ("InvalidAMIName.Duplicate", "conflict"),
-        ("IncorrectInstanceState", "conflict"),
-        ("SnapshotLimitExceeded", "quota_exceeded"),
-        ("InternalError", "unknown_outcome"),
+    for (status, code, expected) in [
+        (400, "InvalidInstanceID.NotFound", "not_found"),
+        (400, "InvalidAMIName.Duplicate", "conflict"),
+        (400, "IncorrectInstanceState", "conflict"),
+        (400, "SnapshotLimitExceeded", "quota_exceeded"),
+        (500, "InternalError", "unknown_outcome"),
     ] {
         let server = MockServer::start().await;
-        action("CreateImage").respond_with(refusal(400, code, "no")).expect(1).mount(&server).await;
+        action("CreateImage").respond_with(refusal(status, code, "no")).expect(1).mount(&server).await;
         let error = provider(&server).create_snapshot(ID, "backup").await.unwrap_err();
         assert_eq!(error.kind().name(), expected, "{code}: {error}");
     }
@@ -133,7 +133,7 @@ async fn what_could_not_be_deleted_is_named() {
     deleting("snap-00000001").respond_with(denied).expect(1).mount(&server).await;
     let used = refusal(400, "InvalidSnapshot.InUse", "The snapshot is currently in use by ami-99999999");
     deleting("snap-00000002").respond_with(used).expect(2..).mount(&server).await;
-    deleting("snap-00000003").respond_with(done("DeleteSnapshot")).mount(&server).await;
+    deleting("snap-00000003").respond_with(done("DeleteSnapshot")).expect(1).mount(&server).await;
     let error = hasty_provider(&server).delete_snapshot(AMI).await.unwrap_err().to_string();
     for part in [AMI, "snap-00000001", "UnauthorizedOperation", "snap-00000002", "ami-99999999", "paid for"] {
         assert!(error.contains(part), "{part} in {error}");

@@ -1,4 +1,5 @@
 //! An allocator that counts, for programs that measure memory.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each program uses its part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};

@@ -1,5 +1,7 @@
 //! What stands behind a snapshot: an image, and the EBS snapshots that it boots from.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tokio::time::Instant;
 
 use super::api::{DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
@@ -56,13 +58,34 @@ impl AwsProvider {
         ended.await
     }
 
-    /// A snapshot may be in use for a while after its image was deregistered.
-    pub(super) async fn delete_stored(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
-        let query = &Query::new("DeleteSnapshot").with("SnapshotId", id);
-        let wait = Wait::new("delete_snapshot", ("EBS snapshot", id), deadline.remaining(), self.http.timeouts());
+    /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered. One that cannot be deleted
+    /// does not hold up the others; what is left is returned, each with the reason.
+    pub(super) async fn delete_stored(&self, place: &Place, image_id: &str, ids: Vec<String>, deadline: Deadline) -> Vec<String> {
+        let (left, refused) = (&Mutex::new(ids), &Mutex::new(Vec::new()));
+        let wait = Wait::new("delete_snapshot", ("snapshot", image_id), deadline.remaining(), self.http.timeouts());
         let ended = wait.until(|| async move {
-            self.delete::<DeleteSnapshot>(&place.ec2("delete_snapshot", Class::Idempotent, query).about("EBS snapshot", id)).await
+            let mut busy = Vec::new();
+            let ids = std::mem::take(&mut *locked(left));
+            for id in ids {
+                let query = Query::new("DeleteSnapshot").with("SnapshotId", &id);
+                let call = place.ec2("delete_snapshot", Class::Idempotent, &query).about("EBS snapshot", &id);
+                match self.delete::<DeleteSnapshot>(&call).await {
+                    Ok(Look::Pending(state)) => {
+                        busy.push(format!("{id}: {state}"));
+                        locked(left).push(id);
+                    }
+                    Ok(_) => {}
+                    Err(error) => locked(refused).push(format!("{id}: {error}")),
+                }
+            }
+            Ok(if busy.is_empty() { Look::Done(()) } else { Look::Pending(busy.join("; ")) })
         });
-        Look::deleted(ended.await)
+        let ended = ended.await.err().map(|error| error.to_string());
+        let refused = std::mem::take(&mut *locked(refused));
+        refused.into_iter().chain(ended).collect()
     }
+}
+
+fn locked(ids: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    ids.lock().unwrap_or_else(PoisonError::into_inner)
 }

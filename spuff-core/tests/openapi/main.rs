@@ -1,0 +1,17 @@
+//! The DigitalOcean and Hetzner rooms against what the two clouds have published about their APIs: each request that is sent
+//! must be valid by the description, and each reply that the description shows must be understood.
+#![cfg(any(feature = "digitalocean", feature = "hetzner"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catches;
+mod cloud;
+#[cfg(feature = "digitalocean")]
+mod digitalocean;
+mod document;
+mod example;
+#[cfg(feature = "hetzner")]
+mod hetzner;
+mod schema;

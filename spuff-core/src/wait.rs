@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::http::{Deadline, Failure};
+use crate::http::{Call, Deadline, Failure, HttpClient};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
@@ -41,6 +41,18 @@ impl<T> Look<T> {
     /// Looks past a failure that may pass; keeps any other.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
         if error.is_retryable() { Ok(Self::Unclear(error.to_string())) } else { Err(error) }
+    }
+}
+
+impl<T> Look<T> {
+    /// Whether a thing that was read is in the state that is waited for.
+    pub(crate) fn of_state(read: ProviderResult<T>, state: impl Fn(&T) -> &str, wanted: &str) -> ProviderResult<Self> {
+        match read {
+            Ok(thing) if state(&thing) == wanted => Ok(Self::Done(thing)),
+            Ok(thing) => Ok(Self::Pending(state(&thing).to_string())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Self::past(error),
+        }
     }
 }
 
@@ -111,6 +123,19 @@ impl<'a> Wait<'a> {
     pub(crate) fn absent_until(mut self, time: Option<Instant>) -> Self {
         self.absent_until = time;
         self
+    }
+
+    /// Deletes what stands at `path`, again and again while it is busy. What is gone is as good as deleted.
+    ///
+    /// # Errors
+    /// As [`until`](Self::until), but never [`ProviderError::NotFound`].
+    pub(crate) async fn delete(self, http: &HttpClient, path: &str) -> ProviderResult<()> {
+        let (operation, (resource_type, id)) = (self.operation, self.subject);
+        let ended = self.until(|| async move {
+            let call = Call::delete(operation, path).about(resource_type, id);
+            Look::of_delete(http.send(&call).await.map(drop))
+        });
+        Look::deleted(ended.await)
     }
 
     /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`]. A look is cut off at the deadline.

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, debug_span};
 use super::call::{Call, Failure, Reply};
 use super::endpoint::Endpoint;
 use super::retry::{Backoff, Deadline};
-use super::secret::{self, Bearer};
+use super::secret::{self, Bearer, clean_token};
 use super::status::{self, Refusal};
 use super::tls;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
@@ -41,10 +41,10 @@ pub(crate) trait Dialect: Send + Sync {
 }
 
 /// A cloud that takes a bearer token; its words for a refusal are read by a function of its room.
-pub(crate) struct BearerDialect {
-    pub(crate) provider: &'static str,
-    pub(crate) bearer: Bearer,
-    pub(crate) refusal: fn(&Reply) -> Refusal,
+struct BearerDialect {
+    provider: &'static str,
+    bearer: Bearer,
+    refusal: fn(&Reply) -> Refusal,
 }
 
 impl Dialect for BearerDialect {
@@ -74,6 +74,17 @@ impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
         let client = client_for(&endpoint, config)?;
         Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts })
+    }
+
+    /// A client for a cloud that takes the token of the configuration as a bearer token.
+    pub(crate) fn with_bearer(
+        provider: &'static str,
+        endpoint: Endpoint,
+        refusal: fn(&Reply) -> Refusal,
+        config: &ProviderConfig,
+    ) -> ProviderResult<Self> {
+        let bearer = Bearer::new(&clean_token(config.expose_token())?)?;
+        Self::new(endpoint, BearerDialect { provider, bearer, refusal }, config)
     }
 
     pub(crate) fn timeouts(&self) -> &ProviderTimeouts {

@@ -15,9 +15,9 @@ pub(crate) mod wire;
 pub use client::http_client;
 
 pub(crate) use call::{Call, Class, Failure, Reply};
-pub(crate) use client::{Authorized, BearerDialect, Dialect, HttpClient, client_for, encode};
+pub(crate) use client::{Authorized, Dialect, HttpClient, client_for, encode};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::Deadline;
-pub(crate) use secret::{Bearer, clean_token};
+pub(crate) use secret::clean_token;
 pub(crate) use status::{Fault, Refusal};

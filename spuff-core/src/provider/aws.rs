@@ -160,7 +160,7 @@ impl Provider for AwsProvider {
         });
         let created = match created.await {
             Err(error @ ProviderError::InvalidConfig { .. }) => {
-                self.images.forget(&image).await;
+                self.images.forget(&image);
                 return Err(error);
             }
             created => created?,

@@ -48,6 +48,17 @@ pub(super) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     ))
 }
 
+/// What a request must be on every cloud whose machines are named like hosts, within that cloud's limits.
+pub(super) fn request(request: &InstanceRequest, max_name: usize, max_user_data: usize) -> ProviderResult<()> {
+    host_name("name", &request.name, max_name)?;
+    slug("region", &request.region)?;
+    required("size", &request.size)?;
+    slug("size", &request.size)?;
+    let bytes = request.user_data.as_ref().map_or(0, String::len);
+    at_most("user_data", bytes, max_user_data, "bytes", "shorten it, or let it fetch the rest")?;
+    request.ssh_keys.iter().try_for_each(|key| required("ssh_keys", key))
+}
+
 /// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
 pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
     let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();

@@ -27,7 +27,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, send_once};
-use crate::http::{Bearer, BearerDialect, Call, Class, Deadline, Endpoint, HttpClient, clean_token, numbered_pages};
+use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "digitalocean";
@@ -71,11 +71,9 @@ impl DigitalOceanProvider {
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
-        let token = clean_token(config.expose_token())?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
-        let dialect = BearerDialect { provider: NAME, bearer: Bearer::new(&token)?, refusal: map::refusal };
         Ok(Self {
-            http: HttpClient::new(endpoint, dialect, config)?,
+            http: HttpClient::with_bearer(NAME, endpoint, map::refusal, config)?,
             recent: Recent::new(),
             keys: Mutex::new(None),
             region: config.region.clone().unwrap_or_default(),
@@ -209,14 +207,10 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        let path = &format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        let ended = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
-            let call = Call::delete("destroy_instance", path).about("instance", id);
-            Look::of_delete(self.http.send(&call).await.map(drop))
-        });
-        Look::deleted(ended.await)?;
+        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
         Ok(())
     }
@@ -294,12 +288,9 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         let available = wait.until(|| async move {
-            match self.http.json::<ImageReply>(&Call::get("create_snapshot", path).about("snapshot", id)).await {
-                Ok(reply) if reply.image.status == "available" || reply.image.status.is_empty() => Ok(Look::Done(reply.image)),
-                Ok(reply) => Ok(Look::Pending(reply.image.status)),
-                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
-            }
+            let call = Call::get("create_snapshot", path).about("snapshot", id);
+            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
+            Look::of_state(read, |image| &image.status, "available")
         });
         Ok(map::snapshot(available.await?))
     }
@@ -314,8 +305,9 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         let path = format!("/v2/snapshots/{}", check::numeric_id(NAME, "id", id)?);
-        let deleted = self.http.send(&Call::delete("delete_snapshot", path).about("snapshot", id)).await;
-        check::absent_is_none(deleted.map_err(ProviderError::from)).map(drop)
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        wait.delete(&self.http, &path).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -22,7 +22,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, send_once};
-use crate::http::{Bearer, BearerDialect, Call, Deadline, Endpoint, HttpClient, clean_token, numbered_pages};
+use crate::http::{Call, Deadline, Endpoint, HttpClient, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "hetzner";
@@ -64,11 +64,9 @@ impl HetznerProvider {
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
-        let token = clean_token(config.expose_token())?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let dialect = BearerDialect { provider: NAME, bearer: Bearer::new(&token)?, refusal: refusal::refusal };
         Ok(Self {
-            http: HttpClient::new(endpoint, dialect, config)?,
+            http: HttpClient::with_bearer(NAME, endpoint, refusal::refusal, config)?,
             recent: Recent::new(),
             catalog: Catalog::default(),
             region: config.region.clone().unwrap_or_default(),
@@ -106,16 +104,6 @@ impl HetznerProvider {
             (Progress::Unknown, Look::Done(_)) if locked => Ok(Look::Pending("active, still locked".to_string())),
             (_, look) => Ok(look),
         }
-    }
-
-    /// Deletes, again and again while the thing is locked.
-    async fn delete(&self, operation: &'static str, path: &str, wait: Wait<'_>) -> ProviderResult<()> {
-        let (resource_type, id) = wait.subject;
-        let ended = wait.until(|| async move {
-            let call = Call::delete(operation, path).about(resource_type, id);
-            Look::of_delete(self.http.send(&call).await.map(drop))
-        });
-        Look::deleted(ended.await)
     }
 
     /// Takes away what a failed snapshot has left; says so when that fails too.
@@ -160,7 +148,7 @@ impl Provider for HetznerProvider {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        self.delete("destroy_instance", &path, wait.absent_until(self.recent.settles_at(id))).await?;
+        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
         Ok(())
     }
@@ -225,12 +213,9 @@ impl Provider for HetznerProvider {
 
         let path = &format!("/images/{id}");
         let available = wait().until(|| async move {
-            match self.http.json::<ImageReply>(&Call::get("create_snapshot", path).about("snapshot", id)).await {
-                Ok(reply) if reply.image.status == "available" => Ok(Look::Done(reply.image)),
-                Ok(reply) => Ok(Look::Pending(reply.image.status)),
-                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
-            }
+            let call = Call::get("create_snapshot", path).about("snapshot", id);
+            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
+            Look::of_state(read, |image| &image.status, "available")
         });
         Ok(map::snapshot(available.await?))
     }
@@ -248,7 +233,7 @@ impl Provider for HetznerProvider {
         let path = format!("/images/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        self.delete("delete_snapshot", &path, wait).await
+        wait.delete(&self.http, &path).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -1,7 +1,7 @@
 //! A server that answers as a description says, and takes down what is wrong with the requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use wiremock::matchers::any;
@@ -61,12 +61,27 @@ impl Cloud {
 
     /// Ends with a list of every violation if there is one, or if other operations than these were asked for.
     pub(super) fn assert_asked_for(self, operations: &[&str]) {
-        let log = self.log.lock().unwrap();
-        let violations: Vec<_> = log.violations.iter().map(String::as_str).collect();
-        assert!(violations.is_empty(), "the description is violated:\n{}", violations.join("\n"));
+        let mut log = self.log.lock().unwrap();
+        let violations = std::mem::take(&mut log.violations);
+        assert!(violations.is_empty(), "the description is violated:\n{}", lines(violations));
         let asked: BTreeSet<_> = log.operations.keys().map(String::as_str).collect();
         assert_eq!(asked, operations.iter().copied().collect());
     }
+}
+
+/// A test that fails before its end tells what may be the reason.
+impl Drop for Cloud {
+    #[allow(clippy::print_stderr, reason = "shown for tests that fail")]
+    fn drop(&mut self) {
+        let log = &mut self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::thread::panicking() && !log.violations.is_empty() {
+            eprintln!("the description is violated:\n{}", lines(std::mem::take(&mut log.violations)));
+        }
+    }
+}
+
+fn lines(violations: BTreeSet<String>) -> String {
+    violations.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 impl Respond for Responder {
@@ -74,7 +89,7 @@ impl Respond for Responder {
         let sent = &Sent::from(request);
         let mut log = self.log.lock().unwrap();
         log.violations.extend(self.document.violations(sent));
-        let Some(operation) = self.document.operation(sent) else { return ResponseTemplate::new(501) };
+        let Some(operation) = self.document.operation(sent) else { return ResponseTemplate::new(400) };
         let success = self.document.success(&operation);
         let mut reply = ResponseTemplate::new(success.status);
         if let Some((examples, validator)) = &success.content {

@@ -16,7 +16,7 @@ use reqsign_aws_v4::{
 };
 use reqsign_command_execute_tokio::TokioCommandExecute;
 use reqsign_core::hash::hex_sha256;
-use reqsign_core::{Context, Env, Error, OsEnv, ProvideCredential, Result, Signer};
+use reqsign_core::{Context, Error, OsEnv, ProvideCredential, Result, Signer};
 use reqsign_file_read_tokio::TokioFileRead;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -52,8 +52,8 @@ impl SigV4 {
             .with_command_execute(TokioCommandExecute)
             .with_http_send(Fetch::new(config))
             .with_env(OsEnv);
-        let profile = config.options.get("profile").cloned();
-        Ok(Self { signer: Signer::new(context, Chain::new(OsEnv, profile, region), none) })
+        let profile = config.options.get("profile").filter(|name| !name.is_empty()).cloned();
+        Ok(Self { signer: Signer::new(context, Chain::new(profile, region), none) })
     }
 
     async fn sign(&self, head: &mut Parts, body: &[u8]) -> ProviderResult<()> {
@@ -159,31 +159,30 @@ pub(super) fn from_environment(ctx: &Context) -> Result<Option<Credential>> {
 /// The standard chain: environment, profile, web identity, container, machine. The first source that was set up is the
 /// one that is meant: its failure is told, and no other identity steps in.
 #[derive(Debug)]
-struct Chain<E> {
-    env: E,
+struct Chain {
     /// One that was chosen in the configuration is the only source.
     profile: Option<String>,
     region: String,
     metadata: Metadata,
 }
 
-impl<E: Env + Clone> Chain<E> {
-    fn new(env: E, profile: Option<String>, region: &str) -> Self {
-        Self { env, profile, region: region.to_string(), metadata: Metadata::default() }
+impl Chain {
+    fn new(profile: Option<String>, region: &str) -> Self {
+        Self { profile, region: region.to_string(), metadata: Metadata::default() }
     }
 }
 
-impl<E: Env + Clone + Unpin> ProvideCredential for Chain<E> {
+impl ProvideCredential for Chain {
     type Credential = Credential;
 
     async fn provide_credential(&self, ctx: &Context) -> Result<Option<Credential>> {
         if let Some(profile) = &self.profile {
-            return profile::credential(ctx, &self.env, Some(profile), &self.region).await;
+            return profile::credential(ctx, Some(profile), &self.region).await;
         }
         if let Some(found) = from_environment(ctx)? {
             return Ok(Some(found));
         }
-        if let Some(found) = profile::credential(ctx, &self.env, None, &self.region).await? {
+        if let Some(found) = profile::credential(ctx, None, &self.region).await? {
             return Ok(Some(found));
         }
         let web_identity = AssumeRoleWithWebIdentityCredentialProvider::new();

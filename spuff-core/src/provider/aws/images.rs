@@ -1,10 +1,11 @@
 //! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can boot.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -22,6 +23,8 @@ const JSON: &str = "application/x-amz-json-1.1";
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Releases appear every few days, and the one before stays usable.
 const FRESH: Duration = Duration::from_secs(3600);
+/// The longest wait for what another call is looking up.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
 /// A network without a way to SSM shall not hold up a create that can do without.
 const SSM_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -107,62 +110,88 @@ fn release(spec: &ImageSpec, architecture: Architecture) -> Option<Release> {
     }
 }
 
-type Key = (String, ImageSpec, Option<Architecture>);
+/// What has been looked up: where many ask at once, one looks and the others take what it finds.
+#[derive(Debug)]
+struct Known<K, V> {
+    found: Mutex<HashMap<K, (Instant, V)>>,
+    turn: tokio::sync::Mutex<()>,
+}
 
-/// What has been looked up: many creates ask once.
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Self { found: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<K: Eq + Hash, V: Clone + PartialEq> Known<K, V> {
+    async fn or_find(&self, key: K, find: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
+        if let Some(known) = self.fresh(&key) {
+            return Ok(known);
+        }
+        // Who has waited long looks beside the one who does not get on: failures must not queue up.
+        let _turn = tokio::time::timeout(TURN_PATIENCE, self.turn.lock()).await;
+        if let Some(known) = self.fresh(&key) {
+            return Ok(known);
+        }
+        let found = find.await?;
+        self.locked().insert(key, (Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    fn fresh(&self, key: &K) -> Option<V> {
+        self.locked().get(key).filter(|(found, _)| found.elapsed() < FRESH).map(|(_, known)| known.clone())
+    }
+
+    fn forget(&self, value: &V) {
+        self.locked().retain(|_, (_, known)| known != value);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<K, (Instant, V)>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// By region, and the size or the image.
 #[derive(Debug, Default)]
 pub(super) struct Images {
-    architectures: Mutex<HashMap<(String, String), Architecture>>,
-    images: Mutex<HashMap<Key, (Instant, BootImage)>>,
+    architectures: Known<(String, String), Architecture>,
+    images: Known<(String, ImageSpec, Option<Architecture>), BootImage>,
 }
 
 impl Images {
     /// The image that a machine of that size boots from.
     pub(super) async fn find(&self, http: &HttpClient, place: &Place, request: &InstanceRequest) -> ProviderResult<BootImage> {
-        let id = match &request.image {
-            ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => Some(id),
-            ImageSpec::Ubuntu(_) | ImageSpec::Debian(_) => None,
-        };
-        let architecture = match id {
-            Some(_) => None,
-            None => Some(self.architecture(http, place, &request.size).await?),
-        };
-        let key = (place.region.clone(), request.image.clone(), architecture);
-        let mut images = self.images.lock().await;
-        if let Some((_, image)) = images.get(&key).filter(|(found, _)| found.elapsed() < FRESH) {
-            return Ok(image.clone());
+        let (region, spec) = (place.region.clone(), &request.image);
+        match spec {
+            ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => {
+                self.images.or_find((region, spec.clone(), None), describe(http, place, id)).await
+            }
+            ImageSpec::Ubuntu(_) | ImageSpec::Debian(_) => {
+                let key = (region.clone(), request.size.clone());
+                let architecture = self.architectures.or_find(key, architecture(http, place, &request.size)).await?;
+                let key = (region, spec.clone(), Some(architecture));
+                self.images.or_find(key, published(http, place, spec, architecture)).await
+            }
         }
-        let image = match (id, architecture) {
-            (None, Some(architecture)) => published(http, place, &request.image, architecture).await?,
-            (id, _) => describe(http, place, id.map_or("", String::as_str)).await?,
-        };
-        images.insert(key, (Instant::now(), image.clone()));
-        Ok(image)
     }
 
     /// Forgets what a create was refused for.
-    pub(super) async fn forget(&self, image: &BootImage) {
-        self.images.lock().await.retain(|_, (_, known)| known != image);
+    pub(super) fn forget(&self, image: &BootImage) {
+        self.images.forget(image);
     }
+}
 
-    async fn architecture(&self, http: &HttpClient, place: &Place, size: &str) -> ProviderResult<Architecture> {
-        let key = (place.region.clone(), size.to_string());
-        let mut known = self.architectures.lock().await;
-        if let Some(architecture) = known.get(&key) {
-            return Ok(*architecture);
-        }
-        let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
-        let reply: DescribeInstanceTypes = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
-        let types = reply.instance_type_set.item;
-        let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
-        let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
-        let Some(architecture) = [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports) else {
-            let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", place.region);
-            return Err(ProviderError::invalid_config("size", message));
-        };
-        known.insert(key, architecture);
-        Ok(architecture)
-    }
+/// What a size of machine runs.
+async fn architecture(http: &HttpClient, place: &Place, size: &str) -> ProviderResult<Architecture> {
+    let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
+    let reply: DescribeInstanceTypes = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
+    let types = reply.instance_type_set.item;
+    let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
+    let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
+    [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports).ok_or_else(|| {
+        let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", place.region);
+        ProviderError::invalid_config("size", message)
+    })
 }
 
 /// The newest image of a release: from the publisher's parameter, or from the list of the publisher's images.
@@ -239,6 +268,51 @@ mod tests {
             let release = release(&spec.parse().unwrap(), architecture).unwrap();
             assert_eq!((release.parameter.as_str(), release.name.as_str()), (parameter, name), "{spec}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_is_not_looked_for_again() {
+        let known = Known::default();
+        let slow = |value: u32| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(value)
+        };
+        let (one, two, other) =
+            tokio::join!(known.or_find("a", slow(1)), known.or_find("a", slow(2)), known.or_find("b", slow(3)));
+        assert_eq!((one.unwrap(), two.unwrap(), other.unwrap()), (1, 1, 3));
+        known.forget(&3);
+        assert_eq!((known.or_find("a", slow(4)).await.unwrap(), known.or_find("b", slow(5)).await.unwrap()), (1, 5));
+        tokio::time::advance(FRESH).await;
+        assert_eq!(known.or_find("a", slow(6)).await.unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_do_not_queue_up() {
+        let (known, began) = (Known::<&str, u32>::default(), Instant::now());
+        let fail = || async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err(ProviderError::unavailable("down"))
+        };
+        let looks: Vec<_> = (0..20).map(|_| known.or_find("a", fail())).collect();
+        for look in futures_of(looks).await {
+            assert!(look.is_err());
+        }
+        assert!(began.elapsed() < Duration::from_secs(125), "{:?}", began.elapsed());
+    }
+
+    /// All at once, in order.
+    async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+        let mut pinned: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+        std::future::poll_fn(|context| {
+            for (future, output) in pinned.iter_mut().filter(|(_, output)| output.is_none()) {
+                if let std::task::Poll::Ready(ready) = future.as_mut().poll(context) {
+                    *output = Some(ready);
+                }
+            }
+            if pinned.iter().all(|(_, output)| output.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        pinned.into_iter().filter_map(|(_, output)| output).collect()
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Places {
         let ssm = config.options.get("ssm_endpoint").map(|text| Endpoint::parse(text)).transpose()?;
         let given = || config.region.clone().filter(|region| !region.is_empty());
         let variable = || VARIABLES.iter().filter_map(|name| env.var(name)).find(|region| !region.trim().is_empty());
-        let profile = || Profiles::of(env).region(config.options.get("profile").map(String::as_str), env);
+        let var = |name: &str| env.var(name);
+        let profile = || Profiles::of(var, env.home_dir()).region(config.options.get("profile").map(String::as_str), var);
         let home = given().or_else(variable).or_else(profile).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
         let home = home.map(|region| region.trim().to_string());
         home.as_deref().map_or(Ok(()), check_region)?;

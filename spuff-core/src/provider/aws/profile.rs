@@ -9,7 +9,7 @@ use reqsign_aws_v4::{
     AssumeRoleCredentialProvider, AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider,
     IMDSv2CredentialProvider, RequestSigner, SSOCredentialProvider,
 };
-use reqsign_core::{Context, Env, Error, ProvideCredential, Result, Signer};
+use reqsign_core::{Context, Error, ProvideCredential, Result, Signer};
 use serde::Deserialize;
 
 use super::credentials::{Keys, from_environment};
@@ -32,10 +32,9 @@ pub(super) struct Profiles {
 
 impl Profiles {
     /// Reads the files, which are small. One that is not there has no profiles.
-    pub(super) fn of(env: &impl Env) -> Self {
-        let home = env.home_dir();
+    pub(super) fn of(var: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Self {
         let text = |(variable, usual): (&str, &str)| {
-            let path = env.var(variable).filter(|path| !path.is_empty()).unwrap_or_else(|| usual.to_string());
+            let path = var(variable).filter(|path| !path.is_empty()).unwrap_or_else(|| usual.to_string());
             let path = match (path.strip_prefix("~/"), &home) {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => PathBuf::from(path),
@@ -66,15 +65,15 @@ impl Profiles {
     }
 
     /// The region of a profile; by default of the one in the environment.
-    pub(super) fn region(&self, profile: Option<&str>, env: &impl Env) -> Option<String> {
-        let chosen = profile.map(str::to_string).or_else(|| in_environment(|name| env.var(name)));
+    pub(super) fn region(&self, profile: Option<&str>, var: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let chosen = chosen(profile, var);
         self.profiles.get(chosen.as_deref().unwrap_or(DEFAULT))?.get("region").cloned()
     }
 }
 
-/// The profile that the environment names.
-fn in_environment(var: impl Fn(&str) -> Option<String>) -> Option<String> {
-    var("AWS_PROFILE").filter(|name| !name.is_empty())
+/// The profile that was chosen: in the configuration, or in the environment.
+fn chosen(profile: Option<&str>, var: impl Fn(&str) -> Option<String>) -> Option<String> {
+    profile.map(str::to_string).or_else(|| var("AWS_PROFILE")).filter(|name| !name.is_empty())
 }
 
 /// Sections in the order of the file. Lines that are indented belong to the line above, and are nothing spuff reads.
@@ -98,10 +97,10 @@ fn sections(text: &str) -> Vec<(String, Section)> {
 ///
 /// # Errors
 /// When a profile that was chosen is not there or leads nowhere: another identity must not step in for it.
-pub(super) async fn credential(ctx: &Context, env: &impl Env, chosen: Option<&str>, region: &str) -> Result<Option<Credential>> {
-    let chosen = chosen.map(str::to_string).or_else(|| in_environment(|name| env.var(name)));
+pub(super) async fn credential(ctx: &Context, profile: Option<&str>, region: &str) -> Result<Option<Credential>> {
+    let chosen = chosen(profile, |name| ctx.env_var(name));
     let name = chosen.as_deref().unwrap_or(DEFAULT);
-    let profiles = Profiles::of(env);
+    let profiles = Profiles::of(|name| ctx.env_var(name), ctx.home_dir());
     let found = Lookup { ctx, profiles: &profiles, region }.profile(name, &mut Vec::new()).await?;
     match (found, &chosen) {
         (None, Some(name)) if name != DEFAULT => {

@@ -48,7 +48,8 @@ impl AwsProvider {
                 Ok(image) if matches!(image.image_state.as_str(), "failed" | "error" | "invalid") => {
                     let (state, reason) = (&image.image_state, &image.state_reason);
                     let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
-                    Err(check::failed(NAME, instance_id, &reason.code, &message))
+                    let code = if reason.code.is_empty() { state } else { &reason.code };
+                    Err(check::failed(NAME, instance_id, code, &message))
                 }
                 Ok(image) => Ok(Look::Pending(image.image_state)),
                 Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),

@@ -34,12 +34,7 @@ pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>
 
 /// The checks that need no look-up, made before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::host_name("name", &request.name, MAX_NAME)?;
-    check::slug("region", &request.region)?;
-    check::required("size", &request.size)?;
-    check::slug("size", &request.size)?;
-    let bytes = request.user_data.as_ref().map_or(0, String::len);
-    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    check::request(request, MAX_NAME, MAX_USER_DATA)?;
     image(&request.image)?;
     tags(&check::labels(request)?)?;
     Ok(())

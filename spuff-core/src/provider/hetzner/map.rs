@@ -25,18 +25,12 @@ pub(super) const MANAGED_SELECTOR: &str = "managed-by==spuff";
 
 /// The checks that need no look-up, made before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::host_name("name", &request.name, MAX_NAME)?;
+    check::request(request, MAX_NAME, MAX_USER_DATA)?;
     for part in request.name.split('.') {
         check::at_most("name", part.len(), MAX_NAME_PART, "characters between two dots", "shorten it")?;
         check::host_name("name", part, MAX_NAME_PART)?;
     }
-    check::slug("region", &request.region)?;
-    check::required("size", &request.size)?;
-    check::slug("size", &request.size)?;
-    let bytes = request.user_data.as_ref().map_or(0, String::len);
-    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
     image(&request.image)?;
-    request.ssh_keys.iter().try_for_each(|key| check::required("ssh_keys", key))?;
     check::labels(request)?.iter().try_for_each(|(key, value)| check_label(key, value))
 }
 

@@ -68,12 +68,9 @@ impl HttpSend for Roles {
 }
 
 async fn find(env: StaticEnv, profile: Option<&str>, http: impl HttpSend) -> Result<Credential> {
-    let context = Context::new()
-        .with_file_read(TokioFileRead)
-        .with_command_execute(TokioCommandExecute)
-        .with_http_send(http)
-        .with_env(env.clone());
-    let found = Chain::new(env, profile.map(str::to_string), "eu-central-1").provide_credential(&context).await;
+    let context =
+        Context::new().with_file_read(TokioFileRead).with_command_execute(TokioCommandExecute).with_http_send(http).with_env(env);
+    let found = Chain::new(profile.map(str::to_string), "eu-central-1").provide_credential(&context).await;
     found.map(|found| found.expect("the chain ends in an error"))
 }
 
@@ -309,6 +306,27 @@ async fn containers_give_their_role() {
 
     let open = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/role")];
     assert!(find(home.env(&open), None, fetch()).await.is_err(), "a token must not go over plain http");
+}
+
+#[tokio::test]
+async fn what_the_chain_says_has_a_kind() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).expect(1).mount(&server).await;
+    let home = Home::new(&[]);
+    let uri = server.uri();
+    for (pairs, expected) in [
+        ([("AWS_EC2_METADATA_DISABLED", "true"), ("", "")], "authentication"),
+        ([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())], "network"),
+    ] {
+        let context = Context::new().with_http_send(fetch()).with_env(home.env(&pairs));
+        let none = RequestSigner::new("", "");
+        let signing = SigV4 { signer: Signer::new(context, Chain::new(None, "eu-central-1"), none) };
+        let mut head = Request::post("https://ec2.eu-central-1.amazonaws.com/").body(()).unwrap().into_parts().0;
+        head.extensions.insert(Scope { service: "ec2", region: "eu-central-1".to_string() });
+        let error = signing.sign(&mut head, b"").await.unwrap_err();
+        assert_eq!(error.kind().name(), expected, "{error}");
+        assert!(!head.headers.contains_key("authorization"));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a pending `wait_ready` costs in memory.
 #![cfg(feature = "hetzner")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test that panics has failed")]
 
 #[path = "support/alloc.rs"]
 mod alloc;

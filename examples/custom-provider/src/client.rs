@@ -4,14 +4,14 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spuff_core::provider::{ErrorContext, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts};
 
-use crate::api::{Page, Refusal};
 use crate::NAME;
+use crate::api::{Page, Refusal};
 use crate::provider::API_BASE;
 
 /// The longest part of a message that is passed on: it may be the page of some proxy.

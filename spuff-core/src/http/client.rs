@@ -115,7 +115,9 @@ impl HttpClient {
 
     async fn attempt(&self, call: &Call<'_>, deadline: Deadline) -> Result<Reply, Failure> {
         let mut head = self.head(call).map_err(Failure::NotSent)?;
-        self.dialect.authorize(&mut head, &call.body).await.map_err(Failure::NotSent)?;
+        let authorized = tokio::time::timeout(deadline.remaining(), self.dialect.authorize(&mut head, &call.body)).await;
+        let late = |_| Err(ProviderError::timeout("looking for credentials", deadline.elapsed()));
+        authorized.unwrap_or_else(late).map_err(Failure::NotSent)?;
         let secrets = secret::sent_with(&head.headers);
         let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);
         let reply = self.exchange(call, head, deadline).instrument(span).await?;

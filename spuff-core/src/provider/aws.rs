@@ -120,7 +120,7 @@ impl AwsProvider {
         .await
     }
 
-    /// A machine by the filter, which knows of an id before a call by the id does.
+    /// A machine by the filter, which leaves out an id that is not known, where a call by the id is refused.
     async fn seen(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").filter("instance-id", &[id]);
         let reply: DescribeInstances = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;

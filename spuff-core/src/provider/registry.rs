@@ -208,7 +208,7 @@ impl Default for Capabilities {
 /// use spuff_core::provider::{ProviderError, ProviderRegistry, ProviderTimeouts, ProviderType};
 ///
 /// let registry = ProviderRegistry::with_defaults();
-/// assert!(registry.is_registered(ProviderType::Hetzner));
+/// assert_eq!(registry.is_registered(ProviderType::Hetzner), ProviderType::Hetzner.is_implemented());
 /// let error = registry.create_by_name("nimbus", "token", ProviderTimeouts::default()).err();
 /// assert!(matches!(error, Some(ProviderError::UnknownProvider { .. })));
 /// ```

@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::document::{Document, Sent};
 use super::example::Examples;
-use super::schema::explain;
+use super::schema::violations;
 
 /// What a change to an example can go by.
 pub(super) struct Asked<'a> {
@@ -98,8 +98,8 @@ impl Respond for Responder {
                 change(&Asked { sent, examples, before: &log.operations }, &mut body);
             }
             // A change must not make of an example what the API would never send.
-            let wrong = validator.iter_errors(&body).map(|error| format!("reply of {}: {}", operation.id, explain(&error)));
-            log.violations.extend(wrong.collect::<Vec<_>>());
+            let wrong = violations(validator, &body);
+            log.violations.extend(wrong.into_iter().map(|wrong| format!("reply of {}: {wrong}", operation.id)));
             reply = reply.set_body_json(body);
         }
         *log.operations.entry(operation.id.to_string()).or_default() += 1;

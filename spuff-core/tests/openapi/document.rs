@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wiremock::Request;
 
 use super::example::Examples;
-use super::schema::{Direction, explain, resolve, validator};
+use super::schema::{Direction, resolve, validator, violations};
 
 pub(super) struct Document(Value);
 
@@ -149,9 +149,7 @@ impl Document {
             return vec![format!("the content type {content_type:?} is not declared")];
         };
         match serde_json::from_slice(&sent.body) {
-            Ok(body) => {
-                validator(&self.0, &media["schema"], Direction::Request).iter_errors(&body).map(|e| explain(&e)).collect()
-            }
+            Ok(body) => violations(&validator(&self.0, &media["schema"], Direction::Request), &body),
             Err(error) => vec![format!("the body is no JSON: {error}")],
         }
     }

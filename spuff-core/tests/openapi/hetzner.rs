@@ -87,6 +87,8 @@ fn document() -> Document {
     let mut document = Document::load("hetzner.json");
     // The schema wants strings; its own text says "SSH key IDs (`integer`) or names (`string`)".
     *document.part("/components/schemas/create_server_request/properties/ssh_keys/items/type") = json!(["integer", "string"]);
+    // A string by the schema, "ID or name" by its text; the official clients send an id as a number, which no name can be.
+    *document.part("/components/schemas/create_server_request/properties/image/type") = json!(["integer", "string"]);
     // Dropped from the API in July 2026, in both directions.
     document.part("/components/schemas/create_server_request/properties").as_object_mut().unwrap().remove("datacenter").unwrap();
     document.part("/components/schemas/server/required").as_array_mut().unwrap().retain(|name| name != "datacenter");

@@ -2,6 +2,10 @@
 //! must be valid by the description, and each reply that the description shows must be understood.
 #![cfg(any(feature = "digitalocean", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
+#![cfg_attr(
+    not(all(feature = "digitalocean", feature = "hetzner")),
+    allow(dead_code, reason = "the test of each room uses its part")
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 const REMARKS: [&str; 10] =
     ["default", "deprecated", "description", "discriminator", "example", "format", "nullable", "readOnly", "title", "writeOnly"];
 
+/// The keyword that is false where all properties are known.
+const UNKNOWN: &str = "unevaluatedProperties";
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// Properties that are not listed, or that only the server may write, are wrong.
@@ -25,12 +28,20 @@ pub(super) fn validator(document: &Value, schema: &Value, direction: Direction) 
     jsonschema::draft202012::new(&root).unwrap_or_else(|error| panic!("not a schema: {error}"))
 }
 
-/// Each error with its place, and below "none of these" why not each of them.
-pub(super) fn explain(error: &ValidationError<'_>) -> String {
-    let at = error.instance_path().as_str();
+/// What is wrong with a value. Whether properties are unknown is told only where nothing else is wrong: a branch that does
+/// not fit knows none.
+pub(super) fn violations(validator: &Validator, value: &Value) -> Vec<String> {
+    let errors = || validator.iter_errors(value);
+    let others: Vec<_> = errors().filter(|error| error.kind().keyword() != UNKNOWN).map(|error| explain(&error)).collect();
+    if others.is_empty() { errors().map(|error| explain(&error)).collect() } else { others }
+}
+
+/// An error with its place, and where nothing fits, why not.
+fn explain(error: &ValidationError<'_>) -> String {
+    let at = Some(error.instance_path().as_str()).filter(|at| !at.is_empty()).unwrap_or("/");
     let reasons = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => context,
-        _ => return format!("{} {error}", if at.is_empty() { "/" } else { at }),
+        _ => return format!("{at} {error}"),
     };
     let branches = reasons.iter().map(|branch| branch.iter().map(explain).collect::<Vec<_>>().join(", "));
     format!("{at} none of: {}", branches.map(|branch| format!("({branch})")).collect::<Vec<_>>().join(" or "))
@@ -60,7 +71,7 @@ impl Translator<'_> {
             None => self.keywords(keywords),
         };
         if whole && self.direction == Direction::Request && self.lists_properties(schema) {
-            translated.insert("unevaluatedProperties".to_string(), json!(false));
+            translated.insert(UNKNOWN.to_string(), json!(false));
         }
         if keywords.get("nullable") != Some(&json!(true)) || keywords.contains_key("$ref") {
             return Value::Object(translated);

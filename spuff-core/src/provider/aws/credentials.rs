@@ -42,9 +42,8 @@ pub(super) struct SigV4 {
 impl SigV4 {
     /// By the token, or without one by the standard chain, which asks in `region`.
     pub(super) fn new(config: &ProviderConfig, region: &str) -> ProviderResult<Self> {
-        let token = config.token.as_ref().map_or("", |token| token.expose_secret());
         let none = RequestSigner::new("", "");
-        if let Some(keys) = Keys::parse(token)? {
+        if let Some(keys) = Keys::parse(config.expose_token())? {
             return Ok(Self { signer: Signer::new(Context::new(), keys, none) });
         }
         let context = Context::new()

@@ -245,6 +245,8 @@ async fn describe(http: &HttpClient, place: &Place, id: &str) -> ProviderResult<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -288,31 +290,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_do_not_queue_up() {
-        let (known, began) = (Known::<&str, u32>::default(), Instant::now());
-        let fail = || async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            Err(ProviderError::unavailable("down"))
-        };
-        let looks: Vec<_> = (0..20).map(|_| known.or_find("a", fail())).collect();
-        for look in futures_of(looks).await {
-            assert!(look.is_err());
+        let (known, began) = (Arc::new(Known::<&str, u32>::default()), Instant::now());
+        let mut looks = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let known = Arc::clone(&known);
+            looks.spawn(async move {
+                let down = async {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    Err(ProviderError::unavailable("down"))
+                };
+                known.or_find("a", down).await.is_err()
+            });
         }
+        assert!(looks.join_all().await.into_iter().all(|failed| failed));
         assert!(began.elapsed() < Duration::from_secs(125), "{:?}", began.elapsed());
-    }
-
-    /// All at once, in order.
-    async fn futures_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-        let mut pinned: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-        std::future::poll_fn(|context| {
-            for (future, output) in pinned.iter_mut().filter(|(_, output)| output.is_none()) {
-                if let std::task::Poll::Ready(ready) = future.as_mut().poll(context) {
-                    *output = Some(ready);
-                }
-            }
-            if pinned.iter().all(|(_, output)| output.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-        pinned.into_iter().filter_map(|(_, output)| output).collect()
     }
 
     #[test]

@@ -202,12 +202,7 @@ pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
     match reason.code.as_str() {
         "" | "Client.UserInitiatedShutdown" => ProviderError::not_found("instance", id),
         code if code.contains("Capacity") => {
-            let context = ErrorContext {
-                provider: Some(NAME.to_string()),
-                code: Some(code.to_string()),
-                instance_id: Some(id.clone()),
-                ..ErrorContext::default()
-            };
+            let context = ErrorContext::new(NAME).with_code(code).with_instance_id(id);
             ProviderError::capacity(words(reason.message.trim(), code)).with_context(context)
         }
         code => check::failed(NAME, id, code, &words(reason.message.trim(), code)),
@@ -216,6 +211,17 @@ pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
 
 fn words(message: &str, code: &str) -> String {
     if message.is_empty() { format!("the machine was ended by EC2: {code}") } else { message.to_string() }
+}
+
+/// Why an image will never be available, if it will not.
+pub(super) fn failed_image(image: &Image, instance_id: &str) -> Option<ProviderError> {
+    let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
+    if !matches!(state.as_str(), "failed" | "error" | "invalid") {
+        return None;
+    }
+    let code = if reason.code.is_empty() { state } else { &reason.code };
+    let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
+    Some(check::failed(NAME, instance_id, code, &message))
 }
 
 pub(super) fn snapshot(image: Image) -> Snapshot {

@@ -103,7 +103,7 @@ pub(super) async fn credential(ctx: &Context, profile: Option<&str>, region: &st
     let profiles = Profiles::of(|name| ctx.env_var(name), ctx.home_dir());
     let found = Lookup { ctx, profiles: &profiles, region }.profile(name, &mut Vec::new()).await?;
     match (found, &chosen) {
-        (None, Some(name)) if name != DEFAULT => {
+        (None, Some(name)) if profile.is_some() || name != DEFAULT => {
             Err(invalid(name, "is not in the AWS configuration files, or gives no credentials"))
         }
         (found, _) => Ok(found),

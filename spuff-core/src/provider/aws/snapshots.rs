@@ -7,9 +7,8 @@ use tokio::time::Instant;
 use super::api::{DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
 use super::place::Place;
 use super::query::Query;
-use super::{AwsProvider, NAME, map};
+use super::{AwsProvider, map};
 use crate::http::{Class, Deadline};
-use crate::provider::check;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::wait::{Look, Wait};
 
@@ -43,17 +42,10 @@ impl AwsProvider {
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         let ended = wait.until(|| async move {
-            match self.image("create_snapshot", place, id).await {
-                Ok(image) if image.image_state == "available" => Ok(Look::Done(image)),
-                Ok(image) if matches!(image.image_state.as_str(), "failed" | "error" | "invalid") => {
-                    let (state, reason) = (&image.image_state, &image.state_reason);
-                    let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
-                    let code = if reason.code.is_empty() { state } else { &reason.code };
-                    Err(check::failed(NAME, instance_id, code, &message))
-                }
-                Ok(image) => Ok(Look::Pending(image.image_state)),
-                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
+            let read = self.image("create_snapshot", place, id).await;
+            match read.as_ref().ok().and_then(|image| map::failed_image(image, instance_id)) {
+                Some(error) => Err(error),
+                None => Look::of_state(read, |image| &image.image_state, "available"),
             }
         });
         ended.await

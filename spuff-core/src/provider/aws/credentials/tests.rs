@@ -128,6 +128,8 @@ async fn sources_are_asked_in_order() {
             assert!(error.contains(&format!("{name:?}")), "another identity must not step in: {error}");
         }
     }
+    let none = Home::new(&[]);
+    assert!(id(none.env(&keys), Some("default")).await.contains("\"default\""));
     let error = id(files.env(&[keys[0]]), None).await;
     assert!(error.contains("AWS_SECRET_ACCESS_KEY is not"), "{error}");
 }
@@ -339,4 +341,62 @@ async fn a_machine_without_metadata_does_not_hang() {
     assert!(began.elapsed() < Duration::from_secs(10), "a server that never answers is given up");
     assert!(error.to_string().contains("no AWS credentials found") && error.to_string().contains("IMDS"), "{error}");
     assert!(!error.is_retryable());
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_source_writes_its_secrets_to_the_log() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
+    let server = MockServer::start().await;
+    let answer = |text: &str| ResponseTemplate::new(200).set_body_string(text);
+    let session = SESSION.replace("machine-secret", "canary-secret").replace("machine-token", "canary-token");
+    Mock::given(method("PUT")).respond_with(answer("canary-metadata")).expect(1).mount(&server).await;
+    let roles = "/latest/meta-data/iam/security-credentials/";
+    Mock::given(path(roles)).respond_with(answer("my-role")).expect(1).mount(&server).await;
+    Mock::given(method("GET")).respond_with(answer(&session)).expect(2).mount(&server).await;
+    let keys = "aws_access_key_id = AKIABASE\naws_secret_access_key = canary-secret\naws_session_token = canary-token\n";
+    let role = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n";
+    let files = Home::new(&[("config", &format!("[profile base]\n{keys}[profile role]\n{role}")), ("token", "canary-subject")]);
+    let (uri, config, token) = (server.uri(), files.0.join("config"), files.0.join("token"));
+    let (config, token) = (config.display().to_string(), token.display().to_string());
+    let (full, arn) = (format!("{uri}/role"), "arn:aws:iam::123456789012:role/pod");
+    for (pairs, profile) in [
+        (
+            vec![
+                ("AWS_ACCESS_KEY_ID", "AKIAENV"),
+                ("AWS_SECRET_ACCESS_KEY", "canary-secret"),
+                ("AWS_SESSION_TOKEN", "canary-token"),
+            ],
+            None,
+        ),
+        (vec![("AWS_CONFIG_FILE", config.as_str())], Some("base")),
+        (vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", &full), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-bearer")], None),
+        (vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)], None),
+    ] {
+        find(files.env(&pairs), profile, fetch()).await.unwrap();
+    }
+    for (pairs, profile) in [
+        (vec![("AWS_CONFIG_FILE", config.as_str())], Some("role")),
+        (vec![("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", arn)], None),
+    ] {
+        find(files.env(&pairs), profile, Roles::default()).await.unwrap();
+    }
+    let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(written.contains("ECS credential provider"), "reqsign's own lines are among those that are looked at");
+    assert!(!written.contains("canary"), "{}", written.lines().find(|line| line.contains("canary")).unwrap());
 }

@@ -1,4 +1,4 @@
-//! Starts, watches and ends cloud machines: one [`Provider`](provider::Provider) contract over DigitalOcean, Hetzner Cloud
+//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner Cloud
 //! and AWS EC2, and over providers written elsewhere.
 //!
 //! ```no_run
@@ -35,6 +35,10 @@
 //! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A provider's connections belong
 //! to the runtime that opened them.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(all(feature = "aws", feature = "digitalocean", feature = "hetzner")),
+    allow(dead_code, unused_imports, reason = "each room uses its part of the shared floors")
+)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
 
 #[cfg(feature = "blocking")]
@@ -43,10 +47,6 @@ pub mod provider;
 
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod create;
-#[cfg_attr(
-    not(all(feature = "aws", feature = "digitalocean", feature = "hetzner")),
-    allow(dead_code, unused_imports, reason = "each room uses its part")
-)]
 mod http;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod wait;

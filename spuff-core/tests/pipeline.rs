@@ -154,6 +154,17 @@ async fn retry_after_is_kept_or_reported() {
 }
 
 #[tokio::test]
+async fn a_request_says_who_asks() {
+    for cloud in CLOUDS {
+        let server = Server::start(move |_| cloud.instance());
+        cloud.connect(&server.url, timeouts()).get_instance(cloud.id).await.unwrap();
+        let headers = server.asked().remove(0).headers;
+        let agent = concat!("user-agent: spuff/", env!("CARGO_PKG_VERSION"));
+        assert!(headers.contains(agent) && headers.contains("authorization: "), "{}: {headers}", cloud.name);
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     for cloud in CLOUDS {
         let elsewhere = Server::start(move |_| cloud.instance());

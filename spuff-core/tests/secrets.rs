@@ -122,6 +122,10 @@ async fn no_secret_is_ever_shown() {
 
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("TRACE") && logged.contains("sending again"), "the log was not recorded at TRACE");
+    assert!(
+        logged.contains("create_instance{provider=\"aws\" name=\"web-1\"}:request{"),
+        "no span of the verb and of the request"
+    );
     assert!(shown.contains("[redacted]"), "the echo of a secret was not even tried");
     for (what, text) in [("error or Debug", &shown), ("log", &logged)] {
         let leaks: Vec<_> = text.lines().filter(|line| line.contains(CANARY)).take(3).collect();

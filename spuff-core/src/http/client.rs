@@ -22,6 +22,8 @@ use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
 /// The most bytes of a reply that are read: far above the largest page of any cloud.
 const MAX_BODY: usize = 32 * 1024 * 1024;
+/// The most that is set aside on a server's word before anything has come.
+const MAX_RESERVED: usize = 1024 * 1024;
 /// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -165,6 +167,8 @@ impl HttpClient {
 
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
+        let expected =
+            response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(MAX_RESERVED).min(MAX_RESERVED));
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BODY {
@@ -175,20 +179,21 @@ impl HttpClient {
                 );
                 return Err(Failure::Unknown(error));
             }
-            append(&mut body, chunk);
+            append(&mut body, chunk, expected);
         }
         debug!(status, bytes = body.len(), elapsed = ?began.elapsed(), "reply");
         Ok(Reply { status, headers, body: body.freeze() })
     }
 }
 
-/// Most replies come as one chunk: that one is taken over, not copied.
-fn append(body: &mut BytesMut, chunk: Bytes) {
-    match chunk.try_into_mut() {
-        Ok(chunk) if body.is_empty() => *body = chunk,
-        Ok(chunk) => body.extend_from_slice(&chunk),
-        Err(chunk) => body.extend_from_slice(&chunk),
+/// A reply that comes as one chunk is taken over; others are copied once, to a place of the expected size.
+fn append(body: &mut BytesMut, chunk: Bytes, expected: usize) {
+    if body.is_empty() && chunk.len() >= expected {
+        *body = chunk.into();
+        return;
     }
+    body.reserve(expected.saturating_sub(body.len()).max(chunk.len()));
+    body.extend_from_slice(&chunk);
 }
 
 /// `name=value` pairs, percent-encoded with `%20` for a space, as every cloud here reads them.

@@ -43,12 +43,17 @@ where
     let mut items = Vec::new();
     let mut at = Next::Number(1);
     for _ in 0..MAX_PAGES {
-        let page = fetch(at.clone()).await?;
-        let before = items.len();
-        items.extend(page.items.into_iter().filter(|item| seen.insert(key(item))));
+        let mut page = fetch(at.clone()).await?;
+        // Most lists are one page, and one page has no item twice.
+        if page.next.is_none() && items.is_empty() {
+            return Ok(page.items);
+        }
+        page.items.retain(|item| seen.insert(key(item)));
+        let brought = page.items.len();
+        items.append(&mut page.items);
         match page.next {
             None => return Ok(items),
-            Some(Next::Number(_)) if items.len() == before => return Ok(items),
+            Some(Next::Number(_)) if brought == 0 => return Ok(items),
             Some(next) if next == at => return Err(endless(operation)),
             Some(next) => at = next,
         }

@@ -34,6 +34,8 @@ const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
 /// `/v2/account/keys` may be read ten times a minute: names are looked up in a copy this fresh.
 const KEYS_FRESH: Duration = Duration::from_secs(60);
+/// By how much the times that the cloud writes on an action and on its image may be out of order.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// DigitalOcean droplets.
 ///
@@ -176,7 +178,8 @@ impl DigitalOceanProvider {
             let fresh = |image: &Image| !before.contains(&image.id) && image.name == name;
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
             // A droplet makes one snapshot at a time, so the first since the action began is its own.
-            new.retain(|image| image.created_at.zip(started).is_none_or(|(created, started)| created >= started));
+            let since = started.map(|started| started - CLOCKS_APART);
+            new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
             new.sort_by_key(|image| image.created_at);
             Ok(new.into_iter().next().map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))
         })
@@ -227,8 +230,10 @@ impl Provider for DigitalOceanProvider {
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let (tagged, gpus) = tokio::try_join!(self.droplets(("tag_name", map::MANAGED_TAG)), self.droplets(("type", "gpus")))?;
         let mut seen = HashSet::new();
-        let instances = tagged.into_iter().chain(gpus).map(map::instance);
-        Ok(instances.filter(|instance| instance.is_managed() && seen.insert(instance.id.clone())).collect())
+        let mut instances: Vec<_> =
+            tagged.into_iter().chain(gpus).filter(|droplet| seen.insert(droplet.id)).map(map::instance).collect();
+        instances.retain(ProviderInstance::is_managed);
+        Ok(instances)
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]

@@ -1,11 +1,15 @@
 //! What can go wrong, sorted by what the reader should do about it.
 //!
-//! Stands on the ground floor: it knows no cloud and no HTTP client. Every kind has a number that is never reused, so that
+//! Stands on the ground floor: it knows no cloud. Every kind has a number that is never reused, so that
 //! C and Python name the same kinds.
+
+mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
+
+pub use kind::ErrorKind;
 
 /// The result of every verb.
 pub type ProviderResult<T> = Result<T, ProviderError>;
@@ -289,101 +293,6 @@ fn retry_hint(retry_after: &Option<Duration>) -> String {
     }
 }
 
-/// The kinds of [`ProviderError`], with the numbers that C and Python share. A number is never given to another kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(u32)]
-#[allow(missing_docs, reason = "each is described at the variant of ProviderError with its name")]
-pub enum ErrorKind {
-    Authentication = 1,
-    RateLimit = 2,
-    NotFound = 3,
-    QuotaExceeded = 4,
-    InvalidConfig = 5,
-    NotSupported = 6,
-    Timeout = 7,
-    Network = 8,
-    Api = 9,
-    NotImplemented = 10,
-    UnknownProvider = 11,
-    Other = 12,
-    Conflict = 13,
-    Capacity = 14,
-    Unavailable = 15,
-    UnknownOutcome = 16,
-}
-
-impl ErrorKind {
-    /// Every kind, by number.
-    pub const ALL: [Self; 16] = [
-        Self::Authentication,
-        Self::RateLimit,
-        Self::NotFound,
-        Self::QuotaExceeded,
-        Self::InvalidConfig,
-        Self::NotSupported,
-        Self::Timeout,
-        Self::Network,
-        Self::Api,
-        Self::NotImplemented,
-        Self::UnknownProvider,
-        Self::Other,
-        Self::Conflict,
-        Self::Capacity,
-        Self::Unavailable,
-        Self::UnknownOutcome,
-    ];
-
-    /// The number, from 1; 0 means "no error" in C.
-    pub fn number(self) -> u32 {
-        self as u32
-    }
-
-    /// The name in `snake_case`, as bindings show it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Authentication => "authentication",
-            Self::RateLimit => "rate_limit",
-            Self::NotFound => "not_found",
-            Self::QuotaExceeded => "quota_exceeded",
-            Self::InvalidConfig => "invalid_config",
-            Self::NotSupported => "not_supported",
-            Self::Timeout => "timeout",
-            Self::Network => "network",
-            Self::Api => "api",
-            Self::NotImplemented => "not_implemented",
-            Self::UnknownProvider => "unknown_provider",
-            Self::Other => "other",
-            Self::Conflict => "conflict",
-            Self::Capacity => "capacity",
-            Self::Unavailable => "unavailable",
-            Self::UnknownOutcome => "unknown_outcome",
-        }
-    }
-
-    /// What the reader should do, in one sentence.
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::Authentication => "Check the token, its permissions, and that it belongs to this provider and project.",
-            Self::RateLimit => "Wait for `retry_after`, and send fewer requests at once.",
-            Self::NotFound => "Check the id, the project and the region; it may have been deleted.",
-            Self::QuotaExceeded => "Destroy what is not needed, or ask the cloud for a higher limit.",
-            Self::InvalidConfig => "Change the named field.",
-            Self::NotSupported => "Use another provider, or do without.",
-            Self::Timeout => "Look at the resource: the work may still finish; raise the timeout if it does.",
-            Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",
-            Self::Api => "Read the cloud's message; give its support the request id.",
-            Self::NotImplemented => "Build with the feature of that provider.",
-            Self::UnknownProvider => "Use one of the registered names, or register the provider.",
-            Self::Other => "Read the message.",
-            Self::Conflict => "Wait until the resource is free, or use another name.",
-            Self::Capacity => "Try another region or size, or later.",
-            Self::Unavailable => "Wait and repeat the call.",
-            Self::UnknownOutcome => "Look for the machine before creating again: list the instances, or search for the key.",
-        }
-    }
-}
-
 impl ProviderError {
     /// The credentials were refused.
     pub fn auth(provider: impl Into<String>, message: impl Into<String>) -> Self {
@@ -439,8 +348,13 @@ impl ProviderError {
     /// This error with its origin written in, for the kinds that have room for it.
     #[must_use]
     pub fn with_context(mut self, origin: ErrorContext) -> Self {
-        if let Some(context) = self.context_mut() {
-            *context = origin;
+        if let Self::Api { context, .. }
+        | Self::Conflict { context, .. }
+        | Self::Capacity { context, .. }
+        | Self::Unavailable { context, .. }
+        | Self::UnknownOutcome { context, .. } = &mut self
+        {
+            **context = origin;
         }
         self
     }
@@ -492,17 +406,6 @@ impl ProviderError {
 
     /// Where the error comes from, for the kinds that have room for it; the others say it in their message.
     pub fn context(&self) -> Option<&ErrorContext> {
-        match self {
-            Self::Api { context, .. }
-            | Self::Conflict { context, .. }
-            | Self::Capacity { context, .. }
-            | Self::Unavailable { context, .. }
-            | Self::UnknownOutcome { context, .. } => Some(context),
-            _ => None,
-        }
-    }
-
-    fn context_mut(&mut self) -> Option<&mut ErrorContext> {
         match self {
             Self::Api { context, .. }
             | Self::Conflict { context, .. }

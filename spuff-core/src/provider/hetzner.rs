@@ -164,7 +164,9 @@ impl Provider for HetznerProvider {
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let call = Call::get("list_instances", "/servers").query("label_selector", map::MANAGED_SELECTOR);
         let servers = self.list(call, |server: &Server| server.id).await?;
-        Ok(servers.into_iter().map(map::instance).filter(ProviderInstance::is_managed).collect())
+        let mut instances: Vec<_> = servers.into_iter().map(map::instance).collect();
+        instances.retain(ProviderInstance::is_managed);
+        Ok(instances)
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]

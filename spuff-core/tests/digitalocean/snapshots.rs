@@ -1,0 +1,156 @@
+//! Snapshots and keys: what is made in several steps, and listed over several pages.
+
+use serde_json::{Value, json};
+use spuff_core::provider::{Provider, ProviderError};
+use wiremock::matchers::{body_json, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::{provider, refusal, reply};
+
+fn snapshot(id: &str, name: &str, created_at: &str) -> Value {
+    json!({"id": id.parse::<u64>().unwrap(), "name": name, "created_at": created_at, "type": "snapshot", "regions": ["nyc3"],
+           "min_disk_size": 25, "size_gigabytes": 2.3})
+}
+
+/// The replies of a snapshot of droplet 7, up to where it is tagged.
+async fn snapshot_in_progress(server: &MockServer) {
+    let of_droplet = |snapshots: Value| {
+        Mock::given(method("GET"))
+            .and(path("/v2/droplets/7/snapshots"))
+            .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}, "meta": {"total": 2}})))
+    };
+    let old = snapshot("100", "nightly", "2026-01-01T00:00:00Z");
+    of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .and(body_json(json!({"type": "snapshot", "name": "nightly"})))
+        .respond_with(reply(201, json!({"action": {"id": 36, "status": "in-progress", "started_at": "2026-01-05T10:00:00Z"}})))
+        .expect(1)
+        .mount(server)
+        .await;
+    let action = |status: &str| {
+        let body = json!({"action": {"id": 36, "status": status, "resource_id": 7, "region": {"slug": "nyc3"}}});
+        Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, body)).expect(1)
+    };
+    action("in-progress").up_to_n_times(1).mount(server).await;
+    action("completed").mount(server).await;
+    // Listed late: first only the old one of the same name.
+    of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
+    of_droplet(json!([old, snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).expect(1).mount(server).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_is_found_by_its_id_tagged_and_waited_for() {
+    let server = MockServer::start().await;
+    snapshot_in_progress(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .and(body_json(json!({"name": "managed-by:spuff"})))
+        .respond_with(refusal(422, "unprocessable_entity", "Tag name already exists"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags/managed-by:spuff/resources"))
+        .and(body_json(json!({"resources": [{"resource_id": "101", "resource_type": "image"}]})))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let image = |status: &str| {
+        let body = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": status, "created_at": "2026-01-05T10:00:02Z"}});
+        Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, body)).expect(1)
+    };
+    image("pending").up_to_n_times(1).mount(&server).await;
+    image("available").mount(&server).await;
+
+    let snapshot = provider(&server).create_snapshot("7", "nightly").await.unwrap();
+    assert_eq!((snapshot.id.as_str(), snapshot.name.as_str()), ("101", "nightly"));
+    assert_eq!(snapshot.created_at.unwrap().to_rfc3339(), "2026-01-05T10:00:02+00:00");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_tagged_is_named() {
+    let server = MockServer::start().await;
+    snapshot_in_progress(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .respond_with(refusal(403, "forbidden", "missing scope tag:create"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err().to_string();
+    assert!(error.contains("101") && error.contains("tag:create"), "{error}");
+}
+
+#[tokio::test]
+async fn a_snapshot_action_that_errors_ends_the_wait() {
+    let server = MockServer::start().await;
+    let none = json!({"snapshots": [], "links": {}});
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7/snapshots"))
+        .respond_with(reply(200, none))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let started = json!({"action": {"id": 36, "status": "in-progress"}});
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(201, started))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let errored = json!({"action": {"id": 36, "status": "errored"}});
+    Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, errored)).expect(1).mount(&server).await;
+    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err();
+    assert!(matches!(error, ProviderError::Api { .. }) && error.to_string().contains("instance 7"), "{error}");
+}
+
+#[tokio::test]
+async fn snapshots_are_listed_over_three_pages_by_tag() {
+    let server = MockServer::start().await;
+    let image = |id: u64, kind: &str, status: &str, tags: Value| json!({"id": id, "name": "s", "type": kind, "status": status, "tags": tags, "created_at": "2026-01-05T10:00:00Z"});
+    let ours = || json!(["managed-by:spuff"]);
+    let pages = [
+        json!({"images": [image(1, "snapshot", "available", ours()), image(2, "custom", "available", ours())], "links": {"pages": {"next": "x"}}}),
+        json!({"images": [image(3, "snapshot", "deleted", ours()), image(4, "snapshot", "available", json!([]))], "links": {"pages": {"next": "x"}}}),
+        json!({"images": [image(5, "snapshot", "pending", ours()), image(6, "snapshot", "available", Value::Null)], "links": {}}),
+    ];
+    for (number, page) in pages.into_iter().enumerate() {
+        Mock::given(method("GET"))
+            .and(path("/v2/images"))
+            .and(query_param("tag_name", "managed-by:spuff"))
+            .and(query_param("page", (number + 1).to_string()))
+            .respond_with(reply(200, page))
+            .expect(1)
+            .mount(&server)
+            .await;
+    }
+    let ids: Vec<_> = provider(&server).list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!(ids, ["1", "5"]);
+}
+
+#[tokio::test]
+async fn delete_snapshot_and_keys() {
+    let server = MockServer::start().await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/snapshots/101"))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let page = |number: &str, id: u64, links: Value| {
+        let body = json!({"ssh_keys": [{"id": id, "name": "k"}], "links": links});
+        Mock::given(method("GET"))
+            .and(path("/v2/account/keys"))
+            .and(query_param("page", number))
+            .respond_with(reply(200, body))
+            .expect(1)
+    };
+    page("1", 1, json!({"pages": {"next": "x"}})).mount(&server).await;
+    page("2", 2, json!({"pages": {"next": "x"}})).mount(&server).await;
+    page("3", 3, json!({"pages": {}})).mount(&server).await;
+    let provider = provider(&server);
+    provider.delete_snapshot("101").await.unwrap();
+    assert_eq!(provider.get_ssh_keys().await.unwrap(), ["1", "2", "3"]);
+}

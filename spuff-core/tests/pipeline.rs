@@ -92,6 +92,7 @@ async fn a_create_that_cannot_connect_is_a_network_error() {
         let provider = cloud.connect(&format!("http://{free}"), timeouts());
         let error = provider.create_instance(&cloud.request()).await.unwrap_err();
         assert!(matches!(error, ProviderError::Network(_)) && error.is_retryable(), "{}: {error:?}", cloud.name);
+        assert!(error.to_string().contains("cannot connect to 127.0.0.1"), "{}: {error}", cloud.name);
     }
 }
 

@@ -153,7 +153,9 @@ impl HttpClient {
         let failed = |error: reqwest::Error| {
             debug!(elapsed = ?began.elapsed(), "no reply");
             if error.is_connect() || error.is_builder() {
-                Failure::NotSent(ProviderError::Network(NetworkError::new("cannot connect", error.without_url())))
+                let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the endpoint").to_string();
+                let message = format!("cannot connect to {host}");
+                Failure::NotSent(ProviderError::Network(NetworkError::new(message, error.without_url())))
             } else if error.is_timeout() {
                 Failure::Unknown(ProviderError::timeout(call.operation, began.elapsed()))
             } else {

@@ -19,7 +19,7 @@ async fn snapshot_in_progress(server: &MockServer) {
             .and(path("/v2/droplets/7/snapshots"))
             .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}, "meta": {"total": 2}})))
     };
-    let old = snapshot("100", "nightly", "2026-01-01T00:00:00Z");
+    let old = snapshot("100", "nightly", "2026-01-05T09:59:58Z");
     of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
     Mock::given(method("POST"))
         .and(path("/v2/droplets/7/actions"))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::clouds::CLOUDS;
-use support::raw::{Answer, Asked, Server};
+use support::raw::{Asked, Server};
 
 /// The example, pointed at a server; `cargo test` has built it beside this program.
 fn start(server: &Server) -> Child {

@@ -1,7 +1,6 @@
 # What the test scripts share. To be sourced from the repository's root.
 
 target=${CARGO_TARGET_DIR:-target}
-venv=$target/test-env
 
 # Installs Debian packages where that is possible, and says what is missing where it is not.
 need_packages() {
@@ -13,14 +12,20 @@ need_packages() {
   fi
 }
 
-# A Python with moto, kept below the build folder.
-test_python() {
-  if ! cmp -s tests/moto/requirements.txt "$venv/requirements.txt"; then
+# A Python with the packages of a requirements file, kept below the build folder under a name.
+python_with() {
+  local venv=$target/$1-env requirements=$2
+  if ! cmp -s "$requirements" "$venv/requirements.txt"; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed" >&2; return 1; }
     rm -rf "$venv"
     python3 -m venv "$venv" 2>/dev/null || { need_packages python3-venv && python3 -m venv "$venv"; } || return 1
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/moto/requirements.txt || return 1
-    cp tests/moto/requirements.txt "$venv/requirements.txt"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" || return 1
+    cp "$requirements" "$venv/requirements.txt"
   fi
   echo "$(cd "$venv/bin" && pwd)/python"
+}
+
+# A Python with moto.
+test_python() {
+  python_with test tests/moto/requirements.txt
 }

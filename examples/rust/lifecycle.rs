@@ -1,9 +1,11 @@
 //! The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
 //!
 //! ```sh
+//! cargo run -p spuff-core --example lifecycle
 //! HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner
 //! ```
-//! It starts real machines at the provider that it is pointed at, and ends them: also after a failure, and after Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, and
+//! ends them: also after a failure, and after Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -17,15 +19,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use spuff_core::provider::{
     ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance, ProviderRegistry, ProviderTimeouts,
 };
+use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 
 /// Runs the whole life of a machine at a provider, and cleans up.
 #[derive(Parser)]
 struct Options {
-    /// digitalocean, hetzner or aws
+    /// digitalocean, hetzner or aws: a real one; a simulated one by default
     #[arg(long)]
-    provider: String,
+    provider: Option<String>,
     /// The API's base URL, in place of the provider's own
-    #[arg(long)]
+    #[arg(long, requires = "provider")]
     endpoint: Option<String>,
     /// Region or location; a common one by default
     #[arg(long)]
@@ -60,15 +63,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), ProviderError> {
-    let mut config = ProviderConfig::default().with_timeouts(ProviderTimeouts {
-        instance_ready: Duration::from_secs(options.ready_timeout),
-        ..ProviderTimeouts::default()
-    });
-    config.endpoint = options.endpoint;
+    let timeouts = ProviderTimeouts { instance_ready: Duration::from_secs(options.ready_timeout), ..ProviderTimeouts::default() };
     let registry = ProviderRegistry::with_defaults();
-    let config = registry.config_from_env(&options.provider, config)?;
+    let (config, cloud) = match &options.provider {
+        Some(provider) => {
+            let mut config = ProviderConfig::default().with_timeouts(timeouts);
+            config.endpoint = options.endpoint;
+            (registry.config_from_env(provider, config)?, None)
+        }
+        None => {
+            let cloud = simulate()?;
+            let timeouts = ProviderTimeouts { poll_interval: Duration::from_secs(5).div_f64(SPEED), ..timeouts };
+            (cloud.config(SIMULATED).with_timeouts(timeouts), Some(cloud))
+        }
+    };
     let region = options.region.or_else(|| config.region.clone());
-    let provider = registry.connect(&options.provider, config)?;
+    let provider = registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?;
 
     let (usual_region, usual_size) = match provider.name() {
         "digitalocean" => ("nyc3", "s-1vcpu-1gb"),
@@ -90,7 +100,22 @@ async fn run(options: Options) -> Result<(), ProviderError> {
     }
     let ended = life.end().await;
     println!("done in {:.1} s", life.began.elapsed().as_secs_f64());
+    if let Some(cloud) = cloud {
+        print!("\na real one would have charged about:\n{}", cloud.bill());
+    }
     lived.and(ended)
+}
+
+/// The cloud that there is without an account, and how many times as fast its time goes.
+const SIMULATED: &str = "hetzner";
+const SPEED: f64 = 30.0;
+
+fn simulate() -> Result<Cloud, ProviderError> {
+    println!("no --provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and");
+    println!("nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:");
+    println!("  HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner\n");
+    let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
+    started.map_err(|error| ProviderError::Other { message: format!("the simulated cloud cannot start: {error}") })
 }
 
 /// What exists because of this run.

@@ -18,6 +18,8 @@
 //!
 //! | floor | module | holds |
 //! | --- | --- | --- |
+//! | clouds | `simulator` | the clouds on the loopback interface, with faults |
+//! | judge | `conformance` | whether a provider keeps the contract |
 //! | facade | `blocking` | the verbs without `async` |
 //! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
 //! | shared | `wait`, `create` | the one wait loop; creates that are sent once |
@@ -26,6 +28,7 @@
 //!
 //! # Features
 //! `digitalocean`, `hetzner` and `aws` (all on by default) are the providers; `blocking` is the facade without `async`.
+//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests.
 //!
 //! # Cancellation
 //! A future may be dropped at any time. Nothing that only reads is lost; a create, destroy or snapshot whose request has
@@ -43,7 +46,11 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod provider;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod create;

@@ -127,6 +127,22 @@ impl AwsProvider {
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
     }
 
+    /// A machine by its id, which shows a new one earlier than the filter does.
+    async fn read(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+        let query = Query::new("DescribeInstances").with("InstanceId.1", id);
+        let call = place.ec2(operation, Class::Safe, &query).about("instance", id);
+        let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
+        Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
+    }
+
+    /// A machine by the filter, and where that does not show it, by its id.
+    async fn seen_or_read(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+        match self.seen(operation, place, id).await? {
+            None => self.read(operation, place, id).await,
+            seen => Ok(seen),
+        }
+    }
+
     /// Whether a delete was taken, with the reply read: a proxy's page is not one.
     async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
         let sent = self.http.send(call).await;
@@ -203,10 +219,7 @@ impl Provider for AwsProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         map::check_id("id", id, "i-")?;
         let place = self.places.of(id)?;
-        let query = Query::new("DescribeInstances").with("InstanceId.1", id);
-        let call = place.ec2("get_instance", Class::Safe, &query).about("instance", id);
-        let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
-        let found = reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id);
+        let found = self.read("get_instance", &place, id).await?;
         Ok(found.filter(|instance| instance.instance_state.name != "terminated").map(|found| map::instance(found, &place.region)))
     }
 
@@ -232,7 +245,7 @@ impl Provider for AwsProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
-            match self.seen("wait_ready", place, id).await {
+            match self.seen_or_read("wait_ready", place, id).await {
                 Ok(Some(instance)) if map::is_ending(&instance) => Err(map::failed_launch(&instance)),
                 Ok(Some(instance)) => Look::of_instance(Ok(map::instance(instance, &place.region)), NAME),
                 Ok(None) => Ok(Look::Absent),

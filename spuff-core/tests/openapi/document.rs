@@ -154,6 +154,17 @@ impl Document {
         }
     }
 
+    /// What a reply with this status has to be like: `None` where it has no body.
+    #[cfg(feature = "simulator")]
+    pub(super) fn reply(&self, operation: &Operation<'_>, status: u16) -> Option<Validator> {
+        let replies = &operation.node["responses"];
+        let class = format!("{}XX", status / 100);
+        let reply = [status.to_string().as_str(), &class, "default"].into_iter().find_map(|key| replies.get(key));
+        let reply = reply.unwrap_or_else(|| panic!("{} has no reply {status}", operation.id));
+        let media = resolve(&self.0, reply).get("content")?.get("application/json")?;
+        Some(validator(&self.0, &media["schema"], Direction::Reply))
+    }
+
     /// The reply with the lowest status that is a success.
     pub(super) fn success(&self, operation: &Operation<'_>) -> Success {
         let replies = operation.node["responses"].as_object().unwrap();

@@ -19,3 +19,5 @@ mod example;
 #[cfg(feature = "hetzner")]
 mod hetzner;
 mod schema;
+#[cfg(all(feature = "digitalocean", feature = "simulator"))]
+mod simulated_digitalocean;

@@ -1,0 +1,30 @@
+//! A lost reply, tried out on a simulated cloud: what the caller is told, and what the cloud knows.
+//!
+//! ```sh
+//! cargo run -p spuff-core --example in_a_box
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::error::Error;
+
+use spuff_core::provider::InstanceRequest;
+use spuff_core::simulator::{Clock, Fault, Options, Route};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let cloud = Options::default().with_clock(Clock::Fast(60.0)).start()?;
+    cloud.inject(Fault::ReplyLost.once("hetzner", Route::CreateInstance));
+    let provider = cloud.provider("hetzner")?;
+    match provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await {
+        Ok(machine) => println!("made {}", machine.id),
+        Err(error) => println!("error: {error}\n       {}", error.advice()),
+    }
+
+    // The cloud knows what the client does not: a machine exists, and costs money.
+    println!("{}", cloud.bill());
+    for machine in cloud.leaks() {
+        println!("left behind: {machine}");
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The three clouds on the loopback interface, for programs in any language.
+//!
+//! ```sh
+//! cargo run -p spuff-core --example simulator --features simulator -- --port 8000 --speed 60
+//! ```
+//! It prints the environment variables that point the clouds' own tools at it, and runs until Ctrl-C or the end of its
+//! standard input. With a command after `--` it runs that command with these variables instead, and ends with it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
+use std::io::Read;
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+use spuff_core::simulator::{Clock, Cloud, Options};
+
+/// Serves simulated clouds on the loopback interface: DigitalOcean, Hetzner Cloud and EC2.
+#[derive(Parser)]
+struct Arguments {
+    /// Port; a free one by default
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// How many times as fast as real time the clouds' time goes
+    #[arg(long, default_value_t = 1.0, conflicts_with = "manual")]
+    speed: f64,
+    /// The clouds' time stands still until it is moved by POST /simulator/clock
+    #[arg(long)]
+    manual: bool,
+    /// Where all chance comes from
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Throttle as the real clouds do
+    #[arg(long)]
+    rate_limits: bool,
+    /// A command to run with the variables set; the simulator ends with it
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let clock = if arguments.manual { Clock::Manual } else { Clock::Fast(arguments.speed) };
+    let options = Options::default()
+        .with_port(arguments.port)
+        .with_clock(clock)
+        .with_seed(arguments.seed)
+        .with_rate_limits(arguments.rate_limits);
+    match options.start().and_then(|cloud| run(&cloud, &arguments.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cloud: &Cloud, command: &[String]) -> std::io::Result<ExitCode> {
+    let control = ("SPUFF_SIMULATOR", format!("http://{}/simulator", cloud.address()));
+    let environment: Vec<_> = cloud.environment().into_iter().chain([control]).collect();
+    let Some((program, arguments)) = command.split_first() else {
+        for (name, value) in &environment {
+            println!("export {name}={value}");
+        }
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let status = Command::new(program).args(arguments).envs(environment).status()?;
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}

@@ -1,0 +1,123 @@
+//! Checks of what is asked for: what is refused, and what is taken.
+//!
+//! Stands on the trial.
+
+use super::rule::{self, Tried, not_applicable};
+use super::trial::Trial;
+use crate::provider::{InstanceRequest, ProviderError};
+
+const UNKNOWN_SIZE: &str = "no-such-size";
+/// Non-ASCII, so that counting characters and counting bytes differ.
+const USER_DATA: &str = "#cloud-config\n# Grüße, 世界 🌍\nruncmd: []\n";
+/// A limit that is larger is tried out up to here.
+const LARGE: usize = 256 * 1024;
+/// What is surely too much, unless the described limit is of this order.
+const TOO_MUCH: usize = 4 * 1024 * 1024;
+
+pub(super) async fn empty_fields_are_refused(trial: Trial) -> Tried {
+    let nameless = InstanceRequest { name: String::new(), ..trial.request() };
+    let sizeless = InstanceRequest { size: String::new(), ..trial.request() };
+    let has_to_be_given = !trial.subject.request.size.is_empty() && !trial.subject.default_size;
+    for (field, request) in [("name", Some(nameless)), ("size", Some(sizeless).filter(|_| has_to_be_given))] {
+        if let Some(request) = request {
+            let error = trial.refused(request, &format!("with an empty {field}")).await?;
+            names(&error, field, &format!("an empty {field}"))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn region_may_be_left_to_the_provider(trial: Trial) -> Tried {
+    if trial.subject.request.region.is_empty() {
+        return Err(not_applicable("the provider has no regions"));
+    }
+    match trial.try_create(&InstanceRequest { region: String::new(), ..trial.request() }).await? {
+        Ok(_) => Ok(()),
+        Err(ProviderError::InvalidConfig { field, .. }) if field == "region" => Ok(()),
+        Err(error) => Err(rule::REGION.broken(format!("it failed with {}: {error}", error.kind().name()))),
+    }
+}
+
+pub(super) async fn unknown_size_is_refused(trial: Trial) -> Tried {
+    if trial.subject.request.size.is_empty() {
+        return Err(not_applicable("the provider has no sizes"));
+    }
+    let request = InstanceRequest { size: UNKNOWN_SIZE.to_string(), ..trial.request() };
+    let error = trial.refused(request, &format!("with the size {UNKNOWN_SIZE:?}")).await?;
+    let certain = !error.is_retryable() && !matches!(error, ProviderError::UnknownOutcome { .. });
+    rule::FINAL.holds(certain, || format!("the size {UNKNOWN_SIZE:?} gave {}: {error}", error.kind().name()))
+}
+
+pub(super) async fn user_data_is_taken_up_to_its_limit(trial: Trial) -> Tried {
+    let limit = trial.subject.capabilities.max_user_data.min(LARGE);
+    if limit < USER_DATA.len() {
+        return Err(not_applicable("the provider describes no user_data"));
+    }
+    let text = format!("{USER_DATA}{}", "#".repeat(limit - USER_DATA.len()));
+    let created = trial.try_create(&trial.request().with_user_data(text)).await?;
+    created.map_err(|error| rule::USER_DATA.broken(format!("{limit} bytes, some not ASCII, failed: {error}"))).map(drop)
+}
+
+pub(super) async fn user_data_beyond_its_limit_is_refused(trial: Trial) -> Tried {
+    let limit = trial.subject.capabilities.max_user_data;
+    if limit == 0 || limit > TOO_MUCH {
+        return Err(not_applicable("the provider describes no limit of user_data that can be tried out"));
+    }
+    let bytes = TOO_MUCH.max(limit.saturating_mul(4));
+    // Random, since a provider may compress what it sends.
+    let mut random = fastrand::Rng::new();
+    let text: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
+    let error = trial.refused(trial.request().with_user_data(text), &format!("with {bytes} bytes of user_data")).await?;
+    names(&error, "user_data", &format!("{bytes} bytes of user_data"))
+}
+
+pub(super) async fn ssh_keys_can_be_used(trial: Trial) -> Tried {
+    let keys = trial.call("get_ssh_keys", trial.provider.get_ssh_keys()).await?;
+    let keys = keys.map_err(|error| rule::SSH_KEYS.broken(format!("it failed: {error}")))?;
+    let Some(key) = keys.first() else {
+        return Err(not_applicable(match trial.subject.capabilities.ssh_keys {
+            true => "the account has no SSH key; add one to have this checked",
+            false => "the provider does not read SSH keys",
+        }));
+    };
+    let created = trial.try_create(&trial.request().with_ssh_key(key)).await?;
+    created.map_err(|error| rule::SSH_KEYS.broken(format!("{key:?}, which it returned, was refused: {error}"))).map(drop)
+}
+
+pub(super) async fn idempotency_key_stands_for_one_machine(trial: Trial) -> Tried {
+    if !trial.subject.idempotent {
+        return Err(not_applicable("the provider does not declare it"));
+    }
+    let request = trial.request().with_idempotency_key(trial.name());
+    let id = trial.create(&request).await?.id;
+    trial.found(&id).await?;
+    let again = trial.create(&request).await?.id;
+    rule::IDEMPOTENCY.holds(id == again, || format!("the same key made {id}, then {again}"))
+}
+
+/// Errors of verbs that make nothing; a refusal is looked at by `names`.
+pub(super) async fn errors_tell_what_is_wrong(trial: Trial) -> Tried {
+    let absent = &trial.subject.absent_id;
+    let missed = trial.call("wait_ready", trial.provider.wait_ready(absent)).await?.err();
+    let not_taken = trial.try_create_snapshot(absent, &trial.name()).await?.err();
+    for error in [missed, not_taken].into_iter().flatten() {
+        let tells = match &error {
+            ProviderError::NotFound { resource_type, id } => !resource_type.is_empty() && id == absent,
+            ProviderError::InvalidConfig { field, message } => !field.is_empty() && !message.is_empty(),
+            ProviderError::NotSupported { feature } => !feature.is_empty(),
+            ProviderError::Timeout { operation, .. } => !operation.is_empty(),
+            ProviderError::Api { message, .. } | ProviderError::Other { message } => !message.is_empty(),
+            _ => true,
+        };
+        rule::ERRORS.holds(tells && !error.to_string().trim().is_empty(), || format!("asked for {absent:?}: {error:?}"))?;
+    }
+    Ok(())
+}
+
+fn names(error: &ProviderError, expected: &str, what: &str) -> Tried {
+    let ProviderError::InvalidConfig { field, message } = error else {
+        return Err(rule::REFUSED.broken(format!("{what} gave {}: {error}", error.kind().name())));
+    };
+    rule::REFUSED.holds(field == expected, || format!("{what} was said to be an invalid {field:?}: {message}"))?;
+    rule::ERRORS.holds(!message.trim().is_empty(), || format!("{what} was refused without a word"))
+}

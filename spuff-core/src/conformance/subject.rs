@@ -1,0 +1,157 @@
+//! What the suite is told about a provider: how to make it, what to ask it for, and what it says of itself.
+//!
+//! Stands on the contract.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::provider::{
+    Capabilities, InstanceRequest, Provider, ProviderConfig, ProviderRegistry, ProviderResult, ProviderTimeouts,
+};
+
+type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync;
+
+/// A provider as the suite meets it. Cloning it is cheap.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use spuff_core::conformance::Subject;
+/// use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderRegistry};
+///
+/// # fn example() -> Result<(), spuff_core::provider::ProviderError> {
+/// let registry = ProviderRegistry::with_defaults();
+/// let request = InstanceRequest::new("", "fsn1", "cx22");
+/// let subject = Subject::registered(&registry, "hetzner", ProviderConfig::new("token"), request, "999999999")?
+///     .with_settling(Duration::from_secs(30));
+/// # drop(subject);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Subject {
+    make: Arc<Make>,
+    pub(super) request: InstanceRequest,
+    pub(super) absent_id: String,
+    pub(super) absent_snapshot_id: String,
+    pub(super) timeouts: ProviderTimeouts,
+    pub(super) settling: Duration,
+    pub(super) capabilities: Capabilities,
+    pub(super) default_size: bool,
+    pub(super) idempotent: bool,
+    pub(super) at_once: usize,
+}
+
+impl Subject {
+    /// A provider that `make` makes, all with the same machines behind them.
+    ///
+    /// `request` is what every machine of the suite is asked for with: a region, size and image that the provider takes.
+    /// An empty region or size says that the provider has none. The name is replaced. `absent_id` is an id as the
+    /// provider writes them, of nothing that exists.
+    pub fn new(
+        make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
+        request: InstanceRequest,
+        absent_id: impl Into<String>,
+    ) -> Self {
+        let absent_id = absent_id.into();
+        Self {
+            make: Arc::new(make),
+            request,
+            absent_snapshot_id: absent_id.clone(),
+            absent_id,
+            timeouts: ProviderTimeouts::default(),
+            settling: Duration::from_secs(120),
+            capabilities: Capabilities::default(),
+            default_size: false,
+            idempotent: false,
+            at_once: 8,
+        }
+    }
+
+    /// A provider of a registry, with the timeouts of `config` and the capabilities that its factory describes.
+    ///
+    /// # Errors
+    /// [`ProviderError::UnknownProvider`](crate::ProviderError::UnknownProvider) with the registered names.
+    pub fn registered(
+        registry: &ProviderRegistry,
+        name: &str,
+        config: ProviderConfig,
+        request: InstanceRequest,
+        absent_id: impl Into<String>,
+    ) -> ProviderResult<Self> {
+        let capabilities = registry.describe(name)?.capabilities;
+        let (registry, name, timeouts) = (registry.clone(), name.to_string(), config.timeouts);
+        let make = move |timeouts| registry.connect(&name, config.clone().with_timeouts(timeouts));
+        Ok(Self::new(make, request, absent_id).with_capabilities(capabilities).with_timeouts(timeouts))
+    }
+
+    /// Sets an id of no snapshot, where it is written in another way than that of a machine.
+    #[must_use]
+    pub fn with_absent_snapshot_id(mut self, id: impl Into<String>) -> Self {
+        self.absent_snapshot_id = id.into();
+        self
+    }
+
+    /// Sets the timeouts that providers are made with.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: ProviderTimeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets how long the cloud's reads may lag behind its writes. 120 s; a provider that conforms never needs all of it.
+    #[must_use]
+    pub fn with_settling(mut self, settling: Duration) -> Self {
+        self.settling = settling;
+        self
+    }
+
+    /// Sets what the provider can do, as its factory describes it.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// The provider has a size for requests that name none.
+    #[must_use]
+    pub fn with_default_size(mut self) -> Self {
+        self.default_size = true;
+        self
+    }
+
+    /// Creates with the same `idempotency_key` make one machine, and all return it.
+    #[must_use]
+    pub fn with_idempotency(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Sets how many machines are asked for at once. 8; at least 2 are.
+    #[must_use]
+    pub fn with_machines_at_once(mut self, machines: usize) -> Self {
+        self.at_once = machines.max(2);
+        self
+    }
+
+    pub(super) fn make(&self, timeouts: ProviderTimeouts) -> ProviderResult<Arc<dyn Provider>> {
+        (self.make)(timeouts).map(Arc::from)
+    }
+
+    /// Longer than all deadlines that a verb may have to keep: only a verb that hangs takes this long.
+    pub(super) fn patience(&self) -> Duration {
+        let ProviderTimeouts { instance_ready, action_complete, http_request, .. } = self.timeouts;
+        [instance_ready, action_complete, http_request, http_request].into_iter().fold(Duration::ZERO, Duration::saturating_add)
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject")
+            .field("request", &self.request)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! One check at work: a provider of its own, names that nobody else has, and a list of what was made.
+//!
+//! Stands on the contract. Every verb goes through `call`, so that one that hangs ends its check only; everything
+//! made is noted at once, so that it is destroyed however the check ends.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::rule::{self, Tried};
+use super::subject::Subject;
+use crate::provider::{InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot};
+
+/// Marks what a run asks for under a name that cannot be told apart.
+const RUN_LABEL: &str = "spuff-conformance";
+
+/// What the checks of a run share.
+#[derive(Default)]
+pub(super) struct Run {
+    /// Begins every name of this run.
+    id: String,
+    names: AtomicUsize,
+    machines: Ids,
+    snapshots: Ids,
+    /// Machines and snapshots that were there before, and must not be destroyed whatever a verb returns.
+    strangers: Ids,
+}
+
+impl Run {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { id: format!("spuff-check-{:010x}", fastrand::u64(..1 << 40)), ..Self::default() })
+    }
+
+    fn made(&self, instance: &ProviderInstance) -> bool {
+        instance.name.starts_with(&self.id)
+            || instance.labels.get(RUN_LABEL).is_some_and(|run| *run == self.id)
+            || self.machines.has(&instance.id)
+    }
+
+    fn made_snapshot(&self, snapshot: &Snapshot) -> bool {
+        snapshot.name.starts_with(&self.id) || self.snapshots.has(&snapshot.id)
+    }
+}
+
+/// Ids, as they become known.
+#[derive(Default)]
+pub(super) struct Ids(Mutex<Vec<String>>);
+
+impl Ids {
+    pub(super) fn all(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, id: &str) {
+        self.strike(id);
+        self.lock().push(id.to_string());
+    }
+
+    fn strike(&self, id: &str) {
+        self.lock().retain(|known| known != id);
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.lock().iter().any(|known| known == id)
+    }
+}
+
+/// What a check has made and not destroyed yet.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) machines: Ids,
+    pub(super) snapshots: Ids,
+}
+
+/// One check at work.
+#[derive(Clone)]
+pub(super) struct Trial {
+    pub(super) subject: Subject,
+    pub(super) provider: Arc<dyn Provider>,
+    run: Arc<Run>,
+    pub(super) ledger: Arc<Ledger>,
+}
+
+impl Trial {
+    pub(super) fn new(subject: &Subject, run: &Arc<Run>) -> Tried<Self> {
+        let made = subject.make(subject.timeouts);
+        let provider = made.map_err(|error| rule::IS_MADE.broken(error.to_string()))?;
+        Ok(Self { subject: subject.clone(), provider, run: run.clone(), ledger: Arc::default() })
+    }
+
+    /// Notes what is there before the run. Where the provider cannot tell, the checks will show it.
+    pub(super) async fn note_strangers(&self) -> Tried {
+        self.list().await?.iter().for_each(|instance| self.run.strangers.add(&instance.id));
+        if self.provider.supports_snapshots() {
+            self.snapshots().await?.iter().for_each(|snapshot| self.run.strangers.add(&snapshot.id));
+        }
+        Ok(())
+    }
+
+    /// Ends the check at an id of something that was there before.
+    fn is_new(&self, id: &str) -> Tried {
+        rule::IDS.holds(!self.run.strangers.has(id), || format!("what was just made has the id {id}, which was there before"))
+    }
+
+    /// The same trial through a provider with other timeouts.
+    pub(super) fn with_timeouts(&self, timeouts: ProviderTimeouts) -> Tried<Self> {
+        let provider = self.subject.make(timeouts).map_err(|error| rule::IS_MADE.broken(error.to_string()))?;
+        Ok(Self { provider, ..self.clone() })
+    }
+
+    /// A name that nobody else has, and that every cloud takes.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.run.id, self.run.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The subject's request under a fresh name.
+    pub(super) fn request(&self) -> InstanceRequest {
+        InstanceRequest { name: self.name(), ..self.subject.request.clone() }
+    }
+
+    /// One call of a verb.
+    pub(super) async fn call<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<ProviderResult<T>> {
+        let patience = self.subject.patience();
+        let hangs = |_| rule::RETURNS.broken(format!("{verb} had not returned after {:.0} s", patience.as_secs_f64()));
+        timeout(patience, call).await.map_err(hangs)
+    }
+
+    async fn must<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<T> {
+        self.call(verb, call).await?.map_err(|error| rule::WORKS.broken(told(verb, &error)))
+    }
+
+    /// A create that may be refused.
+    pub(super) async fn try_create(&self, request: &InstanceRequest) -> Tried<ProviderResult<ProviderInstance>> {
+        let created = self.call("create_instance", self.provider.create_instance(request)).await?;
+        let id = match &created {
+            Ok(instance) => Some(&instance.id),
+            Err(error) => error.context().and_then(|context| context.instance_id.as_ref()),
+        };
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.is_new(id)?;
+            self.ledger.machines.add(id);
+            self.run.machines.add(id);
+        }
+        Ok(created)
+    }
+
+    pub(super) async fn create(&self, request: &InstanceRequest) -> Tried<ProviderInstance> {
+        let created = self.try_create(request).await?;
+        let instance = created.map_err(|error| rule::WORKS.broken(told("create_instance", &error)))?;
+        rule::CREATE.holds(!instance.id.is_empty(), || "the id is empty".to_string())?;
+        Ok(instance)
+    }
+
+    pub(super) async fn get(&self, id: &str) -> Tried<Option<ProviderInstance>> {
+        self.must("get_instance", self.provider.get_instance(id)).await
+    }
+
+    pub(super) async fn list(&self) -> Tried<Vec<ProviderInstance>> {
+        self.must("list_instances", self.provider.list_instances()).await
+    }
+
+    pub(super) async fn wait_ready(&self, id: &str) -> Tried<ProviderInstance> {
+        self.must("wait_ready", self.provider.wait_ready(id)).await
+    }
+
+    pub(super) async fn destroy(&self, id: &str) -> Tried {
+        self.must("destroy_instance", self.provider.destroy_instance(id)).await?;
+        self.ledger.machines.strike(id);
+        Ok(())
+    }
+
+    /// A snapshot that may be refused.
+    pub(super) async fn try_create_snapshot(&self, instance_id: &str, name: &str) -> Tried<ProviderResult<Snapshot>> {
+        let created = self.call("create_snapshot", self.provider.create_snapshot(instance_id, name)).await?;
+        if let Some(id) = created.as_ref().ok().map(|snapshot| &snapshot.id).filter(|id| !id.is_empty()) {
+            self.is_new(id)?;
+            self.ledger.snapshots.add(id);
+            self.run.snapshots.add(id);
+        }
+        Ok(created)
+    }
+
+    /// A snapshot, and the name it was given.
+    pub(super) async fn create_snapshot(&self, instance_id: &str) -> Tried<(Snapshot, String)> {
+        let name = self.name();
+        let created = self.try_create_snapshot(instance_id, &name).await?;
+        let snapshot = created.map_err(|error| rule::WORKS.broken(told("create_snapshot", &error)))?;
+        rule::SNAPSHOT.holds(!snapshot.id.is_empty(), || "the id is empty".to_string())?;
+        Ok((snapshot, name))
+    }
+
+    pub(super) async fn snapshots(&self) -> Tried<Vec<Snapshot>> {
+        self.must("list_snapshots", self.provider.list_snapshots()).await
+    }
+
+    pub(super) async fn delete_snapshot(&self, id: &str) -> Tried {
+        self.must("delete_snapshot", self.provider.delete_snapshot(id)).await?;
+        self.ledger.snapshots.strike(id);
+        Ok(())
+    }
+
+    /// The pause between two looks.
+    pub(super) async fn pause(&self) {
+        sleep(self.subject.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL)).await;
+    }
+
+    /// Looks until what is seen is `settled`, for as long as the cloud may lag; returns what was seen last.
+    pub(super) async fn settle<T, F>(&self, mut look: impl FnMut() -> F, settled: impl Fn(&T) -> bool) -> Tried<T>
+    where
+        F: Future<Output = Tried<T>>,
+    {
+        let began = Instant::now();
+        loop {
+            let seen = look().await?;
+            if settled(&seen) || began.elapsed() >= self.subject.settling {
+                return Ok(seen);
+            }
+            self.pause().await;
+        }
+    }
+
+    /// The machine as `get_instance` shows it, once the cloud's reads have caught up.
+    pub(super) async fn found(&self, id: &str) -> Tried<ProviderInstance> {
+        let found = self.settle(|| self.get(id), Option::is_some).await?;
+        found.ok_or_else(|| rule::GET.broken(format!("it says that {id} does not exist, but it was just made")))
+    }
+
+    /// The machine as `list_instances` shows it, once that is as it should be or the cloud has had time to catch up.
+    pub(super) async fn listed(&self, id: &str, settled: impl Fn(&ProviderInstance) -> bool) -> Tried<ProviderInstance> {
+        let is_it = |instance: &&ProviderInstance| instance.id == id;
+        let list = self.settle(|| self.list(), |list: &Vec<_>| list.iter().any(|it| is_it(&it) && settled(it))).await?;
+        let times = list.iter().filter(is_it).count();
+        rule::LIST.holds(times == 1, || format!("{id} is listed {times} times among {} machines", list.len()))?;
+        list.into_iter().find(|instance| instance.id == id).ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
+    }
+
+    /// A create that must be refused: with what error.
+    pub(super) async fn refused(&self, request: InstanceRequest, why: &str) -> Tried<ProviderError> {
+        let known = self.subject.capabilities.labels;
+        let request = if known { request.with_label(RUN_LABEL, &self.run.id) } else { request };
+        let error = match self.try_create(&request).await? {
+            Ok(instance) => return Err(rule::REFUSED.broken(format!("{why}: machine {} was made", instance.id))),
+            Err(error) => error,
+        };
+        let surplus = self.list().await?.into_iter().find(|it| self.run.made(it) && !self.run.machines.has(&it.id));
+        match surplus {
+            Some(it) => Err(rule::MADE_NOTHING.broken(format!("{why}: it failed ({error}), but machine {} was made", it.id))),
+            None => Ok(error),
+        }
+    }
+
+    /// What of this run can still be seen: the ids of machines, and of snapshots.
+    pub(super) async fn remains(&self) -> Tried<[Vec<String>; 2]> {
+        let machines = self.list().await?.into_iter().filter(|it| self.run.made(it)).map(|it| it.id).collect();
+        if !self.provider.supports_snapshots() {
+            return Ok([machines, Vec::new()]);
+        }
+        let snapshots = self.snapshots().await?.into_iter().filter(|it| self.run.made_snapshot(it)).map(|it| it.id);
+        Ok([machines, snapshots.collect()])
+    }
+}
+
+/// An error of a verb, with the way out.
+pub(super) fn told(verb: &str, error: &ProviderError) -> String {
+    format!("{verb} failed: {error} ({}: {})", error.kind().name(), error.advice())
+}

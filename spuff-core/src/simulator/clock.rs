@@ -1,0 +1,79 @@
+//! The cloud's time: real, faster, or moved by hand.
+//!
+//! Stands on nothing. Nothing in a simulated cloud sleeps: each thing knows when it changes, and is asked what it is now.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// An instant of the cloud's time.
+pub(super) type Moment = DateTime<Utc>;
+
+/// How a cloud's time goes. It begins at the machine's own time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Clock {
+    /// As the machine's own.
+    Real,
+    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second.
+    Fast(f64),
+    /// It stands still until [`Cloud::advance`](super::Cloud::advance) moves it.
+    Manual,
+}
+
+/// A clock that goes.
+#[derive(Debug)]
+pub(super) struct Time {
+    began: (Moment, Instant),
+    factor: f64,
+    advanced: TimeDelta,
+}
+
+impl Time {
+    pub(super) fn start(clock: Clock) -> Self {
+        let factor = match clock {
+            Clock::Real => 1.0,
+            Clock::Fast(factor) => factor,
+            Clock::Manual => 0.0,
+        };
+        Self { began: (Utc::now(), Instant::now()), factor, advanced: TimeDelta::zero() }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        let (moment, instant) = self.began;
+        moment + delta(instant.elapsed().mul_f64(self.factor)) + self.advanced
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.advanced += delta(by);
+    }
+}
+
+/// As long; centuries at most.
+pub(super) fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or_else(|_| TimeDelta::weeks(52 * 500)).min(TimeDelta::weeks(52 * 500))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_by_hand() {
+        let mut time = Time::start(Clock::Manual);
+        let began = time.now();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(time.now(), began);
+        time.advance(Duration::from_secs(90));
+        assert_eq!(time.now() - began, TimeDelta::seconds(90));
+    }
+
+    #[test]
+    fn a_fast_clock_goes_faster_than_a_real_one() {
+        let (fast, real) = (Time::start(Clock::Fast(1000.0)), Time::start(Clock::Real));
+        std::thread::sleep(Duration::from_millis(5));
+        let passed = |time: &Time| time.now() - time.began.0;
+        let really = passed(&real);
+        assert!(passed(&fast) > really * 100);
+        assert!(really >= TimeDelta::milliseconds(5));
+    }
+}

@@ -1,0 +1,82 @@
+//! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the clock, and the truth.
+//!
+//! Stands on the engine. Everything is JSON, in the shapes of the public types.
+//!
+//! | request | does |
+//! | --- | --- |
+//! | `GET /simulator/requests` | the last requests, and how many there were of each kind |
+//! | `GET /simulator/resources` | machines and snapshots that exist |
+//! | `GET /simulator/leaks` | what exists, costs money and has not been told to end |
+//! | `GET /simulator/bill` | what everything has cost |
+//! | `GET /simulator/faults` | the fault rules, and how often each has struck |
+//! | `POST /simulator/faults` | adds a rule, such as `{"fault": "reply_lost", "provider": "hetzner", "times": 1}` |
+//! | `DELETE /simulator/faults` | ends all rules |
+//! | `GET /simulator/clock` | the cloud's time |
+//! | `POST /simulator/clock` | moves it: `{"advance_seconds": 60}` |
+
+use std::time::Duration;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::clock::Moment;
+use super::engine::{Engine, Reply};
+use super::fault::FaultRule;
+use super::room::{Answer, Asked};
+
+/// Where the switches are.
+pub(super) const ROOT: &str = "/simulator";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_seconds: f64,
+}
+
+pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>, now: Moment) -> Reply {
+    let outcome = match (asked.method, asked.path.strip_prefix(ROOT).unwrap_or_default().trim_matches('/')) {
+        (&Method::GET, "requests") => Ok(requests(engine)),
+        (&Method::GET, "resources") => Ok(json!({"instances": engine.instances(), "snapshots": engine.snapshots()})),
+        (&Method::GET, "leaks") => Ok(json!(engine.leaks())),
+        (&Method::GET, "bill") => Ok(json!(engine.bill())),
+        (&Method::GET, "faults") => Ok(json!(engine.faults.counts())),
+        (&Method::POST, "faults") => read::<FaultRule>(asked).map(|rule| json!(engine.faults.add(rule))),
+        (&Method::DELETE, "faults") => {
+            engine.faults.clear();
+            Ok(json!([]))
+        }
+        (&Method::GET, "clock") => Ok(json!({"now": engine.time.now()})),
+        (&Method::POST, "clock") => advance(engine, asked),
+        (method, path) => Err((404, format!("there is no {method} {ROOT}/{path}"))),
+    };
+    let answer = match outcome {
+        Ok(body) => Answer::json(200, &body),
+        Err((status, message)) => Answer::json(status, &json!({"error": message})),
+    };
+    Reply::new(answer, "application/json", now)
+}
+
+/// What is at no cloud's address.
+pub(super) fn nowhere(now: Moment) -> Reply {
+    let message = "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the simulator's own under /simulator";
+    Reply::new(Answer::json(404, &json!({"error": message})), "application/json", now)
+}
+
+fn requests(engine: &Engine) -> Value {
+    let counts = engine.counts().iter();
+    let counts: Vec<Value> =
+        counts.map(|((provider, route), count)| json!({"provider": provider, "route": route, "count": count})).collect();
+    json!({"counts": counts, "requests": engine.requests().collect::<Vec<_>>()})
+}
+
+fn advance(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)> {
+    let seconds = read::<Advance>(asked)?.advance_seconds;
+    let by = Duration::try_from_secs_f64(seconds).map_err(|error| (400, format!("advance_seconds: {error}")))?;
+    engine.time.advance(by);
+    Ok(json!({"now": engine.time.now()}))
+}
+
+fn read<'a, T: Deserialize<'a>>(asked: &Asked<'a>) -> Result<T, (u16, String)> {
+    serde_json::from_slice(asked.body).map_err(|error| (400, error.to_string()))
+}

@@ -1,0 +1,123 @@
+//! Pages of lists, and bodies that hold them.
+//!
+//! Stands on the requests.
+
+use form_urlencoded::Serializer;
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use super::super::room::{Answer, Asked, page_of};
+
+const PER_PAGE: usize = 20;
+const MAX_PER_PAGE: usize = 200;
+/// Links never name the address that was asked.
+pub(super) const HOME: &str = "https://api.digitalocean.com";
+
+/// Which page of a list is asked for.
+#[derive(Debug)]
+pub(super) struct Page {
+    number: usize,
+    size: usize,
+    shift: bool,
+    /// The path with the other parameters, ready for one more.
+    address: String,
+}
+
+impl Page {
+    /// A number that is none is taken for the default, one that is too large for the largest.
+    pub(super) fn of(asked: &Asked<'_>, shift: bool) -> Self {
+        let number = |name: &str| asked.param(name).and_then(|value| value.parse().ok()).filter(|number: &usize| *number > 0);
+        let mut others = Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(asked.query.as_bytes()).filter(|(name, _)| name != "page") {
+            others.append_pair(&name, &value);
+        }
+        Self {
+            number: number("page").unwrap_or(1),
+            size: number("per_page").unwrap_or(PER_PAGE).min(MAX_PER_PAGE),
+            shift,
+            address: format!("{HOME}{}?{}", asked.path, others.finish()),
+        }
+    }
+
+    /// What stands on the page, with how much there is in all.
+    pub(super) fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, usize) {
+        let total = all.len();
+        (page_of(all, self.number, self.size, self.shift), total)
+    }
+
+    fn links(&self, total: usize) -> Links {
+        let last = total.div_ceil(self.size).max(1);
+        let joint = if self.address.ends_with('?') { "" } else { "&" };
+        let link = |number: usize| format!("{}{joint}page={number}", self.address);
+        let (back, on) = (self.number > 1, self.number < last);
+        let pages = Pages {
+            first: back.then(|| link(1)),
+            prev: back.then(|| link((self.number - 1).min(last))),
+            next: on.then(|| link(self.number + 1)),
+            last: on.then(|| link(last)),
+        };
+        Links { pages: (back || on).then_some(pages) }
+    }
+
+    /// A body with a page of a list.
+    pub(super) fn answer<T: Serialize>(&self, key: &'static str, (items, total): (Vec<T>, usize)) -> Answer {
+        respond(200, &List { key, items, links: self.links(total), total })
+    }
+}
+
+#[derive(Serialize)]
+struct Links {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<Pages>,
+}
+
+#[derive(Serialize)]
+struct Pages {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<String>,
+}
+
+struct List<T> {
+    key: &'static str,
+    items: Vec<T>,
+    links: Links,
+    total: usize,
+}
+
+impl<T: Serialize> Serialize for List<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry(self.key, &self.items)?;
+        map.serialize_entry("links", &self.links)?;
+        map.serialize_entry("meta", &Total { total: self.total })?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Total {
+    total: usize,
+}
+
+/// An object with this one key.
+pub(super) struct Keyed<T>(pub(super) &'static str, pub(super) T);
+
+impl<T: Serialize> Serialize for Keyed<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde::Serializer::collect_map(serializer, [(self.0, &self.1)])
+    }
+}
+
+/// A reply with a body.
+pub(super) fn respond(status: u16, body: &impl Serialize) -> Answer {
+    let mut text = Vec::with_capacity(4096);
+    // Nothing here can fail to be written: there are only plain structs, and memory has no errors.
+    let _ = body.serialize(&mut serde_json::Serializer::new(&mut text));
+    Answer::new(status, text)
+}

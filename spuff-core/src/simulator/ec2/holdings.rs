@@ -1,0 +1,169 @@
+//! What EC2 knows of things beyond what every cloud does: how a machine was launched, its disks, what an AMI stands on, and
+//! the key pairs of a region.
+//!
+//! Stands on the world.
+
+use std::collections::BTreeMap;
+
+use super::super::clock::Moment;
+use super::super::world::{Machine, Power};
+
+pub(super) type Tags = BTreeMap<String, String>;
+
+/// The tag that is a machine's name. The world keeps it apart from the labels.
+pub(super) const NAME_TAG: &str = "Name";
+
+/// How a machine was launched, and what has been done to it since.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) reservation: u64,
+    /// Which of its reservation it is.
+    pub(super) index: u32,
+    pub(super) subnet: usize,
+    pub(super) groups: Vec<usize>,
+    pub(super) key: Option<String>,
+    pub(super) token: Option<String>,
+    /// In base64.
+    pub(super) user_data: Option<String>,
+    pub(super) root_device: &'static str,
+    pub(super) volumes: Vec<u64>,
+    /// Whether there is a tag for the name, which may be empty.
+    pub(super) named: bool,
+    /// The tags that filters still go by, and until when.
+    pub(super) tags_before: Option<(Moment, Tags)>,
+    /// The last start.
+    pub(super) started: Moment,
+    /// The last boot, which a reboot is too.
+    pub(super) booted: Moment,
+    /// Whether it was ended, and has not ended of itself.
+    pub(super) ended_by_user: bool,
+    pub(super) protected: bool,
+    pub(super) ends_at_shutdown: bool,
+    pub(super) monitored: bool,
+    pub(super) ebs_optimized: bool,
+    pub(super) source_dest_check: bool,
+    pub(super) imds_v2: bool,
+    pub(super) hop_limit: u32,
+    pub(super) credits: Option<String>,
+}
+
+/// All tags of a machine.
+pub(super) fn tags_of<'m>(machine: &'m Machine, launch: &Launch) -> impl Iterator<Item = (&'m str, &'m str)> + use<'m> {
+    let name = launch.named.then_some((NAME_TAG, machine.name.as_str()));
+    machine.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(name)
+}
+
+/// A disk of a machine, or one that it has left behind.
+#[derive(Debug)]
+pub(super) struct Volume {
+    pub(super) machine: u64,
+    pub(super) device: String,
+    pub(super) region: &'static str,
+    pub(super) zone: String,
+    pub(super) gib: u32,
+    pub(super) kind: &'static str,
+    pub(super) snapshot: Option<String>,
+    pub(super) ends_with_machine: bool,
+    pub(super) encrypted: bool,
+    pub(super) created: Moment,
+    pub(super) tags: Tags,
+}
+
+/// What has become of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attachment {
+    InUse,
+    Available,
+    Gone,
+}
+
+impl Volume {
+    /// By the machine that it was made for.
+    pub(super) fn attachment(&self, machine: Option<&Machine>, now: Moment) -> Attachment {
+        match machine.map_or(Power::Gone, |machine| machine.power(now)) {
+            Power::Gone if self.ends_with_machine => Attachment::Gone,
+            Power::Gone => Attachment::Available,
+            _ => Attachment::InUse,
+        }
+    }
+}
+
+/// A copy of a disk: an EBS snapshot.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// The AMI that stands on it, also when that is gone.
+    pub(super) ami: Option<u64>,
+    /// From when on it is free of an AMI that is gone.
+    pub(super) free_from: Option<Moment>,
+    pub(super) volume: u64,
+    pub(super) region: &'static str,
+    pub(super) gib: u32,
+    pub(super) centi_gib: u32,
+    pub(super) description: String,
+    pub(super) created: Moment,
+    pub(super) listed_from: Moment,
+    /// `None` for one that is never done.
+    pub(super) ready: Option<Moment>,
+    pub(super) fails: bool,
+    pub(super) tags: Tags,
+}
+
+impl Stored {
+    pub(super) fn status(&self, now: Moment) -> &'static str {
+        match self.ready {
+            Some(ready) if ready <= now && self.fails => "error",
+            Some(ready) if ready <= now => "completed",
+            _ => "pending",
+        }
+    }
+
+    /// From 0 to 100.
+    pub(super) fn percent(&self, now: Moment) -> i64 {
+        let Some(ready) = self.ready else { return 0 };
+        let (whole, passed) = ((ready - self.created).num_milliseconds(), (now - self.created).num_milliseconds());
+        if whole <= 0 { 100 } else { (passed.saturating_mul(100) / whole).clamp(0, 100) }
+    }
+}
+
+/// A disk in an AMI.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    pub(super) device: String,
+    pub(super) stored: u64,
+    pub(super) gib: u32,
+    pub(super) kind: &'static str,
+    pub(super) ends_with_machine: bool,
+}
+
+/// What an AMI of the account stands on.
+#[derive(Debug)]
+pub(super) struct Ami {
+    pub(super) root_device: &'static str,
+    pub(super) mappings: Vec<Mapping>,
+}
+
+/// An SSH key of a region.
+#[derive(Debug)]
+pub(super) struct KeyPair {
+    pub(super) id: u64,
+    pub(super) kind: &'static str,
+    pub(super) fingerprint: String,
+    pub(super) public_key: String,
+    pub(super) created: Moment,
+    pub(super) tags: Tags,
+}
+
+/// What the account has in a region, and what others publish there.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) keys: BTreeMap<String, KeyPair>,
+    /// SSM's public parameters, with the images that they name.
+    pub(super) parameters: BTreeMap<String, u64>,
+}
+
+/// What a client token has launched.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) meaning: u64,
+    pub(super) machines: Vec<u64>,
+}

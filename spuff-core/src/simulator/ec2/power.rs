@@ -1,0 +1,182 @@
+//! Ending, stopping, starting and rebooting machines.
+//!
+//! Stands on the world, and keeps the bill of what a machine's state changes: stopped, it costs no compute and has no
+//! public address, but its disks are paid for.
+
+use std::net::Ipv4Addr;
+
+use super::super::clock::{Moment, delta};
+use super::super::fault::Fault;
+use super::super::truth::Kind;
+use super::super::world::{Machine, Power};
+use super::actions::Call;
+use super::instances::{PENDING, SHUTTING_DOWN, state};
+use super::problem::{Outcome, Problem};
+use super::xml::Xml;
+use super::{Ec2, catalogue, ids, show};
+
+type State = (u16, &'static str);
+const STOPPING: State = (64, "stopping");
+
+/// The machines, each with the state that it is in now, and the one before.
+fn show_changes(xml: &mut Xml, changes: Vec<(u64, State, State)>) {
+    xml.set("instancesSet", changes, |xml, (id, current, previous)| {
+        xml.text("instanceId", &ids::of_kind(Kind::Instance, id));
+        show::state(xml, "currentState", current);
+        show::state(xml, "previousState", previous);
+    });
+}
+
+fn wrong_state(id: u64, what: &str) -> Problem {
+    let id = ids::of_kind(Kind::Instance, id);
+    let message = format!("The instance '{id}' is not in a state from which it can be {what}.");
+    Problem::new("IncorrectInstanceState", message)
+}
+
+impl Ec2 {
+    /// Ends the charges for what ends with a machine.
+    pub(super) fn settle(&mut self, id: u64, at: Moment) {
+        self.world.end_charge(Kind::Address, id, at);
+        for volume in self.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes) {
+            if self.volumes.get(volume).is_some_and(|volume| volume.ends_with_machine) {
+                self.world.end_charge(Kind::Disk, *volume, at);
+            }
+        }
+    }
+
+    /// The states that machines are in, which all must pass the test.
+    fn states(
+        &self,
+        machines: &[u64],
+        now: Moment,
+        what: &str,
+        allowed: impl Fn(Power) -> bool,
+    ) -> Outcome<Vec<(u64, Power, State)>> {
+        let state_of = |id: &u64| {
+            let machine = self.world.machine(*id).ok_or_else(|| wrong_state(*id, what))?;
+            let power = machine.power(now);
+            if allowed(power) { Ok((*id, power, state(machine, now))) } else { Err(wrong_state(*id, what)) }
+        };
+        machines.iter().map(state_of).collect()
+    }
+}
+
+pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = room.need_machines(call)?;
+    for id in &asked {
+        let protected = room.launches.get(id).is_some_and(|launch| launch.protected) || call.effects.is(Fault::Locked);
+        if protected && room.world.machine(*id).is_some_and(|machine| machine.exists(call.now)) {
+            let id = ids::of_kind(Kind::Instance, *id);
+            let message = format!(
+                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+            );
+            return Err(Problem::new("OperationNotPermitted", message));
+        }
+    }
+    let mut changes = Vec::new();
+    for (id, power, previous) in room.states(&asked, call.now, "terminated", |_| true)? {
+        if matches!(power, Power::Deleting | Power::Gone) {
+            changes.push((id, previous, previous));
+            continue;
+        }
+        changes.push((id, SHUTTING_DOWN, previous));
+        let ended = room.world.destroy(id, "TerminateInstances", call.now, call.effects);
+        if ended.is_some_and(|action| !action.fails) {
+            room.settle(id, call.now);
+            if let Some(launch) = room.launches.get_mut(&id) {
+                launch.ended_by_user = true;
+            }
+        }
+    }
+    show_changes(xml, changes);
+    Ok(())
+}
+
+pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = room.need_machines(call)?;
+    let can_stop = |power| matches!(power, Power::Running | Power::Stopping | Power::Off) && !call.effects.is(Fault::Locked);
+    let mut changes = Vec::new();
+    for (id, power, previous) in room.states(&asked, call.now, "stopped", can_stop)? {
+        if power != Power::Running {
+            changes.push((id, previous, previous));
+            continue;
+        }
+        changes.push((id, STOPPING, previous));
+        let stopped = room.world.power(id, "StopInstances", (Power::Stopping, Power::Off), call.now, call.effects);
+        if stopped.is_some_and(|action| !action.fails) {
+            room.world.end_charge(Kind::Instance, id, call.now);
+            room.world.end_charge(Kind::Address, id, call.now);
+        }
+    }
+    show_changes(xml, changes);
+    Ok(())
+}
+
+pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = room.need_machines(call)?;
+    let can_start = |power| {
+        matches!(power, Power::Off | Power::Running | Power::Booting | Power::Starting) && !call.effects.is(Fault::Locked)
+    };
+    let states = room.states(&asked, call.now, "started", can_start)?;
+    if call.effects.is(Fault::CapacityOut) {
+        return Err(Problem::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500));
+    }
+    let mut changes = Vec::new();
+    for (id, power, previous) in states {
+        if power != Power::Off {
+            changes.push((id, previous, previous));
+            continue;
+        }
+        changes.push((id, PENDING, previous));
+        let started = room.world.power(id, "StartInstances", (Power::Starting, Power::Running), call.now, call.effects);
+        let Some(action) = started.filter(|action| !action.fails) else { continue };
+        let running = action.ends.unwrap_or(call.now);
+        let address = another_address(room.world.next_id());
+        let Some(machine) = room.world.machine_mut(id) else { continue };
+        let (size, public) = (machine.size, machine.ipv4.is_some());
+        machine.ipv4 = machine.ipv4.map(|_| address);
+        room.world.charge(Kind::Instance, id, size.name, running, size.rate);
+        if public {
+            room.world.charge(Kind::Address, id, "", running, catalogue::ADDRESS);
+        }
+        if let Some(launch) = room.launches.get_mut(&id) {
+            (launch.started, launch.booted) = (call.now, running);
+        }
+    }
+    show_changes(xml, changes);
+    Ok(())
+}
+
+/// An address that no machine has had, of a range that leads nowhere.
+fn another_address(id: u64) -> Ipv4Addr {
+    let low = u32::try_from(id % (1 << 17)).unwrap_or_default();
+    (u32::from(Ipv4Addr::new(198, 18, 0, 0)) | low).into()
+}
+
+/// The state does not change: only the status checks tell of a reboot.
+pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    let asked = room.need_machines(call)?;
+    let can_reboot = |power| matches!(power, Power::Running | Power::Booting) && !call.effects.is(Fault::Locked);
+    for (id, ..) in room.states(&asked, call.now, "rebooted", can_reboot)? {
+        room.restart(id, call.now);
+    }
+    xml.flag("return", true);
+    Ok(())
+}
+
+impl Ec2 {
+    /// Boots a machine again, while it stays what it is called.
+    pub(super) fn restart(&mut self, id: u64, now: Moment) {
+        let takes = self.world.take(self.timings.power);
+        let runs = self.world.machine(id).is_some_and(|machine| machine.power(now) == Power::Running);
+        if let Some(launch) = self.launches.get_mut(&id).filter(|_| runs) {
+            launch.booted = now + takes;
+        }
+    }
+
+    /// Whether a machine that runs has passed the checks of its last boot.
+    pub(super) fn has_passed_checks(&self, machine: &Machine, now: Moment) -> bool {
+        let booted = self.launches.get(&machine.id).map_or(machine.created, |launch| launch.booted);
+        machine.power(now) == Power::Running && booted.max(machine.since(now)) + delta(self.timings.power) <= now
+    }
+}

@@ -1,0 +1,232 @@
+//! The three clouds behind one door: finds the room of a request, lets faults strike, and keeps the books.
+//!
+//! Stands on the rooms. It knows no sockets: the server carries out what [`Delivery`] says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use http::header::DATE;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::clock::{Moment, Time};
+use super::fault::{Effects, Fault, Faults};
+use super::options::Options;
+use super::room::{Answer, Asked, Refusal, Room};
+use super::route::Route;
+use super::truth::{Bill, Request, Resource};
+use super::{control, digitalocean, ec2, hetzner};
+
+/// How much of a request's body is kept.
+const KEPT_BODY: usize = 64 << 10;
+
+/// How a reply goes out.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// The connection is closed without a byte.
+    Close,
+    /// At once.
+    Now(Reply),
+    /// After this time.
+    After(Duration, Reply),
+    /// Half of the body, then the connection is closed.
+    Half(Reply),
+    /// One byte of the body at a time, with this pause.
+    Drip(Duration, Reply),
+    /// The headers, then so many bytes.
+    Flood(u64, Reply),
+}
+
+/// A reply, ready to be written.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn new(answer: Answer, content_type: &str, now: Moment) -> Self {
+        let mut headers = HeaderMap::with_capacity(answer.headers.len() + 2);
+        if !answer.body.is_empty() {
+            headers.insert(http::header::CONTENT_TYPE, value(content_type));
+        }
+        headers.insert(DATE, value(&now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        for (name, text) in answer.headers {
+            headers.insert(HeaderName::from_static(name), value(&text));
+        }
+        Self { status: answer.status, headers, body: answer.body }
+    }
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// All that a simulated cloud is.
+pub(super) struct Engine {
+    pub(super) time: Time,
+    pub(super) faults: Faults,
+    rng: fastrand::Rng,
+    rate_limits: bool,
+    tokens: Vec<String>,
+    rooms: [Box<dyn Room>; 3],
+    requests: VecDeque<Request>,
+    kept_requests: usize,
+    counts: BTreeMap<(&'static str, Route), u64>,
+}
+
+impl Engine {
+    pub(super) fn new(options: &Options) -> Self {
+        let time = Time::start(options.clock);
+        let now = time.now();
+        Self {
+            rng: fastrand::Rng::with_seed(options.seed),
+            rate_limits: options.rate_limits,
+            tokens: options.tokens.clone(),
+            kept_requests: options.kept_requests,
+            faults: Faults::default(),
+            requests: VecDeque::new(),
+            counts: BTreeMap::new(),
+            rooms: [
+                Box::new(digitalocean::DigitalOcean::new(options, now)),
+                Box::new(hetzner::Hetzner::new(options, now)),
+                Box::new(ec2::Ec2::new(options, now)),
+            ],
+            time,
+        }
+    }
+
+    /// Answers a request, whichever cloud it is for.
+    pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Delivery {
+        let now = self.time.now();
+        let index = match asked.path {
+            path if path.starts_with("/v2/") || path == "/v2" => 0,
+            path if path.starts_with("/v1/") || path == "/v1" => 1,
+            path if path.starts_with(control::ROOT) => return Delivery::Now(control::answer(self, asked, now)),
+            "/" => 2,
+            _ => return Delivery::Now(control::nowhere(now)),
+        };
+        let room = &mut self.rooms[index];
+        room.world_mut().sweep(now);
+        let (provider, route) = (room.world().provider, room.route(asked));
+        let fault = self.faults.strike(provider, route, &mut self.rng);
+        let (answer, committed) = answer(room.as_mut(), asked, route, now, fault, self.rate_limits, &self.tokens);
+
+        let status = (fault != Some(Fault::ConnectionClosed)).then_some(answer.status);
+        let number = self.counts.values().sum::<u64>() + 1;
+        *self.counts.entry((provider, route)).or_default() += 1;
+        self.keep(Request {
+            number,
+            at: now,
+            provider,
+            route,
+            method: asked.method.to_string(),
+            path: if asked.query.is_empty() { asked.path.to_string() } else { format!("{}?{}", asked.path, asked.query) },
+            body: String::from_utf8_lossy(&asked.body[..asked.body.len().min(KEPT_BODY)]).into_owned(),
+            status,
+            fault,
+        });
+
+        let mut answer = answer;
+        let html = matches!(fault, Some(Fault::Html { .. }));
+        if let (Some(Fault::Html { status }), true) = (fault, committed) {
+            answer = Answer::new(status, HTML);
+        }
+        let room = &mut self.rooms[index];
+        let content_type = if html { "text/html; charset=utf-8" } else { room.content_type(asked) };
+        let common = if matches!(fault, Some(Fault::RateLimited { headers: false, .. })) {
+            Vec::new()
+        } else {
+            room.common_headers(asked, now)
+        };
+        answer.headers.extend(common);
+        let reply = Reply::new(answer, content_type, now);
+        match fault {
+            Some(Fault::ConnectionClosed | Fault::ReplyLost) => Delivery::Close,
+            Some(Fault::Slow { millis }) => Delivery::After(Duration::from_millis(millis), reply),
+            Some(Fault::Truncated) => Delivery::Half(reply),
+            Some(Fault::SlowDrip { millis }) => Delivery::Drip(Duration::from_millis(millis), reply),
+            Some(Fault::Oversized { bytes }) => Delivery::Flood(bytes, reply),
+            _ => Delivery::Now(reply),
+        }
+    }
+
+    fn keep(&mut self, request: Request) {
+        if self.kept_requests == 0 {
+            return;
+        }
+        if self.requests.len() == self.kept_requests {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(request);
+    }
+
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter()
+    }
+
+    pub(super) fn counts(&self) -> &BTreeMap<(&'static str, Route), u64> {
+        &self.counts
+    }
+
+    pub(super) fn instances(&mut self) -> Vec<Resource> {
+        let now = self.time.now();
+        let rooms = self.rooms.iter();
+        rooms.flat_map(|room| room.world().instances(now, |machine| room.instance_state(machine, now))).collect()
+    }
+
+    pub(super) fn snapshots(&mut self) -> Vec<Resource> {
+        let now = self.time.now();
+        let rooms = self.rooms.iter();
+        rooms.flat_map(|room| room.world().snapshots(|image| room.snapshot_state(image, now))).collect()
+    }
+
+    /// All that exists and costs money.
+    pub(super) fn leaks(&mut self) -> Vec<Resource> {
+        let now = self.time.now();
+        let mut leaks = self.instances();
+        leaks.retain(|machine| !machine.ending);
+        leaks.extend(self.snapshots());
+        leaks.extend(self.rooms.iter().flat_map(|room| room.left_over(now)));
+        leaks
+    }
+
+    pub(super) fn bill(&mut self) -> Bill {
+        let now = self.time.now();
+        Bill { lines: self.rooms.iter().flat_map(|room| room.world().bill(now)).collect() }
+    }
+}
+
+/// Answers in the room, unless a fault or a rule of every cloud comes before. Tells also whether the room was asked.
+fn answer(
+    room: &mut dyn Room,
+    asked: &Asked<'_>,
+    route: Route,
+    now: Moment,
+    fault: Option<Fault>,
+    rate_limits: bool,
+    tokens: &[String],
+) -> (Answer, bool) {
+    let token = room.token(asked);
+    let known = !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
+    let refusal = match fault {
+        Some(Fault::ConnectionClosed) => return (Answer::new(0, ""), false),
+        Some(Fault::Unauthorized) => Some(Refusal::Unauthorized),
+        Some(Fault::RateLimited { retry_after, .. }) => Some(Refusal::RateLimited { retry_after }),
+        Some(Fault::ServerError { status, committed: false }) => Some(Refusal::ServerError(status)),
+        _ if !known => Some(Refusal::Unauthorized),
+        _ if rate_limits => room.pace(asked, route, now).err().map(|_| Refusal::RateLimited { retry_after: None }),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        return (room.refuse(asked, refusal), false);
+    }
+    let answer = room.answer(asked, now, Effects(fault));
+    match fault {
+        Some(Fault::ServerError { status, committed: true }) => (room.refuse(asked, Refusal::ServerError(status)), true),
+        _ => (answer, true),
+    }
+}
+
+const HTML: &str = "<!DOCTYPE html>\n<html><head><title>Just a moment</title></head>\n\
+    <body><h1>The page cannot be shown</h1><p>Please try again later.</p></body></html>\n";

@@ -1,0 +1,104 @@
+//! The switches over HTTP, and the truth.
+
+use serde_json::{Value, json};
+use spuff_core::simulator::{Clock, Fault, Options, Route};
+
+use super::*;
+
+#[tokio::test]
+async fn faults_time_and_truth_are_there_for_other_languages() {
+    let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let at = |path: &str| format!("http://{}/simulator/{path}", cloud.address());
+    let get = async |path: &str| -> Value {
+        serde_json::from_slice(&client.get(at(path)).send().await.unwrap().bytes().await.unwrap()).unwrap()
+    };
+    let post = async |path: &str, body: Value| {
+        let response = client.post(at(path)).body(body.to_string()).send().await.unwrap();
+        (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
+    };
+
+    let rule = json!({"fault": "quota_reached", "provider": "hetzner", "route": "create_instance", "times": 1});
+    assert_eq!(post("faults", rule).await, (200, json!(0)));
+    let hetzner = provider(&cloud, "hetzner", timeouts());
+    assert!(hetzner.create_instance(&request("hetzner", "web-1")).await.is_err());
+    assert_eq!(get("faults").await[0]["hits"], 1);
+    let made = hetzner.create_instance(&request("hetzner", "web-1")).await.unwrap();
+
+    let before = get("clock").await["now"].clone();
+    let (status, moved) = post("clock", json!({"advance_seconds": 60})).await;
+    assert!(status == 200 && moved["now"] != before);
+    assert!(hetzner.get_instance(&made.id).await.unwrap().unwrap().is_ready());
+    assert_eq!(get("resources").await["instances"][0]["id"], made.id);
+    assert_eq!(get("leaks").await.as_array().unwrap().len(), 1);
+    assert_eq!(get("bill").await["lines"][0]["currency"], "EUR");
+    let requests = get("requests").await;
+    let creates = requests["counts"].as_array().unwrap().iter().find(|count| count["route"] == "create_instance").unwrap();
+    assert_eq!((creates["count"].as_u64(), creates["provider"].as_str()), (Some(2), Some("hetzner")));
+    assert!(!requests.to_string().contains("simulated"), "the token is not kept");
+
+    for (path, body) in [("clock", json!({"advance_seconds": -1})), ("clock", json!({})), ("faults", json!({"fault": "rain"}))] {
+        let (status, error) = post(path, body).await;
+        assert!(status == 400 && error["error"].is_string(), "{error}");
+    }
+    assert_eq!(client.delete(at("faults")).send().await.unwrap().status(), 200);
+    assert_eq!(client.get(at("weather")).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn requests_are_kept_up_to_a_number_and_all_counted() {
+    let cloud = Options::default().with_kept_requests(3).start().unwrap();
+    let provider = provider(&cloud, "hetzner", timeouts());
+    for id in 1..=5 {
+        provider.get_instance(&id.to_string()).await.unwrap();
+    }
+    let kept: Vec<_> = cloud.requests().into_iter().map(|request| (request.number, request.path)).collect();
+    assert_eq!(kept, [(3, "/v1/servers/3".to_string()), (4, "/v1/servers/4".to_string()), (5, "/v1/servers/5".to_string())]);
+    assert_eq!(cloud.route_count("hetzner", Route::GetInstance), 5);
+}
+
+#[tokio::test]
+async fn what_is_left_behind_is_told_by_name() {
+    let cloud = Options::default().start().unwrap();
+    provider(&cloud, "digitalocean", timeouts()).create_instance(&request("digitalocean", "forgotten")).await.unwrap();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cloud.assert_no_leaks())).unwrap_err();
+    assert!(panic.downcast_ref::<String>().unwrap().contains("forgotten"));
+}
+
+#[tokio::test]
+async fn only_tokens_that_were_given_are_taken() {
+    let cloud = Options::default().with_token("the-one").start().unwrap();
+    for name in PROVIDERS {
+        assert!(provider(&cloud, name, timeouts()).list_instances().await.unwrap().is_empty(), "{name}");
+        let wrong = if name == "aws" { "another:secret" } else { "another" };
+        let config = cloud.config(name).with_token(wrong);
+        let error = ProviderRegistry::with_defaults().connect(name, config).unwrap().list_instances().await.unwrap_err();
+        assert_eq!(error.kind(), spuff_core::provider::ErrorKind::Authentication, "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_and_one_that_was_left_is_free() {
+    let cloud = Cloud::start().unwrap();
+    let port = cloud.address().port();
+    assert!(Options::default().with_port(port).start().is_err());
+    drop(cloud);
+    assert!(Options::default().with_port(port).start().is_ok());
+}
+
+#[tokio::test]
+async fn the_same_seed_is_the_same_chance() {
+    let strikes = async |seed: u64| {
+        let cloud = Options::default().with_seed(seed).start().unwrap();
+        cloud.inject(Fault::Unauthorized.everywhere().chance(0.5));
+        let provider = provider(&cloud, "hetzner", timeouts());
+        let mut struck = Vec::new();
+        for _ in 0..30 {
+            struck.push(provider.get_instance("1").await.is_err());
+        }
+        struck
+    };
+    let (one, same, other) = (strikes(7).await, strikes(7).await, strikes(8).await);
+    assert!(one == same && one != other);
+}

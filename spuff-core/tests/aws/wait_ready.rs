@@ -48,11 +48,14 @@ async fn a_failed_launch_is_told_at_once_with_its_reason() {
 #[tokio::test]
 async fn a_machine_that_was_ended_is_gone() {
     let reason = "<stateReason><code>Client.UserInitiatedShutdown</code><message>User initiated</message></stateReason>";
-    for answer in
-        [machines(&[], ""), machines(&[machine(ID, "terminated", reason)], ""), machines(&[machine(ID, "terminated", "")], "")]
-    {
+    // What the filter does not show is looked at by its id as well: that lags less.
+    for (answer, looks) in [
+        (machines(&[], ""), 2),
+        (machines(&[machine(ID, "terminated", reason)], ""), 1),
+        (machines(&[machine(ID, "terminated", "")], ""), 1),
+    ] {
         let server = MockServer::start().await;
-        action("DescribeInstances").respond_with(answer).expect(1).mount(&server).await;
+        action("DescribeInstances").respond_with(answer).expect(looks).mount(&server).await;
         let error = provider(&server).wait_ready(ID).await.unwrap_err();
         assert!(matches!(&error, ProviderError::NotFound { id, .. } if id == ID), "{error}");
     }

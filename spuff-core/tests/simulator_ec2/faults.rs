@@ -89,9 +89,10 @@ async fn what_is_busy_is_not_changed() {
     let image = ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "image")]).await.good().one("imageId");
     let copy = ec2.ask("DescribeImages", &[("ImageId.1", &image)]).await.good().one("snapshotId");
     let create = [("InstanceId", id.as_str()), ("Name", "another")];
-    let table: &[(Route, &str, &[(&str, &str)], &str)] = &[
+    let table: &[(Route, &str, Given<'_>, &str)] = &[
         (Route::PowerInstance, "RebootInstances", &by_id, "IncorrectInstanceState"),
         (Route::PowerInstance, "StopInstances", &by_id, "IncorrectInstanceState"),
+        (Route::UpdateInstance, "CreateTags", &[("ResourceId.1", &id), ("Tag.1.Key", "k")], "ConcurrentTagAccess"),
         (Route::CreateSnapshot, "CreateImage", &create, "ConcurrentCreateImageNoRebootLimitExceeded"),
         (Route::DestroyInstance, "TerminateInstances", &by_id, "OperationNotPermitted"),
         (Route::DeleteSnapshot, "DeregisterImage", &[("ImageId", &image)], "OperationNotPermitted"),
@@ -143,7 +144,7 @@ async fn requests_are_known_by_what_they_are_for() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let id = "i-12345678";
-    let table: &[(&str, &[(&str, &str)], Route)] = &[
+    let table: &[(&str, Given<'_>, Route)] = &[
         ("RunInstances", &[], Route::CreateInstance),
         ("DescribeInstances", &[], Route::ListInstances),
         ("DescribeInstances", &[("InstanceId.1", id)], Route::GetInstance),

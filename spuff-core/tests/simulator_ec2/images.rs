@@ -28,7 +28,10 @@ async fn an_image_is_made_and_boots() {
     let by_id = [("ImageId.1", image.as_str())];
     let own = [("Owner.1", "self"), ("Filter.1.Name", "tag:managed-by"), ("Filter.1.Value.1", "me")];
     assert_eq!(ec2.ask("DescribeImages", &by_id).await.code(), (400, "InvalidAMIID.NotFound".to_string()), "not seen yet");
-    cloud.advance(seconds(4));
+    cloud.advance(seconds(2));
+    ec2.ask("DescribeImages", &by_id).await.good();
+    assert!(ec2.ask("DescribeImages", &own).await.good().all("imageId").is_empty(), "lists lag longer");
+    cloud.advance(seconds(2));
     let shown = ec2.ask("DescribeImages", &own).await.good();
     assert_eq!(
         (shown.one("imageId"), shown.one("imageState"), shown.one("name")),

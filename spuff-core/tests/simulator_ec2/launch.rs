@@ -100,7 +100,7 @@ async fn what_cannot_be_launched_is_refused() {
     let subnets = ec2.ask("DescribeSubnets", &[]).await.good().all("subnetId");
     let (subnet, group) = (subnets[1].as_str(), ec2.ask("DescribeSecurityGroups", &[]).await.good().one("groupId"));
     let big = base64_of(16 * 1024 + 1);
-    let table: &[(&[(&str, &str)], &str)] = &[
+    let table: &[(Given<'_>, &str)] = &[
         (&[("ImageId", "")], "MissingParameter"),
         (&[("ImageId", "ubuntu")], "InvalidAMIID.Malformed"),
         (&[("ImageId", "ami-12345678")], "InvalidAMIID.NotFound"),
@@ -174,7 +174,7 @@ async fn the_network_decides_on_the_address() {
     let subnets =
         ec2.ask("DescribeSubnets", &[("Filter.1.Name", "map-public-ip-on-launch"), ("Filter.1.Value.1", "false")]).await.good();
     let private = subnets.one("subnetId");
-    let table: &[(&[(&str, &str)], bool)] = &[
+    let table: &[(Given<'_>, bool)] = &[
         (&[], true),
         (&[("SubnetId", &private)], false),
         (&[("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.SubnetId", &private)], false),

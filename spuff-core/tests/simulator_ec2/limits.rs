@@ -21,7 +21,7 @@ async fn burst(cloud: &Cloud, ec2: &Asker, action: &str, parameters: &[(&str, &s
 async fn each_action_has_its_bucket() {
     let cloud = instant().with_rate_limits(true).start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
-    let table: &[(&str, &[(&str, &str)], usize)] = &[
+    let table: &[(&str, Given<'_>, usize)] = &[
         ("DescribeInstances", &[], 50),
         ("DescribeInstances", &[("MaxResults", "1000")], 100),
         ("DescribeInstances", &[("Filter.1.Name", "tag-key"), ("Filter.1.Value.1", "k")], 100),

@@ -29,6 +29,9 @@ use spuff_core::simulator::{Clock, Cloud, Kind, Options, Timings};
 const SIZE: &str = "t3.micro";
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
+/// Parameters of a request.
+type Given<'a> = &'a [(&'a str, &'a str)];
+
 /// A reply, and what is read out of it.
 #[derive(Debug)]
 struct Reply {

@@ -73,7 +73,7 @@ async fn filters_add_up_and_their_values_are_alternatives() {
         ids.push(ec2.launch(&tags).await);
     }
     ec2.ask("StopInstances", &[("InstanceId.1", &ids[1])]).await.good();
-    let table: &[(&[(&str, &str)], &[usize])] = &[
+    let table: &[(Given<'_>, &[usize])] = &[
         (&[], &[0, 1, 2]),
         (&[("Filter.1.Name", "tag:Name"), ("Filter.1.Value.1", "web-1")], &[0]),
         (&[("Filter.1.Name", "tag:Name"), ("Filter.1.Value.1", "Web-1")], &[]),

@@ -1,6 +1,7 @@
 //! The states of machines, and what changes them.
 
 use super::*;
+use spuff_core::simulator::{Fault, Route};
 
 #[tokio::test]
 async fn an_ended_machine_is_seen_for_an_hour() {
@@ -113,4 +114,38 @@ async fn a_type_changes_only_while_it_is_stopped() {
     }
     let wrong = ec2.ask("DescribeInstanceAttribute", &[("InstanceId", &id), ("Attribute", "colour")]).await;
     assert_eq!(wrong.code().1, "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn what_is_to_vanish_does_so_whatever_is_done_to_it() {
+    let cloud = manual().start().unwrap();
+    let ec2 = Asker::new(&cloud, "us-east-1");
+    cloud.inject(Fault::Vanishes { after: 300 }.once("aws", Route::CreateInstance));
+    let id = ec2.launch(&[]).await;
+    let by_id = [("InstanceId.1", id.as_str())];
+    for action in ["StopInstances", "StartInstances"] {
+        cloud.advance(seconds(60));
+        ec2.ask(action, &by_id).await.good();
+    }
+    cloud.advance(seconds(60));
+    assert_eq!(ec2.state(&id).await, "running");
+    cloud.advance(seconds(120));
+    assert_eq!(ec2.state(&id).await, "terminated");
+    let total = cloud.bill().total("USD");
+    cloud.advance(seconds(3600));
+    assert_eq!(ec2.ask("DescribeInstances", &by_id).await.code().1, "InvalidInstanceID.NotFound");
+    assert_eq!(cloud.bill().total("USD"), total);
+}
+
+#[tokio::test]
+async fn a_thousand_can_be_ended_at_once() {
+    let cloud = instant().start().unwrap();
+    let ec2 = Asker::new(&cloud, "us-east-1");
+    let ids = ec2.run(&[("MaxCount", "1000")]).await.good().all("instanceId");
+    let names: Vec<String> = (0..1001).map(|number| format!("InstanceId.{number}")).collect();
+    let all: Vec<(&str, &str)> =
+        names.iter().zip(ids.iter().chain(&ids)).map(|(name, id)| (name.as_str(), id.as_str())).collect();
+    assert_eq!(ec2.ask("TerminateInstances", &all).await.code().1, "InvalidParameterValue");
+    assert_eq!(ec2.ask("TerminateInstances", &all[..1000]).await.good().all("currentState").len(), 1000);
+    cloud.assert_no_leaks();
 }

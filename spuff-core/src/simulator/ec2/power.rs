@@ -16,6 +16,8 @@ use super::xml::Xml;
 use super::{Ec2, catalogue, ids, show};
 
 type State = (u16, &'static str);
+/// How many machines may be ended at once.
+const MAX_IDS: usize = 1000;
 const STOPPING: State = (64, "stopping");
 
 /// The machines, each with the state that it is in now, and the one before.
@@ -62,6 +64,9 @@ impl Ec2 {
 }
 
 pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+    if call.params.list("InstanceId").len() > MAX_IDS {
+        return Err(Problem::value(format!("The maximum number of instance IDs is {MAX_IDS}")));
+    }
     let asked = room.need_machines(call)?;
     for id in &asked {
         let protected = room.launches.get(id).is_some_and(|launch| launch.protected) || call.effects.is(Fault::Locked);
@@ -133,11 +138,15 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
         let running = action.ends.unwrap_or(call.now);
         let address = another_address(room.world.next_id());
         let Some(machine) = room.world.machine_mut(id) else { continue };
-        let (size, public) = (machine.size, machine.ipv4.is_some());
+        let (size, public, gone) = (machine.size, machine.ipv4.is_some(), machine.gone_at());
         machine.ipv4 = machine.ipv4.map(|_| address);
         room.world.charge(Kind::Instance, id, size.name, running, size.rate);
         if public {
             room.world.charge(Kind::Address, id, "", running, catalogue::ADDRESS);
+        }
+        if let Some(gone) = gone {
+            room.world.end_charge(Kind::Instance, id, gone);
+            room.settle(id, gone);
         }
         if let Some(launch) = room.launches.get_mut(&id) {
             (launch.started, launch.booted) = (call.now, running);

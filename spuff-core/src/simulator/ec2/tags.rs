@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::super::clock::delta;
+use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::Ec2;
 use super::actions::Call;
@@ -177,6 +178,10 @@ impl Ec2 {
         let asked = call.params.list("ResourceId");
         if asked.is_empty() {
             return Err(Problem::missing("ResourceIdSet"));
+        }
+        if call.effects.is(Fault::Locked) {
+            let message = "You can't run simultaneous commands to modify a tag for a specific resource.";
+            return Err(Problem::new("ConcurrentTagAccess", message));
         }
         asked.into_iter().map(|text| self.find_tagged(call, text)).collect()
     }

@@ -110,7 +110,7 @@ impl World {
             && moment <= now
         {
             self.ends.pop();
-            // One that was to vanish of itself may have been given another way since.
+            // One that was to vanish of itself may have been destroyed since, and is then gone at another time.
             let gone = self.machines.get(&id).and_then(Machine::gone_at);
             if gone.is_none_or(|gone| gone + self.remembered > now) {
                 continue;
@@ -275,9 +275,13 @@ impl World {
         let ends = now + self.take(power);
         let fails = effects.is(Fault::ActionFails);
         let machine = self.machines.get_mut(&id)?;
-        let back = machine.power(now);
+        let (back, gone) = (machine.power(now), machine.gone_at());
         machine.plan(now, by);
         machine.plan(ends, if fails { back } else { to });
+        // One that is to vanish does so whatever is done to it.
+        if let Some(gone) = gone {
+            machine.plan(gone.max(ends), Power::Gone);
+        }
         machine.locked_until = ends;
         let region = machine.region;
         Some(self.act(action, id, None, region, now, Some(ends), fails))

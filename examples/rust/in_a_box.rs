@@ -16,15 +16,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let cloud = Options::default().with_clock(Clock::Fast(60.0)).start()?;
     cloud.inject(Fault::ReplyLost.once("hetzner", Route::CreateInstance));
     let provider = cloud.provider("hetzner")?;
-    match provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await {
-        Ok(machine) => println!("made {}", machine.id),
-        Err(error) => println!("error: {error}\n       {}", error.advice()),
-    }
 
-    // The cloud knows what the client does not: a machine exists, and costs money.
-    println!("{}", cloud.bill());
+    let machine = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await?;
+    println!("made {}, though the first reply was lost", machine.id);
+    println!("{} creates were sent", cloud.route_count("hetzner", Route::CreateInstance));
+
+    // What truly exists, whatever the client was told.
     for machine in cloud.leaks() {
-        println!("left behind: {machine}");
+        println!("still running: {machine}");
     }
+    println!("{}", cloud.bill());
+    provider.destroy_instance(&machine.id).await?;
+    cloud.assert_no_leaks();
     Ok(())
 }

@@ -21,18 +21,23 @@
 //! }
 //! ```
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 
+use crate::lease::{self, Reap, Reaped};
 use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
 use crate::provider::{ProviderType, Snapshot};
+use crate::scope::{self, OnFailure};
 
 /// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
 const GRACE: Duration = Duration::from_millis(2);
@@ -81,6 +86,22 @@ impl Provider {
         block_on(self.0.delete_snapshot(id))
     }
 
+    pub fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        block_on(self.0.list_labelled_snapshots())
+    }
+
+    pub fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        block_on(self.0.resolve(key))
+    }
+
+    pub fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        block_on(self.0.resolve_snapshot(key))
+    }
+
+    pub fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        block_on(self.0.set_labels(id, labels))
+    }
+
     pub fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         block_on(self.0.get_ssh_keys())
     }
@@ -88,6 +109,95 @@ impl Provider {
     pub fn supports_snapshots(&self) -> bool {
         self.0.supports_snapshots()
     }
+}
+
+/// Whole jobs, and leases.
+impl Provider {
+    /// As [`create_and_wait`](crate::create_and_wait).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_and_wait(&self, request: &InstanceRequest, on_failure: OnFailure) -> ProviderResult<ProviderInstance> {
+        block_on(scope::create_and_wait(&self.0, request, on_failure))
+    }
+
+    /// As [`with_instance`](crate::with_instance): `work` may call this provider.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_instance<T, E: From<ProviderError>>(
+        &self,
+        request: &InstanceRequest,
+        work: impl FnOnce(&ProviderInstance) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let ready = self.create_and_wait(request, OnFailure::Destroy)?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(&ready)));
+        scope::finish(done, self.destroy_instance(&ready.id), &ready.id)
+    }
+
+    /// Runs a future over this provider on spuff's own runtime: for what is not a verb, such as a verb with a patience of
+    /// its own. What `work` drops in the middle goes on in the background; [`settled`] waits for that.
+    ///
+    /// # Errors
+    /// Those of `work`; and when spuff's own runtime cannot be started.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # use spuff_core::provider::{InstanceRequest, ProviderError};
+    /// # fn example(provider: &spuff_core::blocking::Provider, request: InstanceRequest) -> Result<(), ProviderError> {
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// let machine = provider.run(|provider| async move {
+    ///     let create = provider.create_instance(&request);
+    ///     let late = |_| Err(ProviderError::timeout("create_instance", Duration::from_secs(20)));
+    ///     timeout(Duration::from_secs(20), create).await.unwrap_or_else(late)
+    /// });
+    /// spuff_core::blocking::settled()?;
+    /// # machine.map(drop)
+    /// # }
+    /// ```
+    pub fn run<T, W>(&self, work: impl FnOnce(Arc<dyn provider::Provider>) -> W) -> ProviderResult<T>
+    where
+        W: Future<Output = ProviderResult<T>>,
+    {
+        block_on(work(self.0.clone()))
+    }
+
+    /// As [`lease::list_owned`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn list_owned(&self, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
+        block_on(lease::list_owned(&*self.0, owner))
+    }
+
+    /// As [`lease::renew`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renew(&self, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
+        block_on(lease::renew(&*self.0, id, ttl))
+    }
+
+    /// As [`lease::reap`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reap(&self, which: &Reap) -> ProviderResult<Vec<Reaped>> {
+        block_on(lease::reap(&self.0, which))
+    }
+}
+
+/// As [`settled`](crate::settled), for what blocking calls have begun.
+///
+/// # Errors
+/// When spuff's own runtime cannot be started.
+pub fn settled() -> ProviderResult<()> {
+    block_on(async {
+        crate::settled().await;
+        Ok(())
+    })
 }
 
 /// A provider to be used from here on by blocking calls only: its connections belong to the runtime that opened them.

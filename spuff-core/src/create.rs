@@ -1,68 +1,248 @@
-//! Creates are sent once: what came of them is known, or said to be unknown.
+//! Exactly-once creates: what came of a create is found out before anything is sent again, and a create whose caller has
+//! left is brought to an end all the same.
 //!
-//! Stands on the pipeline. Every room makes machines and snapshots through [`send_once`].
+//! Stands on the pipeline. Every room makes machines and snapshots through [`Create`], inside [`see_through`].
 
-use crate::http::{Call, Failure, HttpClient, Reply};
-use crate::provider::config::InstanceRequest;
+mod background;
+mod mark;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+pub use background::settled;
+pub(crate) use background::{Cancel, background, see_through};
+pub(crate) use mark::{Mark, nonce_of};
+pub(crate) use mark::{check_owner, expiry};
+
+use crate::http::{Call, Deadline, Failure, HttpClient, Reply};
+use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Provider, ProviderInstance};
+use crate::wait::Pauses;
 
-/// What every cloud here takes as a key of a create.
-const MAX_KEY: usize = 64;
+/// What a look for something that a create may have made has shown.
+#[derive(Debug)]
+pub(crate) enum Found<T> {
+    /// It was made.
+    Ours(T),
+    /// These may be it; a later look will tell.
+    Unsure(Vec<String>),
+    Nothing,
+}
 
-/// The key that a create is made under: the caller's, or 128 random bits.
-pub(crate) fn key_of(request: &InstanceRequest) -> ProviderResult<String> {
-    let Some(key) = &request.idempotency_key else {
-        return random_key();
-    };
-    let usable = !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if usable {
-        return Ok(key.clone());
+impl<T> Found<T> {
+    pub(crate) fn ours(found: Option<T>) -> Self {
+        found.map_or(Self::Nothing, Self::Ours)
     }
-    let message = format!("{} bytes; it must be 1 to {MAX_KEY} visible ASCII characters", key.len());
-    Err(ProviderError::invalid_config("idempotency_key", message))
-}
 
-/// 128 random bits, in hexadecimal.
-pub(crate) fn random_key() -> ProviderResult<String> {
-    let mut bits = [0; 16];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })?;
-    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Sends a call that makes something, and reads the reply. Where nobody can know whether it was carried out (the reply is
-/// lost, late, a 5xx, or unreadable) the error says so, with the key and `where_to_look`.
-pub(crate) async fn send_once<T>(
-    http: &HttpClient,
-    call: &Call<'_>,
-    key: &str,
-    where_to_look: &str,
-    read: impl FnOnce(&Reply) -> ProviderResult<T>,
-) -> ProviderResult<T> {
-    let unknown = |error: ProviderError| {
-        let context = error.context().cloned().unwrap_or_default();
-        ProviderError::unknown_outcome(call.operation, key, format!("{error}; {where_to_look}")).with_context(context)
-    };
-    match http.send(call).await {
-        Ok(reply) => read(&reply).map_err(unknown),
-        Err(Failure::Unknown(error)) => Err(unknown(error)),
-        Err(Failure::NotSent(error) | Failure::Rejected(error)) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_the_callers_or_random() {
-        let request = InstanceRequest::new("a", "b", "c");
-        let (one, two) = (key_of(&request).unwrap(), key_of(&request).unwrap());
-        assert!(one.len() == 32 && one != two && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        assert_eq!(key_of(&request.clone().with_idempotency_key("order-7")).unwrap(), "order-7");
-        for key in ["", "a b", "é", &"k".repeat(65)] {
-            let error = key_of(&request.clone().with_idempotency_key(key)).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"), "{key}");
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Self::Ours(made) => Found::Ours(change(made)),
+            Self::Unsure(candidates) => Found::Unsure(candidates),
+            Self::Nothing => Found::Nothing,
         }
     }
+}
+
+/// What keeps a second one from being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what there is.
+    Cloud {
+        /// Whether its lists show new things late.
+        lags: bool,
+    },
+    /// Nothing but looking first, until lists that lag must have caught up.
+    Looking,
+}
+
+/// One create.
+pub(crate) struct Create<'a> {
+    pub(crate) http: &'a HttpClient,
+    pub(crate) call: Call<'a>,
+    pub(crate) mark: &'a Mark,
+    pub(crate) guard: Guard,
+    pub(crate) deadline: Deadline,
+    pub(crate) cancel: &'a Cancel,
+}
+
+impl Create<'_> {
+    /// Sends the call until one thing is made and known, or it is certain that none is. `read` takes a reply apart;
+    /// `look` looks for what was made under the mark.
+    ///
+    /// # Errors
+    /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`] when that cannot be
+    /// told before the deadline.
+    pub(crate) async fn run<T, F>(self, read: impl Fn(&Reply) -> ProviderResult<T>, look: impl Fn() -> F) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
+        let mut pauses = Pauses::new(self.http.timeouts().poll_interval);
+        let mut unclear: Option<ProviderError> = None;
+        loop {
+            if self.cancel.is_set() && unclear.is_none() {
+                return Err(Cancel::error());
+            }
+            let refusal = match self.send().await {
+                Ok(reply) => match read(&reply) {
+                    Ok(made) => return Ok(made),
+                    Err(error) => {
+                        unclear.get_or_insert(error);
+                        None
+                    }
+                },
+                Err(Failure::Unknown(error)) => {
+                    unclear.get_or_insert(error);
+                    None
+                }
+                Err(Failure::NotSent(error) | Failure::Rejected(error)) => Some(error),
+            };
+            let refusal = match (refusal, &unclear) {
+                (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
+                (refusal, _) => refusal.filter(|error| !error.is_retryable()),
+            };
+            debug!(operation = self.call.operation, ?unclear, ?refusal, "finding out what came of it");
+            if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
+                match self.look(&look, unclear.as_ref().or(refusal.as_ref())).await? {
+                    Some(made) => return Ok(made),
+                    None if self.cancel.is_set() => return Err(Cancel::error()),
+                    None => refusal.map_or(Ok(()), Err)?,
+                }
+            }
+            if self.deadline.remaining().is_zero() {
+                return Err(self.unknown(unclear.as_ref(), "", &[]));
+            }
+            tokio::time::sleep(pauses.next(self.deadline)).await;
+        }
+    }
+
+    async fn send(&self) -> Result<Reply, Failure> {
+        let sent = tokio::time::timeout(self.deadline.remaining(), self.http.send(&self.call)).await;
+        sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(self.call.operation, self.deadline.elapsed()))))
+    }
+
+    /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
+    fn may_be_ours(&self, error: &ProviderError) -> bool {
+        self.mark.is_given() && matches!(error, ProviderError::Conflict { retryable: false, .. })
+    }
+
+    /// Looks until it is there, or must have come to light: at once where lists do not lag, else two times empty over the
+    /// settling time.
+    async fn look<T, F>(&self, look: impl Fn() -> F, cause: Option<&ProviderError>) -> ProviderResult<Option<T>>
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
+        let interval = self.http.timeouts().poll_interval;
+        let settling = match self.guard {
+            // One that nobody sends again may still be on its way.
+            Guard::Cloud { lags: false } if !self.cancel.is_set() => Duration::ZERO,
+            Guard::Cloud { .. } | Guard::Looking => self.http.settling(),
+        };
+        let unknown = |candidates: &[String], why: &str| self.unknown(cause, why, candidates);
+        look_out(self.deadline, interval, settling, look, unknown).await
+    }
+
+    fn unknown(&self, cause: Option<&ProviderError>, why: &str, candidates: &[String]) -> ProviderError {
+        let message = format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
+        let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
+        let unknown = ProviderError::unknown_outcome(self.call.operation, &self.mark.key, message);
+        unknown.with_candidates(candidates).with_context(context)
+    }
+}
+
+/// Looks, for as long as `limit`, for what was made under a key, by any process: `None` when it is certain that there is nothing.
+///
+/// # Errors
+/// [`ProviderError::UnknownOutcome`] when the looks fail, or show things that cannot be told apart.
+pub(crate) async fn resolve<T, F>(
+    http: &HttpClient,
+    operation: &'static str,
+    key: &str,
+    limit: Duration,
+    look: impl Fn() -> F,
+) -> ProviderResult<Option<T>>
+where
+    F: Future<Output = ProviderResult<Found<T>>> + Send,
+{
+    let timeouts = http.timeouts();
+    // Also where lists do not lag: the call may still be on its way, or be worked on.
+    let settling = http.settling();
+    let unknown = |candidates: &[String], why: &str| {
+        ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}")).with_candidates(candidates)
+    };
+    look_out(Deadline::after(limit), timeouts.poll_interval, settling, look, unknown).await
+}
+
+async fn look_out<T, F>(
+    deadline: Deadline,
+    interval: Duration,
+    settling: Duration,
+    look: impl Fn() -> F,
+    unknown: impl Fn(&[String], &str) -> ProviderError,
+) -> ProviderResult<Option<T>>
+where
+    F: Future<Output = ProviderResult<Found<T>>> + Send,
+{
+    let mut since = Instant::now();
+    let mut pauses = Pauses::new(interval);
+    let mut empty = 0;
+    let (mut candidates, mut failed) = (Vec::new(), String::new());
+    loop {
+        match tokio::time::timeout(deadline.remaining(), look()).await {
+            Ok(Ok(Found::Ours(made))) => return Ok(Some(made)),
+            Ok(Ok(Found::Nothing)) => {
+                empty += 1;
+                if settling.is_zero() || (empty >= 2 && since.elapsed() >= settling) {
+                    return Ok(None);
+                }
+            }
+            Ok(Ok(Found::Unsure(some))) => {
+                candidates = some;
+                (since, empty) = (Instant::now(), 0);
+            }
+            // Made under this key, by another request.
+            Ok(Err(error @ ProviderError::Conflict { .. })) => return Err(error),
+            Ok(Err(error)) if error.is_retryable() => failed = format!("; the look for it failed: {error}"),
+            // Whatever hinders looking, it does not tell what came of the create.
+            Ok(Err(error)) => return Err(unknown(&candidates, &format!("; the look for it failed: {error}"))),
+            Err(_) => {}
+        }
+        if deadline.remaining().is_zero() {
+            return Err(unknown(&candidates, &failed));
+        }
+        tokio::time::sleep(pauses.next(deadline)).await;
+    }
+}
+
+/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
+/// request says.
+///
+/// # Errors
+/// Those of `work`.
+pub(crate) async fn instance<P, W>(
+    provider: &P,
+    on_cancel: OnCancel,
+    work: impl FnOnce(P, Cancel) -> W,
+) -> ProviderResult<ProviderInstance>
+where
+    P: Provider + Clone + 'static,
+    W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
+{
+    let owner = provider.clone();
+    let unwanted = move |made: ProviderInstance| async move {
+        if on_cancel == OnCancel::Keep {
+            debug!(id = made.id, "the machine of a create that was dropped is kept");
+        } else if let Err(error) = owner.destroy_instance(&made.id).await {
+            warn!(id = made.id, %error, "the machine of a create that was dropped could not be destroyed, and costs money");
+        }
+    };
+    see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+}
+
+/// Tells whoever reads the log of something that may cost money and that no caller knows of.
+fn warn_of(error: &ProviderError) {
+    warn!(%error, "a create whose caller has left may have made something");
 }

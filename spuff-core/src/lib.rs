@@ -21,8 +21,9 @@
 //! | clouds | `simulator` | the clouds on the loopback interface, with faults |
 //! | judge | `conformance` | whether a provider keeps the contract |
 //! | facade | `blocking` | the verbs without `async` |
+//! | whole jobs | [`with_instance`], [`create_and_wait`], [`lease`] | machines that end with their work, or their lease |
 //! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
-//! | shared | `wait`, `create` | the one wait loop; creates that are sent once |
+//! | shared | `wait`, `create` | the one wait loop; exactly-once creates |
 //! | pipeline | `http` | authorize, send, classify, retry |
 //! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
 //!
@@ -31,8 +32,9 @@
 //! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests.
 //!
 //! # Cancellation
-//! A future may be dropped at any time. Nothing that only reads is lost; a create, destroy or snapshot whose request has
-//! left may still be carried out.
+//! A future may be dropped at any time. Nothing that only reads is lost. A create goes on in the background until what it
+//! made is known, and destroys it unless it is to be kept ([`OnCancel`](provider::OnCancel)); a snapshot is finished and
+//! labelled. A program that is about to end its runtime waits for that with [`settled`].
 //!
 //! # Runtime
 //! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A provider's connections belong
@@ -48,15 +50,17 @@
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod lease;
 pub mod provider;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod create;
 mod http;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+mod scope;
 mod wait;
 
+pub use create::settled;
 pub use http::http_client;
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};
+pub use scope::{OnFailure, create_and_wait, with_instance};

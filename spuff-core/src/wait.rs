@@ -16,8 +16,6 @@ use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
 
-/// How long a thing that this process has just made may be absent from the cloud's answers.
-const SETTLING: Duration = Duration::from_secs(60);
 /// How long what was made is remembered: longer than any boot.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 /// The first pause is this part of `poll_interval`; the next ones grow to it.
@@ -96,6 +94,26 @@ impl Look<()> {
     }
 }
 
+/// The pauses between looks: they grow to the longest, and none overshoots a deadline.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    pub(crate) fn new(poll_interval: Duration) -> Self {
+        let longest = poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        Self { pause: (longest / FIRST_PAUSE).max(ProviderTimeouts::MIN_POLL_INTERVAL), longest }
+    }
+
+    pub(crate) fn next(&mut self, deadline: Deadline) -> Duration {
+        let pause = self.pause.min(deadline.remaining());
+        self.pause = self.pause.mul_f64(GROWTH).min(self.longest);
+        pause
+    }
+}
+
 /// A thing that is waited for.
 pub(crate) struct Wait<'a> {
     /// The verb, for the timeout's message.
@@ -150,8 +168,7 @@ impl<'a> Wait<'a> {
         F: Future<Output = ProviderResult<Look<T>>> + Send,
     {
         let (resource_type, id) = self.subject;
-        let longest = self.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
-        let mut pause = (longest / FIRST_PAUSE).max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        let mut pauses = Pauses::new(self.poll_interval);
         let mut seen = false;
         let mut state = "no answer yet".to_string();
         while !self.deadline.remaining().is_zero() {
@@ -172,8 +189,7 @@ impl<'a> Wait<'a> {
                 Err(_) => break,
             }
             debug!(operation = self.operation, id, %state, "waiting");
-            tokio::time::sleep(pause.min(self.deadline.remaining())).await;
-            pause = pause.mul_f64(GROWTH).min(longest);
+            tokio::time::sleep(pauses.next(self.deadline)).await;
         }
         let waited_for = format!("{} of {resource_type} {id} ({state})", self.operation);
         Err(ProviderError::timeout(waited_for, self.deadline.elapsed()))
@@ -182,33 +198,42 @@ impl<'a> Wait<'a> {
 
 /// What this process has made a short while ago: the clouds' reads lag behind their writes.
 #[derive(Debug)]
-pub(crate) struct Recent<T>(Mutex<HashMap<String, (Instant, T)>>);
+pub(crate) struct Recent<T> {
+    made: Mutex<HashMap<String, (Instant, T)>>,
+    settling: Duration,
+}
 
 impl<T: Clone> Recent<T> {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+    /// For a cloud that shows by id what is new after `settling`, and to be sure, twice that.
+    pub(crate) fn new(settling: Duration) -> Self {
+        Self { made: Mutex::default(), settling: settling.saturating_mul(2) }
     }
 
     /// Notes that `id` was just made, with what only the create call could tell.
     pub(crate) fn add(&self, id: &str, note: T) {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
         made.insert(id.to_string(), (Instant::now(), note));
     }
 
     /// Forgets an id whose end has been seen.
     pub(crate) fn remove(&self, id: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Forgets what is not to be kept.
+    pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, note)| keep(note));
     }
 
     /// Until when an absence of `id` is not believed; `None` for one that was not made here.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| *since + SETTLING)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| *since + self.settling)
     }
 
     /// What the create call told.
     pub(crate) fn note(&self, id: &str) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(_, note)| note.clone())
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(_, note)| note.clone())
     }
 }
 
@@ -237,6 +262,8 @@ mod tests {
     fn pending() -> ProviderResult<Look<u32>> {
         Ok(Look::Pending("booting".to_string()))
     }
+
+    const SETTLING: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn ends_when_done_and_bears_with_passing_errors() {
@@ -284,7 +311,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent::new();
+        let recent = Recent::new(SETTLING / 2);
         recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());

@@ -6,29 +6,21 @@ The endpoint, the keys and the region come from the environment variables that t
 Every reply is also held against botocore's own model of it: an element that the model does not know is an error.
 """
 
-import json
-import os
 import sys
-import urllib.request
 import xml.etree.ElementTree as ElementTree
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-CONTROL = os.environ["SPUFF_SIMULATOR"]
+from control import control, inject
+
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
 SOON = {"Delay": 1, "MaxAttempts": 60}
 
 
-def control(path, method="GET", body=None):
-    data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(urllib.request.Request(f"{CONTROL}/{path}", data, method=method)) as reply:
-        return json.load(reply)
-
-
 def fault(fault, route, times=1):
-    control("faults", "POST", {"fault": fault, "provider": "aws", "route": route, "times": times})
+    inject("aws", route, fault, times)
 
 
 def step(text):
@@ -174,23 +166,23 @@ refused("TagLimitExceeded", 400, ec2.create_tags, Resources=[first], Tags=[{"Key
 refused("DryRunOperation", 412, ec2.run_instances, **web, DryRun=True)
 step("what is not there is not found, and what cannot be is refused")
 
-before = len(control("resources")["instances"])
+before = len(control("GET", "/resources")["instances"])
 fault("reply_lost", "create_instance", 2)
 lost = ec2.run_instances(**web)
 everyone.append(lost["Instances"][0]["InstanceId"])
-sent = [request for request in control("requests")["requests"] if request["route"] == "create_instance"][-3:]
+sent = [request for request in control("GET", "/requests")["requests"] if request["route"] == "create_instance"][-3:]
 tokens = {part for request in sent for part in request["body"].split("&") if part.startswith("ClientToken=")}
-equal((attempts(lost), len(tokens), len(control("resources")["instances"])), (2, 1, before + 1))
+equal((attempts(lost), len(tokens), len(control("GET", "/resources")["instances"])), (2, 1, before + 1))
 step("two lost replies of RunInstances: boto3 sends the same ClientToken again, and one machine was made")
 
 fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances", 2)
 equal(attempts(ec2.describe_instances()), 2)
 fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances", 9)
 refused("RequestLimitExceeded", 503, ec2.describe_instances)
-control("faults", "DELETE")
+control("DELETE", "/faults")
 fault("capacity_out", "create_instance", 9)
 equal(refused("InsufficientInstanceCapacity", 500, ec2.run_instances, **web)["ResponseMetadata"]["RetryAttempts"], 3)
-control("faults", "DELETE")
+control("DELETE", "/faults")
 fault("unauthorized", "ssh_keys")
 refused("AuthFailure", 401, ec2.describe_key_pairs)
 step("throttled it tries again and then gives up; lack of capacity it tries three times again, as any 500")
@@ -235,7 +227,7 @@ ec2.get_waiter("instance_terminated").wait(InstanceIds=everyone, WaiterConfig=SO
 refused("IdempotentInstanceTerminated", 400, ec2.run_instances, **web, ClientToken=lost["Instances"][0]["ClientToken"])
 refused("InvalidSnapshot.InUse", 400, ec2.delete_snapshot, SnapshotId=copies[0])
 ec2.deregister_image(ImageId=snapshot)
-kinds = sorted(leak["kind"] for leak in control("leaks"))
+kinds = sorted(leak["kind"] for leak in control("GET", "/leaks"))
 equal(kinds, ["disk", "disk_snapshot"])
 step("everything is terminated and deregistered, and still a disk and a copy of one are paid for")
 
@@ -248,5 +240,5 @@ while True:
     except ClientError as error:
         equal(error.response["Error"]["Code"], "InvalidSnapshot.InUse")
 refused("InvalidSnapshot.NotFound", 400, ec2.delete_snapshot, SnapshotId=copies[0])
-equal(control("leaks"), [])
+equal(control("GET", "/leaks"), [])
 step(f"nothing is left; {len(replies)} kinds of replies were what botocore knows")

@@ -6,30 +6,23 @@ Only the host and port are given to it. In us-east-1 the driver signs in the old
 driver here signs in the new one.
 """
 
-import json
 import os
 import sys
 import time
 import urllib.parse
-import urllib.request
 
 from libcloud.common.types import InvalidCredsError
 from libcloud.compute.base import NodeImage
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import NodeState, Provider
 
-CONTROL = os.environ["SPUFF_SIMULATOR"]
+from control import control, inject
+
 CANONICAL = "099720109477"
 
 
-def control(path, method="GET", body=None):
-    data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(urllib.request.Request(f"{CONTROL}/{path}", data, method=method)) as reply:
-        return json.load(reply)
-
-
 def fault(fault, route, times=1):
-    control("faults", "POST", {"fault": fault, "provider": "aws", "route": route, "times": times})
+    inject("aws", route, fault, times)
 
 
 def step(text):
@@ -134,19 +127,19 @@ fault("unauthorized", "ssh_keys")
 equal(type(refused("AuthFailure", ec2.list_key_pairs)), InvalidCredsError)
 fault({"rate_limited": {"retry_after": None, "headers": True}}, "list_instances")
 refused("RequestLimitExceeded", ec2.list_nodes)
-before = len(control("resources")["instances"])
+before = len(control("GET", "/resources")["instances"])
 token = "an order"
 fault("reply_lost", "create_instance")
 refused("", ec2.create_node, name="lost", ex_clienttoken=token, **web)
 lost = ec2.create_node(name="lost", ex_clienttoken=token, **web)
-equal(len(control("resources")["instances"]), before + 1)
+equal(len(control("GET", "/resources")["instances"]), before + 1)
 step("it does not try again by itself; with the client token, the same request again makes no second machine")
 
 until("the last one", lambda: lost.id in {found.id for found in ec2.list_nodes()})
 for found in [node, restored, lost, *many]:
     equal(ec2.destroy_node(found), True)
 equal(ec2.delete_image(own), True)
-equal([leak["kind"] for leak in control("leaks")], ["disk_snapshot"])
+equal([leak["kind"] for leak in control("GET", "/leaks")], ["disk_snapshot"])
 [left] = [copy for copy in ec2.list_snapshots(owner="self")]
 
 
@@ -160,5 +153,5 @@ def deleted():
 
 until("the copy of the disk", deleted)
 equal(ec2.delete_key_pair(pair), True)
-equal(control("leaks"), [])
+equal(control("GET", "/leaks"), [])
 step("nothing is left")

@@ -28,6 +28,20 @@ const MAX_RESERVED: usize = 1024 * 1024;
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The clouds' lists lag their creates by seconds; this is several times the longest that was seen.
+const SETTLING: Duration = Duration::from_secs(30);
+/// Where the time of a simulated cloud goes faster, so does this.
+pub(crate) const SETTLING_OPTION: &str = "settling";
+
+fn read_settling(seconds: &str) -> ProviderResult<Duration> {
+    let read = seconds.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    read.ok_or_else(|| {
+        let message =
+            format!("{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new", SETTLING.as_secs());
+        ProviderError::invalid_config(SETTLING_OPTION, message)
+    })
+}
+
 /// The end of an authorization: the credentials are in the head, or there are none.
 pub(crate) type Authorized<'a> = Pin<Box<dyn Future<Output = ProviderResult<()>> + Send + 'a>>;
 
@@ -70,12 +84,14 @@ pub(crate) struct HttpClient {
     endpoint: Endpoint,
     dialect: Box<dyn Dialect>,
     timeouts: ProviderTimeouts,
+    settling: Duration,
 }
 
 impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
         let client = client_for(&endpoint, config)?;
-        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts })
+        let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
+        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts, settling })
     }
 
     /// A client for a cloud that takes the token of the configuration as a bearer token.
@@ -91,6 +107,11 @@ impl HttpClient {
 
     pub(crate) fn timeouts(&self) -> &ProviderTimeouts {
         &self.timeouts
+    }
+
+    /// After what time a list that lags must show what was made before.
+    pub(crate) fn settling(&self) -> Duration {
+        self.settling
     }
 
     /// Sends a call, and again as long as that is safe, promising, and within the deadline.

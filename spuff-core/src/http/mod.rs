@@ -15,7 +15,7 @@ pub(crate) mod wire;
 pub use client::http_client;
 
 pub(crate) use call::{Call, Class, Failure, Reply};
-pub(crate) use client::{Authorized, Dialect, HttpClient, client_for, encode};
+pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, client_for, encode};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::Deadline;

@@ -16,13 +16,16 @@ mod query;
 mod refusal;
 mod snapshots;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use reqsign_core::OsEnv;
 use tracing::instrument;
 
 use self::api::{
-    CreateImage, DeregisterImage, DescribeImages, DescribeInstances, DescribeKeyPairs, Document, Image, Instance, Listing,
-    RunInstances, TerminateInstances, ask,
+    DeregisterImage, DescribeImages, DescribeInstances, DescribeKeyPairs, Document, Image, Instance, Listing, RunInstances,
+    TerminateInstances, ask,
 };
 use self::credentials::SigV4;
 use self::images::Images;
@@ -30,11 +33,12 @@ use self::map::Network;
 use self::place::{Place, Places};
 use self::query::Query;
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, send_once};
-use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, all_pages};
+use super::{Provider, ProviderInstance, Snapshot, check};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
@@ -61,12 +65,16 @@ const OPTIONS: [&str; 4] = ["profile", "subnet", "security_group", "ssm_endpoint
 /// let provider = AwsProvider::new("AKIAEXAMPLE:example/secret", ProviderTimeouts::default()).unwrap();
 /// assert_eq!(provider.name(), "aws");
 /// ```
+///
+/// Cloning it is cheap and shares its connections.
+#[derive(Clone)]
 pub struct AwsProvider {
-    http: HttpClient,
-    places: Places,
-    images: Images,
-    network: Network,
-    recent: Recent<()>,
+    http: Arc<HttpClient>,
+    places: Arc<Places>,
+    images: Arc<Images>,
+    network: Arc<Network>,
+    recent: Arc<Recent<()>>,
+    defaults: Defaults,
 }
 
 impl AwsProvider {
@@ -91,12 +99,14 @@ impl AwsProvider {
         let places = Places::new(config, &OsEnv)?;
         let dialect = SigV4::new(config, places.credentials())?;
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
+        let http = HttpClient::new(places.endpoint()?, dialect, config)?;
         Ok(Self {
-            http: HttpClient::new(places.endpoint()?, dialect, config)?,
-            images: Images::default(),
-            network: Network { subnet: option("subnet"), security_group: option("security_group") },
-            recent: Recent::new(),
-            places,
+            recent: Arc::new(Recent::new(http.settling())),
+            http: Arc::new(http),
+            images: Arc::default(),
+            network: Arc::new(Network { subnet: option("subnet"), security_group: option("security_group") }),
+            places: Arc::new(places),
+            defaults: Defaults::new(config)?,
         })
     }
 
@@ -125,6 +135,46 @@ impl AwsProvider {
         let query = Query::new("DescribeInstances").filter("instance-id", &[id]);
         let reply: DescribeInstances = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
+    }
+
+    async fn make(
+        &self,
+        place: &Place,
+        request: &InstanceRequest,
+        mark: &Mark,
+        cancel: &Cancel,
+    ) -> ProviderResult<ProviderInstance> {
+        let image = self.images.find(&self.http, place, request).await?;
+        let query = map::run_instances(request, &image, &self.network, &mark.key)?;
+        let call = place.ec2("create_instance", Class::Once, &query);
+        // The client token: the same bytes are answered with the same machine.
+        let guard = Guard::Cloud { lags: true };
+        let deadline = Deadline::after(self.http.timeouts().instance_ready);
+        let create = Create { http: &self.http, call, mark, guard, deadline, cancel };
+        let read = |reply: &Reply| {
+            let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
+            let created = created.filter(|instance| !instance.instance_id.is_empty());
+            created.map(|created| map::instance(created, &place.region)).ok_or_else(|| reply.unreadable("names no instance"))
+        };
+        let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
+        let created = create.run(read, look).await;
+        if let Err(ProviderError::InvalidConfig { .. }) = created {
+            self.images.forget(&image);
+        }
+        let mut instance = created?;
+        instance.name.clone_from(&request.name);
+        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        self.recent.add(&instance.id, ());
+        self.places.remember(&instance.id, place);
+        Ok(instance)
+    }
+
+    /// The machine that was made under a key and has not ended.
+    async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let query = Query::new("DescribeInstances").filter("client-token", &[key]);
+        let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
+        let made = reply.into_parts().0.into_iter().find(|instance| !map::is_ending(instance));
+        Ok(made.map(|made| map::instance(made, &place.region)))
     }
 
     /// A machine by its id, which shows a new one earlier than the filter does.
@@ -162,31 +212,13 @@ impl Provider for AwsProvider {
     /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on the machine.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        let (mark, request) = self.defaults.marked(request)?;
         let place = self.places.at(&request.region)?;
         images::check(&request.image)?;
-        map::check_request(request)?;
-        let key = create::key_of(request)?;
-        let image = self.images.find(&self.http, &place, request).await?;
-        let query = map::run_instances(request, &image, &self.network, &key)?;
-        let call = place.ec2("create_instance", Class::Once, &query);
-        let where_to_look = format!("look for an instance with the client token {key} in {}", place.region);
-        let created = send_once(&self.http, &call, &key, &where_to_look, |reply| {
-            let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
-            created.filter(|instance| !instance.instance_id.is_empty()).ok_or_else(|| reply.unreadable("names no instance"))
-        });
-        let created = match created.await {
-            Err(error @ ProviderError::InvalidConfig { .. }) => {
-                self.images.forget(&image);
-                return Err(error);
-            }
-            created => created?,
-        };
-        let mut instance = map::instance(created, &place.region);
-        instance.name.clone_from(&request.name);
-        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        self.recent.add(&instance.id, ());
-        self.places.remember(&instance.id, &place);
-        Ok(instance)
+        map::check_request(&request)?;
+        let on_cancel = request.cancellation();
+        let work = |room: Self, cancel| async move { room.make(&place, &request, &mark, &cancel).await };
+        create::instance(self, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -260,35 +292,27 @@ impl Provider for AwsProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         map::check_id("instance_id", instance_id, "i-")?;
         map::check_image_name(name)?;
-        let place = &self.places.of(instance_id)?;
-        let query = Query::new("CreateImage")
-            .with("InstanceId", instance_id)
-            .with("Name", name)
-            .with("NoReboot", "true")
-            .tags(&["image", "snapshot"], &[("Name", name), (MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
-        let timeouts = self.http.timeouts();
-        let deadline = Deadline::after(timeouts.action_complete);
-        let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
-        let where_to_look = format!("look for an image named {name:?} in {}", place.region);
-        let key = create::random_key()?;
-        let created = send_once(&self.http, &call, &key, &where_to_look, |reply| {
-            let id = api::read::<CreateImage>(reply)?.image_id;
-            if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
-        });
-        let id = &created.await?;
-        self.places.remember(id, place);
-        self.available(place, (instance_id, id), deadline).await.map(map::snapshot)
+        let place = self.places.of(instance_id)?;
+        let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let work = |cancel| async move { room.snapshot(&place, &instance_id, &name, &cancel).await };
+        // Its tags tell whose it is, so that one whose caller has left is not lost.
+        create::see_through(work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let (name, value) = map::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
         let mut snapshots = Vec::new();
         for place in self.places.all()? {
             let key = |image: &Image| image.image_id.clone();
             let found = self.list::<DescribeImages>("list_snapshots", &place, query.clone(), key).await?;
-            snapshots.extend(found.into_iter().filter(map::is_managed_snapshot).map(map::snapshot));
+            snapshots.extend(found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot));
         }
         Ok(snapshots)
     }
@@ -319,6 +343,45 @@ impl Provider for AwsProvider {
     }
 
     /// The names of the key pairs of the provider's own region.
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let places = &self.places.all()?;
+        let look = || async move {
+            for place in places {
+                if let Some(made) = self.made_under(place, key).await? {
+                    return Ok(Found::Ours(made));
+                }
+            }
+            Ok(Found::Nothing)
+        };
+        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        let (places, nonce) = (&self.places.all()?, &create::nonce_of(key));
+        let look = || async move {
+            for place in places {
+                if let Some(made) = self.image_made_under(place, nonce).await? {
+                    return Ok(Found::Ours(map::snapshot(made)));
+                }
+            }
+            Ok(Found::Nothing)
+        };
+        create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        map::check_id("id", id, "i-")?;
+        let tags: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        map::check_tags(&tags)?;
+        let place = self.places.of(id)?;
+        let query = map::create_tags(id, &tags);
+        self.http.send(&place.ec2("set_labels", Class::Idempotent, &query).about("instance", id)).await?;
+        Ok(())
+    }
+
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));

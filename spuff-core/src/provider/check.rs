@@ -1,9 +1,9 @@
 //! Checks of what a caller gave, made before anything is sent. The limits themselves are in the rooms: they differ.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::config::{InstanceRequest, ProviderConfig};
+use super::defaults::Defaults;
 use super::error::{ErrorContext, ProviderError, ProviderResult};
 use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE};
 
@@ -71,22 +71,15 @@ pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
     }
 }
 
-/// The request with the provider's region where it names none.
-pub(super) fn with_region<'a>(request: &'a InstanceRequest, region: &str) -> Cow<'a, InstanceRequest> {
-    if !request.region.is_empty() || region.is_empty() {
-        return Cow::Borrowed(request);
-    }
-    Cow::Owned(InstanceRequest { region: region.to_string(), ..request.clone() })
-}
-
 /// A provider without options of its own.
 pub(super) fn no_options(config: &ProviderConfig) -> ProviderResult<()> {
     known_options(config, &[])
 }
 
-/// A provider with these options of its own.
+/// A provider with these options of its own, beside those of every provider here.
 pub(super) fn known_options(config: &ProviderConfig, known: &[&str]) -> ProviderResult<()> {
-    match config.options.keys().find(|option| !known.contains(&option.as_str())) {
+    let is_known = |option: &str| known.contains(&option) || Defaults::OPTIONS.contains(&option);
+    match config.options.keys().find(|option| !is_known(option)) {
         Some(option) => Err(ProviderError::invalid_config(option, "this provider has no such option")),
         None => Ok(()),
     }

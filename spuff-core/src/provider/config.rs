@@ -43,8 +43,28 @@ pub struct InstanceRequest {
     pub labels: HashMap<String, String>,
     /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every key of the account.
     pub ssh_keys: Vec<String>,
-    /// A key of the caller's own that stands for this one machine.
+    /// A key of the caller's own that stands for this one machine: the same request under the same key, also from another
+    /// process, gives the same machine.
     pub idempotency_key: Option<String>,
+    /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and [`reap`](crate::lease::reap) find it by.
+    pub owner: Option<String>,
+    /// How long it is leased for, from now: after that [`reap`](crate::lease::reap) ends it. No cloud but EC2 ends it by
+    /// itself, and that only when it shuts itself down.
+    pub ttl: Option<Duration>,
+    /// What becomes of the machine when the future of its create is dropped. By default it is destroyed, or kept if it has
+    /// an `idempotency_key`, under which it can be had later.
+    pub on_cancel: Option<OnCancel>,
+}
+
+/// What becomes of a machine when the future of its create is dropped half-way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnCancel {
+    /// It is destroyed in the background, as soon as it is known.
+    Destroy,
+    /// It is left running. Its labels tell whose it is.
+    Keep,
 }
 
 impl InstanceRequest {
@@ -94,6 +114,33 @@ impl InstanceRequest {
         self.idempotency_key = Some(key.into());
         self
     }
+
+    /// Sets whose machine it is: 1 to 63 letters, digits, `-`, `_` and `.`.
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Sets how long it is leased for, in whole seconds.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets what becomes of the machine when the future of its create is dropped.
+    #[must_use]
+    pub fn with_on_cancel(mut self, on_cancel: OnCancel) -> Self {
+        self.on_cancel = Some(on_cancel);
+        self
+    }
+
+    /// What becomes of the machine when the future of its create is dropped, with the default worked out.
+    pub fn cancellation(&self) -> OnCancel {
+        let default = if self.idempotency_key.is_some() { OnCancel::Keep } else { OnCancel::Destroy };
+        self.on_cancel.unwrap_or(default)
+    }
 }
 
 /// `user_data` is shown by its length only: it often holds secrets.
@@ -109,6 +156,9 @@ impl fmt::Debug for InstanceRequest {
             .field("labels", &self.labels)
             .field("ssh_keys", &self.ssh_keys)
             .field("idempotency_key", &self.idempotency_key)
+            .field("owner", &self.owner)
+            .field("ttl", &self.ttl)
+            .field("on_cancel", &self.on_cancel)
             .finish()
     }
 }

@@ -5,29 +5,29 @@
 
 mod api;
 mod map;
+mod snapshots;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use self::api::{
-    Action, ActionReply, CreateTag, Droplet, DropletAction, DropletReply, Image, ImageReply, List, PER_PAGE, Reference, SshKey,
-    TagResource, TagResources,
-};
+use self::api::{Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, SshKey, TagResources};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, send_once};
-use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, numbered_pages};
+use super::{KEY_KEY, Provider, ProviderInstance, Snapshot, check};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "digitalocean";
@@ -46,12 +46,17 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 /// let provider = DigitalOceanProvider::new("dop_v1_example", ProviderTimeouts::default()).unwrap();
 /// assert_eq!(provider.name(), "digitalocean");
 /// ```
+///
+/// Cloning it is cheap and shares its connections.
+#[derive(Clone)]
 pub struct DigitalOceanProvider {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     /// With the id of the create action, which alone knows why a droplet failed.
-    recent: Recent<Option<u64>>,
-    keys: Mutex<Option<(Instant, Vec<SshKey>)>>,
-    region: String,
+    recent: Arc<Recent<Option<u64>>>,
+    /// By the nonces of callers' own keys: what this process has made, the cloud's lists may not show yet.
+    keyed: Arc<Recent<ProviderInstance>>,
+    keys: Arc<Mutex<Option<Keys>>>,
+    defaults: Defaults,
 }
 
 impl DigitalOceanProvider {
@@ -74,11 +79,13 @@ impl DigitalOceanProvider {
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
+        let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, config)?;
         Ok(Self {
-            http: HttpClient::with_bearer(NAME, endpoint, map::refusal, config)?,
-            recent: Recent::new(),
-            keys: Mutex::new(None),
-            region: config.region.clone().unwrap_or_default(),
+            recent: Arc::new(Recent::new(http.settling())),
+            keyed: Arc::new(Recent::new(http.settling())),
+            http: Arc::new(http),
+            keys: Arc::default(),
+            defaults: Defaults::new(config)?,
         })
     }
 
@@ -86,9 +93,72 @@ impl DigitalOceanProvider {
         numbered_pages::<List<T>, K>(&self.http, call.query("per_page", PER_PAGE), key).await
     }
 
-    async fn droplets(&self, filter: (&'static str, &'static str)) -> ProviderResult<Vec<Droplet>> {
-        let call = Call::get("list_instances", "/v2/droplets").query(filter.0, filter.1);
+    async fn droplets(&self, operation: &'static str, filter: (&'static str, &str)) -> ProviderResult<Vec<Droplet>> {
+        let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1);
         self.list(call, |droplet: &Droplet| droplet.id).await
+    }
+
+    async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        if mark.is_given()
+            && let Found::Ours(made) = mark.found(self.made_before(&mark.nonce).await?)?
+        {
+            return Ok(made);
+        }
+        let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
+        let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
+        let deadline = Deadline::after(self.http.timeouts().instance_ready);
+        let create = Create { http: &self.http, call, mark, guard: Guard::Looking, deadline, cancel };
+        let read = |reply: &Reply| {
+            let created: DropletReply = reply.json()?;
+            let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
+            Ok((map::instance(created.droplet), action))
+        };
+        let sent = Utc::now();
+        let look = || async move {
+            let named = self.named(request).await?;
+            let mut unsure = Vec::new();
+            for made in named {
+                if mark.matches(&made.labels, &made.id)? {
+                    return Ok(Found::Ours((made, None)));
+                }
+                // Tags may come to light after the droplet; until then its age is all that is known.
+                if !made.labels.contains_key(KEY_KEY) && made.created_at + CLOCKS_APART >= sent {
+                    unsure.push(made.id);
+                }
+            }
+            Ok(if unsure.is_empty() { Found::Nothing } else { Found::Unsure(unsure) })
+        };
+        let (instance, action) = create.run(read, look).await?;
+        self.recent.add(&instance.id, action);
+        if mark.is_given() {
+            self.keyed.add(&mark.nonce, instance.clone());
+        }
+        Ok(instance)
+    }
+
+    /// What a caller's own key has made, from this process or another.
+    async fn made_before(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let Some(made) = self.keyed.note(nonce) else { return self.made_under(nonce).await };
+        match self.get_instance(&made.id).await? {
+            None if self.recent.settles_at(&made.id).is_some_and(|time| Instant::now() < time) => Ok(Some(made)),
+            read => Ok(read),
+        }
+    }
+
+    /// Droplets with the name of a request. Those with a GPU are in a list of their own.
+    async fn named(&self, request: &InstanceRequest) -> ProviderResult<Vec<ProviderInstance>> {
+        let filter = if request.size.starts_with("gpu-") { ("type", "gpus") } else { ("name", request.name.as_str()) };
+        let named = self.droplets("create_instance", filter).await?.into_iter();
+        Ok(named.filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name)).map(map::instance).collect())
+    }
+
+    /// The oldest droplet with the nonce of a create.
+    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let tag = map::tag(KEY_KEY, nonce);
+        let tagged = self.droplets("create_instance", ("tag_name", &tag));
+        let (tagged, gpus) = tokio::try_join!(tagged, self.droplets("create_instance", ("type", "gpus")))?;
+        let made = tagged.into_iter().chain(gpus).map(map::instance);
+        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
     }
 
     async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
@@ -139,53 +209,39 @@ impl DigitalOceanProvider {
         }
     }
 
-    async fn snapshots_of(&self, droplet: u64, id: &str) -> ProviderResult<Vec<Image>> {
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots")).about("instance", id);
-        self.list(call, |image: &Image| image.id.clone()).await
-    }
-
-    /// Puts the managed tag on a snapshot, which cannot be done in the call that makes it.
-    async fn tag(&self, image: &str) -> ProviderResult<()> {
-        let tag = Call::new("create_snapshot", Class::Idempotent, Method::POST, "/v2/tags")
-            .json(&CreateTag { name: map::MANAGED_TAG })?;
-        match self.http.send(&tag).await.map_err(ProviderError::from) {
-            // A tag that is there already is refused as invalid.
-            Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
+    /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
+    async fn tag(&self, operation: &'static str, (id, kind): (&str, &'static str), tags: &[String]) -> ProviderResult<()> {
+        for name in tags {
+            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?;
+            match self.http.send(&tag).await.map_err(ProviderError::from) {
+                // A tag that is there already is refused as invalid.
+                Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            let path = format!("/v2/tags/{name}/resources");
+            let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
+            self.http.send(&call).await?;
         }
-        let resources = TagResources { resources: [TagResource { resource_id: image, resource_type: "image" }] };
-        let path = format!("/v2/tags/{}/resources", map::MANAGED_TAG);
-        self.http.send(&Call::new("create_snapshot", Class::Idempotent, Method::POST, path).json(&resources)?).await?;
         Ok(())
     }
 
-    /// The image that a finished snapshot action has made: the one that was not there before. Its listing may lag.
-    async fn new_snapshot(
-        &self,
-        (droplet, id): (u64, &str),
-        name: &str,
-        before: &HashSet<String>,
-        started: Option<DateTime<Utc>>,
-        deadline: Deadline,
-    ) -> ProviderResult<Image> {
-        let timeouts = self.http.timeouts();
-        let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
-        wait.until(|| async move {
-            let listed = match self.snapshots_of(droplet, id).await {
-                Ok(listed) => listed,
-                Err(error) => return Look::past(error),
-            };
-            let fresh = |image: &Image| !before.contains(&image.id) && image.name == name;
-            let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
-            // A droplet makes one snapshot at a time, so the first since the action began is its own.
-            let since = started.map(|started| started - CLOCKS_APART);
-            new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
-            new.sort_by_key(|image| image.created_at);
-            Ok(new.into_iter().next().map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))
-        })
-        .await
+    /// Takes off the tags of a droplet that stand for other values of these labels.
+    async fn untag(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        let call = Call::get("set_labels", format!("/v2/droplets/{id}")).about("instance", id);
+        let droplet = self.http.json::<DropletReply>(&call).await?.droplet;
+        let is_old =
+            |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
+        for tag in droplet.tags.iter().filter(is_old) {
+            let path = format!("/v2/tags/{tag}/resources");
+            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
+            check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from))?;
+        }
+        Ok(())
     }
 }
+
+/// The account's keys, and when they were read.
+type Keys = (Instant, Vec<SshKey>);
 
 #[async_trait]
 impl Provider for DigitalOceanProvider {
@@ -195,17 +251,11 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let request = &check::with_region(request, &self.region);
-        map::check_request(request)?;
-        let key = create::key_of(request)?;
-        let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
-        let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
-        let where_to_look = format!("look for a droplet named {:?}", request.name);
-        let created: DropletReply = send_once(&self.http, &call, &key, &where_to_look, |reply| reply.json()).await?;
-        let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
-        let instance = map::instance(created.droplet);
-        self.recent.add(&instance.id, action);
-        Ok(instance)
+        let (mark, request) = self.defaults.marked(request)?;
+        map::check_request(&request)?;
+        let on_cancel = request.cancellation();
+        let work = |room: Self, cancel| async move { room.make(&request, &mark, &cancel).await };
+        create::instance(self, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -215,6 +265,7 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
+        self.keyed.retain(|made| made.id != id);
         Ok(())
     }
 
@@ -228,7 +279,10 @@ impl Provider for DigitalOceanProvider {
     /// GPU droplets are left out of a plain list, and cannot be asked for by tag.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let (tagged, gpus) = tokio::try_join!(self.droplets(("tag_name", map::MANAGED_TAG)), self.droplets(("type", "gpus")))?;
+        let (tagged, gpus) = tokio::try_join!(
+            self.droplets("list_instances", ("tag_name", map::MANAGED_TAG)),
+            self.droplets("list_instances", ("type", "gpus"))
+        )?;
         let mut seen = HashSet::new();
         let mut instances: Vec<_> =
             tagged.into_iter().chain(gpus).filter(|droplet| seen.insert(droplet.id)).map(map::instance).collect();
@@ -258,53 +312,22 @@ impl Provider for DigitalOceanProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let droplet = check::numeric_id(NAME, "instance_id", instance_id)?;
         check::required("name", name)?;
-        let timeouts = self.http.timeouts();
-        let deadline = Deadline::after(timeouts.action_complete);
-        let before: HashSet<_> = self.snapshots_of(droplet, instance_id).await?.into_iter().map(|image| image.id).collect();
-
-        let body = DropletAction { kind: "snapshot", name };
-        let call = Call::once("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
-            .about("instance", instance_id)
-            .json(&body)?;
-        let where_to_look = format!("look for a snapshot named {name:?} of droplet {droplet}");
-        let started: ActionReply =
-            send_once(&self.http, &call, &create::random_key()?, &where_to_look, |reply| reply.json()).await?;
-        let (action, started) = (started.action.id, started.action.started_at);
-
-        let action_id = action.to_string();
-        let wait = Wait::new("create_snapshot", ("action", &action_id), deadline.remaining(), timeouts);
-        let done = wait.until(|| async move {
-            match self.action(action).await {
-                Ok(action) if action.status == "completed" => Ok(Look::Done(())),
-                Ok(action) if action.status == "errored" => {
-                    Err(check::failed(NAME, instance_id, "errored", "the snapshot action ended in an error"))
-                }
-                Ok(action) => Ok(Look::Pending(action.status)),
-                Err(error) => Look::past(error),
-            }
-        });
-        done.await?;
-
-        let image = self.new_snapshot((droplet, instance_id), name, &before, started, deadline).await?;
-        let (id, path) = (&image.id, &format!("/v2/images/{}", image.id));
-        self.tag(id).await.map_err(|error| ProviderError::Other {
-            message: format!("snapshot {id} exists and is paid for, but could not be tagged {}: {error}", map::MANAGED_TAG),
-        })?;
-        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-        let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
-        let available = wait.until(|| async move {
-            let call = Call::get("create_snapshot", path).about("snapshot", id);
-            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
-            Look::of_state(read, |image| &image.status, "available")
-        });
-        Ok(map::snapshot(available.await?))
+        let (room, name) = (self.clone(), name.to_string());
+        let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
+        // It is tagged at its end, so that one whose caller has left is not lost.
+        create::see_through(work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let call = Call::get("list_snapshots", "/v2/images").query("tag_name", map::MANAGED_TAG);
         let images = self.list(call, |image: &Image| image.id.clone()).await?;
-        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::snapshot).collect())
+        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -313,6 +336,36 @@ impl Provider for DigitalOceanProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         wait.delete(&self.http, &path).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let nonce = create::nonce_of(key);
+        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
+        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+    }
+
+    /// A snapshot cannot carry a key: the key tells of which droplet, when, and under which name it was begun. What is found
+    /// is tagged as spuff's.
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        let (droplet, begun, name) = &map::read_snapshot_key(key)?;
+        let look = || self.begun_snapshot(droplet, *begun - CLOCKS_APART, name);
+        let Some(found) = create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await?
+        else {
+            return Ok(None);
+        };
+        self.claim(&found.id).await?;
+        Ok(Some(map::snapshot(found)))
+    }
+
+    /// A label is a tag: the new one is put on before the old one is taken off.
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        check::numeric_id(NAME, "id", id)?;
+        let labels_in_order: BTreeMap<_, _> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        self.tag("set_labels", (id, "droplet"), &map::tags(&labels_in_order)?).await?;
+        self.untag(id, labels).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -351,6 +404,7 @@ impl ProviderFactory for DigitalOceanFactory {
             OptionDescription::new("region", "Region slug where a request names none; the cloud chooses by default"),
             OptionDescription::ca_file(),
         ];
+        description.options.extend(Defaults::describe());
         description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }

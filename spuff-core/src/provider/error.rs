@@ -161,18 +161,44 @@ pub enum ProviderError {
     },
 
     /// The call may or may not have been carried out. It must not be repeated before somebody has looked.
-    #[error("the outcome of {operation} is unknown (key {key}): {message}{context}")]
+    #[error("the outcome of {operation} is unknown (key {key}): {message}{}{context}", candidate_list(.candidates))]
     #[non_exhaustive]
     UnknownOutcome {
         /// The verb.
         operation: String,
         /// The key under which the call was made: the caller's `idempotency_key`, or one made for this call.
         key: String,
-        /// What was lost, and where to look.
+        /// What was lost.
         message: String,
+        /// Ids of what may have been made, where there are any.
+        candidates: Vec<String>,
         /// Where it comes from.
         context: Box<ErrorContext>,
     },
+
+    /// A failure after a machine was made, by a call that does more than make it. [`kind`](Self::kind) and the like are
+    /// those of the failure itself.
+    #[error("{source}{}", fate(.instance_id, .cleanup, *.exists))]
+    #[non_exhaustive]
+    AfterCreate {
+        /// The machine.
+        instance_id: String,
+        /// Whether it still exists.
+        exists: bool,
+        /// What went wrong.
+        source: Box<ProviderError>,
+        /// Why it could not be destroyed, where that was tried.
+        cleanup: Option<Box<ProviderError>>,
+    },
+}
+
+/// How an error ends that came after a machine was made.
+fn fate(instance_id: &str, cleanup: &Option<Box<ProviderError>>, exists: bool) -> String {
+    match (cleanup, exists) {
+        (_, false) => format!("; instance {instance_id} has been destroyed"),
+        (None, true) => format!("; instance {instance_id} exists and costs money"),
+        (Some(error), true) => format!("; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"),
+    }
 }
 
 /// Where an error comes from: what support staff of a cloud ask for.
@@ -293,6 +319,10 @@ fn retry_hint(retry_after: &Option<Duration>) -> String {
     }
 }
 
+fn candidate_list(candidates: &[String]) -> String {
+    if candidates.is_empty() { String::new() } else { format!("; it may be {}", candidates.join(" or ")) }
+}
+
 impl ProviderError {
     /// The credentials were refused.
     pub fn auth(provider: impl Into<String>, message: impl Into<String>) -> Self {
@@ -342,7 +372,34 @@ impl ProviderError {
 
     /// The call may or may not have been carried out.
     pub fn unknown_outcome(operation: impl Into<String>, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::UnknownOutcome { operation: operation.into(), key: key.into(), message: message.into(), context: Box::default() }
+        let (operation, key, message) = (operation.into(), key.into(), message.into());
+        Self::UnknownOutcome { operation, key, message, candidates: Vec::new(), context: Box::default() }
+    }
+
+    /// This error with the ids of what may have been made, for [`UnknownOutcome`](Self::UnknownOutcome).
+    #[must_use]
+    pub fn with_candidates(mut self, ids: &[String]) -> Self {
+        if let Self::UnknownOutcome { candidates, .. } = &mut self {
+            *candidates = ids.to_vec();
+        }
+        self
+    }
+
+    /// This error, of a machine that was made: with how the attempt to destroy it ended, if there was one.
+    #[must_use]
+    pub fn after_create(self, instance_id: impl Into<String>, destroyed: Option<ProviderResult<()>>) -> Self {
+        let exists = !matches!(destroyed, Some(Ok(())));
+        let cleanup = destroyed.and_then(Result::err).map(Box::new);
+        Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup }
+    }
+
+    /// The machine that the error is about, and that may exist and cost money, where it is known.
+    pub fn instance_id(&self) -> Option<&str> {
+        match self {
+            Self::AfterCreate { instance_id, .. } => Some(instance_id),
+            Self::NotFound { resource_type, id } if resource_type == "instance" => Some(id),
+            error => error.context()?.instance_id.as_deref(),
+        }
     }
 
     /// This error with its origin written in, for the kinds that have room for it.
@@ -378,6 +435,7 @@ impl ProviderError {
             Self::Capacity { .. } => ErrorKind::Capacity,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::UnknownOutcome { .. } => ErrorKind::UnknownOutcome,
+            Self::AfterCreate { source, .. } => source.kind(),
         }
     }
 
@@ -412,6 +470,7 @@ impl ProviderError {
             | Self::Capacity { context, .. }
             | Self::Unavailable { context, .. }
             | Self::UnknownOutcome { context, .. } => Some(context),
+            Self::AfterCreate { source, .. } => source.context(),
             _ => None,
         }
     }

@@ -8,21 +8,27 @@ mod catalog;
 mod map;
 mod refusal;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use http::Method;
 use serde::de::DeserializeOwned;
 use tracing::instrument;
 
 use self::api::{
-    ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, ImageReply, List, PER_PAGE, Server, ServerReply, SshKey,
+    ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, ImageReply, List, PER_PAGE, Server, ServerReply,
+    SetLabels, SshKey,
 };
 use self::catalog::Catalog;
 use self::map::Progress;
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, send_once};
-use crate::http::{Call, Deadline, Endpoint, HttpClient, numbered_pages};
+use super::{KEY_KEY, Provider, ProviderInstance, Snapshot, check};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "hetzner";
@@ -37,12 +43,15 @@ const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
 /// let provider = HetznerProvider::new("an-example-token", ProviderTimeouts::default()).unwrap();
 /// assert_eq!(provider.name(), "hetzner");
 /// ```
+///
+/// Cloning it is cheap and shares its connections.
+#[derive(Clone)]
 pub struct HetznerProvider {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
-    recent: Recent<Vec<u64>>,
-    catalog: Catalog,
-    region: String,
+    recent: Arc<Recent<Vec<u64>>>,
+    catalog: Arc<Catalog>,
+    defaults: Defaults,
 }
 
 impl HetznerProvider {
@@ -65,11 +74,12 @@ impl HetznerProvider {
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::no_options(config)?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
+        let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, config)?;
         Ok(Self {
-            http: HttpClient::with_bearer(NAME, endpoint, refusal::refusal, config)?,
-            recent: Recent::new(),
-            catalog: Catalog::default(),
-            region: config.region.clone().unwrap_or_default(),
+            recent: Arc::new(Recent::new(http.settling())),
+            http: Arc::new(http),
+            catalog: Arc::default(),
+            defaults: Defaults::new(config)?,
         })
     }
 
@@ -106,6 +116,96 @@ impl HetznerProvider {
         }
     }
 
+    async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        if mark.is_given()
+            && let Found::Ours(made) = mark.found(self.made_under(&mark.nonce).await?)?
+        {
+            return Ok(made);
+        }
+        let image = self.catalog.image(&self.http, request).await?;
+        let ssh_keys = self.catalog.ssh_keys(&self.http, request).await?;
+        let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
+        // A name is taken once in a project.
+        let guard = Guard::Cloud { lags: false };
+        let deadline = Deadline::after(self.http.timeouts().instance_ready);
+        let create = Create { http: &self.http, call, mark, guard, deadline, cancel };
+        let read = |reply: &Reply| {
+            let created: CreateServerReply = reply.json()?;
+            let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
+            Ok((map::instance(created.server), actions))
+        };
+        let look = || async {
+            // Found again, its actions are not known.
+            Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| (made, Vec::new())))
+        };
+        let created = create.run(read, look).await;
+        if let Err(ProviderError::InvalidConfig { .. } | ProviderError::NotFound { .. }) = created {
+            self.catalog.forget().await;
+        }
+        let (instance, actions) = created?;
+        self.recent.add(&instance.id, actions);
+        Ok(instance)
+    }
+
+    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let call = Call::get("create_instance", "/servers").query("label_selector", format!("{KEY_KEY}=={nonce}"));
+        let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
+        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+    }
+
+    async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Image>> {
+        let call = Call::get("create_snapshot", "/images")
+            .query("type", "snapshot")
+            .query("label_selector", format!("{KEY_KEY}=={nonce}"));
+        let made = self.list(call, |image: &Image| image.id).await?.into_iter();
+        Ok(made.into_iter().find(|image| image.labels.get(KEY_KEY).is_some_and(|value| value == nonce)))
+    }
+
+    /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is not known.
+    async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
+        let timeouts = self.http.timeouts();
+        let deadline = Deadline::after(timeouts.action_complete);
+        let (mark, labels) = self.defaults.snapshot()?;
+        let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
+            .about("instance", instance_id)
+            .json(&map::create_image(name, labels))?;
+        let create = Create { http: &self.http, call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let read = |reply: &Reply| {
+            let started: CreateImageReply = reply.json()?;
+            Ok((started.image.id, vec![started.action.id]))
+        };
+        let look = || async {
+            let made = self.snapshot_made_under(&mark.nonce).await?;
+            Ok(Found::ours(made.map(|image| (image.id, Vec::new()))))
+        };
+        let (id, actions) = create.run(read, look).await?;
+
+        let (id, actions) = (&id.to_string(), &actions);
+        let wait = || Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+        let failed = wait().until(|| async move {
+            let shown = match self.actions("create_snapshot", actions).await {
+                Ok(shown) => shown,
+                Err(error) => return Look::past(error),
+            };
+            Ok(match map::progress(actions, &shown) {
+                Progress::Failed(action) => Look::Done(Some(action.clone())),
+                Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
+                Progress::Success | Progress::Unknown => Look::Done(None),
+            })
+        });
+        if let Some(action) = failed.await? {
+            return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
+        }
+
+        let path = &format!("/images/{id}");
+        let available = wait().until(|| async move {
+            let call = Call::get("create_snapshot", path).about("snapshot", id);
+            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
+            Look::of_state(read, |image| &image.status, "available")
+        });
+        Ok(map::snapshot(available.await?))
+    }
+
     /// Takes away what a failed snapshot has left; says so when that fails too.
     async fn remove_failed(&self, id: &str) -> String {
         let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
@@ -125,22 +225,11 @@ impl Provider for HetznerProvider {
     /// An unreadable reply is never shown: it may hold a root password.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let request = &check::with_region(request, &self.region);
-        map::check_request(request)?;
-        let key = create::key_of(request)?;
-        let image = self.catalog.image(&self.http, request).await?;
-        let ssh_keys = self.catalog.ssh_keys(&self.http, request).await?;
-        let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
-        let where_to_look = format!("look for a server named {:?}", request.name);
-        let created = send_once::<CreateServerReply>(&self.http, &call, &key, &where_to_look, |reply| reply.json()).await;
-        if let Err(ProviderError::InvalidConfig { .. } | ProviderError::NotFound { .. }) = created {
-            self.catalog.forget().await;
-        }
-        let created = created?;
-        let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
-        let instance = map::instance(created.server);
-        self.recent.add(&instance.id, actions);
-        Ok(instance)
+        let (mark, request) = self.defaults.marked(request)?;
+        map::check_request(&request)?;
+        let on_cancel = request.cancellation();
+        let work = |room: Self, cancel| async move { room.make(&request, &mark, &cancel).await };
+        create::instance(self, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -148,7 +237,8 @@ impl Provider for HetznerProvider {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
+        // Reads do not lag here: what is not found is gone, also when the reply to the first delete was lost.
+        wait.delete(&self.http, &path).await?;
         self.recent.remove(id);
         Ok(())
     }
@@ -185,49 +275,25 @@ impl Provider for HetznerProvider {
     /// The snapshot is crash-consistent: the server keeps running. Volumes are not part of it.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        let server = check::numeric_id(NAME, "instance_id", instance_id)?;
+        check::numeric_id(NAME, "instance_id", instance_id)?;
         check::required("name", name)?;
-        let timeouts = self.http.timeouts();
-        let deadline = Deadline::after(timeouts.action_complete);
-        let call = Call::once("create_snapshot", format!("/servers/{server}/actions/create_image"))
-            .about("instance", instance_id)
-            .json(&map::create_image(name))?;
-        let where_to_look = format!("look for a snapshot of server {server} with the description {name:?}");
-        let started: CreateImageReply =
-            send_once(&self.http, &call, &create::random_key()?, &where_to_look, |reply| reply.json()).await?;
-
-        let (id, action) = (&started.image.id.to_string(), started.action.id);
-        let wait = || Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-        let failed = wait().until(|| async move {
-            let actions = match self.actions("create_snapshot", &[action]).await {
-                Ok(actions) => actions,
-                Err(error) => return Look::past(error),
-            };
-            Ok(match map::progress(&[action], &actions) {
-                Progress::Failed(action) => Look::Done(Some(action.clone())),
-                Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
-                Progress::Success | Progress::Unknown => Look::Done(None),
-            })
-        });
-        if let Some(action) = failed.await? {
-            return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
-        }
-
-        let path = &format!("/images/{id}");
-        let available = wait().until(|| async move {
-            let call = Call::get("create_snapshot", path).about("snapshot", id);
-            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
-            Look::of_state(read, |image| &image.status, "available")
-        });
-        Ok(map::snapshot(available.await?))
+        let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
+        // Its labels tell whose it is, so that one whose caller has left is not lost.
+        create::see_through(work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let call =
             Call::get("list_snapshots", "/images").query("type", "snapshot").query("label_selector", map::MANAGED_SELECTOR);
         let images = self.list(call, |image: &Image| image.id).await?;
-        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::snapshot).collect())
+        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -236,6 +302,33 @@ impl Provider for HetznerProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         wait.delete(&self.http, &path).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let nonce = create::nonce_of(key);
+        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
+        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        let nonce = create::nonce_of(key);
+        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?.map(map::snapshot))) };
+        create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await
+    }
+
+    /// The cloud replaces all labels at once: they are read first, so that others stay.
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        let path = &format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
+        labels.iter().try_for_each(|(key, value)| map::check_label(key, value))?;
+        let call = Call::get("set_labels", path).about("instance", id);
+        let mut all = self.http.json::<ServerReply>(&call).await?.server.labels;
+        all.extend(labels.clone());
+        let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
+        self.http.send(&call.json(&SetLabels { labels: &all })?).await?;
+        Ok(())
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -275,6 +368,7 @@ impl ProviderFactory for HetznerFactory {
             OptionDescription::new("region", "Location where a request names none; the cloud chooses by default"),
             OptionDescription::ca_file(),
         ];
+        description.options.extend(Defaults::describe());
         description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }

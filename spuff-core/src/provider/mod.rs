@@ -10,6 +10,8 @@ pub mod registry;
 mod builtins;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 mod check;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+mod defaults;
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "aws")]
 pub use aws::{AwsFactory, AwsProvider};
-pub use config::{ImageSpec, InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+pub use config::{ImageSpec, InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 #[cfg(feature = "digitalocean")]
 pub use digitalocean::{DigitalOceanFactory, DigitalOceanProvider};
 pub use error::{ErrorContext, ErrorKind, NetworkError, ProviderError, ProviderResult};
@@ -39,11 +41,19 @@ pub use registry::{Capabilities, OptionDescription, ProviderDescription, Provide
 pub const MANAGED_BY_KEY: &str = "managed-by";
 /// The value of [`MANAGED_BY_KEY`].
 pub const MANAGED_BY_VALUE: &str = "spuff";
+/// The label that stands for the key of a create.
+pub const KEY_KEY: &str = "spuff-key";
+/// The label that stands for the request under an [`InstanceRequest::idempotency_key`].
+pub const DIGEST_KEY: &str = "spuff-digest";
+/// The label with the [`InstanceRequest::owner`].
+pub const OWNER_KEY: &str = "spuff-owner";
+/// The label with the end of the lease, in seconds since 1970.
+pub const EXPIRES_KEY: &str = "spuff-expires";
 
 /// A cloud that machines can be started on.
 ///
-/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping a create, destroy or
-/// snapshot after its request has left does not take the request back.
+/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping a destroy or delete after
+/// its request has left does not take the request back.
 ///
 /// # Errors
 /// All verbs fail with a [`ProviderError`]; [`ProviderError::kind`] says what to do about it.
@@ -69,8 +79,13 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] before anything was sent; [`ProviderError::Capacity`] and
-    /// [`ProviderError::QuotaExceeded`] when there is no room; [`ProviderError::UnknownOutcome`] when the request left
-    /// and no readable answer came back. A create is never sent again after an unknown outcome.
+    /// [`ProviderError::QuotaExceeded`] when there is no room. A create whose reply is lost is looked for, and sent again
+    /// only when it is certain that it made nothing; [`ProviderError::UnknownOutcome`] when that could not be found out
+    /// until `instance_ready` had passed. See [`resolve`](Self::resolve).
+    ///
+    /// # Cancellation
+    /// A create whose future is dropped goes on in the background until the machine is known, and destroys it unless
+    /// [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for that.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
     /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until `action_complete` has passed.
@@ -107,8 +122,42 @@ pub trait Provider: Send + Sync {
     /// Every snapshot that carries `managed-by=spuff`, from all pages.
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>>;
 
+    /// Every snapshot that carries `managed-by=spuff`, each with its labels. By default as
+    /// [`list_snapshots`](Self::list_snapshots), with that label alone.
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        let managed = || HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]);
+        Ok(self.list_snapshots().await?.into_iter().map(|snapshot| (snapshot, managed())).collect())
+    }
+
     /// Deletes a snapshot with all that it stores. One that is already gone is `Ok`.
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()>;
+
+    /// The machine that was made under a key: that of an [`UnknownOutcome`](ProviderError::UnknownOutcome), or an
+    /// [`idempotency_key`](InstanceRequest::idempotency_key), from this process or another. `None` when it is certain that
+    /// there is none; where lists lag, that takes until they must have caught up.
+    ///
+    /// # Errors
+    /// [`ProviderError::UnknownOutcome`] when the cloud cannot be asked; [`ProviderError::NotSupported`] by default.
+    async fn resolve(&self, _key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        Err(ProviderError::NotSupported { feature: "resolve".to_string() })
+    }
+
+    /// The snapshot that was made under the key of an [`UnknownOutcome`](ProviderError::UnknownOutcome), as
+    /// [`resolve`](Self::resolve).
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    async fn resolve_snapshot(&self, _key: &str) -> ProviderResult<Option<Snapshot>> {
+        Err(ProviderError::NotSupported { feature: "resolve_snapshot".to_string() })
+    }
+
+    /// Adds labels to a machine, or replaces their values; other labels stay.
+    ///
+    /// # Errors
+    /// [`ProviderError::NotFound`] when the machine does not exist; [`ProviderError::NotSupported`] by default.
+    async fn set_labels(&self, _id: &str, _labels: &HashMap<String, String>) -> ProviderResult<()> {
+        Err(ProviderError::NotSupported { feature: "set_labels".to_string() })
+    }
 
     /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by default.
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {

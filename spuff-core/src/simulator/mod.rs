@@ -85,6 +85,8 @@ pub const PROVIDERS: [&str; 3] = ["digitalocean", "hetzner", "aws"];
 
 /// A token that a simulated cloud takes, if no other was asked for.
 const TOKEN: &str = "simulated";
+/// After how many seconds of its own time a cloud's lists show what is new, to be sure.
+const SETTLING: f64 = 30.0;
 /// A region that is on AWS's map.
 const AWS_REGION: &str = "us-east-1";
 
@@ -94,6 +96,8 @@ const AWS_REGION: &str = "us-east-1";
 pub struct Cloud {
     engine: Arc<Mutex<Engine>>,
     token: String,
+    /// After how many real seconds the clouds' lists show what is new, to be sure.
+    settling: String,
     server: Server,
 }
 
@@ -110,7 +114,11 @@ impl Cloud {
         let engine = Arc::new(Mutex::new(Engine::new(options)));
         let server = Server::start(options.port, engine.clone())?;
         let token = options.tokens.first().cloned().unwrap_or_else(|| TOKEN.to_string());
-        Ok(Self { engine, token, server })
+        let settling = match options.clock {
+            Clock::Fast(factor) if factor > 1.0 => SETTLING / factor,
+            _ => SETTLING,
+        };
+        Ok(Self { engine, token, settling: settling.to_string(), server })
     }
 
     /// Where it listens.
@@ -130,14 +138,15 @@ impl Cloud {
     /// The configuration that wires a provider to it; timeouts, and whatever else, can be added.
     pub fn config(&self, name: &str) -> ProviderConfig {
         let root = format!("http://{}", self.address());
-        match name {
+        let config = match name {
             "aws" | "ec2" => ProviderConfig::new(format!("{}:{TOKEN}", self.token))
                 .with_endpoint(&root)
                 .with_region(AWS_REGION)
                 .with_option("ssm_endpoint", root),
             "hetzner" | "hcloud" => ProviderConfig::new(&self.token).with_endpoint(format!("{root}/v1")),
             _ => ProviderConfig::new(&self.token).with_endpoint(root),
-        }
+        };
+        config.with_option("settling", &self.settling)
     }
 
     /// The environment variables that point the clouds' own tools, and [`ProviderRegistry::from_env`], at it.
@@ -153,6 +162,7 @@ impl Cloud {
             ("AWS_REGION", AWS_REGION.to_string()),
             ("AWS_DEFAULT_REGION", AWS_REGION.to_string()),
             ("AWS_ENDPOINT_URL", root),
+            ("SPUFF_SETTLING", self.settling.clone()),
         ]
     }
 

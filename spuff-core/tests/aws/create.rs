@@ -28,7 +28,9 @@ async fn a_create_says_everything_in_one_call() {
         format!(
             "&{start}.ResourceType={kind}&{start}.Tag.1.Key=Name&{start}.Tag.1.Value=web-1\
              &{start}.Tag.2.Key=env&{start}.Tag.2.Value=prod%20%26%20more\
-             &{start}.Tag.3.Key=managed-by&{start}.Tag.3.Value=spuff"
+             &{start}.Tag.3.Key=managed-by&{start}.Tag.3.Value=spuff\
+             &{start}.Tag.4.Key=spuff-digest&{start}.Tag.4.Value=50e8bf4cbb453f83\
+             &{start}.Tag.5.Key=spuff-key&{start}.Tag.5.Value=df8cf80227ec3237922df0ecd88385c5"
         )
     };
     let expected = format!(
@@ -40,6 +42,21 @@ async fn a_create_says_everything_in_one_call() {
         tags(2, "volume"),
     );
     assert_eq!(sent(&server, "RunInstances").await, [expected]);
+}
+
+#[tokio::test]
+async fn a_leased_machine_is_terminated_when_it_shuts_down() {
+    let server = MockServer::start().await;
+    mount_image(&server, 1).await;
+    action("RunInstances").respond_with(created()).expect(2).mount(&server).await;
+    let provider = provider(&server);
+    provider.create_instance(&good()).await.unwrap();
+    let leased = good().with_owner("ci-7").with_ttl(Duration::from_secs(3600));
+    let made = provider.create_instance(&leased).await.unwrap();
+    assert_eq!(made.labels["spuff-owner"], "ci-7");
+    let sent = sent(&server, "RunInstances").await;
+    assert_eq!([0, 1].map(|at: usize| sent[at].contains("&InstanceInitiatedShutdownBehavior=terminate")), [false, true]);
+    assert!(sent[1].contains("=spuff-expires&") && sent[1].contains("=spuff-owner&"), "{}", sent[1]);
 }
 
 #[tokio::test]
@@ -137,18 +154,62 @@ async fn options_that_are_not_known_are_refused() {
 }
 
 #[tokio::test]
-async fn a_reply_that_names_no_machine_leaves_the_outcome_open() {
-    for answer in [
+async fn a_create_without_a_readable_answer_is_sent_again_byte_by_byte() {
+    for answer in unreadable() {
+        let server = MockServer::start().await;
+        mount_image(&server, 1).await;
+        once(action("RunInstances"), answer, &server).await;
+        action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
+        let made = provider(&server).create_instance(&good()).await.unwrap();
+        let sent = sent(&server, "RunInstances").await;
+        assert_eq!((made.id.as_str(), sent.len()), (ID, 2));
+        assert_eq!(sent[0], sent[1], "the same client token, and the same bytes");
+    }
+}
+
+fn unreadable() -> [ResponseTemplate; 3] {
+    [
         reply("RunInstances", "<instancesSet/>"),
         ResponseTemplate::new(200).set_body_raw("<html>Welcome</html>", "text/html"),
         refusal(500, "InternalError", "An internal error has occurred"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn an_outcome_that_stays_open_until_the_deadline_is_unknown() {
+    for answer in unreadable() {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        action("RunInstances").respond_with(answer).expect(1).mount(&server).await;
-        let error = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
+        action("RunInstances").respond_with(answer).expect(1..).mount(&server).await;
+        let error = hasty_provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
         assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
-        assert!(error.to_string().contains("client token order-7 in eu-central-1"), "{error}");
+    }
+}
+
+/// A refusal after an attempt whose outcome is not known does not say that nothing was made.
+#[tokio::test]
+async fn a_machine_that_was_made_is_found_by_its_token_when_the_next_attempt_is_refused() {
+    let key = "df8cf80227ec3237922df0ecd88385c5";
+    for (digest, expected) in [("50e8bf4cbb453f83", None), ("0000000000000000", Some("conflict"))] {
+        let server = MockServer::start().await;
+        mount_image(&server, 1).await;
+        once(action("RunInstances"), refusal(500, "InternalError", "oops"), &server).await;
+        action("RunInstances").respond_with(refusal(400, "IdempotentParameterMismatch", "other")).expect(1).mount(&server).await;
+        let tags = format!(
+            "<tagSet><item><key>spuff-key</key><value>{key}</value></item>\
+             <item><key>spuff-digest</key><value>{digest}</value></item></tagSet>"
+        );
+        let found = machine(ID, "running", "").replace("<tagSet>", "<old>").replace("</tagSet>", &format!("</old>{tags}"));
+        let by_token =
+            action("DescribeInstances").and(body_string_contains("Filter.1.Name=client-token&Filter.1.Value.1=order-7"));
+        by_token.respond_with(machines(&[found], "")).expect(1).mount(&server).await;
+        let request = good()
+            .with_label("env", "prod & more")
+            .with_user_data("#!/bin/sh\n")
+            .with_ssh_key("my key")
+            .with_idempotency_key("order-7");
+        let made = provider(&server).create_instance(&request).await;
+        assert_eq!(made.as_ref().err().map(|error| error.kind().name()), expected, "{made:?}");
     }
 }
 

@@ -20,8 +20,8 @@ async fn a_code_decides_and_not_the_status() {
     ] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        action("RunInstances").respond_with(refusal(status, code, "\n  the reason  ")).expect(1).mount(&server).await;
-        let error = provider(&server).create_instance(&good()).await.unwrap_err();
+        action("RunInstances").respond_with(refusal(status, code, "\n  the reason  ")).expect(1..).mount(&server).await;
+        let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
         assert_eq!(error.kind().name(), kind, "{code}: {error}");
         for part in ["the reason", code, "4d9d8375", "aws"] {
             assert!(error.to_string().contains(part), "{part} in {error}");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use spuff_core::provider::{
     DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderTimeouts,
 };
-use wiremock::matchers::{body_json, header, method, path, query_param, query_param_is_missing};
+use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 fn provider(server: &MockServer) -> DigitalOceanProvider {
@@ -59,6 +59,16 @@ fn good() -> InstanceRequest {
     InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb")
 }
 
+/// The body of a create, whose last tag stands for its key.
+fn body_json_but_for_the_key(expected: Value) -> impl wiremock::Match {
+    move |request: &wiremock::Request| {
+        let mut body: Value = serde_json::from_slice(&request.body).unwrap();
+        let tag = body["tags"].as_array_mut().and_then(Vec::pop).unwrap_or_default();
+        let nonce = tag.as_str().and_then(|tag| tag.strip_prefix("spuff-key:")).unwrap_or_default();
+        body == expected && nonce.len() == 32
+    }
+}
+
 #[tokio::test]
 async fn create_sends_all_that_was_asked_for() {
     let server = MockServer::start().await;
@@ -71,7 +81,7 @@ async fn create_sends_all_that_was_asked_for() {
         .and(path("/v2/droplets"))
         .and(header("authorization", "Bearer test-token"))
         .and(header("content-type", "application/json"))
-        .and(body_json(body))
+        .and(body_json_but_for_the_key(body))
         .respond_with(reply(
             202,
             json!({
@@ -108,7 +118,7 @@ async fn create_without_extras_sends_no_keys_and_a_slug() {
     let created = reply(202, json!({"droplet": droplet(1, "new", json!([]))}));
     Mock::given(method("POST"))
         .and(path("/v2/droplets"))
-        .and(body_json(body))
+        .and(body_json_but_for_the_key(body))
         .respond_with(created)
         .expect(1)
         .mount(&server)

@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use spuff_core::provider::{
     ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderRegistry,
 };
-use wiremock::matchers::{body_json, header, query_param, query_param_is_missing};
+use wiremock::matchers::{header, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer};
 
-use super::{action, created, field, good, on, page, provider, refusal, reply, sent, server_body};
+use super::{
+    action, body_json_but_for_the_key, created, field, good, hasty_provider, on, page, provider, refusal, reply, sent,
+    server_body,
+};
 
 fn server_type(name: &str, architecture: &str) -> Mock {
     let body = json!({"id": 104, "name": name, "architecture": architecture, "cores": 2, "deprecated": null});
@@ -48,7 +51,7 @@ async fn all_that_was_asked_for_is_sent() {
     on("POST", "/servers")
         .and(header("authorization", "Bearer test-token"))
         .and(header("content-type", "application/json"))
-        .and(body_json(body))
+        .and(body_json_but_for_the_key(body))
         .respond_with(created(server_body(42, "initializing"), &[action(1, "create_server", "running")]))
         .expect(1)
         .mount(&server)
@@ -78,7 +81,7 @@ async fn what_was_not_asked_for_is_left_out() {
         "public_net": {"enable_ipv4": true, "enable_ipv6": true}, "start_after_create": true
     });
     let least = json!({"server": {"id": 42, "status": "initializing", "public_net": {"ipv4": null, "ipv6": null}}});
-    on("POST", "/servers").and(body_json(body)).respond_with(reply(201, least)).expect(1).mount(&server).await;
+    on("POST", "/servers").and(body_json_but_for_the_key(body)).respond_with(reply(201, least)).expect(1).mount(&server).await;
     let request = InstanceRequest { region: String::new(), ..good() };
     let machine = provider(&server).create_instance(&request).await.unwrap();
     assert!(machine.ip.is_unspecified() && machine.addresses.is_empty());
@@ -267,10 +270,39 @@ async fn a_taken_name_is_a_final_conflict() {
 async fn an_unreadable_reply_is_an_unknown_outcome_and_keeps_the_password_to_itself() {
     let server = MockServer::start().await;
     let body = json!({"server": {"name": "web-1"}, "action": null, "root_password": "canary-root-pw"});
-    on("POST", "/servers").respond_with(reply(201, body)).expect(1).mount(&server).await;
-    let error = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
+    on("POST", "/servers").respond_with(reply(201, body)).expect(1..).mount(&server).await;
+    on("GET", "/servers").respond_with(reply(200, json!({"servers": []}))).expect(1..).mount(&server).await;
+    let error = hasty_provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
     let text = format!("{error} {error:?}");
     assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{text}");
-    assert!(text.contains("a server named") && text.contains("web-1"), "{text}");
     assert!(!text.contains("canary-root-pw"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_after_an_unreadable_reply_is_looked_at() {
+    let server_of = |nonce: &str| {
+        json!({"servers": [{"id": 42, "name": "web-1", "status": "running", "created": "2026-01-05T10:00:00+00:00",
+            "labels": {"managed-by": "spuff", "spuff-key": nonce}}]})
+    };
+    let server = MockServer::start().await;
+    on("POST", "/servers").respond_with(refusal(504, "timeout", "late")).up_to_n_times(1).expect(1).mount(&server).await;
+    let taken = || refusal(409, "uniqueness_error", "server name is already used");
+    on("POST", "/servers").respond_with(taken()).expect(1).mount(&server).await;
+    // What is found is ours if it has the nonce that was asked for.
+    on("GET", "/servers")
+        .respond_with(move |request: &wiremock::Request| {
+            let selector = request.url.query_pairs().find(|(name, _)| name == "label_selector").unwrap().1.into_owned();
+            reply(200, server_of(selector.strip_prefix("spuff-key==").unwrap()))
+        })
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert_eq!(provider(&server).create_instance(&good()).await.unwrap().id, "42");
+
+    let server = MockServer::start().await;
+    on("POST", "/servers").respond_with(refusal(504, "timeout", "late")).up_to_n_times(1).expect(1).mount(&server).await;
+    on("POST", "/servers").respond_with(taken()).expect(1).mount(&server).await;
+    on("GET", "/servers").respond_with(reply(200, server_of("another"))).expect(1).mount(&server).await;
+    let error = provider(&server).create_instance(&good()).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error:?}");
 }

@@ -84,6 +84,15 @@ fn refusal(status: u16, code: &str, message: &str) -> ResponseTemplate {
     reply(status, body).insert_header("X-Correlation-Id", "261e51cc")
 }
 
+/// The body of a create, with the label that stands for its key.
+fn body_json_but_for_the_key(expected: Value) -> impl wiremock::Match {
+    move |request: &wiremock::Request| {
+        let mut sent: Value = request.body_json().unwrap();
+        let nonce = sent["labels"].as_object_mut().and_then(|labels| labels.remove("spuff-key")).unwrap_or_default();
+        sent == expected && nonce.as_str().is_some_and(|nonce| nonce.len() == 32)
+    }
+}
+
 /// A page of a list, with the number of the next one.
 fn page(field: &str, items: &[Value], next: Option<u32>) -> ResponseTemplate {
     let pagination =

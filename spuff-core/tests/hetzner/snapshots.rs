@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use spuff_core::provider::{Provider, ProviderError};
-use wiremock::matchers::{body_json, query_param};
+use wiremock::matchers::query_param;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{action, hasty_provider, on, page, provider, refusal, reply};
+use super::{action, body_json_but_for_the_key, hasty_provider, on, page, provider, refusal, reply};
 
 fn image(id: u64, status: &str) -> Value {
     json!({
@@ -20,7 +20,7 @@ async fn snapshot_started(server: &MockServer) {
     let body = json!({"type": "snapshot", "description": "before the upgrade", "labels": {"managed-by": "spuff"}});
     let started = json!({"action": action(13, "create_image", "running"), "image": image(4711, "creating")});
     on("POST", "/servers/42/actions/create_image")
-        .and(body_json(body))
+        .and(body_json_but_for_the_key(body))
         .respond_with(reply(201, started))
         .expect(1)
         .mount(server)

@@ -76,7 +76,11 @@ pub(super) fn run_instances(request: &InstanceRequest, image: &BootImage, networ
             .with_some("NetworkInterface.1.SubnetId", network.subnet.as_ref())
             .with_some("NetworkInterface.1.SecurityGroupId.1", network.security_group.as_ref());
     }
-    let query = query.with("MetadataOptions.HttpTokens", "required");
+    let mut query = query.with("MetadataOptions.HttpTokens", "required");
+    if request.ttl.is_some() {
+        // A machine that shuts itself down at the end of its lease is not paid for any more.
+        query = query.with("InstanceInitiatedShutdownBehavior", "terminate");
+    }
     Ok(query.tags(&["instance", "volume"], &tags(request)?))
 }
 
@@ -87,8 +91,14 @@ fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
         let message = format!("{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead");
         return Err(ProviderError::invalid_config("labels[\"Name\"]", message));
     }
-    check::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and managed-by)", "leave some out")?;
-    for (key, value) in &tags {
+    check::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and spuff's own)", "leave some out")?;
+    let tags = tags.into_iter().collect::<Vec<_>>();
+    check_tags(&tags)?;
+    Ok(tags)
+}
+
+pub(super) fn check_tags(tags: &[(&str, &str)]) -> ProviderResult<()> {
+    for (key, value) in tags {
         let field = if *key == NAME_TAG { "name".to_string() } else { format!("labels[{key:?}]") };
         check::required(&field, key)?;
         if key.to_ascii_lowercase().starts_with(RESERVED) {
@@ -97,7 +107,13 @@ fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
         check::at_most(&field, key.chars().count(), MAX_KEY, "characters in the key", "shorten it")?;
         check::at_most(&field, value.chars().count(), MAX_VALUE, "characters", "shorten it")?;
     }
-    Ok(tags.into_iter().collect())
+    Ok(())
+}
+
+pub(super) fn create_tags(id: &str, tags: &[(&str, &str)]) -> Query {
+    tags.iter().zip(1..).fold(Query::new("CreateTags").with("ResourceId.1", id), |query, ((key, value), number)| {
+        query.with(format!("Tag.{number}.Key"), *key).with(format!("Tag.{number}.Value"), *value)
+    })
 }
 
 /// In base64; compressed where it is too long as it stands. Cloud-init reads both.
@@ -226,6 +242,11 @@ pub(super) fn failed_image(image: &Image, instance_id: &str) -> Option<ProviderE
 
 pub(super) fn snapshot(image: Image) -> Snapshot {
     Snapshot { id: image.image_id, name: image.name, created_at: image.creation_date }
+}
+
+pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, String>) {
+    let labels = labels(std::mem::take(&mut image.tag_set.item));
+    (snapshot(image), labels)
 }
 
 /// A snapshot of ours that still exists.

@@ -4,15 +4,56 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::api::{DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
+use super::api::{self, CreateImage, DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
 use super::place::Place;
 use super::query::Query;
 use super::{AwsProvider, map};
-use crate::http::{Class, Deadline};
+use crate::create::{Cancel, Create, Found, Guard};
+use crate::http::{Class, Deadline, Reply};
+use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::wait::{Look, Wait};
 
 impl AwsProvider {
+    /// Makes an image and waits for it. A name is taken once in a region, so the cloud keeps a second one out.
+    pub(super) async fn snapshot(
+        &self,
+        place: &Place,
+        instance_id: &str,
+        name: &str,
+        cancel: &Cancel,
+    ) -> ProviderResult<Snapshot> {
+        let (mark, labels) = self.defaults.snapshot()?;
+        let mut tags = vec![("Name", name)];
+        tags.extend(labels.iter().map(|(key, value)| (*key, value.as_str())));
+        let query = Query::new("CreateImage")
+            .with("InstanceId", instance_id)
+            .with("Name", name)
+            .with("NoReboot", "true")
+            .tags(&["image", "snapshot"], &tags);
+        let deadline = Deadline::after(self.http.timeouts().action_complete);
+        let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
+        let guard = Guard::Cloud { lags: true };
+        let create = Create { http: &self.http, call, mark: &mark, guard, deadline, cancel };
+        let read = |reply: &Reply| {
+            let id = api::read::<CreateImage>(reply)?.image_id;
+            if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
+        };
+        let look = || async {
+            let made = self.image_made_under(place, &mark.nonce).await?;
+            Ok(Found::ours(made.map(|image| image.image_id)))
+        };
+        let id = &create.run(read, look).await?;
+        self.places.remember(id, place);
+        self.available(place, (instance_id, id), deadline).await.map(map::snapshot)
+    }
+
+    pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter("tag:spuff-key", &[nonce]);
+        let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+        Ok(reply.images_set.item.into_iter().find(|image| image.image_state != "deregistered"))
+    }
+
     pub(super) async fn image(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Image> {
         let query = Query::new("DescribeImages").with("ImageId.1", id);
         let call = place.ec2(operation, Class::Safe, &query).about("snapshot", id);

@@ -64,6 +64,12 @@ pub(super) struct TagResource<'a> {
     pub(super) resource_type: &'static str,
 }
 
+impl<'a> TagResources<'a> {
+    pub(super) fn of(resource_id: &'a str, resource_type: &'static str) -> Self {
+        Self { resources: [TagResource { resource_id, resource_type }] }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct DropletReply {
     pub(super) droplet: Droplet,
@@ -145,7 +151,7 @@ pub(super) struct Pages {
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
-    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys")]
+    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys", alias = "actions")]
     items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
     links: Links,
@@ -173,6 +179,8 @@ pub(super) struct Action {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) status: String,
+    #[serde(rename = "type", default, deserialize_with = "wire::nullable")]
+    pub(super) kind: String,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) started_at: Option<DateTime<Utc>>,
 }
@@ -197,6 +205,9 @@ pub(super) struct Image {
     pub(super) created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) tags: Vec<String>,
+    /// The droplet that it was taken of, where it is listed as a snapshot.
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) resource_id: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
+
 use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference};
 use crate::http::{Fault, Refusal, Reply};
 use crate::provider::config::{ImageSpec, InstanceRequest};
@@ -76,6 +78,26 @@ pub(super) fn snapshot(image: Image) -> Snapshot {
     Snapshot { id: image.id, name: image.name, created_at: image.created_at }
 }
 
+pub(super) fn labelled_snapshot(image: Image) -> (Snapshot, HashMap<String, String>) {
+    let labels = labels(&image.tags);
+    (snapshot(image), labels)
+}
+
+/// What an unknown outcome of a snapshot is known by: where to look for it.
+pub(super) fn snapshot_key(droplet: u64, begun: DateTime<Utc>, name: &str) -> String {
+    format!("{droplet}:{}:{name}", begun.timestamp())
+}
+
+pub(super) fn read_snapshot_key(key: &str) -> ProviderResult<(String, DateTime<Utc>, String)> {
+    let mut parts = key.splitn(3, ':');
+    let (droplet, begun, name) = (parts.next(), parts.next(), parts.next());
+    let read = || Some((droplet?.to_string(), DateTime::from_timestamp(begun?.parse().ok()?, 0)?, name?.to_string()));
+    read().ok_or_else(|| {
+        let message = format!("{key:?} is not the key of an unknown outcome of create_snapshot at this provider");
+        ProviderError::invalid_config("key", message)
+    })
+}
+
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let gone = matches!(image.status.as_str(), "deleted" | "retired");
@@ -91,7 +113,7 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
             if key.is_empty() {
                 return Err(ProviderError::invalid_config("labels", "a label with an empty key"));
             }
-            let tag = format!("{}:{}", encode(key), encode(value));
+            let tag = tag(key, value);
             let way_out = "shorten it (an upper-case letter or symbol takes three characters of a tag)";
             check::at_most(&format!("labels[{key:?}]"), tag.len(), MAX_TAG, "characters as a tag", way_out)?;
             Ok(tag)
@@ -99,15 +121,22 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
         .collect()
 }
 
-/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's.
-pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
-    tags.iter().filter_map(|tag| label(&tag.to_ascii_lowercase())).collect()
+/// A label that is known to fit.
+pub(super) fn tag(key: &str, value: &str) -> String {
+    format!("{}:{}", encode(key), encode(value))
 }
 
-fn label(tag: &str) -> Option<(String, String)> {
+/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's.
+pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
+    tags.iter().filter_map(|tag| label(tag)).collect()
+}
+
+/// The label that a tag stands for.
+pub(super) fn label(tag: &str) -> Option<(String, String)> {
+    let tag = tag.to_ascii_lowercase();
     let (key, value) = tag.split_once(':')?;
     let (key, value) = (decode(key)?, decode(value)?);
-    let canonical = !key.is_empty() && format!("{}:{}", encode(&key), encode(&value)) == tag;
+    let canonical = !key.is_empty() && self::tag(&key, &value) == tag;
     canonical.then_some((key, value))
 }
 

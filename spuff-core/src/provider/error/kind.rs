@@ -90,7 +90,9 @@ impl ErrorKind {
             Self::Conflict => "Wait until the resource is free, or use another name.",
             Self::Capacity => "Try another region or size, or later.",
             Self::Unavailable => "Wait and repeat the call.",
-            Self::UnknownOutcome => "Look for the machine before creating again: list the instances, or search for the key.",
+            Self::UnknownOutcome => {
+                "Resolve the key before creating again: it tells whether there is a machine or snapshot, and which."
+            }
         }
     }
 }

@@ -47,7 +47,13 @@ pub(super) struct CreateImage<'a> {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) description: &'a str,
-    pub(super) labels: BTreeMap<&'static str, &'static str>,
+    pub(super) labels: BTreeMap<&'static str, String>,
+}
+
+/// All labels of a server: those that are left out are taken away.
+#[derive(Debug, Serialize)]
+pub(super) struct SetLabels<'a> {
+    pub(super) labels: &'a HashMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! Between the contract's nouns and Hetzner's: pure, and tested by tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{AddrParseError, Ipv6Addr};
 use std::str::FromStr;
 
@@ -49,8 +49,8 @@ pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: V
 }
 
 /// A snapshot's name goes into its description: the API gives it no name, and labels hold no free text.
-pub(super) fn create_image(name: &str) -> CreateImage<'_> {
-    CreateImage { kind: "snapshot", description: name, labels: BTreeMap::from([(MANAGED_BY_KEY, MANAGED_BY_VALUE)]) }
+pub(super) fn create_image<'a>(name: &'a str, labels: BTreeMap<&'static str, String>) -> CreateImage<'a> {
+    CreateImage { kind: "snapshot", description: name, labels }
 }
 
 /// What an image is asked for by.
@@ -91,7 +91,7 @@ pub(super) fn is_fingerprint(key: &str) -> bool {
     pairs().count() == 16 && pairs().all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn check_label(key: &str, value: &str) -> ProviderResult<()> {
+pub(super) fn check_label(key: &str, value: &str) -> ProviderResult<()> {
     let field = &format!("labels[{key:?}]");
     let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     if name.is_empty() || prefix.is_some_and(str::is_empty) {
@@ -155,6 +155,11 @@ pub(super) fn snapshot(image: Image) -> Snapshot {
     Snapshot { id: image.id.to_string(), name: image.description, created_at: image.created }
 }
 
+pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, String>) {
+    let labels = std::mem::take(&mut image.labels);
+    (snapshot(image), labels)
+}
+
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let ours = image.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
@@ -189,7 +194,6 @@ pub(super) fn progress<'a>(ids: &[u64], actions: &'a [Action]) -> Progress<'a> {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::collections::HashMap;
 
     fn is_invalid(result: ProviderResult<impl std::fmt::Debug>, expected: &str, what: &str) -> String {
         let error = result.unwrap_err();

@@ -1,0 +1,66 @@
+//! Starts many machines at once, with an owner and a lease, and prints the id of each as soon as it is known.
+//!
+//! ```sh
+//! HETZNER_TOKEN=… cargo run -p spuff-core --example create_many -- --provider hetzner --region fsn1 --size cx22 --owner ci-7
+//! ```
+//! They are left running: `reap` ends them, also when this program was killed half-way.
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use spuff_core::provider::{InstanceRequest, OnCancel, Provider, ProviderError, ProviderRegistry};
+use tokio::task::JoinSet;
+
+/// Starts machines that belong to an owner, for some time.
+#[derive(Parser)]
+struct Options {
+    /// digitalocean, hetzner or aws
+    #[arg(long)]
+    provider: String,
+    #[arg(long)]
+    region: String,
+    #[arg(long)]
+    size: String,
+    /// Whose they are
+    #[arg(long)]
+    owner: String,
+    /// Seconds until `reap` may end them
+    #[arg(long, default_value_t = 3600)]
+    ttl: u64,
+    /// How many
+    #[arg(long, default_value_t = 3)]
+    count: usize,
+    /// What the machines' names begin with
+    #[arg(long, default_value = "many")]
+    name: String,
+    /// What the machines' idempotency keys begin with: run again, it makes no more of them
+    #[arg(long)]
+    key: Option<String>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), ProviderError> {
+    let options = Options::parse();
+    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
+    let mut creates = JoinSet::new();
+    for number in 0..options.count {
+        let mut request = InstanceRequest::new(format!("{}-{number}", options.name), &options.region, &options.size)
+            .with_owner(&options.owner)
+            .with_ttl(Duration::from_secs(options.ttl))
+            .with_on_cancel(OnCancel::Keep);
+        request.idempotency_key = options.key.as_ref().map(|key| format!("{key}-{number}"));
+        let provider = provider.clone();
+        creates.spawn(async move { provider.create_instance(&request).await });
+    }
+    let mut outcome = Ok(());
+    while let Some(created) = creates.join_next().await {
+        match created.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+            Ok(machine) => println!("{} {}", machine.id, machine.name),
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    outcome
+}

@@ -1,0 +1,65 @@
+//! Ends machines and snapshots whose lease is over: to be run regularly, from cron or a CI job.
+//!
+//! ```sh
+//! */10 * * * * HETZNER_TOKEN=… reap --provider hetzner --expired
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use spuff_core::lease::{self, Reap};
+use spuff_core::provider::{Provider, ProviderError, ProviderRegistry};
+
+/// Ends what spuff manages and everything that is said here is true of.
+#[derive(Parser)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["expired", "older_than", "owner"]))]
+struct Options {
+    /// digitalocean, hetzner or aws
+    #[arg(long)]
+    provider: String,
+    /// Its lease is over
+    #[arg(long)]
+    expired: bool,
+    /// It was made more than so many seconds ago
+    #[arg(long)]
+    older_than: Option<u64>,
+    /// It belongs to this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Only tell what would be ended
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode, ProviderError> {
+    let options = Options::parse();
+    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
+    let reaped = lease::reap(&provider, &which(options)).await?;
+    for item in &reaped {
+        println!("{item}");
+    }
+    let failed = reaped.iter().filter(|item| item.outcome.is_err()).count();
+    println!("{} found, {failed} could not be ended", reaped.len());
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn which(options: Options) -> Reap {
+    let age = options.older_than.map(Duration::from_secs);
+    let mut which = match (options.expired, age, options.owner) {
+        (true, age, owner) => {
+            let which = age.into_iter().fold(Reap::expired(), Reap::and_older_than);
+            owner.into_iter().fold(which, Reap::and_owned_by)
+        }
+        (false, Some(age), owner) => owner.into_iter().fold(Reap::older_than(age), Reap::and_owned_by),
+        (false, None, owner) => Reap::owned_by(owner.unwrap_or_default()),
+    };
+    if options.dry_run {
+        which = which.dry_run();
+    }
+    which
+}

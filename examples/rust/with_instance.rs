@@ -1,0 +1,34 @@
+//! A machine that ends with the work it is for.
+//!
+//! ```sh
+//! HETZNER_TOKEN=… cargo run -p spuff-core --example with_instance -- hetzner fsn1 cx22
+//! ```
+//! Ctrl-C drops the work, and waits until the machine is gone.
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderRegistry};
+use spuff_core::{settled, with_instance};
+
+#[tokio::main]
+async fn main() -> Result<(), ProviderError> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [name, region, size] = words.as_slice() else {
+        return Err(ProviderError::invalid_config("arguments", "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22"));
+    };
+    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(name)?.into();
+    let request = InstanceRequest::new("build-1", region, size).with_owner("ci-7").with_ttl(Duration::from_secs(3600));
+    let address = with_instance(&provider, &request, |machine| async move {
+        println!("{} is ready at {}", machine.name, machine.ip);
+        Ok::<_, ProviderError>(machine.ip)
+    });
+    tokio::select! {
+        address = address => println!("{} was used, and is gone", address?),
+        _ = tokio::signal::ctrl_c() => println!("interrupted"),
+    }
+    settled().await;
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! What a create is known by: its key, and the labels that carry it and the lease into the cloud in the same call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Found;
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInstance};
+
+/// What every cloud here takes as a key of a create.
+const MAX_KEY: usize = 64;
+/// Hexadecimal digits of a nonce (128 bits) and of a digest (64 bits).
+const NONCE: usize = 32;
+const DIGEST: usize = 16;
+/// The longest owner that every cloud here takes as a label's value.
+const MAX_OWNER: usize = 63;
+
+/// What a create is known by.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    /// The caller's own key, or 128 random bits.
+    pub(crate) key: String,
+    /// What stands in the cloud for the key.
+    pub(crate) nonce: String,
+    /// What stands for the request, where the key is the caller's own and may come again with another one.
+    digest: Option<String>,
+}
+
+impl Mark {
+    /// The mark of a request, and the request with the labels that carry it.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels that are spuff's own.
+    pub(crate) fn of(request: &InstanceRequest) -> ProviderResult<(Self, InstanceRequest)> {
+        for key in [KEY_KEY, DIGEST_KEY, EXPIRES_KEY, OWNER_KEY] {
+            if request.labels.contains_key(key) {
+                let message = format!("{key} is a label of spuff's own; use idempotency_key, owner and ttl, or another label");
+                return Err(ProviderError::invalid_config("labels", message));
+            }
+        }
+        let given = request.idempotency_key.as_deref().map(check_key).transpose()?;
+        let key = given.map_or_else(random_key, |key| Ok(key.to_string()))?;
+        let digest = given.map(|_| digest_of(request)).transpose()?;
+        let mark = Self { nonce: nonce_of(&key), key, digest };
+
+        let mut marked = request.clone();
+        let mut label = |key: &str, value: String| marked.labels.insert(key.to_string(), value);
+        label(KEY_KEY, mark.nonce.clone());
+        if let Some(digest) = &mark.digest {
+            label(DIGEST_KEY, digest.clone());
+        }
+        if let Some(owner) = &request.owner {
+            label(OWNER_KEY, check_owner(owner)?.to_string());
+        }
+        if let Some(ttl) = request.ttl {
+            label(EXPIRES_KEY, expiry(ttl)?);
+        }
+        Ok((mark, marked))
+    }
+
+    /// The mark of something that is made without a request: a snapshot.
+    pub(crate) fn random() -> ProviderResult<Self> {
+        Ok(Self::under(random_key()?))
+    }
+
+    /// A mark under a key that tells by itself where to look.
+    pub(crate) fn under(key: String) -> Self {
+        Self { nonce: nonce_of(&key), key, digest: None }
+    }
+
+    /// Whether the key is the caller's own, so that it may have been used before.
+    pub(crate) fn is_given(&self) -> bool {
+        self.digest.is_some()
+    }
+
+    /// Whether these labels are those of what was made under this mark.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] when it was made under this key by another request.
+    pub(crate) fn matches(&self, labels: &HashMap<String, String>, id: &str) -> ProviderResult<bool> {
+        if labels.get(KEY_KEY) != Some(&self.nonce) {
+            return Ok(false);
+        }
+        match (&self.digest, labels.get(DIGEST_KEY)) {
+            (Some(ours), Some(theirs)) if ours != theirs => Err(self.reused(id)),
+            _ => Ok(true),
+        }
+    }
+
+    /// What a look for a machine has shown.
+    ///
+    /// # Errors
+    /// As [`matches`](Self::matches).
+    pub(crate) fn found(&self, made: Option<ProviderInstance>) -> ProviderResult<Found<ProviderInstance>> {
+        match made {
+            Some(made) if self.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
+            _ => Ok(Found::Nothing),
+        }
+    }
+
+    /// The key was used before, for something else.
+    pub(crate) fn reused(&self, id: &str) -> ProviderError {
+        let key = &self.key;
+        let message = format!("the idempotency key {key:?} has made {id} with other parameters; use another key");
+        ProviderError::conflict(message, false)
+    }
+}
+
+/// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud takes them.
+pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let end = now.as_secs().checked_add(ttl.as_secs()).filter(|end| i64::try_from(*end).is_ok());
+    match end {
+        Some(end) if !ttl.is_zero() => Ok(end.to_string()),
+        _ => Err(ProviderError::invalid_config("ttl", format!("{ttl:?}: give it a second or more, and less than an age"))),
+    }
+}
+
+pub(crate) fn check_owner(owner: &str) -> ProviderResult<&str> {
+    let symbol = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let bytes = owner.as_bytes();
+    let ends = bytes.first().zip(bytes.last()).is_some_and(|(a, z)| a.is_ascii_alphanumeric() && z.is_ascii_alphanumeric());
+    if ends && owner.len() <= MAX_OWNER && owner.bytes().all(symbol) {
+        return Ok(owner);
+    }
+    let message = format!(
+        "{owner:?} ({} bytes): every cloud takes 1 to {MAX_OWNER} letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+        owner.len()
+    );
+    Err(ProviderError::invalid_config("owner", message))
+}
+
+fn check_key(key: &str) -> ProviderResult<&str> {
+    if !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(key);
+    }
+    let message = format!("{} bytes; it must be 1 to {MAX_KEY} visible ASCII characters", key.len());
+    Err(ProviderError::invalid_config("idempotency_key", message))
+}
+
+/// 128 random bits, in hexadecimal.
+pub(crate) fn random_key() -> ProviderResult<String> {
+    let mut bits = [0; NONCE / 2];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })?;
+    Ok(hexadecimal(&bits))
+}
+
+/// What stands in the cloud for a key: valid as a label everywhere, whatever the key is.
+pub(crate) fn nonce_of(key: &str) -> String {
+    hash(key.as_bytes(), NONCE)
+}
+
+/// What stands for a request: all of it but how it is watched over and how long it is leased.
+fn digest_of(request: &InstanceRequest) -> ProviderResult<String> {
+    let labels: BTreeMap<_, _> = request.labels.iter().collect();
+    let InstanceRequest { name, region, size, image, user_data, ssh_keys, owner, .. } = request;
+    let text = serde_json::to_vec(&(name, region, size, image.to_string(), user_data, labels, ssh_keys, owner));
+    let text = text.map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
+    Ok(hash(&text, DIGEST))
+}
+
+fn hash(bytes: &[u8], digits: usize) -> String {
+    let mut text = hexadecimal(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    text.truncate(digits);
+    text
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> InstanceRequest {
+        InstanceRequest::new("a", "b", "c")
+    }
+
+    fn mark(request: &InstanceRequest) -> Mark {
+        Mark::of(request).unwrap().0
+    }
+
+    #[test]
+    fn keys_are_the_callers_or_random() {
+        let (one, two) = (mark(&request()), mark(&request()));
+        assert!(one.key.len() == 32 && one.key != two.key && one.nonce != two.nonce && !one.is_given());
+        let given = mark(&request().with_idempotency_key("order-7"));
+        assert!(given.key == "order-7" && given.nonce == nonce_of("order-7") && given.is_given());
+        for key in ["", "a b", "é", &"k".repeat(65)] {
+            let error = Mark::of(&request().with_idempotency_key(key)).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_mark_knows_its_own() {
+        let (mark, marked) = Mark::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        assert!(mark.matches(&marked.labels, "1").unwrap());
+        assert!(!mark.matches(&Mark::of(&request()).unwrap().1.labels, "1").unwrap());
+        let (_, other) = Mark::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        assert!(matches!(mark.matches(&other.labels, "1"), Err(ProviderError::Conflict { retryable: false, .. })));
+        let (_, leased) =
+            Mark::of(&request().with_idempotency_key("order-7").with_owner("ci").with_ttl(Duration::from_secs(60))).unwrap();
+        assert!(mark.matches(&leased.labels, "1").unwrap(), "a lease is not part of what is asked for");
+        assert!(marked.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+    }
+
+    #[test]
+    fn owners_leases_and_reserved_labels_are_checked() {
+        let field = |request: InstanceRequest| match Mark::of(&request) {
+            Err(ProviderError::InvalidConfig { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        for owner in ["", "-a", "a b", "a/b", "é", &"o".repeat(64)] {
+            assert_eq!(field(request().with_owner(owner)), "owner", "{owner}");
+        }
+        assert_eq!(field(request().with_ttl(Duration::ZERO)), "ttl");
+        assert_eq!(field(request().with_ttl(Duration::MAX)), "ttl");
+        assert_eq!(field(request().with_label(KEY_KEY, "x")), "labels");
+    }
+}

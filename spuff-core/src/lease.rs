@@ -1,0 +1,258 @@
+//! Leases: whose machines there are, until when, and the end of those that nobody wants any more.
+//!
+//! Stands on the contract alone, so that it works with every provider whose machines keep labels. Owner and end of a lease
+//! are labels that the create call writes ([`InstanceRequest::owner`](crate::provider::InstanceRequest::owner),
+//! [`ttl`](crate::provider::InstanceRequest::ttl), or the provider options `owner` and `ttl`, which snapshots carry too).
+//!
+//! DigitalOcean and Hetzner have no machine that ends itself: one that is stopped, or whose owner has crashed, costs money
+//! until somebody destroys it. Run [`reap`] regularly, from cron or a CI job. On EC2 a leased machine is terminated when it
+//! shuts down; nothing shuts it down but itself.
+//!
+//! # Examples
+//! ```no_run
+//! use std::sync::Arc;
+//! use spuff_core::lease::{self, Reap};
+//! use spuff_core::provider::{Provider, ProviderRegistry};
+//!
+//! # async fn example() -> Result<(), spuff_core::provider::ProviderError> {
+//! let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env("hetzner")?.into();
+//! for ended in lease::reap(&provider, &Reap::expired()).await? {
+//!     println!("{ended}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::create;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
+
+/// How many are ended at once: few enough for the clouds' limits.
+const AT_ONCE: usize = 8;
+
+/// The end of a lease, by the labels of what is leased.
+pub fn expires_at(labels: &HashMap<String, String>) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(labels.get(EXPIRES_KEY)?.parse().ok()?, 0)
+}
+
+/// The machines of an owner, of those that spuff manages: also stopped ones.
+///
+/// # Errors
+/// As [`Provider::list_instances`]; [`ProviderError::InvalidConfig`] for an owner that cannot be one.
+pub async fn list_owned(provider: &dyn Provider, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
+    create::check_owner(owner)?;
+    let mut owned = provider.list_instances().await?;
+    owned.retain(|instance| instance.labels.get(OWNER_KEY).is_some_and(|value| value == owner));
+    Ok(owned)
+}
+
+/// Lets the lease of a machine end that long from now, whether or not it had one. Tells when that is.
+///
+/// # Errors
+/// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a `ttl` under a second.
+pub async fn renew(provider: &dyn Provider, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
+    let labels = HashMap::from([(EXPIRES_KEY.to_string(), create::expiry(ttl)?)]);
+    provider.set_labels(id, &labels).await?;
+    Ok(expires_at(&labels).unwrap_or_default())
+}
+
+/// What [`reap`] ends: of what spuff manages, that for which everything that is said here is true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Reap {
+    expired: bool,
+    older_than: Option<Duration>,
+    owner: Option<String>,
+    dry_run: bool,
+    now: Option<DateTime<Utc>>,
+    confirm_within: Duration,
+}
+
+impl Reap {
+    fn new() -> Self {
+        let confirm_within = Duration::from_secs(300);
+        Self { expired: false, older_than: None, owner: None, dry_run: false, now: None, confirm_within }
+    }
+
+    /// What has a lease that is over.
+    pub fn expired() -> Self {
+        Self { expired: true, ..Self::new() }
+    }
+
+    /// What was made longer ago than this, leased or not.
+    pub fn older_than(age: Duration) -> Self {
+        Self { older_than: Some(age), ..Self::new() }
+    }
+
+    /// What belongs to an owner.
+    pub fn owned_by(owner: impl Into<String>) -> Self {
+        Self { owner: Some(owner.into()), ..Self::new() }
+    }
+
+    /// And only that whose lease is over.
+    pub fn and_expired(mut self) -> Self {
+        self.expired = true;
+        self
+    }
+
+    /// And only that which was made longer ago than this.
+    pub fn and_older_than(mut self, age: Duration) -> Self {
+        self.older_than = Some(age);
+        self
+    }
+
+    /// And only that which belongs to this owner.
+    pub fn and_owned_by(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Only tells what would be ended.
+    pub fn dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// The time by which leases and ages are judged; now by default.
+    pub fn at(mut self, now: DateTime<Utc>) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// How long to wait until what was ended is seen to be gone; five minutes by default.
+    pub fn confirm_within(mut self, time: Duration) -> Self {
+        self.confirm_within = time;
+        self
+    }
+
+    fn takes(&self, labels: &HashMap<String, String>, created_at: Option<DateTime<Utc>>) -> bool {
+        let now = self.now.unwrap_or_else(Utc::now);
+        let managed = labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
+        let owned = self.owner.as_ref().is_none_or(|owner| labels.get(OWNER_KEY) == Some(owner));
+        let expired = !self.expired || expires_at(labels).is_some_and(|end| end <= now);
+        let old = self.older_than.is_none_or(|age| {
+            let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+            created_at.is_some_and(|created| now - created > age)
+        });
+        managed && owned && expired && old
+    }
+}
+
+/// What is ended: a machine or a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reapable {
+    /// A machine.
+    Instance,
+    /// A snapshot.
+    Snapshot,
+}
+
+/// What became of one thing that [`reap`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Reaped {
+    /// What it is.
+    pub kind: Reapable,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its owner, if it has one.
+    pub owner: Option<String>,
+    /// The end of its lease, if it has one.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it still exists.
+    pub outcome: ProviderResult<bool>,
+}
+
+impl fmt::Display for Reaped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.kind == Reapable::Instance { "instance" } else { "snapshot" };
+        let owner = self.owner.as_deref().unwrap_or("nobody");
+        write!(f, "{kind} {} ({}, of {owner}): ", self.id, self.name)?;
+        match &self.outcome {
+            Ok(true) => f.write_str("gone"),
+            Ok(false) => f.write_str("would be ended"),
+            Err(error) => write!(f, "still exists: {error}"),
+        }
+    }
+}
+
+/// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its own, so that one that
+/// cannot be ended does not keep the others alive. Snapshots go after the machines.
+///
+/// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
+///
+/// # Errors
+/// When the machines cannot be listed. A provider that has no snapshots is reaped of its machines.
+pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<Vec<Reaped>> {
+    if let Some(owner) = &which.owner {
+        create::check_owner(owner)?;
+    }
+    let mut found = Vec::new();
+    for instance in provider.list_instances().await? {
+        if which.takes(&instance.labels, Some(instance.created_at)) {
+            found.push((Reapable::Instance, instance.id, instance.name, instance.labels));
+        }
+    }
+    if provider.supports_snapshots() {
+        for (snapshot, labels) in provider.list_labelled_snapshots().await? {
+            if which.takes(&labels, snapshot.created_at) {
+                found.push((Reapable::Snapshot, snapshot.id, snapshot.name, labels));
+            }
+        }
+    }
+    let (limit, mut ending) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
+        let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
+        ending.spawn(async move {
+            // The semaphore is never closed.
+            let _turn = limit.acquire().await;
+            let outcome = if which.dry_run { Ok(false) } else { end(&*provider, kind, &id, which.confirm_within).await };
+            let (owner, expires_at) = (labels.get(OWNER_KEY).cloned(), expires_at(&labels));
+            (place, Reaped { kind, id, name, owner, expires_at, outcome })
+        });
+    }
+    let mut reaped = Vec::new();
+    while let Some(ended) = ending.join_next().await {
+        match ended {
+            Ok(ended) => reaped.push(ended),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    reaped.sort_by_key(|(place, _)| *place);
+    Ok(reaped.into_iter().map(|(_, reaped)| reaped).collect())
+}
+
+async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration) -> ProviderResult<bool> {
+    match kind {
+        Reapable::Instance => provider.destroy_instance(id).await?,
+        Reapable::Snapshot => provider.delete_snapshot(id).await?,
+    }
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let gone = match kind {
+            Reapable::Instance => provider.get_instance(id).await.map(|instance| instance.is_none()),
+            Reapable::Snapshot => provider.list_snapshots().await.map(|all| all.iter().all(|snapshot| snapshot.id != id)),
+        };
+        match gone {
+            Ok(true) => return Ok(true),
+            Err(error) if !error.is_retryable() => return Err(error),
+            _ if began.elapsed() >= within => return Err(ProviderError::timeout(format!("the end of {id}"), began.elapsed())),
+            _ => {}
+        }
+        tokio::time::sleep(pause.min(within.saturating_sub(began.elapsed()))).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}

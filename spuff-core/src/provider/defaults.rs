@@ -1,0 +1,75 @@
+//! What a provider fills in where a request leaves it out: region, owner and lease.
+//!
+//! Stands on the marks of creates. The options are the same at every cloud here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::config::{InstanceRequest, ProviderConfig};
+use super::error::{ProviderError, ProviderResult};
+use super::registry::OptionDescription;
+use super::{EXPIRES_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY};
+use crate::create::{self, Mark};
+use crate::http::SETTLING_OPTION;
+
+/// What a provider fills in where a request leaves it out, and what it writes on snapshots.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Defaults {
+    region: String,
+    owner: Option<String>,
+    ttl: Option<Duration>,
+}
+
+impl Defaults {
+    pub(super) const OPTIONS: [&str; 3] = ["owner", "ttl", SETTLING_OPTION];
+
+    pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
+        let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty());
+        let seconds = |text: &String| text.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        let ttl = option("ttl").map(|text| {
+            let invalid = || ProviderError::invalid_config("ttl", format!("{text:?}: give whole seconds, such as 3600"));
+            seconds(text).ok_or_else(invalid)
+        });
+        let owner = option("owner").map(|owner| create::check_owner(owner).map(str::to_string));
+        Ok(Self { region: config.region.clone().unwrap_or_default(), owner: owner.transpose()?, ttl: ttl.transpose()? })
+    }
+
+    pub(super) fn describe() -> [OptionDescription; 3] {
+        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, less for simulated clouds only";
+        [
+            OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),
+            OptionDescription::new("owner", "Whose the machines are that name no owner, and the snapshots").env(&["SPUFF_OWNER"]),
+            OptionDescription::new("ttl", "Seconds of the lease of machines that name none, and of snapshots; none by default")
+                .env(&["SPUFF_TTL"]),
+        ]
+    }
+
+    /// The request with what it leaves out, the mark of its create, and the labels that carry it.
+    pub(super) fn marked(&self, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
+        let mut request = request.clone();
+        if request.region.is_empty() {
+            request.region.clone_from(&self.region);
+        }
+        request.owner = request.owner.or_else(|| self.owner.clone());
+        request.ttl = request.ttl.or(self.ttl);
+        Mark::of(&request)
+    }
+
+    /// The mark of a snapshot, and the labels that carry it.
+    pub(super) fn snapshot(&self) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
+        let mark = Mark::random()?;
+        let mut labels = self.lease()?;
+        labels.insert(KEY_KEY, mark.nonce.clone());
+        Ok((mark, labels))
+    }
+
+    /// The labels of a snapshot that tell that it is spuff's, whose, and until when.
+    pub(super) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
+        let mut labels = BTreeMap::from([(MANAGED_BY_KEY, MANAGED_BY_VALUE.to_string())]);
+        labels.extend(self.owner.clone().map(|owner| (OWNER_KEY, owner)));
+        if let Some(ttl) = self.ttl {
+            labels.insert(EXPIRES_KEY, create::expiry(ttl)?);
+        }
+        Ok(labels)
+    }
+}

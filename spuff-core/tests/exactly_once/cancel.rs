@@ -1,0 +1,77 @@
+//! Creates whose caller leaves.
+
+use spuff_core::provider::{OnCancel, ProviderError};
+use spuff_core::settled;
+use spuff_core::simulator::{Fault, Route};
+
+use super::*;
+
+/// Drops a create after that long; tells how many machines there are when everything has settled.
+async fn dropped(name: &'static str, patience: Duration, on_cancel: Option<OnCancel>, lost: bool) -> (Cloud, usize) {
+    let cloud = cloud();
+    cloud.inject(Fault::Slow { millis: 150 }.once(name, Route::CreateInstance));
+    if lost {
+        cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
+    }
+    let mut request = request(name, "web-1");
+    request.on_cancel = on_cancel;
+    let provider = provider(&cloud, name);
+    let created = tokio::time::timeout(patience, provider.create_instance(&request)).await;
+    assert!(created.is_err(), "{name}: it was not dropped in the middle");
+    settled().await;
+    let count = alive(&cloud).len();
+    (cloud, count)
+}
+
+#[tokio::test]
+async fn a_machine_that_nobody_waits_for_is_destroyed_or_kept() {
+    for name in PROVIDERS {
+        for lost in [false, true] {
+            // After the request has left, and before its reply.
+            let until_sent = Duration::from_millis(if name == "hetzner" || name == "aws" { 120 } else { 60 });
+            let (cloud, count) = dropped(name, until_sent, None, lost).await;
+            assert_eq!((cloud.route_count(name, Route::CreateInstance) >= 1, count), (true, 0), "{name}, lost: {lost}");
+            let (cloud, count) = dropped(name, until_sent, Some(OnCancel::Keep), false).await;
+            assert_eq!(count, 1, "{name}: it was to be kept");
+            assert_eq!(provider(&cloud, name).list_instances().await.unwrap().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_dropped_before_it_is_sent_makes_nothing() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let request = request(name, "web-1");
+        let mut create = provider.create_instance(&request);
+        std::future::poll_fn(|context| {
+            let _ = create.as_mut().poll(context);
+            std::task::Poll::Ready(())
+        })
+        .await;
+        drop(create);
+        settled().await;
+        assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (0, 0), "{name}");
+    }
+}
+
+/// A blocking verb cannot be dropped by its caller; a thread that unwinds drops it.
+#[test]
+fn a_blocking_program_waits_for_what_goes_on_in_the_background() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        cloud.inject(Fault::Slow { millis: 150 }.once(name, Route::CreateInstance));
+        let config = cloud.config(name).with_timeouts(timeouts());
+        let provider = spuff_core::blocking::ProviderRegistry::with_defaults().connect(name, config).unwrap();
+        let dropped: Result<(), ProviderError> = provider.run(|provider| async move {
+            let request = request(name, "web-1");
+            let created = tokio::time::timeout(Duration::from_millis(100), provider.create_instance(&request)).await;
+            assert!(created.is_err(), "{name}: it was not dropped in the middle");
+            Ok(())
+        });
+        dropped.unwrap();
+        spuff_core::blocking::settled().unwrap();
+        assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (1, 0), "{name}");
+    }
+}

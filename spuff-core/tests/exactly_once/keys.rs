@@ -1,0 +1,87 @@
+//! Keys: the same one is the same machine, from any process; and on the happy path they cost nothing.
+
+use spuff_core::provider::ProviderError;
+use spuff_core::simulator::{Fault, Route};
+
+use super::*;
+
+#[tokio::test]
+async fn the_happy_path_is_one_request() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        provider.create_instance(&request(name, "first")).await.unwrap();
+        // Images and sizes have been looked up.
+        let before = cloud.request_count(name);
+        provider.create_instance(&request(name, "second")).await.unwrap();
+        assert_eq!(cloud.request_count(name) - before, 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let keyed = request(name, "web-1").with_label("env", "prod").with_idempotency_key("order-7");
+        let first = provider(&cloud, name).create_instance(&keyed).await.unwrap();
+        lists_have_caught_up().await;
+        // Another client, as it would be in another process; a lease is not part of what is asked for.
+        let again = keyed.clone().with_ttl(Duration::from_secs(60));
+        assert_eq!(provider(&cloud, name).create_instance(&again).await.unwrap().id, first.id, "{name}");
+
+        for other in [keyed.clone().with_user_data("#!/bin/sh"), keyed.clone().with_label("env", "test"), {
+            let mut renamed = keyed.clone();
+            renamed.name = "web-2".to_string();
+            renamed
+        }] {
+            let error = provider(&cloud, name).create_instance(&other).await.unwrap_err();
+            assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{name}: {error}");
+        }
+        let resolved = provider(&cloud, name).resolve("order-7").await.unwrap().unwrap();
+        assert_eq!((resolved.id, alive(&cloud)), (first.id.clone(), vec![first.id]), "{name}");
+        assert!(provider(&cloud, name).resolve("order-8").await.unwrap().is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_used_twice_at_once_is_one_machine_where_the_cloud_sees_to_it() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let keyed = request(name, "web-1").with_idempotency_key("order-7");
+        let (one, two) = (provider(&cloud, name), provider(&cloud, name));
+        let (one, two) = tokio::join!(one.create_instance(&keyed), two.create_instance(&keyed));
+        let (one, two) = (one.unwrap().id, two.unwrap().id);
+        let alive = alive(&cloud);
+        if name == "digitalocean" {
+            // Nothing there keeps a second one out in the same instant. Both are known, and the key finds the older one.
+            assert!(alive.contains(&one) && alive.contains(&two) && alive.len() <= 2, "{alive:?}");
+            lists_have_caught_up().await;
+            let resolved = provider(&cloud, name).resolve("order-7").await.unwrap().unwrap();
+            assert!(alive.contains(&resolved.id));
+        } else {
+            assert_eq!((one.clone(), alive), (two, vec![one]), "{name}");
+        }
+    }
+}
+
+/// What stays open is settled later, by the key alone.
+#[tokio::test]
+async fn an_unknown_outcome_is_resolved_by_its_key() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        // Nothing that is asked after the create gets an answer.
+        let lost = cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
+        for route in [Route::CreateInstance, Route::ListInstances, Route::GetInstance] {
+            cloud.inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name).on(route));
+        }
+        let short = ProviderTimeouts { instance_ready: Duration::from_millis(400), ..timeouts() };
+        let config = cloud.config(name).with_timeouts(short);
+        let hasty = ProviderRegistry::with_defaults().connect(name, config).unwrap();
+        let error = hasty.create_instance(&request(name, "web-1")).await.unwrap_err();
+        let ProviderError::UnknownOutcome { key, .. } = &error else { panic!("{name}: {error}") };
+        assert_eq!((cloud.hits(lost), alive(&cloud).len()), (1, 1), "{name}");
+        cloud.clear_faults();
+        let resolved = provider(&cloud, name).resolve(key).await.unwrap().unwrap();
+        assert_eq!(alive(&cloud), [resolved.id], "{name}");
+    }
+}

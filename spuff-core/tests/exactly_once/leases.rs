@@ -1,0 +1,116 @@
+//! Leases: whose machines there are, until when, and their end.
+
+use std::collections::HashMap;
+
+use chrono::{TimeDelta, Utc};
+use spuff_core::lease::{self, Reap, Reapable};
+use spuff_core::provider::{ProviderConfig, ProviderError};
+use spuff_core::simulator::{Fault, Route};
+
+use super::*;
+
+fn leasing(cloud: &Cloud, name: &str, owner: &str) -> Arc<dyn Provider> {
+    let config: ProviderConfig = cloud.config(name).with_timeouts(timeouts());
+    let config = config.with_option("owner", owner).with_option("ttl", "3600");
+    ProviderRegistry::with_defaults().connect(name, config).unwrap().into()
+}
+
+fn ids(reaped: &[lease::Reaped]) -> Vec<(Reapable, String)> {
+    reaped.iter().map(|item| (item.kind, item.id.clone())).collect()
+}
+
+#[tokio::test]
+async fn what_is_past_its_lease_is_ended_and_nothing_else() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let (ci, dev) = (leasing(&cloud, name, "ci-7"), leasing(&cloud, name, "dev.Ada"));
+        let leased = ci.create_instance(&request(name, "leased")).await.unwrap();
+        let longer = ci.create_instance(&request(name, "longer").with_ttl(Duration::from_secs(7200))).await.unwrap();
+        let others = dev.create_instance(&request(name, "others")).await.unwrap();
+        let unleased = provider(&cloud, name).create_instance(&request(name, "unleased")).await.unwrap();
+        ci.wait_ready(&leased.id).await.unwrap();
+        let snapshot = ci.create_snapshot(&leased.id, "nightly").await.unwrap();
+        lists_have_caught_up().await;
+
+        let owned: Vec<_> = lease::list_owned(&*dev, "dev.Ada").await.unwrap().into_iter().map(|machine| machine.id).collect();
+        assert_eq!(owned, std::slice::from_ref(&others.id), "{name}");
+        assert!(lease::reap(&ci, &Reap::expired()).await.unwrap().is_empty(), "{name}: no lease is over");
+
+        let in_an_hour = Utc::now() + TimeDelta::seconds(3700);
+        let due = Reap::expired().and_owned_by("ci-7").at(in_an_hour);
+        let dry = lease::reap(&ci, &due.clone().dry_run()).await.unwrap();
+        let expected = [(Reapable::Instance, leased.id.clone()), (Reapable::Snapshot, snapshot.id)];
+        assert_eq!(ids(&dry), expected, "{name}");
+        assert!(dry.iter().all(|item| matches!(item.outcome, Ok(false))) && alive(&cloud).len() == 4, "{name}");
+
+        let reaped = lease::reap(&ci, &due).await.unwrap();
+        assert_eq!(ids(&reaped), expected, "{name}");
+        assert!(reaped.iter().all(|item| matches!(item.outcome, Ok(true))), "{name}: {reaped:?}");
+        assert!(!alive(&cloud).contains(&leased.id) && cloud.snapshots().is_empty(), "{name}");
+
+        let until = lease::renew(&*dev, &others.id, Duration::from_secs(9000)).await.unwrap();
+        lists_have_caught_up().await;
+        let renewed = dev.get_instance(&others.id).await.unwrap().unwrap();
+        assert_eq!(lease::expires_at(&renewed.labels), Some(until), "{name}");
+        assert_eq!(renewed.labels["spuff-owner"], "dev.Ada", "{name}: other labels stay");
+
+        let reaped = lease::reap(&ci, &Reap::expired().at(in_an_hour + TimeDelta::hours(1))).await.unwrap();
+        assert_eq!(ids(&reaped), [(Reapable::Instance, longer.id)], "{name}: renewed, or without a lease");
+        let mut left = vec![others.id, unleased.id];
+        left.sort();
+        assert_eq!(alive(&cloud), left, "{name}");
+        let tomorrow = Utc::now() + TimeDelta::days(1);
+        let all = Reap::older_than(Duration::from_secs(3600)).at(tomorrow);
+        assert_eq!(lease::reap(&ci, &all).await.unwrap().len(), 2, "{name}");
+        cloud.assert_no_leaks();
+    }
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_ended_does_not_keep_the_others_alive() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = leasing(&cloud, name, "ci-7");
+        for machine in ["a", "b", "c"] {
+            let made = provider.create_instance(&request(name, machine)).await.unwrap();
+            provider.wait_ready(&made.id).await.unwrap();
+        }
+        lists_have_caught_up().await;
+        cloud.inject(Fault::Unauthorized.once(name, Route::DestroyInstance));
+        let reaped = lease::reap(&provider, &Reap::owned_by("ci-7")).await.unwrap();
+        let failed: Vec<_> = reaped.iter().filter(|item| item.outcome.is_err()).collect();
+        assert_eq!((reaped.len(), failed.len()), (3, 1), "{name}: {reaped:?}");
+        assert_eq!(alive(&cloud), [failed[0].id.clone()], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_managed_is_never_reaped() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        let other = HashMap::from([("managed-by".to_string(), "somebody-else".to_string())]);
+        provider.set_labels(&machine.id, &other).await.unwrap();
+        lists_have_caught_up().await;
+        let all = Reap::older_than(Duration::ZERO).at(Utc::now() + TimeDelta::days(1));
+        assert!(lease::reap(&provider, &all).await.unwrap().is_empty(), "{name}");
+        assert_eq!(alive(&cloud).len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn owners_and_leases_that_cannot_be_are_refused() {
+    let cloud = cloud();
+    for (option, value) in [("owner", "a b"), ("ttl", "soon"), ("ttl", "0")] {
+        let config = cloud.config("hetzner").with_option(option, value);
+        let error = ProviderRegistry::with_defaults().connect("hetzner", config).err().unwrap();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == option), "{error}");
+    }
+    let provider = provider(&cloud, "hetzner");
+    let error = lease::renew(&*provider, "42", Duration::ZERO).await.unwrap_err();
+    assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ttl"), "{error}");
+    assert!(lease::reap(&provider, &Reap::owned_by("")).await.is_err());
+    assert_eq!(cloud.request_count("hetzner"), 0);
+}

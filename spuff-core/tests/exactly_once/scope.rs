@@ -1,0 +1,82 @@
+//! Machines that end with the work they are for.
+
+use std::panic::AssertUnwindSafe;
+
+use spuff_core::provider::{ErrorKind, ProviderError};
+use spuff_core::simulator::{Fault, Route};
+use spuff_core::{OnFailure, create_and_wait, settled, with_instance};
+
+use super::*;
+
+#[tokio::test]
+async fn a_machine_ends_with_its_work_whatever_happens() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        // A name is taken until its machine is gone.
+        let request = |number: u8| request(name, &format!("web-{number}"));
+        let used =
+            with_instance(&provider, &request(1), |machine| async move { Ok::<_, ProviderError>(machine.is_ready()) }).await;
+        assert!(used.unwrap(), "{name}");
+        let failed: Result<(), ProviderError> =
+            with_instance(&provider, &request(2), |_| async { Err(ProviderError::auth("test", "on purpose")) }).await;
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Authentication, "{name}");
+
+        let task = tokio::spawn({
+            let (provider, request) = (provider.clone(), request(3));
+            async move {
+                with_instance(&provider, &request, |_| async {
+                    if true { panic!("on purpose") } else { Ok::<_, ProviderError>(()) }
+                })
+                .await
+            }
+        });
+        assert!(task.await.unwrap_err().is_panic(), "{name}");
+
+        let last = request(4);
+        let dropped = tokio::time::timeout(
+            Duration::from_secs(3),
+            with_instance(&provider, &last, |_| async { std::future::pending::<Result<(), ProviderError>>().await }),
+        );
+        assert!(dropped.await.is_err());
+        settled().await;
+        cloud.assert_no_leaks();
+        assert_eq!(cloud.route_count(name, Route::CreateInstance), 4, "{name}");
+    }
+}
+
+#[test]
+fn a_machine_ends_with_its_work_without_async() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let config = cloud.config(name).with_timeouts(timeouts());
+        let provider = spuff_core::blocking::ProviderRegistry::with_defaults().connect(name, config).unwrap();
+        let found = provider.with_instance(&request(name, "web-1"), |machine| provider.get_instance(&machine.id)).unwrap();
+        assert!(found.is_some_and(|machine| machine.is_ready()), "{name}");
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            provider
+                .with_instance(&request(name, "web-2"), |_| if true { panic!("on purpose") } else { Ok::<_, ProviderError>(()) })
+        }));
+        assert!(panicked.is_err(), "{name}");
+        cloud.assert_no_leaks();
+    }
+}
+
+#[tokio::test]
+async fn an_error_after_the_create_has_the_machines_id() {
+    for name in PROVIDERS {
+        for on_failure in [OnFailure::Destroy, OnFailure::Keep] {
+            let cloud = cloud();
+            cloud.inject(Fault::StuckCreating.once(name, Route::CreateInstance));
+            let short = ProviderTimeouts { instance_ready: Duration::from_secs(1), ..timeouts() };
+            let config = cloud.config(name).with_timeouts(short);
+            let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
+            let error = create_and_wait(&provider, &request(name, "web-1"), on_failure).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
+            let ProviderError::AfterCreate { instance_id, exists, .. } = &error else { panic!("{error:?}") };
+            assert_eq!((error.instance_id(), *exists), (Some(instance_id.as_str()), on_failure == OnFailure::Keep), "{name}");
+            let left = alive(&cloud);
+            assert_eq!(left, if *exists { vec![instance_id.clone()] } else { Vec::new() }, "{name}: {error}");
+        }
+    }
+}

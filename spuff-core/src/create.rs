@@ -19,7 +19,7 @@ pub(crate) use mark::{check_owner, expiry};
 
 use crate::http::{Call, Deadline, Failure, HttpClient, Reply};
 use crate::provider::config::OnCancel;
-use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
 use crate::wait::Pauses;
 
@@ -235,11 +235,35 @@ where
     let unwanted = move |made: ProviderInstance| async move {
         if on_cancel == OnCancel::Keep {
             debug!(id = made.id, "the machine of a create that was dropped is kept");
-        } else if let Err(error) = owner.destroy_instance(&made.id).await {
-            warn!(id = made.id, %error, "the machine of a create that was dropped could not be destroyed, and costs money");
+        } else {
+            end(&owner, &made.id).await;
         }
     };
     see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+}
+
+/// How long a machine that nobody wants is tried to be destroyed.
+const PERSISTENCE: Duration = Duration::from_secs(600);
+/// The pauses between two tries grow to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// Destroys a machine for which nobody waits: nobody would try again.
+pub(crate) async fn end(provider: &dyn Provider, id: &str) {
+    let deadline = Deadline::after(PERSISTENCE);
+    let mut pause = Duration::from_millis(100);
+    while let Err(error) = provider.destroy_instance(id).await {
+        // Destroying twice does no harm: all but what cannot pass by itself is tried again.
+        let is_final = matches!(
+            error.kind(),
+            ErrorKind::Authentication | ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented
+        );
+        if is_final || deadline.remaining().is_zero() {
+            warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs money");
+            return;
+        }
+        tokio::time::sleep(pause.min(deadline.remaining())).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
 /// Tells whoever reads the log of something that may cost money and that no caller knows of.

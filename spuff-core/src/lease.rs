@@ -256,3 +256,34 @@ async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn everything_that_is_said_must_be_true_of_what_is_managed() {
+        let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
+        let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1999999999")]);
+        let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+        let made = Some(now - TimeDelta::hours(2));
+        let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, made);
+        assert!(takes(Reap::expired(), &ours) && takes(Reap::owned_by("ci"), &ours) && takes(Reap::older_than(hour), &ours));
+        assert!(takes(Reap::expired().and_owned_by("ci").and_older_than(hour), &ours));
+        assert!(!takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours));
+        assert!(!Reap::older_than(hour).at(now).takes(&ours, None), "an age that is not known is no age");
+        for (what, other) in [
+            ("not managed", labels(&[(OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
+            ("another's", labels(&[(MANAGED_BY_KEY, "x"), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
+            ("later", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "2000000001")])),
+            ("no lease", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)])),
+            ("not a time", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "soon")])),
+        ] {
+            assert!(!takes(Reap::expired(), &other), "{what}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use crate::create::background;
+use crate::create::{self, background};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
@@ -154,10 +154,6 @@ impl Drop for Doomed {
             return;
         }
         let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));
-        background(&self.runtime, async move {
-            if let Err(error) = provider.destroy_instance(&id).await {
-                warn!(id, %error, "a machine whose work was dropped could not be destroyed, and costs money");
-            }
-        });
+        background(&self.runtime, async move { create::end(&*provider, &id).await });
     }
 }

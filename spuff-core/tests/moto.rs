@@ -63,7 +63,7 @@ async fn whole_life(provider: &dyn Provider) {
     let ready = provider.wait_ready(&made.id).await.unwrap();
     assert!(ready.is_ready() && ready.ip.is_ipv4(), "{ready:?}");
     assert_eq!((ready.name.as_str(), ready.size.as_str(), ready.labels["env"].as_str()), ("web-1", "t3.micro", "prod & more"));
-    assert_eq!((&ready.labels, ready.labels.len()), (&made.labels, 2));
+    assert_eq!((&ready.labels, ready.labels.len()), (&made.labels, 3), "with managed-by and the key");
     assert_eq!(provider.get_instance(&made.id).await.unwrap(), Some(ready.clone()));
     assert_eq!(provider.list_instances().await.unwrap(), [ready]);
 

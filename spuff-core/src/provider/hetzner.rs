@@ -237,8 +237,7 @@ impl Provider for HetznerProvider {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        // Reads do not lag here: what is not found is gone, also when the reply to the first delete was lost.
-        wait.delete(&self.http, &path).await?;
+        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
         Ok(())
     }

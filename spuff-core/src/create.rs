@@ -86,7 +86,7 @@ impl Create<'_> {
             if self.cancel.is_set() && unclear.is_none() {
                 return Err(Cancel::error());
             }
-            let refusal = match self.send().await {
+            let refusal = match self.send(unclear.is_some()).await {
                 Ok(reply) => match read(&reply) {
                     Ok(made) => return Ok(made),
                     Err(error) => {
@@ -119,7 +119,11 @@ impl Create<'_> {
         }
     }
 
-    async fn send(&self) -> Result<Reply, Failure> {
+    /// The first time a request has its own time, whatever the deadline; sent again it must keep to that.
+    async fn send(&self, again: bool) -> Result<Reply, Failure> {
+        if !again {
+            return self.http.send(&self.call).await;
+        }
         let sent = tokio::time::timeout(self.deadline.remaining(), self.http.send(&self.call)).await;
         sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(self.call.operation, self.deadline.elapsed()))))
     }

@@ -189,7 +189,7 @@ impl fmt::Display for Reaped {
 }
 
 /// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its own, so that one that
-/// cannot be ended does not keep the others alive. Snapshots go after the machines.
+/// cannot be ended does not keep the others alive.
 ///
 /// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
 ///

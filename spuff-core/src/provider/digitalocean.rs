@@ -34,6 +34,8 @@ const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
 /// `/v2/account/keys` may be read ten times a minute: names are looked up in a copy this fresh.
 const KEYS_FRESH: Duration = Duration::from_secs(60);
+/// By how much this machine's clock may be ahead of the cloud's. To doubt too much costs a wait, too little a droplet.
+const SKEW: Duration = Duration::from_secs(600);
 /// By how much the times that the cloud writes on an action and on its image may be out of order.
 const CLOCKS_APART: Duration = Duration::from_secs(5);
 
@@ -122,7 +124,7 @@ impl DigitalOceanProvider {
                     return Ok(Found::Ours((made, None)));
                 }
                 // Tags may come to light after the droplet; until then its age is all that is known.
-                if !made.labels.contains_key(KEY_KEY) && made.created_at + CLOCKS_APART >= sent {
+                if !made.labels.contains_key(KEY_KEY) && made.created_at + SKEW >= sent {
                     unsure.push(made.id);
                 }
             }
@@ -350,7 +352,7 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let (droplet, begun, name) = &map::read_snapshot_key(key)?;
-        let look = || self.begun_snapshot(droplet, *begun - CLOCKS_APART, name);
+        let look = || self.begun_snapshot(droplet, *begun - SKEW, name);
         let Some(found) = create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await?
         else {
             return Ok(None);

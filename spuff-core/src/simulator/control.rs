@@ -1,18 +1,7 @@
 //! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the clock, and the truth.
 //!
-//! Stands on the engine. Everything is JSON, in the shapes of the public types.
-//!
-//! | request | does |
-//! | --- | --- |
-//! | `GET /simulator/requests` | the last requests, and how many there were of each kind |
-//! | `GET /simulator/resources` | machines and snapshots that exist |
-//! | `GET /simulator/leaks` | what exists, costs money and has not been told to end |
-//! | `GET /simulator/bill` | what everything has cost |
-//! | `GET /simulator/faults` | the fault rules, and how often each has struck |
-//! | `POST /simulator/faults` | adds a rule, such as `{"fault": "reply_lost", "provider": "hetzner", "times": 1}` |
-//! | `DELETE /simulator/faults` | ends all rules |
-//! | `GET /simulator/clock` | the cloud's time |
-//! | `POST /simulator/clock` | moves it: `{"advance_seconds": 60}` |
+//! Stands on the engine. Everything is JSON, in the shapes of the public types; the requests stand in the documentation of
+//! [`simulator`](super).
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use spuff_core::provider::{
     DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderTimeouts,
 };
 use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 
 fn provider(server: &MockServer) -> DigitalOceanProvider {
     DigitalOceanProvider::with_config("test-token", &server.uri(), support::timeouts()).unwrap()
@@ -124,6 +124,64 @@ async fn create_without_extras_sends_no_keys_and_a_slug() {
         .mount(&server)
         .await;
     provider(&server).create_instance(&InstanceRequest::new("web-1", "", "s-1vcpu-1gb")).await.unwrap();
+}
+
+/// A droplet of the asked name, made two minutes ago by a clock that is behind this machine's.
+fn named(tags: Value) -> ResponseTemplate {
+    let mut found = droplet(7, "new", json!([]));
+    found["name"] = json!("web-1");
+    found["tags"] = tags;
+    found["created_at"] = json!((chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339());
+    reply(200, json!({"droplets": [found], "links": {}}))
+}
+
+fn look_for_the_name() -> MockBuilder {
+    Mock::given(method("GET")).and(path("/v2/droplets")).and(query_param("name", "web-1"))
+}
+
+#[tokio::test]
+async fn a_droplet_whose_tags_come_to_light_later_is_waited_for_and_adopted() {
+    let server = MockServer::start().await;
+    let lost = refusal(503, "server_error", "Unable to process request");
+    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
+    look_for_the_name().respond_with(named(json!([]))).up_to_n_times(3).expect(3).mount(&server).await;
+    // With the tags of the create, whatever its key was.
+    let created = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
+    let seen = created.clone();
+    look_for_the_name()
+        .respond_with(move |_: &wiremock::Request| named(seen.lock().unwrap().clone()))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let provider = provider(&server);
+    let request = good();
+    let watch = async {
+        loop {
+            if let Some(sent) = sent(&server).await.iter().find(|sent| sent.method.as_str() == "POST") {
+                *created.lock().unwrap() = sent.body_json::<Value>().unwrap()["tags"].clone();
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let made = tokio::select! {
+        made = provider.create_instance(&request) => made.unwrap(),
+        () = watch => unreachable!(),
+    };
+    assert_eq!(made.id, "7");
+}
+
+#[tokio::test]
+async fn a_droplet_whose_tags_never_come_to_light_is_a_candidate_of_an_unknown_outcome() {
+    let server = MockServer::start().await;
+    let lost = refusal(503, "server_error", "Unable to process request");
+    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
+    look_for_the_name().respond_with(named(json!([]))).expect(1..).mount(&server).await;
+    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
+    let error = provider.create_instance(&good()).await.unwrap_err();
+    let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
+    assert_eq!(candidates, &["7"]);
+    assert!(error.to_string().contains("it may be 7"), "{error}");
 }
 
 #[tokio::test]

@@ -185,6 +185,12 @@ pub(super) struct Action {
     pub(super) started_at: Option<DateTime<Utc>>,
 }
 
+impl Action {
+    pub(super) fn is_running_snapshot(&self) -> bool {
+        self.kind == "snapshot" && self.status == "in-progress"
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct ImageReply {
     pub(super) image: Image,

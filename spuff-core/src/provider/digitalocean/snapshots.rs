@@ -89,8 +89,7 @@ impl DigitalOceanProvider {
         let id = &droplet.to_string();
         let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", id);
         let actions: Vec<Action> = self.list(call, |action: &Action| action.id).await?;
-        let running = actions.iter().find(|action| action.kind == "snapshot" && action.status == "in-progress");
-        if let Some(action) = running {
+        if let Some(action) = actions.iter().find(|action| action.is_running_snapshot()) {
             return Ok(Found::Ours(Started { action: Some(action.id), at: action.started_at }));
         }
         let listed = self.snapshots_of(droplet, id).await?;
@@ -98,21 +97,19 @@ impl DigitalOceanProvider {
         Ok(Found::ours(made.map(|image| Started { action: None, at: image.created_at })))
     }
 
-    /// A snapshot of that name that was begun since then, also of a droplet that is gone. One that is still being made is not
-    /// listed.
+    /// The newest snapshot of that name that was begun since then, also of a droplet that is gone. One that is still being
+    /// made is not listed.
     pub(super) async fn begun_snapshot(&self, droplet: &str, since: DateTime<Utc>, name: &str) -> ProviderResult<Found<Image>> {
-        let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
-        let listed = self.list(call, |image: &Image| image.id.clone()).await?;
-        let made = |image: &Image| {
-            image.resource_id == droplet && image.name == name && image.created_at.is_some_and(|created| created >= since)
-        };
-        if let Some(made) = listed.into_iter().find(made) {
-            return Ok(Found::Ours(made));
-        }
         let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", droplet);
         let actions = check::absent_is_none(self.list(call, |action: &Action| action.id).await)?.unwrap_or_default();
-        let running = actions.into_iter().find(|action| action.kind == "snapshot" && action.status == "in-progress");
-        Ok(running.map_or(Found::Nothing, |action| Found::Unsure(vec![format!("what action {} makes", action.id)])))
+        if let Some(running) = actions.iter().find(|action| action.is_running_snapshot()) {
+            return Ok(Found::Unsure(vec![format!("what action {} makes", running.id)]));
+        }
+        let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
+        let mut made = self.list(call, |image: &Image| image.id.clone()).await?;
+        made.retain(|image| image.resource_id == droplet && image.name == name);
+        made.retain(|image| image.created_at.is_some_and(|created| created >= since));
+        Ok(Found::ours(made.into_iter().max_by_key(|image| image.created_at)))
     }
 
     /// The image that a finished snapshot action has made: the one that was not there before. Its listing may lag.

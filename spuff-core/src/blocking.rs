@@ -21,6 +21,10 @@
 //! }
 //! ```
 
+mod cancel;
+mod implement;
+
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -33,8 +37,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+pub use cancel::CancelToken;
+pub use implement::{SyncProvider, from_sync};
 
 use crate::lease::{self, Reap, Reaped};
+use crate::progress::{Observed, Progress, Step};
 use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
 use crate::provider::{ProviderType, Snapshot};
 use crate::scope::{self, OnFailure};
@@ -162,6 +171,33 @@ impl Provider {
         W: Future<Output = ProviderResult<T>>,
     {
         block_on(work(self.0.clone()))
+    }
+
+    /// As [`run`](Self::run), and gives what the work sees on its way to `on_progress`, on this thread: as
+    /// [`observe`](crate::observe). `on_progress` may call this provider.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn observe<T, W>(
+        &self,
+        work: impl FnOnce(Arc<dyn provider::Provider>) -> W,
+        mut on_progress: impl FnMut(Progress),
+    ) -> ProviderResult<T>
+    where
+        W: Future<Output = ProviderResult<T>>,
+    {
+        let mut observed = Observed::new(work(self.0.clone()));
+        loop {
+            match block_on(async { Ok(observed.next().await) })? {
+                Step::Progress(seen) => on_progress(seen),
+                Step::Done(outcome) => return outcome,
+            }
+        }
+    }
+
+    /// The provider as the async contract has it, for futures that are given to [`spawn`] or [`block_on`].
+    pub fn shared(&self) -> Arc<dyn provider::Provider> {
+        self.0.clone()
     }
 
     /// As [`lease::list_owned`].
@@ -340,6 +376,7 @@ impl Engine {
             }
             state.keeper = Keeper::Driving;
             drop(state);
+            let _drives = Drives::begin();
             self.runtime.block_on(self.let_go.notified());
         }
     }
@@ -384,10 +421,41 @@ impl Drop for Visit {
     }
 }
 
-fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+thread_local! {
+    /// Whether this thread is driving the runtime.
+    static DRIVES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread drives, until it is dropped.
+struct Drives;
+
+impl Drives {
+    fn begin() -> Self {
+        DRIVES.set(true);
+        Self
+    }
+}
+
+impl Drop for Drives {
+    fn drop(&mut self) {
+        DRIVES.set(false);
+    }
+}
+
+/// Runs a future on spuff's own runtime, and blocks until it is done.
+///
+/// # Errors
+/// Those of the future; when the runtime cannot be started; and [`ProviderError::NotSupported`] inside a future that this
+/// runtime is running: it would wait for itself.
+pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
     let engine = Engine::get()?;
+    if DRIVES.get() {
+        let feature = "a blocking call in the middle of another one on the same thread".to_string();
+        return Err(ProviderError::NotSupported { feature });
+    }
     if Handle::try_current().is_err() {
         let _visit = engine.visit(Role::Driver);
+        let _drives = Drives::begin();
         return engine.runtime.block_on(future);
     }
     // A thread of another runtime must not drive ours: it waits, and the keeper or another caller drives. The future is
@@ -395,6 +463,14 @@ fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResul
     let _visit = engine.visit(Role::Guest);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
+}
+
+/// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or the keeper.
+///
+/// # Errors
+/// When the runtime cannot be started.
+pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> ProviderResult<JoinHandle<T>> {
+    Ok(Engine::get()?.runtime.spawn(future))
 }
 
 #[cfg(test)]
@@ -449,6 +525,17 @@ mod tests {
         };
         block_on(start).unwrap();
         receive.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn a_call_inside_a_call_of_the_same_thread_is_refused_but_not_between_its_steps() {
+        let inside = block_on(async { Ok(block_on(nap())) }).unwrap();
+        assert!(matches!(inside, Err(ProviderError::NotSupported { .. })), "{inside:?}");
+        let spawned = spawn(async { block_on(nap()) }).unwrap();
+        let spawned = block_on(async { spawned.await.map_err(|_| ProviderError::Internal { message: String::new() }) }).unwrap();
+        assert!(matches!(spawned, Err(ProviderError::NotSupported { .. })), "{spawned:?}");
+        let elsewhere = block_on(async { Ok(tokio::task::spawn_blocking(|| block_on(nap())).await.unwrap()) }).unwrap();
+        assert_eq!(elsewhere.unwrap(), 7);
     }
 
     #[test]

@@ -34,6 +34,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::create;
+use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
 
@@ -175,16 +176,23 @@ pub struct Reaped {
     pub outcome: ProviderResult<bool>,
 }
 
+impl Reaped {
+    fn state(&self) -> &'static str {
+        match &self.outcome {
+            Ok(true) => "gone",
+            Ok(false) => "would be ended",
+            Err(_) => "still exists",
+        }
+    }
+}
+
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.kind == Reapable::Instance { "instance" } else { "snapshot" };
         let owner = self.owner.as_deref().unwrap_or("nobody");
         write!(f, "{kind} {} ({}, of {owner}): ", self.id, self.name)?;
-        match &self.outcome {
-            Ok(true) => f.write_str("gone"),
-            Ok(false) => f.write_str("would be ended"),
-            Err(error) => write!(f, "still exists: {error}"),
-        }
+        f.write_str(self.state())?;
+        self.outcome.as_ref().err().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
 }
 
@@ -212,6 +220,7 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
             }
         }
     }
+    let began = Instant::now();
     let (limit, mut ending) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
         let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
@@ -226,7 +235,10 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     let mut reaped = Vec::new();
     while let Some(ended) = ending.join_next().await {
         match ended {
-            Ok(ended) => reaped.push(ended),
+            Ok((place, ended)) => {
+                progress::report("reap", &ended.id, ended.state(), began.elapsed());
+                reaped.push((place, ended));
+            }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }

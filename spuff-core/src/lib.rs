@@ -20,16 +20,17 @@
 //! | --- | --- | --- |
 //! | clouds | `simulator` | the clouds on the loopback interface, with faults |
 //! | judge | `conformance` | whether a provider keeps the contract |
-//! | facade | `blocking` | the verbs without `async` |
+//! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
 //! | whole jobs | [`with_instance`], [`create_and_wait`], [`lease`] | machines that end with their work, or their lease |
 //! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
-//! | shared | `wait`, `create` | the one wait loop; exactly-once creates |
+//! | shared | `wait`, `create`, `progress` | the one wait loop; exactly-once creates; what they see on their way |
 //! | pipeline | `http` | authorize, send, classify, retry |
 //! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
 //!
 //! # Features
 //! `digitalocean`, `hetzner` and `aws` (all on by default) are the providers; `blocking` is the facade without `async`.
-//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests.
+//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests. `logging` gives
+//! what the crate logs to a program that is not written in Rust; others take it from [tracing](https://docs.rs/tracing).
 //!
 //! # Cancellation
 //! A future may be dropped at any time. Nothing that only reads is lost. A create goes on in the background until what it
@@ -51,16 +52,20 @@ pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod lease;
+#[cfg(feature = "logging")]
+pub mod logging;
 pub mod provider;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
 mod create;
 mod http;
+mod progress;
 mod scope;
 mod wait;
 
 pub use create::settled;
 pub use http::http_client;
+pub use progress::{Progress, observe};
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};
 pub use scope::{OnFailure, create_and_wait, with_instance};

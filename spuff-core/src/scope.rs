@@ -8,9 +8,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::create::{self, background};
+use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
@@ -50,7 +52,9 @@ pub async fn create_and_wait(
     request: &InstanceRequest,
     on_failure: OnFailure,
 ) -> ProviderResult<ProviderInstance> {
+    let began = Instant::now();
     let doomed = Doomed::new(provider, provider.create_instance(request).await?);
+    progress::report("create_instance", &doomed.instance.id, "accepted", began.elapsed());
     let ready = provider.wait_ready(&doomed.instance.id).await;
     match (ready, on_failure) {
         (Ok(ready), _) => {

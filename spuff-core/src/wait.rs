@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::http::{Call, Deadline, Failure, HttpClient};
+use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
@@ -189,6 +190,7 @@ impl<'a> Wait<'a> {
                 Err(_) => break,
             }
             debug!(operation = self.operation, id, %state, "waiting");
+            progress::report(self.operation, id, &state, self.deadline.elapsed());
             tokio::time::sleep(pauses.next(self.deadline)).await;
         }
         let waited_for = format!("{} of {resource_type} {id} ({state})", self.operation);

@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use spuff_core::provider::{
-    Address, ErrorKind, ImageSpec, InstanceRequest, InstanceStatus, NetworkError, Provider, ProviderConfig, ProviderError,
-    ProviderFactory, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
+    Address, ErrorContext, ErrorKind, ErrorParts, ImageSpec, InstanceRequest, InstanceStatus, NetworkError, Provider,
+    ProviderConfig, ProviderError, ProviderFactory, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts,
+    ProviderType,
 };
 
 #[test]
@@ -130,6 +131,8 @@ fn one_of_each() -> Vec<ProviderError> {
         ProviderError::capacity("text"),
         ProviderError::unavailable("text"),
         ProviderError::unknown_outcome("create_instance", "key-1", "text"),
+        ProviderError::Cancelled { operation: text(), instance_id: Some(text()) },
+        ProviderError::Internal { message: text() },
     ]
 }
 
@@ -152,12 +155,16 @@ fn every_kind_has_its_number_for_good() {
         "capacity",
         "unavailable",
         "unknown_outcome",
+        "cancelled",
+        "internal",
     ];
     for (at, (error, name)) in one_of_each().into_iter().zip(names).enumerate() {
         let kind = error.kind();
         assert_eq!((kind.number() as usize, kind.name(), kind), (at + 1, name, ErrorKind::ALL[at]));
         assert!(!error.to_string().is_empty() && !error.advice().is_empty());
+        assert_eq!(ErrorKind::from_number(kind.number()), Some(kind));
     }
+    assert_eq!(ErrorKind::from_number(0), None);
     assert_eq!((one_of_each().len(), names.len()), (ErrorKind::ALL.len(), ErrorKind::ALL.len()));
 }
 
@@ -169,6 +176,29 @@ fn what_passes_may_be_repeated_and_nothing_else() {
     assert!(ProviderError::conflict("locked", true).is_retryable());
     let waits: Vec<_> = one_of_each().iter().filter_map(ProviderError::retry_after).collect();
     assert_eq!(waits, [Duration::from_secs(2)]);
+}
+
+#[test]
+fn an_error_survives_being_taken_apart() {
+    let failed = || ProviderError::conflict("locked", true);
+    let after = [
+        failed().after_create("7", None),
+        failed().after_create("7", Some(Ok(()))),
+        ProviderError::timeout("wait_ready", Duration::from_secs(1)).after_create("7", Some(Err(failed()))),
+    ];
+    let context = ErrorContext::new("hetzner").with_status(409).with_code("locked").with_request_id("r").with_instance_id("7");
+    let full = one_of_each().into_iter().map(|error| error.with_context(context.clone()));
+    for error in one_of_each().into_iter().chain(full).chain(after) {
+        let parts = ErrorParts::from(&error);
+        assert_eq!(parts.text, error.to_string());
+        let wire: ErrorParts = serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
+        let copy = ProviderError::from(wire);
+        assert_eq!((copy.to_string(), ErrorParts::from(&copy)), (error.to_string(), parts), "{error:?}");
+    }
+    let parts = ErrorParts::from(&failed()).about("aws", Some("i-1"));
+    assert_eq!((parts.provider.as_deref(), parts.instance_id.as_deref()), (Some("aws"), Some("i-1")));
+    let known = ErrorParts::from(&ProviderError::auth("hetzner", "x")).about("aws", None);
+    assert_eq!((known.provider.as_deref(), known.instance_id), (Some("hetzner"), None));
 }
 
 /// A provider as small as can be.

@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::warn_of;
+use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// Whether a create's caller has left.
@@ -100,8 +101,9 @@ where
     let (done, is_done) = oneshot::channel::<()>();
     let (here, has_left) = oneshot::channel::<Infallible>();
     let place = outcome.clone();
+    let listener = progress::listener();
     let task = async move {
-        let result = work.await;
+        let result = progress::inherit(listener, work).await;
         *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         let _ = done.send(());
         // Ends when the caller is gone, with the outcome or without it.

@@ -4,12 +4,14 @@
 //! C and Python name the same kinds.
 
 mod kind;
+mod parts;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
 pub use kind::ErrorKind;
+pub use parts::ErrorParts;
 
 /// The result of every verb.
 pub type ProviderResult<T> = Result<T, ProviderError>;
@@ -174,6 +176,22 @@ pub enum ProviderError {
         candidates: Vec<String>,
         /// Where it comes from.
         context: Box<ErrorContext>,
+    },
+
+    /// The caller has cancelled the call. A machine that it was making is brought to an end in the background.
+    #[error("{operation} was cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is as it was")))]
+    Cancelled {
+        /// The verb.
+        operation: String,
+        /// The machine that the call was about, if it was about one.
+        instance_id: Option<String>,
+    },
+
+    /// A fault of spuff itself, or of a provider that was added to it: a panic that was caught.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What the panic said.
+        message: String,
     },
 
     /// A failure after a machine was made, by a call that does more than make it. [`kind`](Self::kind) and the like are
@@ -393,10 +411,16 @@ impl ProviderError {
         Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup }
     }
 
+    /// A fault, from the payload of a panic that was caught.
+    pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::Internal { message: said.unwrap_or("a panic without words").to_string() }
+    }
+
     /// The machine that the error is about, and that may exist and cost money, where it is known.
     pub fn instance_id(&self) -> Option<&str> {
         match self {
-            Self::AfterCreate { instance_id, .. } => Some(instance_id),
+            Self::AfterCreate { instance_id, .. } | Self::Cancelled { instance_id: Some(instance_id), .. } => Some(instance_id),
             Self::NotFound { resource_type, id } if resource_type == "instance" => Some(id),
             error => error.context()?.instance_id.as_deref(),
         }
@@ -435,6 +459,8 @@ impl ProviderError {
             Self::Capacity { .. } => ErrorKind::Capacity,
             Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::UnknownOutcome { .. } => ErrorKind::UnknownOutcome,
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Internal { .. } => ErrorKind::Internal,
             Self::AfterCreate { source, .. } => source.kind(),
         }
     }

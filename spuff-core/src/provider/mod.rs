@@ -32,7 +32,7 @@ pub use aws::{AwsFactory, AwsProvider};
 pub use config::{ImageSpec, InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 #[cfg(feature = "digitalocean")]
 pub use digitalocean::{DigitalOceanFactory, DigitalOceanProvider};
-pub use error::{ErrorContext, ErrorKind, NetworkError, ProviderError, ProviderResult};
+pub use error::{ErrorContext, ErrorKind, ErrorParts, NetworkError, ProviderError, ProviderResult};
 #[cfg(feature = "hetzner")]
 pub use hetzner::{HetznerFactory, HetznerProvider};
 pub use registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry};

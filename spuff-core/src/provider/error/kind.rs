@@ -1,7 +1,10 @@
 //! The kinds of errors, as numbers and names that every language shares.
 
+use serde::{Deserialize, Serialize};
+
 /// The kinds of [`ProviderError`](super::ProviderError), with the numbers that C and Python share. A number is never given to another kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 #[repr(u32)]
 #[allow(missing_docs, reason = "each is described at the variant of ProviderError with its name")]
@@ -22,11 +25,13 @@ pub enum ErrorKind {
     Capacity = 14,
     Unavailable = 15,
     UnknownOutcome = 16,
+    Cancelled = 17,
+    Internal = 18,
 }
 
 impl ErrorKind {
     /// Every kind, by number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Authentication,
         Self::RateLimit,
         Self::NotFound,
@@ -43,11 +48,18 @@ impl ErrorKind {
         Self::Capacity,
         Self::Unavailable,
         Self::UnknownOutcome,
+        Self::Cancelled,
+        Self::Internal,
     ];
 
     /// The number, from 1; 0 means "no error" in C.
     pub fn number(self) -> u32 {
         self as u32
+    }
+
+    /// The kind with that number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     /// The name in `snake_case`, as bindings show it.
@@ -69,6 +81,8 @@ impl ErrorKind {
             Self::Capacity => "capacity",
             Self::Unavailable => "unavailable",
             Self::UnknownOutcome => "unknown_outcome",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
         }
     }
 
@@ -93,6 +107,8 @@ impl ErrorKind {
             Self::UnknownOutcome => {
                 "Resolve the key before creating again: it tells whether there is a machine or snapshot, and which."
             }
+            Self::Cancelled => "Nothing, or repeat the call; let what goes on in the background settle before the program ends.",
+            Self::Internal => "Report it, with the message.",
         }
     }
 }

@@ -1,0 +1,250 @@
+//! Providers whose verbs block: what is written in C or plain Python, or over a client without `async`.
+//!
+//! Stands on the contract: a provider like any other comes out, whose verbs run on threads of their own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::task;
+
+use super::CancelToken;
+use crate::create::{self, see_through};
+use crate::provider::config::{OnCancel, ProviderTimeouts};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{self, InstanceRequest, ProviderInstance, Snapshot};
+use crate::wait::{Look, Wait};
+
+/// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that is cancelled when nobody
+/// waits for the verb any more: one that takes long looks at it.
+///
+/// # Examples
+/// ```
+/// use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
+/// use spuff_core::provider::{Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot};
+/// use spuff_core::provider::InstanceRequest;
+///
+/// struct Nimbus;
+///
+/// impl SyncProvider for Nimbus {
+///     fn name(&self) -> &str {
+///         "nimbus"
+///     }
+///     fn create_instance(&self, _: &InstanceRequest, _: &CancelToken) -> ProviderResult<ProviderInstance> {
+///         Err(ProviderError::capacity("nothing is free"))
+///     }
+///     fn destroy_instance(&self, _: &str, _: &CancelToken) -> ProviderResult<()> {
+///         Ok(())
+///     }
+///     fn get_instance(&self, _: &str, _: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+///         Ok(None)
+///     }
+///     fn list_instances(&self, _: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// let provider: Box<dyn Provider> = from_sync(Nimbus, ProviderTimeouts::default());
+/// assert!(!provider.supports_snapshots());
+/// ```
+#[allow(missing_docs, unused_variables, reason = "each is described at the verb of provider::Provider with its name")]
+pub trait SyncProvider: Send + Sync + 'static {
+    fn name(&self) -> &str;
+    fn create_instance(&self, request: &InstanceRequest, cancel: &CancelToken) -> ProviderResult<ProviderInstance>;
+    fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()>;
+    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>>;
+    fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>>;
+
+    /// By default [`NotSupported`](ProviderError::NotSupported): then [`get_instance`](Self::get_instance) is looked at again
+    /// and again, until the machine is ready or `instance_ready` has passed.
+    fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+        not_supported("wait_ready")
+    }
+
+    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<Snapshot> {
+        not_supported("create_snapshot")
+    }
+
+    /// Every snapshot, with its labels where the provider keeps them.
+    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        not_supported("list_snapshots")
+    }
+
+    fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
+        not_supported("delete_snapshot")
+    }
+
+    fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+        not_supported("resolve")
+    }
+
+    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<Snapshot>> {
+        not_supported("resolve_snapshot")
+    }
+
+    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
+        not_supported("set_labels")
+    }
+
+    fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// By default `false`.
+    fn supports_snapshots(&self) -> bool {
+        false
+    }
+}
+
+fn not_supported<T>(feature: &str) -> ProviderResult<T> {
+    Err(ProviderError::NotSupported { feature: feature.to_string() })
+}
+
+/// Makes a provider like any other. A create whose future is dropped is seen through: the machine that it still makes is
+/// destroyed, or kept, as the request says.
+pub fn from_sync(provider: impl SyncProvider, timeouts: ProviderTimeouts) -> Box<dyn provider::Provider> {
+    Box::new(FromSync { provider: Arc::new(provider), timeouts })
+}
+
+struct FromSync<P> {
+    provider: Arc<P>,
+    timeouts: ProviderTimeouts,
+}
+
+impl<P> Clone for FromSync<P> {
+    fn clone(&self) -> Self {
+        Self { provider: self.provider.clone(), timeouts: self.timeouts }
+    }
+}
+
+impl<P: SyncProvider> FromSync<P> {
+    /// Runs a verb on a thread where it may block. It is told when the future is dropped.
+    async fn call<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
+    ) -> ProviderResult<T> {
+        let cancel = CancelToken::new();
+        let guard = cancel.guard();
+        let outcome = self.run(cancel, verb).await;
+        guard.disarm();
+        outcome
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        cancel: CancelToken,
+        verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
+    ) -> ProviderResult<T> {
+        let provider = self.provider.clone();
+        match task::spawn_blocking(move || verb(&provider, &cancel)).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(ProviderError::from_panic(&*error.into_panic())),
+        }
+    }
+
+    /// Runs a verb that makes something to its end, whoever leaves: `unwanted` is what becomes of that.
+    async fn make<T, U>(
+        &self,
+        verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
+        unwanted: impl FnOnce(Self, T) -> U + Send + 'static,
+    ) -> ProviderResult<T>
+    where
+        T: Send + 'static,
+        U: Future<Output = ()> + Send,
+    {
+        let cancel = CancelToken::new();
+        let guard = cancel.guard();
+        let (this, ender) = (self.clone(), self.clone());
+        let outcome = see_through(move |_| async move { this.run(cancel, verb).await }, move |made| unwanted(ender, made)).await;
+        guard.disarm();
+        outcome
+    }
+}
+
+#[async_trait]
+impl<P: SyncProvider> provider::Provider for FromSync<P> {
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        let (request, fate) = (request.clone(), request.cancellation());
+        let unwanted = move |this: Self, made: ProviderInstance| async move {
+            if fate == OnCancel::Destroy {
+                create::end(&this, &made.id).await;
+            }
+        };
+        self.make(move |provider, cancel| provider.create_instance(&request, cancel), unwanted).await
+    }
+
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        let id = id.to_string();
+        self.call(move |provider, cancel| provider.destroy_instance(&id, cancel)).await
+    }
+
+    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let id = id.to_string();
+        self.call(move |provider, cancel| provider.get_instance(&id, cancel)).await
+    }
+
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        self.call(|provider, cancel| provider.list_instances(cancel)).await
+    }
+
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        let subject = id.to_string();
+        match self.call(move |provider, cancel| provider.wait_ready(&subject, cancel)).await {
+            Err(ProviderError::NotSupported { feature }) if feature == "wait_ready" => {}
+            outcome => return outcome,
+        }
+        let wait = Wait::new("wait_ready", ("instance", id), self.timeouts.instance_ready, &self.timeouts);
+        wait.until(|| async {
+            let found = self.get_instance(id).await;
+            let found = found.and_then(|found| found.ok_or_else(|| ProviderError::not_found("instance", id)));
+            Look::of_instance(found, self.name())
+        })
+        .await
+    }
+
+    async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
+        let (id, name) = (instance_id.to_string(), name.to_string());
+        // A snapshot is finished and kept, as those of the clouds are.
+        self.make(move |provider, cancel| provider.create_snapshot(&id, &name, cancel), |_, _| async {}).await
+    }
+
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+    }
+
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        self.call(|provider, cancel| provider.list_labelled_snapshots(cancel)).await
+    }
+
+    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        let id = id.to_string();
+        self.call(move |provider, cancel| provider.delete_snapshot(&id, cancel)).await
+    }
+
+    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let key = key.to_string();
+        self.call(move |provider, cancel| provider.resolve(&key, cancel)).await
+    }
+
+    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        let key = key.to_string();
+        self.call(move |provider, cancel| provider.resolve_snapshot(&key, cancel)).await
+    }
+
+    async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
+        let (id, labels) = (id.to_string(), labels.clone());
+        self.call(move |provider, cancel| provider.set_labels(&id, &labels, cancel)).await
+    }
+
+    async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
+        self.call(|provider, cancel| provider.get_ssh_keys(cancel)).await
+    }
+
+    fn supports_snapshots(&self) -> bool {
+        self.provider.supports_snapshots()
+    }
+}

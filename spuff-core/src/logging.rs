@@ -1,0 +1,150 @@
+//! What the crate logs, for a program that is not written in Rust: a C callback, or Python's `logging`.
+//!
+//! Stands on [tracing](https://docs.rs/tracing), which Rust programs listen to by themselves. While nothing listens, a log
+//! line costs one load of a number.
+//!
+//! # Examples
+//! ```
+//! use spuff_core::logging::{self, Level};
+//!
+//! logging::listen(Some(Level::INFO), |record| eprintln!("{} {}: {}", record.level, record.target, record.message))?;
+//! logging::set_level(None);
+//! # Ok::<(), logging::Taken>(())
+//! ```
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Metadata, Subscriber, callsite};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+pub use tracing::Level;
+
+/// What is listened to: this crate, and nothing of what it stands on.
+const TARGET: &str = "spuff_core";
+
+/// A line of the log.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// How important it is.
+    pub level: Level,
+    /// The module that logs.
+    pub target: &'a str,
+    /// What has happened, with the fields of the event and of the verbs that it happened in.
+    pub message: &'a str,
+}
+
+type Listener = dyn Fn(&Record<'_>) + Send + Sync;
+
+struct Shared {
+    level: LevelFilter,
+    listener: Arc<Listener>,
+}
+
+static SHARED: RwLock<Option<Shared>> = RwLock::new(None);
+static INSTALLED: OnceLock<bool> = OnceLock::new();
+
+/// A subscriber of tracing is there already: the log is heard by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this process listens to tracing already; take the log from there")]
+pub struct Taken;
+
+/// Gives every line from now on, of this level and those above it, to `listener`, in place of the one before. It is called
+/// on the thread that logs, in the middle of what that does: it must be quick, and must not call a verb.
+///
+/// # Errors
+/// [`Taken`], when the process has a global subscriber of tracing.
+pub fn listen(level: Option<Level>, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Result<(), Taken> {
+    let install = || tracing::subscriber::set_global_default(Registry::default().with(Forward)).is_ok();
+    if !*INSTALLED.get_or_init(install) {
+        return Err(Taken);
+    }
+    let shared = Shared { level: filter(level), listener: Arc::new(listener) };
+    *SHARED.write().unwrap_or_else(PoisonError::into_inner) = Some(shared);
+    callsite::rebuild_interest_cache();
+    Ok(())
+}
+
+/// Changes from which level on the listener is told; `None` is nothing.
+pub fn set_level(level: Option<Level>) {
+    if let Some(shared) = &mut *SHARED.write().unwrap_or_else(PoisonError::into_inner) {
+        shared.level = filter(level);
+    }
+    callsite::rebuild_interest_cache();
+}
+
+fn filter(level: Option<Level>) -> LevelFilter {
+    level.map_or(LevelFilter::OFF, LevelFilter::from_level)
+}
+
+fn level() -> LevelFilter {
+    SHARED.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(LevelFilter::OFF, |shared| shared.level)
+}
+
+struct Forward;
+
+/// The fields of a span, kept with it.
+struct Fields(String);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        // The verbs are spans of this level: an error is to tell which one it happened in.
+        let level = level();
+        Some(if level == LevelFilter::OFF { level } else { level.max(LevelFilter::INFO) })
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with(TARGET) && (metadata.is_span() || *metadata.level() <= level())
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut words = Words::default();
+        attributes.record(&mut words);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Fields(words.fields));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let listener = match &*SHARED.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(shared) => shared.listener.clone(),
+            None => return,
+        };
+        let mut words = Words::default();
+        event.record(&mut words);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(Fields(fields)) = span.extensions().get() {
+                words.fields.push_str(fields);
+            }
+        }
+        let message = words.message + &words.fields;
+        listener(&Record { level: *event.metadata().level(), target: event.metadata().target(), message: &message });
+    }
+}
+
+/// A message, and fields as ` name=value`.
+#[derive(Default)]
+struct Words {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.fields, " {}={value}", field.name());
+    }
+}

@@ -1,0 +1,221 @@
+//! An error as plain fields, for languages without enums, for logs and for wires.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ErrorContext, ErrorKind, NetworkError, ProviderError};
+
+/// A [`ProviderError`] as plain fields. What a kind does not have is empty.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{ErrorParts, ProviderError};
+///
+/// let parts = ErrorParts::from(&ProviderError::not_found("instance", "42"));
+/// assert_eq!((parts.kind.name(), parts.resource_id.as_deref()), ("not_found", Some("42")));
+/// assert!(matches!(ProviderError::from(parts), ProviderError::NotFound { .. }));
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ErrorParts {
+    /// The kind.
+    pub kind: ErrorKind,
+    /// The whole error in words. Not read when an error is made from its parts.
+    pub text: String,
+    /// What went wrong, without what the other fields say; the cloud's words where it has said something.
+    pub message: String,
+    /// The provider.
+    pub provider: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The cloud's own code.
+    pub code: Option<String>,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// Whether the same call may succeed later, and repeating it is safe.
+    pub retryable: bool,
+    /// How long to wait before a repeat.
+    pub retry_after: Option<Duration>,
+    /// `instance`, `snapshot`, `image` …; of a quota, what there would be too many of.
+    pub resource_type: Option<String>,
+    /// The id that does not exist.
+    pub resource_id: Option<String>,
+    /// The field that cannot be used.
+    pub field: Option<String>,
+    /// What is not supported.
+    pub feature: Option<String>,
+    /// The verb that did not finish.
+    pub operation: Option<String>,
+    /// The time spent on it.
+    pub elapsed: Option<Duration>,
+    /// The key to [`resolve`](crate::Provider::resolve).
+    pub key: Option<String>,
+    /// Ids of what may have been made.
+    pub candidates: Vec<String>,
+    /// The name that is unknown or not part of this build.
+    pub name: Option<String>,
+    /// The names that would work.
+    pub supported: Vec<String>,
+    /// The machine that the error is about, and that may exist and cost money.
+    pub instance_id: Option<String>,
+    /// After a create by a call that does more: whether the machine still exists.
+    pub instance_exists: Option<bool>,
+    /// Why it could not be destroyed, where that was tried.
+    pub cleanup: Option<Box<ErrorParts>>,
+}
+
+impl Default for ErrorParts {
+    fn default() -> Self {
+        Self::new(ErrorKind::Other, "")
+    }
+}
+
+impl ErrorParts {
+    /// An error of which only this is known.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: String::new(),
+            message: message.into(),
+            provider: None,
+            status: None,
+            code: None,
+            request_id: None,
+            retryable: false,
+            retry_after: None,
+            resource_type: None,
+            resource_id: None,
+            field: None,
+            feature: None,
+            operation: None,
+            elapsed: None,
+            key: None,
+            candidates: Vec::new(),
+            name: None,
+            supported: Vec::new(),
+            instance_id: None,
+            instance_exists: None,
+            cleanup: None,
+        }
+    }
+
+    /// With what the caller of a verb knows, where the error itself does not say it: the provider, and the machine that was
+    /// asked about.
+    #[must_use]
+    pub fn about(mut self, provider: &str, instance_id: Option<&str>) -> Self {
+        self.provider.get_or_insert_with(|| provider.to_string());
+        self.instance_id = self.instance_id.or_else(|| instance_id.map(str::to_string));
+        self
+    }
+
+    /// Fills the fields that only this kind has; gives the message.
+    fn take_apart(&mut self, error: &ProviderError) -> String {
+        let some = |text: &String| Some(text.clone());
+        match error {
+            ProviderError::Authentication { provider, message } => {
+                self.provider = some(provider);
+                return message.clone();
+            }
+            ProviderError::NotFound { resource_type, id } => {
+                (self.resource_type, self.resource_id) = (some(resource_type), some(id));
+            }
+            ProviderError::QuotaExceeded { resource, message } => {
+                self.resource_type = some(resource);
+                return message.clone();
+            }
+            ProviderError::InvalidConfig { field, message } => {
+                self.field = some(field);
+                return message.clone();
+            }
+            ProviderError::NotSupported { feature } => self.feature = some(feature),
+            ProviderError::Timeout { operation, elapsed } => {
+                (self.operation, self.elapsed) = (some(operation), Some(*elapsed));
+            }
+            ProviderError::NotImplemented { name } => self.name = some(name),
+            ProviderError::UnknownProvider { name, supported } => {
+                (self.name, self.supported) = (some(name), supported.clone());
+            }
+            ProviderError::Cancelled { operation, .. } => self.operation = some(operation),
+            ProviderError::UnknownOutcome { operation, key, message, candidates, .. } => {
+                (self.operation, self.key, self.candidates) = (some(operation), some(key), candidates.clone());
+                return message.clone();
+            }
+            ProviderError::Api { message, .. }
+            | ProviderError::Conflict { message, .. }
+            | ProviderError::Capacity { message, .. }
+            | ProviderError::Unavailable { message, .. }
+            | ProviderError::Other { message }
+            | ProviderError::Internal { message } => return message.clone(),
+            ProviderError::Network(error) => return error.to_string(),
+            ProviderError::AfterCreate { exists, source, cleanup, .. } => {
+                self.instance_exists = Some(*exists);
+                self.cleanup = cleanup.as_deref().map(|error| Box::new(Self::from(error)));
+                return self.take_apart(source);
+            }
+            ProviderError::RateLimit { .. } => {}
+        }
+        error.to_string()
+    }
+}
+
+impl From<&ProviderError> for ErrorParts {
+    fn from(error: &ProviderError) -> Self {
+        let mut parts = Self::new(error.kind(), "");
+        if let Some(context) = error.context().cloned() {
+            (parts.provider, parts.status, parts.code) = (context.provider, context.status, context.code);
+            parts.request_id = context.request_id;
+        }
+        parts.instance_id = error.instance_id().map(str::to_string);
+        parts.message = parts.take_apart(error);
+        (parts.text, parts.retryable, parts.retry_after) = (error.to_string(), error.is_retryable(), error.retry_after());
+        parts
+    }
+}
+
+/// The error that the fields describe. A field that its kind does not have is left out.
+impl From<ErrorParts> for ProviderError {
+    fn from(parts: ErrorParts) -> Self {
+        let (message, operation) = (parts.message, parts.operation.unwrap_or_default());
+        let (name, provider) = (parts.name.unwrap_or_default(), parts.provider.clone());
+        let resource_type = parts.resource_type.unwrap_or_default();
+        let context = ErrorContext {
+            provider: parts.provider,
+            status: parts.status,
+            code: parts.code,
+            request_id: parts.request_id,
+            instance_id: parts.instance_exists.is_none().then(|| parts.instance_id.clone()).flatten(),
+        };
+        let error = match parts.kind {
+            ErrorKind::Authentication => Self::auth(provider.unwrap_or_default(), message),
+            ErrorKind::RateLimit => Self::RateLimit { retry_after: parts.retry_after },
+            ErrorKind::NotFound => Self::not_found(resource_type, parts.resource_id.unwrap_or_default()),
+            ErrorKind::QuotaExceeded => Self::quota(resource_type, message),
+            ErrorKind::InvalidConfig => Self::invalid_config(parts.field.unwrap_or_default(), message),
+            ErrorKind::NotSupported => Self::NotSupported { feature: parts.feature.unwrap_or(message) },
+            ErrorKind::Timeout => Self::timeout(operation, parts.elapsed.unwrap_or_default()),
+            ErrorKind::Network => Self::Network(NetworkError { message, source: None, may_have_been_sent: !parts.retryable }),
+            ErrorKind::Api => Self::api(parts.status.unwrap_or_default(), message),
+            ErrorKind::NotImplemented => Self::NotImplemented { name },
+            ErrorKind::UnknownProvider => Self::UnknownProvider { name, supported: parts.supported },
+            ErrorKind::Other => Self::Other { message },
+            ErrorKind::Conflict => Self::conflict(message, parts.retryable),
+            ErrorKind::Capacity => Self::capacity(message),
+            ErrorKind::Unavailable => Self::Unavailable { message, retry_after: parts.retry_after, context: Box::default() },
+            ErrorKind::UnknownOutcome => {
+                Self::unknown_outcome(operation, parts.key.unwrap_or_default(), message).with_candidates(&parts.candidates)
+            }
+            ErrorKind::Cancelled => Self::Cancelled { operation, instance_id: context.instance_id.clone() },
+            ErrorKind::Internal => Self::Internal { message },
+        };
+        let error = error.with_context(context);
+        match (parts.instance_exists, parts.instance_id) {
+            (Some(exists), Some(instance_id)) => {
+                let cleanup = parts.cleanup.map(|parts| Box::new(Self::from(*parts)));
+                Self::AfterCreate { instance_id, exists, source: Box::new(error), cleanup }
+            }
+            _ => error,
+        }
+    }
+}

@@ -17,7 +17,7 @@ task_local! {
     static LISTENER: UnboundedSender<Progress>;
 }
 
-/// Something that a call has seen while it waits.
+/// Something new that a call has seen while it waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {

@@ -174,6 +174,9 @@ fn what_passes_may_be_repeated_and_nothing_else() {
         one_of_each().iter().filter(|error| error.is_retryable()).map(|error| error.kind().name()).collect();
     assert_eq!(retryable, HashSet::from(["rate_limit", "timeout", "network", "unavailable"]));
     assert!(ProviderError::conflict("locked", true).is_retryable());
+    for operation in ["create_instance (the caller's deadline)", "create_snapshot of instance 7 (running)"] {
+        assert!(!ProviderError::timeout(operation, Duration::from_secs(1)).is_retryable(), "it may make a second one");
+    }
     let waits: Vec<_> = one_of_each().iter().filter_map(ProviderError::retry_after).collect();
     assert_eq!(waits, [Duration::from_secs(2)]);
 }

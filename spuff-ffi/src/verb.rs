@@ -108,7 +108,7 @@ impl<T: Send + 'static> Verb<T> {
         let provider = handle(provider, "provider")?;
         let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
         let Self { operation, id, work } = self;
-        let limited = |shared| async { cancel.limit(operation, id.as_deref(), work(shared)).await };
+        let limited = |shared| caught(cancel.limit(operation, id.as_deref(), work(shared)));
         let outcome = match observer {
             Some(observer) => provider.inner.observe(limited, |seen| observer.tell(&seen)),
             None => provider.inner.run(limited),

@@ -62,6 +62,24 @@ fn the_list_of_symbols_is_that_of_the_sources() {
     }
 }
 
+/// The verbs that every language has.
+#[test]
+fn every_verb_has_its_function() {
+    let verbs = fs::read_to_string(folder().join("../tests/verbs.txt")).unwrap();
+    let functions: Vec<String> = exports()
+        .into_iter()
+        .flat_map(|(_, found)| found)
+        .filter_map(|(name, _)| Some(name.strip_prefix("spuff_provider_")?.to_string()))
+        .collect();
+    for verb in verbs.lines() {
+        assert!(functions.iter().any(|function| function == verb), "spuff_provider_{verb}");
+    }
+    for function in &functions {
+        let verb = function.strip_suffix("_submit").unwrap_or(function);
+        assert!(verb == "free" || verbs.lines().any(|known| known == verb), "tests/verbs.txt has {verb}");
+    }
+}
+
 #[test]
 fn every_exported_function_runs_behind_the_boundary() {
     let ways = ["guard(", "getter(", "release(", "field(", "of("];

@@ -16,6 +16,12 @@ static void *write_shared(void *given) {
     return NULL;
 }
 
+/* A configuration may be changed by one thread at a time: that this mistake is found is proof inside the library. */
+static void *read_config(void *config) {
+    printf("%lld\n", (long long)spuff_config_timeout_ms(config, "poll_interval"));
+    return NULL;
+}
+
 int main(int count, char **arguments) {
     const char *fault = count > 1 ? arguments[1] : "";
     volatile int many = count;
@@ -55,12 +61,10 @@ int main(int count, char **arguments) {
         }
         printf("%d\n", shared);
     } else if (strcmp(fault, "unshared") == 0) {
-        /* A config may be changed by one thread at a time: this is the caller's mistake, and made inside the library. */
         spuff_config *config = spuff_config_new();
         pthread_t thread;
-        pthread_create(&thread, NULL, (void *(*)(void *))(void (*)(void))spuff_config_token, config);
+        pthread_create(&thread, NULL, read_config, config);
         spuff_config_set_timeout_ms(config, "poll_interval", 1, NULL);
-        spuff_config_set_token(config, "token", NULL);
         pthread_join(thread, NULL);
         spuff_config_free(&config);
     } else {

@@ -92,6 +92,10 @@ CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log"} |
 }
 
 
+RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_code", "spuff_status"}
+MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", Path(__file__).with_name("factory.h").read_text()))
+
+
 class Unknown(Exception):
     """What the generator has no rule for."""
 
@@ -179,6 +183,8 @@ class Function:
             self.cases.append(self.null_case(at, "*", argument))
             self.passed.append(f"absent(test, {at}) ? NULL : {CALLBACKS[kind]}")
             return None
+        if handle and f"spuff_{handle[1]}" not in VIEWS and handle[1] not in MAKERS:
+            raise Unknown(f"{self.name}: factory.h makes no {handle[1]}")
         if handle and handle[2] == "*" and f"spuff_{handle[1]}" in VIEWS:
             return self.add_view(f"spuff_{handle[1]}")
         if handle and handle[2] == "*":
@@ -296,6 +302,8 @@ class Function:
             lines.append(f"judge_pointer(test, {call});")
         elif made := re.fullmatch(r"struct spuff_(\w+) \*", self.returned):
             lines += [f"{self.returned}made = {call};", "judge_pointer(test, made);", f"spuff_{made[1]}_free(&made);"]
+        elif self.returned not in RETURNED_NUMBERS:
+            raise Unknown(f"{self.name}: no rule for the answer {self.returned}")
         else:
             lines.append(f"judge_number(test, (int64_t){call}, {nothing});")
         lines += self.after

@@ -425,7 +425,10 @@ pub unsafe extern "C" fn spuff_error_set_number(error: *mut Error, name: *const 
                     let invalid = || Failure::argument("status", &format!("{value} is no HTTP status"));
                     parts.status = Some(status.ok_or_else(invalid)?);
                 }
-                "retryable" => parts.retryable = value != 0,
+                "retryable" => match value {
+                    0 | 1 => parts.retryable = value == 1,
+                    _ => return Err(Failure::argument("retryable", &format!("{value} is neither 0 nor 1"))),
+                },
                 "retry_after_ms" => parts.retry_after = Some(duration),
                 "elapsed_ms" => parts.elapsed = Some(duration),
                 _ => return Err(Failure::argument("name", "an error has no number of that name")),

@@ -105,15 +105,16 @@ impl<T: Send + 'static> Verb<T> {
 
     /// Blocks until it is done, or cancelled.
     pub(crate) fn block(self, provider: *const Provider, cancel: *const Cancel, observer: *const Observer) -> Outcome<T> {
-        let provider = handle(provider, "provider")?;
+        // A handle of its own: the caller's may be freed while the call is under way.
+        let provider = handle(provider, "provider")?.inner.clone();
         let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
         let Self { operation, id, work } = self;
         let limited = |shared| caught(cancel.limit(operation, id.as_deref(), work(shared)));
         let outcome = match observer {
-            Some(observer) => provider.inner.observe(limited, |seen| observer.tell(&seen)),
-            None => provider.inner.run(limited),
+            Some(observer) => provider.observe(limited, |seen| observer.tell(&seen)),
+            None => provider.run(limited),
         };
-        outcome.map_err(|error| failure(&error, provider.inner.name(), id.as_deref()))
+        outcome.map_err(|error| failure(&error, provider.name(), id.as_deref()))
     }
 
     /// Lets it run; `deliver` is called with its outcome on a thread where it may block.

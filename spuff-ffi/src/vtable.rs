@@ -173,22 +173,28 @@ impl ProviderVtable {
         get_ssh_keys: None,
     };
 
-    /// A copy of a caller's table, which may be older or newer than this one.
-    fn read(vtable: *const Self) -> Outcome<Self> {
+    /// A copy of a caller's table, which may be older or newer than this one. One that cannot be used is dropped.
+    fn read(vtable: *const Self) -> Outcome<Table> {
         let given: *const Self = handle(vtable, "vtable")?;
         // SAFETY: every table begins with its size.
         let size = unsafe { (*given).size };
-        if size < std::mem::offset_of!(Self, wait_ready) {
-            return Err(Failure::argument("vtable", "its size is too small; set it to sizeof(spuff_provider_vtable)"));
+        let too_small = || Failure::argument("vtable", "its size is too small; set it to sizeof(spuff_provider_vtable)");
+        if size < std::mem::offset_of!(Self, max_user_data) {
+            return Err(too_small());
         }
-        let mut table = Self::EMPTY;
+        let mut table = Table(Self::EMPTY);
+        // Half a pointer would be none.
+        let whole = size.min(size_of::<Self>()) / size_of::<usize>() * size_of::<usize>();
         // SAFETY: so many bytes are there, and every field may be all zero.
-        unsafe { std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut table).cast(), size.min(size_of::<Self>())) };
+        unsafe { std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut table.0).cast(), whole) };
+        if size < std::mem::offset_of!(Self, wait_ready) {
+            return Err(too_small());
+        }
         for (name, is_there) in [
-            ("create_instance", table.create_instance.is_some()),
-            ("destroy_instance", table.destroy_instance.is_some()),
-            ("get_instance", table.get_instance.is_some()),
-            ("list_instances", table.list_instances.is_some()),
+            ("create_instance", table.0.create_instance.is_some()),
+            ("destroy_instance", table.0.destroy_instance.is_some()),
+            ("get_instance", table.0.get_instance.is_some()),
+            ("list_instances", table.0.list_instances.is_some()),
         ] {
             if !is_there {
                 return Err(Failure::argument(name, "it is NULL; this function must be there"));
@@ -212,7 +218,7 @@ pub unsafe extern "C" fn spuff_registry_register(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let table = Arc::new(Table(ProviderVtable::read(vtable)?));
+        let table = Arc::new(ProviderVtable::read(vtable)?);
         let registry = handle(registry, "registry")?;
         let name = text(name, "name")?;
         if name.trim().is_empty() {

@@ -100,6 +100,19 @@ pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
     unsafe { handle.as_mut() }.ok_or_else(|| null(name))
 }
 
+/// A struct of the caller's that may be left out, and that begins with its size: one of an older header is too small.
+pub(crate) fn view<'a, T>(view: *const T, name: &str, of: &str) -> Outcome<Option<&'a T>> {
+    if view.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: every such struct begins with its size, and no more than that is known to be there.
+    if unsafe { view.cast::<usize>().read() } < size_of::<T>() {
+        return Err(Failure::argument(name, &format!("its size is too small; set it to sizeof({of})")));
+    }
+    // SAFETY: the struct is as long as this one, and the caller keeps it alive during the call.
+    Ok(unsafe { view.as_ref() })
+}
+
 /// A text that must be there.
 pub(crate) fn text<'a>(value: *const c_char, name: &str) -> Outcome<&'a str> {
     optional_text(value, name)?.ok_or_else(|| null(name))

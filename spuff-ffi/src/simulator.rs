@@ -8,7 +8,9 @@ use std::time::Duration;
 use spuff_core::provider::ProviderError;
 use spuff_core::simulator::{Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, PROVIDERS, Resource};
 
-use crate::boundary::{Failure, Out, Outcome, c_text, getter, guard, handle, optional, optional_text, put_value, release, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_text, getter, guard, handle, optional, optional_text, put_value, release, text, view,
+};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::strings::Strings;
@@ -36,10 +38,7 @@ pub struct CloudOptions {
 
 impl CloudOptions {
     fn read(options: *const Self) -> Outcome<Options> {
-        let Some(given) = optional(options) else { return Ok(Options::default()) };
-        if given.size < size_of::<Self>() {
-            return Err(Failure::argument("options", "its size is too small; set it to sizeof(spuff_cloud_options)"));
-        }
+        let Some(given) = view(options, "options", "spuff_cloud_options")? else { return Ok(Options::default()) };
         let mut options = Options::default().with_port(given.port).with_seed(given.seed).with_rate_limits(given.rate_limits);
         if given.manual_clock {
             options = options.with_clock(Clock::Manual);

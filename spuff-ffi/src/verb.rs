@@ -18,7 +18,7 @@ use spuff_core::provider::{ErrorParts, Provider as CoreProvider, ProviderError, 
 use spuff_core::provider::{InstanceRequest, Snapshot as CoreSnapshot};
 use spuff_core::{Observed, OnFailure, Progress as CoreProgress, Step, create_and_wait};
 
-use crate::boundary::{Failure, Outcome, c_text, handle, optional};
+use crate::boundary::{Failure, Outcome, c_text, handle, view};
 use crate::cancel::{self, Cancel};
 use crate::provider::Provider;
 use crate::reap::Reap;
@@ -57,11 +57,7 @@ unsafe impl Send for Observer {}
 impl Observer {
     /// A caller's observer, if it is one.
     fn read(observer: *const Self) -> Outcome<Option<Self>> {
-        let Some(given) = optional(observer) else { return Ok(None) };
-        if given.size < size_of::<Self>() {
-            return Err(Failure::argument("observer", "its size is too small; set it to sizeof(spuff_observer)"));
-        }
-        Ok(given.progress.is_some().then_some(*given))
+        Ok(view(observer, "observer", "spuff_observer")?.copied().filter(|given| given.progress.is_some()))
     }
 
     fn tell(&self, seen: &CoreProgress) {

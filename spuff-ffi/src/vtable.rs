@@ -175,9 +175,11 @@ impl ProviderVtable {
 
     /// A copy of a caller's table, which may be older or newer than this one. One that cannot be used is dropped.
     fn read(vtable: *const Self) -> Outcome<Table> {
-        let given: *const Self = handle(vtable, "vtable")?;
-        // SAFETY: every table begins with its size.
-        let size = unsafe { (*given).size };
+        if vtable.is_null() {
+            return Err(Failure::argument("vtable", "it is NULL; it must be given"));
+        }
+        // SAFETY: every table begins with its size, and no more than that is known to be there.
+        let size = unsafe { vtable.cast::<usize>().read() };
         let too_small = || Failure::argument("vtable", "its size is too small; set it to sizeof(spuff_provider_vtable)");
         if size < std::mem::offset_of!(Self, max_user_data) {
             return Err(too_small());
@@ -186,7 +188,7 @@ impl ProviderVtable {
         // Half a pointer would be none.
         let whole = size.min(size_of::<Self>()) / size_of::<usize>() * size_of::<usize>();
         // SAFETY: so many bytes are there, and every field may be all zero.
-        unsafe { std::ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut table.0).cast(), whole) };
+        unsafe { std::ptr::copy_nonoverlapping(vtable.cast::<u8>(), (&raw mut table.0).cast(), whole) };
         if size < std::mem::offset_of!(Self, wait_ready) {
             return Err(too_small());
         }

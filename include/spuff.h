@@ -734,6 +734,16 @@ const char *spuff_config_ca_file(const struct spuff_config *config);
 const char *spuff_config_option(const struct spuff_config *config, const char *name);
 
 /**
+ * How many options are set. 0 for NULL.
+ */
+size_t spuff_config_option_count(const struct spuff_config *config);
+
+/**
+ * The name of one of these, in their order, for spuff_config_option. NULL past the last.
+ */
+const char *spuff_config_option_name(const struct spuff_config *config, size_t index);
+
+/**
  * Runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them. `config` may be
  * NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
  * none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`

@@ -190,3 +190,15 @@ pub unsafe extern "C" fn spuff_config_option(config: *const Config, name: *const
         texts.options.iter().find(|(known, _)| known.to_bytes() == name.as_bytes()).map(|(_, value)| value)
     })
 }
+
+/// How many options are set. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_config_option_count(config: *const Config) -> usize {
+    getter(0, || Some(optional(config)?.inner.options.len()))
+}
+
+/// The name of one of these, in their order, for spuff_config_option. NULL past the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_config_option_name(config: *const Config, index: usize) -> *const c_char {
+    field(config, |texts| texts.options.get(index).map(|(name, _)| name))
+}

@@ -317,7 +317,7 @@ fn answered(provider: &str, verb: &str, code: i32, mut error: *mut Error) -> Pro
         (parts.field, parts.resource_type, parts.key) = (Some(verb.into()), Some("thing".into()), Some(String::new()));
         parts
     };
-    Err(told.unwrap_or_else(silent).into())
+    Err(told.unwrap_or_else(silent).about(provider, None).into())
 }
 
 /// A provider whose verbs are functions of a table.

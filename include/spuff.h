@@ -1035,12 +1035,14 @@ const char *spuff_instance_address(const struct spuff_instance *instance, size_t
 bool spuff_instance_address_is_public(const struct spuff_instance *instance, size_t index);
 
 /**
- * Makes a machine's handle, for a provider written in C to answer with: of that id, being created now. The caller owns *out,
- * until a provider's function has answered with it.
+ * Makes a machine's handle, for a provider written in C to answer with: of that id, in the state `new`, created in 1970, as long
+ * as nothing else is set. The caller owns *out, until a provider's function has answered with it.
  *
  * Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
  */
-spuff_code spuff_instance_new(const char *id, struct spuff_instance **out, struct spuff_error **error);
+spuff_code spuff_instance_new(const char *id,
+                              struct spuff_instance **out,
+                              struct spuff_error **error);
 
 /**
  * Sets the name, the region and the size of a machine's handle.

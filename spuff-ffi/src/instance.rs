@@ -192,8 +192,8 @@ pub unsafe extern "C" fn spuff_instance_address_is_public(instance: *const Insta
     getter(false, || Some(optional(instance)?.inner.addresses.get(index)?.public))
 }
 
-/// Makes a machine's handle, for a provider written in C to answer with: of that id, being created now. The caller owns *out,
-/// until a provider's function has answered with it.
+/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state `new`, created in 1970, as long
+/// as nothing else is set. The caller owns *out, until a provider's function has answered with it.
 ///
 /// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
 #[unsafe(no_mangle)]

@@ -1,0 +1,98 @@
+/* The library's callbacks on one side, Go's exported functions on the other. */
+#include "bridge.h"
+
+#include "_cgo_export.h"
+
+#define CALL(number) ((void *)(number))
+#define NUMBER(pointer) ((uintptr_t)(pointer))
+
+static void done(void *call, spuff_code code, spuff_error *error) { spuffgoDone(NUMBER(call), code, NULL, error); }
+
+static void instance_done(void *call, spuff_code code, spuff_instance *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void instances_done(void *call, spuff_code code, spuff_instances *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void snapshots_done(void *call, spuff_code code, spuff_snapshots *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void snapshot_done(void *call, spuff_code code, spuff_snapshot *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void reaped_done(void *call, spuff_code code, spuff_reaped *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void progress(void *call, const spuff_progress *seen) { spuffgoProgress(NUMBER(call), (spuff_progress *)seen); }
+
+static spuff_observer observer(bool observed, uintptr_t call) {
+  return (spuff_observer){.size = sizeof(spuff_observer), .progress = observed ? progress : NULL, .user_data = CALL(call)};
+}
+
+spuff_code spuffgo_create_instance(const spuff_provider *provider, const spuff_request *request, const spuff_cancel *cancel,
+                                   uintptr_t call, spuff_error **error) {
+  return spuff_provider_create_instance_submit(provider, request, cancel, instance_done, CALL(call), error);
+}
+
+spuff_code spuffgo_create_and_wait(const spuff_provider *provider, const spuff_request *request, int32_t on_failure,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_create_and_wait_submit(provider, request, on_failure, cancel, &who, instance_done, CALL(call), error);
+}
+
+spuff_code spuffgo_destroy_instance(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                    spuff_error **error) {
+  return spuff_provider_destroy_instance_submit(provider, id, cancel, done, CALL(call), error);
+}
+
+spuff_code spuffgo_get_instance(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                spuff_error **error) {
+  return spuff_provider_get_instance_submit(provider, id, cancel, instance_done, CALL(call), error);
+}
+
+spuff_code spuffgo_list_instances(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                  spuff_error **error) {
+  return spuff_provider_list_instances_submit(provider, cancel, instances_done, CALL(call), error);
+}
+
+spuff_code spuffgo_wait_ready(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, bool observed,
+                              uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_wait_ready_submit(provider, id, cancel, &who, instance_done, CALL(call), error);
+}
+
+spuff_code spuffgo_create_snapshot(const spuff_provider *provider, const char *instance_id, const char *name,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_create_snapshot_submit(provider, instance_id, name, cancel, &who, snapshot_done, CALL(call), error);
+}
+
+spuff_code spuffgo_list_snapshots(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                  spuff_error **error) {
+  return spuff_provider_list_snapshots_submit(provider, cancel, snapshots_done, CALL(call), error);
+}
+
+spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                   spuff_error **error) {
+  return spuff_provider_delete_snapshot_submit(provider, id, cancel, done, CALL(call), error);
+}
+
+spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which, const spuff_cancel *cancel, bool observed,
+                        uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_reap_submit(provider, which, cancel, &who, reaped_done, CALL(call), error);
+}
+
+static void line(void *nothing, spuff_log_level level, const char *target, const char *message) {
+  (void)nothing;
+  spuffgoLine(level, (char *)target, (char *)message);
+}
+
+spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error) {
+  return spuff_log_listen(level, listens ? line : NULL, NULL, error);
+}

@@ -1,0 +1,42 @@
+/* What Go cannot say itself: callbacks, and user data that is a number and not a pointer. */
+#ifndef SPUFF_GO_BRIDGE_H
+#define SPUFF_GO_BRIDGE_H
+
+#include <spuff.h>
+
+/* Verbs that call back: `call` is the number of a Go call, which is told of the outcome once, and of the progress where it is
+ * observed. */
+spuff_code spuffgo_create_instance(const spuff_provider *provider, const spuff_request *request, const spuff_cancel *cancel,
+                                   uintptr_t call, spuff_error **error);
+spuff_code spuffgo_create_and_wait(const spuff_provider *provider, const spuff_request *request, int32_t on_failure,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_destroy_instance(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                    spuff_error **error);
+spuff_code spuffgo_get_instance(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                spuff_error **error);
+spuff_code spuffgo_list_instances(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                  spuff_error **error);
+spuff_code spuffgo_wait_ready(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, bool observed,
+                              uintptr_t call, spuff_error **error);
+spuff_code spuffgo_create_snapshot(const spuff_provider *provider, const char *instance_id, const char *name,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_list_snapshots(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                  spuff_error **error);
+spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *id, const spuff_cancel *cancel, uintptr_t call,
+                                   spuff_error **error);
+spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which, const spuff_cancel *cancel, bool observed,
+                        uintptr_t call, spuff_error **error);
+
+/* Gives the log to Go. */
+spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error);
+
+/* What a provider written in Go can do beside what every one can. */
+typedef struct spuffgo_abilities {
+  bool wait_ready, snapshots, resolve, resolve_snapshot, set_labels, get_ssh_keys;
+} spuffgo_abilities;
+
+/* Registers a provider written in Go; `factory` is the number of what makes it. */
+spuff_code spuffgo_register(const spuff_registry *registry, const char *name, const char *summary, size_t max_user_data,
+                            bool drops_labels, spuffgo_abilities abilities, uintptr_t factory, spuff_error **error);
+
+#endif

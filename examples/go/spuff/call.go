@@ -1,0 +1,138 @@
+// One call of a verb: its arguments, its token, and the wait for its outcome.
+
+package spuff
+
+// #include <spuff.h>
+import "C"
+
+import (
+	"context"
+	"runtime"
+	"runtime/cgo"
+	"unsafe"
+)
+
+// A call is a verb of a provider under way. What it borrows lives until free.
+type call struct {
+	texts
+	arguments []*C.char
+	owner     *Provider
+	provider  *C.spuff_provider
+	token     *token
+	failure   **C.spuff_error
+}
+
+// given are the texts that a verb takes: the name of each argument, then its value.
+func given(texts ...string) []string { return texts }
+
+// begin borrows the provider, copies the texts, and gives the call a token of the context.
+func (p *Provider) begin(ctx context.Context, arguments []string) (*call, error) {
+	c := &call{owner: p, failure: new(*C.spuff_error)}
+	for at := 0; at < len(arguments); at += 2 {
+		c.arguments = append(c.arguments, c.add(arguments[at], arguments[at+1]))
+	}
+	err := c.err
+	if err == nil {
+		c.provider, err = p.handle.acquire()
+		runtime.KeepAlive(p)
+	}
+	if err != nil {
+		c.texts.free()
+		return nil, err
+	}
+	c.token = newToken(ctx)
+	return c, nil
+}
+
+func (c *call) free() {
+	c.texts.free()
+	c.token.free()
+	c.owner.handle.release()
+}
+
+// failed is the error of an outcome.
+func (c *call) failed(code C.spuff_code, failure *C.spuff_error) error {
+	if code == C.SPUFF_OK {
+		return nil
+	}
+	return c.token.explain(taken(failure))
+}
+
+// block does one of the short verbs that the library has no other form of, and gives what it has made.
+func block[P, T any](ctx context.Context, p *Provider, arguments []string, verb func(c *call, out *P) C.spuff_code,
+	take func(P) (T, error)) (made T, err error) {
+	c, err := p.begin(ctx, arguments)
+	if err != nil {
+		return made, err
+	}
+	defer c.free()
+	out := new(P)
+	code := verb(c, out)
+	if err := c.failed(code, *c.failure); err != nil {
+		return made, err
+	}
+	return take(*out)
+}
+
+// A pending is a verb that calls back, while it is waited for.
+type pending struct {
+	progress chan Progress
+	done     chan outcome
+}
+
+// An outcome is what a verb that calls back has come to.
+type outcome struct {
+	code    C.spuff_code
+	made    unsafe.Pointer
+	failure *C.spuff_error
+}
+
+// await does a verb that calls back, without a thread that waits for it, and gives what it has made.
+func await[T any](ctx context.Context, p *Provider, arguments []string, observe func(Progress),
+	submit func(c *call, number C.uintptr_t) C.spuff_code, take func(unsafe.Pointer) (T, error)) (made T, err error) {
+	c, err := p.begin(ctx, arguments)
+	if err != nil {
+		return made, err
+	}
+	defer c.free()
+	waits := &pending{progress: make(chan Progress), done: make(chan outcome, 1)}
+	number := cgo.NewHandle(waits)
+	defer number.Delete()
+	if err := c.failed(submit(c, C.uintptr_t(number)), *c.failure); err != nil {
+		return made, err
+	}
+	over := false
+	finish := func(end outcome) (T, error) {
+		over = true
+		if err := c.failed(end.code, end.failure); err != nil {
+			var nothing T
+			return nothing, err
+		}
+		return take(end.made)
+	}
+	// Whoever observes may panic, or end its goroutine: the callbacks still need somebody to talk to.
+	defer func() {
+		if over {
+			return
+		}
+		c.token.cancel()
+		for !over {
+			select {
+			case <-waits.progress:
+			case end := <-waits.done:
+				_, _ = finish(end)
+			}
+		}
+	}()
+	for {
+		select {
+		case seen := <-waits.progress:
+			observe(seen)
+		case end := <-waits.done:
+			return finish(end)
+		}
+	}
+}
+
+// done is what a verb without a result has made.
+func done(unsafe.Pointer) (struct{}, error) { return struct{}{}, nil }

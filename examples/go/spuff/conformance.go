@@ -1,0 +1,70 @@
+// The behaviour suite: whether a provider keeps the contract.
+
+package spuff
+
+// #include <spuff.h>
+import "C"
+
+import "context"
+
+// A Subject is a provider that the behaviour suite is run on.
+type Subject struct {
+	// Config is how to reach it.
+	Config Config
+	// Request is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
+	// none; the name is replaced.
+	Request InstanceRequest
+	// AbsentID is an id as the provider writes them, of nothing that exists.
+	AbsentID string
+	// AbsentSnapshotID is that of a snapshot; nil for the same.
+	AbsentSnapshotID *string
+	// Idempotent says that creates with one idempotency key make one machine.
+	Idempotent bool
+}
+
+// A Report is what the behaviour suite has found.
+type Report struct {
+	// Passed says whether no check has failed and nothing was left behind.
+	Passed bool
+	// Text is the report as a table, for a person.
+	Text string
+	// JSON is the report for a program.
+	JSON string
+}
+
+// CheckConformance runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them.
+// When the context ends, the rest fails, and what was made is ended.
+//
+// Errors: UnknownProvider; InvalidConfig. What the provider does wrong is told in the report.
+func (r *Registry) CheckConformance(ctx context.Context, name string, subject Subject) (Report, error) {
+	settings, err := subject.Config.make()
+	if err != nil {
+		return Report{}, err
+	}
+	defer C.spuff_config_free(&settings)
+	request, err := subject.Request.make()
+	if err != nil {
+		return Report{}, err
+	}
+	defer C.spuff_request_free(&request)
+	ends := newToken(ctx)
+	defer ends.free()
+	out := new(*C.spuff_report)
+	err = r.use(func(registry *C.spuff_registry, b *build) {
+		name, absent := b.add("name", name), b.add("absent_id", subject.AbsentID)
+		absentSnapshot := b.optional("absent_snapshot_id", subject.AbsentSnapshotID)
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_conformance_check(registry, name, settings, request, absent, absentSnapshot,
+				C.bool(subject.Idempotent), ends.pointer, out, failure)
+		})
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	defer C.spuff_report_free(out)
+	return Report{
+		Passed: bool(C.spuff_report_is_passed(*out)),
+		Text:   C.GoString(C.spuff_report_text(*out)),
+		JSON:   C.GoString(C.spuff_report_json(*out)),
+	}, nil
+}

@@ -1,0 +1,3 @@
+module example.com/spuff
+
+go 1.24

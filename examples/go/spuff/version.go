@@ -1,0 +1,33 @@
+// The library itself: its version, its parts, and what it still does.
+
+package spuff
+
+// #include <stdlib.h>
+// #include <spuff.h>
+import "C"
+
+import "context"
+
+// Version is that of the library, such as 0.1.0.
+func Version() string { return C.GoString(C.spuff_version()) }
+
+// HasFeature says whether a part is built into the library: digitalocean, hetzner, aws, simulator or conformance.
+func HasFeature(name string) bool {
+	var t texts
+	defer t.free()
+	return bool(C.spuff_has_feature(t.lossy(name)))
+}
+
+// Settled waits until nothing is under way in the background any more: no create, and no destroy of a machine whose create was
+// cancelled. A program that ends before may leave machines behind; their labels tell whose they are.
+//
+// Errors: Cancelled or Timeout, when the context ends before.
+func Settled(ctx context.Context) error {
+	ends := newToken(ctx)
+	defer ends.free()
+	var failure *C.spuff_error
+	if C.spuff_settled(ends.pointer, &failure) != C.SPUFF_OK {
+		return ends.explain(taken(failure))
+	}
+	return nil
+}

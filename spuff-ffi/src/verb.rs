@@ -7,7 +7,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use spuff_core::lease::{self, Reaped};
 use spuff_core::provider::{ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult};
 use spuff_core::provider::{InstanceRequest, Snapshot as CoreSnapshot};
 use spuff_core::{Observed, OnFailure, Progress as CoreProgress, Step, create_and_wait};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::boundary::{Failure, Outcome, c_text, handle, view};
 use crate::cancel::{self, Cancel};
@@ -151,10 +152,14 @@ fn failure(error: &ProviderError, provider: &str, id: Option<&str>) -> Failure {
     ErrorParts::from(error).about(provider, id).into()
 }
 
-/// Calls a caller's function where it may block and call spuff. What it does is its own: a panic can only be ours, and is
-/// printed by the panic handler.
+/// Calls a caller's function where it may block and call spuff: on threads that the verbs of providers in C, which may block as
+/// well, cannot use up. What it does is its own: a panic can only be ours, and is printed by the panic handler.
 async fn elsewhere(call: impl FnOnce() + Send + 'static) {
-    let _ = tokio::task::spawn_blocking(call).await;
+    static THREADS: OnceLock<Option<Runtime>> = OnceLock::new();
+    let _ = match THREADS.get_or_init(|| Builder::new_current_thread().build().ok()) {
+        Some(threads) => threads.spawn_blocking(call).await,
+        None => tokio::task::spawn_blocking(call).await,
+    };
 }
 
 /// A future whose panic is its error.

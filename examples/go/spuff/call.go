@@ -9,6 +9,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/cgo"
+	"sync"
 	"unsafe"
 )
 
@@ -74,10 +75,36 @@ func block[P, T any](ctx context.Context, p *Provider, arguments []string, verb 
 	return take(*out)
 }
 
-// A pending is a verb that calls back, while it is waited for.
+// A pending is a verb that calls back, while it is waited for. The callbacks never wait for whoever observes.
 type pending struct {
-	progress chan Progress
-	done     chan outcome
+	told  chan struct{}
+	mutex sync.Mutex
+	seen  []Progress
+	end   *outcome
+}
+
+// tell changes what there is to know, and wakes whoever waits.
+func (w *pending) tell(change func()) {
+	w.mutex.Lock()
+	change()
+	w.mutex.Unlock()
+	select {
+	case w.told <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for what is new: what was seen on the way, and the end once it is there.
+func (w *pending) next() (seen []Progress, end *outcome) {
+	for {
+		w.mutex.Lock()
+		seen, end, w.seen = w.seen, w.end, nil
+		w.mutex.Unlock()
+		if len(seen) > 0 || end != nil {
+			return seen, end
+		}
+		<-w.told
+	}
 }
 
 // An outcome is what a verb that calls back has come to.
@@ -95,7 +122,7 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 		return made, err
 	}
 	defer c.free()
-	waits := &pending{progress: make(chan Progress), done: make(chan outcome, 1)}
+	waits := &pending{told: make(chan struct{}, 1)}
 	number := cgo.NewHandle(waits)
 	defer number.Delete()
 	if err := c.failed(submit(c, C.uintptr_t(number)), *c.failure); err != nil {
@@ -117,19 +144,18 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 		}
 		c.token.cancel()
 		for !over {
-			select {
-			case <-waits.progress:
-			case end := <-waits.done:
-				_, _ = finish(end)
+			if _, end := waits.next(); end != nil {
+				_, _ = finish(*end)
 			}
 		}
 	}()
 	for {
-		select {
-		case seen := <-waits.progress:
-			observe(seen)
-		case end := <-waits.done:
-			return finish(end)
+		seen, end := waits.next()
+		for _, each := range seen {
+			observe(each)
+		}
+		if end != nil {
+			return finish(*end)
 		}
 	}
 }

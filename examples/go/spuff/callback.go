@@ -12,12 +12,14 @@ import (
 
 //export spuffgoDone
 func spuffgoDone(number C.uintptr_t, code C.int32_t, made unsafe.Pointer, failure *C.spuff_error) {
-	cgo.Handle(number).Value().(*pending).done <- outcome{C.spuff_code(code), made, failure}
+	waits := cgo.Handle(number).Value().(*pending)
+	waits.tell(func() { waits.end = &outcome{C.spuff_code(code), made, failure} })
 }
 
 //export spuffgoProgress
 func spuffgoProgress(number C.uintptr_t, seen *C.spuff_progress) {
-	cgo.Handle(number).Value().(*pending).progress <- progressOf(seen)
+	waits, copied := cgo.Handle(number).Value().(*pending), progressOf(seen)
+	waits.tell(func() { waits.seen = append(waits.seen, copied) })
 }
 
 //export spuffgoLine

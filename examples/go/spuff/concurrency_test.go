@@ -97,6 +97,28 @@ func TestWaitingTakesNoThreads(t *testing.T) {
 	}
 }
 
+func TestProvidersInGoCanUseOthersManyAtOnce(t *testing.T) {
+	// More than there are threads for the verbs of such providers.
+	const callers = 700
+	cloud := started(t, spuff.CloudOptions{})
+	inner := connected(t, cloud, "hetzner")
+	outer := played(t, &scripted{get: func(ctx context.Context, id string) (*spuff.Instance, error) {
+		time.Sleep(100 * time.Millisecond)
+		return inner.GetInstance(ctx, id)
+	}})
+	var answered atomic.Int32
+	within(t, "a crowd of calls", func() {
+		together(callers, func(int) {
+			if found, err := outer.GetInstance(t.Context(), "7"); err == nil && found == nil {
+				answered.Add(1)
+			}
+		})
+	})
+	if answered.Load() != callers {
+		t.Errorf("%d of %d were answered", answered.Load(), callers)
+	}
+}
+
 func TestACallGoesOnWhenItsProviderIsClosed(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	closed := make(chan struct{})

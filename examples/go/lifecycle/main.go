@@ -1,0 +1,211 @@
+// The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+//
+//	go run ./lifecycle
+//	HETZNER_TOKEN=… go run ./lifecycle -provider hetzner
+//
+// Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, and ends
+// them: also after a failure, and after Ctrl-C.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/spuff"
+)
+
+// The cloud that there is without an account, and how many times as fast its time goes.
+const (
+	simulated = "hetzner"
+	speed     = 30
+)
+
+type options struct {
+	provider, endpoint, region, size, image, name string
+	readyTimeout                                  time.Duration
+	noSnapshot                                    bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws: a real one; a simulated one by default")
+	flag.StringVar(&o.endpoint, "endpoint", "", "the API's base URL, in place of the provider's own")
+	flag.StringVar(&o.region, "region", "", "region or location; a common one by default")
+	flag.StringVar(&o.size, "size", "", "size or type; the smallest common one by default")
+	flag.StringVar(&o.image, "image", "ubuntu:24.04", "ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
+	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()), "name of the machine and its snapshot")
+	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute, "how long to wait for a machine to become ready")
+	flag.BoolVar(&o.noSnapshot, "no-snapshot", false, "leave the snapshot and the restored machine out")
+	flag.Parse()
+	// The first Ctrl-C ends the context; after that it ends the program.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		var e *spuff.Error
+		if errors.As(err, &e) {
+			fmt.Fprintln(os.Stderr, "      ", e.Advice())
+		}
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	registry := spuff.NewRegistryWithDefaults()
+	defer registry.Close()
+	config, cloud, err := connection(registry, &o)
+	if err != nil {
+		return err
+	}
+	if cloud != nil {
+		defer cloud.Close()
+	}
+	provider, err := registry.Connect(o.provider, config)
+	if err != nil {
+		return err
+	}
+	defer provider.Close()
+	usual := map[string][2]string{"digitalocean": {"nyc3", "s-1vcpu-1gb"}, "hetzner": {"fsn1", "cx22"}, "aws": {"us-east-1", "t3.micro"}}
+	request := spuff.InstanceRequest{
+		Name: o.name, Region: first(o.region, config.Region, usual[provider.Name()][0]),
+		Size: first(o.size, usual[provider.Name()][1]), Image: spuff.ParseImage(o.image),
+	}
+	fmt.Printf("%s: %s, %s in %s from %s\n", provider.Name(), request.Name, request.Size, request.Region, request.Image)
+
+	life := &life{provider: provider}
+	began := time.Now()
+	lived := life.live(ctx, request, !o.noSnapshot)
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "interrupted: what has been started is being ended; press Ctrl-C again only to leave it running")
+	}
+	// Whatever has ended the context: what exists is ended all the same.
+	ended := life.end(context.WithoutCancel(ctx))
+	fmt.Printf("done in %.1f s\n", time.Since(began).Seconds())
+	if cloud != nil {
+		bill, err := cloud.Bill()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\na real one would have charged about:\n%s\n", strings.Join(bill, "\n"))
+	}
+	return errors.Join(lived, ended, spuff.Settled(context.WithoutCancel(ctx)))
+}
+
+// connection is how the provider is reached; and the simulated cloud, where that is it.
+func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Cloud, error) {
+	if o.provider != "" {
+		config := spuff.Config{Endpoint: o.endpoint, Timeouts: spuff.Timeouts{InstanceReady: &o.readyTimeout}}
+		config, err := registry.ConfigFromEnv(o.provider, config)
+		return config, nil, err
+	}
+	o.provider = simulated
+	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and")
+	fmt.Printf("nothing to pay; its time goes %d times as fast. For real machines, and real money:\n", speed)
+	fmt.Println("  HETZNER_TOKEN=… go run ./lifecycle -provider hetzner")
+	fmt.Println()
+	cloud, err := spuff.StartCloud(spuff.CloudOptions{Speed: speed})
+	if err != nil {
+		return spuff.Config{}, nil, err
+	}
+	config, err := cloud.Config(simulated)
+	config.Timeouts.InstanceReady = &o.readyTimeout
+	config.Timeouts.PollInterval = spuff.Ptr(5 * time.Second / speed)
+	return config, cloud, err
+}
+
+// A life is what exists because of this run.
+type life struct {
+	provider            *spuff.Provider
+	machines, snapshots []string
+}
+
+func (l *life) live(ctx context.Context, request spuff.InstanceRequest, withSnapshot bool) error {
+	machine, err := l.start(ctx, request)
+	if err != nil {
+		return err
+	}
+	managed, err := step("list", func() ([]spuff.Instance, error) { return l.provider.ListInstances(ctx) })
+	if err != nil {
+		return err
+	}
+	fmt.Printf("            %d managed by spuff\n", len(managed))
+	if !slices.ContainsFunc(managed, func(i spuff.Instance) bool { return i.ID == machine.ID }) {
+		fmt.Printf("            %s is not listed yet: the cloud's lists lag\n", machine.ID)
+	}
+	if !withSnapshot || !l.provider.SupportsSnapshots() {
+		return nil
+	}
+	// A snapshot that is left half-way is finished by the cloud, and then known to nobody: it is let finish here.
+	snapshot, err := step("snapshot", func() (spuff.Snapshot, error) {
+		return l.provider.CreateSnapshot(context.WithoutCancel(ctx), machine.ID, request.Name)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("            %s\n", snapshot.ID)
+	l.snapshots = append(l.snapshots, snapshot.ID)
+	request.Name += "-restored"
+	request.Image = spuff.SnapshotImage(snapshot.ID)
+	_, err = l.start(ctx, request)
+	return err
+}
+
+func (l *life) start(ctx context.Context, request spuff.InstanceRequest) (spuff.Instance, error) {
+	machine, err := step("create", func() (spuff.Instance, error) { return l.provider.CreateInstance(ctx, request) })
+	if err != nil {
+		return machine, err
+	}
+	fmt.Printf("            %s\n", machine.ID)
+	l.machines = append(l.machines, machine.ID)
+	machine, err = step("wait", func() (spuff.Instance, error) { return l.provider.WaitReady(ctx, machine.ID) })
+	if err == nil {
+		fmt.Printf("            %s is %s at %s\n", machine.ID, machine.StatusWord, machine.IP)
+	}
+	return machine, err
+}
+
+// end ends all that exists; one that cannot be ended does not keep the others alive.
+func (l *life) end(ctx context.Context) (ended error) {
+	for _, id := range slices.Backward(l.machines) {
+		_, err := step("destroy", func() (string, error) { return id, l.provider.DestroyInstance(ctx, id) })
+		if err != nil {
+			ended = errors.Join(ended, fmt.Errorf("machine %s still exists and costs money: %w", id, err))
+		}
+	}
+	for _, id := range l.snapshots {
+		_, err := step("delete", func() (string, error) { return id, l.provider.DeleteSnapshot(ctx, id) })
+		if err != nil {
+			ended = errors.Join(ended, fmt.Errorf("snapshot %s still exists and costs money: %w", id, err))
+		}
+	}
+	return ended
+}
+
+// step calls a verb, and prints how long it took.
+func step[T any](what string, verb func() (T, error)) (T, error) {
+	began := time.Now()
+	result, err := verb()
+	verdict := "ok"
+	if err != nil {
+		verdict = "failed"
+	}
+	fmt.Printf("%-10s%8.2f s  %s\n", what, time.Since(began).Seconds(), verdict)
+	return result, err
+}
+
+// first is the first text that is not empty.
+func first(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}

@@ -89,10 +89,12 @@ func TestACancelledCreateLeavesNothing(t *testing.T) {
 	slow := must(cloud.Inject(`{"fault": {"slow": {"millis": 400}}, "route": "create_instance"}`))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for hits := uint64(0); hits == 0; time.Sleep(5 * time.Millisecond) {
-			hits, _ = cloud.Hits(slow)
+		defer cancel()
+		for ; ; time.Sleep(5 * time.Millisecond) {
+			if hits, err := cloud.Hits(slow); hits > 0 || err != nil {
+				return
+			}
 		}
-		cancel()
 	}()
 	within(t, "a create that is cancelled", func() {
 		err := second(provider.CreateInstance(ctx, request("digitalocean", "web-1")))

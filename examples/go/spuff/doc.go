@@ -4,7 +4,11 @@
 //
 // # Building
 //
-// The package needs cgo and the library. Once that is installed, pkg-config finds it, and nothing has to be said:
+// The package needs cgo and the library; a module that uses it says where it stands:
+//
+//	go mod edit -require example.com/spuff@v0.0.0 -replace example.com/spuff=/path/to/spuff/examples/go/spuff
+//
+// Once the library is installed, pkg-config finds it, and nothing has to be said:
 //
 //	cargo cinstall -p spuff-ffi --release --prefix /usr/local
 //	go build ./...

@@ -65,7 +65,7 @@ func TestNoHandleIsForgotten(t *testing.T) {
 		}
 		return
 	}
-	const rounds = 200
+	const rounds = 400
 	used := func() int64 {
 		for range rounds {
 			round(t)
@@ -79,8 +79,8 @@ func TestNoHandleIsForgotten(t *testing.T) {
 	before := used()
 	grown := used() - before
 	t.Logf("%d bytes are left of %d rounds", grown, rounds)
-	// The smallest handle takes more in each round.
-	if grown > 16*rounds {
+	// The smallest handle takes twice as much in each round; what threads leave behind is less.
+	if grown > 32*rounds {
 		t.Error("something is forgotten")
 	}
 }

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from ._spuff import ProviderRegistry
+from .protocol import ProviderFactory
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from importlib.metadata import EntryPoint
-    from typing import Any, TypeVar
 
-    from .protocol import ProviderFactory
-
-    F = TypeVar("F", bound=ProviderFactory)
+F = TypeVar("F", bound=ProviderFactory)
 
 GROUP = "spuff.providers"
 """The entry points under which packages offer providers: their name is the provider's, their object its factory."""
@@ -68,6 +67,6 @@ def discover(registry: ProviderRegistry, name: str | None) -> bool:
     found = [entry for entry in entry_points(group=GROUP) if wanted(entry)]
     for entry in found:
         factory = entry.load()
-        described = next((known for known in _declared.values() if known[0] is factory), (factory, {}))
-        registry.register(entry.name, factory, **described[1])
+        descriptions = [description for known, description in _declared.values() if known is factory]
+        registry.register(entry.name, factory, **(descriptions[0] if descriptions else {}))
     return bool(found)

@@ -70,17 +70,18 @@ class BillLine(NamedTuple):
     micros: int
 
 
-class Bill(tuple[BillLine, ...]):
+class Bill(NamedTuple):
     """What a cloud's time has cost: a line for each thing that is or was paid for. `str` makes a table of it."""
 
-    _text: str
+    lines: list[BillLine]
+    text: str
 
     def total(self, currency: str) -> float:
         """Gives the sum in a currency."""
-        return sum(line.micros for line in self if line.currency == currency) / 1_000_000
+        return sum(line.micros for line in self.lines if line.currency == currency) / 1_000_000
 
     def __str__(self) -> str:
-        return self._text
+        return self.text
 
 
 def _time(text: str) -> datetime:
@@ -148,7 +149,7 @@ class Cloud(_spuff.Cloud):
         """Tells what everything has cost so far."""
         lines, text = self._bill()
         found: list[dict[str, Any]] = json.loads(lines)
-        bill = Bill(
+        made = [
             BillLine(
                 provider=line["provider"],
                 kind=line["kind"],
@@ -160,6 +161,5 @@ class Cloud(_spuff.Cloud):
                 micros=line["micros"],
             )
             for line in found
-        )
-        bill._text = text
-        return bill
+        ]
+        return Bill(made, text)

@@ -3,11 +3,8 @@
 //! Stands on the core's blocking runtime, whose threads tell the event loop when a verb is done. The coroutine itself is in
 //! `python/spuff/_asyncio.py`: it begins when it is awaited, and a verb that is cancelled is dropped.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
@@ -16,11 +13,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::call::PyCallArgs;
 use spuff_core::Progress;
 use spuff_core::blocking;
-use spuff_core::provider::{Provider, ProviderError, ProviderResult};
+use spuff_core::provider::{Provider, ProviderResult};
 use tokio::task::AbortHandle;
 
 use crate::blocked::settling;
-use crate::call::{Call, Subject, Work};
+use crate::call::{Call, Next, Subject, Work};
 use crate::outcome::Outcome;
 use crate::{error, progress};
 
@@ -125,14 +122,13 @@ pub(crate) fn of_work<T: Outcome>(
 /// Runs a verb, and tells its event loop.
 async fn run<T: Outcome>(mut work: Work<T>, subject: Subject, on_progress: Option<Py<PyAny>>, waiter: Waiter) {
     let outcome = loop {
-        tokio::select! {
-            biased;
-            Some(seen) = work.seen.recv() => {
+        match work.next().await {
+            Next::Done(outcome) => break outcome,
+            Next::Progress(seen) => {
                 if let Some(on_progress) = &on_progress {
                     from_runtime(|py| waiter.tell(py, on_progress, seen));
                 }
             }
-            outcome = caught(&mut work.future) => break outcome,
         }
     };
     from_runtime(|py| {
@@ -142,15 +138,6 @@ async fn run<T: Outcome>(mut work: Work<T>, subject: Subject, on_progress: Optio
         };
         waiter.give(py, outcome)
     });
-}
-
-/// The outcome of a future, also when it panics.
-async fn caught<T>(future: &mut Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>) -> ProviderResult<T> {
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
-    })
-    .await
 }
 
 /// As [`blocked::settled`](crate::blocked::settled), for asyncio.

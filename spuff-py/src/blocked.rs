@@ -4,32 +4,19 @@
 //! every 50 ms, for signals.
 
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use spuff_core::Progress;
 use spuff_core::blocking;
 use spuff_core::provider::{ProviderError, ProviderResult};
 
-use crate::call::{Subject, Work};
+use crate::call::{Next, Subject, Work};
 use crate::outcome::Outcome;
 use crate::{error, progress};
 
 /// How often the main thread looks for signals.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What comes next of a verb.
-pub(crate) enum Next<T> {
-    Done(ProviderResult<T>),
-    Progress(Progress),
-}
-
-enum Step<T> {
-    Next(Next<T>),
-    Tick,
-}
 
 /// Whether this thread is the one that signals are given to. Found out at the first tick: most verbs are done before.
 #[derive(Default)]
@@ -93,32 +80,28 @@ pub(crate) fn next<T: Send>(
     loop {
         let ticks = signals.0 != Some(false);
         match py.detach(|| step(work, ticks)) {
-            Step::Next(next) => return Ok(next),
-            Step::Tick => {
-                if signals.are_here(py)? {
-                    py.check_signals().map_err(|interruption| interrupted(py, interruption, subject))?;
-                }
+            Some(next) => return Ok(next),
+            None if signals.are_here(py)? => {
+                py.check_signals().map_err(|interruption| interrupted(py, interruption, subject))?;
             }
+            None => {}
         }
     }
 }
 
-fn step<T: Send>(work: &mut Work<T>, ticks: bool) -> Step<T> {
+/// What comes next, or nothing when it is time to look for signals.
+fn step<T: Send>(work: &mut Work<T>, ticks: bool) -> Option<Next<T>> {
     let tick = async {
         if ticks { tokio::time::sleep(TICK).await } else { pending().await }
     };
     let next = async {
         tokio::select! {
             biased;
-            Some(seen) = work.seen.recv() => Ok(Step::Next(Next::Progress(seen))),
-            outcome = &mut work.future => Ok(Step::Next(Next::Done(outcome))),
-            () = tick => Ok(Step::Tick),
+            next = work.next() => Ok(Some(next)),
+            () = tick => Ok(None),
         }
     };
-    match catch_unwind(AssertUnwindSafe(|| blocking::block_on(next))) {
-        Ok(step) => step.unwrap_or_else(|error| Step::Next(Next::Done(Err(error)))),
-        Err(panic) => Step::Next(Next::Done(Err(ProviderError::from_panic(&*panic)))),
-    }
+    blocking::block_on(next).unwrap_or_else(|error| Some(Next::Done(Err(error))))
 }
 
 /// What a handler of a signal has raised, with what was interrupted: as attributes, and as a note where Python has notes.
@@ -153,12 +136,15 @@ pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
 
 /// The wait for what is under way in the background.
 pub(crate) fn settling() -> Work<()> {
-    let (_, seen) = tokio::sync::mpsc::unbounded_channel();
+    // What was dropped before this is dropped by the runtime in its turn: a task that comes after it tells when that is done.
+    let turn = blocking::spawn(async {});
     let settled = async {
+        // It cannot be aborted, and does nothing that panics.
+        let _ = turn?.await;
         spuff_core::settled().await;
         Ok(())
     };
-    Work { future: Box::pin(settled), seen }
+    Work::silent(settled)
 }
 
 /// Lets Python wait for the background before it ends, once.

@@ -2,19 +2,22 @@
 //!
 //! Stands on the core's blocking runtime, which runs the same future for both.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use spuff_core::blocking::{self, CancelToken};
-use spuff_core::provider::{Provider, ProviderResult};
+use spuff_core::provider::{Provider, ProviderError, ProviderResult};
 use spuff_core::{Progress, observe};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::outcome::Outcome;
 use crate::seconds::Seconds;
+use crate::task::Task;
 use crate::{awaited, blocked, logs};
 
 /// Who calls.
@@ -45,8 +48,63 @@ pub(crate) struct Subject {
 
 /// The future of a verb, with what it sees on its way.
 pub(crate) struct Work<T> {
-    pub(crate) future: Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>,
-    pub(crate) seen: UnboundedReceiver<Progress>,
+    future: Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>,
+    seen: UnboundedReceiver<Progress>,
+    outcome: Option<ProviderResult<T>>,
+}
+
+/// What comes next of a verb.
+pub(crate) enum Next<T> {
+    /// The last one.
+    Done(ProviderResult<T>),
+    Progress(Progress),
+}
+
+impl<T> Work<T> {
+    /// Work that tells nothing on its way.
+    pub(crate) fn silent(future: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+        Self::new(future, unbounded_channel().1)
+    }
+
+    fn new(future: impl Future<Output = ProviderResult<T>> + Send + 'static, seen: UnboundedReceiver<Progress>) -> Self {
+        Self { future: Box::pin(future), seen, outcome: None }
+    }
+
+    /// Lets it run as a task of its own.
+    pub(crate) fn spawned(self) -> ProviderResult<Self>
+    where
+        T: Send + 'static,
+    {
+        Ok(Self::new(Task(blocking::spawn(self.future)?), self.seen))
+    }
+
+    /// What was seen comes before the outcome. Dropping this in the middle loses nothing.
+    pub(crate) async fn next(&mut self) -> Next<T> {
+        if self.outcome.is_none() {
+            tokio::select! {
+                biased;
+                Some(seen) = self.seen.recv() => return Next::Progress(seen),
+                outcome = caught(&mut self.future) => self.outcome = Some(outcome),
+            }
+        }
+        match (self.seen.try_recv(), &mut self.outcome) {
+            (Ok(seen), _) => Next::Progress(seen),
+            (Err(_), outcome) => Next::Done(outcome.take().unwrap_or_else(|| Err(over()))),
+        }
+    }
+}
+
+fn over() -> ProviderError {
+    ProviderError::Internal { message: "a verb was asked for more than its outcome".to_string() }
+}
+
+/// The outcome of a future, also when it panics.
+async fn caught<T>(future: &mut Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>) -> ProviderResult<T> {
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
+    })
+    .await
 }
 
 impl Call {
@@ -107,11 +165,13 @@ impl Call {
                 None => verb(provider).await,
             }
         };
-        let (tell, seen) = unbounded_channel();
-        let future: Pin<Box<dyn Future<Output = _> + Send>> = match self.on_progress {
-            Some(_) => Box::pin(observe(limited, move |progress| drop(tell.send(progress)))),
-            None => Box::pin(limited),
-        };
-        Work { future, seen }
+        match self.on_progress {
+            Some(_) => {
+                let (tell, seen) = unbounded_channel();
+                // Where nobody hears it any more, the verb is about to be dropped.
+                Work::new(observe(limited, move |progress| drop(tell.send(progress))), seen)
+            }
+            None => Work::silent(limited),
+        }
     }
 }

@@ -37,7 +37,22 @@ mod task;
 mod timeouts;
 mod watch;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+
+/// Refuses a second interpreter in the process: it would share this one's objects. The first is known by its `sys`.
+fn only_one_interpreter(py: Python<'_>) -> PyResult<()> {
+    static FIRST: AtomicUsize = AtomicUsize::new(0);
+    let here = py.import("sys")?.as_ptr() as usize;
+    match FIRST.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire) {
+        Err(first) if first != here => {
+            Err(PyImportError::new_err("spuff can be used in one interpreter of a process only, and is in use in another"))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What is compiled of spuff.
 #[pymodule(gil_used = false)]
@@ -72,6 +87,7 @@ mod _spuff {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        only_one_interpreter(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", error::kinds())
     }

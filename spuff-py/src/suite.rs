@@ -7,7 +7,6 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use spuff_core::conformance::{self, Report, Subject};
 use spuff_core::provider::{Capabilities, ProviderConfig as Config};
-use tokio::sync::mpsc::unbounded_channel;
 
 use crate::blocked;
 use crate::call::{self, Work};
@@ -82,8 +81,7 @@ pub(crate) fn check_provider(
         }
     };
     let about = call::Subject { provider: name.to_string(), operation: "check_provider", instance_id: None };
-    let (_, seen) = unbounded_channel();
-    blocked::run(py, &about, None, || Work { future: Box::pin(suite), seen })
+    blocked::run(py, &about, None, || Work::silent(suite))
 }
 
 /// The names of the checks.

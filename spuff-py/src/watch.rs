@@ -9,13 +9,11 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use spuff_core::blocking;
 use spuff_core::provider::{Provider, ProviderInstance, ProviderResult};
 
-use crate::blocked::{self, Next, Signals};
-use crate::call::{Call, Subject, Work};
+use crate::blocked::{self, Signals};
+use crate::call::{Call, Next, Subject, Work};
 use crate::outcome::Outcome;
-use crate::task::Task;
 use crate::{error, logs, progress};
 
 /// A wait for a machine, to be looped over.
@@ -40,10 +38,9 @@ impl Watch {
         W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
     {
         logs::follow(py)?;
-        let Work { future, seen } = call.work(verb);
-        let task = py.detach(|| blocking::spawn(future)).map_err(|error| error::exception(py, &error, "spuff", None))?;
-        let future = Box::pin(Task(task));
-        let state = Mutex::new(State::Waits(Work { future, seen }));
+        let work = py.detach(|| call.work(verb).spawned());
+        let work = work.map_err(|error| error::exception(py, &error, "spuff", None))?;
+        let state = Mutex::new(State::Waits(work));
         Self { subject: call.subject, state }.into_py_any(py)
     }
 

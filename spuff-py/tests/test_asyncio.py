@@ -98,13 +98,13 @@ def test_the_loop_goes_on_while_a_verb_waits(stuck: spuff.AsyncProvider) -> None
 
 
 def test_a_block_that_is_cancelled_ends_its_machine(cloud: Cloud, stuck: spuff.AsyncProvider) -> None:
-    async def use(begun: asyncio.Event) -> None:
-        async with stuck.instance(HETZNER.request()):
+    async def use(begun: asyncio.Event, name: str) -> None:
+        async with stuck.instance(HETZNER.request(name)):
             begun.set()
             await asyncio.sleep(60)
 
     async def main() -> None:
-        task = asyncio.create_task(use(asyncio.Event()))
+        task = asyncio.create_task(use(asyncio.Event(), "never"))
         await asyncio.sleep(0.3)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -114,8 +114,8 @@ def test_a_block_that_is_cancelled_ends_its_machine(cloud: Cloud, stuck: spuff.A
 
         cloud.clear_faults()
         begun = asyncio.Event()
-        task = asyncio.create_task(use(begun))
-        await begun.wait()
+        task = asyncio.create_task(use(begun, "used"))
+        await asyncio.wait_for(begun.wait(), 20)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

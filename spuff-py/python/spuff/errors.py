@@ -78,6 +78,9 @@ class SpuffError(Exception):
             self.retryable = bool(fields.get("retryable", retryable))
         super().__init__(text)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), str(self), dict(self.__dict__))
+
     @staticmethod
     def of_kind(kind: str) -> type[SpuffError]:
         """Gives the exception of a kind."""
@@ -190,6 +193,13 @@ class InternalError(SpuffError, RuntimeError):
     """A fault of spuff itself."""
 
     kind = "internal"
+
+
+def _restore(error: type[SpuffError], text: str, fields: dict[str, object]) -> SpuffError:
+    """Makes an error from a pickle."""
+    restored = error(text=text)
+    restored.__dict__.update(fields)
+    return restored
 
 
 _BY_KIND: dict[str, type[SpuffError]] = {error.kind: error for error in SpuffError.__subclasses__()}

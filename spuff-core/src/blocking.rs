@@ -62,7 +62,7 @@ const GRACE: Duration = Duration::from_millis(2);
 #[derive(Clone)]
 pub struct Provider(Arc<Origin>);
 
-type Made = Result<Arc<dyn provider::Provider>, ErrorParts>;
+type Made = Result<Arc<dyn provider::Provider>, Box<ErrorParts>>;
 
 /// Where a provider comes from.
 struct Origin {
@@ -215,7 +215,7 @@ impl Provider {
     /// # Errors
     /// When it cannot be made anew in a child of `fork`.
     pub fn shared(&self) -> ProviderResult<Arc<dyn provider::Provider>> {
-        self.0.here.get_or_init(&self.0.again).clone().map_err(ProviderError::from)
+        self.0.here.get_or_init(&self.0.again).clone().map_err(|parts| ProviderError::from(*parts))
     }
 
     /// As [`lease::list_owned`].
@@ -274,7 +274,7 @@ impl Provider {
     /// A provider that is made now, and anew in a child of `fork`.
     fn made(make: impl Fn() -> ProviderResult<Box<dyn provider::Provider>> + Send + Sync + 'static) -> ProviderResult<Self> {
         let provider = make()?;
-        Ok(Self::new(provider.into(), move || make().map(Arc::from).map_err(|error| ErrorParts::from(&error))))
+        Ok(Self::new(provider.into(), move || make().map(Arc::from).map_err(|error| Box::new(ErrorParts::from(&error)))))
     }
 }
 

@@ -7,10 +7,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::IntoPyObjectExt;
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::call::PyCallArgs;
 use spuff_core::Progress;
 use spuff_core::blocking;
 use spuff_core::provider::{Provider, ProviderResult};
@@ -113,7 +113,9 @@ pub(crate) fn of_work<T: Outcome>(
 ) -> PyResult<Py<PyAny>> {
     let begin: Begin = Box::new(move |py, waiter| {
         let work = run(begin(), subject, on_progress, waiter);
-        py.detach(|| blocking::spawn(work)).map(|task| task.abort_handle()).map_err(|error| error::exception(py, &error, "spuff", None))
+        py.detach(|| blocking::spawn(work))
+            .map(|task| task.abort_handle())
+            .map_err(|error| error::exception(py, &error, "spuff", None))
     });
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((Pending(Mutex::new(Some(begin))),)).map(Bound::unbind)

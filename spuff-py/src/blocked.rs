@@ -71,12 +71,7 @@ fn wait<T: Send>(
 }
 
 /// Waits for what comes next of a verb. When a handler of a signal raises, the caller has to drop the verb.
-pub(crate) fn next<T: Send>(
-    py: Python<'_>,
-    work: &mut Work<T>,
-    signals: &mut Signals,
-    subject: &Subject,
-) -> PyResult<Next<T>> {
+pub(crate) fn next<T: Send>(py: Python<'_>, work: &mut Work<T>, signals: &mut Signals, subject: &Subject) -> PyResult<Next<T>> {
     loop {
         let ticks = signals.0 != Some(false);
         match py.detach(|| step(work, ticks)) {
@@ -91,9 +86,7 @@ pub(crate) fn next<T: Send>(
 
 /// What comes next, or nothing when it is time to look for signals.
 fn step<T: Send>(work: &mut Work<T>, ticks: bool) -> Option<Next<T>> {
-    let tick = async {
-        if ticks { tokio::time::sleep(TICK).await } else { pending().await }
-    };
+    let tick = async { if ticks { tokio::time::sleep(TICK).await } else { pending().await } };
     let next = async {
         tokio::select! {
             biased;

@@ -179,10 +179,7 @@ impl Instance {
     }
 
     #[allow(clippy::type_complexity, reason = "the shape that pickle asks for")]
-    fn __getnewargs_ex__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<((&str, String, String, DateTime<Utc>), Bound<'py, PyDict>)> {
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((&str, String, String, DateTime<Utc>), Bound<'py, PyDict>)> {
         let ProviderInstance { id, ip, status, created_at, name, region, size, labels, .. } = &self.0;
         let others = PyDict::new(py);
         for (key, value) in [("name", name), ("region", region), ("size", size)] {

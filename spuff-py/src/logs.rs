@@ -42,7 +42,9 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
         // No other subscriber of tracing can be here: this library has a copy of its own.
         let _ = logging::listen(Some(Level::WARN), write);
     });
-    let modules = MODULES.get_or_try_init(py, || py.import("sys")?.getattr("modules")?.cast_into::<PyDict>().map(Bound::unbind).map_err(PyErr::from))?;
+    let modules = MODULES.get_or_try_init(py, || {
+        py.import("sys")?.getattr("modules")?.cast_into::<PyDict>().map(Bound::unbind).map_err(PyErr::from)
+    })?;
     // Where nobody has imported `logging`, warnings are what it would let through.
     if !modules.bind(py).contains("logging")? {
         return Ok(());

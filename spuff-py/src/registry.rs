@@ -70,11 +70,7 @@ impl ProviderRegistry {
     }
 
     /// What `ask` gives; where the name is unknown, once more after a look through the installed packages.
-    fn ask<T>(
-        slf: &Bound<'_, Self>,
-        name: &str,
-        ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>,
-    ) -> PyResult<T> {
+    fn ask<T>(slf: &Bound<'_, Self>, name: &str, ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>) -> PyResult<T> {
         let (py, this) = (slf.py(), slf.get());
         let copy = || this.lock(py).clone();
         let mut asked = ask(&copy());
@@ -192,9 +188,8 @@ impl ProviderRegistry {
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Provider>> {
         let config = ProviderConfig::read(token, endpoint, region, timeouts.map(Bound::get), options)?;
-        let made = |registry: &blocking::ProviderRegistry| {
-            registry.connect(name, registry.config_from_env(name, config.clone())?)
-        };
+        let made =
+            |registry: &blocking::ProviderRegistry| registry.connect(name, registry.config_from_env(name, config.clone())?);
         Self::made(slf, Self::ask(slf, name, made)?)
     }
 
@@ -232,7 +227,11 @@ impl ProviderRegistry {
             Ok(()) => Ok(true),
             Err(error) => {
                 let kind: String = error.value(slf.py()).getattr("kind")?.extract()?;
-                if kind == ErrorKind::UnknownProvider.name() || kind == ErrorKind::NotImplemented.name() { Ok(false) } else { Err(error) }
+                if kind == ErrorKind::UnknownProvider.name() || kind == ErrorKind::NotImplemented.name() {
+                    Ok(false)
+                } else {
+                    Err(error)
+                }
             }
         }
     }

@@ -21,7 +21,11 @@ pub(crate) struct InstanceRequest(pub(crate) Request);
 
 impl InstanceRequest {
     /// What a verb is given: a request, also with changes, or a name and the other fields.
-    pub(crate) fn read(first: Option<&Bound<'_, PyAny>>, fields: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Request> {
+    pub(crate) fn read(
+        first: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+        py: Python<'_>,
+    ) -> PyResult<Request> {
         let made = match (first.map(|first| first.cast::<Self>()), fields) {
             (Some(Ok(request)), None) => return Ok(request.get().0.clone()),
             (Some(Ok(request)), Some(changes)) => request.get().replace(py, Some(changes))?,

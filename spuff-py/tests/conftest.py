@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NamedTuple, cast
 
 import pytest
+
 import spuff
 from spuff.simulator import Cloud
 

@@ -7,6 +7,7 @@ import time
 import warnings
 
 import pytest
+
 import spuff
 from conftest import HETZNER
 from spuff.simulator import Cloud
@@ -128,15 +129,16 @@ def test_a_block_that_is_cancelled_ends_its_machine(cloud: Cloud, stuck: spuff.A
 def test_a_loop_that_ends_in_the_middle_disturbs_nothing(cloud: Cloud, stuck: spuff.AsyncProvider) -> None:
     async def main() -> str:
         machine = await stuck.create_instance(HETZNER.request())
-        asyncio.ensure_future(stuck.wait_ready(machine.id))
+        waiting = asyncio.ensure_future(stuck.wait_ready(machine.id))
         await asyncio.sleep(0.1)
+        assert not waiting.done()
         return machine.id
 
     machine = asyncio.run(main())
     before = cloud.request_count("hetzner")
     time.sleep(0.3)
     assert cloud.request_count("hetzner") <= before + 1
-    asyncio.run(asyncio.wait_for(stuck.destroy_instance(machine), 10))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(stuck.destroy_instance(machine), 10))
     cloud.assert_no_leaks()
 
 

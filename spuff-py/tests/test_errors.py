@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
+
 import spuff
 from conftest import HETZNER, Face
 from spuff import _spuff

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 import spuff
 from conftest import Face, Place
 from spuff.simulator import Cloud

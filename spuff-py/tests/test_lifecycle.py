@@ -6,6 +6,7 @@ import ipaddress
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
 import spuff
 from conftest import HETZNER, Face, Place
 from spuff.simulator import Cloud

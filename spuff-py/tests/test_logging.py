@@ -7,13 +7,12 @@ import subprocess
 import sys
 
 import pytest
+
 import spuff
 from spuff.simulator import Cloud
 
 
-def test_events_come_at_the_level_of_the_logger(
-    cloud: Cloud, hetzner: spuff.Provider, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_events_come_at_the_level_of_the_logger(cloud: Cloud, hetzner: spuff.Provider, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "spuff"):
         hetzner.list_instances()
     assert {record.name for record in caplog.records} == {"spuff"}

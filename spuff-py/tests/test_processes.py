@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 import spuff
 from conftest import HETZNER
 from spuff.simulator import Cloud

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 import spuff
 from conftest import HETZNER, Face
 from spuff.simulator import Cloud

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import spuff
 from spuff.simulator import Cloud
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+
 import spuff
 from conftest import HETZNER, Face
 from spuff.simulator import Cloud
@@ -61,9 +62,7 @@ def test_one_that_does_not_become_ready_ends_too(cloud: Cloud, hetzner: spuff.Pr
     cloud.assert_no_leaks()
 
 
-def test_one_that_cannot_be_ended_is_told_of(
-    cloud: Cloud, face: Face, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_that_cannot_be_ended_is_told_of(cloud: Cloud, face: Face, caplog: pytest.LogCaptureFixture) -> None:
     timeouts = spuff.ProviderTimeouts(poll_interval=0.04, action_complete=0.4)
     provider = cloud.connect("hetzner", timeouts=timeouts)
 

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+
 import spuff
 from conftest import HETZNER, Face
 from spuff.simulator import Cloud

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 import spuff
 from conftest import HETZNER
 from spuff.simulator import PROVIDERS, Cloud

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 import spuff
 from spuff._tables import Instances, Snapshots
 

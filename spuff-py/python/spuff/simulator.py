@@ -92,7 +92,9 @@ def _time(text: str) -> datetime:
 
 def _resources(text: str) -> list[Resource]:
     found: list[dict[str, Any]] = json.loads(text)
-    return [Resource(**{**one, "created_at": _time(one["created_at"])}) for one in found]
+    for one in found:
+        one["created_at"] = _time(one["created_at"])
+    return [Resource(**one) for one in found]
 
 
 class Cloud(_spuff.Cloud):
@@ -125,7 +127,9 @@ class Cloud(_spuff.Cloud):
     def requests(self) -> list[Request]:
         """Gives the last requests, oldest first."""
         found: list[dict[str, Any]] = json.loads(self._requests())
-        return [Request(**{**one, "at": _time(one["at"])}) for one in found]
+        for one in found:
+            one["at"] = _time(one["at"])
+        return [Request(**one) for one in found]
 
     def instances(self) -> list[Resource]:
         """Gives the machines that exist, whether or not a client can see them."""

@@ -115,7 +115,7 @@ pub(crate) fn of_work<T: Outcome>(
         let work = run(begin(), subject, on_progress, waiter);
         py.detach(|| blocking::spawn(work))
             .map(|task| task.abort_handle())
-            .map_err(|error| error::exception(py, &error, "spuff", None))
+            .map_err(|error| error::plain(py, &error))
     });
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((Pending(Mutex::new(Some(begin))),)).map(Bound::unbind)

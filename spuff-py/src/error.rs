@@ -34,7 +34,15 @@ fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 
 /// The exception of an error, of a verb of `provider` that was asked about a machine.
 pub(crate) fn exception(py: Python<'_>, error: &ProviderError, provider: &str, instance_id: Option<&str>) -> PyErr {
-    let parts = ErrorParts::from(error).about(provider, instance_id);
+    of_parts(py, ErrorParts::from(error).about(provider, instance_id))
+}
+
+/// The exception of an error that is of no verb.
+pub(crate) fn plain(py: Python<'_>, error: &ProviderError) -> PyErr {
+    of_parts(py, ErrorParts::from(error))
+}
+
+fn of_parts(py: Python<'_>, parts: ErrorParts) -> PyErr {
     let made = again(py, &parts).map_or_else(|| to_exception(py, &parts), Ok);
     made.map_or_else(|broken| broken, PyErr::from_value)
 }

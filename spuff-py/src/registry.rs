@@ -77,7 +77,7 @@ impl ProviderRegistry {
         if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider) && this.discover(slf, Some(name))? {
             asked = ask(&copy());
         }
-        asked.map_err(|error| error::exception(py, &error, name, None))
+        asked.map_err(|error| error::plain(py, &error))
     }
 
     /// Registers what installed packages offer: of that name, or all.

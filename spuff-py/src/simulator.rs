@@ -154,7 +154,7 @@ impl Cloud {
         config.options.extend(given.options);
         let made = ProviderRegistry::with_defaults().connect(name, config);
         blocked::settle_at_exit(py)?;
-        Provider::of(py, made.map_err(|error| error::exception(py, &error, name, None))?)
+        Provider::of(py, made.map_err(|error| error::plain(py, &error))?)
     }
 
     /// The configuration that wires a provider to it.

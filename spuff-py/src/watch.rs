@@ -39,7 +39,7 @@ impl Watch {
     {
         logs::follow(py)?;
         let work = py.detach(|| call.work(verb).spawned());
-        let work = work.map_err(|error| error::exception(py, &error, "spuff", None))?;
+        let work = work.map_err(|error| error::plain(py, &error))?;
         let state = Mutex::new(State::Waits(work));
         Self { subject: call.subject, state }.into_py_any(py)
     }

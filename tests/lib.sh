@@ -29,3 +29,8 @@ python_with() {
 test_python() {
   python_with test tests/moto/requirements.txt
 }
+
+# The library with the C ABI, for tests.
+library() {
+  cargo build --quiet -p spuff-ffi
+}

@@ -102,7 +102,7 @@ impl Create<'_> {
             };
             let refusal = match (refusal, &unclear) {
                 (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
-                (refusal, _) => refusal.filter(|error| !error.is_retryable()),
+                (refusal, _) => refusal.filter(|error| !error.may_pass()),
             };
             debug!(operation = self.call.operation, ?unclear, ?refusal, "finding out what came of it");
             if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
@@ -209,7 +209,7 @@ where
             }
             // Made under this key, by another request.
             Ok(Err(error @ ProviderError::Conflict { .. })) => return Err(error),
-            Ok(Err(error)) if error.is_retryable() => failed = format!("; the look for it failed: {error}"),
+            Ok(Err(error)) if error.may_pass() => failed = format!("; the look for it failed: {error}"),
             // Whatever hinders looking, it does not tell what came of the create.
             Ok(Err(error)) => return Err(unknown(&candidates, &format!("; the look for it failed: {error}"))),
             Err(_) => {}

@@ -260,7 +260,7 @@ async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration
         };
         match gone {
             Ok(true) => return Ok(true),
-            Err(error) if !error.is_retryable() => return Err(error),
+            Err(error) if !error.may_pass() => return Err(error),
             _ if began.elapsed() >= within => return Err(ProviderError::timeout(format!("the end of {id}"), began.elapsed())),
             _ => {}
         }

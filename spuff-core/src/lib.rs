@@ -67,6 +67,6 @@ mod wait;
 
 pub use create::settled;
 pub use http::http_client;
-pub use progress::{Progress, observe};
+pub use progress::{Observed, Progress, Step, observe};
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};
 pub use scope::{OnFailure, create_and_wait, with_instance};

@@ -2,6 +2,7 @@
 //!
 //! Stands on nothing: the wait loop and the creates below report, a caller that wants to know listens.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -16,7 +17,7 @@ task_local! {
     static LISTENER: UnboundedSender<Progress>;
 }
 
-/// Something that a call has seen while it waits.
+/// Something new that a call has seen while it waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -73,28 +74,48 @@ pub async fn observe<F: Future>(work: F, mut on_progress: impl FnMut(Progress)) 
     }
 }
 
-/// A future with what it sees on its way, step by step.
-pub(crate) struct Observed<F: Future> {
+/// A future with what it sees on its way, step by step: what [`observe`] is made of, for a caller that has something to do
+/// between the steps.
+///
+/// # Examples
+/// ```no_run
+/// use spuff_core::{Observed, Step};
+/// # async fn example(provider: &dyn spuff_core::Provider) {
+///
+/// let mut observed = Observed::new(provider.wait_ready("42"));
+/// let ready = loop {
+///     match observed.next().await {
+///         Step::Progress(seen) => println!("{} {}", seen.id, seen.state),
+///         Step::Done(outcome) => break outcome,
+///     }
+/// };
+/// # drop(ready);
+/// # }
+/// ```
+pub struct Observed<F: Future> {
     work: Pin<Box<TaskLocalFuture<UnboundedSender<Progress>, F>>>,
     seen: UnboundedReceiver<Progress>,
     outcome: Option<F::Output>,
 }
 
 /// What comes next of an observed future.
-pub(crate) enum Step<T> {
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Something was seen.
     Progress(Progress),
     /// The last one.
     Done(T),
 }
 
 impl<F: Future> Observed<F> {
-    pub(crate) fn new(work: F) -> Self {
+    /// Observes a future.
+    pub fn new(work: F) -> Self {
         let (tell, seen) = unbounded_channel();
         Self { work: Box::pin(LISTENER.scope(tell, work)), seen, outcome: None }
     }
 
     /// What was seen comes before the outcome. After the outcome, never returns.
-    pub(crate) async fn next(&mut self) -> Step<F::Output> {
+    pub async fn next(&mut self) -> Step<F::Output> {
         poll_fn(|context| {
             if self.outcome.is_none()
                 && let Poll::Ready(outcome) = self.work.as_mut().poll(context)
@@ -107,6 +128,12 @@ impl<F: Future> Observed<F> {
             }
         })
         .await
+    }
+}
+
+impl<F: Future> fmt::Debug for Observed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").finish_non_exhaustive()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) enum Look<T> {
 impl<T> Look<T> {
     /// Looks past a failure that may pass; keeps any other.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
-        if error.is_retryable() { Ok(Self::Unclear(error.to_string())) } else { Err(error) }
+        if error.may_pass() { Ok(Self::Unclear(error.to_string())) } else { Err(error) }
     }
 }
 
@@ -171,7 +171,7 @@ impl<'a> Wait<'a> {
         let (resource_type, id) = self.subject;
         let mut pauses = Pauses::new(self.poll_interval);
         let mut seen = false;
-        let mut state = "no answer yet".to_string();
+        let (mut state, mut told) = ("no answer yet".to_string(), String::new());
         while !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look());
             match tokio::time::timeout(self.deadline.remaining(), looked).await {
@@ -190,7 +190,10 @@ impl<'a> Wait<'a> {
                 Err(_) => break,
             }
             debug!(operation = self.operation, id, %state, "waiting");
-            progress::report(self.operation, id, &state, self.deadline.elapsed());
+            if told != state {
+                progress::report(self.operation, id, &state, self.deadline.elapsed());
+                told.clone_from(&state);
+            }
             tokio::time::sleep(pauses.next(self.deadline)).await;
         }
         let waited_for = format!("{} of {resource_type} {id} ({state})", self.operation);

@@ -174,6 +174,9 @@ fn what_passes_may_be_repeated_and_nothing_else() {
         one_of_each().iter().filter(|error| error.is_retryable()).map(|error| error.kind().name()).collect();
     assert_eq!(retryable, HashSet::from(["rate_limit", "timeout", "network", "unavailable"]));
     assert!(ProviderError::conflict("locked", true).is_retryable());
+    for operation in ["create_instance (the caller's deadline)", "create_snapshot of instance 7 (running)"] {
+        assert!(!ProviderError::timeout(operation, Duration::from_secs(1)).is_retryable(), "it may make a second one");
+    }
     let waits: Vec<_> = one_of_each().iter().filter_map(ProviderError::retry_after).collect();
     assert_eq!(waits, [Duration::from_secs(2)]);
 }
@@ -300,5 +303,32 @@ fn built_in_providers_are_those_of_the_features() {
         let unknown = registry.connect(provider_type.as_str(), ProviderConfig::new("AKIA:secret").with_option("colour", "grey"));
         let error = unknown.err().unwrap().to_string();
         assert!(error.contains("colour"), "{error}");
+    }
+}
+
+/// `tests/verbs.txt` is what the header, the stubs and the Go package are held to.
+#[test]
+fn the_list_of_verbs_is_that_of_the_contract_and_of_the_blocking_facade() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+    let read = |path: &str| std::fs::read_to_string(format!("{folder}{path}")).unwrap();
+    let names = |source: &str, start: &str| -> Vec<String> {
+        let verbs = source.lines().filter_map(|line| line.trim_start().strip_prefix(start)).map(|rest| {
+            let end = rest.find(['(', '<']).unwrap();
+            rest[..end].to_string()
+        });
+        verbs.collect()
+    };
+    let contract = read("provider/mod.rs");
+    let contract = contract.split_once("pub trait Provider").unwrap().1.split_once("\n}\n").unwrap().0;
+    let facade = read("blocking.rs");
+    let facade = facade.split_once("impl Provider {").unwrap().1.split_once("impl From<Box").unwrap().0;
+    let list = read("../../tests/verbs.txt");
+    let list: Vec<&str> = list.lines().collect();
+    for verb in names(contract, "fn ").iter().chain(&names(contract, "async fn ")) {
+        assert!(list.contains(&verb.as_str()), "{verb} is in tests/verbs.txt");
+    }
+    let facade = names(facade, "pub fn ");
+    for verb in &list {
+        assert!(facade.iter().any(|known| known == verb), "the blocking facade has {verb}");
     }
 }

@@ -53,7 +53,7 @@ impl Backoff {
         let error = failure.error();
         let safe = class != Class::Once || !matches!(failure, Failure::Unknown(_));
         // A conflict passes in minutes, not seconds: the wait loop sees to it.
-        let promising = error.is_retryable() && !matches!(error, ProviderError::Conflict { .. });
+        let promising = error.may_pass() && !matches!(error, ProviderError::Conflict { .. });
         if !(safe && promising) {
             return None;
         }

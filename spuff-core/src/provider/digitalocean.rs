@@ -206,13 +206,14 @@ impl DigitalOceanProvider {
             Ok(action) if action.status == "errored" => {
                 Err(check::failed(NAME, id, "errored", "the create action ended in an error"))
             }
-            Err(error) if !error.is_retryable() && !matches!(error, ProviderError::NotFound { .. }) => Err(error),
+            Err(error) if !error.may_pass() && !matches!(error, ProviderError::NotFound { .. }) => Err(error),
             _ => Ok(()),
         }
     }
 
     /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
     async fn tag(&self, operation: &'static str, (id, kind): (&str, &'static str), tags: &[String]) -> ProviderResult<()> {
+        let resource_type = if kind == "droplet" { "instance" } else { "snapshot" };
         for name in tags {
             let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?;
             match self.http.send(&tag).await.map_err(ProviderError::from) {
@@ -222,7 +223,7 @@ impl DigitalOceanProvider {
             }
             let path = format!("/v2/tags/{name}/resources");
             let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
-            self.http.send(&call).await?;
+            self.http.send(&call.about(resource_type, id)).await?;
         }
         Ok(())
     }

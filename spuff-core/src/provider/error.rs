@@ -467,6 +467,13 @@ impl ProviderError {
 
     /// Whether the same call may succeed later, and repeating it is safe.
     pub fn is_retryable(&self) -> bool {
+        // What was to be made when the time was up may be made yet.
+        let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
+        self.may_pass() && !makes_a_second
+    }
+
+    /// Whether the request that failed may succeed later.
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
             Self::Network(error) => !error.may_have_been_sent,

@@ -169,6 +169,18 @@ impl From<Fault> for FaultRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FaultId(pub(super) usize);
 
+impl FaultId {
+    /// The number of the rule, as `/simulator/faults` has it.
+    pub fn number(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The rule of that number.
+    pub fn from_number(number: u64) -> Self {
+        Self(usize::try_from(number).unwrap_or(usize::MAX))
+    }
+}
+
 /// A rule, and how often it has struck.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultCount {

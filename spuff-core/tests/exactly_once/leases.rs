@@ -101,6 +101,23 @@ async fn what_is_not_managed_is_never_reaped() {
 }
 
 #[tokio::test]
+async fn what_does_not_exist_has_no_labels() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let id = if name == "aws" { "i-0123456789abcdef0" } else { "999999999" };
+        let labels = HashMap::from([("env".to_string(), "test".to_string())]);
+        for error in [
+            provider.set_labels(id, &labels).await.unwrap_err(),
+            lease::renew(&*provider, id, Duration::from_secs(60)).await.unwrap_err(),
+        ] {
+            let expected = matches!(&error, ProviderError::NotFound { resource_type, id: absent } if resource_type == "instance" && absent == id);
+            assert!(expected, "{name}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn owners_and_leases_that_cannot_be_are_refused() {
     let cloud = cloud();
     for (option, value) in [("owner", "a b"), ("ttl", "soon"), ("ttl", "0")] {

@@ -1,0 +1,165 @@
+/* The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
+ *
+ *     lifecycle                                       a simulated Hetzner Cloud inside this process: nothing to pay
+ *     HETZNER_TOKEN=... lifecycle hetzner fsn1 cx22   real machines, which are ended also after a failure or Ctrl-C
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "spuff.h"
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Prints why a call has failed, and what to do about it. */
+static bool failed(const char *step, spuff_code code, spuff_error **error) {
+    if (code == SPUFF_OK) return false;
+    fprintf(stderr, "%s: %s\n  %s\n", step, spuff_error_text(*error), spuff_code_advice(code));
+    spuff_error_free(error);
+    return true;
+}
+
+static void on_progress(void *data, const spuff_progress *seen) {
+    (void)data;
+    printf("  %8.2f s  %s %s\n", (double)seen->elapsed_ms / 1000, seen->id, seen->state);
+}
+
+/* What exists because of this run. */
+struct life {
+    spuff_provider *provider;
+    spuff_cancel *cancel;
+    char machines[2][128];
+    char snapshot[128];
+};
+
+/* Starts a machine and waits for it; its id is kept as soon as it is known. */
+static bool start(struct life *life, int place, const char *name, const char *region, const char *size, const char *image) {
+    spuff_observer observer = {.size = sizeof observer, .progress = on_progress};
+    spuff_request *request = NULL;
+    spuff_instance *machine = NULL;
+    spuff_error *error = NULL;
+    spuff_code code = spuff_request_new(name, region, size, &request, &error);
+    if (code == SPUFF_OK && image) code = spuff_request_set_image(request, image, &error);
+    if (code == SPUFF_OK) code = spuff_provider_create_instance(life->provider, request, life->cancel, &machine, &error);
+    spuff_request_free(&request);
+    if (failed("create", code, &error)) return false;
+    snprintf(life->machines[place], sizeof life->machines[place], "%s", spuff_instance_id(machine));
+    spuff_instance_free(&machine);
+    printf("created     %s\n", life->machines[place]);
+
+    code = spuff_provider_wait_ready(life->provider, life->machines[place], life->cancel, &observer, &machine, &error);
+    if (failed("wait", code, &error)) return false;
+    printf("ready       %s is %s at %s\n", spuff_instance_id(machine), spuff_instance_status_word(machine),
+           spuff_instance_ip(machine));
+    spuff_instance_free(&machine);
+    return true;
+}
+
+static bool live(struct life *life, const char *region, const char *size) {
+    spuff_instances *machines = NULL;
+    spuff_snapshot *snapshot = NULL;
+    spuff_error *error = NULL;
+    if (!start(life, 0, "spuff-c", region, size, NULL)) return false;
+
+    if (failed("list", spuff_provider_list_instances(life->provider, life->cancel, &machines, &error), &error)) return false;
+    printf("listed      %zu managed by spuff\n", spuff_instances_count(machines));
+    spuff_instances_free(&machines);
+    if (!spuff_provider_supports_snapshots(life->provider)) return true;
+
+    spuff_code code =
+        spuff_provider_create_snapshot(life->provider, life->machines[0], "spuff-c", life->cancel, NULL, &snapshot, &error);
+    if (failed("snapshot", code, &error)) return false;
+    snprintf(life->snapshot, sizeof life->snapshot, "%s", spuff_snapshot_id(snapshot));
+    spuff_snapshot_free(&snapshot);
+    printf("snapshot    %s\n", life->snapshot);
+
+    char image[160];
+    snprintf(image, sizeof image, "snapshot:%s", life->snapshot);
+    return start(life, 1, "spuff-c-restored", region, size, image);
+}
+
+/* Ends all that exists; one that cannot be ended does not keep the others alive. */
+static bool end(struct life *life) {
+    spuff_error *error = NULL;
+    bool ended = true;
+    for (int place = 1; place >= 0; place--) {
+        if (!life->machines[place][0]) continue;
+        spuff_code code = spuff_provider_destroy_instance(life->provider, life->machines[place], NULL, &error);
+        if (failed("a machine still exists and costs money", code, &error)) ended = false;
+        else printf("destroyed   %s\n", life->machines[place]);
+    }
+    if (life->snapshot[0]) {
+        spuff_code code = spuff_provider_delete_snapshot(life->provider, life->snapshot, NULL, &error);
+        if (failed("a snapshot still exists and costs money", code, &error)) ended = false;
+        else printf("deleted     %s\n", life->snapshot);
+    }
+    return !failed("settled", spuff_settled(NULL, &error), &error) && ended;
+}
+
+/* Ctrl-C is taken by a thread that waits for it, since little may be called in a signal handler. */
+static void *watch_for_interrupts(void *data) {
+    struct life *life = data;
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    int signal;
+    if (sigwait(&interrupt, &signal) == 0) spuff_cancel_cancel(life->cancel);
+    return NULL;
+}
+
+int main(int count, char **arguments) {
+    struct life life = {.cancel = spuff_cancel_new()};
+    spuff_registry *registry = spuff_registry_with_defaults();
+    spuff_cloud *cloud = NULL;
+    spuff_config *config = NULL;
+    spuff_error *error = NULL;
+    const char *name = "hetzner", *region = "fsn1", *size = "cx22";
+    spuff_code code;
+    if (count == 4) {
+        name = arguments[1], region = arguments[2], size = arguments[3];
+        code = spuff_registry_from_env(registry, name, &life.provider, &error);
+    } else {
+        puts("a simulated Hetzner Cloud inside this process, with no machine behind it and nothing to pay");
+        spuff_cloud_options options = {.size = sizeof options, .speed = 30};
+        code = spuff_cloud_start(&options, &cloud, &error);
+        if (code == SPUFF_OK) code = spuff_cloud_config(cloud, name, &config, &error);
+        if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 160, &error);
+        if (code == SPUFF_OK) code = spuff_registry_connect(registry, name, config, &life.provider, &error);
+        spuff_config_free(&config);
+    }
+    spuff_registry_free(&registry);
+    if (failed("connect", code, &error)) return 1;
+
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+    pthread_t watcher;
+    const bool watches = pthread_create(&watcher, NULL, watch_for_interrupts, &life) == 0;
+
+    const double began = now();
+    const bool lived = live(&life, region, size);
+    const bool ended = end(&life);
+    printf("done in %.1f s\n", now() - began);
+    if (watches) {
+        pthread_cancel(watcher);
+        pthread_join(watcher, NULL);
+    }
+    if (cloud) {
+        spuff_strings *bill = NULL;
+        if (!failed("bill", spuff_cloud_bill(cloud, &bill, &error), &error)) puts("a real one would have charged about:");
+        for (size_t at = 0; at < spuff_strings_count(bill); at++) puts(spuff_strings_get(bill, at));
+        spuff_strings_free(&bill);
+    }
+    spuff_provider_free(&life.provider);
+    spuff_cancel_free(&life.cancel);
+    spuff_cloud_free(&cloud);
+    return lived && ended ? 0 : 1;
+}

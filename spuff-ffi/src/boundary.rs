@@ -1,0 +1,219 @@
+//! The edge between C and Rust: what comes in is checked, what goes wrong comes out as a code, and no panic crosses.
+//!
+//! Stands on the error handle. Every exported function runs its body in [`guard`], [`getter`] or [`release`].
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError};
+
+use crate::error::{Code, Error};
+
+/// Why an exported function fails.
+pub(crate) struct Failure(pub(crate) Box<ErrorParts>);
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        ErrorParts::from(&error).into()
+    }
+}
+
+impl From<ErrorParts> for Failure {
+    fn from(parts: ErrorParts) -> Self {
+        Self(Box::new(parts))
+    }
+}
+
+impl Failure {
+    /// An argument that cannot be used: nothing has been done.
+    pub(crate) fn argument(name: &str, message: &str) -> Self {
+        ProviderError::invalid_config(name, message).into()
+    }
+}
+
+/// Runs what an exported function does. A failure is told by the code, and in `error` if there is one.
+pub(crate) fn guard(error: *mut *mut Error, body: impl FnOnce() -> Outcome<()>) -> Code {
+    put(error, ptr::null_mut());
+    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return Code::Ok,
+        Ok(Err(failure)) => failure,
+        Err(panic) => ProviderError::from_panic(&*panic).into(),
+    };
+    let code = Code::from(failure.0.kind);
+    if !error.is_null() {
+        put(error, give(failure.into()));
+    }
+    code
+}
+
+/// Runs what a function does that only tells something: `missing` where there is nothing to tell.
+pub(crate) fn getter<T>(missing: T, body: impl FnOnce() -> Option<T>) -> T {
+    catch_unwind(AssertUnwindSafe(body)).ok().flatten().unwrap_or(missing)
+}
+
+/// Frees what a handle points to, and forgets it.
+pub(crate) fn release<T>(handle: *mut *mut T) {
+    if handle.is_null() {
+        return;
+    }
+    // SAFETY: the caller's pointer to a handle of this library, or to NULL.
+    let owned = unsafe { handle.replace(ptr::null_mut()) };
+    if !owned.is_null() {
+        // SAFETY: every handle was made by `give`, and `replace` has taken the caller's.
+        let owned = unsafe { Box::from_raw(owned) };
+        // A drop that panics is a fault of ours, of which nobody can be told here.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+    }
+}
+
+/// A handle that the caller owns from here on.
+pub(crate) fn give<T>(value: T) -> *mut T {
+    Box::into_raw(Box::new(value))
+}
+
+/// Takes a handle from a caller that owns it.
+pub(crate) fn take<T>(handle: *mut *mut T) -> Option<T> {
+    // SAFETY: the caller's pointer to a handle that was made by `give`, or to NULL.
+    let owned = unsafe { handle.as_mut() }.map(|handle| std::mem::replace(handle, ptr::null_mut()))?;
+    // SAFETY: as above.
+    (!owned.is_null()).then(|| *unsafe { Box::from_raw(owned) })
+}
+
+/// A handle that may be left out.
+pub(crate) fn optional<'a, T>(handle: *const T) -> Option<&'a T> {
+    // SAFETY: a handle of this library, or NULL; the caller keeps it alive during the call.
+    unsafe { handle.as_ref() }
+}
+
+/// A handle that must be there.
+pub(crate) fn handle<'a, T>(handle: *const T, name: &str) -> Outcome<&'a T> {
+    optional(handle).ok_or_else(|| null(name))
+}
+
+/// A handle that is to be changed.
+pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
+    // SAFETY: a handle of this library that no other thread uses now, or NULL.
+    unsafe { handle.as_mut() }.ok_or_else(|| null(name))
+}
+
+/// A text that must be there.
+pub(crate) fn text<'a>(value: *const c_char, name: &str) -> Outcome<&'a str> {
+    optional_text(value, name)?.ok_or_else(|| null(name))
+}
+
+/// A text that may be left out.
+pub(crate) fn optional_text<'a>(value: *const c_char, name: &str) -> Outcome<Option<&'a str>> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: NUL-terminated, as the header asks for.
+    let bytes = unsafe { CStr::from_ptr(value) };
+    let invalid = |_| Failure::argument(name, "it is not UTF-8; give text in that encoding");
+    bytes.to_str().map(Some).map_err(invalid)
+}
+
+/// Names and values of labels, side by side.
+pub(crate) fn pairs<'a>(
+    keys: *const *const c_char,
+    values: *const *const c_char,
+    count: usize,
+) -> Outcome<impl Iterator<Item = Outcome<(&'a str, &'a str)>>> {
+    if count > 0 && keys.is_null() {
+        return Err(null("keys"));
+    }
+    if count > 0 && values.is_null() {
+        return Err(null("values"));
+    }
+    Ok((0..count).map(move |at| {
+        // SAFETY: `count` pointers stand at each, as the header asks for.
+        let (key, value) = unsafe { (*keys.add(at), *values.add(at)) };
+        Ok((text(key, "keys")?, text(value, "values")?))
+    }))
+}
+
+fn null(name: &str) -> Failure {
+    Failure::argument(name, "it is NULL; it must be given")
+}
+
+/// Where a result is put.
+pub(crate) struct Out<T>(*mut *mut T);
+
+impl<T> Out<T> {
+    /// Where the caller wants the result; NULL stands there until there is one.
+    pub(crate) fn new(place: *mut *mut T, name: &str) -> Outcome<Self> {
+        if place.is_null() {
+            return Err(null(name));
+        }
+        put(place, ptr::null_mut());
+        Ok(Self(place))
+    }
+
+    pub(crate) fn put(self, value: T) {
+        put(self.0, give(value));
+    }
+
+    /// Puts nothing where there is none.
+    pub(crate) fn put_if(self, value: Option<T>) {
+        if let Some(value) = value {
+            self.put(value);
+        }
+    }
+}
+
+fn put<T>(place: *mut *mut T, value: *mut T) {
+    // SAFETY: the caller's pointer to room for a handle, or NULL.
+    if let Some(place) = unsafe { place.as_mut() } {
+        *place = value;
+    }
+}
+
+/// Puts a plain value where the caller wants it.
+pub(crate) fn put_value<T>(place: *mut T, value: T, name: &str) -> Outcome<()> {
+    if place.is_null() {
+        return Err(null(name));
+    }
+    // SAFETY: the caller's pointer to room for the value.
+    unsafe { place.write(value) };
+    Ok(())
+}
+
+/// A text as C has it. A NUL inside it would end it early.
+pub(crate) fn c_text(text: impl Into<String>) -> CString {
+    let text = text.into();
+    CString::new(text).unwrap_or_else(|error| {
+        let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\u{fffd}");
+        CString::new(text).unwrap_or_default()
+    })
+}
+
+/// Labels as C has them, in the order of their keys.
+pub(crate) fn c_pairs(labels: &HashMap<String, String>) -> Vec<(CString, CString)> {
+    let pair = |(key, value): (&String, &String)| (c_text(key.as_str()), c_text(value.as_str()));
+    let mut pairs: Vec<_> = labels.iter().map(pair).collect();
+    pairs.sort();
+    pairs
+}
+
+/// What a callback is called with, as it came. The caller has promised that any thread may use it.
+#[derive(Clone, Copy)]
+pub(crate) struct UserData(pub(crate) *mut c_void);
+
+// SAFETY: the header asks that user data may be used from any thread.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl From<&Failure> for Code {
+    fn from(failure: &Failure) -> Self {
+        Self::from(failure.0.kind)
+    }
+}
+
+/// The kind that an error of a caller's provider says it is.
+pub(crate) fn kind_of(code: i32) -> ErrorKind {
+    u32::try_from(code).ok().and_then(ErrorKind::from_number).unwrap_or(ErrorKind::Other)
+}

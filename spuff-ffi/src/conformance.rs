@@ -1,0 +1,89 @@
+//! `spuff_report`: whether a provider keeps the contract.
+//!
+//! Stands on the core's suite; a library that is built without that feature has none of these functions.
+
+use std::ffi::{CString, c_char};
+
+use spuff_core::blocking::block_on;
+use spuff_core::conformance::{Report as CoreReport, Subject, check_until};
+use spuff_core::provider::ProviderError;
+
+use crate::boundary::{Out, c_text, getter, guard, handle, optional, optional_text, release, text};
+use crate::cancel::{self, Cancel};
+use crate::config::Config;
+use crate::error::{Code, Error};
+use crate::registry::Registry;
+use crate::request::Request;
+
+/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its texts live as long as it
+/// does. Any thread may read it.
+pub struct Report {
+    inner: CoreReport,
+    text: CString,
+    json: CString,
+}
+
+/// Runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them. `config` may be
+/// NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
+/// none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`
+/// that of a snapshot, or NULL for the same. `idempotent` says that creates with one idempotency key make one machine. Blocks
+/// until it is done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
+///
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG. What the provider does wrong is told in *out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_conformance_check(
+    registry: *const Registry,
+    name: *const c_char,
+    config: *const Config,
+    request: *const Request,
+    absent_id: *const c_char,
+    absent_snapshot_id: *const c_char,
+    idempotent: bool,
+    cancel: *const Cancel,
+    out: *mut *mut Report,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let out = Out::new(out, "out")?;
+        let registry = handle(registry, "registry")?.lock().clone();
+        let config = optional(config).map(|config| config.inner.clone()).unwrap_or_default();
+        let request = handle(request, "request")?.inner.clone();
+        let absent_id = text(absent_id, "absent_id")?;
+        let mut subject = Subject::registered(&registry, text(name, "name")?, config, request, absent_id)?;
+        if let Some(id) = optional_text(absent_snapshot_id, "absent_snapshot_id")? {
+            subject = subject.with_absent_snapshot_id(id);
+        }
+        if idempotent {
+            subject = subject.with_idempotency();
+        }
+        let cancel = cancel::token(cancel);
+        let inner = block_on(async { Ok(check_until(&subject, cancel.cancelled()).await) })?;
+        let json = serde_json::to_string(&inner).map_err(|error| ProviderError::Other { message: error.to_string() })?;
+        out.put(Report { text: c_text(inner.to_string()), json: c_text(json), inner });
+        Ok(())
+    })
+}
+
+/// Frees a report and sets *report to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_report_free(report: *mut *mut Report) {
+    release(report);
+}
+
+/// Whether no check has failed and nothing was left behind. false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_report_is_passed(report: *const Report) -> bool {
+    getter(false, || Some(optional(report)?.inner.is_passed()))
+}
+
+/// The report as a table, for a person. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_report_text(report: *const Report) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(report)?.text.as_ptr()))
+}
+
+/// The report as JSON, for a program. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_report_json(report: *const Report) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(report)?.json.as_ptr()))
+}

@@ -1,0 +1,436 @@
+//! `spuff_error`: why a function failed, with all that is known.
+
+use std::ffi::{CString, c_char};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use spuff_core::provider::{ErrorKind, ErrorParts};
+
+use crate::boundary::{Failure, Out, Outcome, c_text, changed, getter, guard, kind_of, optional, release, text};
+
+/// What a function answers: 0, or the kind of the error. The numbers are the same in every language, and never change.
+#[repr(i32)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Done.
+    Ok = 0,
+    /// The cloud does not know the credentials, or they may not do this.
+    Authentication = 1,
+    /// Too many requests; the call was not carried out.
+    RateLimit = 2,
+    /// The thing addressed does not exist.
+    NotFound = 3,
+    /// The account may not have more of this.
+    QuotaExceeded = 4,
+    /// A value cannot be used; also an argument that is NULL or not UTF-8.
+    InvalidConfig = 5,
+    /// This provider, or this build, cannot do that.
+    NotSupported = 6,
+    /// A deadline passed.
+    Timeout = 7,
+    /// The cloud could not be reached, or its reply broke off.
+    Network = 8,
+    /// An answer of the cloud that fits no other kind.
+    Api = 9,
+    /// The provider is known by name, but not part of this build.
+    NotImplemented = 10,
+    /// No provider is registered under that name.
+    UnknownProvider = 11,
+    /// Something else.
+    Other = 12,
+    /// The state of the thing does not allow it, or its name is taken.
+    Conflict = 13,
+    /// Out of stock here and now.
+    Capacity = 14,
+    /// The cloud has a fault of its own.
+    Unavailable = 15,
+    /// The call may or may not have been carried out: resolve its key before it is repeated.
+    UnknownOutcome = 16,
+    /// The caller has cancelled the call.
+    Cancelled = 17,
+    /// A fault of spuff itself: a panic that was caught.
+    Internal = 18,
+}
+
+impl From<ErrorKind> for Code {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Authentication => Self::Authentication,
+            ErrorKind::RateLimit => Self::RateLimit,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::QuotaExceeded => Self::QuotaExceeded,
+            ErrorKind::InvalidConfig => Self::InvalidConfig,
+            ErrorKind::NotSupported => Self::NotSupported,
+            ErrorKind::Timeout => Self::Timeout,
+            ErrorKind::Network => Self::Network,
+            ErrorKind::Api => Self::Api,
+            ErrorKind::NotImplemented => Self::NotImplemented,
+            ErrorKind::UnknownProvider => Self::UnknownProvider,
+            ErrorKind::Conflict => Self::Conflict,
+            ErrorKind::Capacity => Self::Capacity,
+            ErrorKind::Unavailable => Self::Unavailable,
+            ErrorKind::UnknownOutcome => Self::UnknownOutcome,
+            ErrorKind::Cancelled => Self::Cancelled,
+            ErrorKind::Internal => Self::Internal,
+            // Other, and a kind that is newer than this list.
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters give lives as long as it
+/// does, and no setter is called. Any thread may read it; one at a time may change it.
+pub struct Error {
+    parts: ErrorParts,
+    texts: OnceLock<Texts>,
+    cleanup: Option<Box<Error>>,
+}
+
+/// The texts of an error as C reads them.
+struct Texts {
+    text: CString,
+    message: CString,
+    fields: [Option<CString>; FIELDS],
+    candidates: Vec<CString>,
+    supported: Vec<CString>,
+}
+
+const FIELDS: usize = 11;
+
+/// The place of a field among the texts.
+#[derive(Clone, Copy)]
+enum Field {
+    Provider,
+    CloudCode,
+    RequestId,
+    ResourceType,
+    ResourceId,
+    Invalid,
+    Feature,
+    Operation,
+    Key,
+    Name,
+    InstanceId,
+}
+
+impl Error {
+    pub(crate) fn new(mut parts: ErrorParts) -> Self {
+        if parts.text.is_empty() {
+            let error = spuff_core::ProviderError::from(parts.clone());
+            parts.text = error.to_string();
+        }
+        let cleanup = parts.cleanup.clone().map(|parts| Box::new(Self::new(*parts)));
+        Self { parts, texts: OnceLock::new(), cleanup }
+    }
+
+    pub(crate) fn into_parts(self) -> ErrorParts {
+        self.parts
+    }
+
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| {
+            let parts = &self.parts;
+            let fields = [
+                &parts.provider,
+                &parts.code,
+                &parts.request_id,
+                &parts.resource_type,
+                &parts.resource_id,
+                &parts.field,
+                &parts.feature,
+                &parts.operation,
+                &parts.key,
+                &parts.name,
+                &parts.instance_id,
+            ];
+            Texts {
+                text: c_text(parts.text.as_str()),
+                message: c_text(parts.message.as_str()),
+                fields: fields.map(|field| field.as_deref().map(c_text)),
+                candidates: parts.candidates.iter().map(|text| c_text(text.as_str())).collect(),
+                supported: parts.supported.iter().map(|text| c_text(text.as_str())).collect(),
+            }
+        })
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::new(*failure.0)
+    }
+}
+
+fn field(error: *const Error, field: Field) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().fields[field as usize].as_ref()?.as_ptr()))
+}
+
+fn millis(duration: Option<Duration>) -> Option<i64> {
+    duration.map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Frees an error and sets *error to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_free(error: *mut *mut Error) {
+    release(error);
+}
+
+/// The kind. SPUFF_OK for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_code(error: *const Error) -> Code {
+    getter(Code::Ok, || Some(Code::from(optional(error)?.parts.kind)))
+}
+
+/// The whole error in words: what a person should read. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_text(error: *const Error) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().text.as_ptr()))
+}
+
+/// What went wrong, in the cloud's words where it has said something; without what the other fields say. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_message(error: *const Error) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().message.as_ptr()))
+}
+
+/// The provider's name. NULL where it is not known.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_provider(error: *const Error) -> *const c_char {
+    field(error, Field::Provider)
+}
+
+/// The HTTP status; 0 where there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_status(error: *const Error) -> u16 {
+    getter(0, || optional(error)?.parts.status)
+}
+
+/// The cloud's own code, such as `uniqueness_error`. NULL where there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_cloud_code(error: *const Error) -> *const c_char {
+    field(error, Field::CloudCode)
+}
+
+/// The cloud's id of the request: what its support asks for. NULL where there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_request_id(error: *const Error) -> *const c_char {
+    field(error, Field::RequestId)
+}
+
+/// Whether the same call may succeed later, and repeating it is safe. false for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_is_retryable(error: *const Error) -> bool {
+    getter(false, || Some(optional(error)?.parts.retryable))
+}
+
+/// How many milliseconds the cloud asks to wait before a repeat; -1 where it says nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_retry_after_ms(error: *const Error) -> i64 {
+    getter(-1, || millis(optional(error)?.parts.retry_after))
+}
+
+/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_resource_type(error: *const Error) -> *const c_char {
+    field(error, Field::ResourceType)
+}
+
+/// The id that does not exist. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_resource_id(error: *const Error) -> *const c_char {
+    field(error, Field::ResourceId)
+}
+
+/// The argument, or the field of a request or configuration, that cannot be used. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_field(error: *const Error) -> *const c_char {
+    field(error, Field::Invalid)
+}
+
+/// What is not supported. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_feature(error: *const Error) -> *const c_char {
+    field(error, Field::Feature)
+}
+
+/// The verb that did not finish, or whose outcome is unknown. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_operation(error: *const Error) -> *const c_char {
+    field(error, Field::Operation)
+}
+
+/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_elapsed_ms(error: *const Error) -> i64 {
+    getter(-1, || millis(optional(error)?.parts.elapsed))
+}
+
+/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_key(error: *const Error) -> *const c_char {
+    field(error, Field::Key)
+}
+
+/// How many ids there are of what may have been made, of an outcome that is unknown.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_candidate_count(error: *const Error) -> usize {
+    getter(0, || Some(optional(error)?.parts.candidates.len()))
+}
+
+/// One of these ids. NULL past the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_candidate(error: *const Error, index: usize) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().candidates.get(index)?.as_ptr()))
+}
+
+/// The name of a provider that is unknown, or not part of this build. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_name(error: *const Error) -> *const c_char {
+    field(error, Field::Name)
+}
+
+/// How many names there are that would work, of a name that is unknown.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_supported_count(error: *const Error) -> usize {
+    getter(0, || Some(optional(error)?.parts.supported.len()))
+}
+
+/// One of these names. NULL past the last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_supported(error: *const Error, index: usize) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().supported.get(index)?.as_ptr()))
+}
+
+/// The machine that the error is about, and that may exist and cost money. NULL where none is known.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_instance_id(error: *const Error) -> *const c_char {
+    field(error, Field::InstanceId)
+}
+
+/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed; -1 where the error is
+/// another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_instance_exists(error: *const Error) -> i32 {
+    getter(-1, || optional(error)?.parts.instance_exists.map(i32::from))
+}
+
+/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where there is nothing to tell.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_cleanup(error: *const Error) -> *const Error {
+    getter(std::ptr::null(), || Some(&raw const **optional(error)?.cleanup.as_ref()?))
+}
+
+/// The name of a code, such as `not_found`. Static; `unknown` for a number that is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_code_name(code: i32) -> *const c_char {
+    getter(c"unknown".as_ptr(), || about(code).map(|about| about.0.as_ptr()))
+}
+
+/// What the reader of an error should do, in one sentence. Static; empty for a number that is none, and for SPUFF_OK.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_code_advice(code: i32) -> *const c_char {
+    getter(c"".as_ptr(), || about(code).map(|about| about.1.as_ptr()))
+}
+
+/// The name and the advice of each code, made once.
+fn about(code: i32) -> Option<&'static (CString, CString)> {
+    static ABOUT: OnceLock<Vec<(CString, CString)>> = OnceLock::new();
+    let about = ABOUT.get_or_init(|| {
+        let kinds = ErrorKind::ALL.iter().map(|kind| (c_text(kind.name()), c_text(kind.advice())));
+        std::iter::once((c_text("ok"), c_text(""))).chain(kinds).collect()
+    });
+    about.get(usize::try_from(code).ok()?)
+}
+
+/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but SPUFF_OK; `message` says what
+/// went wrong. The caller owns *out, until a provider's function has answered with it.
+///
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no code.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_new(
+    code: i32,
+    message: *const c_char,
+    out: *mut *mut Error,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let out = Out::new(out, "out")?;
+        let message = text(message, "message")?;
+        if u32::try_from(code).ok().and_then(ErrorKind::from_number).is_none() {
+            return Err(Failure::argument("code", &format!("{code} is no code of an error; they are 1 to 18")));
+        }
+        out.put(Error::new(ErrorParts::new(kind_of(code), message)));
+        Ok(())
+    })
+}
+
+fn change(error: *mut Error, change: impl FnOnce(&mut ErrorParts) -> Outcome<()>) -> Outcome<()> {
+    let error = changed(error, "error")?;
+    change(&mut error.parts)?;
+    error.parts.text = String::new();
+    let parts = error.parts.clone();
+    *error = Error::new(parts);
+    Ok(())
+}
+
+/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`, `resource_type`, `resource_id`, `field`,
+/// `feature`, `operation`, `key`, `name` or `instance_id`, as the getters of these names give it; `candidate` and `supported`
+/// add one to those there are.
+///
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a name that is none of these.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_set_text(error: *mut Error, name: *const c_char, value: *const c_char) -> Code {
+    guard(std::ptr::null_mut(), || {
+        let (name, value) = (text(name, "name")?, text(value, "value")?.to_string());
+        change(error, |parts| {
+            let place = match name {
+                "provider" => &mut parts.provider,
+                "cloud_code" => &mut parts.code,
+                "request_id" => &mut parts.request_id,
+                "resource_type" => &mut parts.resource_type,
+                "resource_id" => &mut parts.resource_id,
+                "field" => &mut parts.field,
+                "feature" => &mut parts.feature,
+                "operation" => &mut parts.operation,
+                "key" => &mut parts.key,
+                "name" => &mut parts.name,
+                "instance_id" => &mut parts.instance_id,
+                "candidate" => {
+                    parts.candidates.push(value);
+                    return Ok(());
+                }
+                "supported" => {
+                    parts.supported.push(value);
+                    return Ok(());
+                }
+                _ => return Err(Failure::argument("name", "an error has no text of that name")),
+            };
+            *place = Some(value);
+            Ok(())
+        })
+    })
+}
+
+/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1), `retry_after_ms` or `elapsed_ms`.
+///
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of its range.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_set_number(error: *mut Error, name: *const c_char, value: u64) -> Code {
+    guard(std::ptr::null_mut(), || {
+        let name = text(name, "name")?;
+        change(error, |parts| {
+            let duration = Duration::from_millis(value);
+            match name {
+                "status" => {
+                    let status = u16::try_from(value).ok().filter(|status| (100..1000).contains(status));
+                    let invalid = || Failure::argument("status", &format!("{value} is no HTTP status"));
+                    parts.status = Some(status.ok_or_else(invalid)?);
+                }
+                "retryable" => parts.retryable = value != 0,
+                "retry_after_ms" => parts.retry_after = Some(duration),
+                "elapsed_ms" => parts.elapsed = Some(duration),
+                _ => return Err(Failure::argument("name", "an error has no number of that name")),
+            }
+            Ok(())
+        })
+    })
+}

@@ -1,0 +1,42 @@
+//! The C ABI of spuff: nothing but translation between C and `spuff-core`.
+//!
+//! What each function does is written at the function, from where it goes into the header `include/spuff.h`; this page is for
+//! those who change it.
+//!
+//! # Floor plan
+//! | floor | modules | hold |
+//! | --- | --- | --- |
+//! | calls | `provider`, `submit` | the verbs in their two forms: those that block, those that call back |
+//! | verbs | `verb` | each verb once, with cancelling, progress, and errors that name the machine |
+//! | providers of others | `vtable` | a table of C functions as an entry of a registry |
+//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `cancel`, `error` | one noun each |
+//! | beside | `log`, `version`, `simulator`, `conformance` | |
+//! | edge | `boundary` | checks, codes, and the end of every panic |
+//!
+//! # Rules
+//! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests look for that. A handle has
+//! one owner, said in one sentence at its type. Free functions take the address of the handle and set it to NULL.
+#![allow(clippy::missing_safety_doc, reason = "the header says what each function asks for, in words for C")]
+#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "pointers are looked at in boundary only")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
+
+mod boundary;
+pub mod cancel;
+pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod error;
+pub mod instance;
+pub mod log;
+pub mod provider;
+pub mod reap;
+pub mod registry;
+pub mod request;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod snapshot;
+pub mod strings;
+pub mod submit;
+pub mod verb;
+pub mod version;
+pub mod vtable;

@@ -1,0 +1,251 @@
+//! The verbs that call back: each returns at once, and its callback is called once with the outcome.
+//!
+//! Stands on the verbs.
+
+use std::ffi::{c_char, c_void};
+use std::ptr::null_mut;
+
+use crate::boundary::{Failure, Outcome, UserData, give, guard, handle, text};
+use crate::cancel::Cancel;
+use crate::error::{Code, Error};
+use crate::instance::{Instance, Instances};
+use crate::provider::{Provider, on_failure_of};
+use crate::reap::{Reap, Reaped};
+use crate::request::Request;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::verb::{self, Observer, Verb};
+
+/// Told of the end of a call without a result. Every callback is called once, on a thread of spuff's, where it may block and
+/// call spuff; not at all when the submit itself has failed. `error` is NULL with SPUFF_OK; else the callback owns it.
+pub type DoneCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, error: *mut Error)>;
+/// Told of a machine, which the callback owns: NULL where there is none. All else as spuff_done_callback.
+pub type InstanceCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, instance: *mut Instance, error: *mut Error)>;
+/// Told of machines, which the callback owns. All else as spuff_done_callback.
+pub type InstancesCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, instances: *mut Instances, error: *mut Error)>;
+/// Told of a snapshot, which the callback owns. All else as spuff_done_callback.
+pub type SnapshotCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, snapshot: *mut Snapshot, error: *mut Error)>;
+/// Told of snapshots, which the callback owns. All else as spuff_done_callback.
+pub type SnapshotsCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, snapshots: *mut Snapshots, error: *mut Error)>;
+/// Told of what was reaped, which the callback owns. All else as spuff_done_callback.
+pub type ReapedCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, reaped: *mut Reaped, error: *mut Error)>;
+
+/// A caller's function for a result of one type, and what it is called with.
+struct Callback<T> {
+    function: unsafe extern "C" fn(*mut c_void, Code, *mut T, *mut Error),
+    user_data: UserData,
+}
+
+impl<T> Callback<T> {
+    fn new(
+        function: Option<unsafe extern "C" fn(*mut c_void, Code, *mut T, *mut Error)>,
+        user_data: *mut c_void,
+    ) -> Outcome<Self> {
+        Ok(Self { function: function.ok_or_else(missing)?, user_data: UserData(user_data) })
+    }
+
+    fn call(self, outcome: Outcome<Option<T>>) {
+        let (code, made, error) = match outcome {
+            Ok(made) => (Code::Ok, made.map_or(null_mut(), give), null_mut()),
+            Err(failure) => (Code::from(&failure), null_mut(), give(failure.into())),
+        };
+        // SAFETY: the caller's function, called as the header says.
+        unsafe { (self.function)(self.user_data.0, code, made, error) };
+    }
+}
+
+fn missing() -> Failure {
+    Failure::argument("callback", "it is NULL; it must be given")
+}
+
+/// Submits a verb whose result is a handle.
+fn submit<T: Send + 'static, H: 'static>(
+    verb: Verb<T>,
+    (provider, cancel, observer): (*const Provider, *const Cancel, *const Observer),
+    callback: Callback<H>,
+    handle: impl FnOnce(T) -> Option<H> + Send + 'static,
+) -> Outcome<()> {
+    verb.submit(provider, cancel, observer, move |outcome| callback.call(outcome.map(handle)))
+}
+
+/// Submits a verb without a result.
+fn submit_done(
+    verb: Verb<()>,
+    provider: *const Provider,
+    cancel: *const Cancel,
+    callback: DoneCallback,
+    user_data: *mut c_void,
+) -> Outcome<()> {
+    let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
+    verb.submit(provider, cancel, std::ptr::null(), move |outcome| {
+        let (user_data, error) = (user_data, outcome.err());
+        let code = error.as_ref().map_or(Code::Ok, Code::from);
+        // SAFETY: the caller's function, called as the header says.
+        unsafe { callback(user_data.0, code, error.map_or(null_mut(), |failure| give(failure.into()))) };
+    })
+}
+
+/// As spuff_provider_create_instance; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_create_instance_submit(
+    provider: *const Provider,
+    request: *const Request,
+    cancel: *const Cancel,
+    callback: InstanceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::create_instance(handle(request, "request")?.inner.clone());
+        let callback = Callback::new(callback, user_data)?;
+        submit(verb, (provider, cancel, std::ptr::null()), callback, |made| Some(made.into()))
+    })
+}
+
+/// As spuff_provider_create_and_wait; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_create_and_wait_submit(
+    provider: *const Provider,
+    request: *const Request,
+    on_failure: i32,
+    cancel: *const Cancel,
+    observer: *const Observer,
+    callback: InstanceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let request = handle(request, "request")?.inner.clone();
+        let verb = verb::create_and_wait_for(request, on_failure_of(on_failure)?);
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| Some(made.into()))
+    })
+}
+
+/// As spuff_provider_destroy_instance; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_destroy_instance_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    cancel: *const Cancel,
+    callback: DoneCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || submit_done(verb::destroy_instance(text(id, "id")?), provider, cancel, callback, user_data))
+}
+
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does not exist.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_get_instance_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    cancel: *const Cancel,
+    callback: InstanceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let (verb, callback) = (verb::get_instance(text(id, "id")?), Callback::new(callback, user_data)?);
+        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
+    })
+}
+
+/// As spuff_provider_list_instances; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_list_instances_submit(
+    provider: *const Provider,
+    cancel: *const Cancel,
+    callback: InstancesCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let callback = Callback::new(callback, user_data)?;
+        submit(verb::list_instances(), (provider, cancel, std::ptr::null()), callback, |found| Some(found.into()))
+    })
+}
+
+/// As spuff_provider_wait_ready; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_wait_ready_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    cancel: *const Cancel,
+    observer: *const Observer,
+    callback: InstanceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let (verb, callback) = (verb::wait_ready(text(id, "id")?), Callback::new(callback, user_data)?);
+        submit(verb, (provider, cancel, observer), callback, |ready| Some(ready.into()))
+    })
+}
+
+/// As spuff_provider_create_snapshot; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_create_snapshot_submit(
+    provider: *const Provider,
+    instance_id: *const c_char,
+    name: *const c_char,
+    cancel: *const Cancel,
+    observer: *const Observer,
+    callback: SnapshotCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::create_snapshot(text(instance_id, "instance_id")?, text(name, "name")?);
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| Some(made.into()))
+    })
+}
+
+/// As spuff_provider_list_snapshots; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_list_snapshots_submit(
+    provider: *const Provider,
+    cancel: *const Cancel,
+    callback: SnapshotsCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let callback = Callback::new(callback, user_data)?;
+        let all = |found: Vec<_>| Some(found.into_iter().collect());
+        submit(verb::list_snapshots(), (provider, cancel, std::ptr::null()), callback, all)
+    })
+}
+
+/// As spuff_provider_delete_snapshot; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_delete_snapshot_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    cancel: *const Cancel,
+    callback: DoneCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || submit_done(verb::delete_snapshot(text(id, "id")?), provider, cancel, callback, user_data))
+}
+
+/// As spuff_provider_reap; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_reap_submit(
+    provider: *const Provider,
+    which: *const Reap,
+    cancel: *const Cancel,
+    observer: *const Observer,
+    callback: ReapedCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::reap(handle(which, "which")?)?;
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |reaped| Some(reaped.into()))
+    })
+}

@@ -1,0 +1,672 @@
+/* The shared scenarios in C, over the calls that block or those that call back. README.md beside this says how a scenario is
+ * written, and what is printed.
+ *
+ *     scenarios tests/scenarios/lifecycle.scenario hetzner blocking|callback
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "spuff.h"
+
+enum { MOST_WORDS = 16, MOST_IDS = 64, TEXT = 512, PATIENCE_MS = 20000 };
+
+static const char *provider_name;
+static bool calls_back;
+static spuff_cloud *cloud;
+static spuff_provider *provider;
+static spuff_registry *registry;
+static struct { char name[32], id[128]; } ids[MOST_IDS];
+static size_t id_count;
+static char last_key[128];
+static const char *current_line;
+
+/* The step at work cannot be played. */
+static void give_up(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s: ", current_line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+static void must(spuff_code code, spuff_error *error) {
+    if (code != SPUFF_OK) give_up("%s", spuff_error_text(error));
+}
+
+static void pause_ms(long ms) {
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* ---- a step's arguments ---- */
+
+static struct { const char *name; char value[1024]; } words[MOST_WORDS];
+static size_t word_count;
+
+static const char *id_named(const char *name) {
+    if (strcmp(name, "error") == 0) return last_key;
+    for (size_t at = 0; at < id_count; at++)
+        if (strcmp(ids[at].name, name) == 0) return ids[at].id;
+    return NULL;
+}
+
+static const char *show_id(const char *id) {
+    static char shown[40];
+    for (size_t at = 0; at < id_count; at++)
+        if (strcmp(ids[at].id, id) == 0) {
+            snprintf(shown, sizeof shown, "@%s", ids[at].name);
+            return shown;
+        }
+    return "?";
+}
+
+static void read_words(char *rest) {
+    word_count = 0;
+    for (char *word = strtok(rest, " "); word; word = strtok(NULL, " ")) {
+        if (word_count == MOST_WORDS) give_up("too many arguments");
+        char *value = strchr(word, '=');
+        if (value) *value++ = '\0';
+        char *at = value ? strrchr(value, '@') : NULL;
+        const char *id = at ? id_named(at + 1) : NULL;
+        if (id) *at = '\0';
+        words[word_count].name = word;
+        snprintf(words[word_count].value, sizeof words->value, "%s%s", value ? value : "", id ? id : "");
+        word_count++;
+    }
+}
+
+static const char *word(const char *name) {
+    for (size_t at = 0; at < word_count; at++)
+        if (strcmp(words[at].name, name) == 0) return words[at].value;
+    return NULL;
+}
+
+static const char *text(const char *name) {
+    const char *value = word(name);
+    return value ? value : "";
+}
+
+static uint64_t number(const char *name, uint64_t missing) {
+    const char *value = word(name);
+    return value ? strtoull(value, NULL, 10) : missing;
+}
+
+static void note(const char *id) {
+    const char *name = word("as");
+    if (!name || !id) return;
+    if (id_count == MOST_IDS) give_up("too many ids");
+    snprintf(ids[id_count].name, sizeof ids->name, "%s", name);
+    snprintf(ids[id_count++].id, sizeof ids->id, "%s", id);
+}
+
+static spuff_cancel *deadline(void) {
+    const char *value = word("deadline");
+    return value ? spuff_cancel_with_deadline_ms(strtoull(value, NULL, 10)) : NULL;
+}
+
+/* ---- what a call has told, whichever way it was made ---- */
+
+struct told {
+    spuff_code code;
+    spuff_instance *instance;
+    spuff_instances *instances;
+    spuff_snapshot *snapshot;
+    spuff_snapshots *snapshots;
+    spuff_reaped *reaped;
+    spuff_error *error;
+    bool is_done;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static void done(struct told *told, spuff_code code, spuff_error *error) {
+    pthread_mutex_lock(&told->lock);
+    told->code = code;
+    told->error = error;
+    told->is_done = true;
+    pthread_cond_signal(&told->changed);
+    pthread_mutex_unlock(&told->lock);
+}
+
+static void on_done(void *data, spuff_code code, spuff_error *error) { done(data, code, error); }
+#define ON(field)                                                                                                   \
+    static void on_##field(void *data, spuff_code code, spuff_##field *made, spuff_error *error) {                 \
+        ((struct told *)data)->field = made;                                                                        \
+        done(data, code, error);                                                                                    \
+    }
+ON(instance)
+ON(instances)
+ON(snapshot)
+ON(snapshots)
+ON(reaped)
+
+static void begin(struct told *told) {
+    memset(told, 0, sizeof *told);
+    pthread_mutex_init(&told->lock, NULL);
+    pthread_cond_init(&told->changed, NULL);
+}
+
+/* Waits for a callback, of a call that could be submitted. */
+static void finish(struct told *told, spuff_code submitted, spuff_error *error) {
+    if (submitted != SPUFF_OK) {
+        told->code = submitted;
+        told->error = error;
+        return;
+    }
+    pthread_mutex_lock(&told->lock);
+    while (!told->is_done) pthread_cond_wait(&told->changed, &told->lock);
+    pthread_mutex_unlock(&told->lock);
+}
+
+static void end(struct told *told) {
+    spuff_instance_free(&told->instance);
+    spuff_instances_free(&told->instances);
+    spuff_snapshot_free(&told->snapshot);
+    spuff_snapshots_free(&told->snapshots);
+    spuff_reaped_free(&told->reaped);
+    spuff_error_free(&told->error);
+    pthread_mutex_destroy(&told->lock);
+    pthread_cond_destroy(&told->changed);
+}
+
+/* Makes a call in the face that is played: `blocking` and `submit` are the calls but for their last arguments. */
+#define CALL(told, blocking, submit)                                                                                \
+    do {                                                                                                            \
+        begin(told);                                                                                                \
+        if (calls_back) {                                                                                           \
+            spuff_error *refused = NULL;                                                                            \
+            spuff_code submitted = submit;                                                                          \
+            finish(told, submitted, refused);                                                                       \
+        } else {                                                                                                    \
+            (told)->code = blocking;                                                                                \
+        }                                                                                                           \
+    } while (0)
+
+/* ---- what is printed ---- */
+
+static const char *show_label(const char *key, const char *value) {
+    static const char *const hidden[] = {"spuff-key", "spuff-digest", "spuff-expires"};
+    for (size_t at = 0; at < sizeof hidden / sizeof *hidden; at++)
+        if (strcmp(key, hidden[at]) == 0) return "*";
+    return value;
+}
+
+static void show_instance(char *line, const spuff_instance *instance, bool with_state) {
+    int length = snprintf(line, TEXT, "id=%s name=%s region=%s size=%s", show_id(spuff_instance_id(instance)),
+                          spuff_instance_name(instance), spuff_instance_region(instance), spuff_instance_size(instance));
+    if (with_state)
+        length += snprintf(line + length, TEXT - (size_t)length, " status=%s ready=%s", spuff_instance_status_word(instance),
+                           spuff_instance_is_ready(instance) ? "true" : "false");
+    length += snprintf(line + length, TEXT - (size_t)length, " labels=");
+    for (size_t at = 0; at < spuff_instance_label_count(instance); at++) {
+        const char *key = spuff_instance_label_key(instance, at);
+        length += snprintf(line + length, TEXT - (size_t)length, "%s%s:%s", at ? "," : "", key,
+                           show_label(key, spuff_instance_label_value(instance, at)));
+    }
+}
+
+static void show_snapshot(char *line, const spuff_snapshot *snapshot, bool with_labels) {
+    int length = snprintf(line, TEXT, "id=%s name=%s", show_id(spuff_snapshot_id(snapshot)), spuff_snapshot_name(snapshot));
+    if (with_labels) length += snprintf(line + length, TEXT - (size_t)length, " labels=");
+    for (size_t at = 0; with_labels && at < spuff_snapshot_label_count(snapshot); at++) {
+        const char *key = spuff_snapshot_label_key(snapshot, at);
+        length += snprintf(line + length, TEXT - (size_t)length, "%s%s:%s", at ? "," : "", key,
+                           show_label(key, spuff_snapshot_label_value(snapshot, at)));
+    }
+}
+
+static void field(const char *name, const char *value) {
+    if (value) printf(" %s=%s", name, value);
+}
+
+static void show_error(const spuff_error *error) {
+    printf("error kind=%s", spuff_code_name(spuff_error_code(error)));
+    field("provider", spuff_error_provider(error));
+    if (spuff_error_status(error)) printf(" status=%d", spuff_error_status(error));
+    field("code", spuff_error_cloud_code(error));
+    field("retryable", spuff_error_is_retryable(error) ? "true" : "false");
+    field("field", spuff_error_field(error));
+    field("resource_type", spuff_error_resource_type(error));
+    field("feature", spuff_error_feature(error));
+    const char *operation = spuff_error_operation(error);
+    if (operation) printf(" operation=%.*s", (int)strcspn(operation, " "), operation);
+    const char *key = spuff_error_key(error);
+    field("key", key ? "yes" : NULL);
+    snprintf(last_key, sizeof last_key, "%s", key ? key : "");
+    if (spuff_error_candidate_count(error)) printf(" candidates=%zu", spuff_error_candidate_count(error));
+    const char *id = spuff_error_instance_id(error);
+    field("instance", id ? show_id(id) : NULL);
+    if (spuff_error_instance_exists(error) >= 0) field("exists", spuff_error_instance_exists(error) ? "true" : "false");
+    putchar('\n');
+}
+
+/* Tells a call without a result, and ends it. */
+static void tell_done(struct told *told) {
+    if (told->code == SPUFF_OK) puts("ok");
+    else show_error(told->error);
+    end(told);
+}
+
+static void tell_instance(struct told *told, bool with_state) {
+    char line[TEXT] = "";
+    if (told->instance) show_instance(line, told->instance, with_state);
+    if (told->code != SPUFF_OK) show_error(told->error);
+    else if (told->instance) printf("ok %s\n", line);
+    else puts("none");
+    end(told);
+}
+
+static void tell_snapshot(struct told *told) {
+    char line[TEXT] = "";
+    if (told->snapshot) show_snapshot(line, told->snapshot, false);
+    if (told->code != SPUFF_OK) show_error(told->error);
+    else if (told->snapshot) printf("ok %s\n", line);
+    else puts("none");
+    end(told);
+}
+
+static int by_text(const void *one, const void *other) { return strcmp(one, other); }
+
+/* Prints the items of a list in the order of their texts. */
+static void tell_lines(char (*lines)[TEXT], size_t count) {
+    qsort(lines, count, TEXT, by_text);
+    printf("ok count=%zu\n", count);
+    for (size_t at = 0; at < count; at++) printf("  %s\n", lines[at]);
+    free(lines);
+}
+
+static char (*room(size_t count))[TEXT] {
+    char(*lines)[TEXT] = calloc(count + 1, TEXT);
+    if (!lines) give_up("no memory");
+    return lines;
+}
+
+/* ---- the steps ---- */
+
+static void play_cloud(void) {
+    spuff_cloud_options options = {.size = sizeof options};
+    options.speed = (double)number("speed", 60);
+    options.quota = number("quota", 0);
+    options.token = word("token");
+    spuff_error *error = NULL;
+    must(spuff_cloud_start(&options, &cloud, &error), error);
+}
+
+static void play_fault(const char *rule) {
+    char json[1024];
+    const char *at = strstr(rule, "@provider");
+    if (at) snprintf(json, sizeof json, "%.*s%s%s", (int)(at - rule), rule, provider_name, at + strlen("@provider"));
+    else snprintf(json, sizeof json, "%s", rule);
+    spuff_error *error = NULL;
+    must(spuff_cloud_inject(cloud, json, NULL, &error), error);
+}
+
+static void play_connect(void) {
+    static const struct { const char *name; uint64_t ms; } timeouts[] = {
+        {"instance_ready", 20000}, {"action_complete", 20000}, {"poll_interval", 20}, {"http_request", 2000}};
+    spuff_config *config = NULL;
+    spuff_error *error = NULL;
+    must(spuff_cloud_config(cloud, provider_name, &config, &error), error);
+    for (size_t at = 0; at < sizeof timeouts / sizeof *timeouts; at++)
+        must(spuff_config_set_timeout_ms(config, timeouts[at].name, number(timeouts[at].name, timeouts[at].ms), &error), error);
+    if (word("token")) must(spuff_config_set_token(config, word("token"), &error), error);
+    if (word("owner")) must(spuff_config_set_option(config, "owner", word("owner"), &error), error);
+    spuff_provider *connected = NULL;
+    if (spuff_registry_connect(registry, provider_name, config, &connected, &error) == SPUFF_OK) {
+        spuff_provider_free(&provider);
+        provider = connected;
+        puts("ok");
+    } else {
+        show_error(error);
+    }
+    spuff_error_free(&error);
+    spuff_config_free(&config);
+}
+
+static spuff_request *read_request(void) {
+    const bool is_do = strcmp(provider_name, "digitalocean") == 0, is_hetzner = strcmp(provider_name, "hetzner") == 0;
+    const char *region = word("region"), *size = word("size");
+    if (!region) region = is_do ? "nyc3" : is_hetzner ? "fsn1" : "us-east-1";
+    if (!size) size = is_do ? "s-1vcpu-1gb" : is_hetzner ? "cx22" : "t3.micro";
+    spuff_request *request = NULL;
+    spuff_error *error = NULL;
+    must(spuff_request_new(text("name"), region, size, &request, &error), error);
+    if (word("image")) must(spuff_request_set_image(request, word("image"), &error), error);
+    if (word("key")) must(spuff_request_set_idempotency_key(request, word("key"), &error), error);
+    if (word("owner")) must(spuff_request_set_owner(request, word("owner"), &error), error);
+    if (word("ttl")) must(spuff_request_set_ttl_seconds(request, number("ttl", 0), &error), error);
+    if (word("user_data")) must(spuff_request_set_user_data(request, word("user_data"), &error), error);
+    if (word("user_data_size")) {
+        size_t length = number("user_data_size", 0);
+        char *data = malloc(length + 1);
+        if (!data) give_up("no memory");
+        memset(data, 'x', length);
+        data[length] = '\0';
+        must(spuff_request_set_user_data(request, data, &error), error);
+        free(data);
+    }
+    if (word("on_cancel")) {
+        const bool keep = strcmp(word("on_cancel"), "keep") == 0;
+        must(spuff_request_set_on_cancel(request, keep ? SPUFF_ON_CANCEL_KEEP : SPUFF_ON_CANCEL_DESTROY, &error), error);
+    }
+    for (size_t at = 0; at < word_count; at++) {
+        if (strcmp(words[at].name, "label") != 0) continue;
+        char *value = strchr(words[at].value, ':');
+        if (!value) give_up("a label without a value");
+        *value++ = '\0';
+        must(spuff_request_add_label(request, words[at].value, value, &error), error);
+    }
+    return request;
+}
+
+static void play_create(bool waits) {
+    spuff_request *request = read_request();
+    spuff_cancel *cancel = deadline();
+    struct told told;
+    if (waits) {
+        const int on_failure = strcmp(text("on_failure"), "keep") == 0 ? SPUFF_ON_FAILURE_KEEP : SPUFF_ON_FAILURE_DESTROY;
+        CALL(&told, spuff_provider_create_and_wait(provider, request, on_failure, cancel, NULL, &told.instance, &told.error),
+             spuff_provider_create_and_wait_submit(provider, request, on_failure, cancel, NULL, on_instance, &told, &refused));
+    } else {
+        CALL(&told, spuff_provider_create_instance(provider, request, cancel, &told.instance, &told.error),
+             spuff_provider_create_instance_submit(provider, request, cancel, on_instance, &told, &refused));
+    }
+    spuff_request_free(&request);
+    spuff_cancel_free(&cancel);
+    note(told.instance ? spuff_instance_id(told.instance) : spuff_error_instance_id(told.error));
+    tell_instance(&told, waits);
+}
+
+static void get(struct told *told) {
+    CALL(told, spuff_provider_get_instance(provider, text("id"), NULL, &told->instance, &told->error),
+         spuff_provider_get_instance_submit(provider, text("id"), NULL, on_instance, told, &refused));
+}
+
+static void play_get(void) {
+    struct told told;
+    get(&told);
+    tell_instance(&told, false);
+}
+
+static void play_gone(void) {
+    struct told told;
+    for (long waited = 0;; waited += 20) {
+        get(&told);
+        if (!told.instance || waited >= PATIENCE_MS) break;
+        end(&told);
+        pause_ms(20);
+    }
+    if (told.code != SPUFF_OK) show_error(told.error);
+    else printf("ok %s\n", told.instance ? "false" : "true");
+    end(&told);
+}
+
+static void play_wait(void) {
+    spuff_cancel *cancel = deadline();
+    struct told told;
+    CALL(&told, spuff_provider_wait_ready(provider, text("id"), cancel, NULL, &told.instance, &told.error),
+         spuff_provider_wait_ready_submit(provider, text("id"), cancel, NULL, on_instance, &told, &refused));
+    spuff_cancel_free(&cancel);
+    tell_instance(&told, true);
+}
+
+static void play_destroy(void) {
+    struct told told;
+    CALL(&told, spuff_provider_destroy_instance(provider, text("id"), NULL, &told.error),
+         spuff_provider_destroy_instance_submit(provider, text("id"), NULL, on_done, &told, &refused));
+    tell_done(&told);
+}
+
+static void play_delete_snapshot(void) {
+    struct told told;
+    CALL(&told, spuff_provider_delete_snapshot(provider, text("id"), NULL, &told.error),
+         spuff_provider_delete_snapshot_submit(provider, text("id"), NULL, on_done, &told, &refused));
+    tell_done(&told);
+}
+
+static void play_snapshot(void) {
+    spuff_cancel *cancel = deadline();
+    struct told told;
+    CALL(&told,
+         spuff_provider_create_snapshot(provider, text("id"), text("name"), cancel, NULL, &told.snapshot, &told.error),
+         spuff_provider_create_snapshot_submit(provider, text("id"), text("name"), cancel, NULL, on_snapshot, &told, &refused));
+    spuff_cancel_free(&cancel);
+    note(spuff_snapshot_id(told.snapshot));
+    tell_snapshot(&told);
+}
+
+static bool is_enough(const struct told *told, size_t found, long waited) {
+    return told->code != SPUFF_OK || !word("count") || found == number("count", 0) || waited >= PATIENCE_MS;
+}
+
+static void play_list(const char *owner) {
+    struct told told;
+    for (long waited = 0;; waited += 20) {
+        if (owner) {
+            begin(&told);
+            told.code = spuff_provider_list_owned(provider, owner, NULL, &told.instances, &told.error);
+        } else {
+            CALL(&told, spuff_provider_list_instances(provider, NULL, &told.instances, &told.error),
+                 spuff_provider_list_instances_submit(provider, NULL, on_instances, &told, &refused));
+        }
+        if (is_enough(&told, spuff_instances_count(told.instances), waited)) break;
+        end(&told);
+        pause_ms(20);
+    }
+    if (told.code != SPUFF_OK) {
+        show_error(told.error);
+    } else {
+        const size_t count = spuff_instances_count(told.instances);
+        char(*lines)[TEXT] = room(count);
+        for (size_t at = 0; at < count; at++) show_instance(lines[at], spuff_instances_get(told.instances, at), false);
+        tell_lines(lines, count);
+    }
+    end(&told);
+}
+
+static void play_list_snapshots(bool labelled) {
+    struct told told;
+    for (long waited = 0;; waited += 20) {
+        if (labelled) {
+            begin(&told);
+            told.code = spuff_provider_list_labelled_snapshots(provider, NULL, &told.snapshots, &told.error);
+        } else {
+            CALL(&told, spuff_provider_list_snapshots(provider, NULL, &told.snapshots, &told.error),
+                 spuff_provider_list_snapshots_submit(provider, NULL, on_snapshots, &told, &refused));
+        }
+        if (is_enough(&told, spuff_snapshots_count(told.snapshots), waited)) break;
+        end(&told);
+        pause_ms(20);
+    }
+    if (told.code != SPUFF_OK) {
+        show_error(told.error);
+    } else {
+        const size_t count = spuff_snapshots_count(told.snapshots);
+        char(*lines)[TEXT] = room(count);
+        for (size_t at = 0; at < count; at++) show_snapshot(lines[at], spuff_snapshots_get(told.snapshots, at), labelled);
+        tell_lines(lines, count);
+    }
+    end(&told);
+}
+
+static void play_resolve(bool snapshot) {
+    struct told told;
+    begin(&told);
+    if (snapshot) {
+        told.code = spuff_provider_resolve_snapshot(provider, text("key"), NULL, &told.snapshot, &told.error);
+        note(spuff_snapshot_id(told.snapshot));
+        tell_snapshot(&told);
+    } else {
+        told.code = spuff_provider_resolve(provider, text("key"), NULL, &told.instance, &told.error);
+        note(spuff_instance_id(told.instance));
+        tell_instance(&told, false);
+    }
+}
+
+static void play_set_labels(void) {
+    const char *keys[MOST_WORDS], *values[MOST_WORDS];
+    size_t count = 0;
+    for (size_t at = 0; at < word_count; at++) {
+        if (strcmp(words[at].name, "label") != 0) continue;
+        char *value = strchr(words[at].value, ':');
+        if (!value) give_up("a label without a value");
+        *value = '\0';
+        keys[count] = words[at].value;
+        values[count++] = value + 1;
+    }
+    struct told told;
+    begin(&told);
+    told.code = spuff_provider_set_labels(provider, text("id"), keys, values, count, NULL, &told.error);
+    tell_done(&told);
+}
+
+static void play_renew(void) {
+    int64_t end_ms = 0;
+    spuff_error *error = NULL;
+    if (spuff_provider_renew(provider, text("id"), number("ttl", 0), NULL, &end_ms, &error) == SPUFF_OK)
+        printf("ok later=%s\n", end_ms / 1000 > (int64_t)time(NULL) ? "true" : "false");
+    else show_error(error);
+    spuff_error_free(&error);
+}
+
+static void play_ssh_keys(void) {
+    spuff_strings *keys = NULL;
+    spuff_error *error = NULL;
+    if (spuff_provider_get_ssh_keys(provider, NULL, &keys, &error) == SPUFF_OK)
+        printf("ok count=%zu\n", spuff_strings_count(keys));
+    else show_error(error);
+    spuff_strings_free(&keys);
+    spuff_error_free(&error);
+}
+
+static void play_reap(void) {
+    spuff_reap *which = spuff_reap_new();
+    if (word("owner")) spuff_reap_set_owner(which, word("owner"));
+    if (word("older_than")) spuff_reap_set_older_than_seconds(which, number("older_than", 0));
+    if (word("expired")) spuff_reap_set_expired(which);
+    spuff_reap_set_dry_run(which, word("dry_run") != NULL);
+    spuff_reap_set_confirm_within_ms(which, PATIENCE_MS);
+    struct told told;
+    CALL(&told, spuff_provider_reap(provider, which, NULL, NULL, &told.reaped, &told.error),
+         spuff_provider_reap_submit(provider, which, NULL, NULL, on_reaped, &told, &refused));
+    spuff_reap_free(&which);
+    if (told.code != SPUFF_OK) {
+        show_error(told.error);
+    } else {
+        const size_t count = spuff_reaped_count(told.reaped);
+        char(*lines)[TEXT] = room(count);
+        for (size_t at = 0; at < count; at++) {
+            const char *owner = spuff_reaped_owner(told.reaped, at);
+            const spuff_error *error = spuff_reaped_error(told.reaped, at);
+            snprintf(lines[at], TEXT, "%s id=%s owner=%s gone=%s%s%s", spuff_reaped_kind(told.reaped, at),
+                     show_id(spuff_reaped_id(told.reaped, at)), owner ? owner : "-",
+                     spuff_reaped_is_gone(told.reaped, at) ? "true" : "false", error ? " error=" : "",
+                     error ? spuff_code_name(spuff_error_code(error)) : "");
+        }
+        tell_lines(lines, count);
+    }
+    end(&told);
+}
+
+static size_t counted(spuff_resources *resources, bool also_ending) {
+    size_t count = 0;
+    for (size_t at = 0; at < spuff_resources_count(resources); at++)
+        count += also_ending || !spuff_resources_is_ending(resources, at);
+    spuff_resources_free(&resources);
+    return count;
+}
+
+static void play_truth(void) {
+    spuff_resources *instances = NULL, *snapshots = NULL, *leaks = NULL;
+    spuff_error *error = NULL;
+    must(spuff_cloud_instances(cloud, &instances, &error), error);
+    must(spuff_cloud_snapshots(cloud, &snapshots, &error), error);
+    must(spuff_cloud_leaks(cloud, &leaks, &error), error);
+    printf("ok instances=%zu snapshots=%zu leaks=%zu\n", counted(instances, false), counted(snapshots, true),
+           counted(leaks, true));
+}
+
+static void play_settled(void) {
+    spuff_error *error = NULL;
+    must(spuff_settled(NULL, &error), error);
+    puts("ok");
+}
+
+static void play(char *line) {
+    char step[32];
+    size_t length = strcspn(line, " ");
+    snprintf(step, sizeof step, "%.*s", (int)length, line);
+    char *rest = line + length + (line[length] == ' ');
+    if (strcmp(step, "fault") == 0) {
+        play_fault(rest);
+        return;
+    }
+    read_words(rest);
+    if (strcmp(step, "cloud") == 0) {
+        play_cloud();
+        return;
+    }
+    if (strcmp(step, "no_faults") == 0) {
+        spuff_cloud_clear_faults(cloud);
+        return;
+    }
+    printf("%s: ", step);
+    if (strcmp(step, "connect") == 0) play_connect();
+    else if (strcmp(step, "create") == 0) play_create(false);
+    else if (strcmp(step, "create_and_wait") == 0) play_create(true);
+    else if (strcmp(step, "get") == 0) play_get();
+    else if (strcmp(step, "gone") == 0) play_gone();
+    else if (strcmp(step, "wait") == 0) play_wait();
+    else if (strcmp(step, "destroy") == 0) play_destroy();
+    else if (strcmp(step, "list") == 0) play_list(NULL);
+    else if (strcmp(step, "list_owned") == 0) play_list(text("owner"));
+    else if (strcmp(step, "snapshot") == 0) play_snapshot();
+    else if (strcmp(step, "list_snapshots") == 0) play_list_snapshots(false);
+    else if (strcmp(step, "list_labelled_snapshots") == 0) play_list_snapshots(true);
+    else if (strcmp(step, "delete_snapshot") == 0) play_delete_snapshot();
+    else if (strcmp(step, "resolve") == 0) play_resolve(false);
+    else if (strcmp(step, "resolve_snapshot") == 0) play_resolve(true);
+    else if (strcmp(step, "set_labels") == 0) play_set_labels();
+    else if (strcmp(step, "renew") == 0) play_renew();
+    else if (strcmp(step, "ssh_keys") == 0) play_ssh_keys();
+    else if (strcmp(step, "reap") == 0) play_reap();
+    else if (strcmp(step, "supports_snapshots") == 0) printf("ok %s\n", spuff_provider_supports_snapshots(provider) ? "true" : "false");
+    else if (strcmp(step, "settled") == 0) play_settled();
+    else if (strcmp(step, "truth") == 0) play_truth();
+    else give_up("there is no such step");
+}
+
+int main(int count, char **arguments) {
+    if (count != 4) {
+        fprintf(stderr, "give a file, a provider, and blocking or callback\n");
+        return 1;
+    }
+    provider_name = arguments[2];
+    calls_back = strcmp(arguments[3], "callback") == 0;
+    FILE *file = fopen(arguments[1], "r");
+    if (!file) {
+        perror(arguments[1]);
+        return 1;
+    }
+    registry = spuff_registry_with_defaults();
+    char line[2048], copy[2048];
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '\0' || line[0] == '#') continue;
+        snprintf(copy, sizeof copy, "%s", line);
+        current_line = copy;
+        play(line);
+    }
+    fclose(file);
+    spuff_provider_free(&provider);
+    spuff_registry_free(&registry);
+    spuff_cloud_free(&cloud);
+    return 0;
+}

@@ -4,18 +4,23 @@ python tests/python/measure.py WHEEL
 """
 
 import asyncio
+import contextlib
 import gc
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import spuff
 from spuff.simulator import Cloud
 
 RSS = "import re; rss = lambda: int(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
-CONNECT = "import spuff\nall = [spuff.connect('digitalocean', 'x'), spuff.connect('hetzner', 'x'), spuff.connect('aws', 'a:b', region='us-east-1')]\n"
+CONNECT = """import spuff
+each = [spuff.connect(name, token, region=region) for name, token, region in (
+    ("digitalocean", "x", None), ("hetzner", "x", None), ("aws", "a:b", "us-east-1"))]
+"""
 MEBIBYTES = 1024 * 1024
 
 
@@ -74,13 +79,11 @@ def providers(count: int) -> None:
     for _ in range(count):
         provider = registry.connect("shed", "token")
         provider.list_instances()
-        try:
+        with contextlib.suppress(spuff.CapacityError):
             provider.create_instance("web-1")
-        except spuff.CapacityError:
-            pass
 
 
-def grows(what: str, warm: int, count: int, work) -> bool:
+def grows(what: str, warm: int, count: int, work: Callable[[int], None]) -> bool:
     """Whether memory grows by more than 2 MiB between a warm state and the end of the work."""
     work(warm)
     gc.collect()

@@ -113,9 +113,7 @@ pub(crate) fn of_work<T: Outcome>(
 ) -> PyResult<Py<PyAny>> {
     let begin: Begin = Box::new(move |py, waiter| {
         let work = run(begin(), subject, on_progress, waiter);
-        py.detach(|| blocking::spawn(work))
-            .map(|task| task.abort_handle())
-            .map_err(|error| error::plain(py, &error))
+        py.detach(|| blocking::spawn(work)).map(|task| task.abort_handle()).map_err(|error| error::plain(py, &error))
     });
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((Pending(Mutex::new(Some(begin))),)).map(Bound::unbind)

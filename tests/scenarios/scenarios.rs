@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo run -p spuff-core --features blocking --example scenarios -- tests/scenarios/lifecycle.scenario hetzner async
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::result_large_err, reason = "a program for a terminal")]
 
 use std::collections::HashMap;
 use std::future::Future;

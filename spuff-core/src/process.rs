@@ -23,6 +23,7 @@ impl<T> PerProcess<T> {
     }
 
     /// A value that this process has made.
+    #[cfg(any(feature = "blocking", test))]
     pub(crate) fn with(value: T) -> Self {
         Self { process: process::id().into(), value: value.into(), child: OnceLock::new() }
     }

@@ -80,10 +80,15 @@ def test_the_same_key_is_the_same_machine(provider: spuff.Provider, place: Place
     assert found is not None
     assert found.id == made.id
     assert provider.resolve("order-8") is None
-    assert provider.resolve_snapshot("order-9") is None
     with pytest.raises(spuff.ConflictError):
         provider.create_instance(place.request("another", idempotency_key="order-7"))
     assert len(cloud.instances()) == 1
+
+
+def test_a_snapshot_under_an_unknown_key(cloud: Cloud, face: Face) -> None:
+    assert face.over(cloud.connect("hetzner")).resolve_snapshot("no-such-key") is None
+    with pytest.raises(spuff.InvalidConfigError, match="key"):
+        face.over(cloud.connect("digitalocean")).resolve_snapshot("no-such-key")
 
 
 def test_leases(cloud: Cloud, face: Face) -> None:

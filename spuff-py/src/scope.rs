@@ -7,6 +7,7 @@ use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use spuff_core::provider::{InstanceRequest as Request, ProviderError};
@@ -120,6 +121,10 @@ fn unwell() -> ProviderError {
 
 #[pymethods]
 impl InstanceScope {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0.on_progress.as_ref().map_or(Ok(()), |on_progress| visit.call(on_progress))
+    }
+
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.0.begin(py, Face::Blocking)
     }
@@ -132,6 +137,10 @@ impl InstanceScope {
 
 #[pymethods]
 impl AsyncInstanceScope {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0.on_progress.as_ref().map_or(Ok(()), |on_progress| visit.call(on_progress))
+    }
+
     fn __aenter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.0.begin(py, Face::Asyncio)
     }

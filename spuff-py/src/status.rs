@@ -2,16 +2,15 @@
 //!
 //! Stands on the core's `InstanceStatus`.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use spuff_core::provider::InstanceStatus as Status;
 
 use crate::show::Shown;
 
 /// The state of a machine: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
 ///
-/// It is made from a cloud's word, `InstanceStatus("running")`, and equals its words: `machine.status == "active"`.
+/// It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `machine.status == "active"`.
 #[pyclass(frozen, name = "InstanceStatus", module = "spuff")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct InstanceStatus(pub(crate) Status);
@@ -57,13 +56,15 @@ impl InstanceStatus {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        Self::read(other).is_ok_and(|other| other == self.0)
+        match other.cast::<Self>() {
+            Ok(other) => other.get().0 == self.0,
+            Err(_) => other.extract::<String>().is_ok_and(|word| word == self.0.to_string()),
+        }
     }
 
-    fn __hash__(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.0.hash(&mut hasher);
-        hasher.finish()
+    /// That of its word, which it equals.
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        PyString::new(py, &self.0.to_string()).hash()
     }
 
     fn __getnewargs__(&self) -> (String,) {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -85,6 +87,21 @@ def test_one_that_cannot_be_ended_is_told_of(cloud: Cloud, face: Face, caplog: p
         within(face, provider, lock_and_raise)
     [machine] = cloud.leaks()
     assert any(machine.id in record.message and "costs money" in record.message for record in caplog.records)
+
+
+def test_a_block_that_its_own_callback_holds_is_collected(hetzner: spuff.Provider, face: Face) -> None:
+    class Bar:
+        scope: object = None
+
+        def show(self, seen: spuff.Progress) -> None: ...
+
+    bar = Bar()
+    provider = hetzner if face.name == "blocking" else hetzner.aio
+    bar.scope = provider.instance(HETZNER.request(), on_progress=bar.show)
+    gone = weakref.ref(bar)
+    del bar
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_provider_is_a_block_that_waits_for_the_background(cloud: Cloud) -> None:

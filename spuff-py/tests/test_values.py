@@ -84,6 +84,7 @@ def test_a_status_is_a_word() -> None:
     assert status == spuff.InstanceStatus.ACTIVE == "active"
     assert str(status) == "active"
     assert status != "off"
+    assert {"active": 1}[status] == 1  # type: ignore[index]
     assert spuff.InstanceStatus.NEW.is_known
     assert not spuff.InstanceStatus("migrating").is_known
 

@@ -37,7 +37,7 @@ class _Fields(TypedDict, total=False):
 class InstanceStatus:
     """The state of a machine: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
 
-    It is made from a cloud's word, `InstanceStatus("running")`, and equals its words: `machine.status == "active"`.
+    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `machine.status == "active"`.
     """
 
     NEW: InstanceStatus

@@ -8,6 +8,9 @@
 //! no other thread on its way to the caller; where several call at once, one drives for all. While nobody calls, a keeper
 //! thread drives, so that work in the background goes on.
 //!
+//! A child of `fork` has a runtime of its own. A provider that a [`ProviderRegistry`] has made is made anew there, as its
+//! connections are its parent's; what its parent does in the background stays with the parent.
+//!
 //! # Examples
 //! ```no_run
 //! use spuff_core::blocking::ProviderRegistry;
@@ -30,11 +33,12 @@ use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -43,9 +47,10 @@ pub use cancel::CancelToken;
 pub use implement::{SyncProvider, from_sync};
 
 use crate::lease::{self, Reap, Reaped};
+use crate::process::PerProcess;
 use crate::progress::{Observed, Progress, Step};
 use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
-use crate::provider::{ProviderType, Snapshot};
+use crate::provider::{ErrorParts, ProviderType, Snapshot};
 use crate::scope::{self, OnFailure};
 
 /// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
@@ -55,68 +60,78 @@ const GRACE: Duration = Duration::from_millis(2);
 ///
 /// The verbs, their errors and their deadlines are those of [`provider::Provider`].
 #[derive(Clone)]
-pub struct Provider(Arc<dyn provider::Provider>);
+pub struct Provider(Arc<Origin>);
+
+type Made = Result<Arc<dyn provider::Provider>, Box<ErrorParts>>;
+
+/// Where a provider comes from.
+struct Origin {
+    here: PerProcess<Made>,
+    /// Makes the one of a child of `fork`.
+    again: Box<dyn Fn() -> Made + Send + Sync>,
+    name: String,
+}
 
 #[allow(missing_docs, reason = "each is described at the verb of provider::Provider with its name")]
 impl Provider {
     pub fn name(&self) -> &str {
-        self.0.name()
+        &self.0.name
     }
 
     pub fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        block_on(self.0.create_instance(request))
+        self.run(|provider| async move { provider.create_instance(request).await })
     }
 
     pub fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        block_on(self.0.destroy_instance(id))
+        self.run(|provider| async move { provider.destroy_instance(id).await })
     }
 
     pub fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        block_on(self.0.get_instance(id))
+        self.run(|provider| async move { provider.get_instance(id).await })
     }
 
     pub fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        block_on(self.0.list_instances())
+        self.run(|provider| async move { provider.list_instances().await })
     }
 
     pub fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        block_on(self.0.wait_ready(id))
+        self.run(|provider| async move { provider.wait_ready(id).await })
     }
 
     pub fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        block_on(self.0.create_snapshot(instance_id, name))
+        self.run(|provider| async move { provider.create_snapshot(instance_id, name).await })
     }
 
     pub fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        block_on(self.0.list_snapshots())
+        self.run(|provider| async move { provider.list_snapshots().await })
     }
 
     pub fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        block_on(self.0.delete_snapshot(id))
+        self.run(|provider| async move { provider.delete_snapshot(id).await })
     }
 
     pub fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        block_on(self.0.list_labelled_snapshots())
+        self.run(|provider| async move { provider.list_labelled_snapshots().await })
     }
 
     pub fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        block_on(self.0.resolve(key))
+        self.run(|provider| async move { provider.resolve(key).await })
     }
 
     pub fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        block_on(self.0.resolve_snapshot(key))
+        self.run(|provider| async move { provider.resolve_snapshot(key).await })
     }
 
     pub fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        block_on(self.0.set_labels(id, labels))
+        self.run(|provider| async move { provider.set_labels(id, labels).await })
     }
 
     pub fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        block_on(self.0.get_ssh_keys())
+        self.run(|provider| async move { provider.get_ssh_keys().await })
     }
 
     pub fn supports_snapshots(&self) -> bool {
-        self.0.supports_snapshots()
+        self.shared().is_ok_and(|provider| provider.supports_snapshots())
     }
 }
 
@@ -127,7 +142,7 @@ impl Provider {
     /// # Errors
     /// As there.
     pub fn create_and_wait(&self, request: &InstanceRequest, on_failure: OnFailure) -> ProviderResult<ProviderInstance> {
-        block_on(scope::create_and_wait(&self.0, request, on_failure))
+        self.run(|provider| async move { scope::create_and_wait(&provider, request, on_failure).await })
     }
 
     /// As [`with_instance`](crate::with_instance): `work` may call this provider.
@@ -170,7 +185,7 @@ impl Provider {
     where
         W: Future<Output = ProviderResult<T>>,
     {
-        block_on(work(self.0.clone()))
+        block_on(work(self.shared()?))
     }
 
     /// As [`run`](Self::run), and gives what the work sees on its way to `on_progress`, on this thread: as
@@ -186,7 +201,7 @@ impl Provider {
     where
         W: Future<Output = ProviderResult<T>>,
     {
-        let mut observed = Observed::new(work(self.0.clone()));
+        let mut observed = Observed::new(work(self.shared()?));
         loop {
             match block_on(async { Ok(observed.next().await) })? {
                 Step::Progress(seen) => on_progress(seen),
@@ -196,8 +211,11 @@ impl Provider {
     }
 
     /// The provider as the async contract has it, for futures that are given to [`spawn`] or [`block_on`].
-    pub fn shared(&self) -> Arc<dyn provider::Provider> {
-        self.0.clone()
+    ///
+    /// # Errors
+    /// When it cannot be made anew in a child of `fork`.
+    pub fn shared(&self) -> ProviderResult<Arc<dyn provider::Provider>> {
+        self.0.here.get_or_init(&self.0.again).clone().map_err(|parts| ProviderError::from(*parts))
     }
 
     /// As [`lease::list_owned`].
@@ -205,7 +223,7 @@ impl Provider {
     /// # Errors
     /// As there.
     pub fn list_owned(&self, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
-        block_on(lease::list_owned(&*self.0, owner))
+        self.run(|provider| async move { lease::list_owned(&*provider, owner).await })
     }
 
     /// As [`lease::renew`].
@@ -213,7 +231,7 @@ impl Provider {
     /// # Errors
     /// As there.
     pub fn renew(&self, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
-        block_on(lease::renew(&*self.0, id, ttl))
+        self.run(|provider| async move { lease::renew(&*provider, id, ttl).await })
     }
 
     /// As [`lease::reap`].
@@ -221,7 +239,7 @@ impl Provider {
     /// # Errors
     /// As there.
     pub fn reap(&self, which: &Reap) -> ProviderResult<Vec<Reaped>> {
-        block_on(lease::reap(&self.0, which))
+        self.run(|provider| async move { lease::reap(&provider, which).await })
     }
 }
 
@@ -237,9 +255,26 @@ pub fn settled() -> ProviderResult<()> {
 }
 
 /// A provider to be used from here on by blocking calls only: its connections belong to the runtime that opened them.
+///
+/// A child of `fork` uses the same one.
 impl From<Box<dyn provider::Provider>> for Provider {
     fn from(provider: Box<dyn provider::Provider>) -> Self {
-        Self(provider.into())
+        let provider: Arc<dyn provider::Provider> = provider.into();
+        let same = provider.clone();
+        Self::new(provider, move || Ok(same.clone()))
+    }
+}
+
+impl Provider {
+    fn new(provider: Arc<dyn provider::Provider>, again: impl Fn() -> Made + Send + Sync + 'static) -> Self {
+        let name = provider.name().to_string();
+        Self(Arc::new(Origin { here: PerProcess::with(Ok(provider)), again: Box::new(again), name }))
+    }
+
+    /// A provider that is made now, and anew in a child of `fork`.
+    fn made(make: impl Fn() -> ProviderResult<Box<dyn provider::Provider>> + Send + Sync + 'static) -> ProviderResult<Self> {
+        let provider = make()?;
+        Ok(Self::new(provider.into(), move || make().map(Arc::from).map_err(|error| Box::new(ErrorParts::from(&error)))))
     }
 }
 
@@ -264,19 +299,22 @@ impl ProviderRegistry {
     }
 
     pub fn create(&self, provider_type: ProviderType, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
-        self.0.create(provider_type, token, timeouts).map(Into::into)
+        let (registry, token) = (self.0.clone(), SecretString::from(token));
+        Provider::made(move || registry.create(provider_type, token.expose_secret(), timeouts))
     }
 
     pub fn create_by_name(&self, name: &str, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
-        self.0.create_by_name(name, token, timeouts).map(Into::into)
+        let (registry, name, token) = (self.0.clone(), name.to_string(), SecretString::from(token));
+        Provider::made(move || registry.create_by_name(&name, token.expose_secret(), timeouts))
     }
 
     pub fn connect(&self, name: &str, config: ProviderConfig) -> ProviderResult<Provider> {
-        self.0.connect(name, config).map(Into::into)
+        let (registry, name) = (self.0.clone(), name.to_string());
+        Provider::made(move || registry.connect(&name, config.clone()))
     }
 
     pub fn from_env(&self, name: &str) -> ProviderResult<Provider> {
-        self.0.from_env(name).map(Into::into)
+        self.connect(name, self.0.config_from_env(name, ProviderConfig::default())?)
     }
 }
 
@@ -339,8 +377,8 @@ enum Keeper {
 
 impl Engine {
     fn get() -> ProviderResult<&'static Self> {
-        static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-        static KEEPER: OnceLock<Result<(), String>> = OnceLock::new();
+        static ENGINE: PerProcess<Result<Engine, String>> = PerProcess::new();
+        static KEEPER: PerProcess<Result<(), String>> = PerProcess::new();
         let failed = |error: &String| ProviderError::Other { message: format!("cannot start the blocking runtime: {error}") };
         let engine = ENGINE.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref().map_err(failed)?;
         let keeper = || thread::Builder::new().name("spuff".to_string()).spawn(|| engine.keep());

@@ -23,7 +23,7 @@
 //! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
 //! | whole jobs | [`with_instance`], [`create_and_wait`], [`lease`] | machines that end with their work, or their lease |
 //! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
-//! | shared | `wait`, `create`, `progress` | the one wait loop; exactly-once creates; what they see on their way |
+//! | shared | `wait`, `create`, `progress`, `process` | the one wait loop; exactly-once creates; what they see on their way; forks |
 //! | pipeline | `http` | authorize, send, classify, retry |
 //! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
 //!
@@ -60,6 +60,7 @@ pub mod simulator;
 
 mod create;
 mod http;
+mod process;
 mod progress;
 mod scope;
 mod wait;

@@ -122,7 +122,8 @@ impl<T: Send + 'static> Verb<T> {
         observer: *const Observer,
         deliver: impl FnOnce(Outcome<T>) + Send + 'static,
     ) -> Outcome<()> {
-        let shared = handle(provider, "provider")?.inner.shared();
+        let provider = &handle(provider, "provider")?.inner;
+        let shared = provider.shared().map_err(|error| failure(&error, provider.name(), None))?;
         let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
         let Self { operation, id, work } = self;
         let submitted = async move {

@@ -4,7 +4,7 @@
 //! ```sh
 //! cargo run -p spuff-core --features blocking --example scenarios -- tests/scenarios/lifecycle.scenario hetzner async
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::result_large_err, reason = "a program for a terminal")]
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -297,7 +297,7 @@ impl Stage {
         let cancel = cancel.unwrap_or_default();
         let limited = |shared| async { cancel.limit(operation, id, work(shared)).await };
         let outcome = match &self.runtime {
-            Some(runtime) => runtime.block_on(limited(provider.shared())),
+            Some(runtime) => provider.shared().and_then(|shared| runtime.block_on(limited(shared))),
             None => provider.run(limited),
         };
         outcome.map_err(|error| ErrorParts::from(&error).about(provider.name(), id))

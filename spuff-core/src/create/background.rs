@@ -4,13 +4,14 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, Span};
 
 use super::warn_of;
+use crate::process::PerProcess;
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -30,20 +31,25 @@ impl Cancel {
 }
 
 /// How many creates are under way in this process.
-static RUNNING: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+static RUNNING: PerProcess<watch::Sender<usize>> = PerProcess::new();
 
-struct Running;
+fn running() -> &'static watch::Sender<usize> {
+    RUNNING.get_or_init(|| watch::Sender::new(0))
+}
+
+struct Running(&'static watch::Sender<usize>);
 
 impl Running {
     fn begin() -> Self {
-        RUNNING.send_modify(|count| *count += 1);
-        Self
+        let count = running();
+        count.send_modify(|count| *count += 1);
+        Self(count)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.send_modify(|count| *count -= 1);
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
@@ -70,7 +76,7 @@ pub(crate) fn background(runtime: &Handle, work: impl Future<Output = ()> + Send
 /// ```
 pub async fn settled() {
     // The sender is never dropped.
-    let _ = RUNNING.subscribe().wait_for(|count| *count == 0).await;
+    let _ = running().subscribe().wait_for(|count| *count == 0).await;
 }
 
 /// Sets the flag when the caller's future ends, whichever way.

@@ -1,0 +1,72 @@
+"""A provider of one's own, with `async def` methods, used from both faces, and checked against the contract.
+
+python examples/python/provider.py
+"""
+
+import asyncio
+import itertools
+
+import spuff
+from spuff.testing import check_provider
+
+MACHINES: dict[str, spuff.Instance] = {}
+NUMBERS = itertools.count(1)
+
+
+@spuff.provider("shed", summary="machines in this process", token_required=False)
+class Shed:
+    """Machines that are entries of a dictionary."""
+
+    def __init__(self, config: spuff.ProviderConfig) -> None:
+        self.config = config
+
+    async def create_instance(self, request: spuff.InstanceRequest, /) -> spuff.Instance:
+        for field, value, known in (
+            ("name", request.name, None),
+            ("region", request.region, "here"),
+            ("size", request.size, "small"),
+        ):
+            if not value or (known and value != known):
+                raise spuff.InvalidConfigError(f"{value!r}; give {known or 'a name'}", field=field)
+        await asyncio.sleep(0.01)
+        labels = {**request.labels, "managed-by": "spuff"}
+        made = spuff.Instance(
+            f"m-{next(NUMBERS)}",
+            "192.0.2.1",
+            "active",
+            name=request.name,
+            region=request.region,
+            size=request.size,
+            labels=labels,
+        )
+        MACHINES[made.id] = made
+        return made
+
+    async def destroy_instance(self, id: str, /) -> None:
+        MACHINES.pop(id, None)
+
+    async def get_instance(self, id: str, /) -> spuff.Instance | None:
+        return MACHINES.get(id)
+
+    async def list_instances(self) -> list[spuff.Instance]:
+        return list(MACHINES.values())
+
+
+async def in_asyncio() -> None:
+    async with spuff.aio.connect("shed").instance("two", region="here", size="small") as machine:
+        print("asyncio:", machine)
+
+
+def main() -> None:
+    with spuff.connect("shed").instance("one", region="here", size="small") as machine:
+        print("sync:   ", machine)
+    asyncio.run(in_asyncio())
+    timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02)
+    config = spuff.ProviderConfig(timeouts=timeouts)
+    report = check_provider(Shed, spuff.InstanceRequest("", "here", "small"), "m-none", config=config, settling=5)
+    print(report)
+    report.assert_passed()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Starts, watches and ends cloud machines on DigitalOcean, Hetzner Cloud and AWS EC2, and on providers of your own.
+
+```python
+import spuff
+
+hetzner = spuff.connect("hetzner")
+with hetzner.instance("build-1", region="fsn1", size="cx22") as machine:
+    print(machine.ip)
+```
+
+`spuff.aio.connect` gives the same provider for asyncio, `spuff.simulator.Cloud` the clouds in a box, and
+`spuff.testing.check_provider` says whether a provider of your own keeps the contract.
+"""
+
+from __future__ import annotations
+
+from . import aio as aio
+from . import errors as errors
+from ._spuff import (
+    Address,
+    AsyncProvider,
+    ImageSpec,
+    Instance,
+    InstanceRequest,
+    InstanceStatus,
+    OptionDescription,
+    Progress,
+    Provider,
+    ProviderConfig,
+    ProviderDescription,
+    ProviderRegistry,
+    ProviderTimeouts,
+    Reaped,
+    Snapshot,
+    __version__,
+    is_cancelled,
+    settled,
+)
+from .errors import (
+    ApiError,
+    AuthenticationError,
+    CancelledError,
+    CapacityError,
+    ConflictError,
+    InternalError,
+    InvalidConfigError,
+    NetworkError,
+    NotFoundError,
+    NotImplementedError,
+    NotSupportedError,
+    OtherError,
+    QuotaExceededError,
+    RateLimitError,
+    SpuffError,
+    TimeoutError,
+    UnavailableError,
+    UnknownOutcomeError,
+    UnknownProviderError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._plugins import provider as provider
+
+__all__ = [
+    "Address",
+    "ApiError",
+    "AsyncProvider",
+    "AuthenticationError",
+    "CancelledError",
+    "CapacityError",
+    "ConflictError",
+    "ImageSpec",
+    "Instance",
+    "InstanceRequest",
+    "InstanceStatus",
+    "InternalError",
+    "InvalidConfigError",
+    "NetworkError",
+    "NotFoundError",
+    "NotImplementedError",
+    "NotSupportedError",
+    "OptionDescription",
+    "OtherError",
+    "Progress",
+    "Provider",
+    "ProviderConfig",
+    "ProviderDescription",
+    "ProviderRegistry",
+    "ProviderTimeouts",
+    "QuotaExceededError",
+    "RateLimitError",
+    "Reaped",
+    "Snapshot",
+    "SpuffError",
+    "TimeoutError",
+    "UnavailableError",
+    "UnknownOutcomeError",
+    "UnknownProviderError",
+    "__version__",
+    "aio",
+    "connect",
+    "errors",
+    "is_cancelled",
+    "provider",
+    "settled",
+]
+
+
+def connect(
+    name: str,
+    token: str | None = None,
+    endpoint: str | None = None,
+    region: str | None = None,
+    timeouts: ProviderTimeouts | None = None,
+    **options: object,
+) -> Provider:
+    """Makes a provider from its name or alias; nothing is sent.
+
+    What is left out comes from the environment variables that the provider describes, such as `HETZNER_TOKEN`.
+    `ProviderRegistry.with_defaults().describe(name)` lists its options.
+    """
+    return ProviderRegistry.with_defaults().from_env(name, token, endpoint, region, timeouts, **options)
+
+
+def __getattr__(name: str) -> object:
+    if name == "provider":
+        from ._plugins import provider
+
+        globals()["provider"] = provider
+        return provider
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

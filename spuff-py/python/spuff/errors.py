@@ -1,0 +1,209 @@
+"""What can go wrong, by what to do about it: one exception for each kind, all under `SpuffError`.
+
+Where a kind is what a Python programmer would catch by a builtin exception, it is that too.
+"""
+
+from __future__ import annotations
+
+import builtins
+
+from . import _spuff
+
+
+class SpuffError(Exception):
+    """Why a verb failed. What a kind does not have is `None`, or empty.
+
+    It is made with a message and, by keyword, with any of the fields below: that is how a provider written in Python tells
+    what went wrong.
+    """
+
+    kind: str = "other"
+    """The kind, in words that all languages share."""
+    number: int = 12
+    """The number of the kind, which all languages share."""
+    advice: str = ""
+    """What to do, in one sentence."""
+    message: str = ""
+    """What went wrong, without what the other fields say; the cloud's words where it has said something."""
+    provider: str | None = None
+    """The provider."""
+    status: int | None = None
+    """The HTTP status."""
+    code: str | None = None
+    """The cloud's own code."""
+    request_id: str | None = None
+    """The cloud's id of the request."""
+    retryable: bool = False
+    """Whether the same call may succeed later, and repeating it is safe."""
+    retry_after: float | None = None
+    """How many seconds to wait before a repeat."""
+    resource_type: str | None = None
+    """`instance`, `snapshot`, `image` …; of a quota, what there would be too many of."""
+    resource_id: str | None = None
+    """The id that does not exist."""
+    field: str | None = None
+    """The field that cannot be used."""
+    feature: str | None = None
+    """What is not supported."""
+    operation: str | None = None
+    """The verb that did not finish."""
+    elapsed: float | None = None
+    """The seconds spent on it."""
+    key: str | None = None
+    """The key to `resolve`."""
+    candidates: list[str]
+    """Ids of what may have been made."""
+    name: str | None = None
+    """The name that is unknown or not part of this build."""
+    supported: list[str]
+    """The names that would work."""
+    instance_id: str | None = None
+    """The machine that the error is about, and that may exist and cost money."""
+    instance_exists: bool | None = None
+    """After a create by a call that does more: whether the machine still exists."""
+    cleanup: SpuffError | None = None
+    """Why it could not be destroyed, where that was tried."""
+
+    def __init__(self, message: str = "", /, **fields: object) -> None:
+        text = fields.pop("text", None)
+        unknown = fields.keys() - SpuffError.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"an error has no field {', '.join(sorted(unknown))}")
+        self.message = message
+        self.candidates = []
+        self.supported = []
+        self.__dict__.update(fields)
+        if text is None:
+            text, retryable = _spuff.describe_error(self)
+            self.retryable = bool(fields.get("retryable", retryable))
+        super().__init__(text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), str(self), dict(self.__dict__))
+
+    @staticmethod
+    def of_kind(kind: str) -> type[SpuffError]:
+        """Gives the exception of a kind."""
+        return _BY_KIND.get(kind, SpuffError)
+
+
+class AuthenticationError(SpuffError, PermissionError):
+    """The cloud does not know the credentials, or they may not do this."""
+
+    kind = "authentication"
+
+
+class RateLimitError(SpuffError):
+    """Too many requests; the call was not carried out."""
+
+    kind = "rate_limit"
+
+
+class NotFoundError(SpuffError, LookupError):
+    """The thing addressed does not exist."""
+
+    kind = "not_found"
+
+
+class QuotaExceededError(SpuffError):
+    """The account may not have more of this."""
+
+    kind = "quota_exceeded"
+
+
+class InvalidConfigError(SpuffError, ValueError):
+    """A value that was given cannot be used. Where spuff finds it itself, nothing has been sent."""
+
+    kind = "invalid_config"
+
+
+class NotSupportedError(SpuffError, builtins.NotImplementedError):
+    """This provider cannot do that."""
+
+    kind = "not_supported"
+
+
+class TimeoutError(SpuffError, builtins.TimeoutError):
+    """The deadline passed."""
+
+    kind = "timeout"
+
+
+class NetworkError(SpuffError, ConnectionError):
+    """The cloud could not be reached, or its reply broke off."""
+
+    kind = "network"
+
+
+class ApiError(SpuffError):
+    """An answer that fits no other kind."""
+
+    kind = "api"
+
+
+class NotImplementedError(SpuffError, builtins.NotImplementedError):
+    """The provider is known by name, but this build does not contain it."""
+
+    kind = "not_implemented"
+
+
+class UnknownProviderError(SpuffError, LookupError):
+    """No provider is registered under that name."""
+
+    kind = "unknown_provider"
+
+
+class OtherError(SpuffError):
+    """Something else."""
+
+    kind = "other"
+
+
+class ConflictError(SpuffError):
+    """The state of the resource does not allow it: locked, busy, protected, or the name is taken."""
+
+    kind = "conflict"
+
+
+class CapacityError(SpuffError):
+    """Out of stock here and now; another size or region may do."""
+
+    kind = "capacity"
+
+
+class UnavailableError(SpuffError):
+    """The cloud has a fault of its own; the call changed nothing or is safe to repeat."""
+
+    kind = "unavailable"
+
+
+class UnknownOutcomeError(SpuffError):
+    """The call may or may not have been carried out: `resolve(error.key)` tells, before it is repeated."""
+
+    kind = "unknown_outcome"
+
+
+class CancelledError(SpuffError):
+    """The call was cancelled. A machine that it was making is brought to an end in the background."""
+
+    kind = "cancelled"
+
+
+class InternalError(SpuffError, RuntimeError):
+    """A fault of spuff itself."""
+
+    kind = "internal"
+
+
+def _restore(error: type[SpuffError], text: str, fields: dict[str, object]) -> SpuffError:
+    """Makes an error from a pickle."""
+    restored = error(text=text)
+    restored.__dict__.update(fields)
+    return restored
+
+
+_BY_KIND: dict[str, type[SpuffError]] = {error.kind: error for error in SpuffError.__subclasses__()}
+
+for _number, _name, _advice in _spuff.ERROR_KINDS:
+    _BY_KIND[_name].number = _number
+    _BY_KIND[_name].advice = _advice

@@ -1,0 +1,33 @@
+"""The fixture `spuff_cloud` of pytest: simulated clouds for one test, which must leave nothing that costs money.
+
+The marker `spuff_cloud` gives the keywords of `spuff.simulator.Cloud`; `leaks=True` allows a test to leave something behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .simulator import Cloud
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tells pytest of the marker."""
+    config.addinivalue_line("markers", "spuff_cloud(leaks=False, **options): the options of the fixture spuff_cloud")
+
+
+@pytest.fixture
+def spuff_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """Simulated clouds whose time goes 60 times as fast."""
+    from .simulator import Cloud
+
+    marker = request.node.get_closest_marker("spuff_cloud")
+    options = {"speed": 60.0, **(marker.kwargs if marker else {})}
+    may_leak = options.pop("leaks", False)
+    with Cloud(**options) as cloud:
+        yield cloud
+        if not may_leak:
+            cloud.assert_no_leaks()

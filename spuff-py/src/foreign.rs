@@ -1,0 +1,228 @@
+//! Providers written in Python, with plain or `async def` methods.
+//!
+//! Stands on the core's `SyncProvider`: a method runs on a thread of its own, where it may block. What an `async def` method
+//! gives is awaited on an event loop of spuff's own, in another thread, whoever calls.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
+use spuff_core::provider::{
+    Capabilities, InstanceRequest as Request, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderConfig as Config,
+    ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType,
+    Snapshot as Taken,
+};
+
+use crate::config::ProviderConfig;
+use crate::error;
+use crate::instance::Instance;
+use crate::request::InstanceRequest;
+use crate::snapshot::Snapshot;
+
+/// Makes providers of one class, or by one function, of Python's.
+pub(crate) struct Factory {
+    factory: Py<PyAny>,
+    description: ProviderDescription,
+}
+
+impl Factory {
+    pub(crate) fn new(
+        name: &str,
+        factory: Py<PyAny>,
+        summary: Option<String>,
+        capabilities: Capabilities,
+        token_required: bool,
+    ) -> Self {
+        let mut description = ProviderDescription::new(ProviderType::named(name));
+        description.summary = summary.unwrap_or(description.summary);
+        description.capabilities = capabilities;
+        description.options.iter_mut().for_each(|token| token.required = token_required);
+        Self { factory, description }
+    }
+
+    pub(crate) fn make(&self, config: Config) -> ProviderResult<Box<dyn Provider>> {
+        let (name, timeouts) = (self.description.provider_type.to_string(), config.timeouts);
+        attached(|py| {
+            let object = self.factory.call1(py, (ProviderConfig(config),))?;
+            let snapshots = match object.bind(py).getattr_opt("supports_snapshots")? {
+                Some(supports) => supports.call0()?.is_truthy()?,
+                None => object.bind(py).hasattr("create_snapshot")?,
+            };
+            Ok(from_sync(InPython { object, name, snapshots }, timeouts))
+        })
+    }
+}
+
+impl ProviderFactory for Factory {
+    fn provider_type(&self) -> ProviderType {
+        self.description.provider_type
+    }
+
+    fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        self.make(Config::new(token).with_timeouts(timeouts))
+    }
+
+    fn create_with(&self, config: &Config) -> ProviderResult<Box<dyn Provider>> {
+        self.make(config.clone())
+    }
+
+    fn describe(&self) -> ProviderDescription {
+        self.description.clone()
+    }
+}
+
+/// Does something in Python; what that raises is what the core is told.
+fn attached<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> ProviderResult<T> {
+    let ending = || Err(ProviderError::Other { message: "the interpreter is ending".to_string() });
+    Python::try_attach(|py| work(py).map_err(|raised| error::told(py, raised))).unwrap_or_else(ending)
+}
+
+thread_local! {
+    /// Of the verb that this thread runs: whether anybody waits for it.
+    static CANCEL: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
+}
+
+/// Whether nobody waits any more for the verb that this thread runs: for methods of providers that take long.
+#[pyfunction]
+pub(crate) fn is_cancelled() -> bool {
+    CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(CancelToken::is_cancelled))
+}
+
+/// A provider written in Python.
+struct InPython {
+    object: Py<PyAny>,
+    name: String,
+    snapshots: bool,
+}
+
+impl InPython {
+    /// Calls a method. One that makes something is never cancelled: what it makes would be lost.
+    fn call<T>(
+        &self,
+        verb: &str,
+        cancel: &CancelToken,
+        arguments: impl for<'py> PyCallArgs<'py>,
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
+    ) -> ProviderResult<T> {
+        let called = attached(|py| {
+            let Some(method) = self.object.bind(py).getattr_opt(verb)? else { return Ok(None) };
+            CANCEL.set(Some(cancel.clone()));
+            let answer = method.call1(arguments).and_then(|answer| {
+                if !answer.hasattr("__await__")? {
+                    return Ok(answer);
+                }
+                static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let makes = verb.starts_with("create_");
+                WAIT.import(py, "spuff._asyncio", "wait_for_answer")?.call1((answer, !makes))
+            });
+            CANCEL.set(None);
+            read(&answer?).map(Some)
+        });
+        called?.ok_or_else(|| ProviderError::NotSupported { feature: verb.to_string() })
+    }
+}
+
+fn nothing(_: &Bound<'_, PyAny>) -> PyResult<()> {
+    Ok(())
+}
+
+fn an_instance(answer: &Bound<'_, PyAny>) -> PyResult<ProviderInstance> {
+    match answer.cast::<Instance>() {
+        Ok(instance) => Ok(instance.get().0.clone()),
+        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Instance, not {}", answer.repr()?))),
+    }
+}
+
+fn a_snapshot(answer: &Bound<'_, PyAny>) -> PyResult<Taken> {
+    match answer.cast::<Snapshot>() {
+        Ok(snapshot) => Ok(snapshot.get().0.clone()),
+        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Snapshot, not {}", answer.repr()?))),
+    }
+}
+
+fn perhaps<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Option<T>> {
+    move |answer| if answer.is_none() { Ok(None) } else { read(answer).map(Some) }
+}
+
+fn each<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+    move |answer| answer.try_iter()?.map(|item| read(&item?)).collect()
+}
+
+fn with_labels(pair: &Bound<'_, PyAny>) -> PyResult<(Taken, HashMap<String, String>)> {
+    Ok((a_snapshot(&pair.get_item(0)?)?, pair.get_item(1)?.extract()?))
+}
+
+fn managed(snapshot: Taken) -> (Taken, HashMap<String, String>) {
+    (snapshot, HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]))
+}
+
+impl SyncProvider for InPython {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn create_instance(&self, request: &Request, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+        self.call("create_instance", cancel, (InstanceRequest(request.clone()),), an_instance)
+    }
+
+    fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
+        self.call("destroy_instance", cancel, (id,), nothing)
+    }
+
+    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+        self.call("get_instance", cancel, (id,), perhaps(an_instance))
+    }
+
+    fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
+        self.call("list_instances", cancel, (), each(an_instance))
+    }
+
+    fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+        self.call("wait_ready", cancel, (id,), an_instance)
+    }
+
+    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<Taken> {
+        self.call("create_snapshot", cancel, (instance_id, name), a_snapshot)
+    }
+
+    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
+        match self.call("list_labelled_snapshots", cancel, (), each(with_labels)) {
+            Err(ProviderError::NotSupported { feature }) if feature == "list_labelled_snapshots" => {
+                let listed = self.call("list_snapshots", cancel, (), each(a_snapshot))?;
+                Ok(listed.into_iter().map(managed).collect())
+            }
+            listed => listed,
+        }
+    }
+
+    fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
+        self.call("delete_snapshot", cancel, (id,), nothing)
+    }
+
+    fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+        self.call("resolve", cancel, (key,), perhaps(an_instance))
+    }
+
+    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<Taken>> {
+        self.call("resolve_snapshot", cancel, (key,), perhaps(a_snapshot))
+    }
+
+    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
+        self.call("set_labels", cancel, (id, labels), nothing)
+    }
+
+    fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
+        match self.call("get_ssh_keys", cancel, (), each(|key| key.extract())) {
+            Err(ProviderError::NotSupported { feature }) if feature == "get_ssh_keys" => Ok(Vec::new()),
+            keys => keys,
+        }
+    }
+
+    fn supports_snapshots(&self) -> bool {
+        self.snapshots
+    }
+}

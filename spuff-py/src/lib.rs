@@ -1,0 +1,94 @@
+//! The Python package of spuff: translation, and nothing else.
+//!
+//! | floor | module | holds |
+//! | --- | --- | --- |
+//! | classes | `provider`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: verbs, registries, clouds in a box |
+//! | faces | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
+//! | other way | `foreign` | providers written in Python, as the core sees them |
+//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `progress`, `reap` | the nouns |
+//! | ground | `error`, `outcome`, `logs`, `seconds`, `show` | errors, lists, the log, durations, `repr` |
+//!
+//! The names and their documentation, for Python, are in `python/spuff`.
+
+mod awaited;
+mod blocked;
+mod call;
+mod config;
+mod error;
+mod foreign;
+mod image;
+mod instance;
+mod logs;
+mod outcome;
+mod progress;
+mod provider;
+mod reap;
+mod registry;
+mod request;
+mod scope;
+mod seconds;
+mod show;
+#[cfg(feature = "simulator")]
+mod simulator;
+mod snapshot;
+mod status;
+mod suite;
+mod task;
+mod timeouts;
+mod watch;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pyo3::exceptions::PyImportError;
+use pyo3::prelude::*;
+
+/// Refuses a second interpreter in the process: it would share this one's objects. The first is known by its `sys`.
+fn only_one_interpreter(py: Python<'_>) -> PyResult<()> {
+    static FIRST: AtomicUsize = AtomicUsize::new(0);
+    let here = py.import("sys")?.as_ptr() as usize;
+    match FIRST.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire) {
+        Err(first) if first != here => {
+            Err(PyImportError::new_err("spuff can be used in one interpreter of a process only, and is in use in another"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is compiled of spuff.
+#[pymodule(gil_used = false)]
+mod _spuff {
+    use super::*;
+
+    #[pymodule_export]
+    use super::{
+        awaited::{Pending, Running, settled_async},
+        blocked::settled,
+        config::ProviderConfig,
+        error::describe_error,
+        foreign::is_cancelled,
+        image::ImageSpec,
+        instance::{Address, Instance},
+        progress::Progress,
+        provider::{AsyncProvider, Provider, Verbs},
+        reap::Reaped,
+        registry::{OptionDescription, ProviderDescription, ProviderRegistry},
+        request::InstanceRequest,
+        scope::{AsyncInstanceScope, InstanceScope},
+        snapshot::Snapshot,
+        status::InstanceStatus,
+        suite::{check_provider, checks},
+        timeouts::ProviderTimeouts,
+        watch::Watch,
+    };
+
+    #[cfg(feature = "simulator")]
+    #[pymodule_export]
+    use super::simulator::Cloud;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        only_one_interpreter(module.py())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ERROR_KINDS", error::kinds())
+    }
+}

@@ -1,0 +1,67 @@
+//! The core's log, under the logger `spuff` of Python's `logging`.
+//!
+//! Stands on the core's `logging`. The level is that of the logger: it is looked at when a verb begins, so that what nobody
+//! wants to read costs the core one look at a number.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use spuff_core::logging::{self, Level, Record};
+
+/// Python's number for a level.
+fn number(level: Level) -> i64 {
+    match level {
+        Level::ERROR => 40,
+        Level::WARN => 30,
+        Level::INFO => 20,
+        Level::DEBUG => 10,
+        Level::TRACE => 5,
+    }
+}
+
+/// The level that lets through what Python's number does.
+fn level(number: i64) -> Option<Level> {
+    [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR].into_iter().find(|level| self::number(*level) >= number)
+}
+
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let logger = LOGGER.get_or_try_init(py, || py.import("logging")?.call_method1("getLogger", ("spuff",)).map(Bound::unbind));
+    logger.map(|logger| logger.bind(py))
+}
+
+/// Lets the core log what the logger lets through now.
+pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
+    static LISTENING: Once = Once::new();
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    static NOW: AtomicI64 = AtomicI64::new(30);
+    LISTENING.call_once(|| {
+        // No other subscriber of tracing can be here: this library has a copy of its own.
+        let _ = logging::listen(Some(Level::WARN), write);
+    });
+    let modules = MODULES.get_or_try_init(py, || {
+        py.import("sys")?.getattr("modules")?.cast_into::<PyDict>().map(Bound::unbind).map_err(PyErr::from)
+    })?;
+    // Where nobody has imported `logging`, warnings are what it would let through.
+    if !modules.bind(py).contains("logging")? {
+        return Ok(());
+    }
+    let wanted: i64 = logger(py)?.call_method0("getEffectiveLevel")?.extract()?;
+    if NOW.swap(wanted, Ordering::AcqRel) != wanted {
+        py.detach(|| logging::set_level(level(wanted)));
+    }
+    Ok(())
+}
+
+/// Gives a line to the logger. Where the interpreter is ending, nobody reads it.
+fn write(record: &Record<'_>) {
+    Python::try_attach(|py| {
+        let written = logger(py).and_then(|logger| logger.call_method1("log", (number(record.level), "%s", record.message)));
+        if let Err(error) = written {
+            error.write_unraisable(py, None);
+        }
+    });
+}

@@ -1,0 +1,316 @@
+//! The verbs, one body each, and the two classes that offer them: `Provider` blocks, `AsyncProvider` is for asyncio.
+//!
+//! Stands on the call.
+
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use spuff_core::blocking;
+use spuff_core::lease;
+use spuff_core::{OnFailure, create_and_wait};
+
+use crate::call::{Call, Face};
+use crate::error;
+use crate::reap;
+use crate::request::InstanceRequest;
+use crate::scope::Scope;
+use crate::seconds::Seconds;
+use crate::watch::Watch;
+
+/// The verbs of a provider. `Provider` and `AsyncProvider` have them.
+#[pyclass(frozen, subclass, name = "Verbs", module = "spuff._spuff")]
+pub(crate) struct Verbs {
+    provider: blocking::Provider,
+    face: Face,
+}
+
+/// A provider whose verbs block.
+#[pyclass(frozen, extends = Verbs, name = "Provider", module = "spuff")]
+pub(crate) struct Provider;
+
+/// A provider whose verbs are coroutines.
+#[pyclass(frozen, extends = Verbs, name = "AsyncProvider", module = "spuff")]
+pub(crate) struct AsyncProvider;
+
+impl Provider {
+    pub(crate) fn of(py: Python<'_>, provider: blocking::Provider) -> PyResult<Py<Self>> {
+        let verbs = Verbs { provider, face: Face::Blocking };
+        Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
+    }
+}
+
+impl AsyncProvider {
+    fn of(py: Python<'_>, provider: blocking::Provider) -> PyResult<Py<Self>> {
+        let verbs = Verbs { provider, face: Face::Asyncio };
+        Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
+    }
+}
+
+impl Verbs {
+    fn call(&self, operation: &'static str) -> Call {
+        Call::new(self.face, &self.provider, operation)
+    }
+}
+
+type Given = PyResult<Py<PyAny>>;
+
+#[pymethods]
+impl Verbs {
+    /// The provider's name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// Whether the snapshot verbs work.
+    fn supports_snapshots(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.provider.supports_snapshots())
+    }
+
+    /// Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
+    ///
+    /// Takes an `InstanceRequest`, or the name and the other fields of one.
+    #[pyo3(signature = (request=None, /, *, timeout=None, **fields))]
+    fn create_instance(
+        &self,
+        py: Python<'_>,
+        request: Option<&Bound<'_, PyAny>>,
+        timeout: Option<Seconds>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let request = InstanceRequest::read(request, fields, py)?;
+        let call = self.call("create_instance").within(timeout);
+        call.run(py, |provider| async move { provider.create_instance(&request).await })
+    }
+
+    /// Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
+    /// `on_failure="keep"` left as it is.
+    #[pyo3(signature = (request=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
+    fn create_and_wait(
+        &self,
+        py: Python<'_>,
+        request: Option<&Bound<'_, PyAny>>,
+        on_failure: &str,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let request = InstanceRequest::read(request, fields, py)?;
+        let on_failure = match on_failure {
+            "destroy" => OnFailure::Destroy,
+            "keep" => OnFailure::Keep,
+            other => return Err(PyValueError::new_err(format!("on_failure is \"destroy\" or \"keep\", not {other:?}"))),
+        };
+        let call = self.call("create_and_wait").within(timeout).telling(on_progress);
+        call.run(py, move |provider| async move { create_and_wait(&provider, &request, on_failure).await })
+    }
+
+    /// Ends a machine. One that is already gone is no error.
+    #[pyo3(signature = (id, *, timeout=None))]
+    fn destroy_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("destroy_instance").of(&id).within(timeout);
+        call.run(py, |provider| async move { provider.destroy_instance(&id).await })
+    }
+
+    /// Reads one machine; `None` when it does not exist (any more).
+    #[pyo3(signature = (id, *, timeout=None))]
+    fn get_instance(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("get_instance").of(&id).within(timeout);
+        call.run(py, |provider| async move { provider.get_instance(&id).await })
+    }
+
+    /// Every machine that spuff manages, from all pages.
+    #[pyo3(signature = (*, timeout=None))]
+    fn list_instances(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
+        let call = self.call("list_instances").within(timeout);
+        call.run(py, |provider| async move { provider.list_instances().await })
+    }
+
+    /// Waits until the machine is active and has a public address.
+    #[pyo3(signature = (id, *, timeout=None, on_progress=None))]
+    fn wait_ready(&self, py: Python<'_>, id: String, timeout: Option<Seconds>, on_progress: Option<Py<PyAny>>) -> Given {
+        let call = self.call("wait_ready").of(&id).within(timeout).telling(on_progress);
+        call.run(py, |provider| async move { provider.wait_ready(&id).await })
+    }
+
+    /// Makes a snapshot and waits until it can be used.
+    #[pyo3(signature = (instance_id, name, *, timeout=None, on_progress=None))]
+    fn create_snapshot(
+        &self,
+        py: Python<'_>,
+        instance_id: String,
+        name: String,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Given {
+        let call = self.call("create_snapshot").of(&instance_id).within(timeout).telling(on_progress);
+        call.run(py, |provider| async move { provider.create_snapshot(&instance_id, &name).await })
+    }
+
+    /// Every snapshot that spuff manages, from all pages.
+    #[pyo3(signature = (*, timeout=None))]
+    fn list_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
+        let call = self.call("list_snapshots").within(timeout);
+        call.run(py, |provider| async move { provider.list_snapshots().await })
+    }
+
+    /// Every snapshot that spuff manages, each with its labels.
+    #[pyo3(signature = (*, timeout=None))]
+    fn list_labelled_snapshots(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
+        let call = self.call("list_labelled_snapshots").within(timeout);
+        call.run(py, |provider| async move { provider.list_labelled_snapshots().await })
+    }
+
+    /// Deletes a snapshot with all that it stores. One that is already gone is no error.
+    #[pyo3(signature = (id, *, timeout=None))]
+    fn delete_snapshot(&self, py: Python<'_>, id: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("delete_snapshot").within(timeout);
+        call.run(py, |provider| async move { provider.delete_snapshot(&id).await })
+    }
+
+    /// The machine that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`. `None` when it is
+    /// certain that there is none.
+    #[pyo3(signature = (key, *, timeout=None))]
+    fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("resolve").within(timeout);
+        call.run(py, |provider| async move { provider.resolve(&key).await })
+    }
+
+    /// The snapshot that was made under the key of an `UnknownOutcomeError`.
+    #[pyo3(signature = (key, *, timeout=None))]
+    fn resolve_snapshot(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("resolve_snapshot").within(timeout);
+        call.run(py, |provider| async move { provider.resolve_snapshot(&key).await })
+    }
+
+    /// Adds labels to a machine, or replaces their values; other labels stay.
+    #[pyo3(signature = (id, labels, *, timeout=None))]
+    fn set_labels(&self, py: Python<'_>, id: String, labels: HashMap<String, String>, timeout: Option<Seconds>) -> Given {
+        let call = self.call("set_labels").of(&id).within(timeout);
+        call.run(py, |provider| async move { provider.set_labels(&id, &labels).await })
+    }
+
+    /// The SSH keys of the account, as values that a request takes.
+    #[pyo3(signature = (*, timeout=None))]
+    fn get_ssh_keys(&self, py: Python<'_>, timeout: Option<Seconds>) -> Given {
+        let call = self.call("get_ssh_keys").within(timeout);
+        call.run(py, |provider| async move { provider.get_ssh_keys().await })
+    }
+
+    /// The machines of an owner, also stopped ones.
+    #[pyo3(signature = (owner, *, timeout=None))]
+    fn list_owned(&self, py: Python<'_>, owner: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("list_owned").within(timeout);
+        call.run(py, |provider| async move { lease::list_owned(&*provider, &owner).await })
+    }
+
+    /// Lets the lease of a machine end that long from now. Tells when that is.
+    #[pyo3(signature = (id, ttl, *, timeout=None))]
+    fn renew(&self, py: Python<'_>, id: String, ttl: Seconds, timeout: Option<Seconds>) -> Given {
+        let call = self.call("renew").of(&id).within(timeout);
+        call.run(py, move |provider| async move { lease::renew(&*provider, &id, ttl.0).await })
+    }
+
+    /// Ends machines and snapshots that spuff manages: those of which all that is said is true. Each has a result of its own.
+    #[pyo3(signature = (
+        *, expired=false, older_than=None, owner=None, dry_run=false, confirm_within=None, timeout=None, on_progress=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
+    fn reap(
+        &self,
+        py: Python<'_>,
+        expired: bool,
+        older_than: Option<Seconds>,
+        owner: Option<String>,
+        dry_run: bool,
+        confirm_within: Option<Seconds>,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Given {
+        let which = reap::which(expired, older_than, owner, dry_run, confirm_within);
+        let which = which.map_err(|error| error::exception(py, &error, self.provider.name(), None))?;
+        let call = self.call("reap").within(timeout).telling(on_progress);
+        call.run(py, |provider| async move { lease::reap(&provider, &which).await })
+    }
+
+    /// A context manager over a machine: it is made and waited for at the beginning, and destroyed at the end, whatever happens.
+    #[pyo3(signature = (request=None, /, *, timeout=None, on_progress=None, **fields))]
+    fn instance(
+        &self,
+        py: Python<'_>,
+        request: Option<&Bound<'_, PyAny>>,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let request = InstanceRequest::read(request, fields, py)?;
+        Scope::new(&self.provider, request, timeout, on_progress).into_python(py, self.face)
+    }
+
+    /// What `wait_ready` sees on its way, to be looped over: for progress bars. `result()` gives the machine afterwards.
+    #[pyo3(signature = (id, *, timeout=None))]
+    fn watch(slf: &Bound<'_, Self>, id: String, timeout: Option<Seconds>) -> Given {
+        let (py, verbs) = (slf.py(), slf.get());
+        if verbs.face == Face::Asyncio {
+            let timeout = timeout.map(|Seconds(timeout)| timeout.as_secs_f64());
+            return py.import("spuff._asyncio")?.getattr("Watch")?.call1((slf, id, timeout)).map(Bound::unbind);
+        }
+        let call = verbs.call("wait_ready").of(&id).within(timeout).telling(Some(py.None()));
+        Watch::begin(py, call, |provider| async move { provider.wait_ready(&id).await })
+    }
+
+    fn __repr__(&self) -> String {
+        let class = if self.face == Face::Blocking { "Provider" } else { "AsyncProvider" };
+        format!("<spuff.{class} {}>", self.provider.name())
+    }
+}
+
+#[pymethods]
+impl Provider {
+    /// The same provider for asyncio.
+    #[getter]
+    fn aio(slf: &Bound<'_, Self>) -> PyResult<Py<AsyncProvider>> {
+        AsyncProvider::of(slf.py(), slf.as_super().get().provider.clone())
+    }
+
+    /// Loops over the machines.
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.call_method0("list_instances")?.call_method0("__iter__")
+    }
+
+    fn __enter__<'py>(slf: Bound<'py, Self>) -> Bound<'py, Self> {
+        slf
+    }
+
+    /// Waits for what goes on in the background.
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        crate::blocked::settled(py)
+    }
+}
+
+#[pymethods]
+impl AsyncProvider {
+    /// The same provider for threads that may block.
+    #[getter]
+    fn blocking(slf: &Bound<'_, Self>) -> PyResult<Py<Provider>> {
+        Provider::of(slf.py(), slf.as_super().get().provider.clone())
+    }
+
+    /// Loops over the machines.
+    fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("spuff._asyncio")?.getattr("each")?.call1((slf.call_method0("list_instances")?,))
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("spuff._asyncio")?.getattr("itself")?.call1((slf,))
+    }
+
+    /// Waits for what goes on in the background.
+    #[pyo3(signature = (*_raised))]
+    fn __aexit__(&self, py: Python<'_>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<Py<PyAny>> {
+        crate::awaited::settled_async(py)
+    }
+}

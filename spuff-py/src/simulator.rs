@@ -1,0 +1,234 @@
+//! The clouds in a box.
+//!
+//! Stands on the core's `simulator`. What is plain data goes to Python as JSON; `python/spuff/simulator.py` gives it names.
+
+use std::process;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::PyDict;
+use serde::Serialize;
+use spuff_core::blocking::ProviderRegistry;
+use spuff_core::simulator::{self, Clock, FaultId, FaultRule, Options, Route, Timings};
+
+use crate::blocked;
+use crate::config::ProviderConfig;
+use crate::error;
+use crate::provider::Provider;
+use crate::seconds::Seconds;
+use crate::timeouts::ProviderTimeouts;
+
+/// Three simulated clouds on the loopback interface: what `spuff.simulator.Cloud` stands on.
+#[pyclass(frozen, subclass, name = "Cloud", module = "spuff._spuff")]
+pub(crate) struct Cloud {
+    cloud: Mutex<Option<simulator::Cloud>>,
+    process: u32,
+    speed: f64,
+}
+
+impl Cloud {
+    fn with<T>(&self, py: Python<'_>, ask: impl FnOnce(&simulator::Cloud) -> T) -> PyResult<T> {
+        if self.process != process::id() {
+            return Err(PyRuntimeError::new_err("this cloud is in the process that has started it; ask it there"));
+        }
+        match &*self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
+            Some(cloud) => Ok(ask(cloud)),
+            None => Err(PyRuntimeError::new_err("this cloud is closed")),
+        }
+    }
+}
+
+/// A forked child has not the cloud's thread, and must not wait for its end.
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        if self.process != process::id() {
+            std::mem::forget(self.cloud.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// Reads what serde calls by this word: a route.
+fn route(word: &str) -> PyResult<Route> {
+    serde_json::from_value(word.into()).map_err(|error| PyValueError::new_err(format!("route: {error}")))
+}
+
+fn timings(usual: Timings, given: &Bound<'_, PyDict>) -> PyResult<Timings> {
+    let mut timings = usual;
+    for (name, value) in given.iter() {
+        let name: String = name.extract()?;
+        let place = match name.as_str() {
+            "jitter" => {
+                timings.jitter = value.extract()?;
+                continue;
+            }
+            "boot" => &mut timings.boot,
+            "power" => &mut timings.power,
+            "destroy" => &mut timings.destroy,
+            "snapshot" => &mut timings.snapshot,
+            "list_lag" => &mut timings.list_lag,
+            "read_lag" => &mut timings.read_lag,
+            _ => return Err(PyValueError::new_err(format!("there is no timing {name:?}"))),
+        };
+        *place = value.extract::<Seconds>()?.0;
+    }
+    Ok(timings)
+}
+
+#[pymethods]
+impl Cloud {
+    #[new]
+    #[pyo3(signature = (
+        *, speed=1.0, manual=false, seed=0, port=0, rate_limits=false, quota=None, tokens=Vec::new(), kept_requests=None,
+        timings=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
+    fn new(
+        py: Python<'_>,
+        speed: f64,
+        manual: bool,
+        seed: u64,
+        port: u16,
+        rate_limits: bool,
+        quota: Option<usize>,
+        tokens: Vec<String>,
+        kept_requests: Option<usize>,
+        timings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let clock = match (manual, speed) {
+            (true, _) => Clock::Manual,
+            (false, speed) if speed.is_finite() && speed > 0.0 => Clock::Fast(speed),
+            _ => return Err(PyValueError::new_err("speed has to be more than 0; manual=True stops the time")),
+        };
+        let mut options = Options::default().with_clock(clock).with_seed(seed).with_port(port).with_rate_limits(rate_limits);
+        options = tokens.into_iter().fold(options, Options::with_token);
+        if let Some(machines) = quota {
+            options = options.with_quota(machines);
+        }
+        if let Some(count) = kept_requests {
+            options = options.with_kept_requests(count);
+        }
+        for (name, given) in timings.into_iter().flat_map(|timings| timings.iter()) {
+            let name: String = name.extract()?;
+            let given = self::timings(Timings::usual(&name), given.cast::<PyDict>()?)?;
+            options = options.with_timings(name, given);
+        }
+        let cloud = py.detach(|| options.start()).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Self { cloud: Mutex::new(Some(cloud)), process: process::id(), speed: speed.max(1.0) })
+    }
+
+    /// Ends it.
+    fn close(&self, py: Python<'_>) {
+        if self.process == process::id() {
+            let cloud = self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+            py.detach(|| drop(cloud));
+        }
+    }
+
+    /// Where it listens: `127.0.0.1:PORT`.
+    #[getter]
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |cloud| cloud.address().to_string())
+    }
+
+    /// A provider that is wired to it.
+    #[pyo3(signature = (name, *, timeouts=None, **options))]
+    fn connect(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        timeouts: Option<&Bound<'_, ProviderTimeouts>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<Provider>> {
+        let mut config = self.with(py, |cloud| cloud.config(name))?;
+        let given = ProviderConfig::read(None, None, None, timeouts.map(Bound::get), options)?;
+        config.timeouts = given.timeouts;
+        if timeouts.is_none() {
+            config.timeouts.poll_interval = config.timeouts.poll_interval.div_f64(self.speed);
+        }
+        config.options.extend(given.options);
+        let made = ProviderRegistry::with_defaults().connect(name, config);
+        blocked::settle_at_exit(py)?;
+        Provider::of(py, made.map_err(|error| error::plain(py, &error))?)
+    }
+
+    /// The configuration that wires a provider to it.
+    fn config(&self, py: Python<'_>, name: &str) -> PyResult<ProviderConfig> {
+        self.with(py, |cloud| ProviderConfig(cloud.config(name)))
+    }
+
+    /// The environment variables that point the clouds' own tools, and `spuff.connect`, at it.
+    fn environment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let variables = PyDict::new(py);
+        for (name, value) in self.with(py, simulator::Cloud::environment)? {
+            variables.set_item(name, value)?;
+        }
+        Ok(variables)
+    }
+
+    /// The cloud's time.
+    #[getter]
+    fn now(&self, py: Python<'_>) -> PyResult<chrono::DateTime<chrono::Utc>> {
+        self.with(py, simulator::Cloud::now)
+    }
+
+    /// Moves the cloud's time on.
+    fn advance(&self, py: Python<'_>, by: Seconds) -> PyResult<()> {
+        self.with(py, |cloud| cloud.advance(by.0))
+    }
+
+    fn _inject(&self, py: Python<'_>, rule: &str) -> PyResult<usize> {
+        let rule: FaultRule = serde_json::from_str(rule).map_err(|error| PyValueError::new_err(format!("fault: {error}")))?;
+        let id = self.with(py, |cloud| cloud.inject(rule))?;
+        serde_json::from_str(&json(&id)?).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    /// How many requests a fault has struck.
+    fn hits(&self, py: Python<'_>, fault: usize) -> PyResult<u64> {
+        let id: FaultId = serde_json::from_value(fault.into()).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.with(py, |cloud| cloud.hits(id))
+    }
+
+    /// Lets nothing go wrong any more.
+    fn clear_faults(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, simulator::Cloud::clear_faults)
+    }
+
+    /// How many requests a cloud was sent: of one kind, or all.
+    #[pyo3(signature = (provider, route=None))]
+    fn request_count(&self, py: Python<'_>, provider: &str, route: Option<&str>) -> PyResult<u64> {
+        match route {
+            Some(word) => {
+                let route = self::route(word)?;
+                self.with(py, |cloud| cloud.route_count(provider, route))
+            }
+            None => self.with(py, |cloud| cloud.request_count(provider)),
+        }
+    }
+
+    fn _requests(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |cloud| json(&cloud.requests()))?
+    }
+
+    fn _instances(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |cloud| json(&cloud.instances()))?
+    }
+
+    fn _snapshots(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |cloud| json(&cloud.snapshots()))?
+    }
+
+    fn _leaks(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |cloud| json(&cloud.leaks()))?
+    }
+
+    fn _bill(&self, py: Python<'_>) -> PyResult<(String, String)> {
+        let bill = self.with(py, simulator::Cloud::bill)?;
+        Ok((json(&bill.lines)?, bill.to_string()))
+    }
+}

@@ -30,10 +30,12 @@ mod implement;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -501,6 +503,19 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
     let _visit = engine.visit(Role::Guest);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
+}
+
+/// A future whose panic is its error, [`ProviderError::Internal`]: for callers in languages that no panic may reach.
+///
+/// # Errors
+/// Those of the future.
+pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
+    })
+    .await
 }
 
 /// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or the keeper.

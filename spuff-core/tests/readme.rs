@@ -5,7 +5,7 @@
 fn snippets_are_from_the_examples() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
-    for (language, at_least) in [("rust", 5), ("c", 1), ("go", 1)] {
+    for (language, at_least) in [("rust", 5), ("c", 1), ("go", 1), ("python", 1)] {
         let fence = format!("```{language}\n");
         let mut found = 0;
         for (before, snippet) in readme.split(&fence).zip(readme.split(&fence).skip(1)) {

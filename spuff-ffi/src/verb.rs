@@ -4,15 +4,13 @@
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_void};
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use spuff_core::blocking;
+use spuff_core::blocking::{self, caught};
 use spuff_core::lease::{self, Reaped};
 use spuff_core::provider::{ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult};
 use spuff_core::provider::{InstanceRequest, Snapshot as CoreSnapshot};
@@ -161,16 +159,6 @@ async fn elsewhere(call: impl FnOnce() + Send + 'static) {
         Some(threads) => threads.spawn_blocking(call).await,
         None => tokio::task::spawn_blocking(call).await,
     };
-}
-
-/// A future whose panic is its error.
-async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
-    let mut work = std::pin::pin!(work);
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
-    })
-    .await
 }
 
 pub(crate) fn create_instance(request: InstanceRequest) -> Verb<ProviderInstance> {

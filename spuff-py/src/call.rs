@@ -2,15 +2,13 @@
 //!
 //! Stands on the core's blocking runtime, which runs the same future for both.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use spuff_core::blocking::{self, CancelToken};
+use spuff_core::blocking::{self, CancelToken, caught};
 use spuff_core::provider::{Provider, ProviderError, ProviderResult};
 use spuff_core::{Progress, observe};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -96,15 +94,6 @@ impl<T> Work<T> {
 
 fn over() -> ProviderError {
     ProviderError::Internal { message: "a verb was asked for more than its outcome".to_string() }
-}
-
-/// The outcome of a future, also when it panics.
-async fn caught<T>(future: &mut Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>) -> ProviderResult<T> {
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll,
-        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
-    })
-    .await
 }
 
 impl Call {

@@ -2026,6 +2026,26 @@ spuff_code spuff_provider_delete_snapshot_submit(const struct spuff_provider *pr
                                                  struct spuff_error **error);
 
 /**
+ * As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no machine.
+ */
+spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
+                                         const char *key,
+                                         const struct spuff_cancel *cancel,
+                                         spuff_instance_callback callback,
+                                         void *user_data,
+                                         struct spuff_error **error);
+
+/**
+ * As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is certainly no snapshot.
+ */
+spuff_code spuff_provider_resolve_snapshot_submit(const struct spuff_provider *provider,
+                                                  const char *key,
+                                                  const struct spuff_cancel *cancel,
+                                                  spuff_snapshot_callback callback,
+                                                  void *user_data,
+                                                  struct spuff_error **error);
+
+/**
  * As spuff_provider_reap; `callback` gets the outcome.
  */
 spuff_code spuff_provider_reap_submit(const struct spuff_provider *provider,

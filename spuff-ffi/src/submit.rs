@@ -233,6 +233,38 @@ pub unsafe extern "C" fn spuff_provider_delete_snapshot_submit(
     guard(error, || submit_done(verb::delete_snapshot(text(id, "id")?), provider, cancel, callback, user_data))
 }
 
+/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no machine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_resolve_submit(
+    provider: *const Provider,
+    key: *const c_char,
+    cancel: *const Cancel,
+    callback: InstanceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let (verb, callback) = (verb::resolve(text(key, "key")?), Callback::new(callback, user_data)?);
+        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
+    })
+}
+
+/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is certainly no snapshot.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_resolve_snapshot_submit(
+    provider: *const Provider,
+    key: *const c_char,
+    cancel: *const Cancel,
+    callback: SnapshotCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let (verb, callback) = (verb::resolve_snapshot(text(key, "key")?), Callback::new(callback, user_data)?);
+        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
+    })
+}
+
 /// As spuff_provider_reap; `callback` gets the outcome.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_reap_submit(

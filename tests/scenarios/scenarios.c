@@ -498,13 +498,14 @@ static void play_list_snapshots(bool labelled) {
 
 static void play_resolve(bool snapshot) {
     struct told told;
-    begin(&told);
     if (snapshot) {
-        told.code = spuff_provider_resolve_snapshot(provider, text("key"), NULL, &told.snapshot, &told.error);
+        CALL(&told, spuff_provider_resolve_snapshot(provider, text("key"), NULL, &told.snapshot, &told.error),
+             spuff_provider_resolve_snapshot_submit(provider, text("key"), NULL, on_snapshot, &told, &refused));
         note(spuff_snapshot_id(told.snapshot));
         tell_snapshot(&told);
     } else {
-        told.code = spuff_provider_resolve(provider, text("key"), NULL, &told.instance, &told.error);
+        CALL(&told, spuff_provider_resolve(provider, text("key"), NULL, &told.instance, &told.error),
+             spuff_provider_resolve_submit(provider, text("key"), NULL, on_instance, &told, &refused));
         note(spuff_instance_id(told.instance));
         tell_instance(&told, false);
     }

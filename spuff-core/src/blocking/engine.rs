@@ -1,0 +1,279 @@
+//! The one runtime of the process, and who drives it: what [the facade](super) says about how it runs.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::process::PerProcess;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
+const GRACE: Duration = Duration::from_millis(2);
+
+/// The one runtime, and who drives it.
+struct Engine {
+    runtime: Runtime,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Tells the keeper to let go of the runtime.
+    let_go: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Threads that drive the runtime, or stand ready to.
+    drivers: usize,
+    /// Threads of other runtimes, which may wait but not drive.
+    guests: usize,
+    /// How many calls there have been.
+    calls: u64,
+    keeper: Keeper,
+}
+
+/// What a calling thread does for the runtime.
+#[derive(Clone, Copy)]
+enum Role {
+    Driver,
+    Guest,
+}
+
+#[derive(Default, PartialEq, Eq, Clone, Copy)]
+enum Keeper {
+    /// Somebody else drives.
+    #[default]
+    Asleep,
+    /// Nobody drives; it looks whether that lasts.
+    Watching,
+    Driving,
+}
+
+impl Engine {
+    fn get() -> ProviderResult<&'static Self> {
+        static ENGINE: PerProcess<Result<Engine, String>> = PerProcess::new();
+        static KEEPER: PerProcess<Result<(), String>> = PerProcess::new();
+        let failed = |error: &String| ProviderError::Other { message: format!("cannot start the blocking runtime: {error}") };
+        let engine = ENGINE.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref().map_err(failed)?;
+        let keeper = || thread::Builder::new().name("spuff".to_string()).spawn(|| engine.keep());
+        KEEPER.get_or_init(|| keeper().map(drop).map_err(|error| error.to_string())).as_ref().map_err(failed)?;
+        Ok(engine)
+    }
+
+    fn new() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, state: Mutex::default(), changed: Condvar::new(), let_go: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the keeper thread does for ever.
+    fn keep(&self) {
+        loop {
+            let mut state = self.lock();
+            while state.drivers > 0 || state.guests == 0 {
+                if state.drivers > 0 {
+                    state.keeper = Keeper::Asleep;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                state.keeper = Keeper::Watching;
+                let calls = state.calls;
+                state = self.changed.wait_timeout(state, GRACE).unwrap_or_else(PoisonError::into_inner).0;
+                if state.drivers == 0 && state.calls == calls {
+                    break;
+                }
+            }
+            state.keeper = Keeper::Driving;
+            drop(state);
+            let _drives = Drives::begin();
+            self.runtime.block_on(self.let_go.notified());
+        }
+    }
+
+    /// Puts this thread on the books until the visit is dropped.
+    fn visit(&'static self, role: Role) -> Visit {
+        let mut state = self.lock();
+        *state.count(role) += 1;
+        state.calls += 1;
+        match (role, state.keeper) {
+            (Role::Driver, Keeper::Driving) => self.let_go.notify_one(),
+            (Role::Guest, Keeper::Asleep | Keeper::Watching) => self.changed.notify_one(),
+            _ => {}
+        }
+        Visit { engine: self, role }
+    }
+}
+
+impl State {
+    fn count(&mut self, role: Role) -> &mut usize {
+        match role {
+            Role::Driver => &mut self.drivers,
+            Role::Guest => &mut self.guests,
+        }
+    }
+}
+
+/// Takes a thread off the books, also when its future panics.
+struct Visit {
+    engine: &'static Engine,
+    role: Role,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut state = self.engine.lock();
+        *state.count(self.role) -= 1;
+        // A keeper that watches looks again by itself, unless a guest needs it now.
+        if state.drivers == 0 && (state.keeper == Keeper::Asleep || state.guests > 0) {
+            self.engine.changed.notify_one();
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread is driving the runtime.
+    static DRIVES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread drives, until it is dropped.
+struct Drives;
+
+impl Drives {
+    fn begin() -> Self {
+        DRIVES.set(true);
+        Self
+    }
+}
+
+impl Drop for Drives {
+    fn drop(&mut self) {
+        DRIVES.set(false);
+    }
+}
+
+/// Runs a future on spuff's own runtime, and blocks until it is done.
+///
+/// # Errors
+/// Those of the future; when the runtime cannot be started; and [`ProviderError::NotSupported`] inside a future that this
+/// runtime is running: it would wait for itself.
+pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    let engine = Engine::get()?;
+    if DRIVES.get() {
+        let feature = "a blocking call in the middle of another one on the same thread".to_string();
+        return Err(ProviderError::NotSupported { feature });
+    }
+    if Handle::try_current().is_err() {
+        let _visit = engine.visit(Role::Driver);
+        let _drives = Drives::begin();
+        return engine.runtime.block_on(future);
+    }
+    // A thread of another runtime must not drive ours: it waits, and the keeper or another caller drives. The future is
+    // outside the other runtime's scheduling, whose budget would never be renewed here.
+    let _visit = engine.visit(Role::Guest);
+    let _context = engine.runtime.enter();
+    pollster::block_on(tokio::task::unconstrained(future))
+}
+
+/// A future whose panic is its error, [`ProviderError::Internal`]: for callers in languages that no panic may reach.
+///
+/// # Errors
+/// Those of the future.
+pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(panic) => Poll::Ready(Err(ProviderError::from_panic(&*panic))),
+    })
+    .await
+}
+
+/// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or the keeper.
+///
+/// # Errors
+/// When the runtime cannot be started.
+pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> ProviderResult<JoinHandle<T>> {
+    Ok(Engine::get()?.runtime.spawn(future))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    async fn nap() -> ProviderResult<u32> {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(7)
+    }
+
+    #[test]
+    fn many_threads_share_one_runtime() {
+        thread::scope(|scope| {
+            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| (0..20).map(|_| block_on(nap()).unwrap()).sum::<u32>())).collect();
+            for call in calls {
+                assert_eq!(call.join().unwrap(), 140);
+            }
+        });
+    }
+
+    #[tokio::test]
+    async fn works_on_the_only_thread_of_another_runtime() {
+        for _ in 0..20 {
+            assert_eq!(block_on(nap()).unwrap(), 7);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_guest_is_not_starved_by_its_runtimes_budget() {
+        let reads = async {
+            let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+            (0..1000).for_each(|number| send.send(number).unwrap());
+            for _ in 0..1000 {
+                receive.recv().await;
+            }
+            nap().await
+        };
+        assert_eq!(block_on(reads).unwrap(), 7);
+    }
+
+    #[test]
+    fn background_work_goes_on_while_nobody_calls() {
+        let (send, receive) = mpsc::channel();
+        let start = async {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                send.send(()).unwrap();
+            });
+            Ok(())
+        };
+        block_on(start).unwrap();
+        receive.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn a_call_inside_a_call_of_the_same_thread_is_refused_but_not_between_its_steps() {
+        let inside = block_on(async { Ok(block_on(nap())) }).unwrap();
+        assert!(matches!(inside, Err(ProviderError::NotSupported { .. })), "{inside:?}");
+        let spawned = spawn(async { block_on(nap()) }).unwrap();
+        let spawned = block_on(async { spawned.await.map_err(|_| ProviderError::Internal { message: String::new() }) }).unwrap();
+        assert!(matches!(spawned, Err(ProviderError::NotSupported { .. })), "{spawned:?}");
+        let elsewhere = block_on(async { Ok(tokio::task::spawn_blocking(|| block_on(nap())).await.unwrap()) }).unwrap();
+        assert_eq!(elsewhere.unwrap(), 7);
+    }
+
+    #[test]
+    fn a_panic_takes_the_thread_off_the_books() {
+        let panics = || block_on(async { if true { panic!("on purpose") } else { Ok(()) } });
+        assert!(thread::spawn(panics).join().is_err());
+        assert_eq!(block_on(nap()).unwrap(), 7);
+    }
+}

@@ -19,6 +19,7 @@ struct call {
     spuff_instance *made;
     double end;
     atomic_int seen;
+    bool is_under_way;
 };
 
 #define CALL(...) {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, __VA_ARGS__}
@@ -55,11 +56,30 @@ static void call_free(struct call *call) {
     spuff_cancel_free(&call->cancel);
 }
 
+static void on_first_look(void *user_data, const spuff_progress *progress) {
+    struct call *call = user_data;
+    (void)progress;
+    pthread_mutex_lock(&call->lock);
+    call->is_under_way = true;
+    pthread_cond_signal(&call->ended);
+    pthread_mutex_unlock(&call->lock);
+}
+
+/* Waits until a call has asked the cloud: from then on it needs no handle of the caller's. */
+static void under_way(struct call *call) {
+    pthread_mutex_lock(&call->lock);
+    while (!call->is_under_way && call->deliveries == 0) {
+        pthread_cond_wait(&call->ended, &call->lock);
+    }
+    pthread_mutex_unlock(&call->lock);
+}
+
 static void *wait_ready(void *given) {
     struct call *call = given;
+    spuff_observer observer = {.size = sizeof observer, .progress = on_first_look, .user_data = call};
     spuff_error *error = NULL;
     spuff_instance *made = NULL;
-    spuff_code code = spuff_provider_wait_ready(call->provider, call->id, call->cancel, NULL, &made, &error);
+    spuff_code code = spuff_provider_wait_ready(call->provider, call->id, call->cancel, &observer, &made, &error);
     deliver(call, code, made, error);
     return NULL;
 }
@@ -217,7 +237,7 @@ static void handles_go_early(const char *id) {
     struct call calls[6] = {CALL(), CALL(), CALL(), CALL(), CALL(), CALL()};
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_provider *provider = NULL;
-    spuff_cancel *cancel = spuff_cancel_with_deadline_ms(300);
+    spuff_cancel *cancel = spuff_cancel_with_deadline_ms(600);
     is_ok(spuff_registry_connect(registry, WORLD_PROVIDER, world.config, &provider, &error), &error, "connect");
     char *own_id = strdup(id);
     for (int at = 0; at < 6; at++) {
@@ -231,8 +251,10 @@ static void handles_go_early(const char *id) {
             is_ok(code, &error, "submit");
         }
     }
-    pause_ms(100);
     for (int at = 0; at < 6; at++) {
+        if (at % 2 == 0) {
+            under_way(&calls[at]);
+        }
         CHECK(!was_delivered(&calls[at]), "it still waits");
     }
     spuff_registry_free(&registry);

@@ -39,7 +39,7 @@ struct Options {
 async fn main() -> Result<ExitCode, ProviderError> {
     let options = Options::parse();
     let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
-    let reaped = lease::reap(&provider, &which(options)).await?;
+    let reaped = lease::reap(&provider, &which(options)?).await?;
     for item in &reaped {
         println!("{item}");
     }
@@ -48,18 +48,7 @@ async fn main() -> Result<ExitCode, ProviderError> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn which(options: Options) -> Reap {
-    let age = options.older_than.map(Duration::from_secs);
-    let mut which = match (options.expired, age, options.owner) {
-        (true, age, owner) => {
-            let which = age.into_iter().fold(Reap::expired(), Reap::and_older_than);
-            owner.into_iter().fold(which, Reap::and_owned_by)
-        }
-        (false, Some(age), owner) => owner.into_iter().fold(Reap::older_than(age), Reap::and_owned_by),
-        (false, None, owner) => Reap::owned_by(owner.unwrap_or_default()),
-    };
-    if options.dry_run {
-        which = which.dry_run();
-    }
-    which
+fn which(options: Options) -> Result<Reap, ProviderError> {
+    let which = Reap::from_choices(options.expired, options.older_than.map(Duration::from_secs), options.owner)?;
+    Ok(if options.dry_run { which.dry_run() } else { which })
 }

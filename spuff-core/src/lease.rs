@@ -100,6 +100,17 @@ impl Reap {
         Self { owner: Some(owner.into()), ..Self::new() }
     }
 
+    /// From what a caller has said, where that may be nothing: the choices of bindings and of command lines.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when nothing was said: that is never everything.
+    pub fn from_choices(expired: bool, older_than: Option<Duration>, owner: Option<String>) -> ProviderResult<Self> {
+        if !expired && older_than.is_none() && owner.is_none() {
+            return Err(ProviderError::invalid_config("reap", "nothing was said; choose expired leases, an age or an owner"));
+        }
+        Ok(Self { expired, older_than, owner, ..Self::new() })
+    }
+
     /// And only that whose lease is over.
     pub fn and_expired(mut self) -> Self {
         self.expired = true;
@@ -158,6 +169,16 @@ pub enum Reapable {
     Snapshot,
 }
 
+impl Reapable {
+    /// `instance` or `snapshot`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
 /// What became of one thing that [`reap`] found.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -188,8 +209,7 @@ impl Reaped {
 
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.kind == Reapable::Instance { "instance" } else { "snapshot" };
-        let owner = self.owner.as_deref().unwrap_or("nobody");
+        let (kind, owner) = (self.kind.as_str(), self.owner.as_deref().unwrap_or("nobody"));
         write!(f, "{kind} {} ({}, of {owner}): ", self.id, self.name)?;
         f.write_str(self.state())?;
         self.outcome.as_ref().err().map_or(Ok(()), |error| write!(f, ": {error}"))
@@ -288,6 +308,11 @@ mod tests {
         assert!(takes(Reap::expired().and_owned_by("ci").and_older_than(hour), &ours));
         assert!(!takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours));
         assert!(!Reap::older_than(hour).at(now).takes(&ours, None), "an age that is not known is no age");
+        assert!(takes(Reap::from_choices(true, Some(hour), Some("ci".to_string())).unwrap(), &ours));
+        assert!(!takes(Reap::from_choices(true, Some(day), Some("ci".to_string())).unwrap(), &ours));
+        assert!(!takes(Reap::from_choices(false, None, Some("dev".to_string())).unwrap(), &ours));
+        let nothing = Reap::from_choices(false, None, None).unwrap_err();
+        assert!(matches!(&nothing, ProviderError::InvalidConfig { field, .. } if field == "reap"), "{nothing}");
         for (what, other) in [
             ("not managed", labels(&[(OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
             ("another's", labels(&[(MANAGED_BY_KEY, "x"), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),

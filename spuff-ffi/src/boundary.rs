@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError};
+use zeroize::Zeroizing;
 
 use crate::error::{Code, Error};
 
@@ -201,6 +202,14 @@ pub(crate) fn c_text(text: impl Into<String>) -> CString {
         let text = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\u{fffd}");
         CString::new(text).unwrap_or_default()
     })
+}
+
+/// A secret as C has it: in one place, which is wiped when it is dropped.
+pub(crate) fn c_secret(text: &str) -> Zeroizing<CString> {
+    // Room for the NUL as well: a text that grows would leave a copy behind.
+    let mut bytes = Vec::with_capacity(text.len() + 1);
+    bytes.extend(text.bytes().filter(|byte| *byte != 0));
+    Zeroizing::new(CString::new(bytes).unwrap_or_default())
 }
 
 /// Labels as C has them, in the order of their keys.

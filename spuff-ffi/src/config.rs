@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spuff_core::provider::{ProviderConfig, ProviderTimeouts};
+use zeroize::Zeroizing;
 
-use crate::boundary::{Failure, Outcome, c_text, changed, getter, give, guard, optional, release, text};
+use crate::boundary::{Failure, Outcome, c_secret, c_text, changed, getter, give, guard, optional, release, text};
 use crate::error::{Code, Error};
 
 /// How to reach a provider; what is left out is the provider's default. Owned by whoever made it, freed with
@@ -18,7 +19,7 @@ pub struct Config {
 }
 
 struct Texts {
-    token: Option<CString>,
+    token: Option<Zeroizing<CString>>,
     endpoint: Option<CString>,
     region: Option<CString>,
     ca_file: Option<CString>,
@@ -36,7 +37,7 @@ impl Config {
         self.texts.get_or_init(|| {
             let ProviderConfig { endpoint, region, ca_file, options, .. } = &self.inner;
             Texts {
-                token: self.inner.token.is_some().then(|| c_text(self.inner.expose_token())),
+                token: self.inner.token.is_some().then(|| c_secret(self.inner.expose_token())),
                 endpoint: endpoint.as_deref().map(c_text),
                 region: region.as_deref().map(c_text),
                 ca_file: ca_file.as_ref().map(|path| c_text(path.to_string_lossy())),
@@ -161,7 +162,7 @@ pub unsafe extern "C" fn spuff_config_timeout_ms(config: *const Config, name: *c
 /// freed, as what the other getters give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_token(config: *const Config) -> *const c_char {
-    field(config, |texts| texts.token.as_ref())
+    field(config, |texts| texts.token.as_deref())
 }
 
 /// The base URL of the API. NULL where none was set.

@@ -3,10 +3,10 @@
 use std::ffi::{CString, c_char};
 use std::time::Duration;
 
-use spuff_core::lease::{Reap as CoreReap, Reapable, Reaped as CoreReaped};
+use spuff_core::lease::{Reap as CoreReap, Reaped as CoreReaped};
 use spuff_core::provider::ErrorParts;
 
-use crate::boundary::{Failure, Outcome, c_text, changed, getter, give, guard, optional, release, text};
+use crate::boundary::{Outcome, c_text, changed, getter, give, guard, optional, release, text};
 use crate::error::{Code, Error};
 
 /// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said here is true. Owned by whoever
@@ -21,20 +21,9 @@ pub struct Reap {
 }
 
 impl Reap {
-    /// What the core is asked for; everything is never asked for by saying nothing.
+    /// What the core is asked for.
     pub(crate) fn build(&self) -> Outcome<CoreReap> {
-        let mut reap = match (self.expired, self.older_than, &self.owner) {
-            (true, ..) => CoreReap::expired(),
-            (_, Some(age), _) => CoreReap::older_than(age),
-            (.., Some(owner)) => CoreReap::owned_by(owner),
-            _ => return Err(Failure::argument("which", "it says nothing; set expired, an age or an owner")),
-        };
-        if let Some(age) = self.older_than {
-            reap = reap.and_older_than(age);
-        }
-        if let Some(owner) = &self.owner {
-            reap = reap.and_owned_by(owner);
-        }
+        let mut reap = CoreReap::from_choices(self.expired, self.older_than, self.owner.clone())?;
         if let Some(time) = self.confirm_within {
             reap = reap.confirm_within(time);
         }
@@ -111,7 +100,7 @@ struct Item {
 impl From<Vec<CoreReaped>> for Reaped {
     fn from(reaped: Vec<CoreReaped>) -> Self {
         let item = |reaped: CoreReaped| Item {
-            kind: c_text(if reaped.kind == Reapable::Instance { "instance" } else { "snapshot" }),
+            kind: c_text(reaped.kind.as_str()),
             id: c_text(reaped.id),
             name: c_text(reaped.name),
             owner: reaped.owner.map(c_text),

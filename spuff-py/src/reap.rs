@@ -4,8 +4,8 @@
 
 use chrono::{DateTime, Utc};
 use pyo3::prelude::*;
-use spuff_core::lease::{self, Reap, Reapable};
-use spuff_core::provider::{ErrorParts, ProviderError, ProviderResult};
+use spuff_core::lease::{self, Reap};
+use spuff_core::provider::{ErrorParts, ProviderResult};
 
 use crate::error;
 use crate::seconds::Seconds;
@@ -36,7 +36,7 @@ impl Reaped {
         let text = reaped.to_string();
         let error = reaped.outcome.as_ref().err().map(|error| error::to_exception(py, &ErrorParts::from(error)));
         Ok(Self {
-            kind: if reaped.kind == Reapable::Instance { "instance" } else { "snapshot" },
+            kind: reaped.kind.as_str(),
             ended: matches!(reaped.outcome, Ok(true)),
             error: error.transpose()?.map(Bound::unbind),
             text,
@@ -68,27 +68,13 @@ pub(crate) fn which(
     dry_run: bool,
     confirm_within: Option<Seconds>,
 ) -> ProviderResult<Reap> {
-    let mut which = match (expired, older_than, owner) {
-        (true, age, owner) => with(Reap::expired(), age, owner),
-        (false, Some(Seconds(age)), owner) => with(Reap::older_than(age), None, owner),
-        (false, None, Some(owner)) => Reap::owned_by(owner),
-        (false, None, None) => {
-            let message = "say what to end: expired=True, older_than=… or owner=…";
-            return Err(ProviderError::invalid_config("reap", message));
-        }
-    };
+    let seconds = |time: Option<Seconds>| time.map(|Seconds(time)| time);
+    let mut which = Reap::from_choices(expired, seconds(older_than), owner)?;
     if dry_run {
         which = which.dry_run();
     }
-    Ok(confirm_within.map_or(which.clone(), |Seconds(time)| which.confirm_within(time)))
-}
-
-fn with(mut which: Reap, age: Option<Seconds>, owner: Option<String>) -> Reap {
-    if let Some(Seconds(age)) = age {
-        which = which.and_older_than(age);
-    }
-    match owner {
-        Some(owner) => which.and_owned_by(owner),
+    Ok(match seconds(confirm_within) {
+        Some(time) => which.confirm_within(time),
         None => which,
-    }
+    })
 }

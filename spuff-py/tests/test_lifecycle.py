@@ -109,7 +109,7 @@ def test_leases(cloud: Cloud, face: Face) -> None:
     assert (reaped.id, reaped.ended, reaped.owner, reaped.name) == (ours.id, True, "ci-7", "ours")
     assert "gone" in str(reaped)
     assert [machine.name for machine in cloud.instances()] == ["theirs"]
-    with pytest.raises(spuff.InvalidConfigError, match="say what to end"):
+    with pytest.raises(spuff.InvalidConfigError, match="nothing was said"):
         provider.reap()
 
 

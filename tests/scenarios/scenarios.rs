@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use spuff_core::blocking::{self, CancelToken};
-use spuff_core::lease::{self, Reap, Reapable};
+use spuff_core::lease::{self, Reap};
 use spuff_core::provider::{
     ErrorParts, InstanceRequest, OnCancel, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderResult, Snapshot,
 };
@@ -418,17 +418,8 @@ impl Stage {
 
     fn reap(&mut self, arguments: &Arguments<'_>) -> Result<String, String> {
         let age = arguments.number("older_than")?.map(Duration::from_secs);
-        let mut which = match (arguments.get("owner"), age) {
-            (Some(owner), _) => Reap::owned_by(owner),
-            (_, Some(age)) => Reap::older_than(age),
-            _ => Reap::expired(),
-        };
-        if arguments.get("expired").is_some() {
-            which = which.and_expired();
-        }
-        if let Some(age) = age {
-            which = which.and_older_than(age);
-        }
+        let (expired, owner) = (arguments.get("expired").is_some(), arguments.get("owner").map(str::to_string));
+        let mut which = Reap::from_choices(expired, age, owner).map_err(|error| error.to_string())?;
         if arguments.get("dry_run").is_some() {
             which = which.dry_run();
         }
@@ -436,7 +427,7 @@ impl Stage {
         let reaped = self.ask("reap", None, None, |provider| async move { lease::reap(&provider, &which).await });
         Ok(self.told(reaped, |stage, reaped| {
             lines(reaped.iter().map(|item| {
-                let kind = if item.kind == Reapable::Instance { "instance" } else { "snapshot" };
+                let kind = item.kind.as_str();
                 let (id, owner) = (stage.show_id(&item.id), item.owner.as_deref().unwrap_or("-"));
                 let gone = matches!(item.outcome, Ok(true));
                 let error = item.outcome.as_ref().err().map_or(String::new(), |error| format!(" error={}", kind_of(error)));

@@ -2,10 +2,14 @@
 
 target=${CARGO_TARGET_DIR:-target}
 
-# Installs Debian packages where that is possible, and says what is missing where it is not.
+# Installs Debian packages where that is possible, one caller at a time, and says what is missing where it is not.
 need_packages() {
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    mkdir -p "$target"
+    (
+      flock 9
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    ) 9>"$target/apt.lock"
   else
     echo "missing: $*; install it with your system's package manager" >&2
     return 1

@@ -1,7 +1,10 @@
 /* The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
  *
- *     lifecycle                                       a simulated Hetzner Cloud inside this process: nothing to pay
- *     HETZNER_TOKEN=... lifecycle hetzner fsn1 cx22   real machines, which are ended also after a failure or Ctrl-C
+ *     lifecycle                      a simulated Hetzner Cloud inside this process: nothing to pay
+ *     lifecycle --provider docker    containers of Docker or Podman on this computer
+ *     HETZNER_TOKEN=... lifecycle --provider hetzner --region fsn1 --size cx22      real machines
+ *
+ * What it starts is ended also after a failure or Ctrl-C.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -31,6 +34,23 @@ static void on_progress(void *data, const spuff_progress *seen) {
     printf("  %8.2f s  %s %s\n", (double)seen->elapsed_ms / 1000, seen->id, seen->state);
 }
 
+/* What is asked for; empty is the provider's own. */
+struct options {
+    const char *provider, *region, *size, *image;
+};
+
+static bool read_options(int count, char **arguments, struct options *options) {
+    for (int at = 1; at + 1 < count; at += 2) {
+        const char *name = arguments[at], *value = arguments[at + 1];
+        if (strcmp(name, "--provider") == 0) options->provider = value;
+        else if (strcmp(name, "--region") == 0) options->region = value;
+        else if (strcmp(name, "--size") == 0) options->size = value;
+        else if (strcmp(name, "--image") == 0) options->image = value;
+        else return false;
+    }
+    return count % 2 == 1;
+}
+
 /* What exists because of this run. */
 struct life {
     spuff_provider *provider;
@@ -40,13 +60,13 @@ struct life {
 };
 
 /* Starts a machine and waits for it; its id is kept as soon as it is known. */
-static bool start(struct life *life, int place, const char *name, const char *region, const char *size, const char *image) {
+static bool start(struct life *life, int place, const char *name, const struct options *options, const char *image) {
     spuff_observer observer = {.size = sizeof observer, .progress = on_progress};
     spuff_request *request = NULL;
     spuff_instance *machine = NULL;
     spuff_error *error = NULL;
-    spuff_code code = spuff_request_new(name, region, size, &request, &error);
-    if (code == SPUFF_OK && image) code = spuff_request_set_image(request, image, &error);
+    spuff_code code = spuff_request_new(name, options->region, options->size, &request, &error);
+    if (code == SPUFF_OK) code = spuff_request_set_image(request, image, &error);
     if (code == SPUFF_OK) code = spuff_provider_create_instance(life->provider, request, life->cancel, &machine, &error);
     spuff_request_free(&request);
     if (failed("create", code, &error)) return false;
@@ -62,11 +82,11 @@ static bool start(struct life *life, int place, const char *name, const char *re
     return true;
 }
 
-static bool live(struct life *life, const char *region, const char *size) {
+static bool live(struct life *life, const struct options *options) {
     spuff_instances *machines = NULL;
     spuff_snapshot *snapshot = NULL;
     spuff_error *error = NULL;
-    if (!start(life, 0, "spuff-c", region, size, NULL)) return false;
+    if (!start(life, 0, "spuff-c", options, options->image)) return false;
 
     if (failed("list", spuff_provider_list_instances(life->provider, life->cancel, &machines, &error), &error)) return false;
     printf("listed      %zu managed by spuff\n", spuff_instances_count(machines));
@@ -82,7 +102,7 @@ static bool live(struct life *life, const char *region, const char *size) {
 
     char image[160];
     snprintf(image, sizeof image, "snapshot:%s", life->snapshot);
-    return start(life, 1, "spuff-c-restored", region, size, image);
+    return start(life, 1, "spuff-c-restored", options, image);
 }
 
 /* Ends all that exists; one that cannot be ended does not keep the others alive. */
@@ -92,12 +112,12 @@ static bool end(struct life *life) {
     for (int place = 1; place >= 0; place--) {
         if (!life->machines[place][0]) continue;
         spuff_code code = spuff_provider_destroy_instance(life->provider, life->machines[place], NULL, &error);
-        if (failed("a machine still exists and costs money", code, &error)) ended = false;
+        if (failed("a machine still exists, and may cost money", code, &error)) ended = false;
         else printf("destroyed   %s\n", life->machines[place]);
     }
     if (life->snapshot[0]) {
         spuff_code code = spuff_provider_delete_snapshot(life->provider, life->snapshot, NULL, &error);
-        if (failed("a snapshot still exists and costs money", code, &error)) ended = false;
+        if (failed("a snapshot still exists, and may cost money", code, &error)) ended = false;
         else printf("deleted     %s\n", life->snapshot);
     }
     return !failed("settled", spuff_settled(NULL, &error), &error) && ended;
@@ -115,23 +135,27 @@ static void *watch_for_interrupts(void *data) {
 }
 
 int main(int count, char **arguments) {
+    struct options options = {.region = "", .size = "", .image = "ubuntu:24.04"};
+    if (!read_options(count, arguments, &options)) {
+        fprintf(stderr, "give --provider, --region, --size and --image, each with a value, or nothing\n");
+        return 2;
+    }
     struct life life = {.cancel = spuff_cancel_new()};
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_cloud *cloud = NULL;
     spuff_config *config = NULL;
     spuff_error *error = NULL;
-    const char *name = "hetzner", *region = "fsn1", *size = "cx22";
     spuff_code code;
-    if (count == 4) {
-        name = arguments[1], region = arguments[2], size = arguments[3];
-        code = spuff_registry_from_env(registry, name, &life.provider, &error);
+    if (options.provider) {
+        code = spuff_registry_from_env(registry, options.provider, &life.provider, &error);
     } else {
         puts("a simulated Hetzner Cloud inside this process, with no machine behind it and nothing to pay");
-        spuff_cloud_options options = {.size = sizeof options, .speed = 30};
-        code = spuff_cloud_start(&options, &cloud, &error);
-        if (code == SPUFF_OK) code = spuff_cloud_config(cloud, name, &config, &error);
+        options.provider = "hetzner", options.region = "fsn1", options.size = "cx22";
+        spuff_cloud_options box = {.size = sizeof box, .speed = 30};
+        code = spuff_cloud_start(&box, &cloud, &error);
+        if (code == SPUFF_OK) code = spuff_cloud_config(cloud, options.provider, &config, &error);
         if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 160, &error);
-        if (code == SPUFF_OK) code = spuff_registry_connect(registry, name, config, &life.provider, &error);
+        if (code == SPUFF_OK) code = spuff_registry_connect(registry, options.provider, config, &life.provider, &error);
         spuff_config_free(&config);
     }
     spuff_registry_free(&registry);
@@ -145,7 +169,7 @@ int main(int count, char **arguments) {
     const bool watches = pthread_create(&watcher, NULL, watch_for_interrupts, &life) == 0;
 
     const double began = now();
-    const bool lived = live(&life, region, size);
+    const bool lived = live(&life, &options);
     const bool ended = end(&life);
     printf("done in %.1f s\n", now() - began);
     if (watches) {

@@ -234,7 +234,7 @@ int main(void) {
     if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 20, &error);
     if (code == SPUFF_OK) code = spuff_request_new("", "north", "small", &request, &error);
     if (code == SPUFF_OK)
-        code = spuff_conformance_check(registry, "nimbus", config, request, "nb-0", NULL, true, NULL, &report, &error);
+        code = spuff_conformance_check(registry, "nimbus", config, request, "nb-0", NULL, false, true, NULL, &report, &error);
     if (code == SPUFF_OK) fputs(spuff_report_text(report), stdout);
     else fprintf(stderr, "%s\n", spuff_error_text(error));
     const bool passed = spuff_report_is_passed(report);

@@ -1,42 +1,63 @@
 """The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy; sync, then asyncio.
 
 python examples/python/lifecycle.py
+python examples/python/lifecycle.py --provider docker
+HETZNER_TOKEN=… python examples/python/lifecycle.py --provider hetzner
 
-It runs against a simulated cloud in its own process.
+Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, or containers
+on this computer, and ends them: also after a failure, and after Ctrl-C.
 """
 
+import argparse
 import asyncio
 
 import spuff
 from spuff.simulator import Cloud
 
-REQUEST = spuff.InstanceRequest("web-1", region="fsn1", size="cx22", labels={"env": "test"})
+USUAL = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
 
 
-def life(hetzner: spuff.Provider) -> None:
-    with hetzner.instance(REQUEST, on_progress=print) as machine:
-        print(f"{machine.name} is {machine.status} at {machine.ip}; {len(hetzner.list_instances())} managed by spuff")
-        snapshot = hetzner.create_snapshot(machine.id, "before")
+def life(provider: spuff.Provider, request: spuff.InstanceRequest) -> None:
+    with provider.instance(request, on_progress=print) as machine:
+        print(f"{machine.name} is {machine.status} at {machine.ip}; {len(provider.list_instances())} managed by spuff")
+        snapshot = provider.create_snapshot(machine.id, "before")
         try:
-            with hetzner.instance(REQUEST, name="web-1-restored", image=snapshot) as restored:
+            with provider.instance(request, name=f"{request.name}-restored", image=snapshot) as restored:
                 print(f"{restored.name} was made from {snapshot.id}")
         finally:
-            hetzner.delete_snapshot(snapshot.id)
+            provider.delete_snapshot(snapshot.id)
 
 
-async def many(hetzner: spuff.AsyncProvider) -> None:
+async def many(provider: spuff.AsyncProvider, request: spuff.InstanceRequest, count: int) -> None:
     async def use(number: int) -> str:
-        async with hetzner.instance(REQUEST, name=f"worker-{number}") as machine:
+        async with provider.instance(request, name=f"{request.name}-{number}") as machine:
             return str(machine.ip)
 
-    print("five at once:", ", ".join(await asyncio.gather(*(use(number) for number in range(5)))))
+    print(f"{count} at once:", ", ".join(await asyncio.gather(*(use(number) for number in range(count)))))
+
+
+def live(provider: spuff.Provider, options: argparse.Namespace) -> None:
+    region, size = USUAL.get(provider.name, ("", ""))  # where there is no usual one, the provider has its own
+    region, size = options.region or region, options.size or size
+    request = spuff.InstanceRequest(options.name, region, size, image=options.image, labels={"env": "test"})
+    life(provider, request)
+    asyncio.run(many(provider.aio, request, options.count))
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Runs the whole life of a machine at a provider, and cleans up.")
+    parser.add_argument("--provider", help="a real cloud, or docker for an engine on this computer; a simulated one by default")
+    parser.add_argument("--region", help="region or location; a common one, or the provider's own, by default")
+    parser.add_argument("--size", help="size or type; the smallest common one, or the provider's own, by default")
+    parser.add_argument("--image", default="ubuntu:24.04", help="ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
+    parser.add_argument("--name", default="web-1", help="name of the machine")
+    parser.add_argument("--count", type=int, default=5, help="how many machines there are at once in the end")
+    options = parser.parse_args()
+    if options.provider:
+        live(spuff.connect(options.provider), options)
+        return
     with Cloud(speed=60) as cloud:
-        hetzner = cloud.connect("hetzner")
-        life(hetzner)
-        asyncio.run(many(hetzner.aio))
+        live(cloud.connect("hetzner"), options)
         cloud.assert_no_leaks()
         print(f"\na real one would have charged about:\n{cloud.bill()}", end="")
 

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 /// Starts machines that belong to an owner, for some time.
 #[derive(Parser)]
 struct Options {
-    /// digitalocean, hetzner or aws
+    /// digitalocean, hetzner, aws or docker
     #[arg(long)]
     provider: String,
     #[arg(long)]

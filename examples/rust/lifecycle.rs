@@ -2,10 +2,11 @@
 //!
 //! ```sh
 //! cargo run -p spuff-core --example lifecycle
+//! cargo run -p spuff-core --example lifecycle -- --provider docker
 //! HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, and
-//! ends them: also after a failure, and after Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, or
+//! containers on this computer, and ends them: also after a failure, and after Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -24,16 +25,16 @@ use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 /// Runs the whole life of a machine at a provider, and cleans up.
 #[derive(Parser)]
 struct Options {
-    /// digitalocean, hetzner or aws: a real one; a simulated one by default
+    /// digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated cloud by default
     #[arg(long)]
     provider: Option<String>,
-    /// The API's base URL, in place of the provider's own
+    /// The API's base URL or the engine's address, in place of the provider's own
     #[arg(long, requires = "provider")]
     endpoint: Option<String>,
-    /// Region or location; a common one by default
+    /// Region or location; a common one, or the provider's own, by default
     #[arg(long)]
     region: Option<String>,
-    /// Size or type; the smallest common one by default
+    /// Size or type; the smallest common one, or the provider's own, by default
     #[arg(long)]
     size: Option<String>,
     /// ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id
@@ -89,7 +90,9 @@ async fn run(options: Options) -> Result<(), ProviderError> {
     let region = region.unwrap_or_else(|| usual_region.to_string());
     let size = options.size.unwrap_or_else(|| usual_size.to_string());
     let name = options.name.unwrap_or_else(|| format!("spuff-{:x}", std::process::id()));
-    println!("{}: {name}, {size} in {region} from {}", provider.name(), options.image);
+    let mut asked = vec![name.clone(), size.clone(), region.clone(), options.image.to_string()];
+    asked.retain(|word| !word.is_empty());
+    println!("{}: {}", provider.name(), asked.join(", "));
     let request = InstanceRequest::new(name, region, size).with_image(options.image);
 
     tokio::spawn(watch_for_interrupts());
@@ -112,7 +115,9 @@ const SPEED: f64 = 30.0;
 
 fn simulate() -> Result<Cloud, ProviderError> {
     println!("no --provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and");
-    println!("nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:");
+    println!("nothing to pay; its time goes {SPEED} times as fast. For containers on this computer, with Docker or Podman:");
+    println!("  cargo run -p spuff-core --example lifecycle -- --provider docker");
+    println!("For real machines, and real money:");
     println!("  HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner\n");
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
     started.map_err(|error| ProviderError::Other { message: format!("the simulated cloud cannot start: {error}") })
@@ -163,11 +168,11 @@ impl Life {
         let mut ended = Ok(());
         for id in self.machines.drain(..).rev() {
             let result = step("destroy", self.provider.destroy_instance(&id)).await;
-            ended = ended.and(result.inspect_err(|error| eprintln!("machine {id} still exists and costs money: {error}")));
+            ended = ended.and(result.inspect_err(|error| eprintln!("machine {id} still exists, and may cost money: {error}")));
         }
         for id in self.snapshots.drain(..) {
             let result = step("delete", self.provider.delete_snapshot(&id)).await;
-            ended = ended.and(result.inspect_err(|error| eprintln!("snapshot {id} still exists and costs money: {error}")));
+            ended = ended.and(result.inspect_err(|error| eprintln!("snapshot {id} still exists, and may cost money: {error}")));
         }
         ended
     }
@@ -209,7 +214,7 @@ async fn watch_for_interrupts() {
             eprintln!("interrupted: what has been started is being ended; press Ctrl-C again only to leave it running");
             continue;
         }
-        eprintln!("left as it is; machines with the label managed-by=spuff may still run and cost money");
+        eprintln!("left as it is; machines with the label managed-by=spuff may still run, and cost money");
         std::process::exit(130);
     }
 }

@@ -18,7 +18,7 @@ use spuff_core::provider::{Provider, ProviderError, ProviderRegistry};
 #[derive(Parser)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["expired", "older_than", "owner"]))]
 struct Options {
-    /// digitalocean, hetzner or aws
+    /// digitalocean, hetzner, aws or docker
     #[arg(long)]
     provider: String,
     /// Its lease is over

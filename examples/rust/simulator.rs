@@ -12,7 +12,7 @@ use std::io::Read;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use spuff_core::simulator::{Clock, Cloud, Options};
+use spuff_core::simulator::{Clock, Cloud, Options, Timings};
 
 /// Serves simulated clouds on the loopback interface: DigitalOcean, Hetzner Cloud and EC2.
 #[derive(Parser)]
@@ -32,6 +32,9 @@ struct Arguments {
     /// Throttle as the real clouds do
     #[arg(long)]
     rate_limits: bool,
+    /// Nothing at the clouds takes any time: no boot, no lag
+    #[arg(long)]
+    instant: bool,
     /// A command to run with the variables set; the simulator ends with it
     #[arg(last = true)]
     command: Vec<String>,
@@ -40,11 +43,14 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let clock = if arguments.manual { Clock::Manual } else { Clock::Fast(arguments.speed) };
-    let options = Options::default()
+    let mut options = Options::default()
         .with_port(arguments.port)
         .with_clock(clock)
         .with_seed(arguments.seed)
         .with_rate_limits(arguments.rate_limits);
+    if arguments.instant {
+        options = options.with_all_timings(Timings::instant());
+    }
     match options.start().and_then(|cloud| run(&cloud, &arguments.command)) {
         Ok(code) => code,
         Err(error) => {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use spuff_core::blocking;
-use spuff_core::provider::{HetznerProvider, Provider, ProviderTimeouts};
+use spuff_core::provider::{ProviderConfig, ProviderRegistry};
 use steady::Steady;
 use tokio::runtime::{Builder, Runtime};
 
@@ -138,7 +138,9 @@ fn main() {
         r#"{{"servers": [{}], "meta": {{"pagination": {{"page": 1, "per_page": 50, "next_page": null, "last_page": 1, "total_entries": 50}}}}}}"#,
         servers.join(",")
     ));
-    let connect = |server: &Steady| HetznerProvider::with_config(TOKEN, &server.url, ProviderTimeouts::default()).unwrap();
+    // More than the real cloud would take.
+    let config = |server: &Steady| ProviderConfig::new(TOKEN).with_endpoint(&server.url).with_option("pace", "inf");
+    let connect = |server: &Steady| ProviderRegistry::with_defaults().connect("hetzner", config(server)).unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let (ours, theirs) = (runtime(), runtime());
@@ -159,7 +161,7 @@ fn main() {
         ("bare reqwest", Box::new(|| theirs.block_on(bare::<Many>(&client, &url)).servers.iter().map(Server::weight).sum())),
     );
 
-    let (provider, boxed) = (connect(&one), Box::new(connect(&one)) as Box<dyn Provider>);
+    let (provider, boxed) = (connect(&one), connect(&one));
     let blocking = blocking::Provider::from(boxed);
     compare(
         "get_instance",

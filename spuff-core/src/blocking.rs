@@ -25,8 +25,10 @@
 //! ```
 
 mod cancel;
+mod elsewhere;
 mod engine;
 mod implement;
+mod placement;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -40,14 +42,18 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use cancel::CancelToken;
-pub use engine::{block_on, caught, spawn};
+#[doc(hidden)]
+pub use elsewhere::{aside, elsewhere};
+pub use engine::{block_on, caught, observe, spawn};
 pub use implement::{SyncProvider, from_sync};
+pub use placement::{place_instance, place_instances};
 
+use crate::fleet::{self, FleetOptions};
 use crate::lease::{self, Reap, Reaped};
 use crate::process::PerProcess;
-use crate::progress::{Observed, Progress, Step};
+use crate::progress::Progress;
 use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
-use crate::provider::{ErrorParts, ProviderType, Snapshot};
+use crate::provider::{ErrorParts, Price, ProviderType, Snapshot};
 use crate::scope::{self, OnFailure};
 
 /// A provider whose verbs block. Cloning it is cheap and shares its connections.
@@ -124,6 +130,10 @@ impl Provider {
         self.run(|provider| async move { provider.get_ssh_keys().await })
     }
 
+    pub fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
+        self.run(|provider| async move { provider.hourly_price(region, size).await })
+    }
+
     pub fn supports_snapshots(&self) -> bool {
         self.shared().is_ok_and(|provider| provider.supports_snapshots())
     }
@@ -190,18 +200,12 @@ impl Provider {
     pub fn observe<T, W>(
         &self,
         work: impl FnOnce(Arc<dyn provider::Provider>) -> W,
-        mut on_progress: impl FnMut(Progress),
+        on_progress: impl FnMut(Progress),
     ) -> ProviderResult<T>
     where
         W: Future<Output = ProviderResult<T>>,
     {
-        let mut observed = Observed::new(work(self.shared()?));
-        loop {
-            match block_on(async { Ok(observed.next().await) })? {
-                Step::Progress(seen) => on_progress(seen),
-                Step::Done(outcome) => return outcome,
-            }
-        }
+        observe(work(self.shared()?), on_progress)
     }
 
     /// The provider as the async contract has it, for futures that are given to [`spawn`] or [`block_on`].
@@ -210,6 +214,53 @@ impl Provider {
     /// When it cannot be made anew in a child of `fork`.
     pub fn shared(&self) -> ProviderResult<Arc<dyn provider::Provider>> {
         self.0.here.get_or_init(&self.0.again).clone().map_err(|parts| ProviderError::from(*parts))
+    }
+
+    /// As [`fleet::create_instances`]. What it sees on its way goes to `on_progress`, on this thread.
+    ///
+    /// # Errors
+    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    pub fn create_instances(
+        &self,
+        requests: &[InstanceRequest],
+        options: FleetOptions,
+        on_progress: impl FnMut(Progress),
+    ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+        let work = |provider| async move { Ok(fleet::create_instances(&provider, requests, options).await) };
+        self.observe(work, on_progress)
+    }
+
+    /// As [`fleet::wait_ready_many`]. What it sees on its way goes to `on_progress`, on this thread.
+    ///
+    /// # Errors
+    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    pub fn wait_ready_many<S: AsRef<str>>(
+        &self,
+        ids: &[S],
+        on_progress: impl FnMut(Progress),
+    ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+        self.observe(|provider| async move { Ok(fleet::wait_ready_many(&provider, ids).await) }, on_progress)
+    }
+
+    /// As [`fleet::destroy_instances`]. What it sees on its way goes to `on_progress`, on this thread.
+    ///
+    /// # Errors
+    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    pub fn destroy_instances<S: AsRef<str>>(
+        &self,
+        ids: &[S],
+        concurrency: usize,
+        on_progress: impl FnMut(Progress),
+    ) -> ProviderResult<Vec<ProviderResult<()>>> {
+        self.observe(|provider| async move { Ok(fleet::destroy_instances(&provider, ids, concurrency).await) }, on_progress)
+    }
+
+    /// As [`fleet::watch`]: an iterator over what is seen, and then the outcomes.
+    ///
+    /// # Errors
+    /// When it cannot be made anew in a child of `fork`.
+    pub fn watch<S: Into<String>>(&self, ids: impl IntoIterator<Item = S>) -> ProviderResult<Watch> {
+        Ok(Watch(fleet::watch(&self.shared()?, ids)))
     }
 
     /// As [`lease::list_owned`].
@@ -234,6 +285,25 @@ impl Provider {
     /// As there.
     pub fn reap(&self, which: &Reap) -> ProviderResult<Vec<Reaped>> {
         self.run(|provider| async move { lease::reap(&provider, which).await })
+    }
+}
+
+/// Machines that are watched; see [`Provider::watch`]. A failure of spuff's own runtime ends it, without outcomes.
+#[derive(Debug)]
+pub struct Watch(fleet::Watch);
+
+impl Watch {
+    /// The outcomes, in the order of the ids; empty before the end of the iterator.
+    pub fn into_outcomes(self) -> Vec<ProviderResult<ProviderInstance>> {
+        self.0.into_outcomes()
+    }
+}
+
+impl Iterator for Watch {
+    type Item = Progress;
+
+    fn next(&mut self) -> Option<Progress> {
+        block_on(async { Ok(self.0.next().await) }).ok().flatten()
     }
 }
 

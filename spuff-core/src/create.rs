@@ -1,9 +1,10 @@
 //! Exactly-once creates: what came of a create is found out before anything is sent again, and a create whose caller has
 //! left is brought to an end all the same.
 //!
-//! Stands on the pipeline. Every room makes machines and snapshots through [`Create`], inside [`see_through`].
+//! Stands on the pipeline's failures. Every room makes machines and snapshots through [`Create`], inside [`see_through`].
 
 mod background;
+mod batch;
 mod mark;
 
 use std::future::Future;
@@ -13,11 +14,12 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 pub use background::settled;
-pub(crate) use background::{Cancel, background, see_through};
+pub(crate) use background::{Cancel, background, contained, see_through};
+pub(crate) use batch::{Batch, failed, instances, named_alike, part_of_key};
 pub(crate) use mark::{Mark, nonce_of};
 pub(crate) use mark::{check_owner, expiry};
 
-use crate::http::{Call, Deadline, Failure, HttpClient, Reply};
+use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
@@ -59,28 +61,56 @@ pub(crate) enum Guard {
     Looking,
 }
 
+/// The call that makes something, however it is sent.
+pub(crate) trait Making: Send + Sync {
+    type Reply: Send;
+
+    /// The verb.
+    fn operation(&self) -> &'static str;
+
+    fn sight(&self) -> Sight;
+
+    fn send(&self) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
+}
+
+/// A call through the pipeline.
+impl Making for (&HttpClient, Call<'_>) {
+    type Reply = Reply;
+
+    fn operation(&self) -> &'static str {
+        self.1.operation
+    }
+
+    fn sight(&self) -> Sight {
+        self.0.sight()
+    }
+
+    async fn send(&self) -> Result<Reply, Failure> {
+        self.0.send(&self.1).await
+    }
+}
+
 /// One create.
-pub(crate) struct Create<'a> {
-    pub(crate) http: &'a HttpClient,
-    pub(crate) call: Call<'a>,
+pub(crate) struct Create<'a, M> {
+    pub(crate) call: M,
     pub(crate) mark: &'a Mark,
     pub(crate) guard: Guard,
     pub(crate) deadline: Deadline,
     pub(crate) cancel: &'a Cancel,
 }
 
-impl Create<'_> {
+impl<M: Making> Create<'_, M> {
     /// Sends the call until one thing is made and known, or it is certain that none is. `read` takes a reply apart;
     /// `look` looks for what was made under the mark.
     ///
     /// # Errors
     /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`] when that cannot be
     /// told before the deadline.
-    pub(crate) async fn run<T, F>(self, read: impl Fn(&Reply) -> ProviderResult<T>, look: impl Fn() -> F) -> ProviderResult<T>
+    pub(crate) async fn run<T, F>(self, read: impl Fn(&M::Reply) -> ProviderResult<T>, look: impl Fn() -> F) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
-        let mut pauses = Pauses::new(self.http.timeouts().poll_interval);
+        let mut pauses = Pauses::new(self.call.sight().poll_interval);
         let mut unclear: Option<ProviderError> = None;
         loop {
             if self.cancel.is_set() && unclear.is_none() {
@@ -104,7 +134,7 @@ impl Create<'_> {
                 (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
                 (refusal, _) => refusal.filter(|error| !error.may_pass()),
             };
-            debug!(operation = self.call.operation, ?unclear, ?refusal, "finding out what came of it");
+            debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
             if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
                 match self.look(&look, unclear.as_ref().or(refusal.as_ref())).await? {
                     Some(made) => return Ok(made),
@@ -120,12 +150,12 @@ impl Create<'_> {
     }
 
     /// The first time a request has its own time, whatever the deadline; sent again it must keep to that.
-    async fn send(&self, again: bool) -> Result<Reply, Failure> {
+    async fn send(&self, again: bool) -> Result<M::Reply, Failure> {
         if !again {
-            return self.http.send(&self.call).await;
+            return self.call.send().await;
         }
-        let sent = tokio::time::timeout(self.deadline.remaining(), self.http.send(&self.call)).await;
-        sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(self.call.operation, self.deadline.elapsed()))))
+        let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send()).await;
+        sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(self.call.operation(), self.deadline.elapsed()))))
     }
 
     /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
@@ -139,20 +169,19 @@ impl Create<'_> {
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
-        let interval = self.http.timeouts().poll_interval;
-        let settling = match self.guard {
-            // One that nobody sends again may still be on its way.
-            Guard::Cloud { lags: false } if !self.cancel.is_set() => Duration::ZERO,
-            Guard::Cloud { .. } | Guard::Looking => self.http.settling(),
-        };
+        let mut sight = self.call.sight();
+        // One that nobody sends again may still be on its way.
+        if self.guard == (Guard::Cloud { lags: false }) && !self.cancel.is_set() {
+            sight.settling = Duration::ZERO;
+        }
         let unknown = |candidates: &[String], why: &str| self.unknown(cause, why, candidates);
-        look_out(self.deadline, interval, settling, look, unknown).await
+        look_out(self.deadline, sight, look, unknown).await
     }
 
     fn unknown(&self, cause: Option<&ProviderError>, why: &str, candidates: &[String]) -> ProviderError {
         let message = format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
         let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
-        let unknown = ProviderError::unknown_outcome(self.call.operation, &self.mark.key, message);
+        let unknown = ProviderError::unknown_outcome(self.call.operation(), &self.mark.key, message);
         unknown.with_candidates(candidates).with_context(context)
     }
 }
@@ -162,7 +191,7 @@ impl Create<'_> {
 /// # Errors
 /// [`ProviderError::UnknownOutcome`] when the looks fail, or show things that cannot be told apart.
 pub(crate) async fn resolve<T, F>(
-    http: &HttpClient,
+    sight: Sight,
     operation: &'static str,
     key: &str,
     limit: Duration,
@@ -171,19 +200,16 @@ pub(crate) async fn resolve<T, F>(
 where
     F: Future<Output = ProviderResult<Found<T>>> + Send,
 {
-    let timeouts = http.timeouts();
-    // Also where lists do not lag: the call may still be on its way, or be worked on.
-    let settling = http.settling();
     let unknown = |candidates: &[String], why: &str| {
         ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}")).with_candidates(candidates)
     };
-    look_out(Deadline::after(limit), timeouts.poll_interval, settling, look, unknown).await
+    // Also where lists do not lag they are given time: the call may still be on its way, or be worked on.
+    look_out(Deadline::after(limit), sight, look, unknown).await
 }
 
 async fn look_out<T, F>(
     deadline: Deadline,
-    interval: Duration,
-    settling: Duration,
+    sight: Sight,
     look: impl Fn() -> F,
     unknown: impl Fn(&[String], &str) -> ProviderError,
 ) -> ProviderResult<Option<T>>
@@ -191,7 +217,7 @@ where
     F: Future<Output = ProviderResult<Found<T>>> + Send,
 {
     let mut since = Instant::now();
-    let mut pauses = Pauses::new(interval);
+    let mut pauses = Pauses::new(sight.poll_interval);
     let mut empty = 0;
     let (mut candidates, mut failed) = (Vec::new(), String::new());
     loop {
@@ -199,7 +225,7 @@ where
             Ok(Ok(Found::Ours(made))) => return Ok(Some(made)),
             Ok(Ok(Found::Nothing)) => {
                 empty += 1;
-                if settling.is_zero() || (empty >= 2 && since.elapsed() >= settling) {
+                if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
                     return Ok(None);
                 }
             }

@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::create;
+use crate::create::{self, contained};
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
@@ -247,7 +247,8 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
         ending.spawn(async move {
             // The semaphore is never closed.
             let _turn = limit.acquire().await;
-            let outcome = if which.dry_run { Ok(false) } else { end(&*provider, kind, &id, which.confirm_within).await };
+            let end = || contained(end(&*provider, kind, &id, which.confirm_within));
+            let outcome = if which.dry_run { Ok(false) } else { end().await };
             let (owner, expires_at) = (labels.get(OWNER_KEY).cloned(), expires_at(&labels));
             (place, Reaped { kind, id, name, owner, expires_at, outcome })
         });

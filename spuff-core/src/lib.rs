@@ -1,5 +1,5 @@
-//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner Cloud
-//! and AWS EC2, and over providers written elsewhere.
+//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner Cloud and AWS EC2, over
+//! containers of Docker or Podman on this computer, and over providers written elsewhere.
 //!
 //! ```no_run
 //! use spuff_core::provider::{InstanceRequest, ProviderRegistry};
@@ -21,14 +21,14 @@
 //! | clouds | `simulator` | the clouds on the loopback interface, with faults |
 //! | judge | `conformance` | whether a provider keeps the contract |
 //! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
-//! | whole jobs | [`with_instance`], [`create_and_wait`], [`lease`] | machines that end with their work, or their lease |
-//! | rooms | `provider::{digitalocean, hetzner, aws}` | one cloud each; none sees another |
+//! | whole jobs | [`with_instance`], [`with_instances`], [`create_and_wait`], [`fleet`], [`placement`], [`lease`] | machines that end with their work, or their lease; many at once; where there is room |
+//! | rooms | `provider::{digitalocean, hetzner, aws, docker}` | one cloud each, or the engine; none sees another |
 //! | shared | `wait`, `create`, `progress`, `process` | the one wait loop; exactly-once creates; what they see on their way; forks |
-//! | pipeline | `http` | authorize, send, classify, retry |
+//! | pipeline | `http` | pace, authorize, send, classify, retry |
 //! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
 //!
 //! # Features
-//! `digitalocean`, `hetzner` and `aws` (all on by default) are the providers; `blocking` is the facade without `async`.
+//! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking` is the facade without `async`.
 //! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests. `logging` gives
 //! what the crate logs to a program that is not written in Rust; others take it from [tracing](https://docs.rs/tracing).
 //!
@@ -42,7 +42,7 @@
 //! to the runtime that opened them.
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    not(all(feature = "aws", feature = "digitalocean", feature = "hetzner")),
+    not(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner")),
     allow(dead_code, unused_imports, reason = "each room uses its part of the shared floors")
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
@@ -51,9 +51,11 @@
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod fleet;
 pub mod lease;
 #[cfg(feature = "logging")]
 pub mod logging;
+pub mod placement;
 pub mod provider;
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -67,6 +69,8 @@ mod wait;
 
 pub use create::settled;
 pub use http::http_client;
-pub use progress::{Observed, Progress, Step, observe};
+pub use progress::{Observed, Phase, Progress, Step, observe};
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};
-pub use scope::{OnFailure, create_and_wait, with_instance};
+pub use scope::{FleetError, OnFailure, create_and_wait, with_instance, with_instances};
+#[doc(hidden)]
+pub use scope::{Untaken, create_instance, untaken};

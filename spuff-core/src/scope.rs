@@ -2,19 +2,26 @@
 //!
 //! Stands on the contract alone, so that it works with every provider.
 
-use std::future::Future;
+mod fleet;
+
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use tokio::runtime::Handle;
+use tokio::task_local;
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::create::{self, background};
-use crate::progress;
+use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{InstanceRequest, Provider, ProviderInstance};
+use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
+
+pub use fleet::{FleetError, with_instances};
 
 /// What becomes of a machine that was made but does not become ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,20 +60,25 @@ pub async fn create_and_wait(
     on_failure: OnFailure,
 ) -> ProviderResult<ProviderInstance> {
     let began = Instant::now();
-    let doomed = Doomed::new(provider, provider.create_instance(request).await?);
-    progress::report("create_instance", &doomed.instance.id, "accepted", began.elapsed());
-    let ready = provider.wait_ready(&doomed.instance.id).await;
-    match (ready, on_failure) {
+    let on_drop = match on_failure {
+        OnFailure::Destroy => request.on_cancel.unwrap_or(OnCancel::Destroy),
+        OnFailure::Keep => OnCancel::Keep,
+    };
+    let doomed = Doomed::new(provider, provider.create_instance(request).await?, on_drop);
+    progress::reached("create_instance", Phase::Accepted, doomed.instance(), began.elapsed());
+    let id = doomed.instance().id.clone();
+    let waited = provider.wait_ready(&id).await;
+    progress::heard().await;
+    match (waited, on_failure) {
         (Ok(ready), _) => {
             doomed.spare();
             Ok(ready)
         }
-        (Err(error), OnFailure::Keep) => Err(error.after_create(doomed.spare(), None)),
-        (Err(error), OnFailure::Destroy) => {
-            let id = doomed.instance.id.clone();
-            let ended = doomed.end().await;
-            Err(error.after_create(&id, Some(ended)))
+        (Err(error), OnFailure::Keep) => {
+            doomed.spare();
+            Err(error.after_create(id, None))
         }
+        (Err(error), OnFailure::Destroy) => Err(error.after_create(id, Some(doomed.end().await))),
     }
 }
 
@@ -101,16 +113,21 @@ where
     W: Future<Output = Result<T, E>>,
 {
     let ready = create_and_wait(provider, request, OnFailure::Destroy).await?;
-    let doomed = Doomed::new(provider, ready.clone());
-    let mut work = pin!(async move { work(ready).await });
-    let done = std::future::poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => std::task::Poll::Ready(Err(panic)),
-    });
-    let done = done.await;
+    let doomed = Doomed::new(provider, ready.clone(), OnCancel::Destroy);
+    let done = caught(async move { work(ready).await }).await;
     let id = doomed.instance.id.clone();
     let ended = doomed.end().await;
     finish(done, ended, &id)
+}
+
+/// Some work, with its panic as a value.
+async fn caught<W: Future>(work: W) -> std::thread::Result<W::Output> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 /// The outcome of some work, after the end of the machine that it was for.
@@ -127,34 +144,97 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
     Ok(value)
 }
 
-/// A machine that is destroyed when this is dropped, unless it has been spared or ended.
-struct Doomed {
+task_local! {
+    static SPARED: Arc<Mutex<Vec<Doomed>>>;
+}
+
+/// The outcome of a verb, for a caller that may leave before it takes it: dropped untaken, it ends what the verb has made, as
+/// the verb does that is dropped in the middle.
+#[doc(hidden)]
+pub struct Untaken<T> {
+    outcome: T,
+    spared: Arc<Mutex<Vec<Doomed>>>,
+}
+
+impl<T> Untaken<T> {
+    pub fn take(self) -> T {
+        self.spared.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(Doomed::keep);
+        self.outcome
+    }
+}
+
+impl<T> From<T> for Untaken<T> {
+    fn from(outcome: T) -> Self {
+        Self { outcome, spared: Arc::default() }
+    }
+}
+
+/// Runs a verb whose outcome has yet to be taken when it is there.
+#[doc(hidden)]
+pub async fn untaken<W: Future>(work: W) -> Untaken<W::Output> {
+    let spared = Arc::<Mutex<Vec<Doomed>>>::default();
+    let outcome = SPARED.scope(spared.clone(), work).await;
+    Untaken { outcome, spared }
+}
+
+/// As [`Provider::create_instance`], where the outcome may be [`untaken`].
+///
+/// # Errors
+/// As [`Provider::create_instance`].
+#[doc(hidden)]
+pub async fn create_instance(provider: &Arc<dyn Provider>, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+    Ok(Doomed::new(provider, provider.create_instance(request).await?, request.cancellation()).spare())
+}
+
+/// A machine that is destroyed in the background when this is dropped, unless it has been spared or ended, or is to be kept.
+pub(crate) struct Doomed {
     provider: Arc<dyn Provider>,
     instance: ProviderInstance,
     runtime: Handle,
-    over: bool,
+    process: u32,
+    on_drop: OnCancel,
 }
 
 impl Doomed {
-    fn new(provider: &Arc<dyn Provider>, instance: ProviderInstance) -> Self {
-        Self { provider: provider.clone(), instance, runtime: Handle::current(), over: false }
+    pub(crate) fn new(provider: &Arc<dyn Provider>, instance: ProviderInstance, on_drop: OnCancel) -> Self {
+        Self { provider: provider.clone(), instance, runtime: Handle::current(), process: process::id(), on_drop }
     }
 
-    fn spare(mut self) -> String {
-        self.over = true;
-        std::mem::take(&mut self.instance.id)
+    pub(crate) fn instance(&self) -> &ProviderInstance {
+        &self.instance
     }
 
-    async fn end(mut self) -> ProviderResult<()> {
+    /// The same machine, as it was seen later.
+    pub(crate) fn update(&mut self, instance: ProviderInstance) {
+        self.instance = instance;
+    }
+
+    /// Leaves it to the caller of the verb, once that has taken the outcome.
+    pub(crate) fn spare(self) -> ProviderInstance {
+        let instance = self.instance.clone();
+        match SPARED.try_with(Clone::clone) {
+            Ok(spared) => spared.lock().unwrap_or_else(PoisonError::into_inner).push(self),
+            // The outcome is taken where it is given.
+            Err(_) => self.keep(),
+        }
+        instance
+    }
+
+    fn keep(mut self) {
+        self.on_drop = OnCancel::Keep;
+    }
+
+    pub(crate) async fn end(mut self) -> ProviderResult<()> {
         let ended = self.provider.destroy_instance(&self.instance.id).await;
-        self.over = true;
+        self.on_drop = OnCancel::Keep;
         ended
     }
 }
 
 impl Drop for Doomed {
     fn drop(&mut self) {
-        if self.over {
+        // A forked child leaves the machines to its parent.
+        if self.on_drop == OnCancel::Keep || self.process != process::id() {
             return;
         }
         let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));

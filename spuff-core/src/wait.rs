@@ -2,14 +2,22 @@
 //!
 //! Stands on the contract. What to look at comes from a cloud's room.
 
+mod listing;
+mod turns;
+mod watch;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::debug;
+
+pub(crate) use listing::{Listed, Listing};
+pub(crate) use turns::Subject;
+pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
 
 use crate::http::{Call, Deadline, Failure, HttpClient};
 use crate::progress;
@@ -24,7 +32,7 @@ const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
 
 /// What a look has shown.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Look<T> {
     /// It is as it should be.
     Done(T),
@@ -115,6 +123,17 @@ impl Pauses {
     }
 }
 
+/// What the looks of a wait have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SoFar {
+    /// There was none yet.
+    Nothing,
+    /// Not the thing.
+    NotSeen,
+    /// The thing.
+    Seen,
+}
+
 /// A thing that is waited for.
 pub(crate) struct Wait<'a> {
     /// The verb, for the timeout's message.
@@ -168,19 +187,50 @@ impl<'a> Wait<'a> {
     where
         F: Future<Output = ProviderResult<Look<T>>> + Send,
     {
+        let pauses = Pauses::new(self.poll_interval);
+        self.looking(|_| look(), Some(pauses)).await
+    }
+
+    /// As [`until`](Self::until), where all that is waited for in an account is looked at together.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn together<R: Lookout>(
+        self,
+        room: &R,
+        watcher: &Arc<Watcher<R::Thing, R::Hint>>,
+        hint: R::Hint,
+    ) -> ProviderResult<R::Thing> {
+        let (id, poll_interval, absent_until) = (self.subject.1.to_string(), self.poll_interval, self.absent_until);
+        let look = |so_far: SoFar| {
+            let is_new = so_far != SoFar::Seen && absent_until.is_some_and(|time| Instant::now() < time);
+            let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
+            async move { watcher.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
+        };
+        self.looking(look, None).await
+    }
+
+    /// `look` is told what the looks before it have shown. Without pauses, it takes its time itself.
+    async fn looking<T, F>(self, mut look: impl FnMut(SoFar) -> F, mut pauses: Option<Pauses>) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<Look<T>>> + Send,
+    {
         let (resource_type, id) = self.subject;
-        let mut pauses = Pauses::new(self.poll_interval);
-        let mut seen = false;
+        let mut so_far = SoFar::Nothing;
         let (mut state, mut told) = ("no answer yet".to_string(), String::new());
         while !self.deadline.remaining().is_zero() {
-            let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look());
-            match tokio::time::timeout(self.deadline.remaining(), looked).await {
+            let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
+            let looked = tokio::time::timeout(self.deadline.remaining(), looked).await;
+            if so_far == SoFar::Nothing {
+                so_far = SoFar::NotSeen;
+            }
+            match looked {
                 Ok(Ok(Look::Done(value))) => return Ok(value),
                 Ok(Ok(Look::Pending(now))) => {
-                    seen = true;
+                    so_far = SoFar::Seen;
                     state = now;
                 }
-                Ok(Ok(Look::Absent)) if !seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
+                Ok(Ok(Look::Absent)) if so_far != SoFar::Seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
                     state = "not visible yet".to_string();
                 }
                 Ok(Ok(Look::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
@@ -194,7 +244,9 @@ impl<'a> Wait<'a> {
                 progress::report(self.operation, id, &state, self.deadline.elapsed());
                 told.clone_from(&state);
             }
-            tokio::time::sleep(pauses.next(self.deadline)).await;
+            if let Some(pauses) = &mut pauses {
+                tokio::time::sleep(pauses.next(self.deadline)).await;
+            }
         }
         let waited_for = format!("{} of {resource_type} {id} ({state})", self.operation);
         Err(ProviderError::timeout(waited_for, self.deadline.elapsed()))

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use spuff_core::provider::{
-    Address, ErrorContext, ErrorKind, ErrorParts, ImageSpec, InstanceRequest, InstanceStatus, NetworkError, Provider,
+    Address, Attempt, ErrorContext, ErrorKind, ErrorParts, ImageSpec, InstanceRequest, InstanceStatus, NetworkError, Provider,
     ProviderConfig, ProviderError, ProviderFactory, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts,
     ProviderType,
 };
@@ -82,13 +82,15 @@ fn provider_types_have_names_aliases_and_variables() {
         ("hcloud", ProviderType::Hetzner, "HETZNER_TOKEN"),
         ("aws", ProviderType::Aws, "AWS_ACCESS_KEY_ID"),
         ("ec2", ProviderType::Aws, "AWS_ACCESS_KEY_ID"),
+        ("docker", ProviderType::Docker, ""),
+        ("Local", ProviderType::Docker, ""),
         ("my-cloud.eu", ProviderType::Custom("my-cloud.eu"), "MY_CLOUD_EU_TOKEN"),
     ] {
         let provider_type = ProviderType::named(name);
         assert_eq!((provider_type, provider_type.token_env_var()), (expected, variable));
     }
     let error = "nimbus".parse::<ProviderType>().unwrap_err().to_string();
-    assert!(["nimbus", "digitalocean", "hetzner", "aws"].iter().all(|name| error.contains(name)), "{error}");
+    assert!(["nimbus", "digitalocean", "hetzner", "aws", "docker"].iter().all(|name| error.contains(name)), "{error}");
     assert_eq!(serde_json::to_string(&ProviderType::Hetzner).unwrap(), "\"hetzner\"");
     assert_eq!(serde_json::from_str::<ProviderType>("\"nimbus\"").unwrap(), ProviderType::Custom("nimbus"));
     assert!(!ProviderType::Custom("nimbus").is_implemented());
@@ -189,6 +191,17 @@ fn an_error_survives_being_taken_apart() {
         failed().after_create("7", Some(Ok(()))),
         ProviderError::timeout("wait_ready", Duration::from_secs(1)).after_create("7", Some(Err(failed()))),
     ];
+    let attempts = || -> Vec<Attempt> {
+        serde_json::from_value(serde_json::json!([{
+            "candidate": 1, "provider": "aws", "region": "", "size": "t3.micro",
+            "price": {"micros": 10_400, "currency": "USD", "source": "catalogue"}, "outcome": "known_full", "kind": "capacity",
+            "message": "text", "elapsed": {"secs": 1, "nanos": 0}
+        }]))
+        .unwrap()
+    };
+    assert_eq!(attempts()[0].to_string(), "aws t3.micro (0.0104 USD): known full: text");
+    let placed = one_of_each().into_iter().chain([failed().after_create("7", None)]);
+    let after = after.into_iter().chain(placed.map(|error| error.not_placed(attempts())));
     let context = ErrorContext::new("hetzner").with_status(409).with_code("locked").with_request_id("r").with_instance_id("7");
     let full = one_of_each().into_iter().map(|error| error.with_context(context.clone()));
     for error in one_of_each().into_iter().chain(full).chain(after) {
@@ -298,9 +311,12 @@ fn built_in_providers_are_those_of_the_features() {
     for provider_type in expected {
         let description = registry.describe(provider_type.as_str()).unwrap();
         assert_eq!(description.provider_type, provider_type);
-        assert!(description.option("token").unwrap().secret && description.option("endpoint").is_some());
+        let token = description.option("token");
+        assert_eq!(token.is_some(), !provider_type.token_env_var().is_empty(), "{provider_type}");
+        assert!(token.is_none_or(|token| token.secret) && description.option("endpoint").is_some());
         assert!(description.options.iter().all(|option| !option.doc.is_empty()));
-        let unknown = registry.connect(provider_type.as_str(), ProviderConfig::new("AKIA:secret").with_option("colour", "grey"));
+        let config = if token.is_some() { ProviderConfig::new("AKIA:secret") } else { ProviderConfig::default() };
+        let unknown = registry.connect(provider_type.as_str(), config.with_option("colour", "grey"));
         let error = unknown.err().unwrap().to_string();
         assert!(error.contains("colour"), "{error}");
     }
@@ -324,7 +340,10 @@ fn the_list_of_verbs_is_that_of_the_contract_and_of_the_blocking_facade() {
     let facade = facade.split_once("impl Provider {").unwrap().1.split_once("impl From<Box").unwrap().0;
     let list = read("../../tests/verbs.txt");
     let list: Vec<&str> = list.lines().collect();
-    for verb in names(contract, "fn ").iter().chain(&names(contract, "async fn ")) {
+    // What the creates of a fleet are made of.
+    let parts = ["alike_at_once", "create_alike"];
+    let verbs = names(contract, "fn ").into_iter().chain(names(contract, "async fn "));
+    for verb in verbs.filter(|verb| !parts.contains(&verb.as_str())) {
         assert!(list.contains(&verb.as_str()), "{verb} is in tests/verbs.txt");
     }
     let facade = names(facade, "pub fn ");

@@ -44,6 +44,8 @@ impl Moto {
     fn provider(&self, token: &str) -> Box<dyn Provider> {
         let config =
             ProviderConfig::new(token).with_endpoint(&self.url).with_region("eu-central-1").with_timeouts(support::timeouts());
+        // It shows at once what is new.
+        let config = config.with_option("settling", "1");
         AwsFactory.create_with(&config).unwrap()
     }
 }

@@ -144,6 +144,23 @@ async fn a_read_keeps_its_deadline() {
     }
 }
 
+/// One that is asked to come back late has no time left for a second try.
+#[tokio::test]
+async fn a_read_whose_last_try_is_cut_short_tells_of_the_one_before() {
+    let short = ProviderTimeouts { http_request: Duration::from_secs(2), ..support::timeouts() };
+    let cut = CLOUDS.map(|cloud| async move {
+        let count = AtomicUsize::new(0);
+        let late = move || match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::reply(503, &[("retry-after", "3")], ""),
+            _ => Answer::Silence,
+        };
+        let server = faulty(cloud, Cloud::is_get, usize::MAX, late);
+        let error = cloud.connect(&server.url, short).get_instance(cloud.id).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Unavailable { .. }), "{}: {error:?}", cloud.name);
+    });
+    futures_util::future::join_all(cut).await;
+}
+
 #[tokio::test]
 async fn retry_after_is_kept_or_reported() {
     for cloud in CLOUDS {

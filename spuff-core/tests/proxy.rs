@@ -40,9 +40,10 @@ async fn requests_go_through_the_proxy_of_the_environment() {
 }
 
 async fn child(direct: &str) {
-    let timeouts = ProviderTimeouts { http_request: Duration::from_secs(1), ..ProviderTimeouts::default() };
+    let timeouts = ProviderTimeouts { http_request: Duration::from_secs(3), ..ProviderTimeouts::default() };
     let provider = HetznerProvider::new("secret-token", timeouts).unwrap();
-    assert!(matches!(provider.get_instance("42").await, Err(ProviderError::Network(_))));
+    let error = provider.get_instance("42").await.unwrap_err();
+    assert!(matches!(error, ProviderError::Network(_)), "{error:?}");
     let provider = HetznerProvider::with_config("secret-token", direct, timeouts).unwrap();
     assert_eq!(provider.get_instance("42").await.unwrap(), None);
 }

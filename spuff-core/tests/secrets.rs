@@ -1,46 +1,37 @@
 //! A canary in place of each secret, through every way a call can end: it must stand in no error, no `Debug`, and no line
 //! of the log, whatever a server sends back.
-#![cfg(all(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+#![cfg(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 mod support;
 
 use std::fmt::{Debug, Write as _};
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use spuff_core::ProviderRegistry;
-use spuff_core::provider::{ProviderConfig, ProviderResult, ProviderTimeouts, ProviderType};
+use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderResult, ProviderTimeouts, ProviderType};
 use support::clouds::{CANARY, CLOUDS, Cloud};
-use support::raw::{Answer, Server};
+use support::log::Log;
+use support::raw::{Answer, Asked, Server};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The log of this process, of which there can be one: all that is logged by anything, at every level.
+fn log_of_all() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
+        log
+    });
+    log.clone()
 }
 
 /// All that a caller could print of a result.
 fn show<T: Debug>(shown: &mut String, result: ProviderResult<T>) {
     match result {
         Ok(value) => writeln!(shown, "{value:?}").unwrap(),
-        Err(error) => {
-            writeln!(shown, "{error} {error:?} {error:#?}").unwrap();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(inner) = cause {
-                writeln!(shown, "{inner} {inner:?}").unwrap();
-                cause = inner.source();
-            }
-        }
+        Err(error) => shown.push_str(&support::log::shown(&error)),
     }
 }
 
@@ -74,10 +65,7 @@ fn answers(cloud: Cloud, asked: &str) -> Vec<Answer> {
 
 #[tokio::test]
 async fn no_secret_is_ever_shown() {
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
-
+    let log = log_of_all();
     let mut shown = String::new();
     let registry = ProviderRegistry::with_defaults();
     let hasty = ProviderTimeouts {
@@ -120,7 +108,7 @@ async fn no_secret_is_ever_shown() {
         }
     }
 
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     assert!(logged.contains("TRACE") && logged.contains("sending again"), "the log was not recorded at TRACE");
     assert!(
         logged.contains("create_instance{provider=\"aws\" name=\"web-1\"}:request{"),
@@ -131,4 +119,133 @@ async fn no_secret_is_ever_shown() {
         let leaks: Vec<_> = text.lines().filter(|line| line.contains(CANARY)).take(3).collect();
         assert!(leaks.is_empty(), "a secret stands in an {what}: {leaks:#?}");
     }
+}
+
+/// What a machine of Docker's may have for secrets.
+#[derive(Clone, Copy)]
+struct Canaries {
+    user_data: &'static str,
+    environment: &'static str,
+}
+
+const CONTAINER: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f";
+
+/// An engine that makes every machine.
+fn engine(asked: &Asked) -> Answer {
+    let json = |status, body: &str| Answer::reply(status, &[("content-type", "application/json")], body);
+    let stat = "eyJuYW1lIjoic2giLCJzaXplIjoxLCJtb2RlIjo1MTEsIm10aW1lIjoiMjAyNi0wMS0wNVQxMDowMDowMFoiLCJsaW5rVGFyZ2V0IjoiIn0=";
+    match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", path) if path.ends_with("/version") => json(200, r#"{"ApiVersion": "1.41", "Version": "20.10.24"}"#),
+        ("GET", path) if path.contains("/containers/json") || path.contains("/images/json") => json(200, "[]"),
+        ("GET", path) if path.contains("/containers/") => json(200, &format!(r#"{{"Id": "{CONTAINER}"}}"#)),
+        ("POST", path) if path.contains("/containers/create") => {
+            json(201, &format!(r#"{{"Id": "{CONTAINER}", "Warnings": []}}"#))
+        }
+        ("HEAD", _) => Answer::reply(200, &[("x-docker-container-path-stat", stat)], ""),
+        ("POST" | "DELETE", _) => json(204, ""),
+        _ => json(200, "{}"),
+    }
+}
+
+/// Goes through every verb of a machine with secrets at an engine; what a caller could print of that.
+async fn at_engine(canaries: Canaries, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> String {
+    let hasty = ProviderTimeouts {
+        http_request: Duration::from_secs(2),
+        instance_ready: Duration::from_millis(300),
+        action_complete: Duration::from_millis(300),
+        ..support::timeouts()
+    };
+    let server = Server::start(answer);
+    let config = ProviderConfig::default()
+        .with_endpoint(&server.url)
+        .with_timeouts(hasty)
+        .with_option("environment", format!("PASSWORD={}", canaries.environment));
+    let provider = ProviderRegistry::with_defaults().connect("docker", config).unwrap();
+    let request = InstanceRequest::new("web-1", "", "").with_user_data(format!("#!/bin/sh\necho {}", canaries.user_data));
+    let mut shown = format!("{request:?}\n");
+    show(&mut shown, provider.create_instance(&request).await);
+    show(&mut shown, provider.get_instance(CONTAINER).await);
+    show(&mut shown, provider.list_instances().await);
+    show(&mut shown, provider.wait_ready(CONTAINER).await);
+    show(&mut shown, provider.create_snapshot(CONTAINER, "nightly").await);
+    show(&mut shown, provider.destroy_instance(CONTAINER).await);
+    shown
+}
+
+/// Many engines at once.
+async fn at_engines(
+    canaries: Canaries,
+    count: usize,
+    answer: impl Fn(usize, &Asked) -> Answer + Copy + Send + Sync + 'static,
+) -> String {
+    let engines: Vec<_> =
+        (0..count).map(|number| tokio::spawn(at_engine(canaries, move |asked| answer(number, asked)))).collect();
+    let mut shown = String::new();
+    for engine in engines {
+        shown.push_str(&engine.await.unwrap());
+    }
+    shown
+}
+
+/// Lines with one of these words, a few of each.
+fn leaks<'a>(what: &str, words: &[&str], text: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let of = |word: &&str| text.clone().filter(|line| line.contains(*word)).take(2).collect::<Vec<_>>();
+    words.iter().flat_map(of).map(|line| format!("{what}: {}", line.chars().take(600).collect::<String>())).collect()
+}
+
+/// What a machine of Docker's is given stands nowhere; its user data also not in what the library for the engine's API logs.
+#[tokio::test]
+async fn no_secret_of_a_container_is_ever_shown() {
+    const CANARIES: Canaries = Canaries { user_data: "userdatazeisig", environment: "umgebungszeisig" };
+    const STATUSES: [u16; 9] = [200, 400, 401, 403, 404, 409, 500, 503, 504];
+    let log = log_of_all();
+    let refused = |number: usize, asked: &Asked| {
+        // The first engine does all; the others refuse a step.
+        let steps = ["/containers/create?", "/archive", "/start"];
+        let (step, status) = (steps[number % steps.len()], STATUSES[number / steps.len()]);
+        match asked.path.contains(step) && asked.method != "HEAD" && status != 200 {
+            true => Answer::reply(status, &[("content-type", "application/json")], r#"{"message": "not today"}"#),
+            false => engine(asked),
+        }
+    };
+    let shown = at_engines(CANARIES, 3 * STATUSES.len(), refused).await;
+    let logged = log.text();
+    assert!(logged.contains("create_instance{provider=\"docker\" name=\"web-1\"}"), "no span of the verb");
+    assert!(logged.contains("/start"), "not even the library's own records have come here");
+    let words = [CANARIES.user_data, CANARIES.environment];
+    let mut found = leaks("shown", &words, shown.lines());
+    found.extend(leaks("logged", &words[..1], logged.lines()));
+    found.extend(leaks("logged", &words, logged.lines().filter(|line| !line.contains(" bollard::"))));
+    let given = ProviderConfig::default().with_option("environment", format!("PASSWORD={}", CANARIES.environment));
+    found.extend(leaks("shown of a configuration", &words, format!("{given:?} {given:#?}").lines()));
+    for bad in [format!("={}", CANARIES.environment), CANARIES.environment.to_string()] {
+        let error = ProviderRegistry::with_defaults().connect("docker", given.clone().with_option("environment", bad)).err();
+        let error = error.unwrap();
+        found.extend(leaks("shown of what cannot be", &words, format!("{error} {error:?}").lines()));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// An engine that puts all it was told into its errors.
+#[tokio::test]
+async fn what_an_engine_echoes_is_not_shown() {
+    const CANARIES: Canaries = Canaries { user_data: "userdatastieglitz", environment: "umgebungsstieglitz" };
+    const STATUSES: [u16; 8] = [400, 401, 403, 404, 409, 500, 503, 504];
+    let log = log_of_all();
+    let echo = |number: usize, asked: &Asked| {
+        let (status, is_json) = (STATUSES[number / 2], number.is_multiple_of(2));
+        if asked.method != "POST" && asked.method != "PUT" {
+            return engine(asked);
+        }
+        let told = format!("{} {}", asked.path, asked.body).replace(['"', '\\', '\r', '\n', '\0'], " ");
+        let body = if is_json { format!(r#"{{"message": "{told}"}}"#) } else { told };
+        Answer::reply(status, &[("content-type", "application/json")], &body)
+    };
+    let shown = at_engines(CANARIES, 2 * STATUSES.len(), echo).await;
+    let logged = log.text();
+    let words = [CANARIES.user_data, CANARIES.environment];
+    let mut found = leaks("shown", &words, shown.lines());
+    // What the library for the engine's API logs of replies is its own.
+    found.extend(leaks("logged", &words, logged.lines().filter(|line| line.contains(" spuff_core::"))));
+    assert!(found.is_empty(), "{found:#?}");
 }

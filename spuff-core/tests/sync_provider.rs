@@ -14,7 +14,7 @@ use memory::{Cloud, MAX_USER_DATA, Memory};
 use spuff_core::blocking::{self, CancelToken, SyncProvider, from_sync};
 use spuff_core::conformance::{self, Subject, Verdict};
 use spuff_core::provider::{
-    Capabilities, ErrorKind, InstanceRequest, OnCancel, Provider, ProviderError, ProviderInstance, ProviderResult,
+    Capabilities, ErrorKind, InstanceRequest, OnCancel, Price, Provider, ProviderError, ProviderInstance, ProviderResult,
     ProviderTimeouts, Snapshot,
 };
 
@@ -98,6 +98,14 @@ impl SyncProvider for Slow {
     fn list_instances(&self, _: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
         Ok(Vec::new())
     }
+
+    fn hourly_price(&self, region: &str, size: &str, _: &CancelToken) -> ProviderResult<Price> {
+        if (region, size) == ("east", "small") {
+            Ok(Price::new(6_000, "EUR"))
+        } else {
+            Err(ProviderError::not_found(size, region))
+        }
+    }
 }
 
 #[tokio::test]
@@ -134,4 +142,5 @@ async fn a_panic_of_a_verb_is_an_internal_error_and_ends_no_other() {
     assert!(provider.list_instances().await.unwrap().is_empty());
     let missing = provider.set_labels("7", &HashMap::new()).await.unwrap_err();
     assert_eq!((missing.kind(), provider.get_ssh_keys().await.unwrap().len()), (ErrorKind::NotSupported, 0));
+    assert_eq!(provider.hourly_price("east", "small").await.unwrap(), Price::new(6_000, "EUR"));
 }

@@ -136,17 +136,27 @@ pub(crate) fn pairs<'a>(
     values: *const *const c_char,
     count: usize,
 ) -> Outcome<impl Iterator<Item = Outcome<(&'a str, &'a str)>>> {
-    if count > 0 && keys.is_null() {
-        return Err(null("keys"));
+    let (keys, values) = (array(keys, count, "keys")?, array(values, count, "values")?);
+    Ok(keys.iter().zip(values).map(|(key, value)| Ok((text(*key, "keys")?, text(*value, "values")?))))
+}
+
+/// An array of `count` pointers, none of which may be NULL.
+pub(crate) fn array<'a, T>(array: *const *const T, count: usize, name: &str) -> Outcome<&'a [*const T]> {
+    if count == 0 {
+        return Ok(&[]);
     }
-    if count > 0 && values.is_null() {
-        return Err(null("values"));
+    if array.is_null() {
+        return Err(null(name));
     }
-    Ok((0..count).map(move |at| {
-        // SAFETY: `count` pointers stand at each, as the header asks for.
-        let (key, value) = unsafe { (*keys.add(at), *values.add(at)) };
-        Ok((text(key, "keys")?, text(value, "values")?))
-    }))
+    if count > isize::MAX as usize / size_of::<*const T>() {
+        return Err(Failure::argument("count", &format!("{count}: no array is so long; give the number of {name}")));
+    }
+    // SAFETY: `count` pointers stand there, as the header asks for.
+    let all = unsafe { std::slice::from_raw_parts(array, count) };
+    match all.iter().position(|one| one.is_null()) {
+        Some(at) => Err(Failure::argument(name, &format!("the pointer at {at} is NULL; each must be given"))),
+        None => Ok(all),
+    }
 }
 
 fn null(name: &str) -> Failure {

@@ -83,7 +83,8 @@ pub unsafe extern "C" fn spuff_config_set_token(config: *mut Config, token: *con
     guard(error, || change(config, token, "token", ProviderConfig::with_token))
 }
 
-/// Sets the base URL of the API: https, or http on a loopback address.
+/// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the engine's address, such as
+/// unix:///var/run/docker.sock.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_set_endpoint(config: *mut Config, endpoint: *const c_char, error: *mut *mut Error) -> Code {
     guard(error, || change(config, endpoint, "endpoint", ProviderConfig::with_endpoint))

@@ -26,8 +26,9 @@ pub struct Report {
 /// Runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them. `config` may be
 /// NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
 /// none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`
-/// that of a snapshot, or NULL for the same. `idempotent` says that creates with one idempotency key make one machine. Blocks
-/// until it is done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
+/// that of a snapshot, or NULL for the same. `default_size` says that a request may leave the size out, and `idempotent` that
+/// creates with one idempotency key make one machine. Blocks until it is done; a token that is cancelled lets the rest fail, and
+/// ends what was made. The caller owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG. What the provider does wrong is told in *out.
 #[unsafe(no_mangle)]
@@ -38,6 +39,7 @@ pub unsafe extern "C" fn spuff_conformance_check(
     request: *const Request,
     absent_id: *const c_char,
     absent_snapshot_id: *const c_char,
+    default_size: bool,
     idempotent: bool,
     cancel: *const Cancel,
     out: *mut *mut Report,
@@ -52,6 +54,9 @@ pub unsafe extern "C" fn spuff_conformance_check(
         let mut subject = Subject::registered(&registry, text(name, "name")?, config, request, absent_id)?;
         if let Some(id) = optional_text(absent_snapshot_id, "absent_snapshot_id")? {
             subject = subject.with_absent_snapshot_id(id);
+        }
+        if default_size {
+            subject = subject.with_default_size();
         }
         if idempotent {
             subject = subject.with_idempotency();

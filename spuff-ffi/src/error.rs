@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use spuff_core::provider::{ErrorKind, ErrorParts};
 
+use crate::attempts::Attempts;
 use crate::boundary::{Failure, Out, Outcome, c_text, changed, getter, guard, kind_of, optional, release, text};
 
 /// What a function answers: 0, or the kind of the error. The numbers are the same in every language, and never change.
@@ -84,6 +85,7 @@ pub struct Error {
     parts: ErrorParts,
     texts: OnceLock<Texts>,
     cleanup: Option<Box<Error>>,
+    attempts: Option<Box<Attempts>>,
 }
 
 /// The texts of an error as C reads them.
@@ -120,7 +122,8 @@ impl Error {
             parts.text = error.to_string();
         }
         let cleanup = parts.cleanup.clone().map(|parts| Box::new(Self::new(*parts)));
-        Self { parts, texts: OnceLock::new(), cleanup }
+        let attempts = (!parts.attempts.is_empty()).then(|| Box::new(parts.attempts.clone().into()));
+        Self { parts, texts: OnceLock::new(), cleanup, attempts }
     }
 
     pub(crate) fn into_parts(self) -> ErrorParts {
@@ -164,7 +167,7 @@ fn field(error: *const Error, field: Field) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().fields[field as usize].as_ref()?.as_ptr()))
 }
 
-fn millis(duration: Option<Duration>) -> Option<i64> {
+pub(crate) fn millis(duration: Option<Duration>) -> Option<i64> {
     duration.map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -317,6 +320,12 @@ pub unsafe extern "C" fn spuff_error_instance_exists(error: *const Error) -> i32
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_cleanup(error: *const Error) -> *const Error {
     getter(std::ptr::null(), || Some(&raw const **optional(error)?.cleanup.as_ref()?))
+}
+
+/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where the error is another one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_attempts(error: *const Error) -> *const Attempts {
+    getter(std::ptr::null(), || Some(&raw const **optional(error)?.attempts.as_ref()?))
 }
 
 /// The name of a code, such as `not_found`. Static; `unknown` for a number that is none.

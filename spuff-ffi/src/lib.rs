@@ -6,10 +6,10 @@
 //! # Floor plan
 //! | floor | modules | hold |
 //! | --- | --- | --- |
-//! | calls | `provider`, `submit` | the verbs in their two forms: those that block, those that call back |
+//! | calls | `provider`, `submit`, `fleet`, `place` | the verbs in their two forms: those that block, those that call back |
 //! | verbs | `verb` | each verb once, with cancelling, progress, and errors that name the machine |
 //! | providers of others | `vtable` | a table of C functions as an entry of a registry |
-//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `cancel`, `error` | one noun each |
+//! | handles | `registry`, `config`, `request`, `instance`, `snapshot`, `strings`, `reap`, `outcomes`, `price`, `placement`, `placed`, `attempts`, `progress`, `cancel`, `error` | one noun each |
 //! | beside | `log`, `version`, `simulator`, `conformance` | |
 //! | edge | `boundary` | checks, codes, and the end of every panic |
 //!
@@ -20,14 +20,23 @@
 #![allow(clippy::not_unsafe_ptr_arg_deref, reason = "pointers are looked at in boundary only")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
 
+pub mod attempts;
 mod boundary;
 pub mod cancel;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod fleet;
+mod foreign;
 pub mod instance;
 pub mod log;
+pub mod outcomes;
+pub mod place;
+pub mod placed;
+pub mod placement;
+pub mod price;
+pub mod progress;
 pub mod provider;
 pub mod reap;
 pub mod registry;

@@ -11,11 +11,12 @@ use crate::boundary::{Failure, Out, Outcome, c_text, getter, guard, handle, opti
 use crate::cancel::{self, Cancel};
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
+use crate::progress::Observer;
 use crate::reap::{Reap, Reaped};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
-use crate::verb::{self, Observer};
+use crate::verb;
 
 /// A cloud that machines can be started on. Owned by whoever got it, freed with spuff_provider_free, also while calls are under
 /// way. Any thread may use it at any time.

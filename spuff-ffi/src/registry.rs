@@ -29,7 +29,8 @@ pub unsafe extern "C" fn spuff_registry_new() -> *mut Registry {
     getter(std::ptr::null_mut(), || Some(give(Registry::default())))
 }
 
-/// Makes a registry with every provider of this build. Never NULL.
+/// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and `docker`, unless they were left out.
+/// Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_with_defaults() -> *mut Registry {
     getter(std::ptr::null_mut(), || Some(give(Registry(Mutex::new(ProviderRegistry::with_defaults())))))

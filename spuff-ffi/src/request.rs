@@ -66,6 +66,14 @@ pub enum OnCancelCode {
     Keep = 2,
 }
 
+/// An image as text has it: every text is one.
+pub(crate) fn image_of(text: &str) -> ImageSpec {
+    match text.parse() {
+        Ok(image) => image,
+        Err(never) => match never {},
+    }
+}
+
 fn change(request: *mut Request, change: impl FnOnce(InstanceRequest) -> Outcome<InstanceRequest>) -> Outcome<()> {
     let request = changed(request, "request")?;
     *request = change(request.inner.clone())?.into();
@@ -107,11 +115,8 @@ pub unsafe extern "C" fn spuff_request_free(request: *mut *mut Request) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_image(request: *mut Request, image: *const c_char, error: *mut *mut Error) -> Code {
     guard(error, || {
-        let image = text(image, "image")?.parse::<ImageSpec>();
-        change(request, |request| match image {
-            Ok(image) => Ok(request.with_image(image)),
-            Err(never) => match never {},
-        })
+        let image = image_of(text(image, "image")?);
+        change(request, |request| Ok(request.with_image(image)))
     })
 }
 

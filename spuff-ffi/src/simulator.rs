@@ -6,7 +6,7 @@ use std::ffi::{CString, c_char};
 use std::time::Duration;
 
 use spuff_core::provider::ProviderError;
-use spuff_core::simulator::{Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, PROVIDERS, Resource};
+use spuff_core::simulator::{Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, Resource, simulated};
 
 use crate::boundary::{
     Failure, Out, Outcome, c_text, getter, guard, handle, optional, optional_text, put_value, release, text, view,
@@ -103,16 +103,10 @@ pub unsafe extern "C" fn spuff_cloud_config(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let name = text(provider, "provider")?;
-        let known = name.parse::<spuff_core::provider::ProviderType>().map_err(|_| unknown(name))?;
-        out.put(handle(cloud, "cloud")?.inner.config(known.as_str()).into());
+        let name = simulated(text(provider, "provider")?)?;
+        out.put(handle(cloud, "cloud")?.inner.config(name).into());
         Ok(())
     })
-}
-
-fn unknown(name: &str) -> ProviderError {
-    let supported = PROVIDERS.map(str::to_string).to_vec();
-    ProviderError::UnknownProvider { name: name.to_string(), supported }
 }
 
 /// The environment variables, as `NAME=value`, that point the clouds' own tools and spuff_registry_from_env at it. The caller

@@ -9,11 +9,12 @@ use crate::boundary::{Failure, Outcome, UserData, give, guard, handle, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
+use crate::progress::Observer;
 use crate::provider::{Provider, on_failure_of};
 use crate::reap::{Reap, Reaped};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::verb::{self, Observer, Verb};
+use crate::verb::{self, Verb};
 
 /// Told of the end of a call without a result. Every callback is called once, on a thread of spuff's, where it may block and
 /// call spuff; not at all when the submit itself has failed. `error` is NULL with SPUFF_OK; else the callback owns it.
@@ -35,20 +36,20 @@ pub type ReapedCallback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, reaped: *mut Reaped, error: *mut Error)>;
 
 /// A caller's function for a result of one type, and what it is called with.
-struct Callback<T> {
+pub(crate) struct Callback<T> {
     function: unsafe extern "C" fn(*mut c_void, Code, *mut T, *mut Error),
     user_data: UserData,
 }
 
 impl<T> Callback<T> {
-    fn new(
+    pub(crate) fn new(
         function: Option<unsafe extern "C" fn(*mut c_void, Code, *mut T, *mut Error)>,
         user_data: *mut c_void,
     ) -> Outcome<Self> {
         Ok(Self { function: function.ok_or_else(missing)?, user_data: UserData(user_data) })
     }
 
-    fn call(self, outcome: Outcome<Option<T>>) {
+    pub(crate) fn call(self, outcome: Outcome<Option<T>>) {
         let (code, made, error) = match outcome {
             Ok(made) => (Code::Ok, made.map_or(null_mut(), give), null_mut()),
             Err(failure) => (Code::from(&failure), null_mut(), give(failure.into())),
@@ -63,7 +64,7 @@ fn missing() -> Failure {
 }
 
 /// Submits a verb whose result is a handle.
-fn submit<T: Send + 'static, H: 'static>(
+pub(crate) fn submit<T: Send + 'static, H: 'static>(
     verb: Verb<T>,
     (provider, cancel, observer): (*const Provider, *const Cancel, *const Observer),
     callback: Callback<H>,

@@ -3,77 +3,25 @@
 //! Stands on the contract. Each verb is one function here; `provider` and `submit` give them their two forms in C.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_void};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use spuff_core::blocking::{self, caught};
+use spuff_core::blocking::{self, caught, elsewhere};
+use spuff_core::fleet::{self, FleetOptions};
 use spuff_core::lease::{self, Reaped};
+use spuff_core::placement::{self, Placed, Placement};
 use spuff_core::provider::{ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult};
-use spuff_core::provider::{InstanceRequest, Snapshot as CoreSnapshot};
-use spuff_core::{Observed, OnFailure, Progress as CoreProgress, Step, create_and_wait};
-use tokio::runtime::{Builder, Runtime};
+use spuff_core::provider::{InstanceRequest, Price, Snapshot as CoreSnapshot};
+use spuff_core::{Observed, OnFailure, Step, create_and_wait};
 
-use crate::boundary::{Failure, Outcome, c_text, handle, view};
+use crate::boundary::{Failure, Outcome, handle};
 use crate::cancel::{self, Cancel};
+use crate::progress::Observer;
 use crate::provider::Provider;
 use crate::reap::Reap;
-
-/// What a call that waits has seen on its way. It lives as long as the callback that is given it runs.
-#[repr(C)]
-pub struct Progress {
-    /// The size of this struct: fields are only ever added at its end.
-    pub size: usize,
-    /// The verb, such as `wait_ready`.
-    pub operation: *const c_char,
-    /// What it is about: the id of a machine, snapshot or action.
-    pub id: *const c_char,
-    /// What was seen, in words: `accepted`, `new`, `gone` …
-    pub state: *const c_char,
-    /// Milliseconds since the verb began.
-    pub elapsed_ms: u64,
-}
-
-/// Who is told what a call sees on its way.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Observer {
-    /// The size of this struct: set it to sizeof(spuff_observer).
-    pub size: usize,
-    /// Called in order and never at the same time: by a call that blocks on the caller's thread, by one that was submitted on
-    /// a thread of spuff's. It may call spuff. NULL: nothing is told.
-    pub progress: Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const Progress)>,
-    /// What `progress` is called with. Of a call that was submitted, it is used on threads of spuff's.
-    pub user_data: *mut c_void,
-}
-
-// SAFETY: the header says that user data is used on other threads.
-unsafe impl Send for Observer {}
-
-impl Observer {
-    /// A caller's observer, if it is one.
-    fn read(observer: *const Self) -> Outcome<Option<Self>> {
-        Ok(view(observer, "observer", "spuff_observer")?.copied().filter(|given| given.progress.is_some()))
-    }
-
-    fn tell(&self, seen: &CoreProgress) {
-        let texts: [CString; 3] = [&seen.operation, &seen.id, &seen.state].map(|text| c_text(text.as_str()));
-        let progress = Progress {
-            size: size_of::<Progress>(),
-            operation: texts[0].as_ptr(),
-            id: texts[1].as_ptr(),
-            state: texts[2].as_ptr(),
-            elapsed_ms: u64::try_from(seen.elapsed.as_millis()).unwrap_or(u64::MAX),
-        };
-        if let Some(callback) = self.progress {
-            // SAFETY: the caller's function, called as the header says.
-            unsafe { callback(self.user_data, &raw const progress) };
-        }
-    }
-}
 
 type Work<T> = Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>;
 
@@ -100,16 +48,7 @@ impl<T: Send + 'static> Verb<T> {
 
     /// Blocks until it is done, or cancelled.
     pub(crate) fn block(self, provider: *const Provider, cancel: *const Cancel, observer: *const Observer) -> Outcome<T> {
-        // A handle of its own: the caller's may be freed while the call is under way.
-        let provider = handle(provider, "provider")?.inner.clone();
-        let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
-        let Self { operation, id, work } = self;
-        let limited = |shared| caught(cancel.limit(operation, id.as_deref(), work(shared)));
-        let outcome = match observer {
-            Some(observer) => provider.observe(limited, |seen| observer.tell(&seen)),
-            None => provider.run(limited),
-        };
-        outcome.map_err(|error| failure(&error, provider.name(), id.as_deref()))
+        self.on(provider)?.block(cancel, observer)
     }
 
     /// Lets it run; `deliver` is called with its outcome on a thread where it may block.
@@ -120,45 +59,88 @@ impl<T: Send + 'static> Verb<T> {
         observer: *const Observer,
         deliver: impl FnOnce(Outcome<T>) + Send + 'static,
     ) -> Outcome<()> {
+        self.on(provider)?.submit(cancel, observer, deliver)
+    }
+
+    /// The call of it. The provider is shared: the caller's handle may be freed while the call is under way.
+    fn on(self, provider: *const Provider) -> Outcome<Call<T>> {
         let provider = &handle(provider, "provider")?.inner;
-        let shared = provider.shared().map_err(|error| failure(&error, provider.name(), None))?;
+        let about = About { provider: Some(provider.name().to_string()), id: self.id };
+        let shared = provider.shared().map_err(|error| about.failure(&error))?;
+        Ok(Call { operation: self.operation, about, work: (self.work)(shared) })
+    }
+}
+
+/// What the errors of a call are about.
+struct About {
+    /// Of a placement, which is at several, there is none.
+    provider: Option<String>,
+    id: Option<String>,
+}
+
+impl About {
+    /// An error with what this call knows.
+    fn failure(&self, error: &ProviderError) -> Failure {
+        let parts = ErrorParts::from(error);
+        match &self.provider {
+            Some(provider) => parts.about(provider, self.id.as_deref()).into(),
+            None => parts.into(),
+        }
+    }
+}
+
+/// A call that is about to be made: of a verb at its provider, or of a placement, which has its own.
+pub(crate) struct Call<T> {
+    operation: &'static str,
+    about: About,
+    work: Work<T>,
+}
+
+impl<T: Send + 'static> Call<T> {
+    fn of_placement(operation: &'static str, work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+        Self { operation, about: About { provider: None, id: None }, work: Box::pin(work) }
+    }
+
+    /// Blocks until it is done, or cancelled.
+    pub(crate) fn block(self, cancel: *const Cancel, observer: *const Observer) -> Outcome<T> {
         let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
-        let Self { operation, id, work } = self;
+        let Self { operation, about, work } = self;
+        let limited = caught(cancel.limit(operation, about.id.as_deref(), work));
+        let outcome = match observer {
+            Some(observer) => blocking::observe(limited, |seen| observer.tell(seen)),
+            None => blocking::block_on(limited),
+        };
+        outcome.map_err(|error| about.failure(&error))
+    }
+
+    /// Lets it run; `deliver` is called with its outcome on a thread where it may block.
+    pub(crate) fn submit(
+        self,
+        cancel: *const Cancel,
+        observer: *const Observer,
+        deliver: impl FnOnce(Outcome<T>) + Send + 'static,
+    ) -> Outcome<()> {
+        let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
+        let Self { operation, about, work } = self;
         let submitted = async move {
-            let name = shared.name().to_string();
-            let limited = cancel.limit(operation, id.as_deref(), work(shared));
+            let limited = cancel.limit(operation, about.id.as_deref(), work);
             let mut observed = Observed::new(caught(limited));
             let outcome = loop {
                 match observed.next().await {
                     Step::Progress(seen) => {
                         if let Some(observer) = observer {
-                            elsewhere(move || observer.tell(&seen)).await;
+                            elsewhere(move || observer.tell(seen)).await;
                         }
                     }
                     Step::Done(outcome) => break outcome,
                 }
             };
-            let outcome = outcome.map_err(|error| failure(&error, &name, id.as_deref()));
+            let outcome = outcome.map_err(|error| about.failure(&error));
             elsewhere(move || deliver(outcome)).await;
         };
         drop(blocking::spawn(submitted)?);
         Ok(())
     }
-}
-
-/// An error with what this call knows.
-fn failure(error: &ProviderError, provider: &str, id: Option<&str>) -> Failure {
-    ErrorParts::from(error).about(provider, id).into()
-}
-
-/// Calls a caller's function where it may block and call spuff: on threads that the verbs of providers in C, which may block as
-/// well, cannot use up. What it does is its own: a panic can only be ours, and is printed by the panic handler.
-async fn elsewhere(call: impl FnOnce() + Send + 'static) {
-    static THREADS: OnceLock<Option<Runtime>> = OnceLock::new();
-    let _ = match THREADS.get_or_init(|| Builder::new_current_thread().build().ok()) {
-        Some(threads) => threads.spawn_blocking(call).await,
-        None => tokio::task::spawn_blocking(call).await,
-    };
 }
 
 pub(crate) fn create_instance(request: InstanceRequest) -> Verb<ProviderInstance> {
@@ -215,6 +197,11 @@ pub(crate) fn set_labels(id: &str, labels: HashMap<String, String>) -> Verb<()> 
     Verb::new("set_labels", move |provider| async move { provider.set_labels(&own, &labels).await }).about(id)
 }
 
+pub(crate) fn hourly_price(region: &str, size: &str) -> Verb<Price> {
+    let (region, size) = (region.to_string(), size.to_string());
+    Verb::new("hourly_price", move |provider| async move { provider.hourly_price(&region, &size).await })
+}
+
 pub(crate) fn list_owned(owner: &str) -> Verb<Vec<ProviderInstance>> {
     let owner = owner.to_string();
     Verb::new("list_owned", move |provider| async move { lease::list_owned(&*provider, &owner).await })
@@ -228,4 +215,55 @@ pub(crate) fn renew(id: &str, ttl: Duration) -> Verb<DateTime<Utc>> {
 pub(crate) fn reap(which: &Reap) -> Outcome<Verb<Vec<Reaped>>> {
     let which = which.build()?;
     Ok(Verb::new("reap", move |provider| async move { lease::reap(&provider, &which).await }))
+}
+
+/// What a verb over many has come to for each: a machine, nothing, or the error with what is known of it.
+pub(crate) type Each = Vec<Outcome<Option<ProviderInstance>>>;
+
+/// The outcomes of a verb over many; `ids` are those of the machines that it was given.
+fn each<T>(
+    outcomes: Vec<ProviderResult<T>>,
+    provider: &dyn CoreProvider,
+    ids: &[String],
+    made: impl Fn(T) -> Option<ProviderInstance>,
+) -> Each {
+    let ids = ids.iter().map(|id| Some(id.as_str())).chain(std::iter::repeat(None));
+    let of_one = |(outcome, id): (ProviderResult<T>, _)| match outcome {
+        Ok(done) => Ok(made(done)),
+        Err(error) => Err(ErrorParts::from(&error).about(provider.name(), id).into()),
+    };
+    outcomes.into_iter().zip(ids).map(of_one).collect()
+}
+
+pub(crate) fn create_instances(requests: Vec<InstanceRequest>, options: FleetOptions) -> Verb<Each> {
+    Verb::new("create_instances", move |provider| async move {
+        Ok(each(fleet::create_instances(&provider, &requests, options).await, &*provider, &[], Some))
+    })
+}
+
+pub(crate) fn wait_ready_many(ids: Vec<String>) -> Verb<Each> {
+    Verb::new("wait_ready_many", move |provider| async move {
+        Ok(each(fleet::wait_ready_many(&provider, &ids).await, &*provider, &ids, Some))
+    })
+}
+
+pub(crate) fn destroy_instances(ids: Vec<String>, concurrency: usize) -> Verb<Each> {
+    Verb::new("destroy_instances", move |provider| async move {
+        Ok(each(fleet::destroy_instances(&provider, &ids, concurrency).await, &*provider, &ids, |()| None))
+    })
+}
+
+pub(crate) fn place_instance(placement: Placement, request: InstanceRequest) -> Call<Placed> {
+    Call::of_placement("place_instance", async move { placement::place_instance(&placement, &request).await })
+}
+
+pub(crate) fn place_instances(
+    placement: Placement,
+    requests: Vec<InstanceRequest>,
+    options: FleetOptions,
+) -> Call<Vec<Outcome<Placed>>> {
+    Call::of_placement("place_instances", async move {
+        let outcomes = placement::place_instances(&placement, &requests, options).await;
+        Ok(outcomes.into_iter().map(|one| one.map_err(Into::into)).collect())
+    })
 }

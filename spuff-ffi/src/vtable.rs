@@ -2,21 +2,21 @@
 //!
 //! Stands on the handles that its functions are given and answer with.
 
-use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
+use spuff_core::blocking::{aside, from_sync};
 use spuff_core::provider::{
-    Capabilities, ErrorParts, InstanceRequest, OptionDescription, Provider, ProviderConfig, ProviderDescription, ProviderError,
-    ProviderFactory, ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType, Snapshot as CoreSnapshot,
+    Capabilities, OptionDescription, Provider, ProviderConfig, ProviderDescription, ProviderFactory, ProviderResult,
+    ProviderTimeouts, ProviderType,
 };
 
-use crate::boundary::{Failure, Outcome, UserData, c_pairs, c_text, guard, handle, kind_of, optional_text, take, text};
+use crate::boundary::{Failure, Outcome, UserData, guard, handle, optional_text, text};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Code, Error};
+use crate::foreign::{Foreign, answered};
 use crate::instance::{Instance, Instances};
 use crate::registry::Registry;
 use crate::request::Request;
@@ -32,7 +32,8 @@ use crate::strings::Strings;
 /// the call. Each answers SPUFF_OK, or a code with an error from spuff_error_new in *error, which spuff frees; a result that it
 /// puts in *out is spuff's from there on. A list is given to be filled. `cancel` tells when nobody waits any more: one that takes
 /// long looks at spuff_cancel_is_cancelled, or pauses with spuff_cancel_wait. A create that nobody waits for is let finish, and
-/// what it made is destroyed, or kept, as the request says.
+/// what it made is destroyed, or kept, as the request says. `disconnect`, and then `drop`, are called before the free returns that
+/// lets go last, or on a thread of spuff's where its background does.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ProviderVtable {
@@ -233,7 +234,7 @@ pub unsafe extern "C" fn spuff_registry_register(
 }
 
 /// A table that is told when nothing uses it any more.
-struct Table(ProviderVtable);
+pub(crate) struct Table(pub(crate) ProviderVtable);
 
 // SAFETY: the header says that the functions are called on any thread, several at once.
 unsafe impl Send for Table {}
@@ -243,8 +244,12 @@ unsafe impl Sync for Table {}
 impl Drop for Table {
     fn drop(&mut self) {
         if let Some(drop) = self.0.drop {
-            // SAFETY: the caller's function, called once.
-            unsafe { drop(self.0.user_data) };
+            let user_data = UserData(self.0.user_data);
+            aside(move || {
+                let user_data = user_data;
+                // SAFETY: the caller's function, called once.
+                unsafe { drop(user_data.0) };
+            });
         }
     }
 }
@@ -272,7 +277,7 @@ impl ProviderFactory for Factory {
             let mut error = null_mut();
             // SAFETY: the caller's function, called as the header says.
             let code = unsafe { connect(self.table.0.user_data, &raw const config, &raw mut state, &raw mut error) };
-            self.answered(code, error)?;
+            answered(self.name.as_str(), "connect", code, error)?;
         }
         let foreign = Foreign { name: self.name.as_str(), table: self.table.clone(), state: UserData(state) };
         Ok(from_sync(foreign, config.timeouts))
@@ -296,206 +301,4 @@ impl ProviderFactory for Factory {
         description.capabilities = capabilities;
         description
     }
-}
-
-impl Factory {
-    fn answered(&self, code: i32, error: *mut Error) -> ProviderResult<()> {
-        answered(self.name.as_str(), "connect", code, error)
-    }
-}
-
-/// What a caller's function has answered.
-fn answered(provider: &str, verb: &str, code: i32, mut error: *mut Error) -> ProviderResult<()> {
-    let told = take(&raw mut error).map(Error::into_parts);
-    if code == Code::Ok as i32 {
-        return Ok(());
-    }
-    let silent = || {
-        let mut parts = ErrorParts::new(kind_of(code), format!("{verb} of {provider} answered with {code} and no error"));
-        // What its kind shows in place of a message.
-        (parts.operation, parts.feature, parts.name) = (Some(verb.into()), Some(verb.into()), Some(provider.into()));
-        (parts.field, parts.resource_type, parts.key) = (Some(verb.into()), Some("thing".into()), Some(String::new()));
-        parts
-    };
-    Err(told.unwrap_or_else(silent).about(provider, None).into())
-}
-
-/// A provider whose verbs are functions of a table.
-struct Foreign {
-    name: &'static str,
-    table: Arc<Table>,
-    state: UserData,
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        if let (Some(disconnect), true) = (self.table.0.disconnect, self.table.0.connect.is_some()) {
-            // SAFETY: the caller's function, called once for what `connect` has made.
-            unsafe { disconnect(self.state.0) };
-        }
-    }
-}
-
-/// A function of the table, or the error that there is none.
-macro_rules! function {
-    ($this:ident.$verb:ident) => {
-        $this.table.0.$verb.ok_or_else(|| ProviderError::NotSupported { feature: stringify!($verb).to_string() })?
-    };
-}
-
-impl Foreign {
-    /// Calls a function that may put a handle in a place.
-    fn made<T>(
-        &self,
-        verb: &str,
-        cancel: &CancelToken,
-        call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
-    ) -> ProviderResult<Option<T>> {
-        let (mut out, mut error, cancel) = (null_mut(), null_mut(), Cancel(cancel.clone()));
-        let code = call(self.state.0, &raw const cancel, &raw mut out, &raw mut error);
-        let made = take(&raw mut out);
-        answered(self.name, verb, code, error)?;
-        Ok(made)
-    }
-
-    /// Calls a function that must put a handle in a place.
-    fn must_make<T>(
-        &self,
-        verb: &str,
-        cancel: &CancelToken,
-        call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
-    ) -> ProviderResult<T> {
-        let nothing = || ProviderError::Other { message: format!("{verb} of {} answered with nothing in *out", self.name) };
-        self.made(verb, cancel, call)?.ok_or_else(nothing)
-    }
-
-    /// Calls a function that makes nothing.
-    fn done(
-        &self,
-        verb: &str,
-        cancel: &CancelToken,
-        call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut Error) -> i32,
-    ) -> ProviderResult<()> {
-        self.made::<()>(verb, cancel, |state, cancel, _, error| call(state, cancel, error)).map(drop)
-    }
-
-    /// Calls a function that fills a list.
-    fn filled<T: Default>(
-        &self,
-        verb: &str,
-        cancel: &CancelToken,
-        call: impl FnOnce(*mut c_void, *const Cancel, *mut T, *mut *mut Error) -> i32,
-    ) -> ProviderResult<T> {
-        let mut list = T::default();
-        self.done(verb, cancel, |state, cancel, error| call(state, cancel, &raw mut list, error))?;
-        Ok(list)
-    }
-}
-
-// SAFETY of all calls below: they are the caller's functions, called as the header says, with what lives as long as the call.
-impl SyncProvider for Foreign {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn create_instance(&self, request: &InstanceRequest, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        let (create, request) = (function!(self.create_instance), Request::from(request.clone()));
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { create(state, &raw const request, cancel, out, error) };
-        self.must_make::<Instance>("create_instance", cancel, call).map(|made| made.inner)
-    }
-
-    fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        let (destroy, id) = (function!(self.destroy_instance), argument(id, "id")?);
-        // SAFETY: see above.
-        self.done("destroy_instance", cancel, |state, cancel, error| unsafe { destroy(state, id.as_ptr(), cancel, error) })
-    }
-
-    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        let (get, id) = (function!(self.get_instance), argument(id, "id")?);
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { get(state, id.as_ptr(), cancel, out, error) };
-        Ok(self.made::<Instance>("get_instance", cancel, call)?.map(|found| found.inner))
-    }
-
-    fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
-        let list = function!(self.list_instances);
-        // SAFETY: see above.
-        let call = |state, cancel, found, error| unsafe { list(state, cancel, found, error) };
-        let found: Instances = self.filled("list_instances", cancel, call)?;
-        Ok(found.0.into_iter().map(|instance| instance.inner).collect())
-    }
-
-    fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        let (wait, id) = (function!(self.wait_ready), argument(id, "id")?);
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { wait(state, id.as_ptr(), cancel, out, error) };
-        self.must_make::<Instance>("wait_ready", cancel, call).map(|ready| ready.inner)
-    }
-
-    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<CoreSnapshot> {
-        let create = function!(self.create_snapshot);
-        let (id, name) = (argument(instance_id, "instance_id")?, argument(name, "name")?);
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { create(state, id.as_ptr(), name.as_ptr(), cancel, out, error) };
-        self.must_make::<Snapshot>("create_snapshot", cancel, call).map(|made| made.inner)
-    }
-
-    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(CoreSnapshot, HashMap<String, String>)>> {
-        let list = function!(self.list_snapshots);
-        // SAFETY: see above.
-        let call = |state, cancel, found, error| unsafe { list(state, cancel, found, error) };
-        let found: Snapshots = self.filled("list_snapshots", cancel, call)?;
-        Ok(found.0.into_iter().map(|snapshot| (snapshot.inner, snapshot.labels)).collect())
-    }
-
-    fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        let (delete, id) = (function!(self.delete_snapshot), argument(id, "id")?);
-        // SAFETY: see above.
-        self.done("delete_snapshot", cancel, |state, cancel, error| unsafe { delete(state, id.as_ptr(), cancel, error) })
-    }
-
-    fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        let (resolve, key) = (function!(self.resolve), argument(key, "key")?);
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
-        Ok(self.made::<Instance>("resolve", cancel, call)?.map(|found| found.inner))
-    }
-
-    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<CoreSnapshot>> {
-        let (resolve, key) = (function!(self.resolve_snapshot), argument(key, "key")?);
-        // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
-        Ok(self.made::<Snapshot>("resolve_snapshot", cancel, call)?.map(|found| found.inner))
-    }
-
-    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
-        let (set, id, labels) = (function!(self.set_labels), argument(id, "id")?, c_pairs(labels));
-        let keys: Vec<_> = labels.iter().map(|(key, _)| key.as_ptr()).collect();
-        let values: Vec<_> = labels.iter().map(|(_, value)| value.as_ptr()).collect();
-        self.done("set_labels", cancel, |state, cancel, error| {
-            // SAFETY: see above.
-            unsafe { set(state, id.as_ptr(), keys.as_ptr(), values.as_ptr(), labels.len(), cancel, error) }
-        })
-    }
-
-    fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
-        let Some(get) = self.table.0.get_ssh_keys else { return Ok(Vec::new()) };
-        // SAFETY: see above.
-        let keys: Strings =
-            self.filled("get_ssh_keys", cancel, |state, cancel, keys, error| unsafe { get(state, cancel, keys, error) })?;
-        Ok(keys.into_plain())
-    }
-
-    fn supports_snapshots(&self) -> bool {
-        self.table.0.create_snapshot.is_some()
-    }
-}
-
-/// A text for a function of C. A NUL inside it cannot be told.
-fn argument(value: &str, name: &str) -> ProviderResult<CString> {
-    if value.contains('\0') {
-        return Err(ProviderError::invalid_config(name, "it has a NUL in it; give text without"));
-    }
-    Ok(c_text(value))
 }

@@ -4,7 +4,7 @@
 //! `python/spuff/_asyncio.py`: it begins when it is awaited, and a verb that is cancelled is dropped.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::call::PyCallArgs;
@@ -12,71 +12,96 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::Progress;
-use spuff_core::blocking;
-use spuff_core::provider::{Provider, ProviderResult};
-use tokio::task::AbortHandle;
+use spuff_core::provider::ProviderResult;
 
 use crate::blocked::settling;
-use crate::call::{Call, Next, Subject, Work};
+use crate::call::{Call, Source, Subject, Work};
 use crate::outcome::Outcome;
-use crate::{error, progress};
+use crate::{error, progress, task};
 
-type Begin = Box<dyn FnOnce(Python<'_>, Waiter) -> PyResult<AbortHandle> + Send>;
+type Begin = Box<dyn FnOnce() -> Work + Send>;
 
 /// A verb that runs when its coroutine is awaited.
 #[pyclass(frozen, name = "Pending", module = "spuff._spuff")]
-pub(crate) struct Pending(Mutex<Option<Begin>>);
+pub(crate) struct Pending {
+    subject: Subject,
+    begin: Mutex<Option<Begin>>,
+}
 
 /// A verb that runs.
 #[pyclass(frozen, name = "Running", module = "spuff._spuff")]
-pub(crate) struct Running(AbortHandle);
+pub(crate) struct Running {
+    subject: Subject,
+    running: task::Running,
+}
+
+impl Pending {
+    fn new(subject: Subject, begin: impl FnOnce() -> Work + Send + 'static) -> Self {
+        Self { subject, begin: Mutex::new(Some(Box::new(begin))) }
+    }
+}
 
 #[pymethods]
 impl Pending {
-    /// Runs the verb, and gives its outcome to a future of the event loop.
-    fn begin(&self, py: Python<'_>, event_loop: Py<PyAny>, future: Py<PyAny>) -> PyResult<Running> {
-        let begin = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress` what is seen on the way.
+    #[pyo3(signature = (event_loop, future, on_progress=None))]
+    fn begin(
+        &self,
+        py: Python<'_>,
+        event_loop: Py<PyAny>,
+        future: Py<PyAny>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<Running> {
+        let begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begin = begin.ok_or_else(|| PyRuntimeError::new_err("a verb runs once"))?;
-        begin(py, Waiter { event_loop, future }).map(Running)
+        let waiter = Waiter { event_loop, future, on_progress };
+        let running = py.detach(|| task::Running::spawn(begin(), move |seen| waiter.tell(seen)));
+        let running = running.map_err(|error| error::plain(py, &error))?;
+        Ok(Running { subject: self.subject.clone(), running })
     }
 }
 
 #[pymethods]
 impl Running {
-    /// Drops the verb. One that is done does not notice.
+    /// The outcome, once. Until it is taken, to end the verb is to end what it has made.
+    fn take(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.running.take().into_python(py, &self.subject)
+    }
+
+    /// Drops the verb. One whose outcome was taken does not notice.
     fn abort(&self) {
-        self.0.abort();
+        self.running.end();
     }
 }
 
-/// The future that waits for a verb, and its event loop.
+/// The future that waits for a verb, its event loop, and who is told what the verb sees.
 struct Waiter {
     event_loop: Py<PyAny>,
     future: Py<PyAny>,
+    on_progress: Option<Py<PyAny>>,
 }
 
-/// Gives a future its value or exception, unless it was cancelled meanwhile.
+/// Lets whoever waits for a future go on, unless it was cancelled meanwhile.
 #[pyfunction]
-fn settle(future: &Bound<'_, PyAny>, outcome: Py<PyAny>, failed: bool) -> PyResult<()> {
+fn settle(future: &Bound<'_, PyAny>) -> PyResult<()> {
     if future.call_method0("done")?.is_truthy()? {
         return Ok(());
     }
-    future.call_method1(if failed { "set_exception" } else { "set_result" }, (outcome,)).map(drop)
+    future.call_method1("set_result", (future.py().None(),)).map(drop)
 }
 
 impl Waiter {
-    fn give(&self, py: Python<'_>, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {
-        let (outcome, failed) = match outcome {
-            Ok(value) => (value, false),
-            Err(error) => (error.into_value(py).into_any(), true),
-        };
+    /// Tells what was seen, or that there is an outcome.
+    fn tell(&self, seen: Option<Progress>) {
         static SETTLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let settle = SETTLE.get_or_try_init(py, || wrap_pyfunction!(settle, py)?.into_py_any(py))?;
-        self.soon(py, (settle, &self.future, outcome, failed))
-    }
-
-    fn tell(&self, py: Python<'_>, on_progress: &Py<PyAny>, seen: Progress) -> PyResult<()> {
-        self.soon(py, (on_progress, progress::Progress(seen)))
+        from_runtime(|py| match (seen, &self.on_progress) {
+            (Some(seen), Some(on_progress)) => self.soon(py, (on_progress, progress::Progress(seen))),
+            (Some(_), None) => Ok(()),
+            (None, _) => {
+                let settle = SETTLE.get_or_try_init(py, || wrap_pyfunction!(settle, py)?.into_py_any(py))?;
+                self.soon(py, (settle, &self.future))
+            }
+        });
     }
 
     /// Calls something on the event loop's own thread.
@@ -92,57 +117,42 @@ fn from_runtime(work: impl FnOnce(Python<'_>) -> PyResult<()>) {
 }
 
 /// The coroutine of a verb.
-pub(crate) fn coroutine<T, W>(
+pub(crate) fn coroutine<S, T, W>(
     py: Python<'_>,
-    call: Call,
-    verb: impl FnOnce(Arc<dyn Provider>) -> W + Send + 'static,
+    call: Call<S>,
+    verb: impl FnOnce(S::Given) -> W + Send + 'static,
 ) -> PyResult<Py<PyAny>>
 where
+    S: Source,
     T: Outcome,
     W: Future<Output = ProviderResult<T>> + Send + 'static,
 {
-    of_work(py, call.subject.clone(), call.on_progress.as_ref().map(|told| told.clone_ref(py)), move || call.work(verb))
-}
-
-/// The coroutine of some work.
-pub(crate) fn of_work<T: Outcome>(
-    py: Python<'_>,
-    subject: Subject,
-    on_progress: Option<Py<PyAny>>,
-    begin: impl FnOnce() -> Work<T> + Send + 'static,
-) -> PyResult<Py<PyAny>> {
-    let begin: Begin = Box::new(move |py, waiter| {
-        let work = run(begin(), subject, on_progress, waiter);
-        py.detach(|| blocking::spawn(work)).map(|task| task.abort_handle()).map_err(|error| error::plain(py, &error))
-    });
+    let on_progress = call.on_progress.as_ref().map(|told| told.clone_ref(py));
+    let subject = call.subject.clone();
+    let pending = Pending::new(subject, move || call.work(call.on_progress.is_some(), verb));
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((Pending(Mutex::new(Some(begin))),)).map(Bound::unbind)
+    COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((pending, on_progress)).map(Bound::unbind)
 }
 
-/// Runs a verb, and tells its event loop.
-async fn run<T: Outcome>(mut work: Work<T>, subject: Subject, on_progress: Option<Py<PyAny>>, waiter: Waiter) {
-    let outcome = loop {
-        match work.next().await {
-            Next::Done(outcome) => break outcome,
-            Next::Progress(seen) => {
-                if let Some(on_progress) = &on_progress {
-                    from_runtime(|py| waiter.tell(py, on_progress, seen));
-                }
-            }
-        }
-    };
-    from_runtime(|py| {
-        let outcome = match outcome {
-            Ok(outcome) => outcome.into_python(py),
-            Err(error) => Err(error::exception(py, &error, &subject.provider, subject.instance_id.as_deref())),
-        };
-        waiter.give(py, outcome)
-    });
+/// A verb, to be looped over by `async for`.
+pub(crate) fn watch<S, T, W>(
+    py: Python<'_>,
+    call: Call<S>,
+    verb: impl FnOnce(S::Given) -> W + Send + 'static,
+) -> PyResult<Py<PyAny>>
+where
+    S: Source,
+    T: Outcome,
+    W: Future<Output = ProviderResult<T>> + Send + 'static,
+{
+    let pending = Pending::new(call.subject.clone(), move || call.work(true, verb));
+    py.import("spuff._asyncio")?.getattr("Watch")?.call1((pending,)).map(Bound::unbind)
 }
 
 /// As [`blocked::settled`](crate::blocked::settled), for asyncio.
 #[pyfunction]
 pub(crate) fn settled_async(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let subject = Subject { provider: "spuff".to_string(), operation: "settled", instance_id: None };
-    of_work(py, subject, None, settling)
+    let subject = Subject { provider: None, operation: "settled", instance_id: None };
+    let pending = Pending::new(subject, settling);
+    py.import("spuff._asyncio")?.getattr("verb")?.call1((pending,)).map(Bound::unbind)
 }

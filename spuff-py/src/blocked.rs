@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use spuff_core::blocking;
-use spuff_core::provider::{ProviderError, ProviderResult};
+use spuff_core::{Step, blocking};
 
-use crate::call::{Next, Subject, Work};
+use crate::call::{Given, Subject, Work};
 use crate::outcome::Outcome;
-use crate::{error, progress};
+use crate::{progress, task};
 
 /// How often the main thread looks for signals.
 const TICK: Duration = Duration::from_millis(50);
@@ -37,31 +36,17 @@ impl Signals {
 
 /// Runs a verb to its end, or until a handler of a signal raises: then the verb is dropped, and nothing of it runs on but what
 /// the core brings to an end.
-pub(crate) fn run<T: Outcome>(
+pub(crate) fn run(
     py: Python<'_>,
     subject: &Subject,
     on_progress: Option<&Py<PyAny>>,
-    begin: impl FnOnce() -> Work<T>,
+    begin: impl FnOnce() -> Work,
 ) -> PyResult<Py<PyAny>> {
-    let raised = |py, error: &ProviderError| error::exception(py, error, &subject.provider, subject.instance_id.as_deref());
-    match wait(py, begin(), on_progress, subject)? {
-        Ok(outcome) => outcome.into_python(py),
-        Err(error) => Err(raised(py, &error)),
-    }
-}
-
-/// As [`run`], with the outcome as the core gives it.
-fn wait<T: Send>(
-    py: Python<'_>,
-    mut work: Work<T>,
-    on_progress: Option<&Py<PyAny>>,
-    subject: &Subject,
-) -> PyResult<ProviderResult<T>> {
-    let mut signals = Signals::default();
+    let (mut work, mut signals) = (begin(), Signals::default());
     loop {
         match next(py, &mut work, &mut signals, subject)? {
-            Next::Done(outcome) => return Ok(outcome),
-            Next::Progress(seen) => {
+            Step::Done(outcome) => return outcome.into_python(py, subject),
+            Step::Progress(seen) => {
                 if let Some(on_progress) = on_progress {
                     on_progress.call1(py, (progress::Progress(seen),))?;
                 }
@@ -71,7 +56,7 @@ fn wait<T: Send>(
 }
 
 /// Waits for what comes next of a verb. When a handler of a signal raises, the caller has to drop the verb.
-pub(crate) fn next<T: Send>(py: Python<'_>, work: &mut Work<T>, signals: &mut Signals, subject: &Subject) -> PyResult<Next<T>> {
+pub(crate) fn next(py: Python<'_>, work: &mut Work, signals: &mut Signals, subject: &Subject) -> PyResult<Step<Given>> {
     loop {
         let ticks = signals.0 != Some(false);
         match py.detach(|| step(work, ticks)) {
@@ -85,7 +70,7 @@ pub(crate) fn next<T: Send>(py: Python<'_>, work: &mut Work<T>, signals: &mut Si
 }
 
 /// What comes next, or nothing when it is time to look for signals.
-fn step<T: Send>(work: &mut Work<T>, ticks: bool) -> Option<Next<T>> {
+fn step(work: &mut Work, ticks: bool) -> Option<Step<Given>> {
     let tick = async { if ticks { tokio::time::sleep(TICK).await } else { pending().await } };
     let next = async {
         tokio::select! {
@@ -94,7 +79,7 @@ fn step<T: Send>(work: &mut Work<T>, ticks: bool) -> Option<Next<T>> {
             () = tick => Ok(None),
         }
     };
-    blocking::block_on(next).unwrap_or_else(|error| Some(Next::Done(Err(error))))
+    blocking::block_on(next).unwrap_or_else(|error| Some(Step::Done(Err(error).into())))
 }
 
 /// What a handler of a signal has raised, with what was interrupted: as attributes, and as a note where Python has notes.
@@ -102,9 +87,10 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
     let Subject { operation, instance_id, .. } = subject;
     let note = match (instance_id, *operation) {
         (Some(id), operation) => format!("{operation} of instance {id} was interrupted; look what state it is in"),
-        (None, "create_instance" | "create_and_wait") => format!(
+        (None, "create_instance" | "create_instances" | "create_and_wait" | "place_instance" | "place_instances") => format!(
             "{operation} was interrupted; what it makes is ended in the background, or kept if the request says so: spuff.settled() waits for that"
         ),
+        (None, "destroy_instances") => format!("{operation} was interrupted; list_instances() tells which are left"),
         (None, operation) => format!("{operation} was interrupted"),
     };
     let value = interruption.value(py);
@@ -123,12 +109,18 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
 /// what it has made.
 #[pyfunction]
 pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
-    let subject = Subject { provider: "spuff".to_string(), operation: "settled", instance_id: None };
+    let subject = Subject { provider: None, operation: "settled", instance_id: None };
     run(py, &subject, None, settling).map(drop)
 }
 
+#[pyfunction]
+fn settled_at_exit(py: Python<'_>) -> PyResult<()> {
+    task::exit();
+    settled(py)
+}
+
 /// The wait for what is under way in the background.
-pub(crate) fn settling() -> Work<()> {
+pub(crate) fn settling() -> Work {
     // What was dropped before this is dropped by the runtime in its turn: a task that comes after it tells when that is done.
     let turn = blocking::spawn(async {});
     let settled = async {
@@ -144,7 +136,7 @@ pub(crate) fn settling() -> Work<()> {
 pub(crate) fn settle_at_exit(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.swap(true, Ordering::AcqRel) {
-        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(settled, py)?,))?;
+        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(settled_at_exit, py)?,))?;
     }
     Ok(())
 }

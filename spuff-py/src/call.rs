@@ -7,16 +7,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use spuff_core::blocking::{self, CancelToken, caught};
-use spuff_core::provider::{Provider, ProviderError, ProviderResult};
-use spuff_core::{Progress, observe};
+use spuff_core::provider::{Provider, ProviderResult};
+use spuff_core::{Observed, Progress, Step, Untaken, untaken};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::outcome::Outcome;
+use crate::outcome::{AnyOutcome, Outcome};
 use crate::seconds::Seconds;
-use crate::task::Task;
-use crate::{awaited, blocked, logs};
+use crate::task::Running;
+use crate::watch::Watch;
+use crate::{awaited, blocked, error, logs};
 
 /// Who calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,10 +29,25 @@ pub(crate) enum Face {
     Asyncio,
 }
 
+/// What a verb works with. It is asked for in the process that runs the verb: a child of `fork` has providers of its own.
+pub(crate) trait Source: Send + Sync + 'static {
+    type Given: Send;
+
+    fn given(&self) -> ProviderResult<Self::Given>;
+}
+
+impl Source for blocking::Provider {
+    type Given = Arc<dyn Provider>;
+
+    fn given(&self) -> ProviderResult<Self::Given> {
+        self.shared()
+    }
+}
+
 /// A verb that is about to run.
-pub(crate) struct Call {
+pub(crate) struct Call<S = blocking::Provider> {
     pub(crate) face: Face,
-    pub(crate) provider: blocking::Provider,
+    pub(crate) source: Arc<S>,
     pub(crate) subject: Subject,
     pub(crate) timeout: Option<Duration>,
     pub(crate) on_progress: Option<Py<PyAny>>,
@@ -39,67 +56,70 @@ pub(crate) struct Call {
 /// What a call is about, for errors and interruptions.
 #[derive(Clone)]
 pub(crate) struct Subject {
-    pub(crate) provider: String,
+    pub(crate) provider: Option<String>,
     pub(crate) operation: &'static str,
     pub(crate) instance_id: Option<String>,
 }
 
-/// The future of a verb, with what it sees on its way.
-pub(crate) struct Work<T> {
-    future: Pin<Box<dyn Future<Output = ProviderResult<T>> + Send>>,
-    seen: UnboundedReceiver<Progress>,
-    outcome: Option<ProviderResult<T>>,
+/// The outcome of a verb, not yet taken.
+pub(crate) type Given = Untaken<ProviderResult<AnyOutcome>>;
+
+type Verb = Pin<Box<dyn Future<Output = Given> + Send>>;
+
+/// A verb that runs.
+pub(crate) enum Work {
+    /// Tells nothing on its way.
+    Silent(Verb),
+    /// Goes on when what it has told was taken.
+    Telling(Observed<Verb>),
+    /// Goes on by itself.
+    Spawned(Running, UnboundedReceiver<Option<Progress>>),
 }
 
-/// What comes next of a verb.
-pub(crate) enum Next<T> {
-    /// The last one.
-    Done(ProviderResult<T>),
-    Progress(Progress),
-}
-
-impl<T> Work<T> {
+impl Work {
     /// Work that tells nothing on its way.
-    pub(crate) fn silent(future: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
-        Self::new(future, unbounded_channel().1)
-    }
-
-    fn new(future: impl Future<Output = ProviderResult<T>> + Send + 'static, seen: UnboundedReceiver<Progress>) -> Self {
-        Self { future: Box::pin(future), seen, outcome: None }
+    pub(crate) fn silent<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+        Self::Silent(verb(work))
     }
 
     /// Lets it run as a task of its own.
-    pub(crate) fn spawned(self) -> ProviderResult<Self>
-    where
-        T: Send + 'static,
-    {
-        Ok(Self::new(Task(blocking::spawn(self.future)?), self.seen))
+    pub(crate) fn spawned(self) -> ProviderResult<Self> {
+        let (tell, seen) = unbounded_channel();
+        // Where nobody hears it any more, the verb is about to be dropped.
+        let running = Running::spawn(self, move |seen| drop(tell.send(seen)))?;
+        Ok(Self::Spawned(running, seen))
     }
 
     /// What was seen comes before the outcome. Dropping this in the middle loses nothing.
-    pub(crate) async fn next(&mut self) -> Next<T> {
-        if self.outcome.is_none() {
-            tokio::select! {
-                biased;
-                Some(seen) = self.seen.recv() => return Next::Progress(seen),
-                outcome = caught(&mut self.future) => self.outcome = Some(outcome),
-            }
-        }
-        match (self.seen.try_recv(), &mut self.outcome) {
-            (Ok(seen), _) => Next::Progress(seen),
-            (Err(_), outcome) => Next::Done(outcome.take().unwrap_or_else(|| Err(over()))),
+    pub(crate) async fn next(&mut self) -> Step<Given> {
+        match self {
+            Self::Silent(verb) => Step::Done(verb.await),
+            Self::Telling(observed) => observed.next().await,
+            Self::Spawned(running, seen) => match seen.recv().await.flatten() {
+                Some(seen) => Step::Progress(seen),
+                None => Step::Done(running.take()),
+            },
         }
     }
 }
 
-fn over() -> ProviderError {
-    ProviderError::Internal { message: "a verb was asked for more than its outcome".to_string() }
+fn verb<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Verb {
+    Box::pin(untaken(caught(async { work.await.map(AnyOutcome::new) })))
 }
 
 impl Call {
     pub(crate) fn new(face: Face, provider: &blocking::Provider, operation: &'static str) -> Self {
-        let subject = Subject { provider: provider.name().to_string(), operation, instance_id: None };
-        Self { face, provider: provider.clone(), subject, timeout: None, on_progress: None }
+        let mut call = Self::over(face, provider.clone(), operation);
+        call.subject.provider = Some(provider.name().to_string());
+        call
+    }
+}
+
+impl<S: Source> Call<S> {
+    /// A verb that is no single provider's.
+    pub(crate) fn over(face: Face, source: S, operation: &'static str) -> Self {
+        let subject = Subject { provider: None, operation, instance_id: None };
+        Self { face, source: Arc::new(source), subject, timeout: None, on_progress: None }
     }
 
     /// It is about a machine.
@@ -121,46 +141,51 @@ impl Call {
     }
 
     /// Gives the outcome, or a coroutine that does.
-    pub(crate) fn run<T, W>(
-        self,
-        py: Python<'_>,
-        verb: impl FnOnce(Arc<dyn Provider>) -> W + Send + 'static,
-    ) -> PyResult<Py<PyAny>>
+    pub(crate) fn run<T, W>(self, py: Python<'_>, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> PyResult<Py<PyAny>>
     where
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
         logs::follow(py)?;
         match self.face {
-            Face::Blocking => blocked::run(py, &self.subject.clone(), self.on_progress.as_ref(), || self.work(verb)),
+            Face::Blocking => {
+                let telling = self.on_progress.is_some();
+                blocked::run(py, &self.subject, self.on_progress.as_ref(), || self.work(telling, verb))
+            }
             Face::Asyncio => awaited::coroutine(py, self, verb),
         }
     }
 
-    /// The verb, until its deadline, telling what it sees where that is asked for.
-    pub(crate) fn work<T, W>(&self, verb: impl FnOnce(Arc<dyn Provider>) -> W + Send + 'static) -> Work<T>
+    /// Gives what the verb sees on its way, to be looped over.
+    pub(crate) fn watch<T, W>(self, py: Python<'_>, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> PyResult<Py<PyAny>>
     where
-        T: Send + 'static,
+        T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
-        let (provider, timeout, Subject { operation, instance_id, .. }) =
-            (self.provider.clone(), self.timeout, self.subject.clone());
+        logs::follow(py)?;
+        if self.face == Face::Asyncio {
+            return awaited::watch(py, self, verb);
+        }
+        let work = py.detach(|| self.work(true, verb).spawned());
+        let work = work.map_err(|failed| error::plain(py, &failed))?;
+        Watch::new(self.subject, work).into_py_any(py)
+    }
+
+    /// The verb, until its deadline, telling what it sees where that is asked for.
+    pub(crate) fn work<T, W>(&self, telling: bool, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> Work
+    where
+        T: Outcome,
+        W: Future<Output = ProviderResult<T>> + Send + 'static,
+    {
+        let (source, timeout, Subject { operation, instance_id, .. }) = (self.source.clone(), self.timeout, self.subject.clone());
         let limited = async move {
-            let provider = provider.shared()?;
+            let given = source.given()?;
             match timeout {
-                Some(timeout) => {
-                    CancelToken::with_deadline(timeout).limit(operation, instance_id.as_deref(), verb(provider)).await
-                }
-                None => verb(provider).await,
+                Some(timeout) => CancelToken::with_deadline(timeout).limit(operation, instance_id.as_deref(), verb(given)).await,
+                None => verb(given).await,
             }
         };
-        match self.on_progress {
-            Some(_) => {
-                let (tell, seen) = unbounded_channel();
-                // Where nobody hears it any more, the verb is about to be dropped.
-                Work::new(observe(limited, move |progress| drop(tell.send(progress))), seen)
-            }
-            None => Work::silent(limited),
-        }
+        let verb = self::verb(limited);
+        if telling { Work::Telling(Observed::new(verb)) } else { Work::Silent(verb) }
     }
 }

@@ -12,6 +12,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError};
 
+use crate::placed::Attempt;
+
 /// How many exceptions of providers are kept until they are raised again.
 const KEPT: usize = 32;
 
@@ -32,9 +34,10 @@ fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     BASE.import(py, "spuff.errors", "SpuffError")
 }
 
-/// The exception of an error, of a verb of `provider` that was asked about a machine.
-pub(crate) fn exception(py: Python<'_>, error: &ProviderError, provider: &str, instance_id: Option<&str>) -> PyErr {
-    of_parts(py, ErrorParts::from(error).about(provider, instance_id))
+/// The exception of an error, of a verb that was asked about a machine, where it is one provider's.
+pub(crate) fn exception(py: Python<'_>, error: &ProviderError, provider: Option<&str>, instance_id: Option<&str>) -> PyErr {
+    let parts = ErrorParts::from(error);
+    of_parts(py, if let Some(provider) = provider { parts.about(provider, instance_id) } else { parts })
 }
 
 /// The exception of an error that is of no verb.
@@ -56,7 +59,7 @@ fn again<'py>(py: Python<'py>, parts: &ErrorParts) -> Option<Bound<'py, PyAny>> 
         raised.remove(place)?
     };
     let first = first.into_bound(py);
-    if parts.instance_exists.is_none() && first.is_instance(base(py).ok()?).ok()? {
+    if parts.instance_exists.is_none() && parts.attempts.is_empty() && first.is_instance(base(py).ok()?).ok()? {
         for (name, value) in [("provider", &parts.provider), ("instance_id", &parts.instance_id)] {
             if first.getattr(name).ok()?.is_none() {
                 first.setattr(name, value).ok()?;
@@ -76,6 +79,7 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, parts: &ErrorParts) -> PyResult
     fields.set_item("retryable", parts.retryable)?;
     fields.set_item("candidates", &parts.candidates)?;
     fields.set_item("supported", &parts.supported)?;
+    fields.set_item("attempts", parts.attempts.iter().cloned().map(Attempt).collect::<Vec<_>>())?;
     let ErrorParts { provider, code, request_id, resource_type, resource_id, field, .. } = parts;
     let ErrorParts { feature, operation, key, name, instance_id, .. } = parts;
     for (name, value) in [
@@ -123,6 +127,9 @@ pub(crate) fn from_exception(error: &Bound<'_, PyAny>) -> PyResult<ErrorParts> {
     parts.candidates = error.getattr("candidates")?.extract()?;
     parts.supported = error.getattr("supported")?.extract()?;
     parts.instance_exists = error.getattr("instance_exists")?.extract()?;
+    for attempt in error.getattr("attempts")?.try_iter()? {
+        parts.attempts.push(attempt?.cast::<Attempt>()?.get().0.clone());
+    }
     let cleanup = error.getattr("cleanup")?;
     if cleanup.is_instance(base(py)?)? {
         parts.cleanup = Some(Box::new(from_exception(&cleanup)?));

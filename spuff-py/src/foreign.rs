@@ -12,14 +12,15 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
 use spuff_core::provider::{
-    Capabilities, InstanceRequest as Request, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderConfig as Config,
-    ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType,
-    Snapshot as Taken,
+    Capabilities, InstanceRequest as Request, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price as Cost, Provider,
+    ProviderConfig as Config, ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult,
+    ProviderTimeouts, ProviderType, Snapshot as Taken,
 };
 
 use crate::config::ProviderConfig;
 use crate::error;
 use crate::instance::Instance;
+use crate::price::Price;
 use crate::request::InstanceRequest;
 use crate::snapshot::Snapshot;
 
@@ -144,6 +145,13 @@ fn a_snapshot(answer: &Bound<'_, PyAny>) -> PyResult<Taken> {
     }
 }
 
+fn a_price(answer: &Bound<'_, PyAny>) -> PyResult<Cost> {
+    match answer.cast::<Price>() {
+        Ok(price) => Ok(price.get().0.clone()),
+        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Price, not {}", answer.repr()?))),
+    }
+}
+
 fn perhaps<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Option<T>> {
     move |answer| if answer.is_none() { Ok(None) } else { read(answer).map(Some) }
 }
@@ -220,6 +228,10 @@ impl SyncProvider for InPython {
             Err(ProviderError::NotSupported { feature }) if feature == "get_ssh_keys" => Ok(Vec::new()),
             keys => keys,
         }
+    }
+
+    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<Cost> {
+        self.call("hourly_price", cancel, (region, size), a_price)
     }
 
     fn supports_snapshots(&self) -> bool {

@@ -2,11 +2,11 @@
 //!
 //! | floor | module | holds |
 //! | --- | --- | --- |
-//! | classes | `provider`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: verbs, registries, clouds in a box |
+//! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: verbs, registries, clouds in a box |
 //! | faces | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
 //! | other way | `foreign` | providers written in Python, as the core sees them |
-//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `progress`, `reap` | the nouns |
-//! | ground | `error`, `outcome`, `logs`, `seconds`, `show` | errors, lists, the log, durations, `repr` |
+//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `progress`, `reap`, `price`, `placed` | the nouns |
+//! | ground | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, what came of many, the log, durations, `repr` |
 //!
 //! The names and their documentation, for Python, are in `python/spuff`.
 
@@ -15,11 +15,15 @@ mod blocked;
 mod call;
 mod config;
 mod error;
+mod fleet;
 mod foreign;
 mod image;
 mod instance;
 mod logs;
 mod outcome;
+mod placed;
+mod placement;
+mod price;
 mod progress;
 mod provider;
 mod reap;
@@ -68,12 +72,15 @@ mod _spuff {
         foreign::is_cancelled,
         image::ImageSpec,
         instance::{Address, Instance},
+        placed::{Attempt, Placed},
+        placement::{Candidate, place_instance, place_instance_async, place_instances, place_instances_async},
+        price::Price,
         progress::Progress,
         provider::{AsyncProvider, Provider, Verbs},
         reap::Reaped,
         registry::{OptionDescription, ProviderDescription, ProviderRegistry},
         request::InstanceRequest,
-        scope::{AsyncInstanceScope, InstanceScope},
+        scope::{AsyncScope, BlockingScope},
         snapshot::Snapshot,
         status::InstanceStatus,
         suite::{check_provider, checks},

@@ -1,4 +1,4 @@
-//! What verbs give, as Python's values.
+//! What verbs give, as Python's values, and how they fail.
 //!
 //! Stands on the values beside it.
 
@@ -9,83 +9,134 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyType};
+use spuff_core::Untaken;
 use spuff_core::lease::Reaped;
-use spuff_core::provider::{ProviderInstance, Snapshot};
+use spuff_core::provider::{Price, ProviderError, ProviderInstance, Snapshot};
 
-use crate::{instance, reap, snapshot};
+use crate::call::Subject;
+use crate::{error, instance, price, reap, snapshot};
 
 /// Something that a verb gives.
 pub(crate) trait Outcome: Send + 'static {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>>;
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>>;
+}
+
+/// A way in which a verb fails.
+pub(crate) trait Failure: Send + 'static {
+    fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr;
+}
+
+impl Failure for ProviderError {
+    fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr {
+        error::exception(py, &self, subject.provider.as_deref(), subject.instance_id.as_deref())
+    }
+}
+
+impl<T: Outcome, E: Failure> Outcome for Result<T, E> {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        match self {
+            Ok(value) => value.into_python(py, subject),
+            Err(failure) => Err(failure.raised(py, subject)),
+        }
+    }
+}
+
+impl<T: Outcome> Outcome for Untaken<T> {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        self.take().into_python(py, subject)
+    }
+}
+
+type Convert = dyn FnOnce(Python<'_>, &Subject) -> PyResult<Py<PyAny>> + Send;
+
+/// An outcome of any verb.
+pub(crate) struct AnyOutcome(Box<Convert>);
+
+impl AnyOutcome {
+    pub(crate) fn new(outcome: impl Outcome) -> Self {
+        Self(Box::new(move |py, subject| outcome.into_python(py, subject)))
+    }
+}
+
+impl Outcome for AnyOutcome {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        self.0(py, subject)
+    }
 }
 
 impl Outcome for () {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         Ok(py.None())
     }
 }
 
 impl Outcome for ProviderInstance {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         instance::Instance(self).into_py_any(py)
     }
 }
 
+impl Outcome for Price {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
+        price::Price(self).into_py_any(py)
+    }
+}
+
 impl Outcome for Snapshot {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         snapshot::Snapshot(self).into_py_any(py)
     }
 }
 
 impl<T: Outcome> Outcome for Option<T> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.map_or_else(|| Ok(py.None()), |value| value.into_python(py))
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        self.map_or_else(|| Ok(py.None()), |value| value.into_python(py, subject))
     }
 }
 
 impl Outcome for DateTime<Utc> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         self.into_py_any(py)
     }
 }
 
 impl Outcome for Vec<String> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         self.into_py_any(py)
     }
 }
 
 impl Outcome for Vec<ProviderInstance> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
         static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        table(CLASS.import(py, "spuff._tables", "Instances")?, self)
+        table(CLASS.import(py, "spuff._tables", "Instances")?, self, subject)
     }
 }
 
 impl Outcome for Vec<Snapshot> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
         static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        table(CLASS.import(py, "spuff._tables", "Snapshots")?, self)
+        table(CLASS.import(py, "spuff._tables", "Snapshots")?, self, subject)
     }
 }
 
 impl Outcome for Vec<(Snapshot, HashMap<String, String>)> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let pairs = self.into_iter().map(|(snapshot, labels)| Ok((snapshot.into_python(py)?, labels)));
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        let pairs = self.into_iter().map(|(snapshot, labels)| Ok((snapshot.into_python(py, subject)?, labels)));
         pairs.collect::<PyResult<Vec<_>>>()?.into_py_any(py)
     }
 }
 
 impl Outcome for Vec<Reaped> {
-    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
         let all = self.into_iter().map(|ended| reap::Reaped::new(py, ended));
         all.collect::<PyResult<Vec<_>>>()?.into_py_any(py)
     }
 }
 
 /// A list that shows itself as a table in notebooks.
-fn table<T: Outcome>(class: &Bound<'_, PyType>, items: Vec<T>) -> PyResult<Py<PyAny>> {
+fn table<T: Outcome>(class: &Bound<'_, PyType>, items: Vec<T>, subject: &Subject) -> PyResult<Py<PyAny>> {
     let py = class.py();
-    let items = items.into_iter().map(|item| item.into_python(py)).collect::<PyResult<Vec<_>>>()?;
+    let items = items.into_iter().map(|item| item.into_python(py, subject)).collect::<PyResult<Vec<_>>>()?;
     Ok(class.call1((PyList::new(py, items)?,))?.unbind())
 }

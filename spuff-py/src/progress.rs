@@ -3,8 +3,9 @@
 //! Stands on the core's `Progress`.
 
 use pyo3::prelude::*;
-use spuff_core::Progress as Seen;
+use spuff_core::{Phase, Progress as Seen};
 
+use crate::instance::Instance;
 use crate::show::Shown;
 
 /// Something that a call has seen while it waits.
@@ -20,7 +21,7 @@ impl Progress {
         &self.0.operation
     }
 
-    /// What it is about: the id of a machine, snapshot or action.
+    /// What it is about: the id of a machine, snapshot or action; empty while it has none.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
@@ -38,13 +39,46 @@ impl Progress {
         self.0.elapsed.as_secs_f64()
     }
 
+    /// How far it is: `pending`, `accepted`, `booting`, `ready`, `destroyed` or `failed`.
+    #[getter]
+    fn phase(&self) -> &'static str {
+        self.0.phase.as_str()
+    }
+
+    /// Of a verb over many machines, the position of this one in what the verb was given.
+    #[getter]
+    fn index(&self) -> Option<usize> {
+        self.0.index
+    }
+
+    /// Of a verb over many machines, the name of this one, where the verb was given names.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The machine, where this tells that it was accepted or is ready.
+    #[getter]
+    fn instance(&self) -> Option<Instance> {
+        self.0.instance.clone().map(Instance)
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let Seen { operation, id, state, .. } = &self.0;
-        let shown = Shown::new(py, "Progress").text("operation", operation)?.text("id", id)?.text("state", state)?;
-        Ok(shown.plain("elapsed", format!("{:.1}", self.elapsed())).end())
+        let Seen { operation, id, state, phase, index, name, .. } = &self.0;
+        let mut shown = Shown::new(py, "Progress").text("operation", operation)?.text("id", id)?.text("state", state)?;
+        if *phase != Phase::Pending {
+            shown = shown.text("phase", phase.as_str())?;
+        }
+        if let Some(index) = index {
+            shown = shown.plain("index", index);
+        }
+        Ok(shown.text("name", name)?.plain("elapsed", format!("{:.1}", self.elapsed())).end())
     }
 
     fn __str__(&self) -> String {
-        format!("{} {}: {} ({:.1} s)", self.0.operation, self.0.id, self.0.state, self.elapsed())
+        let Seen { operation, id, state, name, .. } = &self.0;
+        let words = [operation, name, id].map(String::as_str);
+        let about: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        format!("{}: {state} ({:.1} s)", about.join(" "), self.elapsed())
     }
 }

@@ -8,16 +8,15 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use spuff_core::blocking;
-use spuff_core::lease;
-use spuff_core::{OnFailure, create_and_wait};
+use spuff_core::{OnFailure, create_and_wait, create_instance};
+use spuff_core::{fleet as core, lease};
 
 use crate::call::{Call, Face};
-use crate::error;
-use crate::reap;
+use crate::fleet::{self, Each};
 use crate::request::InstanceRequest;
-use crate::scope::Scope;
+use crate::scope::{Scope, What};
 use crate::seconds::Seconds;
-use crate::watch::Watch;
+use crate::{error, reap};
 
 /// The verbs of a provider. `Provider` and `AsyncProvider` have them.
 #[pyclass(frozen, subclass, name = "Verbs", module = "spuff._spuff")]
@@ -49,6 +48,11 @@ impl AsyncProvider {
 }
 
 impl Verbs {
+    /// The provider, whichever the face.
+    pub(crate) fn provider(&self) -> &blocking::Provider {
+        &self.provider
+    }
+
     fn call(&self, operation: &'static str) -> Call {
         Call::new(self.face, &self.provider, operation)
     }
@@ -82,7 +86,7 @@ impl Verbs {
     ) -> Given {
         let request = InstanceRequest::read(request, fields, py)?;
         let call = self.call("create_instance").within(timeout);
-        call.run(py, |provider| async move { provider.create_instance(&request).await })
+        call.run(py, |provider| async move { create_instance(&provider, &request).await })
     }
 
     /// Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
@@ -199,6 +203,13 @@ impl Verbs {
         call.run(py, |provider| async move { provider.get_ssh_keys().await })
     }
 
+    /// What an hour of a machine costs by the cloud's own list, without tax.
+    #[pyo3(signature = (region, size, *, timeout=None))]
+    fn hourly_price(&self, py: Python<'_>, region: String, size: String, timeout: Option<Seconds>) -> Given {
+        let call = self.call("hourly_price").within(timeout);
+        call.run(py, |provider| async move { provider.hourly_price(&region, &size).await })
+    }
+
     /// The machines of an owner, also stopped ones.
     #[pyo3(signature = (owner, *, timeout=None))]
     fn list_owned(&self, py: Python<'_>, owner: String, timeout: Option<Seconds>) -> Given {
@@ -230,7 +241,7 @@ impl Verbs {
         on_progress: Option<Py<PyAny>>,
     ) -> Given {
         let which = reap::which(expired, older_than, owner, dry_run, confirm_within);
-        let which = which.map_err(|error| error::exception(py, &error, self.provider.name(), None))?;
+        let which = which.map_err(|error| error::exception(py, &error, Some(self.provider.name()), None))?;
         let call = self.call("reap").within(timeout).telling(on_progress);
         call.run(py, |provider| async move { lease::reap(&provider, &which).await })
     }
@@ -246,19 +257,106 @@ impl Verbs {
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
         let request = InstanceRequest::read(request, fields, py)?;
-        Scope::new(&self.provider, request, timeout, on_progress).into_python(py, self.face)
+        Scope::new(&self.provider, What::One(Box::new(request)), timeout, on_progress).into_python(py, self.face)
     }
 
-    /// What `wait_ready` sees on its way, to be looped over: for progress bars. `result()` gives the machine afterwards.
-    #[pyo3(signature = (id, *, timeout=None))]
-    fn watch(slf: &Bound<'_, Self>, id: String, timeout: Option<Seconds>) -> Given {
-        let (py, verbs) = (slf.py(), slf.get());
-        if verbs.face == Face::Asyncio {
-            let timeout = timeout.map(|Seconds(timeout)| timeout.as_secs_f64());
-            return py.import("spuff._asyncio")?.getattr("Watch")?.call1((slf, id, timeout)).map(Bound::unbind);
+    /// A context manager over many machines: all are made and waited for at the beginning, and destroyed at the end, whatever
+    /// happens. When one fails, all are destroyed and it raises.
+    #[pyo3(signature = (requests, *, concurrency=16, timeout=None, on_progress=None, **fields))]
+    fn fleet(
+        &self,
+        py: Python<'_>,
+        requests: &Bound<'_, PyAny>,
+        concurrency: i64,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let (requests, concurrency) = (fleet::requests(requests, fields)?, fleet::concurrency(concurrency)?);
+        Scope::new(&self.provider, What::Fleet { requests, concurrency }, timeout, on_progress).into_python(py, self.face)
+    }
+
+    /// Starts many machines, and waits for them where that is asked for. Gives an `Instance` or an exception for each.
+    #[pyo3(signature = (
+        requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None,
+        on_progress=None, **fields
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
+    fn create_instances(
+        &self,
+        py: Python<'_>,
+        requests: &Bound<'_, PyAny>,
+        concurrency: i64,
+        on_failure: &str,
+        wait_ready: bool,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let work = fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
+        self.call("create_instances").within(timeout).telling(on_progress).run(py, work)
+    }
+
+    /// What `create_instances` sees on its way, to be looped over. `result()` gives the outcomes afterwards.
+    #[pyo3(signature = (
+        requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None, **fields
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
+    fn watch_create_instances(
+        &self,
+        py: Python<'_>,
+        requests: &Bound<'_, PyAny>,
+        concurrency: i64,
+        on_failure: &str,
+        wait_ready: bool,
+        timeout: Option<Seconds>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> Given {
+        let work = fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
+        self.call("create_instances").within(timeout).watch(py, work)
+    }
+
+    /// Waits until many machines are ready. Gives an `Instance` or an exception for each.
+    #[pyo3(signature = (ids, *, timeout=None, on_progress=None))]
+    fn wait_ready_many(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Given {
+        let ids = fleet::ids(ids)?;
+        self.call("wait_ready_many").within(timeout).telling(on_progress).run(py, fleet::waits(ids))
+    }
+
+    /// Ends many machines; those that are already gone are no error. Gives `None` or an exception for each.
+    #[pyo3(signature = (ids, *, concurrency=16, timeout=None, on_progress=None))]
+    fn destroy_instances(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        concurrency: i64,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Given {
+        let (ids, concurrency) = (fleet::ids(ids)?, fleet::concurrency(concurrency)?);
+        let call = self.call("destroy_instances").within(timeout).telling(on_progress);
+        call.run(py, move |provider| async move {
+            let outcomes = core::destroy_instances(&provider, &ids, concurrency).await;
+            Ok(Each { ids, outcomes })
+        })
+    }
+
+    /// What the wait for a machine, or for many, sees on its way, to be looped over. `result()` gives the machine, or the
+    /// outcomes, afterwards.
+    #[pyo3(signature = (ids, *, timeout=None))]
+    fn watch(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> Given {
+        if let Ok(id) = ids.extract::<String>() {
+            let call = self.call("wait_ready").of(&id).within(timeout);
+            return call.watch(py, |provider| async move { provider.wait_ready(&id).await });
         }
-        let call = verbs.call("wait_ready").of(&id).within(timeout).telling(Some(py.None()));
-        Watch::begin(py, call, |provider| async move { provider.wait_ready(&id).await })
+        let ids = fleet::ids(ids)?;
+        self.call("wait_ready_many").within(timeout).watch(py, fleet::waits(ids))
     }
 
     fn __repr__(&self) -> String {

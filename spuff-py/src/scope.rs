@@ -1,8 +1,9 @@
-//! Machines for the time of a `with`.
+//! Machines for the time of a `with`: one, or a fleet.
 //!
-//! Stands on the core's `with_instance`, whose work is to wait for the end of the block. When the block is left without its end,
-//! as by a second Ctrl-C, the core ends the machine in the background.
+//! Stands on the core's `with_instance` and `with_instances`, whose work is to wait for the end of the block. When the block is
+//! left without its end, as by a second Ctrl-C, the core ends the machines in the background.
 
+use std::future::Future;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,79 +11,167 @@ use std::time::Duration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use spuff_core::provider::{InstanceRequest as Request, ProviderError};
-use spuff_core::{blocking, with_instance};
+use spuff_core::provider::{InstanceRequest as Request, Provider, ProviderError, ProviderInstance};
+use spuff_core::{FleetError, blocking, with_instance, with_instances};
 use tokio::sync::oneshot;
 
-use crate::call::{Call, Face};
+use crate::call::{Call, Face, Subject};
+use crate::outcome::{AnyOutcome, Failure, Outcome};
 use crate::seconds::Seconds;
 use crate::task::Task;
 
-/// A machine that is made at the beginning of a `with`, and destroyed at its end.
-#[pyclass(frozen, name = "InstanceScope", module = "spuff._spuff")]
-pub(crate) struct InstanceScope(Scope);
+/// Machines that are made at the beginning of a `with`, and destroyed at its end.
+#[pyclass(frozen, name = "Scope", module = "spuff._spuff")]
+pub(crate) struct BlockingScope(Scope);
 
-/// A machine that is made at the beginning of an `async with`, and destroyed at its end.
-#[pyclass(frozen, name = "AsyncInstanceScope", module = "spuff._spuff")]
-pub(crate) struct AsyncInstanceScope(Scope);
+/// Machines that are made at the beginning of an `async with`, and destroyed at its end.
+#[pyclass(frozen, name = "AsyncScope", module = "spuff._spuff")]
+pub(crate) struct AsyncScope(Scope);
 
 pub(crate) struct Scope {
-    pub(crate) provider: blocking::Provider,
-    pub(crate) request: Request,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) on_progress: Option<Py<PyAny>>,
+    provider: blocking::Provider,
+    what: What,
+    timeout: Option<Duration>,
+    on_progress: Option<Py<PyAny>>,
     held: Arc<Mutex<Option<Held>>>,
 }
 
-/// A machine, until its block is over.
+/// What is made for the block.
+pub(crate) enum What {
+    One(Box<Request>),
+    Fleet { requests: Vec<Request>, concurrency: usize },
+}
+
+/// What was made, until its block is over.
 struct Held {
-    id: String,
+    /// The id, of one machine.
+    id: Option<String>,
     /// Takes whether the block has ended well.
     end: oneshot::Sender<bool>,
-    task: Task<()>,
+    task: Task<AnyOutcome>,
     process: u32,
+}
+
+/// Why the core's work is over before its end: by itself, or as the block has raised. Then the core logs what stays behind.
+enum Unwell<E> {
+    Failed(E),
+    Raised,
+}
+
+impl<E> From<E> for Unwell<E> {
+    fn from(failed: E) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl<E: Failure> Failure for Unwell<E> {
+    fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr {
+        match self {
+            Self::Failed(failed) => failed.raised(py, subject),
+            Self::Raised => {
+                ProviderError::Other { message: "the block of the machine has raised".to_string() }.raised(py, subject)
+            }
+        }
+    }
+}
+
+/// The block, as the core sees it.
+struct Block<M> {
+    made: oneshot::Sender<M>,
+    over: oneshot::Receiver<bool>,
+}
+
+impl<M> Block<M> {
+    async fn hold<E>(self, made: M) -> Result<(), Unwell<E>> {
+        // Whoever has left does not take the machines, and the end of the block is known at once.
+        drop(self.made.send(made));
+        if self.over.await.unwrap_or(false) { Ok(()) } else { Err(Unwell::Raised) }
+    }
+}
+
+/// A block that begins when this is taken.
+struct Begun<M> {
+    made: M,
+    held: Held,
+    place: Arc<Mutex<Option<Held>>>,
+}
+
+impl<M: Outcome> Outcome for Begun<M> {
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.held);
+        self.made.into_python(py, subject)
+    }
 }
 
 impl Scope {
     pub(crate) fn new(
         provider: &blocking::Provider,
-        request: Request,
+        what: What,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
     ) -> Self {
         let timeout = timeout.map(|Seconds(timeout)| timeout);
-        Self { provider: provider.clone(), request, timeout, on_progress, held: Arc::default() }
+        Self { provider: provider.clone(), what, timeout, on_progress, held: Arc::default() }
     }
 
     pub(crate) fn into_python(self, py: Python<'_>, face: Face) -> PyResult<Py<PyAny>> {
         match face {
-            Face::Blocking => Ok(Py::new(py, InstanceScope(self))?.into_any()),
-            Face::Asyncio => Ok(Py::new(py, AsyncInstanceScope(self))?.into_any()),
+            Face::Blocking => Ok(Py::new(py, BlockingScope(self))?.into_any()),
+            Face::Asyncio => Ok(Py::new(py, AsyncScope(self))?.into_any()),
         }
     }
 
     fn begin(&self, py: Python<'_>, face: Face) -> PyResult<Py<PyAny>> {
-        let call = Call::new(face, &self.provider, "create_and_wait").within(self.timeout.map(Seconds));
-        let call = call.telling(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
-        let (request, place) = (self.request.clone(), self.held.clone());
-        call.run(py, |provider| async move {
-            let ((tell, mut ready), (end, over)) = (oneshot::channel(), oneshot::channel());
-            let mut work = Box::pin(async move {
-                with_instance(&provider, &request, |machine| async move {
-                    // Whoever has left does not take the machine, and the end of the block is known at once.
-                    drop(tell.send(machine));
-                    if over.await.unwrap_or(false) { Ok(()) } else { Err(unwell()) }
+        match &self.what {
+            What::One(request) => {
+                let request = request.clone();
+                let id = |machine: &ProviderInstance| Some(machine.id.clone());
+                self.open(py, Call::new(face, &self.provider, "create_and_wait"), id, |provider, block| async move {
+                    with_instance::<_, Unwell<ProviderError>, _>(&provider, &request, |machine| block.hold(machine)).await
                 })
-                .await
-            });
+            }
+            What::Fleet { requests, concurrency } => {
+                let (requests, concurrency) = (requests.clone(), *concurrency);
+                self.open(
+                    py,
+                    Call::new(face, &self.provider, "create_instances"),
+                    |_| None,
+                    move |provider, block| async move {
+                        with_instances::<_, Unwell<FleetError>, _>(&provider, &requests, concurrency, |made| block.hold(made))
+                            .await
+                    },
+                )
+            }
+        }
+    }
+
+    /// Runs the core's work until the block begins, and lets it go on by itself until the block ends.
+    fn open<M, E, W>(
+        &self,
+        py: Python<'_>,
+        call: Call,
+        id: impl FnOnce(&M) -> Option<String> + Send + 'static,
+        run: impl FnOnce(Arc<dyn Provider>, Block<M>) -> W + Send + 'static,
+    ) -> PyResult<Py<PyAny>>
+    where
+        M: Outcome,
+        E: Failure,
+        W: Future<Output = Result<(), Unwell<E>>> + Send + 'static,
+    {
+        let call = call.within(self.timeout.map(Seconds));
+        let call = call.telling(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
+        let place = self.held.clone();
+        call.run(py, |provider| async move {
+            let ((tell, mut made), (end, over)) = (oneshot::channel(), oneshot::channel());
+            let mut work = Box::pin(run(provider, Block { made: tell, over }));
             tokio::select! {
                 biased;
-                Ok(machine) = &mut ready => {
-                    let held = Held { id: machine.id.clone(), end, task: Task(tokio::spawn(work)), process: process::id() };
-                    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
-                    Ok(machine)
+                Ok(made) = &mut made => {
+                    let task = Task(tokio::spawn(async move { Ok(AnyOutcome::new(work.await)) }));
+                    let held = Held { id: id(&made), end, task, process: process::id() };
+                    Ok(Ok(Begun { made, held, place }))
                 }
-                ended = &mut work => Err(ended.err().unwrap_or_else(unwell)),
+                ended = &mut work => Ok(Err(ended.err().unwrap_or(Unwell::Raised))),
             }
         })
     }
@@ -90,9 +179,13 @@ impl Scope {
     fn finish(&self, py: Python<'_>, face: Face, raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         let well = raised.get_item(0).is_ok_and(|kind| kind.is_none());
-        let mut call = Call::new(face, &self.provider, "destroy_instance");
-        if let Some(held) = &held {
-            call = call.of(&held.id);
+        let operation = match self.what {
+            What::One(_) => "destroy_instance",
+            What::Fleet { .. } => "destroy_instances",
+        };
+        let mut call = Call::new(face, &self.provider, operation);
+        if let Some(id) = held.as_ref().and_then(|held| held.id.as_deref()) {
+            call = call.of(id);
         }
         call.run(py, move |_| async move {
             match held {
@@ -101,28 +194,27 @@ impl Scope {
                     let _ = end.send(well);
                     let ended = task.await;
                     // What the block has raised goes on; the core has logged what stays behind.
-                    if well { ended } else { Ok(()) }
+                    if well { ended.map(Some) } else { Ok(None) }
                 }
                 Some(held) => {
-                    // A forked child leaves the machine to its parent.
+                    // A forked child leaves the machines to its parent.
                     std::mem::forget(held);
-                    Ok(())
+                    Ok(None)
                 }
-                None => Ok(()),
+                None => Ok(None),
             }
         })
     }
-}
 
-/// The outcome of a block that has raised: the core logs it when the machine cannot be destroyed.
-fn unwell() -> ProviderError {
-    ProviderError::Other { message: "the block of the machine has raised".to_string() }
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.on_progress.as_ref().map_or(Ok(()), |on_progress| visit.call(on_progress))
+    }
 }
 
 #[pymethods]
-impl InstanceScope {
+impl BlockingScope {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.on_progress.as_ref().map_or(Ok(()), |on_progress| visit.call(on_progress))
+        self.0.traverse(&visit)
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -136,9 +228,9 @@ impl InstanceScope {
 }
 
 #[pymethods]
-impl AsyncInstanceScope {
+impl AsyncScope {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.on_progress.as_ref().map_or(Ok(()), |on_progress| visit.call(on_progress))
+        self.0.traverse(&visit)
     }
 
     fn __aenter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -29,6 +29,12 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// The configuration that wires a provider to it.
+    fn wired(&self, py: Python<'_>, name: &str) -> PyResult<spuff_core::provider::ProviderConfig> {
+        let name = simulator::simulated(name).map_err(|error| error::plain(py, &error))?;
+        self.with(py, |cloud| cloud.config(name))
+    }
+
     fn with<T>(&self, py: Python<'_>, ask: impl FnOnce(&simulator::Cloud) -> T) -> PyResult<T> {
         if self.process != process::id() {
             return Err(PyRuntimeError::new_err("this cloud is in the process that has started it; ask it there"));
@@ -145,7 +151,7 @@ impl Cloud {
         timeouts: Option<&Bound<'_, ProviderTimeouts>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Provider>> {
-        let mut config = self.with(py, |cloud| cloud.config(name))?;
+        let mut config = self.wired(py, name)?;
         let given = ProviderConfig::read(None, None, None, timeouts.map(Bound::get), options)?;
         config.timeouts = given.timeouts;
         if timeouts.is_none() {
@@ -159,7 +165,7 @@ impl Cloud {
 
     /// The configuration that wires a provider to it.
     fn config(&self, py: Python<'_>, name: &str) -> PyResult<ProviderConfig> {
-        self.with(py, |cloud| ProviderConfig(cloud.config(name)))
+        self.wired(py, name).map(ProviderConfig)
     }
 
     /// The environment variables that point the clouds' own tools, and `spuff.connect`, at it.

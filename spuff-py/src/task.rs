@@ -3,11 +3,110 @@
 //! Stands on the core's runtime.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use spuff_core::provider::{ProviderError, ProviderResult};
-use tokio::task::JoinHandle;
+use spuff_core::{Progress, Step, blocking};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::call::{Given, Work};
+
+/// The verbs that end when Python ends, each with its process: a forked child has the others' handles, but not their runtime.
+static LIVE: Mutex<Vec<(u32, AbortHandle, Weak<Place>)>> = Mutex::new(Vec::new());
+
+/// A verb that goes on by itself, and whose outcome is here until it is taken.
+pub(crate) struct Running {
+    task: AbortHandle,
+    place: Arc<Place>,
+}
+
+/// Where the outcome of a verb is put.
+#[derive(Default)]
+struct Place(Mutex<Put>);
+
+#[derive(Default)]
+enum Put {
+    #[default]
+    Awaited,
+    There(Given),
+    Over,
+}
+
+impl Place {
+    fn swap(&self, put: Put) -> Put {
+        mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), put)
+    }
+
+    fn put(&self, outcome: Given) {
+        if let Put::Over = self.swap(Put::There(outcome)) {
+            drop(self.swap(Put::Over));
+        }
+    }
+}
+
+impl Running {
+    /// Lets a verb run until it is dropped, or Python ends, and tells what it sees; nothing, when the outcome is there.
+    pub(crate) fn spawn(mut work: Work, mut tell: impl FnMut(Option<Progress>) + Send + 'static) -> ProviderResult<Self> {
+        let place = Arc::<Place>::default();
+        let put = place.clone();
+        let work = async move {
+            loop {
+                match work.next().await {
+                    Step::Progress(seen) => tell(Some(seen)),
+                    Step::Done(outcome) => {
+                        put.put(outcome);
+                        return tell(None);
+                    }
+                }
+            }
+        };
+        let task = blocking::spawn(work)?.abort_handle();
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.len() == live.capacity() {
+            live.retain(|(_, _, place)| place.strong_count() > 0);
+        }
+        live.push((process::id(), task.clone(), Arc::downgrade(&place)));
+        drop(live);
+        Ok(Self { task, place })
+    }
+
+    /// The outcome, once.
+    pub(crate) fn take(&self) -> Given {
+        match self.place.swap(Put::Over) {
+            Put::There(outcome) => outcome,
+            Put::Awaited | Put::Over => Err(over()).into(),
+        }
+    }
+
+    /// Drops the verb, or its outcome.
+    pub(crate) fn end(&self) {
+        self.task.abort();
+        drop(self.place.swap(Put::Over));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Ends what is to end with Python.
+pub(crate) fn exit() {
+    let live = mem::take(&mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner));
+    for (_, task, place) in live.into_iter().filter(|(process, ..)| *process == process::id()) {
+        task.abort();
+        drop(place.upgrade().map(|place| place.swap(Put::Over)));
+    }
+}
+
+fn over() -> ProviderError {
+    ProviderError::Other { message: "the runtime has ended".to_string() }
+}
 
 /// A task that is aborted when it is dropped.
 pub(crate) struct Task<T>(pub(crate) JoinHandle<ProviderResult<T>>);
@@ -19,7 +118,7 @@ impl<T> Future for Task<T> {
         Pin::new(&mut self.0).poll(context).map(|ended| {
             ended.unwrap_or_else(|ended| match ended.try_into_panic() {
                 Ok(panic) => Err(ProviderError::from_panic(&*panic)),
-                Err(_) => Err(ProviderError::Other { message: "the runtime has ended".to_string() }),
+                Err(_) => Err(over()),
             })
         })
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -11,6 +13,12 @@ import pytest
 
 import spuff
 from spuff.simulator import Cloud
+
+# These have an engine: tests/docker/with starts one, and tests/docker/languages runs them.
+collect_ignore = [] if "SPUFF_TEST_ENGINE_DIR" in os.environ else ["docker"]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class OverAsyncio:

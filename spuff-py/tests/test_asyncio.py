@@ -135,9 +135,10 @@ def test_a_loop_that_ends_in_the_middle_disturbs_nothing(cloud: Cloud, stuck: sp
         return machine.id
 
     machine = asyncio.run(main())
+    # A look that is on its way is finished, and takes a request for the machines and one for the actions.
     before = cloud.request_count("hetzner")
     time.sleep(0.3)
-    assert cloud.request_count("hetzner") <= before + 1
+    assert cloud.request_count("hetzner") <= before + 2
     asyncio.run(asyncio.wait_for(stuck.destroy_instance(machine), 10))
     cloud.assert_no_leaks()
 

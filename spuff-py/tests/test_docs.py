@@ -1,8 +1,9 @@
-"""Every snippet of the guide runs, against simulated clouds."""
+"""Every snippet of the guide runs, against simulated clouds; those of local.md where tests/docker/with has started an engine."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from spuff.simulator import Cloud
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+if "SPUFF_TEST_ENGINE_DIR" not in os.environ:
+    PAGES.remove(ROOT / "docs" / "local.md")
 SNIPPET = re.compile(r"^```python([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

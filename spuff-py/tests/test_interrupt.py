@@ -37,7 +37,8 @@ def stuck(cloud: Cloud) -> spuff.Provider:
 
 
 def quiet(cloud: Cloud) -> bool:
-    """Whether no request comes any more."""
+    """Whether no request comes any more, after the look that was on its way."""
+    time.sleep(0.1)
     before = cloud.request_count("hetzner")
     time.sleep(0.5)
     return cloud.request_count("hetzner") == before
@@ -93,6 +94,49 @@ def test_a_block_that_is_interrupted_ends_its_machine(cloud: Cloud, stuck: spuff
         time.sleep(20)
     cloud.assert_no_leaks()
     assert cloud.request_count("hetzner", "create_instance") == 2
+
+
+def test_a_fleet_that_is_interrupted_leaves_nothing(cloud: Cloud, hetzner: spuff.Provider) -> None:
+    fault = cloud.inject("slow", millis=200, provider="hetzner", route="create_instance")
+    names = [f"web-{number}" for number in range(60)]
+    fields: Any = {"region": "fsn1", "size": "cx22", "concurrency": 4}
+    Interrupter(0.5)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        hetzner.create_instances(names, on_failure="keep", **fields)
+    assert interrupted.value.operation == "create_instances"  # type: ignore[attr-defined]
+    if hasattr(interrupted.value, "add_note"):
+        assert "spuff.settled() waits for that" in vars(interrupted.value)["__notes__"][0]
+    spuff.settled()
+    cloud.assert_no_leaks()
+    assert 4 <= cloud.hits(fault) < 60
+
+    Interrupter(0.5)
+    with pytest.raises(KeyboardInterrupt):
+        for seen in hetzner.watch_create_instances(names, **fields):
+            assert seen.phase == "accepted"
+    spuff.settled()
+    Interrupter(0.5)
+    with pytest.raises(KeyboardInterrupt), hetzner.fleet(names, **fields):
+        pytest.fail("it does not begin")
+    spuff.settled()
+    cloud.assert_no_leaks()
+    cloud.clear_faults()
+    Interrupter(1.0)
+    with pytest.raises(KeyboardInterrupt), hetzner.fleet(names[:3], **fields) as machines:
+        assert len(machines) == 3
+        time.sleep(20)
+    spuff.settled()
+    cloud.assert_no_leaks()
+
+
+def test_a_callback_of_a_fleet_that_raises_ends_it(cloud: Cloud, hetzner: spuff.Provider) -> None:
+    def refuse(seen: spuff.Progress) -> None:
+        raise ZeroDivisionError(seen.phase)
+
+    with pytest.raises(ZeroDivisionError, match="accepted"):
+        hetzner.create_instances([f"web-{number}" for number in range(20)], region="fsn1", size="cx22", on_progress=refuse)
+    spuff.settled()
+    cloud.assert_no_leaks()
 
 
 def test_a_watch_can_be_interrupted(cloud: Cloud, stuck: spuff.Provider) -> None:

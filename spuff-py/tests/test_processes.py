@@ -159,3 +159,21 @@ def test_an_interrupted_program_does_not_end_before_its_machine(cloud: Cloud) ->
     assert "KeyboardInterrupt" in ran.stderr
     assert cloud.request_count("hetzner", "create_instance") == 1
     cloud.assert_no_leaks()
+
+
+HELD_AT_EXIT = """
+import spuff
+names = [f"web-{number}" for number in range(60)]
+held = spuff.connect("hetzner").watch_create_instances(names, region="fsn1", size="cx22", concurrency=2)
+print(next(held).phase, flush=True)
+raise SystemExit("on purpose")
+"""
+
+
+def test_a_program_that_ends_in_the_middle_of_a_fleet_leaves_nothing(cloud: Cloud) -> None:
+    cloud.inject("slow", millis=100, provider="hetzner", route="create_instance")
+    environment = {**os.environ, **cloud.environment()}
+    ran = subprocess.run([sys.executable, "-c", HELD_AT_EXIT], env=environment, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("accepted\n", "on purpose\n")
+    cloud.assert_no_leaks()
+    assert 1 <= cloud.request_count("hetzner", "create_instance") < 60

@@ -16,11 +16,12 @@ from spuff.simulator import Cloud
 
 def test_the_defaults() -> None:
     registry = spuff.ProviderRegistry.with_defaults()
-    assert {"aws", "digitalocean", "hetzner"} <= set(registry.registered_providers())
+    assert {"aws", "digitalocean", "docker", "hetzner"} <= set(registry.registered_providers())
     assert registry.implemented_providers() == registry.registered_providers()
     assert "hetzner" in registry
     assert "hcloud" in registry
     assert registry.is_registered("ec2")
+    assert "local" in registry
     assert "nimbus" not in registry
     assert "'hetzner'" in repr(registry)
     assert spuff.ProviderRegistry().registered_providers() == []
@@ -45,6 +46,18 @@ def test_a_description() -> None:
     assert options["ca_file"].doc
     assert "HETZNER_TOKEN" in repr(options["token"])
     assert "hetzner" in repr(described)
+
+
+def test_an_engine_takes_no_token() -> None:
+    described = spuff.ProviderRegistry.with_defaults().describe("local")
+    options = {option.name: option for option in described.options}
+    assert list(options) == ["endpoint", "region", "mounts", "ports", "environment", "owner", "ttl"]
+    assert options["endpoint"].env == ["DOCKER_HOST"]
+    assert not any(option.required or option.secret for option in described.options)
+    assert (described.name, described.snapshots, described.ssh_keys, described.labels) == ("docker", True, False, True)
+    with pytest.raises(spuff.InvalidConfigError) as refused:
+        spuff.connect("docker", "token")
+    assert refused.value.field == "token"
 
 
 def test_the_contracts_way(cloud: Cloud) -> None:

@@ -85,6 +85,14 @@ def test_other_clients_find_it_by_their_variables(cloud: Cloud) -> None:
     assert repr(cloud) == f"<spuff.simulator.Cloud at {cloud.address}>"
 
 
+def test_a_provider_that_is_no_cloud_here_is_unknown(cloud: Cloud) -> None:
+    for name in ("docker", "nimbus"):
+        for wire in (cloud.connect, cloud.config):
+            with pytest.raises(spuff.UnknownProviderError) as unknown:
+                wire(name)
+            assert set(unknown.value.supported) == set(PROVIDERS)
+
+
 SUITE = """
 import pytest
 

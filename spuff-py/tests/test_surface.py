@@ -11,7 +11,7 @@ import spuff
 
 REPOSITORY = Path(__file__).parents[2]
 VERBS = (REPOSITORY / "tests" / "verbs.txt").read_text().split()
-STUB = ast.parse((REPOSITORY / "spuff-py" / "python" / "spuff" / "_spuff.pyi").read_text())
+STUB = ast.parse((REPOSITORY / "spuff-py" / "python" / "spuff" / "_verbs.pyi").read_text())
 
 
 @pytest.mark.parametrize("name", ["Provider", "AsyncProvider"])
@@ -21,7 +21,7 @@ def test_both_faces_have_every_verb_and_no_other(name: str) -> None:
     there = set(dir(getattr(spuff, name)))
     assert set(VERBS) <= typed
     assert set(VERBS) <= there
-    own = {"aio", "blocking", "instance", "watch"}
+    own = {"aio", "blocking", "fleet", "instance", "watch_create_instances"}
     assert {verb for verb in typed | there if not verb.startswith("_")} - own == set(VERBS)
 
 

@@ -6,6 +6,7 @@ import copy
 import ipaddress
 import pickle
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -53,6 +54,9 @@ VALUES: list[Any] = [
     ),
     spuff.ProviderTimeouts(),
     spuff.ProviderTimeouts(instance_ready=timedelta(minutes=2), poll_interval=0.5),
+    spuff.Price("0.0056", "EUR"),
+    spuff.Price("0.0056", "EUR", "catalogue"),
+    spuff.Price.from_micros(1, "points"),
 ]
 
 
@@ -131,6 +135,33 @@ def test_a_request_can_be_changed_into_another() -> None:
         request.replace(colour="red")
     with pytest.raises(ValueError, match="on_cancel"):
         request.replace(on_cancel="sell")
+
+
+def test_a_price_is_exact() -> None:
+    exact: list[tuple[Decimal | int | str, int, str]] = [
+        ("0.0056", 5600, "0.0056 EUR"),
+        (Decimal("23.920000"), 23_920_000, "23.92 EUR"),
+        (3, 3_000_000, "3 EUR"),
+        ("0", 0, "0 EUR"),
+    ]
+    for amount, micros, text in exact:
+        price = spuff.Price(amount, "EUR")
+        assert (price.micros, price.currency, price.source, str(price)) == (micros, "EUR", "given", text)
+        assert price.amount == Decimal(micros) / 1_000_000
+        assert price == spuff.Price.from_micros(micros, "EUR") != spuff.Price(amount, "USD")
+    assert repr(spuff.Price("0.0056", "EUR", source="catalogue")) == "Price('0.0056', 'EUR', source='catalogue')"
+    for amount in ("0.0000001", "1e-3", -1, Decimal("NaN")):
+        with pytest.raises(spuff.InvalidConfigError, match="up to 6 after the point") as wrong:
+            spuff.Price(amount, "EUR")
+        assert wrong.value.field == "price"
+    with pytest.raises(ValueError, match=r"and a currency: 0\.0056 EUR"):
+        spuff.Price("1", "euro")
+    with pytest.raises(TypeError, match="a float would not be exact"):
+        spuff.Price(0.0056, "EUR")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='source is "given" or "catalogue", not "me"'):
+        spuff.Price("1", "EUR", "me")  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        spuff.Price.from_micros(-1, "EUR")
 
 
 def test_times_are_seconds_or_timedeltas() -> None:

@@ -231,13 +231,17 @@ static void creates_leave_nothing(void) {
     call_free(&submitted);
 }
 
-/* Provider, token and registry may be freed as soon as the calls have begun. */
-static void handles_go_early(const char *id) {
+/*
+ * Provider, token and registry may be freed as soon as the calls have begun. Whether none had ended before, as it may on a slow
+ * machine.
+ */
+static bool handles_go_early(const char *id, uint64_t limit_ms) {
     spuff_error *error = NULL;
+    bool early = true;
     struct call calls[6] = {CALL(), CALL(), CALL(), CALL(), CALL(), CALL()};
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_provider *provider = NULL;
-    spuff_cancel *cancel = spuff_cancel_with_deadline_ms(600);
+    spuff_cancel *cancel = spuff_cancel_with_deadline_ms(limit_ms);
     is_ok(spuff_registry_connect(registry, WORLD_PROVIDER, world.config, &provider, &error), &error, "connect");
     char *own_id = strdup(id);
     for (int at = 0; at < 6; at++) {
@@ -255,7 +259,7 @@ static void handles_go_early(const char *id) {
         if (at % 2 == 0) {
             under_way(&calls[at]);
         }
-        CHECK(!was_delivered(&calls[at]), "it still waits");
+        early = early && !was_delivered(&calls[at]);
     }
     spuff_registry_free(&registry);
     spuff_provider_free(&provider);
@@ -272,6 +276,7 @@ static void handles_go_early(const char *id) {
         call_free(&calls[at]);
     }
     free(own_id);
+    return early;
 }
 
 /* An observer and a callback that call spuff themselves. */
@@ -380,7 +385,10 @@ int main(void) {
     is_ok(spuff_provider_create_instance(world.provider, request, NULL, &machine, &error), &error, "create");
     snprintf(id, sizeof id, "%s", shown(spuff_instance_id(machine)));
     waits_end(id);
-    handles_go_early(id);
+    uint64_t limit_ms = 600;
+    while (!handles_go_early(id, limit_ms)) {
+        NEED((limit_ms *= 2) < 30000, "a call ends long before its deadline");
+    }
     foreign_calls_end();
     callbacks_call_spuff(id);
     creates_leave_nothing();

@@ -24,6 +24,7 @@ struct test {
 static struct world world;
 static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static char *huge;
+static spuff_placed *attempted;
 static const char poison;
 #define POISON ((void *)(uintptr_t)&poison)
 static char machine_id[64], absent_id[] = "987654321";
@@ -116,6 +117,59 @@ static spuff_instances *make_instances(void) {
     return made;
 }
 
+static spuff_request *make_request(void) {
+    char name[32];
+    static unsigned last;
+    snprintf(name, sizeof name, "robust-%u", ++last);
+    return world_request(name);
+}
+
+static spuff_placement *make_placement(void) {
+    spuff_placement *made = spuff_placement_new();
+    spuff_error *error = NULL;
+    worked(spuff_placement_add(made, world.provider, WORLD_REGION, WORLD_SIZE, NULL, NULL, &error), &error, "candidate");
+    worked(spuff_placement_set_max_price(made, "1 EUR", &error), &error, "max_price");
+    return made;
+}
+
+static spuff_price *make_price(void) {
+    spuff_price *made = NULL;
+    spuff_error *error = NULL;
+    worked(spuff_provider_hourly_price(world.provider, WORLD_REGION, WORLD_SIZE, NULL, &made, &error), &error, "price");
+    return made;
+}
+
+static spuff_outcomes *make_outcomes(void) {
+    spuff_placement *placement = make_placement();
+    spuff_request *request = make_request();
+    const spuff_request *requests[] = {request};
+    spuff_outcomes *made = NULL;
+    spuff_error *error = NULL;
+    worked(spuff_place_instances(placement, requests, 1, NULL, NULL, NULL, &made, &error), &error, "outcomes");
+    spuff_request_free(&request);
+    spuff_placement_free(&placement);
+    return made;
+}
+
+static spuff_placed *make_placed(void) {
+    spuff_placement *placement = make_placement();
+    spuff_request *request = make_request();
+    spuff_placed *made = NULL;
+    spuff_error *error = NULL;
+    worked(spuff_place_instance(placement, request, NULL, NULL, &made, &error), &error, "placed");
+    spuff_request_free(&request);
+    spuff_placement_free(&placement);
+    return made;
+}
+
+/* They live as long as the tests. */
+static const spuff_attempts *make_attempts(void) {
+    if (attempted == NULL) {
+        attempted = make_placed();
+    }
+    return spuff_placed_attempts(attempted);
+}
+
 static spuff_reap *make_reap(void) {
     spuff_reap *made = spuff_reap_new();
     NEED(spuff_reap_set_owner(made, "nobody") == SPUFF_OK, "owner");
@@ -131,13 +185,6 @@ static spuff_reaped *make_reaped(void) {
     worked(spuff_provider_reap(world.provider, which, NULL, NULL, &made, &error), &error, "reap");
     spuff_reap_free(&which);
     return made;
-}
-
-static spuff_request *make_request(void) {
-    char name[32];
-    static unsigned last;
-    snprintf(name, sizeof name, "robust-%u", ++last);
-    return world_request(name);
 }
 
 static spuff_request *make_full_request(void) {
@@ -158,7 +205,7 @@ static spuff_report *make_report(void) {
     spuff_cancel *cancel = make_cancelled();
     spuff_report *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_conformance_check(registry, "shelf", NULL, request, "absent", NULL, false, cancel, &made, &error), &error, "report");
+    worked(spuff_conformance_check(registry, "shelf", NULL, request, "absent", NULL, false, false, cancel, &made, &error), &error, "report");
     spuff_cancel_free(&cancel);
     spuff_request_free(&request);
     spuff_registry_free(&registry);
@@ -309,6 +356,8 @@ static void on_snapshot(void *user_data, spuff_code code, spuff_snapshot *made, 
     }
 ON_RESULT(instance)
 ON_RESULT(instances)
+ON_RESULT(outcomes)
+ON_RESULT(placed)
 ON_RESULT(snapshots)
 ON_RESULT(reaped)
 
@@ -374,6 +423,7 @@ static void tear_down(void) {
     spuff_snapshots_free(&snapshots);
     world_is_empty(&world);
     world_close(&world);
+    spuff_placed_free(&attempted);
     free(huge);
     CHECK(atomic_load(&shelf.connected) == atomic_load(&shelf.disconnected), "what the table connected is disconnected");
     CHECK(shelf_count(&shelf) == 0, "the shelf is empty");

@@ -17,8 +17,13 @@ OPTIONAL = {
     ("*", "error"): "who does not ask for the error has the code",
     ("spuff_provider_*", "cancel"): "a call without a token ends by itself",
     ("spuff_settled", "cancel"): "as a verb",
+    ("spuff_place_instance*", "cancel"): "as a verb",
     ("spuff_conformance_check", "cancel"): "as a verb",
     ("*", "observer"): "nobody has to watch",
+    ("spuff_provider_create_instances*", "options"): "all defaults",
+    ("spuff_place_instances*", "options"): "all defaults",
+    ("spuff_placement_add", "price"): "the provider's own",
+    ("spuff_placement_add", "image"): "that of the request",
     ("*", "user_data"): "it belongs to the caller",
     ("spuff_registry_connect", "config"): "the provider's defaults",
     ("spuff_conformance_check", "config"): "the provider's defaults",
@@ -50,6 +55,8 @@ RIGHT = {
     ("spuff_error_new", "code"): "SPUFF_NOT_FOUND",
     ("spuff_provider_delete_snapshot*", "id"): "absent_id",
     ("spuff_provider_destroy_instance*", "id"): "absent_id",
+    ("spuff_provider_destroy_instances*", "ids"): "absent_id",
+    ("spuff_provider_wait_ready_many*", "ids"): "machine_id",
     ("spuff_provider_*", "id"): "machine_id",
     ("spuff_provider_*", "instance_id"): "machine_id",
     ("spuff_provider_resolve*", "key"): '"nobody-has-it"',
@@ -57,6 +64,9 @@ RIGHT = {
     ("spuff_request_set_image", "image"): '"debian:12"',
     ("spuff_registry_create_by_name", "token"): '"token"',
     ("spuff_cloud_*", "provider"): '"hetzner"',
+    ("spuff_provider_hourly_price", "region"): '"fsn1"',
+    ("spuff_provider_hourly_price", "size"): '"cx22"',
+    ("spuff_placement_*", "price"): '"0.01 EUR"',
     ("spuff_request_new", "region"): '"fsn1"',
     ("spuff_request_new", "size"): '"cx22"',
     ("spuff_instance_add_address", "ip"): '"2001:db8::7"',
@@ -69,30 +79,35 @@ LIMITED = {"on_failure", "on_cancel", "level", "unix_ms", "code"}
 # Calls that would wait for as long as the number says.
 PATIENT = {"spuff_cancel_wait": "without a token it waits all that time"}
 # Handles that cost a socket are shared by the calls that only read them.
-SHARED = {"cloud", "description", "provider", "registry", "reaped", "report", "resources"}
+SHARED = {"attempts", "cloud", "description", "outcomes", "placed", "price", "provider", "registry", "reaped", "report", "resources"}
+# Handles that another one owns, and that nobody else frees.
+BORROWED = {"attempts"}
 CHANGING = {"spuff_cloud_inject", "spuff_cloud_advance_ms", "spuff_cloud_clear_faults", "spuff_registry_register"}
 FULL = {"spuff_config_": "make_full_config()", "spuff_request_": "make_full_request()"}
 # Getters that have nothing to tell of the handles that are made here, and calls that find nothing.
-SILENT = {"spuff_error_cleanup", "spuff_reaped_error", "spuff_error_supported"}
+SILENT = {"spuff_error_attempts", "spuff_error_cleanup", "spuff_outcomes_error", "spuff_reaped_error", "spuff_error_supported"}
 EMPTY_HANDED = {"spuff_provider_get_instance", "spuff_provider_resolve", "spuff_provider_resolve_snapshot"}
+# Getters whose answer is a code.
+CODE_GETTERS = {"spuff_error_code", "spuff_attempts_code"}
 # What a getter answers where there is nothing, if it is not 0.
 NOTHING = {
-    "spuff_config_timeout_ms": -1, "spuff_error_retry_after_ms": -1, "spuff_error_elapsed_ms": -1,
+    "spuff_attempts_elapsed_ms": -1, "spuff_config_timeout_ms": -1, "spuff_error_retry_after_ms": -1, "spuff_error_elapsed_ms": -1,
     "spuff_error_instance_exists": -1, "spuff_instance_expires_at_ms": -1, "spuff_reaped_expires_at_ms": -1,
     "spuff_request_ttl_seconds": -1, "spuff_snapshot_created_at_ms": -1,
 }  # fmt: skip
 NUMBERS = {"size_t": 64, "uint64_t": 64, "int64_t": -64, "int32_t": -32, "bool": 1}
 VIEWS = {
     "spuff_observer": "{{.size = size_at(test, {at}, sizeof(spuff_observer)), .progress = on_progress, .user_data = &delivered}}",
+    "spuff_fleet_options": "{{.size = size_at(test, {at}, sizeof(spuff_fleet_options)), .wait_ready = true}}",
     "spuff_cloud_options": "{{.size = size_at(test, {at}, sizeof(spuff_cloud_options)), .speed = 1000.0}}",
     "spuff_provider_vtable": "shelf_vtable(&shelf)",
 }
 CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log"} | {
-    f"spuff_{made}_callback": f"on_{made}" for made in ["instance", "instances", "snapshot", "snapshots", "reaped"]
+    f"spuff_{made}_callback": f"on_{made}" for made in ["instance", "instances", "outcomes", "placed", "snapshot", "snapshots", "reaped"]
 }
 
 
-RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_code", "spuff_status"}
+RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_attempt_outcome", "spuff_code", "spuff_status"}
 MAKERS = set(re.findall(r"\bmake_(\w+)\(void\) \{", Path(__file__).with_name("factory.h").read_text()))
 
 
@@ -133,7 +148,7 @@ class Function:
 
     def __init__(self, name, returned, arguments):
         self.name, self.returned, self.arguments = name, returned, arguments
-        self.is_verb = returned == "spuff_code" and name != "spuff_error_code"
+        self.is_verb = returned == "spuff_code" and name not in CODE_GETTERS
         self.is_free = name.endswith("_free")
         self.before, self.passed, self.after, self.cases = [], [], [], [Case("VALID", expected=self.good())]
         self.out, self.error = None, None
@@ -173,7 +188,9 @@ class Function:
         if kind == "const char *":
             return self.add_text(right or f'"{argument}"')
         if kind == "const char *const *":
-            return self.add_texts()
+            return self.add_texts(right or '"robust"')
+        if many := re.fullmatch(r"const struct spuff_(\w+) \*const \*", kind):
+            return self.add_handles(many[1])
         if kind in ("uint64_t *", "int64_t *"):
             self.before.append(f"{kind[:-2]} {argument} = 0;")
             return self.add_place(f"&{argument}")
@@ -222,13 +239,21 @@ class Function:
         self.cases.append(Case("BAD_UTF8", self.at, "REFUSED" if self.is_verb else self.none(), self.argument))
         self.cases += [Case("EMPTY", self.at), Case("HUGE_TEXT", self.at)]
 
-    def add_texts(self):
+    def add_texts(self, right):
         name = self.argument
-        self.before.append(f'const char *{name}[1] = {{element_at(test, {self.at}, "robust")}};')
+        self.before.append(f"const char *{name}[1] = {{element_at(test, {self.at}, {right})}};")
         self.add_place(name)
         self.cases.append(self.null_case(self.at, self.kind, name, "EMPTIED"))
         self.cases.append(Case("BAD_UTF8", self.at, "REFUSED", name))
         self.cases += [Case("EMPTY", self.at), Case("HUGE_TEXT", self.at)]
+
+    def add_handles(self, handle):
+        name = self.argument
+        self.before.append(f"spuff_{handle} *own_{name} = make_{handle}();")
+        self.before.append(f"const spuff_{handle} *{name}[1] = {{is_at(test, EMPTIED, {self.at}) ? NULL : own_{name}}};")
+        self.add_place(name)
+        self.cases.append(self.null_case(self.at, self.kind, name, "EMPTIED"))
+        self.after.append(f"spuff_{handle}_free(&own_{name});")
 
     def add_view(self, view):
         self.before.append(f"{view} {self.argument} = {VIEWS[view].format(at=self.at)};")
@@ -323,9 +348,10 @@ class Function:
 
 def program(functions):
     """The whole C program."""
-    shared = "".join(f"static spuff_{handle} *shared_{handle};\n" for handle in sorted(SHARED))
+    borrowed = {handle: "const " for handle in BORROWED}
+    shared = "".join(f"static {borrowed.get(handle, '')}spuff_{handle} *shared_{handle};\n" for handle in sorted(SHARED))
     make = "".join(f"    shared_{handle} = make_{handle}();\n" for handle in sorted(SHARED))
-    free = "".join(f"    spuff_{handle}_free(&shared_{handle});\n" for handle in sorted(SHARED))
+    free = "".join(f"    spuff_{handle}_free(&shared_{handle});\n" for handle in sorted(SHARED - BORROWED))
     bodies = "\n".join(function.body() for function in functions)
     rows = "".join(row for function in functions for row in function.rows())
     return (

@@ -26,7 +26,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws: a real one; a simulated one by default")
+	flag.StringVar(&o.provider, "provider", "", "a real one, such as hetzner, or docker for an engine on this computer; a simulated cloud by default")
 	flag.StringVar(&o.region, "region", "fsn1", "region or location")
 	flag.StringVar(&o.size, "size", "cx22", "size or type")
 	flag.IntVar(&o.count, "count", 20, "how many machines")

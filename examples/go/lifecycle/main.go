@@ -1,10 +1,11 @@
 // The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
 //
 //	go run ./lifecycle
+//	go run ./lifecycle -provider docker
 //	HETZNER_TOKEN=… go run ./lifecycle -provider hetzner
 //
-// Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, and ends
-// them: also after a failure, and after Ctrl-C.
+// Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, or
+// containers on this computer, and ends them: also after a failure, and after Ctrl-C.
 package main
 
 import (
@@ -35,10 +36,10 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws: a real one; a simulated one by default")
-	flag.StringVar(&o.endpoint, "endpoint", "", "the API's base URL, in place of the provider's own")
-	flag.StringVar(&o.region, "region", "", "region or location; a common one by default")
-	flag.StringVar(&o.size, "size", "", "size or type; the smallest common one by default")
+	flag.StringVar(&o.provider, "provider", "", "digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated cloud by default")
+	flag.StringVar(&o.endpoint, "endpoint", "", "the API's base URL or the engine's address, in place of the provider's own")
+	flag.StringVar(&o.region, "region", "", "region or location; a common one, or the provider's own, by default")
+	flag.StringVar(&o.size, "size", "", "size or type; the smallest common one, or the provider's own, by default")
 	flag.StringVar(&o.image, "image", "ubuntu:24.04", "ubuntu:24.04, debian:12, snapshot:ID, or the provider's own id")
 	flag.StringVar(&o.name, "name", fmt.Sprintf("spuff-%x", os.Getpid()), "name of the machine and its snapshot")
 	flag.DurationVar(&o.readyTimeout, "ready-timeout", 5*time.Minute, "how long to wait for a machine to become ready")
@@ -77,7 +78,9 @@ func run(ctx context.Context, o options) error {
 		Name: o.name, Region: first(o.region, config.Region, usual[provider.Name()][0]),
 		Size: first(o.size, usual[provider.Name()][1]), Image: spuff.ParseImage(o.image),
 	}
-	fmt.Printf("%s: %s, %s in %s from %s\n", provider.Name(), request.Name, request.Size, request.Region, request.Image)
+	asked := []string{request.Name, request.Size, request.Region, request.Image.String()}
+	asked = slices.DeleteFunc(asked, func(word string) bool { return word == "" })
+	fmt.Printf("%s: %s\n", provider.Name(), strings.Join(asked, ", "))
 
 	life := &life{provider: provider}
 	began := time.Now()
@@ -107,7 +110,9 @@ func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Clou
 	}
 	o.provider = simulated
 	fmt.Println("no -provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and")
-	fmt.Printf("nothing to pay; its time goes %d times as fast. For real machines, and real money:\n", speed)
+	fmt.Printf("nothing to pay; its time goes %d times as fast. For containers on this computer, with Docker or Podman:\n", speed)
+	fmt.Println("  go run ./lifecycle -provider docker")
+	fmt.Println("For real machines, and real money:")
 	fmt.Println("  HETZNER_TOKEN=… go run ./lifecycle -provider hetzner")
 	fmt.Println()
 	cloud, err := spuff.StartCloud(spuff.CloudOptions{Speed: speed})
@@ -176,13 +181,13 @@ func (l *life) end(ctx context.Context) (ended error) {
 	for _, id := range slices.Backward(l.machines) {
 		_, err := step("destroy", func() (string, error) { return id, l.provider.DestroyInstance(ctx, id) })
 		if err != nil {
-			ended = errors.Join(ended, fmt.Errorf("machine %s still exists and costs money: %w", id, err))
+			ended = errors.Join(ended, fmt.Errorf("machine %s still exists, and may cost money: %w", id, err))
 		}
 	}
 	for _, id := range l.snapshots {
 		_, err := step("delete", func() (string, error) { return id, l.provider.DeleteSnapshot(ctx, id) })
 		if err != nil {
-			ended = errors.Join(ended, fmt.Errorf("snapshot %s still exists and costs money: %w", id, err))
+			ended = errors.Join(ended, fmt.Errorf("snapshot %s still exists, and may cost money: %w", id, err))
 		}
 	}
 	return ended

@@ -28,6 +28,14 @@ static void reaped_done(void *call, spuff_code code, spuff_reaped *made, spuff_e
   spuffgoDone(NUMBER(call), code, made, error);
 }
 
+static void outcomes_done(void *call, spuff_code code, spuff_outcomes *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void placed_done(void *call, spuff_code code, spuff_placed *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
 static void progress(void *call, const spuff_progress *seen) { spuffgoProgress(NUMBER(call), (spuff_progress *)seen); }
 
 static spuff_observer observer(bool observed, uintptr_t call) {
@@ -86,6 +94,40 @@ spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which,
                         uintptr_t call, spuff_error **error) {
   spuff_observer who = observer(observed, call);
   return spuff_provider_reap_submit(provider, which, cancel, &who, reaped_done, CALL(call), error);
+}
+
+spuff_code spuffgo_create_instances(const spuff_provider *provider, const spuff_request *const *requests, size_t count,
+                                    const spuff_fleet_options *options, const spuff_cancel *cancel, bool observed,
+                                    uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_create_instances_submit(provider, requests, count, options, cancel, &who, outcomes_done, CALL(call),
+                                                error);
+}
+
+spuff_code spuffgo_wait_ready_many(const spuff_provider *provider, const char *const *ids, size_t count,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_wait_ready_many_submit(provider, ids, count, cancel, &who, outcomes_done, CALL(call), error);
+}
+
+spuff_code spuffgo_destroy_instances(const spuff_provider *provider, const char *const *ids, size_t count, size_t concurrency,
+                                     const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_provider_destroy_instances_submit(provider, ids, count, concurrency, cancel, &who, outcomes_done, CALL(call),
+                                                 error);
+}
+
+spuff_code spuffgo_place_instance(const spuff_placement *placement, const spuff_request *request, const spuff_cancel *cancel,
+                                  bool observed, uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_place_instance_submit(placement, request, cancel, &who, placed_done, CALL(call), error);
+}
+
+spuff_code spuffgo_place_instances(const spuff_placement *placement, const spuff_request *const *requests, size_t count,
+                                   const spuff_fleet_options *options, const spuff_cancel *cancel, bool observed,
+                                   uintptr_t call, spuff_error **error) {
+  spuff_observer who = observer(observed, call);
+  return spuff_place_instances_submit(placement, requests, count, options, cancel, &who, outcomes_done, CALL(call), error);
 }
 
 static void line(void *nothing, spuff_log_level level, const char *target, const char *message) {

@@ -27,6 +27,21 @@ spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *i
 spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which, const spuff_cancel *cancel, bool observed,
                         uintptr_t call, spuff_error **error);
 
+/* Verbs over many: the arrays may be Go's, as they are copied. */
+spuff_code spuffgo_create_instances(const spuff_provider *provider, const spuff_request *const *requests, size_t count,
+                                    const spuff_fleet_options *options, const spuff_cancel *cancel, bool observed,
+                                    uintptr_t call, spuff_error **error);
+spuff_code spuffgo_wait_ready_many(const spuff_provider *provider, const char *const *ids, size_t count,
+                                   const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_destroy_instances(const spuff_provider *provider, const char *const *ids, size_t count, size_t concurrency,
+                                     const spuff_cancel *cancel, bool observed, uintptr_t call, spuff_error **error);
+
+spuff_code spuffgo_place_instance(const spuff_placement *placement, const spuff_request *request, const spuff_cancel *cancel,
+                                  bool observed, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_place_instances(const spuff_placement *placement, const spuff_request *const *requests, size_t count,
+                                   const spuff_fleet_options *options, const spuff_cancel *cancel, bool observed,
+                                   uintptr_t call, spuff_error **error);
+
 /* Gives the log to Go. */
 spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error);
 

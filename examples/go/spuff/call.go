@@ -9,7 +9,6 @@ import (
 	"context"
 	"runtime"
 	"runtime/cgo"
-	"sync"
 	"unsafe"
 )
 
@@ -26,14 +25,15 @@ type call struct {
 // given are the texts that a verb takes: the name of each argument, then its value.
 func given(texts ...string) []string { return texts }
 
-// begin borrows the provider, copies the texts, and gives the call a token of the context.
+// begin borrows the provider, copies the texts, and gives the call a token of the context. A placement has no provider of its
+// own: p is nil.
 func (p *Provider) begin(ctx context.Context, arguments []string) (*call, error) {
 	c := &call{owner: p, failure: new(*C.spuff_error)}
 	for at := 0; at < len(arguments); at += 2 {
 		c.arguments = append(c.arguments, c.add(arguments[at], arguments[at+1]))
 	}
 	err := c.err
-	if err == nil {
+	if err == nil && p != nil {
 		c.provider, err = p.handle.acquire()
 		runtime.KeepAlive(p)
 	}
@@ -48,7 +48,9 @@ func (p *Provider) begin(ctx context.Context, arguments []string) (*call, error)
 func (c *call) free() {
 	c.texts.free()
 	c.token.free()
-	c.owner.handle.release()
+	if c.owner != nil {
+		c.owner.handle.release()
+	}
 }
 
 // failed is the error of an outcome.
@@ -75,35 +77,24 @@ func block[P, T any](ctx context.Context, p *Provider, arguments []string, verb 
 	return take(*out)
 }
 
-// A pending is a verb that calls back, while it is waited for. The callbacks never wait for whoever observes.
+// A pending is a verb that calls back, while it is waited for. The library is held up until what it has seen was observed: it
+// gives nothing away before, so that a machine whose observer has failed is still its own to end.
 type pending struct {
-	told  chan struct{}
-	mutex sync.Mutex
-	seen  []Progress
-	end   *outcome
+	seen     chan Progress
+	observed chan struct{}
+	end      chan outcome
 }
 
-// tell changes what there is to know, and wakes whoever waits.
-func (w *pending) tell(change func()) {
-	w.mutex.Lock()
-	change()
-	w.mutex.Unlock()
-	select {
-	case w.told <- struct{}{}:
-	default:
-	}
-}
-
-// next waits for what is new: what was seen on the way, and the end once it is there.
-func (w *pending) next() (seen []Progress, end *outcome) {
+// wait gives what is seen on the way to observe, and then the end.
+func (w *pending) wait(observe func(Progress)) outcome {
 	for {
-		w.mutex.Lock()
-		seen, end, w.seen = w.seen, w.end, nil
-		w.mutex.Unlock()
-		if len(seen) > 0 || end != nil {
-			return seen, end
+		select {
+		case seen := <-w.seen:
+			observe(seen)
+			w.observed <- struct{}{}
+		case end := <-w.end:
+			return end
 		}
-		<-w.told
 	}
 }
 
@@ -122,7 +113,7 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 		return made, err
 	}
 	defer c.free()
-	waits := &pending{told: make(chan struct{}, 1)}
+	waits := &pending{make(chan Progress), make(chan struct{}), make(chan outcome, 1)}
 	number := cgo.NewHandle(waits)
 	defer number.Delete()
 	if err := c.failed(submit(c, C.uintptr_t(number)), *c.failure); err != nil {
@@ -143,21 +134,10 @@ func await[T any](ctx context.Context, p *Provider, arguments []string, observe 
 			return
 		}
 		c.token.cancel()
-		for !over {
-			if _, end := waits.next(); end != nil {
-				_, _ = finish(*end)
-			}
-		}
+		waits.observed <- struct{}{}
+		_, _ = finish(waits.wait(func(Progress) {}))
 	}()
-	for {
-		seen, end := waits.next()
-		for _, each := range seen {
-			observe(each)
-		}
-		if end != nil {
-			return finish(*end)
-		}
-	}
+	return finish(waits.wait(observe))
 }
 
 // done is what a verb without a result has made.

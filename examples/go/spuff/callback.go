@@ -13,13 +13,14 @@ import (
 //export spuffgoDone
 func spuffgoDone(number C.uintptr_t, code C.int32_t, made unsafe.Pointer, failure *C.spuff_error) {
 	waits := cgo.Handle(number).Value().(*pending)
-	waits.tell(func() { waits.end = &outcome{C.spuff_code(code), made, failure} })
+	waits.end <- outcome{C.spuff_code(code), made, failure}
 }
 
 //export spuffgoProgress
 func spuffgoProgress(number C.uintptr_t, seen *C.spuff_progress) {
-	waits, copied := cgo.Handle(number).Value().(*pending), progressOf(seen)
-	waits.tell(func() { waits.seen = append(waits.seen, copied) })
+	waits := cgo.Handle(number).Value().(*pending)
+	waits.seen <- progressOf(seen)
+	<-waits.observed
 }
 
 //export spuffgoLine

@@ -5,6 +5,8 @@ package spuff_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -135,5 +137,71 @@ func TestAPanicOfWhoeverObservesCancelsTheCall(t *testing.T) {
 	})
 	if found := must(provider.GetInstance(t.Context(), id))(t); found == nil {
 		t.Error("the provider is of no use any more")
+	}
+}
+
+// makers are the calls that make machines and tell of them, of three machines in all where they can.
+var makers = map[string]func(*spuff.Provider, []spuff.InstanceRequest, spuff.Option) error{
+	"CreateInstances": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+		return second(p.CreateInstances(context.Background(), wanted, spuff.FleetOptions{}, observed))
+	},
+	"CreateInstances, ready": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+		return second(p.CreateInstances(context.Background(), wanted, spuff.FleetOptions{WaitReady: true}, observed))
+	},
+	"PlaceInstances": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+		placement := spuff.Placement{Candidates: at(p)}
+		return second(spuff.PlaceInstances(context.Background(), placement, wanted, spuff.FleetOptions{}, observed))
+	},
+	"PlaceInstance": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+		return second(spuff.PlaceInstance(context.Background(), spuff.Placement{Candidates: at(p)}, wanted[0], observed))
+	},
+	"CreateAndWait": func(p *spuff.Provider, wanted []spuff.InstanceRequest, observed spuff.Option) error {
+		return second(p.CreateAndWait(context.Background(), wanted[0], spuff.OnFailureDestroy, observed))
+	},
+}
+
+func TestMachinesWhoseObserverFailsAreEndedUnlessTheyAreKept(t *testing.T) {
+	fails := map[string]func(){"panic": func() { panic("on purpose") }, "Goexit": runtime.Goexit}
+	for what, make := range makers {
+		for how, fail := range fails {
+			for fate, kept := range map[spuff.OnCancel]bool{spuff.OnCancelDefault: false, spuff.OnCancelKeep: true} {
+				t.Run(fmt.Sprintf("%s %s %v", what, how, kept), func(t *testing.T) {
+					cloud := started(t, spuff.CloudOptions{Speed: 1000})
+					provider := connected(t, cloud, "hetzner")
+					wanted := unlike(wanted("hetzner", "web")[:3])
+					for at := range wanted {
+						wanted[at].OnCancel = fate
+					}
+					left := len(wanted)
+					if what == "PlaceInstance" || what == "CreateAndWait" {
+						left = 1
+					}
+					accepted := 0
+					within(t, "a call whose observer fails", func() {
+						defer func() { _ = recover() }()
+						t.Errorf("it returned %v", make(provider, wanted, spuff.OnProgress(func(seen spuff.Progress) {
+							if seen.Phase == spuff.PhaseAccepted {
+								accepted++
+							}
+							if accepted == left {
+								time.Sleep(300 * time.Millisecond) // All could be over.
+								fail()
+							}
+						})))
+					})
+					none(t, spuff.Settled(t.Context()))
+					if !kept {
+						left = 0
+					}
+					found := must(cloud.Leaks())(t)
+					if len(found) != left {
+						t.Errorf("%v is left", found)
+					}
+					for _, machine := range found {
+						none(t, provider.DestroyInstance(t.Context(), machine.ID))
+					}
+				})
+			}
+		}
 	}
 }

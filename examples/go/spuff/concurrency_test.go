@@ -98,6 +98,34 @@ func TestWaitingTakesNoThreads(t *testing.T) {
 	}
 }
 
+func TestObserversCanWaitForEachOtherAndUseTheLibraryManyAtOnce(t *testing.T) {
+	// More than the library keeps threads for callbacks.
+	const observers = 600
+	provider, id := waiting(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var all sync.WaitGroup
+	all.Add(observers)
+	var found atomic.Int32
+	within(t, "a crowd of observers", func() {
+		together(observers, func(int) {
+			once := sync.OnceFunc(func() {
+				all.Done()
+				all.Wait()
+				if one, err := provider.GetInstance(ctx, id); err == nil && one != nil && found.Add(1) == observers {
+					cancel()
+				}
+			})
+			if _, err := provider.WaitReady(ctx, id, spuff.OnProgress(func(spuff.Progress) { once() })); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	})
+	if found.Load() != observers {
+		t.Errorf("%d of %d were answered", found.Load(), observers)
+	}
+}
+
 func TestProvidersInGoCanUseOthersManyAtOnce(t *testing.T) {
 	// More than there are threads for the verbs of such providers.
 	const callers = 700
@@ -186,4 +214,41 @@ func TestClosingWhileManyCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A wrapper uses another provider when it is closed.
+type wrapper struct {
+	scripted
+	inner *spuff.Provider
+	ended chan error
+}
+
+func (w *wrapper) Close() error {
+	_, err := w.inner.GetInstance(context.Background(), "7")
+	w.ended <- err
+	return nil
+}
+
+func TestAProviderThatTheBackgroundLetsGoOfLastMayUseAnother(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	outer := &wrapper{inner: connected(t, started(t, spuff.CloudOptions{}), "hetzner"), ended: make(chan error, 1)}
+	outer.create = func(context.Context, spuff.InstanceRequest) (spuff.Instance, error) {
+		close(begun)
+		<-goOn
+		return spuff.Instance{}, spuff.Capacity
+	}
+	provider := played(t, outer)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		cancel()
+	}()
+	failure(t, second(provider.CreateInstance(ctx, request("hetzner", "web-1"))), spuff.Cancelled)
+	none(t, provider.Close())
+	close(goOn)
+	within(t, "a provider that uses another when it is closed", func() {
+		if err := <-outer.ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

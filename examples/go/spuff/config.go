@@ -9,9 +9,10 @@ import "time"
 
 // A Config says how to reach a provider. What is left out is the provider's default.
 type Config struct {
-	// Token is, for AWS, ACCESS_KEY_ID:SECRET[:SESSION_TOKEN], or empty for the standard credential chain.
+	// Token is the provider's; docker has none. It is, for AWS, ACCESS_KEY_ID:SECRET[:SESSION_TOKEN], or empty for the standard credential chain.
 	Token Secret
-	// Endpoint is the base URL of the API: https, or http on a loopback address.
+	// Endpoint is the base URL of the API: https, or http on a loopback address. For docker it is the engine's address, such as
+	// unix:///var/run/docker.sock.
 	Endpoint string
 	// Region is used where a request names none.
 	Region string

@@ -18,6 +18,8 @@ type Subject struct {
 	AbsentID string
 	// AbsentSnapshotID is that of a snapshot; nil for the same.
 	AbsentSnapshotID *string
+	// DefaultSize says that a request may leave the size out.
+	DefaultSize bool
 	// Idempotent says that creates with one idempotency key make one machine.
 	Idempotent bool
 }
@@ -55,7 +57,7 @@ func (r *Registry) CheckConformance(ctx context.Context, name string, subject Su
 		absentSnapshot := b.optional("absent_snapshot_id", subject.AbsentSnapshotID)
 		b.step(func(failure **C.spuff_error) C.spuff_code {
 			return C.spuff_conformance_check(registry, name, settings, request, absent, absentSnapshot,
-				C.bool(subject.Idempotent), ends.pointer, out, failure)
+				C.bool(subject.DefaultSize), C.bool(subject.Idempotent), ends.pointer, out, failure)
 		})
 	})
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package spuff starts, watches and ends cloud machines: DigitalOcean, Hetzner Cloud, AWS EC2, and providers of one's own.
+// Package spuff starts, watches and ends cloud machines: DigitalOcean, Hetzner Cloud, AWS EC2, containers of Docker or Podman on
+// this computer (the provider "docker", which needs no account), and providers of one's own.
 //
 // It is the Go face of the library libspuff, whose header is spuff.h; all that happens is decided there.
 //

@@ -57,6 +57,8 @@ type Error struct {
 	InstanceExists *bool
 	// Cleanup is why that machine could not be destroyed, where that was tried.
 	Cleanup *Error
+	// Attempts are, of a machine that has found no place, what came of each candidate.
+	Attempts []Attempt
 
 	causes []error
 }
@@ -109,6 +111,7 @@ func errorOf(pointer *C.spuff_error) *Error {
 		Name:         C.GoString(C.spuff_error_name(pointer)),
 		InstanceID:   C.GoString(C.spuff_error_instance_id(pointer)),
 		Cleanup:      errorOf(C.spuff_error_cleanup(pointer)),
+		Attempts:     attemptsOf(C.spuff_error_attempts(pointer)),
 	}
 	for at := range C.spuff_error_candidate_count(pointer) {
 		e.Candidates = append(e.Candidates, C.GoString(C.spuff_error_candidate(pointer, at)))

@@ -13,7 +13,8 @@ type Registry struct{ handle *handle[*C.spuff_registry] }
 // NewRegistry makes a registry without providers.
 func NewRegistry() *Registry { return newRegistry(C.spuff_registry_new()) }
 
-// NewRegistryWithDefaults makes a registry with every provider of this build.
+// NewRegistryWithDefaults makes a registry with every provider of this build: digitalocean, hetzner, aws and docker, unless they
+// were left out.
 func NewRegistryWithDefaults() *Registry { return newRegistry(C.spuff_registry_with_defaults()) }
 
 func newRegistry(pointer *C.spuff_registry) *Registry {

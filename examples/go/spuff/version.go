@@ -11,7 +11,7 @@ import "context"
 // Version is that of the library, such as 0.1.0.
 func Version() string { return C.GoString(C.spuff_version()) }
 
-// HasFeature says whether a part is built into the library: digitalocean, hetzner, aws, simulator or conformance.
+// HasFeature says whether a part is built into the library: digitalocean, hetzner, aws, docker, simulator or conformance.
 func HasFeature(name string) bool {
 	var t texts
 	defer t.free()

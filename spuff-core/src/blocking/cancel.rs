@@ -70,7 +70,7 @@ impl CancelToken {
     }
 
     /// Runs a verb until this token ends it. Then what the verb has begun goes on in the background, as when its future is
-    /// dropped.
+    /// dropped. What is cancelled by hand is not wanted any more, even where it has just been done.
     ///
     /// # Errors
     /// Those of the verb; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the deadline, of `operation`, with
@@ -86,6 +86,7 @@ impl CancelToken {
         }
         tokio::select! {
             biased;
+            () = self.by_hand.cancelled() => Err(self.error(operation, instance_id)),
             outcome = work => outcome,
             () = self.cancelled() => Err(self.error(operation, instance_id)),
         }
@@ -123,6 +124,15 @@ mod tests {
         let error = by_hand.limit("wait_ready", Some("7"), hang()).await.unwrap_err();
         assert!(matches!(&error, ProviderError::Cancelled { instance_id: Some(id), .. } if id == "7"), "{error}");
         assert!(by_hand.limit("wait_ready", None, async { Ok(()) }).await.is_err(), "nothing begins after it");
+        let by_hand = CancelToken::new();
+        let cancel = by_hand.clone();
+        let (finish, finished) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            cancel.cancel();
+            finish.send(7)
+        });
+        let done_all_the_same = async { Ok(finished.await) };
+        assert!(by_hand.limit("create_instance", None, done_all_the_same).await.is_err(), "nobody wants it any more");
 
         let deadline = CancelToken::with_deadline(Duration::from_millis(20));
         assert!(!deadline.is_cancelled() && deadline.limit("get_instance", None, async { Ok(()) }).await.is_ok());

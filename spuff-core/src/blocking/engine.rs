@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::process::PerProcess;
+use crate::progress::{Observed, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
@@ -145,6 +146,10 @@ thread_local! {
     static DRIVES: Cell<bool> = const { Cell::new(false) };
 }
 
+pub(super) fn drives() -> bool {
+    DRIVES.get()
+}
+
 /// Notes that this thread drives, until it is dropped.
 struct Drives;
 
@@ -197,6 +202,36 @@ pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> Provide
     .await
 }
 
+/// Runs a future on the calling thread, and gives what it sees on its way to `on_progress`, which may block, and call spuff.
+///
+/// # Errors
+/// As [`block_on`].
+///
+/// # Examples
+/// ```no_run
+/// use spuff_core::blocking::{self, ProviderRegistry};
+/// use spuff_core::placement::{Candidate, Placement, place_instance};
+/// use spuff_core::provider::{InstanceRequest, ProviderError};
+///
+/// # fn main() -> Result<(), ProviderError> {
+/// let hetzner = ProviderRegistry::with_defaults().from_env("hetzner")?.shared()?;
+/// let places = ["fsn1", "nbg1"].map(|region| Candidate::new(&hetzner, region, "cx22"));
+/// let (placement, request) = (Placement::new(places.into()), InstanceRequest::new("web-1", "", ""));
+/// let placed = blocking::observe(place_instance(&placement, &request), |seen| println!("{}", seen.state))?;
+/// # drop(placed);
+/// # Ok(())
+/// # }
+/// ```
+pub fn observe<T>(work: impl Future<Output = ProviderResult<T>>, mut on_progress: impl FnMut(Progress)) -> ProviderResult<T> {
+    let mut observed = Observed::new(work);
+    loop {
+        match block_on(async { Ok(observed.next().await) })? {
+            Step::Progress(seen) => on_progress(seen),
+            Step::Done(outcome) => return outcome,
+        }
+    }
+}
+
 /// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or the keeper.
 ///
 /// # Errors
@@ -208,6 +243,7 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress;
     use std::sync::mpsc;
 
     async fn nap() -> ProviderResult<u32> {
@@ -268,6 +304,25 @@ mod tests {
         assert!(matches!(spawned, Err(ProviderError::NotSupported { .. })), "{spawned:?}");
         let elsewhere = block_on(async { Ok(tokio::task::spawn_blocking(|| block_on(nap())).await.unwrap()) }).unwrap();
         assert_eq!(elsewhere.unwrap(), 7);
+    }
+
+    /// What a part puts off until its task's next turn is not forgotten between two steps.
+    #[test]
+    fn many_parts_that_see_something_at_once_are_all_observed_to_their_end() {
+        let work = async {
+            let (tell, told): (Vec<_>, Vec<_>) = (0..300).map(|_| tokio::sync::oneshot::channel::<()>()).unzip();
+            tokio::spawn(async move { tell.into_iter().for_each(|tell| tell.send(()).unwrap()) });
+            let parts = told.into_iter().map(|told| async {
+                told.await.unwrap();
+                progress::report("wait_ready", "7", "active", Duration::ZERO);
+            });
+            let all = futures_util::future::join_all(parts);
+            let late = |_| ProviderError::timeout("all", Duration::from_secs(20));
+            tokio::time::timeout(Duration::from_secs(20), all).await.map_err(late)
+        };
+        let mut seen = 0;
+        observe(work, |_| seen += 1).unwrap();
+        assert_eq!(seen, 300);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::CancelToken;
 use crate::create::{self, see_through};
 use crate::provider::config::{OnCancel, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{self, InstanceRequest, ProviderInstance, Snapshot};
+use crate::provider::{self, InstanceRequest, Price, ProviderInstance, Snapshot};
 use crate::wait::{Look, Wait};
 
 /// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that is cancelled when nobody
@@ -88,6 +88,10 @@ pub trait SyncProvider: Send + Sync + 'static {
 
     fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<Price> {
+        not_supported("hourly_price")
     }
 
     /// By default `false`.
@@ -242,6 +246,11 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
 
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         self.call(|provider, cancel| provider.get_ssh_keys(cancel)).await
+    }
+
+    async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
+        let (region, size) = (region.to_string(), size.to_string());
+        self.call(move |provider, cancel| provider.hourly_price(&region, &size, cancel)).await
     }
 
     fn supports_snapshots(&self) -> bool {

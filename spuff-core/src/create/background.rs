@@ -3,9 +3,11 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, Span};
@@ -88,6 +90,14 @@ impl Drop for Caller {
     }
 }
 
+/// A verb whose panic is its own error, so that what else its task does goes on.
+///
+/// # Errors
+/// Those of `verb`; [`ProviderError::Internal`] when it panics.
+pub(crate) async fn contained<T>(verb: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    AssertUnwindSafe(verb).catch_unwind().await.unwrap_or_else(|panic| Err(ProviderError::from_panic(&*panic)))
+}
+
 /// Runs `work` to its end. When the caller leaves before it has the outcome, what was made is given to `unwanted`.
 ///
 /// # Errors
@@ -102,14 +112,15 @@ where
     U: Future<Output = ()> + Send,
 {
     let caller = Caller(Cancel::default());
-    let work = work(caller.0.clone());
+    // A create is large: boxed, it is moved once.
+    let work = Box::pin(work(caller.0.clone()));
     let outcome = Arc::new(Mutex::new(None));
     let (done, is_done) = oneshot::channel::<()>();
     let (here, has_left) = oneshot::channel::<Infallible>();
     let place = outcome.clone();
     let listener = progress::listener();
     let task = async move {
-        let result = progress::inherit(listener, work).await;
+        let result = contained(progress::inherit(listener, work)).await;
         *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         let _ = done.send(());
         // Ends when the caller is gone, with the outcome or without it.
@@ -124,6 +135,7 @@ where
     background(&Handle::current(), task);
 
     let _ = is_done.await;
+    progress::heard().await;
     let result = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     drop((here, caller));
     result.unwrap_or_else(|| Err(ProviderError::Other { message: "the runtime ended in the middle of a create".to_string() }))
@@ -159,6 +171,13 @@ mod tests {
     async fn what_nobody_waits_for_is_unwanted() {
         assert_eq!(run(Duration::from_secs(2)).await, (Some(7), 0));
         assert_eq!(run(Duration::from_millis(10)).await, (None, 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_told_as_such() {
+        let work = |_| async { if true { panic!("over 7") } else { Ok(7) } };
+        let error = see_through(work, |_: u32| async {}).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::Internal { .. }) && error.to_string().contains("over 7"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,14 +10,18 @@ use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span};
 
+use super::account::Account;
 use super::call::{Call, Failure, Reply};
 use super::endpoint::Endpoint;
-use super::retry::{Backoff, Deadline};
+use super::governor::{Draws, Permit};
+use super::retry::{self, Backoff, Deadline, Sight};
 use super::secret::{self, Bearer, clean_token};
 use super::status::{self, Refusal};
 use super::tls;
+use crate::progress;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
@@ -54,6 +59,9 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// Reads what an unsuccessful reply says.
     fn refusal(&self, reply: &Reply) -> Refusal;
+
+    /// What a call takes of the account's budgets.
+    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a>;
 }
 
 /// A cloud that takes a bearer token; its words for a refusal are read by a function of its room.
@@ -61,6 +69,7 @@ struct BearerDialect {
     provider: &'static str,
     bearer: Bearer,
     refusal: fn(&Reply) -> Refusal,
+    draws: for<'a> fn(&'a Call<'_>) -> Draws<'a>,
 }
 
 impl Dialect for BearerDialect {
@@ -76,6 +85,10 @@ impl Dialect for BearerDialect {
     fn refusal(&self, reply: &Reply) -> Refusal {
         (self.refusal)(reply)
     }
+
+    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
+        (self.draws)(call)
+    }
 }
 
 /// A pooled client for one account at one endpoint.
@@ -85,13 +98,15 @@ pub(crate) struct HttpClient {
     dialect: Box<dyn Dialect>,
     timeouts: ProviderTimeouts,
     settling: Duration,
+    account: Arc<Account>,
 }
 
 impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
         let client = client_for(&endpoint, config)?;
         let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
-        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts, settling })
+        let account = Account::of(dialect.provider(), endpoint.as_str(), config)?;
+        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts, settling, account })
     }
 
     /// A client for a cloud that takes the token of the configuration as a bearer token.
@@ -99,10 +114,11 @@ impl HttpClient {
         provider: &'static str,
         endpoint: Endpoint,
         refusal: fn(&Reply) -> Refusal,
+        draws: for<'a> fn(&'a Call<'_>) -> Draws<'a>,
         config: &ProviderConfig,
     ) -> ProviderResult<Self> {
         let bearer = Bearer::new(&clean_token(config.expose_token())?)?;
-        Self::new(endpoint, BearerDialect { provider, bearer, refusal }, config)
+        Self::new(endpoint, BearerDialect { provider, bearer, refusal, draws }, config)
     }
 
     pub(crate) fn timeouts(&self) -> &ProviderTimeouts {
@@ -114,20 +130,43 @@ impl HttpClient {
         self.settling
     }
 
-    /// Sends a call, and again as long as that is safe, promising, and within the deadline.
+    /// How a create looks for what it may have made.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight { poll_interval: self.timeouts.poll_interval, settling: self.settling }
+    }
+
+    /// What all clients of this account share in this process.
+    pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.account.shared()
+    }
+
+    /// A time of the real cloud's limits, as this one's clock has it.
+    pub(crate) fn paced(&self, time: Duration) -> Duration {
+        self.account.governor.paced(time)
+    }
+
+    /// Sends a call, and again as long as that is safe, promising, and within the deadline, which does not run while the
+    /// call waits for its turn.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        let deadline = Deadline::after(self.timeouts.http_request.saturating_mul(2));
+        let patience = self.timeouts.http_request.saturating_mul(2);
+        let mut deadline = Deadline::after(patience);
         let mut backoff = Backoff::new();
+        let mut before = None;
         loop {
-            let failure = match self.attempt(call, deadline).await {
+            let asked = Instant::now();
+            let permit = self.turn(call, patience).await.map_err(Failure::NotSent)?;
+            deadline = deadline.postponed(asked.elapsed());
+            let is_cut = deadline.remaining() < self.timeouts.http_request;
+            let failure = match self.attempt(call, permit, deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
-                return Err(failure);
+                return Err(retry::telling(call.class, before, failure, is_cut));
             };
             debug!(operation = call.operation, error = %failure.error(), ?pause, "sending again");
             tokio::time::sleep(pause).await;
+            before = Some(failure);
         }
     }
 
@@ -136,7 +175,19 @@ impl HttpClient {
         self.send(call).await?.json()
     }
 
-    async fn attempt(&self, call: &Call<'_>, deadline: Deadline) -> Result<Reply, Failure> {
+    /// Waits until the account's pace lets one more request go.
+    async fn turn(&self, call: &Call<'_>, patience: Duration) -> ProviderResult<Permit> {
+        let id = call.subject.map_or("", |(_, id)| id);
+        let tell = |due: Duration| {
+            debug!(operation = call.operation, ?due, "waiting for the API's rate limit");
+            let state = format!("waiting {} s for the API's rate limit", due.as_secs());
+            progress::report(call.operation, id, &state, Duration::ZERO);
+        };
+        let turn = self.account.governor.admit(self.dialect.draws(call), call.class, patience, tell).await;
+        turn.map_err(|due| ProviderError::RateLimit { retry_after: Some(due) })
+    }
+
+    async fn attempt(&self, call: &Call<'_>, permit: Permit, deadline: Deadline) -> Result<Reply, Failure> {
         let mut head = self.head(call).map_err(Failure::NotSent)?;
         let authorized = tokio::time::timeout(deadline.remaining(), self.dialect.authorize(&mut head, &call.body)).await;
         let late = |_| Err(ProviderError::timeout("looking for credentials", deadline.elapsed()));
@@ -144,11 +195,16 @@ impl HttpClient {
         let secrets = secret::sent_with(&head.headers);
         let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);
         let reply = self.exchange(call, head, deadline).instrument(span).await?;
+        permit.told(&reply.headers);
         if reply.is_success() {
             return Ok(reply);
         }
         let refusal = self.dialect.refusal(&reply);
-        Err(status::classify(self.dialect.provider(), call, &reply, refusal, &secrets))
+        let failure = status::classify(self.dialect.provider(), call, &reply, refusal, &secrets);
+        if let ProviderError::RateLimit { retry_after } = failure.error() {
+            permit.refused(*retry_after);
+        }
+        Err(failure)
     }
 
     fn head(&self, call: &Call<'_>) -> ProviderResult<Parts> {

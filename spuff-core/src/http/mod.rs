@@ -1,10 +1,13 @@
-//! The one pipeline that every request to a cloud goes through: authorize, send, classify, retry.
+//! The one pipeline that every request to a cloud goes through: pace, authorize, send, classify, retry.
 //!
 //! Stands on the contract's errors. A cloud's room gives it a [`Dialect`] and [`Call`]s; it knows no cloud by name.
 
+mod account;
+mod budget;
 mod call;
 mod client;
 mod endpoint;
+mod governor;
 mod page;
 mod retry;
 mod secret;
@@ -14,10 +17,13 @@ pub(crate) mod wire;
 
 pub use client::http_client;
 
+pub(crate) use account::PACE_OPTION;
+pub(crate) use budget::{Budget, Limit};
 pub(crate) use call::{Call, Class, Failure, Reply};
 pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, client_for, encode};
 pub(crate) use endpoint::Endpoint;
+pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
-pub(crate) use retry::Deadline;
-pub(crate) use secret::clean_token;
+pub(crate) use retry::{Deadline, Sight};
+pub(crate) use secret::{clean_token, without};
 pub(crate) use status::{Fault, Refusal};

@@ -27,6 +27,11 @@ impl Deadline {
         Self { began, end }
     }
 
+    /// The same, so much later: by what had to be waited for before it could begin.
+    pub(super) fn postponed(self, by: Duration) -> Self {
+        Self { end: self.end.checked_add(by).unwrap_or(self.end), ..self }
+    }
+
     pub(crate) fn elapsed(self) -> Duration {
         self.began.elapsed()
     }
@@ -34,6 +39,14 @@ impl Deadline {
     pub(crate) fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
+}
+
+/// How a provider is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sight {
+    pub(crate) poll_interval: Duration,
+    /// How long what is new, or still on its way, need not show.
+    pub(crate) settling: Duration,
 }
 
 /// The pauses of one call.
@@ -66,6 +79,13 @@ impl Backoff {
         let pause = asked.saturating_add(jitter);
         (pause < deadline.remaining()).then_some(pause)
     }
+}
+
+/// What is told of a call that is given up: of two failures the first, where the deadline has cut the second attempt short, so
+/// that a caller hears of a refused connection rather than of the few milliseconds that were left to try again.
+pub(super) fn telling(class: Class, before: Option<Failure>, last: Failure, is_cut: bool) -> Failure {
+    let says_less = is_cut && class != Class::Once && matches!(last.error(), ProviderError::Timeout { .. });
+    before.filter(|_| says_less).unwrap_or(last)
 }
 
 /// The `Retry-After` header, in seconds or as a date.
@@ -112,6 +132,20 @@ mod tests {
     fn a_wait_beyond_the_deadline_is_not_begun() {
         let failure = Failure::Rejected(ProviderError::RateLimit { retry_after: Some(Duration::from_secs(3600)) });
         assert_eq!(Backoff::new().pause(Class::Safe, &failure, Deadline::after(Duration::from_secs(60))), None);
+    }
+
+    #[test]
+    fn an_attempt_that_was_cut_short_says_less_than_the_one_before_it() {
+        let timeout = || Failure::Unknown(ProviderError::timeout("x", Duration::ZERO));
+        let refused = || Some(Failure::NotSent(network()));
+        let told =
+            |class, before, last, is_cut| matches!(telling(class, before, last, is_cut).error(), ProviderError::Network(_));
+        assert!(told(Class::Safe, refused(), timeout(), true) && told(Class::Idempotent, refused(), timeout(), true));
+        assert!(!told(Class::Safe, refused(), timeout(), false), "it had its time");
+        assert!(!told(Class::Safe, None, timeout(), true), "there is no other");
+        assert!(!told(Class::Once, refused(), timeout(), true), "it may have been carried out");
+        let unavailable = Failure::Rejected(ProviderError::unavailable("503"));
+        assert!(!told(Class::Safe, refused(), unavailable, true), "it says something");
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub(super) fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
     let words = secrets.iter().filter_map(|secret| secret.to_str().ok()).flat_map(|value| value.split([' ', ',']));
     // Of `Credential=…` the name is an ordinary word; an `=` at the end is padding.
     let words = words.map(|word| word.trim_end_matches('=')).map(|word| word.split_once('=').map_or(word, |(_, value)| value));
+    without(text, words)
+}
+
+/// `text` without these words.
+pub(crate) fn without<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
     words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), |text, word| text.replace(word, REDACTED))
 }
 

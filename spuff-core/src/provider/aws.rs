@@ -1,26 +1,30 @@
 //! AWS EC2, Query API 2016-11-15. Verbs only; wire types are in `api`, conversions in `map`, error codes in `refusal`,
-//! regions in `place`, images in `images`, signing and keys in `credentials`.
+//! regions in `place`, limits in `pace`, images in `images`, signing and keys in `credentials`.
 //!
 //! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by their code and not by
 //! their status, reads lag writes by up to minutes, an ended machine stays visible for an hour, `CreateImage` reboots the
 //! machine unless told not to, and deregistering an image leaves its EBS snapshots to be paid for.
 
 mod api;
+mod batch;
 mod credentials;
 mod fetch;
 mod images;
 mod map;
+mod pace;
 mod place;
 mod profile;
 mod query;
 mod refusal;
 mod snapshots;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqsign_core::OsEnv;
+use tokio::time::Instant;
 use tracing::instrument;
 
 use self::api::{
@@ -32,11 +36,12 @@ use self::images::Images;
 use self::map::Network;
 use self::place::{Place, Places};
 use self::query::Query;
+use self::watch::Waiting;
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{Provider, ProviderInstance, Snapshot, check};
+use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
@@ -54,6 +59,9 @@ const OPTIONS: [&str; 4] = ["profile", "subnet", "security_group", "ssm_endpoint
 /// A provider works in one region: the configuration's, else that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile. A
 /// machine may be created in another one by its request; this provider then knows it by its id, and lists that region too.
 /// Ids of other regions that it has not made itself are not found: connect once for each region.
+///
+/// EC2 shows a machine to other clients some seconds after it was made, and one that has ended for an hour. A destroy of an id
+/// that it does not know therefore takes half a minute before it is believed that there is nothing to end.
 ///
 /// A snapshot is an AMI. Its EBS snapshots carry `managed-by=spuff` as well; when
 /// [`delete_snapshot`](Provider::delete_snapshot) breaks off between the two, calling it again deletes what is left.
@@ -95,7 +103,7 @@ impl AwsProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &OPTIONS)?;
+        check::known_options(config, &[&OPTIONS, &Defaults::CLOUD])?;
         let places = Places::new(config, &OsEnv)?;
         let dialect = SigV4::new(config, places.credentials())?;
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
@@ -145,12 +153,12 @@ impl AwsProvider {
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
         let image = self.images.find(&self.http, place, request).await?;
-        let query = map::run_instances(request, &image, &self.network, &mark.key)?;
+        let query = map::run_instances(request, 1, &image, &self.network, &mark.key)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         // The client token: the same bytes are answered with the same machine.
         let guard = Guard::Cloud { lags: true };
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { http: &self.http, call, mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
             let created = created.filter(|instance| !instance.instance_id.is_empty());
@@ -171,9 +179,13 @@ impl AwsProvider {
 
     /// The machine that was made under a key and has not ended.
     async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let query = Query::new("DescribeInstances").filter("client-token", &[key]);
-        let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
-        let made = reply.into_parts().0.into_iter().find(|instance| !map::is_ending(instance));
+        let made = match (self.launched(place, key).await?.into_iter().next(), create::part_of_key(key)) {
+            (None, Some((batch, index))) => {
+                let made = self.launched(place, batch).await?;
+                made.into_iter().find(|instance| instance.ami_launch_index.to_string() == index)
+            }
+            (made, _) => made,
+        };
         Ok(made.map(|made| map::instance(made, &place.region)))
     }
 
@@ -183,14 +195,6 @@ impl AwsProvider {
         let call = place.ec2(operation, Class::Safe, &query).about("instance", id);
         let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
         Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
-    }
-
-    /// A machine by the filter, and where that does not show it, by its id.
-    async fn seen_or_read(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
-        match self.seen(operation, place, id).await? {
-            None => self.read(operation, place, id).await,
-            seen => Ok(seen),
-        }
     }
 
     /// Whether a delete was taken, with the reply read: a proxy's page is not one.
@@ -221,6 +225,21 @@ impl Provider for AwsProvider {
         create::instance(self, on_cancel, work).await
     }
 
+    fn alike_at_once(&self, _: &InstanceRequest) -> usize {
+        batch::AT_ONCE
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
+    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
+        let (mark, requests) = self.defaults.marked_alike(requests)?;
+        let first = requests.first().cloned().unwrap_or_default();
+        let place = self.places.at(&first.region)?;
+        images::check(&first.image)?;
+        requests.iter().try_for_each(map::check_request)?;
+        let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &mark, &cancel).await };
+        create::instances(self, first.cancellation(), work).await
+    }
+
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         map::check_id("id", id, "i-")?;
@@ -228,7 +247,10 @@ impl Provider for AwsProvider {
         let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        let ended = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
+        // Ended machines are known for an hour. One that is not may have been made a moment ago, by another client.
+        let settling = self.http.settling().min(timeouts.action_complete / 2);
+        let settled = self.recent.settles_at(id).unwrap_or_else(|| Instant::now() + settling);
+        let ended = wait.absent_until(Some(settled)).until(|| async move {
             let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
             let look = self.delete::<TerminateInstances>(&call).await?;
             if !matches!(look, Look::Absent) {
@@ -273,18 +295,11 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         map::check_id("id", id, "i-")?;
-        let place = &self.places.of(id)?;
+        let place = self.places.of(id)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
-        let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
-            match self.seen_or_read("wait_ready", place, id).await {
-                Ok(Some(instance)) if map::is_ending(&instance) => Err(map::failed_launch(&instance)),
-                Ok(Some(instance)) => Look::of_instance(Ok(map::instance(instance, &place.region)), NAME),
-                Ok(None) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
-            }
-        });
-        ready.await
+        let waiting = self.http.shared::<Waiting>();
+        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
     }
 
     /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
@@ -354,7 +369,7 @@ impl Provider for AwsProvider {
             }
             Ok(Found::Nothing)
         };
-        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -368,7 +383,7 @@ impl Provider for AwsProvider {
             }
             Ok(Found::Nothing)
         };
-        create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await
+        create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -387,6 +402,13 @@ impl Provider for AwsProvider {
         let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));
         let reply: DescribeKeyPairs = ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
         Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())
+    }
+
+    /// EC2 does not tell: its prices are another service's, which answers in a few regions only, wants a permission of its
+    /// own, and goes by operating system, tenancy and contract.
+    async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
+        let feature = "hourly_price (EC2's prices are in another service, AWS Price List: give the price yourself)";
+        Err(ProviderError::NotSupported { feature: feature.to_string() })
     }
 }
 
@@ -436,6 +458,7 @@ impl ProviderFactory for AwsFactory {
             ),
             OptionDescription::new("security_group", "Security group of new machines; the VPC's default group by default"),
         ];
+        description.options.extend(Defaults::describe());
         description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description
     }

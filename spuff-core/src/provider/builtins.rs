@@ -13,5 +13,7 @@ pub(super) fn factories() -> Vec<Arc<dyn ProviderFactory>> {
         Arc::new(super::hetzner::HetznerFactory),
         #[cfg(feature = "aws")]
         Arc::new(super::aws::AwsFactory),
+        #[cfg(feature = "docker")]
+        Arc::new(super::docker::DockerFactory),
     ]
 }

@@ -71,16 +71,14 @@ pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
     }
 }
 
-/// A provider without options of its own.
-pub(super) fn no_options(config: &ProviderConfig) -> ProviderResult<()> {
-    known_options(config, &[])
-}
-
-/// A provider with these options of its own, beside those of every provider here.
-pub(super) fn known_options(config: &ProviderConfig, known: &[&str]) -> ProviderResult<()> {
-    let is_known = |option: &str| known.contains(&option) || Defaults::OPTIONS.contains(&option);
-    match config.options.keys().find(|option| !is_known(option)) {
-        Some(option) => Err(ProviderError::invalid_config(option, "this provider has no such option")),
+/// A provider with these options, beside those of every provider here.
+pub(super) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) -> ProviderResult<()> {
+    let known = [own, &[&Defaults::LEASE]].concat().concat();
+    match config.options.keys().find(|option| !known.contains(&option.as_str())) {
+        Some(option) => {
+            let message = format!("this provider has no such option; it has {}", known.join(", "));
+            Err(ProviderError::invalid_config(option, message))
+        }
         None => Ok(()),
     }
 }

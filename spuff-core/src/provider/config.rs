@@ -141,6 +141,14 @@ impl InstanceRequest {
         let default = if self.idempotency_key.is_some() { OnCancel::Keep } else { OnCancel::Destroy };
         self.on_cancel.unwrap_or(default)
     }
+
+    /// Whether it differs from another one in nothing but the name.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let Self { name: _, region, size, image, user_data, labels, ssh_keys, idempotency_key, owner, ttl, on_cancel } = self;
+        (region, size, image, user_data) == (&other.region, &other.size, &other.image, &other.user_data)
+            && (labels, ssh_keys, idempotency_key) == (&other.labels, &other.ssh_keys, &other.idempotency_key)
+            && (owner, ttl, on_cancel) == (&other.owner, &other.ttl, &other.on_cancel)
+    }
 }
 
 /// `user_data` is shown by its length only: it often holds secrets.
@@ -284,13 +292,15 @@ pub enum ProviderType {
     Hetzner,
     /// AWS EC2.
     Aws,
+    /// A Docker or Podman engine, on this computer.
+    Docker,
     /// A provider that this crate has never heard of. For names known only at run time see [`ProviderType::named`].
     Custom(&'static str),
 }
 
 impl ProviderType {
     /// The providers that this crate knows by name.
-    pub const KNOWN: [Self; 3] = [Self::DigitalOcean, Self::Hetzner, Self::Aws];
+    pub const KNOWN: [Self; 4] = [Self::DigitalOcean, Self::Hetzner, Self::Aws, Self::Docker];
 
     /// The provider of that name or alias; a name that this crate does not know becomes [`ProviderType::Custom`].
     ///
@@ -305,16 +315,18 @@ impl ProviderType {
             Self::DigitalOcean => "digitalocean",
             Self::Hetzner => "hetzner",
             Self::Aws => "aws",
+            Self::Docker => "docker",
             Self::Custom(name) => name,
         }
     }
 
-    /// The environment variable that holds the token.
+    /// The environment variable that holds the token; empty where there is none.
     pub fn token_env_var(&self) -> &'static str {
         match self {
             Self::DigitalOcean => "DIGITALOCEAN_TOKEN",
             Self::Hetzner => "HETZNER_TOKEN",
             Self::Aws => "AWS_ACCESS_KEY_ID",
+            Self::Docker => "",
             Self::Custom(name) => {
                 let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
                 intern(&format!("{}_TOKEN", letters.collect::<String>()))
@@ -328,6 +340,7 @@ impl ProviderType {
             Self::DigitalOcean => cfg!(feature = "digitalocean"),
             Self::Hetzner => cfg!(feature = "hetzner"),
             Self::Aws => cfg!(feature = "aws"),
+            Self::Docker => cfg!(feature = "docker"),
             Self::Custom(_) => false,
         }
     }
@@ -351,7 +364,8 @@ impl fmt::Display for ProviderType {
     }
 }
 
-/// Reads a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`, in any case.
+/// Reads a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`,
+/// `docker` or `local`, in any case.
 impl FromStr for ProviderType {
     type Err = ProviderError;
 
@@ -360,6 +374,7 @@ impl FromStr for ProviderType {
             "digitalocean" | "do" => Ok(Self::DigitalOcean),
             "hetzner" | "hcloud" => Ok(Self::Hetzner),
             "aws" | "ec2" => Ok(Self::Aws),
+            "docker" | "local" => Ok(Self::Docker),
             _ => Err(ProviderError::UnknownProvider {
                 name: name.to_string(),
                 supported: Self::KNOWN.iter().map(|known| known.as_str().to_string()).collect(),
@@ -400,12 +415,12 @@ serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::
 /// let config = ProviderConfig::new("secret-token").with_endpoint("http://127.0.0.1:8080/v1");
 /// assert!(!format!("{config:?}").contains("secret-token"));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ProviderConfig {
     /// The token. The built-in providers drop white space and quotes around it.
     pub token: Option<SecretString>,
-    /// The base URL of the API. `https`, or `http` on a loopback address.
+    /// The base URL of the API: `https`, or `http` on a loopback address. For an engine of Docker or Podman its address.
     pub endpoint: Option<String>,
     /// The region used where a request names none.
     pub region: Option<String>,
@@ -415,6 +430,17 @@ pub struct ProviderConfig {
     pub ca_file: Option<PathBuf>,
     /// Options that only this provider knows; see [`ProviderDescription`](super::ProviderDescription).
     pub options: BTreeMap<String, String>,
+}
+
+/// The names of its options, without their values, which may be secrets.
+impl fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { token, endpoint, region, timeouts, ca_file, options } = self;
+        let options: Vec<_> = options.keys().collect();
+        let mut shown = f.debug_struct("ProviderConfig");
+        shown.field("token", token).field("endpoint", endpoint).field("region", region);
+        shown.field("timeouts", timeouts).field("ca_file", ca_file).field("options", &options).finish()
+    }
 }
 
 impl ProviderConfig {

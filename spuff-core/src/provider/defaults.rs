@@ -10,7 +10,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::OptionDescription;
 use super::{EXPIRES_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY};
 use crate::create::{self, Mark};
-use crate::http::SETTLING_OPTION;
+use crate::http::{PACE_OPTION, SETTLING_OPTION};
 
 /// What a provider fills in where a request leaves it out, and what it writes on snapshots.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,10 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    pub(super) const OPTIONS: [&str; 3] = ["owner", "ttl", SETTLING_OPTION];
+    /// The options of every provider.
+    pub(super) const LEASE: [&str; 2] = ["owner", "ttl"];
+    /// Those of every cloud.
+    pub(super) const CLOUD: [&str; 2] = [SETTLING_OPTION, PACE_OPTION];
 
     pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty());
@@ -34,13 +37,29 @@ impl Defaults {
         Ok(Self { region: config.region.clone().unwrap_or_default(), owner: owner.transpose()?, ttl: ttl.transpose()? })
     }
 
-    pub(super) fn describe() -> [OptionDescription; 3] {
-        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, less for simulated clouds only";
+    /// The region that was named, or else the default.
+    pub(super) fn region<'a>(&'a self, named: &'a str) -> &'a str {
+        if named.is_empty() { &self.region } else { named }
+    }
+
+    pub(super) fn describe_lease() -> [OptionDescription; 2] {
         [
-            OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),
             OptionDescription::new("owner", "Whose the machines are that name no owner, and the snapshots").env(&["SPUFF_OWNER"]),
             OptionDescription::new("ttl", "Seconds of the lease of machines that name none, and of snapshots; none by default")
                 .env(&["SPUFF_TTL"]),
+        ]
+    }
+
+    pub(super) fn describe() -> [OptionDescription; 4] {
+        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, less for simulated clouds only";
+        let pace =
+            "How many times as fast as the cloud's limits requests may be sent; 1 by default, more for simulated clouds only";
+        let [owner, ttl] = Self::describe_lease();
+        [
+            OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),
+            OptionDescription::new(PACE_OPTION, pace).env(&["SPUFF_PACE"]),
+            owner,
+            ttl,
         ]
     }
 
@@ -53,6 +72,13 @@ impl Defaults {
         request.owner = request.owner.or_else(|| self.owner.clone());
         request.ttl = request.ttl.or(self.ttl);
         Mark::of(&request)
+    }
+
+    /// Requests that differ in nothing but their names, under one mark.
+    pub(super) fn marked_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
+        let first = requests.first().cloned().unwrap_or_default();
+        let (mark, marked) = self.marked(&first)?;
+        Ok((mark, create::named_alike(&marked, requests)))
     }
 
     /// The mark of a snapshot, and the labels that carry it.

@@ -1,13 +1,17 @@
-//! DigitalOcean, API v2: the reference room. Verbs only; wire types are in `api`, conversions in `map`.
+//! DigitalOcean, API v2: the reference room. Verbs only; wire types are in `api`, conversions in `map`, limits in `pace`.
 //!
 //! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, a snapshot's id is never
 //! returned, tags carry no values, and 422 stands for many things.
 
 mod api;
+mod batch;
 mod map;
+mod pace;
 mod snapshots;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +24,19 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use self::api::{Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, SshKey, TagResources};
-use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use self::api::{
+    Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey, TagResources,
+};
+use self::watch::Waiting;
+use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
+use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{KEY_KEY, Provider, ProviderInstance, Snapshot, check};
+use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Recent, Subject, Wait};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
@@ -58,6 +66,7 @@ pub struct DigitalOceanProvider {
     /// By the nonces of callers' own keys: what this process has made, the cloud's lists may not show yet.
     keyed: Arc<Recent<ProviderInstance>>,
     keys: Arc<Mutex<Option<Keys>>>,
+    prices: Arc<Prices>,
     defaults: Defaults,
 }
 
@@ -79,20 +88,21 @@ impl DigitalOceanProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::no_options(config)?;
+        check::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
-        let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, pace::draws, config)?;
         Ok(Self {
             recent: Arc::new(Recent::new(http.settling())),
             keyed: Arc::new(Recent::new(http.settling())),
             http: Arc::new(http),
             keys: Arc::default(),
+            prices: Arc::default(),
             defaults: Defaults::new(config)?,
         })
     }
 
     async fn list<T: DeserializeOwned, K: Hash + Eq>(&self, call: Call<'_>, key: impl Fn(&T) -> K) -> ProviderResult<Vec<T>> {
-        numbered_pages::<List<T>, K>(&self.http, call.query("per_page", PER_PAGE), key).await
+        numbered_pages::<List<T>, K>(&self.http, call.query("per_page", PER_PAGE.to_string()), key).await
     }
 
     async fn droplets(&self, operation: &'static str, filter: (&'static str, &str)) -> ProviderResult<Vec<Droplet>> {
@@ -109,7 +119,7 @@ impl DigitalOceanProvider {
         let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { http: &self.http, call, mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
@@ -140,7 +150,7 @@ impl DigitalOceanProvider {
 
     /// What a caller's own key has made, from this process or another.
     async fn made_before(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let Some(made) = self.keyed.note(nonce) else { return self.made_under(nonce).await };
+        let Some(made) = self.keyed.note(nonce) else { return self.made_under(nonce, None).await };
         match self.get_instance(&made.id).await? {
             None if self.recent.settles_at(&made.id).is_some_and(|time| Instant::now() < time) => Ok(Some(made)),
             read => Ok(read),
@@ -154,13 +164,19 @@ impl DigitalOceanProvider {
         Ok(named.filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name)).map(map::instance).collect())
     }
 
-    /// The oldest droplet with the nonce of a create.
-    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+    /// The oldest droplet with the nonce of a create, and of this name.
+    async fn made_under(&self, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
         let tag = map::tag(KEY_KEY, nonce);
         let tagged = self.droplets("create_instance", ("tag_name", &tag));
         let (tagged, gpus) = tokio::try_join!(tagged, self.droplets("create_instance", ("type", "gpus")))?;
-        let made = tagged.into_iter().chain(gpus).map(map::instance);
+        let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
+        let made = tagged.into_iter().chain(gpus).map(map::instance).filter(is_named);
         Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+    }
+
+    async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
+        let call = Call::get(operation, "/v2/images").query("tag_name", map::MANAGED_TAG);
+        self.list(call, |image: &Image| image.id.clone()).await
     }
 
     async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
@@ -194,17 +210,17 @@ impl DigitalOceanProvider {
             .collect()
     }
 
-    async fn action(&self, id: u64) -> ProviderResult<Action> {
+    async fn action(&self, id: impl Display) -> ProviderResult<Action> {
         let reply: ActionReply = self.http.json(&Call::get("action", format!("/v2/actions/{id}"))).await?;
         Ok(reply.action)
     }
 
     /// Why a droplet that this process made does not come up, where its create action says so.
-    async fn failed_create(&self, id: &str) -> ProviderResult<()> {
-        let Some(Some(action)) = self.recent.note(id) else { return Ok(()) };
+    async fn failed_create(&self, droplet: &Subject<Option<u64>>) -> ProviderResult<()> {
+        let Some(action) = droplet.hint else { return Ok(()) };
         match self.action(action).await {
             Ok(action) if action.status == "errored" => {
-                Err(check::failed(NAME, id, "errored", "the create action ended in an error"))
+                Err(check::failed(NAME, &droplet.id, "errored", "the create action ended in an error"))
             }
             Err(error) if !error.may_pass() && !matches!(error, ProviderError::NotFound { .. }) => Err(error),
             _ => Ok(()),
@@ -261,6 +277,19 @@ impl Provider for DigitalOceanProvider {
         create::instance(self, on_cancel, work).await
     }
 
+    fn alike_at_once(&self, request: &InstanceRequest) -> usize {
+        Self::batch_size(request)
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
+    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
+        let (mark, requests) = self.defaults.marked_alike(requests)?;
+        requests.iter().try_for_each(map::check_request)?;
+        let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
+        let work = |room: Self, cancel| async move { room.make_alike(&requests, &mark, &cancel).await };
+        create::instances(self, on_cancel, work).await
+    }
+
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
@@ -295,19 +324,12 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        let path = &format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
+        check::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
-        let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
-            let call = Call::get("wait_ready", path).about("instance", id);
-            let reply = self.http.json::<DropletReply>(&call).await.map(|reply| map::instance(reply.droplet));
-            let look = Look::of_instance(reply, NAME)?;
-            if !matches!(look, Look::Done(_)) {
-                self.failed_create(id).await?;
-            }
-            Ok(look)
-        });
-        ready.await
+        let waiting = self.http.shared::<Waiting>();
+        let action = self.recent.note(id).flatten();
+        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.droplets, action).await
     }
 
     /// The snapshot is crash-consistent: the droplet keeps running.
@@ -328,8 +350,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let call = Call::get("list_snapshots", "/v2/images").query("tag_name", map::MANAGED_TAG);
-        let images = self.list(call, |image: &Image| image.id.clone()).await?;
+        let images = self.managed_images("list_snapshots").await?;
         Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
     }
 
@@ -344,8 +365,15 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let nonce = create::nonce_of(key);
-        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
-        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+        let part = create::part_of_key(key).map(|(batch, name)| (create::nonce_of(batch), name));
+        let look = || async {
+            let made = self.made_under(&nonce, None).await?;
+            Ok(Found::ours(match (made, &part) {
+                (None, Some((nonce, name))) => self.made_under(nonce, Some(name)).await?,
+                (made, _) => made,
+            }))
+        };
+        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
     }
 
     /// A snapshot cannot carry a key: the key tells of which droplet, when, and under which name it was begun. What is found
@@ -354,7 +382,8 @@ impl Provider for DigitalOceanProvider {
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let (droplet, begun, name) = &map::read_snapshot_key(key)?;
         let look = || self.begun_snapshot(droplet, *begun - SKEW, name);
-        let Some(found) = create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await?
+        let Some(found) =
+            create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await?
         else {
             return Ok(None);
         };
@@ -374,6 +403,16 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         Ok(self.account_keys().await?.into_iter().map(|key| key.id.to_string()).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, region, size))]
+    async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
+        check::required("size", size)?;
+        let read = || async {
+            let sizes = self.list(Call::get("hourly_price", "/v2/sizes"), |size: &Size| size.slug.clone()).await?;
+            Ok(map::prices(sizes))
+        };
+        self.prices.find(region, size, read).await
     }
 }
 

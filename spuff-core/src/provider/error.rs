@@ -3,14 +3,18 @@
 //! Stands on the ground floor: it knows no cloud. Every kind has a number that is never reused, so that
 //! C and Python name the same kinds.
 
+mod attempt;
+mod context;
 mod kind;
+mod network;
 mod parts;
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::time::Duration;
 
+pub use attempt::{Attempt, AttemptOutcome};
+pub use context::ErrorContext;
 pub use kind::ErrorKind;
+pub use network::NetworkError;
 pub use parts::ErrorParts;
 
 /// The result of every verb.
@@ -208,6 +212,24 @@ pub enum ProviderError {
         /// Why it could not be destroyed, where that was tried.
         cleanup: Option<Box<ProviderError>>,
     },
+
+    /// A machine found no place. [`kind`](Self::kind) and the like are those of the failure itself: of what ended the
+    /// placement, or, where every candidate was full or too dear, [`Capacity`](Self::Capacity) before
+    /// [`QuotaExceeded`](Self::QuotaExceeded) before the price.
+    #[error("{source}{}", tried(.attempts))]
+    #[non_exhaustive]
+    NotPlaced {
+        /// What went wrong.
+        source: Box<ProviderError>,
+        /// What came of each candidate, in order.
+        attempts: Vec<Attempt>,
+    },
+}
+
+/// How an error ends that came after several attempts, which have more words for each.
+fn tried(attempts: &[Attempt]) -> String {
+    let tried: Vec<_> = attempts.iter().map(|attempt| format!("{}: {}", attempt.place(), attempt.outcome)).collect();
+    if tried.is_empty() { String::new() } else { format!("; {}", tried.join(", ")) }
 }
 
 /// How an error ends that came after a machine was made.
@@ -216,117 +238,6 @@ fn fate(instance_id: &str, cleanup: &Option<Box<ProviderError>>, exists: bool) -
         (_, false) => format!("; instance {instance_id} has been destroyed"),
         (None, true) => format!("; instance {instance_id} exists and costs money"),
         (Some(error), true) => format!("; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"),
-    }
-}
-
-/// Where an error comes from: what support staff of a cloud ask for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ErrorContext {
-    /// The provider's name.
-    pub provider: Option<String>,
-    /// The HTTP status.
-    pub status: Option<u16>,
-    /// The cloud's own code, such as `uniqueness_error` or `InvalidAMIID.NotFound`.
-    pub code: Option<String>,
-    /// The cloud's id of the request.
-    pub request_id: Option<String>,
-    /// The machine that exists although the call failed.
-    pub instance_id: Option<String>,
-}
-
-impl ErrorContext {
-    /// An error of this provider.
-    pub fn new(provider: impl Into<String>) -> Self {
-        Self { provider: Some(provider.into()), ..Self::default() }
-    }
-
-    /// Sets the HTTP status.
-    #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Sets the cloud's own code.
-    #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-
-    /// Sets the cloud's id of the request.
-    #[must_use]
-    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.request_id = Some(request_id.into());
-        self
-    }
-
-    /// Sets the machine that exists although the call failed.
-    #[must_use]
-    pub fn with_instance_id(mut self, instance_id: impl Into<String>) -> Self {
-        self.instance_id = Some(instance_id.into());
-        self
-    }
-}
-
-/// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing where nothing is known.
-impl fmt::Display for ErrorContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = [
-            self.provider.clone(),
-            self.status.map(|status| format!("HTTP {status}")),
-            self.code.clone(),
-            self.request_id.as_ref().map(|id| format!("request {id}")),
-            self.instance_id.as_ref().map(|id| format!("instance {id}")),
-        ];
-        let known: Vec<_> = known.into_iter().flatten().collect();
-        if known.is_empty() { Ok(()) } else { write!(f, " ({})", known.join(", ")) }
-    }
-}
-
-/// A failure below HTTP: name resolution, connection, TLS, or a reply that broke off.
-#[derive(Debug)]
-pub struct NetworkError {
-    message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-    may_have_been_sent: bool,
-}
-
-impl NetworkError {
-    /// A network error with the failure under it, of a call that is safe to repeat.
-    pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false }
-    }
-}
-
-impl fmt::Display for NetworkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        let mut cause = self.source.as_deref().map(|source| source as &dyn StdError);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl StdError for NetworkError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
-///
-/// Only a request that could not be made or connected is known not to have been carried out; any other failure is not
-/// [retryable](ProviderError::is_retryable), since it may be that of a create.
-impl From<reqwest::Error> for ProviderError {
-    fn from(error: reqwest::Error) -> Self {
-        let may_have_been_sent = !(error.is_connect() || error.is_builder());
-        let network = NetworkError::new("request failed", error.without_url());
-        Self::Network(NetworkError { may_have_been_sent, ..network })
     }
 }
 
@@ -411,6 +322,12 @@ impl ProviderError {
         Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup }
     }
 
+    /// This error, of a machine that has found no place, with what came of each candidate.
+    #[must_use]
+    pub fn not_placed(self, attempts: Vec<Attempt>) -> Self {
+        Self::NotPlaced { source: Box::new(self), attempts }
+    }
+
     /// A fault, from the payload of a panic that was caught.
     pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
         let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
@@ -422,6 +339,7 @@ impl ProviderError {
         match self {
             Self::AfterCreate { instance_id, .. } | Self::Cancelled { instance_id: Some(instance_id), .. } => Some(instance_id),
             Self::NotFound { resource_type, id } if resource_type == "instance" => Some(id),
+            Self::NotPlaced { source, .. } => source.instance_id(),
             error => error.context()?.instance_id.as_deref(),
         }
     }
@@ -429,15 +347,30 @@ impl ProviderError {
     /// This error with its origin written in, for the kinds that have room for it.
     #[must_use]
     pub fn with_context(mut self, origin: ErrorContext) -> Self {
-        if let Self::Api { context, .. }
-        | Self::Conflict { context, .. }
-        | Self::Capacity { context, .. }
-        | Self::Unavailable { context, .. }
-        | Self::UnknownOutcome { context, .. } = &mut self
-        {
-            **context = origin;
+        if let Some(context) = self.context_mut() {
+            *context = origin;
         }
         self
+    }
+
+    /// This error as one of this provider, where it has room for that and does not say it yet.
+    pub(crate) fn at(mut self, provider: &str) -> Self {
+        if let Some(context) = self.context_mut() {
+            context.provider.get_or_insert_with(|| provider.to_string());
+        }
+        self
+    }
+
+    fn context_mut(&mut self) -> Option<&mut ErrorContext> {
+        match self {
+            Self::Api { context, .. }
+            | Self::Conflict { context, .. }
+            | Self::Capacity { context, .. }
+            | Self::Unavailable { context, .. }
+            | Self::UnknownOutcome { context, .. } => Some(context),
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.context_mut(),
+            _ => None,
+        }
     }
 
     /// The kind, with its number and name.
@@ -461,12 +394,15 @@ impl ProviderError {
             Self::UnknownOutcome { .. } => ErrorKind::UnknownOutcome,
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Internal { .. } => ErrorKind::Internal,
-            Self::AfterCreate { source, .. } => source.kind(),
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.kind(),
         }
     }
 
     /// Whether the same call may succeed later, and repeating it is safe.
     pub fn is_retryable(&self) -> bool {
+        if let Self::NotPlaced { source, .. } = self {
+            return source.is_retryable();
+        }
         // What was to be made when the time was up may be made yet.
         let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
         self.may_pass() && !makes_a_second
@@ -478,6 +414,7 @@ impl ProviderError {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
             Self::Network(error) => !error.may_have_been_sent,
             Self::Conflict { retryable, .. } => *retryable,
+            Self::NotPlaced { source, .. } => source.may_pass(),
             _ => false,
         }
     }
@@ -486,6 +423,7 @@ impl ProviderError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimit { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::NotPlaced { source, .. } => source.retry_after(),
             _ => None,
         }
     }
@@ -503,7 +441,7 @@ impl ProviderError {
             | Self::Capacity { context, .. }
             | Self::Unavailable { context, .. }
             | Self::UnknownOutcome { context, .. } => Some(context),
-            Self::AfterCreate { source, .. } => source.context(),
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.context(),
             _ => None,
         }
     }

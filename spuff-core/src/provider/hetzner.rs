@@ -1,4 +1,5 @@
-//! Hetzner Cloud, API v1. Verbs only; wire types are in `api`, look-ups in `catalog`, conversions in `map` and `refusal`.
+//! Hetzner Cloud, API v1. Verbs only; wire types are in `api`, look-ups in `catalog`, conversions in `map` and `refusal`, limits
+//! in `pace`.
 //!
 //! Facts from the published API description and the official clients: a server is named by its number, its name is unique
 //! in the project, work goes on in actions after a call has been answered, and an image name needs an architecture.
@@ -6,7 +7,9 @@
 mod api;
 mod catalog;
 mod map;
+mod pace;
 mod refusal;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,16 +20,18 @@ use serde::de::DeserializeOwned;
 use tracing::instrument;
 
 use self::api::{
-    ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, ImageReply, List, PER_PAGE, Server, ServerReply,
+    ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, List, PER_PAGE, PricingReply, Server, ServerReply,
     SetLabels, SshKey,
 };
 use self::catalog::Catalog;
 use self::map::Progress;
+use self::watch::{OfActions, OfImages, Waiting};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
+use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{KEY_KEY, Provider, ProviderInstance, Snapshot, check};
+use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
@@ -51,6 +56,7 @@ pub struct HetznerProvider {
     /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
     recent: Arc<Recent<Vec<u64>>>,
     catalog: Arc<Catalog>,
+    prices: Arc<Prices>,
     defaults: Defaults,
 }
 
@@ -72,19 +78,20 @@ impl HetznerProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::no_options(config)?;
+        check::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, pace::draws, config)?;
         Ok(Self {
             recent: Arc::new(Recent::new(http.settling())),
             http: Arc::new(http),
             catalog: Arc::default(),
+            prices: Arc::default(),
             defaults: Defaults::new(config)?,
         })
     }
 
     async fn list<T: DeserializeOwned>(&self, call: Call<'_>, id: impl Fn(&T) -> u64) -> ProviderResult<Vec<T>> {
-        numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE), id).await
+        numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE.to_string()), id).await
     }
 
     /// Actions by id; those that the cloud does not show any more are left out.
@@ -100,15 +107,14 @@ impl HetznerProvider {
 
     /// A look at a server, corrected by the actions of its create where this process has made it, and by its lock where
     /// it has not: a server has its address and may be `running` before it is finished.
-    async fn look(&self, read: ProviderResult<Server>, id: &str) -> ProviderResult<Look<ProviderInstance>> {
+    async fn look(&self, read: ProviderResult<Server>, id: &str, ids: &[u64]) -> ProviderResult<Look<ProviderInstance>> {
         let locked = read.as_ref().is_ok_and(|server| server.locked);
         let look = Look::of_instance(read.map(map::instance), NAME)?;
-        let ids = self.recent.note(id).unwrap_or_default();
-        let actions = match self.actions("wait_ready", &ids).await {
+        let actions = match self.actions("wait_ready", ids).await {
             Ok(actions) => actions,
             Err(error) => return Look::past(error),
         };
-        match (map::progress(&ids, &actions), look) {
+        match (map::progress(ids, &actions), look) {
             (Progress::Failed(action), _) => Err(refusal::failed(id, action, "")),
             (Progress::Running(action), Look::Done(_)) => Ok(Look::Pending(format!("active, {} goes on", action.command))),
             (Progress::Unknown, Look::Done(_)) if locked => Ok(Look::Pending("active, still locked".to_string())),
@@ -128,7 +134,7 @@ impl HetznerProvider {
         // A name is taken once in a project.
         let guard = Guard::Cloud { lags: false };
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { http: &self.http, call, mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let created: CreateServerReply = reply.json()?;
             let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
@@ -169,7 +175,7 @@ impl HetznerProvider {
         let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
             .about("instance", instance_id)
             .json(&map::create_image(name, labels))?;
-        let create = Create { http: &self.http, call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark: &mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
             let started: CreateImageReply = reply.json()?;
             Ok((started.image.id, vec![started.action.id]))
@@ -180,30 +186,20 @@ impl HetznerProvider {
         };
         let (id, actions) = create.run(read, look).await?;
 
-        let (id, actions) = (&id.to_string(), &actions);
-        let wait = || Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-        let failed = wait().until(|| async move {
-            let shown = match self.actions("create_snapshot", actions).await {
-                Ok(shown) => shown,
-                Err(error) => return Look::past(error),
-            };
-            Ok(match map::progress(actions, &shown) {
-                Progress::Failed(action) => Look::Done(Some(action.clone())),
-                Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
-                Progress::Success | Progress::Unknown => Look::Done(None),
-            })
-        });
-        if let Some(action) = failed.await? {
-            return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
+        let (id, waiting) = (&id.to_string(), self.http.shared::<Waiting>());
+        for action in actions {
+            let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+            if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await? {
+                return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
+            }
         }
+        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await?))
+    }
 
-        let path = &format!("/images/{id}");
-        let available = wait().until(|| async move {
-            let call = Call::get("create_snapshot", path).about("snapshot", id);
-            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
-            Look::of_state(read, |image| &image.status, "available")
-        });
-        Ok(map::snapshot(available.await?))
+    async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
+        let call = Call::get(operation, "/images").query("type", "snapshot").query("label_selector", map::MANAGED_SELECTOR);
+        self.list(call, |image: &Image| image.id).await
     }
 
     /// Takes away what a failed snapshot has left; says so when that fails too.
@@ -260,15 +256,12 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        let path = &format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
+        check::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
-        let ready = wait.absent_until(self.recent.settles_at(id)).until(|| async move {
-            let call = Call::get("wait_ready", path).about("instance", id);
-            let read = self.http.json::<ServerReply>(&call).await.map(|reply| reply.server);
-            self.look(read, id).await
-        });
-        ready.await
+        let waiting = self.http.shared::<Waiting>();
+        let actions = self.recent.note(id).unwrap_or_default();
+        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.servers, actions).await
     }
 
     /// The snapshot is crash-consistent: the server keeps running. Volumes are not part of it.
@@ -289,9 +282,7 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let call =
-            Call::get("list_snapshots", "/images").query("type", "snapshot").query("label_selector", map::MANAGED_SELECTOR);
-        let images = self.list(call, |image: &Image| image.id).await?;
+        let images = self.managed_images("list_snapshots").await?;
         Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
     }
 
@@ -307,14 +298,14 @@ impl Provider for HetznerProvider {
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let nonce = create::nonce_of(key);
         let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
-        create::resolve(&self.http, "create_instance", key, self.http.timeouts().instance_ready, look).await
+        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let nonce = create::nonce_of(key);
         let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?.map(map::snapshot))) };
-        create::resolve(&self.http, "create_snapshot", key, self.http.timeouts().action_complete, look).await
+        create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
     }
 
     /// The cloud replaces all labels at once: they are read first, so that others stay.
@@ -334,6 +325,16 @@ impl Provider for HetznerProvider {
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         let keys = self.list(Call::get("get_ssh_keys", "/ssh_keys"), |key: &SshKey| key.id).await?;
         Ok(keys.into_iter().map(|key| key.id.to_string()).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, region, size))]
+    async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
+        check::required("size", size)?;
+        let read = || async {
+            let reply: PricingReply = self.http.json(&Call::get("hourly_price", "/pricing")).await?;
+            Ok(map::prices(reply.pricing))
+        };
+        self.prices.find(self.defaults.region(region), size, read).await
     }
 }
 

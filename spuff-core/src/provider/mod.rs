@@ -5,18 +5,23 @@
 
 pub mod config;
 pub mod error;
+pub mod price;
 pub mod registry;
 
 mod builtins;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 mod check;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 mod defaults;
+#[cfg(any(feature = "digitalocean", feature = "hetzner"))]
+mod prices;
 
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "digitalocean")]
 mod digitalocean;
+#[cfg(feature = "docker")]
+mod docker;
 #[cfg(feature = "hetzner")]
 mod hetzner;
 
@@ -32,9 +37,12 @@ pub use aws::{AwsFactory, AwsProvider};
 pub use config::{ImageSpec, InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 #[cfg(feature = "digitalocean")]
 pub use digitalocean::{DigitalOceanFactory, DigitalOceanProvider};
-pub use error::{ErrorContext, ErrorKind, ErrorParts, NetworkError, ProviderError, ProviderResult};
+#[cfg(feature = "docker")]
+pub use docker::{DockerFactory, DockerProvider};
+pub use error::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, ErrorParts, NetworkError, ProviderError, ProviderResult};
 #[cfg(feature = "hetzner")]
 pub use hetzner::{HetznerFactory, HetznerProvider};
+pub use price::{Price, PriceSource};
 pub use registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry};
 
 /// The label that every machine and snapshot made by spuff carries.
@@ -87,6 +95,25 @@ pub trait Provider: Send + Sync {
     /// A create whose future is dropped goes on in the background until the machine is known, and destroys it unless
     /// [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for that.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
+
+    /// How many machines like this one a [`create_alike`](Self::create_alike) may start; 1 by default.
+    fn alike_at_once(&self, _request: &InstanceRequest) -> usize {
+        1
+    }
+
+    /// Starts machines that differ in nothing but their names by one call, of no more than
+    /// [`alike_at_once`](Self::alike_at_once). [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The
+    /// outcomes are in the order of the requests.
+    ///
+    /// # Errors
+    /// Where none was made, and the same holds for all; else each outcome has its own. As
+    /// [`create_instance`](Self::create_instance); [`ProviderError::NotSupported`] by default.
+    ///
+    /// # Cancellation
+    /// As [`create_instance`](Self::create_instance).
+    async fn create_alike(&self, _requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+        Err(ProviderError::NotSupported { feature: "create_alike".to_string() })
+    }
 
     /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until `action_complete` has passed.
     ///
@@ -162,6 +189,17 @@ pub trait Provider: Send + Sync {
     /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by default.
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    /// What an hour of a machine costs by the cloud's own list, without tax: the machine alone, without a public IPv4
+    /// address, traffic or snapshots that are billed apart. Where no region is named, and the provider has no default, the
+    /// price is that of the dearest. A list that was read in the last hour is not read again.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when the list has no such size, or not in that region;
+    /// [`ProviderError::NotSupported`] by default, and where the cloud's API has no such list.
+    async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
+        Err(ProviderError::NotSupported { feature: "hourly_price".to_string() })
     }
 
     /// Whether the snapshot verbs work. `true` by default.

@@ -119,7 +119,7 @@ pub struct ProviderDescription {
 }
 
 impl ProviderDescription {
-    /// A provider with a token, from its environment variable, and default capabilities.
+    /// A provider with a token, from its environment variable where it has one, and default capabilities.
     pub fn new(provider_type: ProviderType) -> Self {
         let token = OptionDescription::new("token", "API token").required().secret().env(&[provider_type.token_env_var()]);
         Self { provider_type, summary: provider_type.to_string(), options: vec![token], capabilities: Capabilities::default() }
@@ -173,10 +173,10 @@ impl OptionDescription {
         self
     }
 
-    /// It is read from the first of these variables that is set and not empty.
+    /// It is read from the first of these variables that is set and not empty. An empty name is none.
     #[must_use]
     pub fn env(mut self, names: &[&str]) -> Self {
-        self.env = names.iter().map(|name| (*name).to_string()).collect();
+        self.env = names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_string()).collect();
         self
     }
 }

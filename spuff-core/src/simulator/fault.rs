@@ -37,7 +37,7 @@ pub enum Fault {
         /// Whether the headers that tell of the limit are sent.
         headers: bool,
     },
-    /// The token is not taken (any more).
+    /// The token is not taken (any more): with [`FaultRule::skip`] it expires after so many requests.
     Unauthorized,
     /// The request is carried out; the connection is closed in the middle of the reply's body.
     Truncated,

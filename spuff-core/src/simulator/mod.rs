@@ -76,17 +76,31 @@ pub use options::{Options, Timings};
 pub use route::Route;
 pub use truth::{Bill, BillLine, Kind, Request, Resource};
 
-use crate::provider::{Provider, ProviderConfig, ProviderRegistry, ProviderResult};
+use crate::provider::{Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderType};
 use engine::Engine;
 use server::Server;
 
 /// The clouds that are simulated.
 pub const PROVIDERS: [&str; 3] = ["digitalocean", "hetzner", "aws"];
 
+/// The name of a cloud that is simulated, from its name or alias.
+///
+/// # Errors
+/// [`UnknownProvider`](ProviderError::UnknownProvider) with those that are.
+pub fn simulated(name: &str) -> ProviderResult<&'static str> {
+    let known = name.parse::<ProviderType>().ok().map(|known| known.as_str());
+    known.filter(|known| PROVIDERS.contains(known)).ok_or_else(|| {
+        let supported = PROVIDERS.map(str::to_string).to_vec();
+        ProviderError::UnknownProvider { name: name.to_string(), supported }
+    })
+}
+
 /// A token that a simulated cloud takes, if no other was asked for.
 const TOKEN: &str = "simulated";
 /// After how many seconds of its own time a cloud's lists show what is new, to be sure.
 const SETTLING: f64 = 30.0;
+/// Real seconds in which a program on a busy computer has looked a few times, however fast the cloud's time goes.
+const LEAST_SETTLING: f64 = 0.5;
 /// A region that is on AWS's map.
 const AWS_REGION: &str = "us-east-1";
 
@@ -98,6 +112,8 @@ pub struct Cloud {
     token: String,
     /// After how many real seconds the clouds' lists show what is new, to be sure.
     settling: String,
+    /// How many times as fast as real the clouds' limits are.
+    pace: String,
     server: Server,
 }
 
@@ -114,11 +130,12 @@ impl Cloud {
         let engine = Arc::new(Mutex::new(Engine::new(options)));
         let server = Server::start(options.port, engine.clone())?;
         let token = options.tokens.first().cloned().unwrap_or_else(|| TOKEN.to_string());
-        let settling = match options.clock {
-            Clock::Fast(factor) if factor > 1.0 => SETTLING / factor,
-            _ => SETTLING,
+        let speed = match options.clock {
+            Clock::Fast(factor) if factor > 1.0 => factor,
+            _ => 1.0,
         };
-        Ok(Self { engine, token, settling: settling.to_string(), server })
+        let (settling, pace) = ((SETTLING / speed).max(LEAST_SETTLING), if options.rate_limits { speed } else { f64::INFINITY });
+        Ok(Self { engine, token, settling: settling.to_string(), pace: pace.to_string(), server })
     }
 
     /// Where it listens.
@@ -132,7 +149,7 @@ impl Cloud {
     /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) for a cloud that is not simulated, or whose feature is
     /// off.
     pub fn provider(&self, name: &str) -> ProviderResult<Box<dyn Provider>> {
-        ProviderRegistry::with_defaults().connect(name, self.config(name))
+        ProviderRegistry::with_defaults().connect(simulated(name)?, self.config(name))
     }
 
     /// The configuration that wires a provider to it; timeouts, and whatever else, can be added.
@@ -146,7 +163,7 @@ impl Cloud {
             "hetzner" | "hcloud" => ProviderConfig::new(&self.token).with_endpoint(format!("{root}/v1")),
             _ => ProviderConfig::new(&self.token).with_endpoint(root),
         };
-        config.with_option("settling", &self.settling)
+        config.with_option("settling", &self.settling).with_option("pace", &self.pace)
     }
 
     /// The environment variables that point the clouds' own tools, and [`ProviderRegistry::from_env`], at it.
@@ -163,6 +180,7 @@ impl Cloud {
             ("AWS_DEFAULT_REGION", AWS_REGION.to_string()),
             ("AWS_ENDPOINT_URL", root),
             ("SPUFF_SETTLING", self.settling.clone()),
+            ("SPUFF_PACE", self.pace.clone()),
         ]
     }
 
@@ -211,6 +229,12 @@ impl Cloud {
     pub fn route_count(&self, provider: &str, route: Route) -> u64 {
         let engine = self.engine();
         engine.counts().iter().filter(|((name, of), _)| *name == provider && *of == route).map(|(_, count)| count).sum()
+    }
+
+    /// How many connections its clients hold. What a client had on the way when it ended has arrived, or never will, once
+    /// its connections are gone.
+    pub fn open_connections(&self) -> usize {
+        self.server.open()
     }
 
     /// The machines that exist, whether or not a client can see them.

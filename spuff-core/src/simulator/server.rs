@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -34,6 +35,7 @@ pub(super) type Shared = Arc<Mutex<Engine>>;
 /// A server that ends when it is dropped.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    open: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,6 +47,8 @@ impl Server {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (stop, mut stopped) = oneshot::channel::<Infallible>();
+        let open = Arc::<AtomicUsize>::default();
+        let counter = open.clone();
         let thread = std::thread::Builder::new().name("spuff-simulator".to_string()).spawn(move || {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
@@ -55,7 +59,7 @@ impl Server {
                             Ok((stream, _)) => {
                                 // A reply is small: waiting for more to send would delay it.
                                 let _ = stream.set_nodelay(true);
-                                tokio::spawn(connection(TokioIo::new(stream), engine.clone()));
+                                tokio::spawn(connection(TokioIo::new(stream), engine.clone(), Counted::new(counter.clone())));
                             }
                             // Too many open files, or a client that left already: others are served.
                             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -64,7 +68,12 @@ impl Server {
                 }
             });
         })?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, open, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// How many connections have been accepted and not ended.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 }
 
@@ -77,7 +86,23 @@ impl Drop for Server {
     }
 }
 
-async fn connection(stream: TokioIo<tokio::net::TcpStream>, engine: Shared) {
+/// One among the open connections, until it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::SeqCst);
+        Self(open)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn connection(stream: TokioIo<tokio::net::TcpStream>, engine: Shared, _open: Counted) {
     let service = service_fn(move |request| answer(request, engine.clone()));
     // How a connection ends is the client's business, or was asked for by a fault.
     let _ = http1::Builder::new().serve_connection(stream, service).await;

@@ -112,15 +112,27 @@ async fn a_destroy_is_one_call() {
 }
 
 #[tokio::test]
-async fn a_destroy_of_what_is_gone_looks_once_more() {
-    for answer in [machines(&[], ""), machines(&[machine(ID, "terminated", "")], "")] {
-        let server = MockServer::start().await;
-        action("TerminateInstances").respond_with(unknown()).expect(1).mount(&server).await;
-        let asked =
-            action("DescribeInstances").and(body_string_contains(format!("Filter.1.Name=instance-id&Filter.1.Value.1={ID}")));
-        asked.respond_with(answer).expect(1).mount(&server).await;
-        provider(&server).destroy_instance(ID).await.unwrap();
-    }
+async fn a_destroy_of_what_has_ended_looks_once_more() {
+    let server = MockServer::start().await;
+    action("TerminateInstances").respond_with(unknown()).expect(1).mount(&server).await;
+    let asked = action("DescribeInstances").and(body_string_contains(format!("Filter.1.Name=instance-id&Filter.1.Value.1={ID}")));
+    asked.respond_with(machines(&[machine(ID, "terminated", "")], "")).expect(1).mount(&server).await;
+    provider(&server).destroy_instance(ID).await.unwrap();
+}
+
+/// Another client may have made it a moment ago: it comes to light, and is ended.
+#[tokio::test]
+async fn a_destroy_of_what_is_not_known_is_tried_until_it_must_be() {
+    let server = MockServer::start().await;
+    action("TerminateInstances").respond_with(unknown()).up_to_n_times(3).expect(3).mount(&server).await;
+    action("DescribeInstances").respond_with(machines(&[], "")).expect(3).mount(&server).await;
+    action("TerminateInstances").respond_with(reply("TerminateInstances", "")).expect(1).mount(&server).await;
+    provider(&server).destroy_instance(ID).await.unwrap();
+
+    let server = MockServer::start().await;
+    action("TerminateInstances").respond_with(unknown()).expect(2..).mount(&server).await;
+    action("DescribeInstances").respond_with(machines(&[], "")).expect(2..).mount(&server).await;
+    settling(&server, "0.2").destroy_instance(ID).await.unwrap();
 }
 
 #[tokio::test]

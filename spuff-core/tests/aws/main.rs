@@ -42,6 +42,11 @@ fn hasty_provider(server: &MockServer) -> Box<dyn Provider> {
     AwsFactory.create_with(&config(server).with_timeouts(timeouts)).unwrap()
 }
 
+/// A provider at a cloud whose reads show within so many seconds what is new.
+fn settling(server: &MockServer, seconds: &str) -> Box<dyn Provider> {
+    AwsFactory.create_with(&config(server).with_option("settling", seconds)).unwrap()
+}
+
 /// A request whose image needs no search.
 fn good() -> InstanceRequest {
     InstanceRequest::new("web-1", "", "t3.micro").with_image(AMI.parse().unwrap())

@@ -2,6 +2,7 @@
 #![cfg(feature = "digitalocean")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
+mod prices;
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,10 +2,13 @@
 #![cfg(all(feature = "simulator", feature = "blocking", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
 
+mod batch;
 mod cancel;
 mod chaos;
 mod crash;
 mod keys;
+#[path = "../support/killed.rs"]
+mod killed;
 mod leases;
 mod scope;
 mod snapshots;
@@ -16,8 +19,13 @@ use std::time::Duration;
 use spuff_core::provider::{InstanceRequest, Provider, ProviderRegistry, ProviderTimeouts};
 use spuff_core::simulator::{Clock, Cloud, Options, PROVIDERS};
 
+use killed::alive;
+
 /// How many times as fast as real the clouds' time goes: their lists lag by a tenth of a second at most.
 const SPEED: f64 = 50.0;
+
+/// In how many threads each cloud's rounds are played: they wait more than they work.
+const SHARES: usize = 3;
 
 fn cloud() -> Cloud {
     Options::default().with_clock(Clock::Fast(SPEED)).start().unwrap()
@@ -49,13 +57,6 @@ fn place(name: &str) -> (&'static str, &'static str) {
 fn request(name: &str, machine: &str) -> InstanceRequest {
     let (region, size) = place(name);
     InstanceRequest::new(machine, region, size)
-}
-
-/// The ids of the machines that exist and have not been told to end.
-fn alive(cloud: &Cloud) -> Vec<String> {
-    let mut ids: Vec<_> = cloud.instances().into_iter().filter(|machine| !machine.ending).map(|machine| machine.id).collect();
-    ids.sort();
-    ids
 }
 
 /// Until the clouds' lists show all there is.

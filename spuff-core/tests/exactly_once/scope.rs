@@ -2,9 +2,9 @@
 
 use std::panic::AssertUnwindSafe;
 
-use spuff_core::provider::{ErrorKind, ProviderError};
+use spuff_core::provider::{ErrorKind, ProviderError, ProviderInstance};
 use spuff_core::simulator::{Fault, Route};
-use spuff_core::{OnFailure, create_and_wait, settled, with_instance};
+use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance, with_instances};
 
 use super::*;
 
@@ -42,6 +42,53 @@ async fn a_machine_ends_with_its_work_whatever_happens() {
         settled().await;
         cloud.assert_no_leaks();
         assert_eq!(cloud.route_count(name, Route::CreateInstance), 4, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_ends_with_its_work_whatever_happens() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        // Not alike, so that each takes a call of its own.
+        let unlike = |number: u8, machine: u8| {
+            request(name, &format!("web-{number}-{machine}")).with_label("machine", machine.to_string())
+        };
+        let requests = |number| (0..3).map(|machine| unlike(number, machine)).collect::<Vec<_>>();
+        let count = |machines: Vec<ProviderInstance>| async move {
+            Ok::<_, FleetError>(machines.iter().filter(|machine| machine.is_ready()).count())
+        };
+        assert_eq!(with_instances(&provider, &requests(1), 2, count).await.unwrap(), 3, "{name}");
+
+        cloud.inject(Fault::QuotaReached.once(name, Route::CreateInstance).skip(1));
+        let failed = with_instances(&provider, &requests(2), 1, |_| async { Ok::<_, FleetError>(()) }).await.unwrap_err();
+        assert_eq!(failed.outcomes.len(), 3, "{name}");
+        assert_eq!(failed.first, 1, "{name}: {failed}");
+        assert_eq!(failed.error().unwrap().kind(), ErrorKind::QuotaExceeded, "{name}");
+        let left: Vec<_> = failed.outcomes.iter().map(|outcome| outcome.as_ref().unwrap_err().kind()).collect();
+        assert_eq!(left, [ErrorKind::Cancelled, ErrorKind::QuotaExceeded, ErrorKind::Cancelled], "{name}");
+        assert!(failed.to_string().starts_with("3 of 3 machines have failed, the first at 1: "), "{failed}");
+
+        let task = tokio::spawn({
+            let (provider, requests) = (provider.clone(), requests(3));
+            async move {
+                with_instances(&provider, &requests, 3, |_| async {
+                    if true { panic!("on purpose") } else { Ok::<_, FleetError>(()) }
+                })
+                .await
+            }
+        });
+        assert!(task.await.unwrap_err().is_panic(), "{name}");
+        cloud.assert_no_leaks();
+
+        let last = requests(4);
+        let dropped = tokio::time::timeout(
+            Duration::from_secs(3),
+            with_instances(&provider, &last, 3, |_| async { std::future::pending::<Result<(), FleetError>>().await }),
+        );
+        assert!(dropped.await.is_err());
+        settled().await;
+        cloud.assert_no_leaks();
     }
 }
 

@@ -7,6 +7,7 @@ mod support;
 
 mod create;
 mod instances;
+mod prices;
 mod refusals;
 mod snapshots;
 mod wait_ready;

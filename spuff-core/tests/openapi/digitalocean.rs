@@ -11,7 +11,7 @@ const MANAGED_TAG: &str = "managed-by:spuff";
 /// The snapshot of the examples, and the moment it was made.
 const SNAPSHOT: (u64, &str, &str) = (6_372_321, "web-01-1595954862243", "2020-07-28T16:47:44Z");
 
-const OPERATIONS: [&str; 13] = [
+const OPERATIONS: [&str; 14] = [
     "actions_get",
     "dropletActions_post",
     "droplets_create",
@@ -21,13 +21,14 @@ const OPERATIONS: [&str; 13] = [
     "droplets_list_snapshots",
     "images_get",
     "images_list",
+    "sizes_list",
     "snapshots_delete",
     "sshKeys_list",
     "tags_assign_resources",
     "tags_create",
 ];
 
-const CHANGES: [(&str, Change); 8] = [
+const CHANGES: [(&str, Change); 9] = [
     ("actions_get", |asked, reply| {
         reply["action"]["id"] = json!(asked.sent.id());
         // Each is looked at twice: that of the create, and that of the snapshot.
@@ -69,6 +70,12 @@ const CHANGES: [(&str, Change); 8] = [
         *reply = asked.examples.named("Snapshots");
         reply["images"].as_array_mut().unwrap().iter_mut().for_each(add_tag);
         two_pages(asked, reply, "images");
+    }),
+    ("sizes_list", |asked, reply| {
+        // The second page has the same size: it is one.
+        if asked.sent.query("page") != Some("1") {
+            reply["links"] = json!({});
+        }
     }),
 ];
 
@@ -137,6 +144,7 @@ async fn every_request_is_as_published() {
     provider.delete_snapshot("7555620").await.unwrap();
 
     assert_eq!(provider.get_ssh_keys().await.unwrap(), ["289794"]);
+    assert_eq!(provider.hourly_price("nyc3", "s-1vcpu-1gb").await.unwrap().to_string(), "0.00744 USD");
     provider.destroy_instance("3164444").await.unwrap();
 
     cloud.assert_asked_for(&OPERATIONS);

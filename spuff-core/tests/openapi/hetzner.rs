@@ -7,7 +7,7 @@ use super::cloud::{Asked, Change, Cloud};
 use super::document::Document;
 use super::support;
 
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 12] = [
     "create_image_from_server",
     "create_server",
     "delete_image",
@@ -16,6 +16,7 @@ const OPERATIONS: [&str; 11] = [
     "get_multiple_actions",
     "get_server",
     "list_images",
+    "list_prices",
     "list_server_types",
     "list_servers",
     "list_ssh_keys",
@@ -158,6 +159,7 @@ async fn drive(document: Document) {
     provider.delete_snapshot("42").await.unwrap();
 
     assert_eq!(provider.get_ssh_keys().await.unwrap(), ["42", "1042"]);
+    assert_eq!(provider.hourly_price("fsn1", "cpx22").await.unwrap().to_string(), "1 EUR");
     provider.destroy_instance("42").await.unwrap();
 
     cloud.assert_asked_for(&OPERATIONS);

@@ -5,6 +5,16 @@ use spuff_core::simulator::{Clock, Fault, Options, Route};
 
 use super::*;
 
+#[test]
+fn a_provider_that_is_no_cloud_here_is_unknown() {
+    let cloud = Options::default().start().unwrap();
+    for name in ["docker", "local", "nimbus"] {
+        let error = cloud.provider(name).err().unwrap();
+        assert!(matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &PROVIDERS), "{error}");
+    }
+    assert_eq!(cloud.provider("HCloud").unwrap().name(), "hetzner");
+}
+
 #[tokio::test]
 async fn faults_time_and_truth_are_there_for_other_languages() {
     let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();

@@ -11,7 +11,7 @@ mod suite;
 
 use std::time::Duration;
 
-use spuff_core::provider::{InstanceRequest, Provider, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderRegistry, ProviderTimeouts};
 use spuff_core::simulator::{Cloud, PROVIDERS};
 
 /// Short pauses, and deadlines that only a hang reaches.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its part")]
 
 pub mod clouds;
+pub mod log;
 pub mod raw;
 
 use std::time::Duration;

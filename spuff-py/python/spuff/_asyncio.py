@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent import futures
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ._spuff import AsyncProvider, Instance, Pending, Progress, is_cancelled
+from ._spuff import AsyncProvider, Pending, Progress, Running, is_cancelled
 
 T = TypeVar("T")
 
@@ -17,13 +17,14 @@ TICK = 0.05
 """Seconds between two looks whether anybody still waits for an answer."""
 
 
-async def verb(pending: Pending) -> Any:
+async def verb(pending: Pending, on_progress: Callable[[Progress], object] | None = None) -> Any:
     """Runs a verb while it is awaited, and drops it when that is cancelled."""
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    running = pending.begin(loop, future)
+    there: asyncio.Future[None] = loop.create_future()
+    running = pending.begin(loop, there, on_progress)
     try:
-        return await future
+        await there
+        return running.take()
     finally:
         running.abort()
 
@@ -39,34 +40,67 @@ async def itself(provider: AsyncProvider) -> AsyncProvider:
     return provider
 
 
-class Watch:
-    """A wait for a machine, to be looped over."""
+class Watch(Generic[T]):
+    """A verb, to be looped over: each turn is something that was seen. It begins with the loop, and ends with it."""
 
-    def __init__(self, provider: AsyncProvider, instance_id: str, timeout: float | None) -> None:
+    _there: asyncio.Future[None]
+    _outcome: asyncio.Future[T]
+
+    def __init__(self, pending: Pending) -> None:
         self._seen: asyncio.Queue[Progress | None] = asyncio.Queue()
-        self._begin = (provider, instance_id, timeout)
-        self._task: asyncio.Task[Instance] | None = None
+        self._pending = pending
+        self._running: Running | None = None
 
-    def _running(self) -> asyncio.Task[Instance]:
-        if self._task is None:
-            provider, instance_id, timeout = self._begin
-            wait = provider.wait_ready(instance_id, timeout=timeout, on_progress=self._seen.put_nowait)
-            self._task = asyncio.ensure_future(wait)
-            self._task.add_done_callback(lambda _: self._seen.put_nowait(None))
-        return self._task
+    def _begin(self) -> Running:
+        if self._running is None:
+            loop, seen = asyncio.get_running_loop(), self._seen
+            self._there, self._outcome = loop.create_future(), loop.create_future()
+            self._there.add_done_callback(lambda _: seen.put_nowait(None))
+            self._running = self._pending.begin(loop, self._there, seen.put_nowait)
+        return self._running
+
+    def _take(self) -> T:
+        if not self._outcome.done():
+            try:
+                self._outcome.set_result(self._begin().take())
+            except Exception as failed:
+                self._outcome.set_exception(failed)
+        return self._outcome.result()
+
+    def _end(self) -> None:
+        if self._running is not None:
+            self._running.abort()
+            self._there.cancel()
+            self._outcome.cancel()
 
     async def __aiter__(self) -> AsyncIterator[Progress]:
-        task = self._running()
+        self._begin()
         try:
             while (seen := await self._seen.get()) is not None:
                 yield seen
+            self._seen.put_nowait(None)
+            self._take()
         finally:
-            task.cancel()
-        task.result()
+            self._end()
 
-    async def result(self) -> Instance:
-        """Gives the machine, as soon as it is ready."""
-        return await self._running()
+    async def aclose(self) -> None:
+        """Ends the verb, and what it has made, if its outcome was not taken yet."""
+        self._end()
+
+    async def __aenter__(self) -> Watch[T]:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.aclose()
+
+    async def result(self) -> T:
+        """Gives the outcome of the verb, as soon as there is one: a machine, or one outcome for each of many."""
+        self._begin()
+        try:
+            await self._there
+            return self._take()
+        finally:
+            self._end()
 
 
 class _Loop:

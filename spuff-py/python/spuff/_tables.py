@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .errors import SpuffError
+
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     from html import escape
@@ -25,6 +27,20 @@ class Instances(list[Instance]):
     def _repr_html_(self) -> str:
         columns = ("id", "name", "status", "ip", "region", "size", "created_at")
         return _table(columns, ([getattr(machine, column) for column in columns] for machine in self))
+
+
+class Outcomes(list["Instance | SpuffError"]):
+    """What became of each machine of a fleet, in the order in which they were asked for: a machine, or an exception."""
+
+    def _repr_html_(self) -> str:
+        columns = ("id", "name", "status", "ip", "region", "size")
+
+        def row(place: int, outcome: Instance | SpuffError) -> list[object]:
+            if isinstance(outcome, Instance):
+                return [place, *(getattr(outcome, column) for column in columns), ""]
+            return [place, outcome.instance_id or "", *[""] * (len(columns) - 1), outcome]
+
+        return _table(("", *columns, "error"), (row(place, outcome) for place, outcome in enumerate(self)))
 
 
 class Snapshots(list[Snapshot]):

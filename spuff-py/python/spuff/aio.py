@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ._spuff import AsyncProvider, ProviderRegistry, ProviderTimeouts
+from ._spuff import place_instance_async as place_instance
+from ._spuff import place_instances_async as place_instances
 from ._spuff import settled_async as settled
 
-__all__ = ["AsyncProvider", "connect", "settled"]
+__all__ = ["AsyncProvider", "connect", "place_instance", "place_instances", "settled"]
 
 
 def connect(

@@ -9,6 +9,10 @@ import builtins
 
 from . import _spuff
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._spuff import Attempt, Instance
+
 
 class SpuffError(Exception):
     """Why a verb failed. What a kind does not have is `None`, or empty.
@@ -63,6 +67,10 @@ class SpuffError(Exception):
     """After a create by a call that does more: whether the machine still exists."""
     cleanup: SpuffError | None = None
     """Why it could not be destroyed, where that was tried."""
+    outcomes: list[Instance | SpuffError]
+    """Of a fleet that is not complete: what became of each machine."""
+    attempts: list[Attempt]
+    """Of a machine that has found no place: what came of each candidate, in order."""
 
     def __init__(self, message: str = "", /, **fields: object) -> None:
         text = fields.pop("text", None)
@@ -72,6 +80,8 @@ class SpuffError(Exception):
         self.message = message
         self.candidates = []
         self.supported = []
+        self.outcomes = []
+        self.attempts = []
         self.__dict__.update(fields)
         if text is None:
             text, retryable = _spuff.describe_error(self)
@@ -79,7 +89,8 @@ class SpuffError(Exception):
         super().__init__(text)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restore, (type(self), str(self), dict(self.__dict__))
+        # The fields come last: among the outcomes of a fleet is the error itself.
+        return _restore, (type(self), str(self)), dict(self.__dict__)
 
     @staticmethod
     def of_kind(kind: str) -> type[SpuffError]:
@@ -195,11 +206,9 @@ class InternalError(SpuffError, RuntimeError):
     kind = "internal"
 
 
-def _restore(error: type[SpuffError], text: str, fields: dict[str, object]) -> SpuffError:
+def _restore(error: type[SpuffError], text: str) -> SpuffError:
     """Makes an error from a pickle."""
-    restored = error(text=text)
-    restored.__dict__.update(fields)
-    return restored
+    return error(text=text)
 
 
 _BY_KIND: dict[str, type[SpuffError]] = {error.kind: error for error in SpuffError.__subclasses__()}

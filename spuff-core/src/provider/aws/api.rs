@@ -110,6 +110,7 @@ impl Listing for DescribeInstances {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Instance {
     pub(super) instance_id: String,
+    pub(super) ami_launch_index: u32,
     pub(super) instance_state: State,
     pub(super) state_reason: Reason,
     pub(super) instance_type: String,

@@ -22,8 +22,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::fetch::Fetch;
 use super::place::Scope;
-use super::{NAME, profile, refusal};
-use crate::http::{Authorized, Dialect, Refusal, Reply, clean_token};
+use super::{NAME, pace, profile, refusal};
+use crate::http::{Authorized, Call, Dialect, Draws, Refusal, Reply, clean_token};
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
@@ -85,6 +85,10 @@ impl Dialect for SigV4 {
 
     fn refusal(&self, reply: &Reply) -> Refusal {
         refusal::refusal(reply)
+    }
+
+    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
+        pace::draws(call)
     }
 }
 

@@ -23,7 +23,7 @@ const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 256;
 const MAX_KEY_NAME: usize = 255;
 /// The tag that EC2's own tools show as the name.
-const NAME_TAG: &str = "Name";
+pub(super) const NAME_TAG: &str = "Name";
 /// What EC2 keeps for itself.
 const RESERVED: &str = "aws:";
 /// The filter that finds what is spuff's.
@@ -56,10 +56,17 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
 }
 
 /// Checks a request against EC2's limits and words it. The same request, image and key are the same bytes.
-pub(super) fn run_instances(request: &InstanceRequest, image: &BootImage, network: &Network, key: &str) -> ProviderResult<Query> {
+pub(super) fn run_instances(
+    request: &InstanceRequest,
+    count: usize,
+    image: &BootImage,
+    network: &Network,
+    key: &str,
+) -> ProviderResult<Query> {
+    let count = count.to_string();
     let mut query = Query::new("RunInstances")
-        .with("MinCount", "1")
-        .with("MaxCount", "1")
+        .with("MinCount", &count)
+        .with("MaxCount", &count)
         .with("ClientToken", key)
         .with("InstanceType", &request.size)
         .with("ImageId", &image.id)
@@ -81,7 +88,10 @@ pub(super) fn run_instances(request: &InstanceRequest, image: &BootImage, networ
         // A machine that shuts itself down at the end of its lease is not paid for any more.
         query = query.with("InstanceInitiatedShutdownBehavior", "terminate");
     }
-    Ok(query.tags(&["instance", "volume"], &tags(request)?))
+    let mut tags = tags(request)?;
+    // Several are named one by one, later.
+    tags.retain(|(key, _)| count == "1" || *key != NAME_TAG);
+    Ok(query.tags(&["instance", "volume"], &tags))
 }
 
 /// The labels, and the name as the tag that EC2's own tools show.

@@ -35,7 +35,7 @@ pub(super) struct Scope {
 
 /// A region, and where its services answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) region: String,
     ec2: String,
     ssm: String,

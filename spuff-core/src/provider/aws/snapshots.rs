@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::api::{self, CreateImage, DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
 use super::place::Place;
 use super::query::Query;
+use super::watch::{OfImages, Waiting};
 use super::{AwsProvider, map};
 use crate::create::{Cancel, Create, Found, Guard};
 use crate::http::{Class, Deadline, Reply};
@@ -34,7 +35,7 @@ impl AwsProvider {
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
         let guard = Guard::Cloud { lags: true };
-        let create = Create { http: &self.http, call, mark: &mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark: &mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let id = api::read::<CreateImage>(reply)?.image_id;
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
@@ -45,7 +46,7 @@ impl AwsProvider {
         };
         let id = &create.run(read, look).await?;
         self.places.remember(id, place);
-        self.available(place, (instance_id, id), deadline).await.map(map::snapshot)
+        self.available(place, (instance_id, id), deadline).await
     }
 
     pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {
@@ -79,17 +80,11 @@ impl AwsProvider {
         place: &Place,
         (instance_id, id): (&str, &str),
         deadline: Deadline,
-    ) -> ProviderResult<Image> {
+    ) -> ProviderResult<Snapshot> {
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
-        let ended = wait.until(|| async move {
-            let read = self.image("create_snapshot", place, id).await;
-            match read.as_ref().ok().and_then(|image| map::failed_image(image, instance_id)) {
-                Some(error) => Err(error),
-                None => Look::of_state(read, |image| &image.image_state, "available"),
-            }
-        });
-        ended.await
+        let waiting = self.http.shared::<Waiting>();
+        wait.together(&OfImages(self.clone()), &waiting.images, (place.clone(), instance_id.to_string())).await
     }
 
     /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered. One that cannot be deleted

@@ -10,11 +10,15 @@ use crate::http::{NumberedPage, wire};
 use crate::provider::InstanceStatus;
 
 /// The largest page that the API gives.
-pub(super) const PER_PAGE: &str = "200";
+pub(super) const PER_PAGE: usize = 200;
 
 #[derive(Debug, Serialize)]
 pub(super) struct CreateDroplet<'a> {
-    pub(super) name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<&'a str>,
+    /// Of several at once.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) names: &'a [&'a str],
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) region: &'a str,
     pub(super) size: &'a str,
@@ -151,7 +155,7 @@ pub(super) struct Pages {
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
-    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys", alias = "actions")]
+    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys", alias = "actions", alias = "sizes")]
     items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
     links: Links,
@@ -175,7 +179,7 @@ pub(super) struct ActionReply {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Action {
+pub(crate) struct Action {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) status: String,
@@ -198,7 +202,7 @@ pub(super) struct ImageReply {
 
 /// A snapshot, as images and as snapshots are listed.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Image {
+pub(crate) struct Image {
     #[serde(deserialize_with = "wire::id")]
     pub(super) id: String,
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -214,6 +218,16 @@ pub(super) struct Image {
     /// The droplet that it was taken of, where it is listed as a snapshot.
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) resource_id: String,
+}
+
+/// A size. Where it can be had is left to the create, which knows it now.
+#[derive(Debug, Deserialize)]
+pub(super) struct Size {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) slug: String,
+    /// In US dollars, without tax.
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) price_hourly: f64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
-use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference};
+use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
 use crate::http::{Fault, Refusal, Reply};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, ProviderInstance, Snapshot, check};
+use crate::provider::{Address, Price, ProviderInstance, Snapshot, check, prices};
 
 pub(super) const MAX_USER_DATA: usize = 64 * 1024;
 const MAX_NAME: usize = 255;
@@ -23,7 +23,8 @@ const MAX_RESET: Duration = Duration::from_secs(60);
 pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>) -> ProviderResult<CreateDroplet<'_>> {
     let user_data = request.user_data.as_deref();
     Ok(CreateDroplet {
-        name: &request.name,
+        name: Some(&request.name),
+        names: &[],
         region: &request.region,
         size: &request.size,
         image: image(&request.image)?,
@@ -32,6 +33,15 @@ pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>
         user_data,
         ipv6: true,
     })
+}
+
+/// Words requests that differ in nothing but their names.
+pub(super) fn create_droplets<'a>(
+    request: &'a InstanceRequest,
+    names: &'a [&'a str],
+    ssh_keys: Vec<Reference>,
+) -> ProviderResult<CreateDroplet<'a>> {
+    Ok(CreateDroplet { name: None, names, ..create_droplet(request, ssh_keys)? })
 }
 
 /// The checks that need no look-up, made before the first request.
@@ -81,6 +91,18 @@ pub(super) fn snapshot(image: Image) -> Snapshot {
 pub(super) fn labelled_snapshot(image: Image) -> (Snapshot, HashMap<String, String>) {
     let labels = labels(&image.tags);
     (snapshot(image), labels)
+}
+
+/// What an hour costs, of each size: the same in every region. What cannot be read is left out.
+pub(super) fn prices(sizes: Vec<Size>) -> prices::List {
+    let offer = |price_hourly| price(price_hourly).map(|price| (String::new(), price));
+    sizes.into_iter().map(|size| (size.slug, offer(size.price_hourly).into_iter().collect())).collect()
+}
+
+/// A number of single precision, such as 0.00743999984115362, as the short decimals that it stands for: 0.00744.
+#[allow(clippy::cast_possible_truncation, reason = "what is cut off says nothing")]
+fn price(amount: f64) -> Option<Price> {
+    Price::listed(&(amount as f32).to_string(), "USD").filter(|price| price.micros > 0)
 }
 
 /// What an unknown outcome of a snapshot is known by: where to look for it.
@@ -226,6 +248,31 @@ mod tests {
         for spec in ["snapshot:ami-0abc", "snapshot:", "", "ubuntu:", "debian:"] {
             let error = image(&spec.parse().unwrap()).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{spec}");
+        }
+    }
+
+    #[test]
+    fn prices_are_the_decimals_that_a_number_stands_for() {
+        for (number, expected) in [
+            ("0.00743999984115362", Some(7_440)),
+            ("0.00595000013709068", Some(5_950)),
+            ("0.00893", Some(8_930)),
+            ("0.759999990463257", Some(760_000)),
+            ("25.4400005340576", Some(25_440_000)),
+            ("23.92", Some(23_920_000)),
+            ("339", Some(339_000_000)),
+            ("0", None),
+            ("-1", None),
+            ("1e300", None),
+            ("null", None),
+        ] {
+            let sizes = format!(r#"[{{"slug": "s", "price_hourly": {number}, "regions": null, "available": false}}]"#);
+            let list = prices(serde_json::from_str(&sizes).unwrap());
+            let [(region, price)] = list["s"].as_slice() else {
+                assert_eq!((expected, list["s"].len()), (None, 0), "{number}");
+                continue;
+            };
+            assert_eq!((region.as_str(), Some(price.micros), price.currency.as_str()), ("", expected, "USD"), "{number}");
         }
     }
 

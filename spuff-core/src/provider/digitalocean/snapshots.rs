@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::api::{Action, ActionReply, DropletAction, Image, ImageReply};
-use super::{CLOCKS_APART, DigitalOceanProvider, NAME, map};
+use super::api::{Action, ActionReply, DropletAction, Image};
+use super::watch::{OfActions, OfImages, Waiting};
+use super::{CLOCKS_APART, DigitalOceanProvider, map};
 use crate::create::{Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, Reply};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -46,7 +47,7 @@ impl DigitalOceanProvider {
         let call = Call::once("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
             .about("instance", instance_id)
             .json(&body)?;
-        let create = Create { http: &self.http, call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark: &mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
             let started: ActionReply = reply.json()?;
             Ok(Started { action: Some(started.action.id), at: started.action.started_at })
@@ -54,33 +55,18 @@ impl DigitalOceanProvider {
         let look = || self.started_snapshot(droplet, name, &before);
         let started = create.run(read, look).await?;
 
-        if let Some(action) = started.action {
-            let action_id = action.to_string();
-            let wait = Wait::new("create_snapshot", ("action", &action_id), deadline.remaining(), timeouts);
-            let done = wait.until(|| async move {
-                match self.action(action).await {
-                    Ok(action) if action.status == "completed" => Ok(Look::Done(())),
-                    Ok(action) if action.status == "errored" => {
-                        Err(check::failed(NAME, instance_id, "errored", "the snapshot action ended in an error"))
-                    }
-                    Ok(action) => Ok(Look::Pending(action.status)),
-                    Err(error) => Look::past(error),
-                }
-            });
-            done.await?;
+        let waiting = self.http.shared::<Waiting>();
+        if let Some(action) = started.action.map(|action| action.to_string()) {
+            let wait = Wait::new("create_snapshot", ("action", &action), deadline.remaining(), timeouts);
+            wait.together(&OfActions(self.clone()), &waiting.actions, instance_id.clone()).await?;
         }
 
         let image = self.new_snapshot((droplet, instance_id), name, &before, started.at, deadline).await?;
-        let (id, path) = (&image.id, &format!("/v2/images/{}", image.id));
+        let id = &image.id;
         self.claim(id).await?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
-        let available = wait.until(|| async move {
-            let call = Call::get("create_snapshot", path).about("snapshot", id);
-            let read = self.http.json::<ImageReply>(&call).await.map(|reply| reply.image);
-            Look::of_state(read, |image| &image.status, "available")
-        });
-        Ok(map::snapshot(available.await?))
+        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await?))
     }
 
     /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the snapshot no tag yet, but a

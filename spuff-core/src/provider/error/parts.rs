@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorContext, ErrorKind, NetworkError, ProviderError};
+use super::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, NetworkError, ProviderError};
 
 /// A [`ProviderError`] as plain fields. What a kind does not have is empty.
 ///
@@ -64,6 +64,8 @@ pub struct ErrorParts {
     pub instance_exists: Option<bool>,
     /// Why it could not be destroyed, where that was tried.
     pub cleanup: Option<Box<ErrorParts>>,
+    /// Of a machine that has found no place: what came of each candidate.
+    pub attempts: Vec<Attempt>,
 }
 
 impl Default for ErrorParts {
@@ -98,6 +100,7 @@ impl ErrorParts {
             instance_id: None,
             instance_exists: None,
             cleanup: None,
+            attempts: Vec::new(),
         }
     }
 
@@ -153,6 +156,17 @@ impl ErrorParts {
                 self.instance_exists = Some(*exists);
                 self.cleanup = cleanup.as_deref().map(|error| Box::new(Self::from(error)));
                 return self.take_apart(source);
+            }
+            ProviderError::NotPlaced { source, attempts } => {
+                let message = self.take_apart(source);
+                // One at which the machine was made is the last.
+                let of_this = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(self.kind);
+                let provider = attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone());
+                // Of a kind that has no room for it.
+                let provider = provider.filter(|_| source.context().is_none());
+                self.provider = self.provider.take().or(provider);
+                self.attempts.clone_from(attempts);
+                return message;
             }
             ProviderError::RateLimit { .. } => {}
         }
@@ -210,12 +224,13 @@ impl From<ErrorParts> for ProviderError {
             ErrorKind::Internal => Self::Internal { message },
         };
         let error = error.with_context(context);
-        match (parts.instance_exists, parts.instance_id) {
+        let error = match (parts.instance_exists, parts.instance_id) {
             (Some(exists), Some(instance_id)) => {
                 let cleanup = parts.cleanup.map(|parts| Box::new(Self::from(*parts)));
                 Self::AfterCreate { instance_id, exists, source: Box::new(error), cleanup }
             }
             _ => error,
-        }
+        };
+        if parts.attempts.is_empty() { error } else { error.not_placed(parts.attempts) }
     }
 }

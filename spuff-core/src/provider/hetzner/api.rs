@@ -15,7 +15,7 @@ use crate::http::{NumberedPage, wire};
 use crate::provider::InstanceStatus;
 
 /// The largest page that the API gives.
-pub(super) const PER_PAGE: &str = "50";
+pub(super) const PER_PAGE: usize = 50;
 /// Actions come in pages of 25 that cannot be turned, so no more are asked for at once.
 pub(super) const ACTIONS_PER_CALL: usize = 25;
 
@@ -163,7 +163,7 @@ pub(super) struct Named {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Action {
+pub(crate) struct Action {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) command: String,
@@ -184,8 +184,8 @@ pub(super) struct Problem {
 }
 
 /// An image; of a snapshot, `name` is always null.
-#[derive(Debug, Deserialize)]
-pub(super) struct Image {
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Image {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
@@ -211,6 +211,43 @@ pub(super) struct ServerType {
     pub(super) name: String,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) architecture: String,
+}
+
+/// The price list, which is one page. Its currency is that of the project's owner.
+#[derive(Debug, Deserialize)]
+pub(super) struct PricingReply {
+    pub(super) pricing: Pricing,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Pricing {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) currency: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) server_types: Vec<TypePrices>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TypePrices {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) prices: Vec<LocationPrice>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LocationPrice {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) location: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) price_hourly: Amount,
+}
+
+/// An amount as text. With tax it would differ from customer to customer, and compare with no other cloud's.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Amount {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) net: String,
 }
 
 #[derive(Debug, Deserialize)]

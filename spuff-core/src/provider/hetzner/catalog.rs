@@ -122,6 +122,6 @@ async fn architecture(http: &HttpClient, size: &str) -> ProviderResult<String> {
 
 /// A list that is known to fit on one page, because it is asked for by a name.
 async fn list<T: DeserializeOwned>(http: &HttpClient, call: Call<'_>) -> ProviderResult<Vec<T>> {
-    let page: List<T> = http.json(&call.query("per_page", PER_PAGE)).await?;
+    let page: List<T> = http.json(&call.query("per_page", PER_PAGE.to_string())).await?;
     Ok(page.items)
 }

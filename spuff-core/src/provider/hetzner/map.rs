@@ -7,10 +7,10 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::NAME;
-use super::api::{Action, CreateImage, CreateServer, Host, Image, PublicNetwork, Server};
+use super::api::{Action, CreateImage, CreateServer, Host, Image, Pricing, PublicNetwork, Server};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
 /// Of a host name, whole and between two dots.
@@ -51,6 +51,19 @@ pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: V
 /// A snapshot's name goes into its description: the API gives it no name, and labels hold no free text.
 pub(super) fn create_image<'a>(name: &'a str, labels: BTreeMap<&'static str, String>) -> CreateImage<'a> {
     CreateImage { kind: "snapshot", description: name, labels }
+}
+
+/// What an hour costs, of each type in each location. What cannot be read is left out.
+pub(super) fn prices(pricing: Pricing) -> prices::List {
+    let currency = &pricing.currency;
+    let types = pricing.server_types.into_iter();
+    types
+        .map(|of| {
+            let offers = of.prices.into_iter();
+            let offers = offers.filter_map(|at| Some((at.location, Price::listed(&at.price_hourly.net, currency)?)));
+            (of.name, offers.collect())
+        })
+        .collect()
 }
 
 /// What an image is asked for by.
@@ -218,6 +231,27 @@ mod tests {
         for spec in ["snapshot:my-snapshot", "snapshot:", "snapshot:ami-0abc", "", " ", "ubuntu:", "ubuntu:24 04", "debian:"] {
             is_invalid(image(&spec.parse().unwrap()), "image", spec);
         }
+    }
+
+    #[test]
+    fn prices_are_net_and_by_location() {
+        let read = |pricing| prices(serde_json::from_value(pricing).unwrap());
+        let cost = |net: &str| json!({"net": net, "gross": "1.1900", "new": null});
+        let list = read(json!({"currency": "USD", "vat_rate": "19.00", "server_types": [
+            {"id": 22, "name": "cpx11", "prices": [
+                {"location": "hel1", "price_hourly": cost("0.0070000000"), "price_monthly": cost("4.3680")},
+                {"location": "sin", "price_hourly": cost("0.0110000000")},
+                {"location": "hil", "price_hourly": cost("free")}, {"location": "ash", "price_hourly": null}
+            ]},
+            {"id": 1, "name": "cx11", "prices": null}
+        ]}));
+        let told = |size: &str| -> Vec<_> { list[size].iter().map(|(at, price)| format!("{at} {price}")).collect() };
+        assert_eq!((told("cpx11"), told("cx11")), (vec!["hel1 0.007 USD".to_string(), "sin 0.011 USD".to_string()], vec![]));
+        let nameless = read(json!({"currency": null, "server_types": [
+            {"name": "cx22", "prices": [{"location": "fsn1", "price_hourly": cost("0.006")}]}
+        ]}));
+        assert!(nameless["cx22"].is_empty(), "a price in no currency");
+        assert!(read(json!({})).is_empty());
     }
 
     #[test]

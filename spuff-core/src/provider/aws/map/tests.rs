@@ -82,7 +82,7 @@ fn the_network_is_said_in_one_place() {
     let image = BootImage { id: "ami-01234567".to_string(), root_device: None };
     let body = |subnet: Option<&str>, group: Option<&str>| {
         let network = Network { subnet: subnet.map(Into::into), security_group: group.map(Into::into) };
-        run_instances(&good(), &image, &network, "key").unwrap().body()
+        run_instances(&good(), 1, &image, &network, "key").unwrap().body()
     };
     let interface = "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true";
     for (subnet, group, expected) in [

@@ -1,0 +1,79 @@
+//! A machine wherever there is room for it, and not for more than it may cost: an ordered list of places, and what came of each.
+//!
+//! ```sh
+//! HETZNER_TOKEN=… DIGITALOCEAN_TOKEN=… cargo run -p spuff-core --example placement -- \
+//!     "hetzner fsn1 cx22 0.007 USD" "hetzner nbg1 cx32 0.013 USD" "digitalocean fra1 s-2vcpu-4gb"
+//! ```
+//! A place may end in what an hour costs there: for a provider that does not tell, or one that tells it in another currency.
+//! Without places it runs on simulated clouds, of which the first is sold out.
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::error::Error;
+use std::sync::Arc;
+
+use clap::Parser;
+use spuff_core::placement::{Candidate, Placement, place_instance};
+use spuff_core::provider::{InstanceRequest, Price, Provider, ProviderError, ProviderRegistry};
+use spuff_core::simulator::{Clock, Fault, Options, Route};
+use spuff_core::{observe, settled};
+
+/// Starts a machine at the first place that has room, and ends it again.
+#[derive(Parser)]
+struct Arguments {
+    /// PROVIDER REGION SIZE, or PROVIDER REGION SIZE PRICE CURRENCY; the best place first
+    places: Vec<String>,
+    /// The most that an hour may cost
+    #[arg(long, default_value = "0.04 USD")]
+    max_price: Price,
+}
+
+fn candidate(
+    place: &str,
+    connect: impl Fn(&str) -> Result<Box<dyn Provider>, ProviderError>,
+) -> Result<Candidate, ProviderError> {
+    let words: Vec<_> = place.split_whitespace().collect();
+    let [name, region, size, price @ ..] = words.as_slice() else {
+        return Err(ProviderError::invalid_config("places", format!("{place:?}: say PROVIDER REGION SIZE")));
+    };
+    let provider: Arc<dyn Provider> = connect(name)?.into();
+    let candidate = Candidate::new(&provider, *region, *size);
+    Ok(if price.is_empty() { candidate } else { candidate.with_price(price.join(" ").parse()?) })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let cloud = Options::default().with_clock(Clock::Fast(60.0)).start()?;
+    let candidates: Result<Vec<_>, _> = if arguments.places.is_empty() {
+        cloud.inject(Fault::CapacityOut.everywhere().at("hetzner").on(Route::CreateInstance));
+        let places = [
+            "hetzner fsn1 cx22 0.007 USD",
+            "aws us-east-1 t3.medium",
+            "digitalocean nyc3 s-4vcpu-8gb",
+            "digitalocean nyc3 s-2vcpu-4gb",
+        ];
+        places.iter().map(|place| candidate(place, |name| cloud.provider(name))).collect()
+    } else {
+        let registry = ProviderRegistry::with_defaults();
+        arguments.places.iter().map(|place| candidate(place, |name| registry.from_env(name))).collect()
+    };
+    let placement = Placement::new(candidates?).with_max_price(arguments.max_price);
+
+    let request = InstanceRequest::new("web-1", "", "").with_owner("placement");
+    let placed = tokio::select! {
+        placed = observe(place_instance(&placement, &request), |seen| println!("{}", seen.state)) => placed?,
+        _ = tokio::signal::ctrl_c() => {
+            settled().await;
+            println!("interrupted");
+            return Ok(());
+        }
+    };
+    println!("{} {} is in {}; what was tried:", placed.instance.name, placed.instance.id, placed.instance.region);
+    for attempt in &placed.attempts {
+        println!("  {:>5} ms  {attempt}", attempt.elapsed.as_millis());
+    }
+    placement.candidates[placed.candidate].provider.destroy_instance(&placed.instance.id).await?;
+    cloud.assert_no_leaks();
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Threads for what may block and call spuff: the functions of callers in other languages.
+//!
+//! Stands on the engine, whose thread those would stop.
+
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::engine;
+use crate::process::PerProcess;
+
+/// How long a call waits for a thread of those that are there, before it is given one of its own.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Calls a function on a thread where it may block and call spuff, and returns when that has returned: threads that the verbs of
+/// [`SyncProvider`](super::SyncProvider)s, which may block as well, cannot use up. Where no thread can be had, waits for one.
+///
+/// What it does is its own: a panic can only be ours, and is printed by the panic handler.
+#[doc(hidden)]
+pub async fn elsewhere(call: impl FnOnce() + Send + 'static) {
+    static THREADS: PerProcess<Option<Runtime>> = PerProcess::new();
+    let (done, is_done) = oneshot::channel::<()>();
+    let call = Arc::new(Mutex::new(Some((call, done))));
+    let waiting = call.clone();
+    let turn = move || {
+        let taken = call.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((call, _done)) = taken {
+            call();
+        }
+    };
+    if let Some(threads) = THREADS.get_or_init(|| Builder::new_current_thread().build().ok()) {
+        // It panics where no thread can be started.
+        drop(catch_unwind(AssertUnwindSafe(|| threads.spawn_blocking(turn.clone()))));
+    }
+    let again = async {
+        sleep(PATIENCE).await;
+        while waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            drop(thread::Builder::new().spawn(turn.clone()));
+            sleep(PATIENCE).await;
+        }
+        pending().await
+    };
+    tokio::select! {
+        biased;
+        _ = is_done => {}
+        () = again => {}
+    }
+}
+
+/// Calls a function that may block and call spuff: here, or elsewhere and later where this thread drives the runtime.
+#[doc(hidden)]
+pub fn aside(call: impl FnOnce() + Send + 'static) {
+    if engine::drives() {
+        // What drives has been started.
+        drop(engine::spawn(elsewhere(call)));
+    } else {
+        call();
+    }
+}

@@ -1,0 +1,92 @@
+//! Several machines by one call: one mark for all, and a part of its key for each.
+//!
+//! Stands on the marks. A machine's part of the key leads to that machine alone, so that what became of it can be found out
+//! by itself.
+
+use std::future::Future;
+
+use super::background::{Cancel, see_through};
+use super::{Mark, end, warn_of};
+use crate::provider::config::{InstanceRequest, OnCancel};
+use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
+use crate::provider::{Provider, ProviderInstance};
+
+/// The digits of a random key, before the part.
+const KEY: usize = 32;
+const BETWEEN: char = '/';
+
+/// What came of each machine of a batch.
+pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
+
+/// The key of one machine of a batch.
+pub(crate) fn key_of_part(mark: &Mark, part: &str) -> String {
+    format!("{}{BETWEEN}{part}", mark.key)
+}
+
+/// The key of a batch and the part, where that is what a key is made of.
+pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
+    let (batch, part) = key.split_at_checked(KEY)?;
+    let part = part.strip_prefix(BETWEEN)?;
+    batch.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some((batch, part))
+}
+
+/// Requests that differ in nothing but their names, as they are marked once: all carry the same labels.
+pub(crate) fn named_alike(marked: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
+    requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..marked.clone() }).collect()
+}
+
+/// What has failed for all, for each of them: under its own part of the key.
+pub(crate) fn failed(error: &ProviderError, mark: &Mark, parts: impl Iterator<Item = String>) -> Batch {
+    let of_part = |part: String| {
+        let mut told = ErrorParts::from(error);
+        if told.kind == ErrorKind::UnknownOutcome {
+            told.key = Some(key_of_part(mark, &part));
+        }
+        Err(ProviderError::from(told))
+    };
+    parts.map(of_part).collect()
+}
+
+/// Makes machines by `work`, seen through to its end, as [`instance`](super::instance) does one.
+pub(crate) async fn instances<P, W>(provider: &P, on_cancel: OnCancel, work: impl FnOnce(P, Cancel) -> W) -> ProviderResult<Batch>
+where
+    P: Provider + Clone + 'static,
+    W: Future<Output = ProviderResult<Batch>> + Send + 'static,
+{
+    let owner = provider.clone();
+    let unwanted = move |made: Batch| async move {
+        for made in &made {
+            let id = match made {
+                Ok(made) => Some(made.id.as_str()),
+                Err(error @ ProviderError::UnknownOutcome { .. }) => {
+                    warn_of(error);
+                    None
+                }
+                Err(error) => error.instance_id(),
+            };
+            if let Some(id) = id.filter(|_| on_cancel == OnCancel::Destroy) {
+                end(&owner, id).await;
+            }
+        }
+    };
+    see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_has_a_key_of_its_own() {
+        let (mark, _) = Mark::of(&InstanceRequest::new("a", "b", "c")).unwrap();
+        let key = key_of_part(&mark, "web-1");
+        assert_eq!(part_of_key(&key), Some((mark.key.as_str(), "web-1")));
+        for other in [mark.key.as_str(), "order/7", "", &"g".repeat(40), &format!("{}:x", mark.key)] {
+            assert_eq!(part_of_key(other), None, "{other}");
+        }
+        let unknown = ProviderError::unknown_outcome("create_instance", &mark.key, "the reply was lost");
+        let told: Vec<_> = failed(&unknown, &mark, ["a", "b"].into_iter().map(str::to_string)).into_iter().collect();
+        let keys: Vec<_> = told.iter().map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap()).collect();
+        assert_eq!(keys, [format!("{}/a", mark.key), format!("{}/b", mark.key)]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Which machines one call can make, and what it means for each of them when it is refused.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::make::{Over, patiently};
+use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
+use crate::provider::{InstanceRequest, Provider, ProviderInstance};
+
+/// Requests that follow each other and differ in nothing but their names, as many as one call takes.
+pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
+    let mut batches: Vec<Range<usize>> = Vec::new();
+    let mut names = HashSet::new();
+    for (index, request) in requests.iter().enumerate() {
+        let fits = |batch: &&mut Range<usize>| {
+            let first = &requests[batch.start];
+            first.is_alike(request) && request.idempotency_key.is_none() && batch.len() < provider.alike_at_once(first)
+        };
+        match batches.last_mut().filter(fits).filter(|_| names.insert(request.name.to_ascii_lowercase())) {
+            Some(batch) => batch.end += 1,
+            None => {
+                names = HashSet::from([request.name.to_ascii_lowercase()]);
+                batches.push(index..index + 1);
+            }
+        }
+    }
+    batches
+}
+
+/// Creates them by one call. `None` where that was refused for what may be about some of them only.
+pub(super) async fn create(
+    provider: &dyn Provider,
+    requests: &[InstanceRequest],
+    over: &Over,
+) -> Option<Vec<ProviderResult<ProviderInstance>>> {
+    match patiently(|| provider.create_alike(requests), over).await {
+        Ok(created) => Some(created),
+        Err(error) if is_about_some(&error) => None,
+        Err(error) => Some(told_to_all(&error, requests.len())),
+    }
+}
+
+/// Whether a refusal of several may be about some of them only: what there is no room for, or is wrong.
+fn is_about_some(error: &ProviderError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Capacity
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::InvalidConfig
+            | ErrorKind::Conflict
+            | ErrorKind::NotFound
+            | ErrorKind::NotSupported
+    )
+}
+
+fn told_to_all(error: &ProviderError, count: usize) -> Vec<ProviderResult<ProviderInstance>> {
+    let parts = ErrorParts::from(error);
+    (0..count).map(|_| Err(parts.clone().into())).collect()
+}
+
+#[cfg(all(test, feature = "digitalocean"))]
+mod tests {
+    use super::*;
+    use crate::provider::{ProviderConfig, ProviderRegistry};
+
+    #[test]
+    fn what_differs_in_its_name_only_is_made_together() {
+        let config = ProviderConfig::new("token");
+        let provider = ProviderRegistry::with_defaults().connect("digitalocean", config).unwrap();
+        let like = |name: &str| InstanceRequest::new(name, "nyc3", "s-1vcpu-1gb");
+        let many: Vec<_> = (0..23).map(|n| like(&format!("m-{n}"))).collect();
+        assert_eq!(batches(&*provider, &many), [0..10, 10..20, 20..23]);
+        let mixed = [
+            like("a"),
+            like("b"),
+            like("B"),
+            like("c").with_label("role", "db"),
+            like("d").with_idempotency_key("k"),
+            like("e").with_idempotency_key("k"),
+            like("f"),
+            InstanceRequest::new("g", "nyc3", "gpu-h100x1-80gb"),
+            InstanceRequest::new("h", "nyc3", "gpu-h100x1-80gb"),
+        ];
+        assert_eq!(batches(&*provider, &mixed), [0..2, 2..3, 3..4, 4..5, 5..6, 6..7, 7..8, 8..9]);
+    }
+}

@@ -1,0 +1,332 @@
+//! A fleet that is being made: turns, waits, and what becomes of the others when one fails.
+//!
+//! Stands on the contract alone. Fleets at one provider, and placements over several, are made by it.
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{FleetOptions, Rollback, batch, no_concurrency};
+use crate::create::{self, contained};
+use crate::progress::{self, Phase};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
+use crate::scope::Doomed;
+
+/// The longest that one machine is put off because the API takes no more requests: no cloud here counts over longer.
+const LONGEST_LIMIT: Duration = Duration::from_secs(2 * 3600);
+/// What to wait after a refusal that does not say how long.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// How the machines of a fleet are made, and where each of them is.
+pub(crate) trait Maker: Sync {
+    /// The verb that makes them.
+    const OPERATION: &'static str;
+
+    /// Which of them are made by one call, in their order.
+    fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
+        (0..requests.len()).map(|index| index..index + 1).collect()
+    }
+
+    /// Makes one. Where the API takes no more requests, it waits until it does, or all is over.
+    fn create(
+        &self,
+        index: usize,
+        request: &InstanceRequest,
+        over: &Over,
+    ) -> impl Future<Output = ProviderResult<ProviderInstance>> + Send;
+
+    /// Makes those of one batch by one call. `None` where they are to be made one by one.
+    fn create_alike(
+        &self,
+        _requests: &[InstanceRequest],
+        _over: &Over,
+    ) -> impl Future<Output = Option<Vec<ProviderResult<ProviderInstance>>>> + Send {
+        std::future::ready(None)
+    }
+
+    /// Where that machine was made, or was to be made last.
+    fn provider(&self, index: usize) -> Arc<dyn Provider>;
+}
+
+/// All at one provider.
+pub(super) struct AtOne(pub(super) Arc<dyn Provider>);
+
+impl Maker for AtOne {
+    const OPERATION: &'static str = "create_instances";
+
+    fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
+        batch::batches(&*self.0, requests)
+    }
+
+    async fn create(&self, _: usize, request: &InstanceRequest, over: &Over) -> ProviderResult<ProviderInstance> {
+        patiently(|| self.0.create_instance(request), over).await
+    }
+
+    async fn create_alike(&self, requests: &[InstanceRequest], over: &Over) -> Option<Vec<ProviderResult<ProviderInstance>>> {
+        batch::create(&*self.0, requests, over).await
+    }
+
+    fn provider(&self, _: usize) -> Arc<dyn Provider> {
+        self.0.clone()
+    }
+}
+
+/// Whether one has failed, where that ends all.
+pub(crate) struct Over {
+    set: watch::Sender<bool>,
+    operation: &'static str,
+}
+
+impl Over {
+    pub(crate) fn new(operation: &'static str) -> Self {
+        Self { set: watch::Sender::new(false), operation }
+    }
+
+    pub(crate) fn set(&self) {
+        self.set.send_replace(true);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        *self.set.borrow()
+    }
+
+    /// What becomes of a machine that had not failed itself.
+    pub(crate) fn error(&self) -> ProviderError {
+        ProviderError::Cancelled { operation: self.operation.to_string(), instance_id: None }
+    }
+
+    async fn wait(&self) {
+        // The sender is not dropped before this.
+        let _ = self.set.subscribe().wait_for(|over| *over).await;
+    }
+}
+
+/// Makes a fleet.
+pub(crate) async fn make<M: Maker>(
+    maker: &M,
+    requests: &[InstanceRequest],
+    options: FleetOptions,
+) -> Vec<ProviderResult<ProviderInstance>> {
+    if options.concurrency == 0 {
+        return requests.iter().map(|_| Err(no_concurrency())).collect();
+    }
+    let turns = Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS));
+    let fleet = Fleet { maker, requests, options, began: Instant::now(), turns, over: Over::new(M::OPERATION) };
+    let made = join_all(maker.batches(requests).into_iter().map(|batch| fleet.batch(batch))).await;
+    fleet.finish(made.into_iter().flatten().collect()).await
+}
+
+struct Fleet<'a, M> {
+    maker: &'a M,
+    requests: &'a [InstanceRequest],
+    options: FleetOptions,
+    began: Instant,
+    turns: Semaphore,
+    over: Over,
+}
+
+/// A machine of the fleet, destroyed when it is dropped.
+type Made = Result<Doomed, Lack>;
+
+/// Why there is none, and the one that has failed, where it is to be kept.
+struct Lack(ProviderError, Option<Doomed>);
+
+impl From<ProviderError> for Lack {
+    fn from(error: ProviderError) -> Self {
+        Self(error, None)
+    }
+}
+
+impl<M: Maker> Fleet<'_, M> {
+    /// Those that are made by one call, or one by one, each up to where the options say.
+    async fn batch(&self, batch: Range<usize>) -> Vec<Made> {
+        if batch.len() > 1
+            && let Some(created) = self.together(batch.clone()).await
+        {
+            return join_all(batch.zip(created).map(|(index, created)| self.part(index, created))).await;
+        }
+        join_all(batch.map(|index| self.alone(index))).await
+    }
+
+    async fn together(&self, batch: Range<usize>) -> Option<Vec<ProviderResult<ProviderInstance>>> {
+        let _turn = self.turns.acquire().await;
+        // Where all is over, each is told so.
+        if self.over.is_set() { None } else { self.maker.create_alike(&self.requests[batch], &self.over).await }
+    }
+
+    async fn alone(&self, index: usize) -> Made {
+        let request = &self.requests[index];
+        let created = {
+            let _turn = self.turns.acquire().await;
+            if self.over.is_set() {
+                Err(self.over.error())
+            } else {
+                // One that has begun goes on when the fleet is over: then it is known what there is to roll back.
+                let listener = progress::listener_of_part(index, &request.name, self.began);
+                progress::inherit(listener, self.maker.create(index, request, &self.over)).await
+            }
+        };
+        self.part(index, created).await
+    }
+
+    /// One of the fleet, from its create on.
+    async fn part(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
+        let listener = progress::listener_of_part(index, &self.requests[index].name, self.began);
+        let work = async {
+            let made = self.see_to(index, created).await;
+            if let Err(Lack(error, _)) = &made {
+                let id = error.instance_id().unwrap_or_default();
+                progress::ended(M::OPERATION, Phase::Failed, id, error, self.began.elapsed());
+            }
+            made
+        };
+        progress::inherit(listener, work).await
+    }
+
+    async fn see_to(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
+        let (provider, request) = (self.maker.provider(index), &self.requests[index]);
+        let made = match created {
+            Ok(instance) => Doomed::new(&provider, instance, request.cancellation()),
+            Err(error) => {
+                self.failed();
+                return Err(self.settle(provider, request, error).await.into());
+            }
+        };
+        progress::reached(M::OPERATION, Phase::Accepted, made.instance(), self.began.elapsed());
+        if self.options.wait_ready { self.wait(&*provider, made).await } else { Ok(made) }
+    }
+
+    async fn wait(&self, provider: &dyn Provider, mut made: Doomed) -> Made {
+        let id = made.instance().id.clone();
+        let ready = tokio::select! {
+            biased;
+            // It is rolled back with the others.
+            () = self.over.wait() => return Ok(made),
+            ready = contained(provider.wait_ready(&id)) => ready,
+        };
+        if ready.is_err() {
+            self.failed();
+        }
+        match ready {
+            Ok(ready) => {
+                progress::reached(M::OPERATION, Phase::Ready, &ready, self.began.elapsed());
+                made.update(ready);
+                Ok(made)
+            }
+            Err(error) if self.options.on_failure == Rollback::Keep => Err(Lack(error.after_create(id, None), Some(made))),
+            Err(error) => Err(error.after_create(id, Some(contained(made.end()).await)).into()),
+        }
+    }
+
+    /// One has failed. Where that ends all, no more begin, also before this one is cleaned up.
+    fn failed(&self) {
+        if self.options.on_failure == Rollback::DestroyAll {
+            self.over.set();
+        }
+    }
+
+    /// Destroys what a create that has failed has made, and finds out what came of one with an unknown outcome. What a
+    /// caller's own key has made may be in use elsewhere: it is left.
+    async fn settle(&self, provider: Arc<dyn Provider>, request: &InstanceRequest, error: ProviderError) -> ProviderError {
+        if self.options.on_failure == Rollback::Keep || request.cancellation() != OnCancel::Destroy {
+            return error;
+        }
+        let (error, found) = match error {
+            ProviderError::AfterCreate { instance_id, exists: true, source, .. } => (*source, Found::Id(instance_id)),
+            ProviderError::UnknownOutcome { ref key, .. } => {
+                let key = key.clone();
+                (error, Found::Key(key))
+            }
+            error => return error,
+        };
+        let owner = provider.clone();
+        let work = |_| async move {
+            let found = match found {
+                Found::Id(id) => Ok(Some(id)),
+                Found::Key(key) => match contained(provider.resolve(&key)).await {
+                    Ok(found) => Ok(found.map(|found| found.id)),
+                    Err(error) => Err((key, error)),
+                },
+            };
+            let ended = match &found {
+                Ok(Some(id)) => contained(provider.destroy_instance(id)).await,
+                Ok(None) | Err(_) => Ok(()),
+            };
+            Ok((found, ended))
+        };
+        let unheard = move |settled: Settled| async move {
+            match settled {
+                (Ok(Some(id)), Err(_)) => create::end(&*owner, &id).await,
+                (Err((key, error)), _) => warn!(key, %error, "a create whose caller has left may have made something"),
+                _ => {}
+            }
+        };
+        // It goes on when the fleet is dropped: nobody else would look.
+        match create::see_through(work, unheard).await {
+            Ok((Ok(Some(id)), ended)) => error.after_create(id, Some(ended)),
+            Ok((Ok(None), _)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
+            // The error carries the key, under which it can be looked for again.
+            Ok((Err(_), _)) | Err(_) => error,
+        }
+    }
+
+    /// The outcomes: of those that are left, or of the roll-back.
+    async fn finish(&self, made: Vec<Made>) -> Vec<ProviderResult<ProviderInstance>> {
+        if !self.over.is_set() {
+            progress::heard().await;
+            let left = |made: Made| {
+                made.map(Doomed::spare).map_err(|Lack(error, kept)| {
+                    kept.map(Doomed::spare);
+                    error
+                })
+            };
+            return made.into_iter().map(left).collect();
+        }
+        let ends = made.into_iter().zip(self.requests).enumerate().map(|(index, (made, request))| {
+            let listener = progress::listener_of_part(index, &request.name, self.began);
+            progress::inherit(listener, async {
+                let made = made.map_err(|Lack(error, _)| error)?;
+                let id = made.instance().id.clone();
+                let _turn = self.turns.acquire().await;
+                let error = self.over.error().after_create(&id, Some(contained(made.end()).await));
+                progress::ended(M::OPERATION, Phase::Failed, &id, &error, self.began.elapsed());
+                Err(error)
+            })
+        });
+        join_all(ends).await
+    }
+}
+
+/// The machine that a failed create has made, if any, or its key and why that is not known; and what came of destroying it.
+type Settled = (Result<Option<String>, (String, ProviderError)>, ProviderResult<()>);
+
+/// What leads to a machine that a failed create has made.
+enum Found {
+    Id(String),
+    Key(String),
+}
+
+/// A verb, again as long as the API takes no more requests and it is not over: it was not carried out.
+pub(crate) async fn patiently<T, F>(verb: impl Fn() -> F, over: &Over) -> ProviderResult<T>
+where
+    F: Future<Output = ProviderResult<T>>,
+{
+    let began = Instant::now();
+    loop {
+        let error = match contained(verb()).await {
+            Err(error @ ProviderError::RateLimit { .. }) if began.elapsed() < LONGEST_LIMIT => error,
+            outcome => return outcome,
+        };
+        tokio::select! {
+            () = over.wait() => return Err(error),
+            () = tokio::time::sleep(error.retry_after().unwrap_or(UNTOLD)) => {}
+        }
+    }
+}

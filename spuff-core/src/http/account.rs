@@ -1,0 +1,111 @@
+//! What all clients of one account share in a process: its pace, and what its room keeps there.
+//!
+//! Stands on the governor. Accounts are found again by a digest of endpoint and token, and end with their last client.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use super::governor::Governor;
+use crate::process::PerProcess;
+use crate::provider::config::ProviderConfig;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// How many times as fast the time of a simulated cloud goes, and with it its limits; `inf` where it has none.
+pub(crate) const PACE_OPTION: &str = "pace";
+
+/// One account at one endpoint.
+pub(crate) struct Account {
+    pub(super) governor: Arc<Governor>,
+    /// What the clients of one room share beyond that. A provider's name is part of the digest, so it is of one type.
+    shared: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+type Digest = [u8; 32];
+
+static ACCOUNTS: PerProcess<Mutex<HashMap<Digest, Weak<Account>>>> = PerProcess::new();
+
+impl Account {
+    /// The account of a configuration; that of an earlier client, while there is one.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] for a pace that cannot be.
+    pub(super) fn of(provider: &str, endpoint: &str, config: &ProviderConfig) -> ProviderResult<Arc<Self>> {
+        let pace = config.options.get(PACE_OPTION).map_or(Ok(1.0), |pace| read_pace(pace))?;
+        let profile = config.options.get("profile").map_or("", String::as_str);
+        let parts = [provider, endpoint, config.expose_token().trim(), profile, &pace.to_string()];
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            digest.update(part.as_bytes());
+            digest.update(&[0]);
+        }
+        let mut key = Digest::default();
+        key.copy_from_slice(digest.finish().as_ref());
+
+        let accounts = ACCOUNTS.get_or_init(Mutex::default);
+        let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = accounts.get(&key).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        accounts.retain(|_, account| account.strong_count() > 0);
+        let account = Arc::new(Self { governor: Arc::new(Governor::new(pace)), shared: OnceLock::new() });
+        accounts.insert(key, Arc::downgrade(&account));
+        Ok(account)
+    }
+
+    /// What the clients of a room share, made by the first of them.
+    pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let shared = self.shared.get_or_init(|| Arc::<T>::default());
+        // Another type than the first one is not shared.
+        shared.clone().downcast().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").finish_non_exhaustive()
+    }
+}
+
+fn read_pace(pace: &str) -> ProviderResult<f64> {
+    pace.trim().parse().ok().filter(|pace| *pace > 0.0).ok_or_else(|| {
+        let message = format!("{pace:?}: give a factor, such as 60 for a cloud whose minutes are seconds, or inf");
+        ProviderError::invalid_config(PACE_OPTION, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(provider: &str, endpoint: &str, token: &str) -> Arc<Account> {
+        Account::of(provider, endpoint, &ProviderConfig::new(token)).unwrap()
+    }
+
+    #[test]
+    fn clients_of_one_account_share_it() {
+        let one = account("hetzner", "https://a.example", "token");
+        assert!(Arc::ptr_eq(&one, &account("hetzner", "https://a.example", "token")));
+        for other in [
+            account("hetzner", "https://a.example", "another"),
+            account("hetzner", "https://b.example", "token"),
+            account("digitalocean", "https://a.example", "token"),
+        ] {
+            assert!(!Arc::ptr_eq(&one, &other));
+        }
+        assert!(Arc::ptr_eq(&one.shared::<Mutex<u8>>(), &one.shared::<Mutex<u8>>()));
+        let here = Arc::downgrade(&one);
+        drop(one);
+        assert!(here.upgrade().is_none(), "it ends with its last client");
+    }
+
+    #[test]
+    fn a_pace_is_a_factor() {
+        assert!(read_pace("60").is_ok_and(|pace| (pace - 60.0).abs() < 1e-9) && read_pace("inf").is_ok_and(f64::is_infinite));
+        for pace in ["", "fast", "0", "-1", "NaN"] {
+            let error = read_pace(pace).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "pace"), "{pace}: {error}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What is left of the requests that an API takes: pure arithmetic, by the time that is passed in.
+//!
+//! Stands on nothing. A request is counted when its reply has come: the cloud has counted it by then, and never later. Until
+//! then whoever asks reckons with it as under way. So what is left here is never more than what is left there.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How an API counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Limit {
+    /// So many in any span of time of this length.
+    Window { count: u32, span: Duration },
+    /// A bucket of so many, into which so many come again each second.
+    Bucket { burst: u32, per_second: f64 },
+}
+
+/// The limits on one kind of request.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Budget {
+    pub(crate) name: &'static str,
+    /// The first is the one that the `ratelimit-` headers tell of, where the API sends them.
+    pub(crate) limits: &'static [Limit],
+}
+
+/// What one limit has left.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    limit: Limit,
+    /// Of a bucket: its level, and when it was that.
+    level: f64,
+    at: Instant,
+    /// Of a window: when what counts was sent.
+    sent: VecDeque<Instant>,
+    /// Of a window: what others have sent with the same token, until it is to be asked again.
+    others: u32,
+    others_until: Instant,
+}
+
+impl Gauge {
+    /// A limit of which nothing is used. Time goes `pace` times as fast as the limit says.
+    pub(super) fn new(limit: Limit, pace: f64, now: Instant) -> Self {
+        let limit = match limit {
+            Limit::Window { count, span } => Limit::Window { count, span: span.div_f64(pace) },
+            Limit::Bucket { burst, per_second } => Limit::Bucket { burst, per_second: per_second * pace },
+        };
+        let level = match limit {
+            Limit::Window { .. } => 0.0,
+            Limit::Bucket { burst, .. } => f64::from(burst),
+        };
+        Self { limit, level, at: now, sent: VecDeque::new(), others: 0, others_until: now }
+    }
+
+    /// How long until so many more may be sent, with those that are under way; zero when they may now.
+    pub(super) fn due(&mut self, count: u32, under_way: u32, now: Instant) -> Duration {
+        self.pass(now);
+        match self.limit {
+            Limit::Bucket { burst, per_second } => {
+                // More than it can hold empty a full one.
+                let wanted = f64::from(count.min(burst)) + f64::from(under_way);
+                let missing = wanted - self.level;
+                if missing <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(missing / per_second) }
+            }
+            Limit::Window { count: limit, span } => {
+                let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
+                let over = (u64::from(count.min(limit)) + u64::from(under_way) + u64::from(used) + u64::from(self.others))
+                    .saturating_sub(u64::from(limit));
+                let Some(last) = usize::try_from(over).ok().and_then(|over| over.checked_sub(1)) else { return Duration::ZERO };
+                match self.sent.get(last) {
+                    Some(sent) => (*sent + span).saturating_duration_since(now),
+                    // The answer to the one that may ask tells more.
+                    None if self.others > 0 => self.others_until.saturating_duration_since(now).max(span / 60),
+                    // What is under way counts for as long, once it has been answered.
+                    None => span,
+                }
+            }
+        }
+    }
+
+    /// Counts requests whose reply has come.
+    pub(super) fn spend(&mut self, count: u32, now: Instant) {
+        self.pass(now);
+        match self.limit {
+            Limit::Bucket { burst, .. } => self.level = (self.level - f64::from(count.min(burst))).max(0.0),
+            Limit::Window { .. } => self.sent.extend(std::iter::repeat_n(now, count as usize)),
+        }
+    }
+
+    /// Takes over what a reply's headers say: the limit, and what is left of it. `alone` is whether no other request was under
+    /// way since that one was sent.
+    pub(super) fn told(&mut self, limit: Option<u32>, left: u32, reset: Duration, alone: bool, now: Instant) {
+        self.pass(now);
+        if let Some(limit) = limit.filter(|limit| *limit > 0) {
+            self.resize(limit);
+        }
+        match self.limit {
+            // What is told is rounded. Replies of several at once come out of order: only less is believed then.
+            Limit::Bucket { burst, .. } => {
+                let left = f64::from(left.min(burst));
+                let least = if alone { left } else { 0.0 };
+                self.level = self.level.min(left + 1.0).max(least);
+            }
+            Limit::Window { count, .. } => {
+                let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
+                self.others = count.saturating_sub(left).saturating_sub(used);
+                self.others_until = now + reset;
+            }
+        }
+    }
+
+    /// The cloud says that nothing is left.
+    pub(super) fn refused(&mut self) {
+        self.level = 0.0;
+    }
+
+    fn resize(&mut self, told: u32) {
+        match &mut self.limit {
+            Limit::Window { count, .. } => *count = told,
+            Limit::Bucket { burst, per_second } => {
+                *per_second *= f64::from(told) / f64::from(*burst);
+                *burst = told;
+            }
+        }
+    }
+
+    /// How much larger the cloud says its limit is than was known.
+    pub(super) fn scale_of(&self, told: u32) -> f64 {
+        let known = match self.limit {
+            Limit::Window { count, .. } => count,
+            Limit::Bucket { burst, .. } => burst,
+        };
+        f64::from(told) / f64::from(known.max(1))
+    }
+
+    /// Makes a limit larger or smaller that goes with another one.
+    pub(super) fn scale(&mut self, by: f64) {
+        if by.is_normal()
+            && (by - 1.0).abs() > f64::EPSILON
+            && let Limit::Window { count, .. } | Limit::Bucket { burst: count, .. } = self.limit
+        {
+            self.resize((f64::from(count) * by).clamp(1.0, f64::from(u32::MAX)) as u32);
+        }
+    }
+
+    fn pass(&mut self, now: Instant) {
+        match self.limit {
+            Limit::Bucket { burst, per_second } => {
+                let passed = now.saturating_duration_since(self.at).as_secs_f64();
+                self.level = passed.mul_add(per_second, self.level).min(f64::from(burst));
+                self.at = now;
+            }
+            Limit::Window { count, span } => {
+                while self.sent.front().is_some_and(|sent| *sent + span <= now) {
+                    self.sent.pop_front();
+                }
+                if self.others > 0 && self.others_until <= now {
+                    // One may ask what is left now.
+                    let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
+                    self.others = self.others.min(count.saturating_sub(used).saturating_sub(1));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const WINDOW: Limit = Limit::Window { count: 3, span: Duration::from_secs(60) };
+    const BUCKET: Limit = Limit::Bucket { burst: 3, per_second: 0.5 };
+
+    #[test]
+    fn a_window_counts_from_the_reply() {
+        let began = Instant::now();
+        let mut gauge = Gauge::new(WINDOW, 1.0, began);
+        assert_eq!(gauge.due(3, 0, began), Duration::ZERO);
+        assert_eq!(gauge.due(1, 3, began), 60 * SECOND);
+        gauge.spend(1, began + SECOND);
+        gauge.spend(2, began + 5 * SECOND);
+        let now = began + 10 * SECOND;
+        assert_eq!(gauge.due(1, 0, now), 51 * SECOND);
+        assert_eq!(gauge.due(2, 0, now), 55 * SECOND);
+        assert_eq!(gauge.due(1, 0, began + 61 * SECOND), Duration::ZERO);
+        assert_eq!(gauge.due(2, 0, began + 61 * SECOND), 4 * SECOND);
+    }
+
+    #[test]
+    fn a_bucket_fills_again() {
+        let began = Instant::now();
+        let mut gauge = Gauge::new(BUCKET, 1.0, began);
+        assert_eq!((gauge.due(3, 0, began), gauge.due(1, 3, began)), (Duration::ZERO, 2 * SECOND));
+        gauge.spend(3, began);
+        assert_eq!(gauge.due(1, 0, began + SECOND), SECOND);
+        assert_eq!(gauge.due(2, 0, began + SECOND), 3 * SECOND);
+        assert_eq!(gauge.due(100, 0, began + 60 * SECOND), Duration::ZERO, "more than it holds empty a full one");
+        // A request that left at the beginning and was answered late has not let it fill beyond the brim meanwhile.
+        let mut late = Gauge::new(BUCKET, 1.0, began);
+        late.spend(3, began + 10 * SECOND);
+        assert_eq!(late.due(1, 0, began + 10 * SECOND), 2 * SECOND);
+    }
+
+    #[test]
+    fn time_may_go_faster() {
+        let now = Instant::now();
+        let mut window = Gauge::new(WINDOW, 60.0, now);
+        window.spend(3, now);
+        assert_eq!(window.due(1, 0, now), SECOND);
+        let mut bucket = Gauge::new(BUCKET, 60.0, now);
+        bucket.spend(3, now);
+        assert!(bucket.due(1, 0, now) < SECOND / 29);
+    }
+
+    #[test]
+    fn what_others_have_used_is_believed_and_then_asked_again() {
+        let now = Instant::now();
+        let mut window = Gauge::new(WINDOW, 1.0, now);
+        window.spend(1, now);
+        window.told(None, 0, 20 * SECOND, true, now);
+        assert_eq!(window.due(1, 0, now), 60 * SECOND, "its own request is the first that it knows to expire");
+        let mut strange = Gauge::new(WINDOW, 1.0, now);
+        strange.told(None, 0, 20 * SECOND, true, now);
+        assert_eq!(strange.due(1, 0, now), 20 * SECOND);
+        let later = now + 20 * SECOND;
+        assert_eq!(strange.due(1, 0, later), Duration::ZERO, "one may ask");
+        assert!(strange.due(2, 0, later) > Duration::ZERO, "but only one");
+
+        let mut bucket = Gauge::new(BUCKET, 1.0, now);
+        bucket.told(None, 0, SECOND, true, now);
+        assert_eq!(bucket.due(2, 0, now), 2 * SECOND, "one more than is told, as that is rounded");
+        bucket.told(None, 3, SECOND, false, now);
+        assert_eq!(bucket.due(2, 0, now), 2 * SECOND, "more is not believed while others are under way");
+        bucket.told(None, 3, SECOND, true, now);
+        assert_eq!(bucket.due(3, 0, now), Duration::ZERO);
+        bucket.refused();
+        assert_eq!(bucket.due(1, 0, now), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_larger_limit_is_taken_over() {
+        let now = Instant::now();
+        let mut bucket = Gauge::new(BUCKET, 1.0, now);
+        bucket.spend(3, now);
+        bucket.told(Some(6), 0, SECOND, true, now);
+        assert_eq!(bucket.due(1, 0, now), SECOND, "twice as much comes again");
+        let mut window = Gauge::new(WINDOW, 1.0, now);
+        assert!((window.scale_of(6) - 2.0).abs() < 1e-9);
+        window.scale(2.0);
+        assert_eq!((window.due(6, 0, now), window.due(6, 1, now)), (Duration::ZERO, 60 * SECOND));
+    }
+}

@@ -1,0 +1,420 @@
+//! The pace of an account: one for all clients of a process with the same endpoint and token.
+//!
+//! Stands on the arithmetic of budgets. Whoever wants to send is admitted at once while something is left, else queued:
+//! writes before reads, three to one, so that neither waits for ever; in order among themselves. Nobody holds a turn that it
+//! does not use: a turn is handed over when it is due, and a future that nobody polls delays nobody else.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::budget::{Budget, Gauge};
+use super::call::Class;
+
+/// So many writes are admitted before a read that waits.
+const WRITES_BEFORE_A_READ: u32 = 3;
+/// How long nothing is sent after a refusal that does not say how long.
+const UNTOLD: Duration = Duration::from_secs(1);
+/// The longest that what the headers tell of others is believed: they tell when the oldest request expires, not all.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// A turn may be due a little later than was reckoned.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// What a call takes: so much of a budget, which an API may keep apart for each place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draw<'a> {
+    pub(crate) place: &'a str,
+    pub(crate) budget: &'static Budget,
+    pub(crate) count: u32,
+}
+
+/// What a call takes of its budgets, the narrowest first; the last is the one that the headers tell of.
+pub(crate) type Draws<'a> = [Option<Draw<'a>>; 2];
+
+/// The pace of one account.
+#[derive(Debug)]
+pub(crate) struct Governor {
+    /// How many times as fast as the real cloud's the time of this one goes; infinite where nothing is counted.
+    pace: f64,
+    meters: Mutex<Vec<Meter>>,
+}
+
+/// One budget at one place.
+#[derive(Debug)]
+struct Meter {
+    place: String,
+    budget: &'static Budget,
+    gauges: Vec<Gauge>,
+    under_way: u32,
+    /// How many turns were handed over.
+    turns: u64,
+    held_until: Option<Instant>,
+    writes: VecDeque<Waiter>,
+    reads: VecDeque<Waiter>,
+    writes_in_a_row: u32,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    drawn: Drawn,
+    turn: oneshot::Sender<Permit>,
+}
+
+/// The meters, by their position, and how much of each.
+type Drawn = [Option<(usize, u32)>; 2];
+
+/// The leave to send one request. It is counted when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    governor: Option<Arc<Governor>>,
+    drawn: Drawn,
+    /// Which turn it was of the budget that headers tell of, when no other request was under way.
+    alone: Option<u64>,
+}
+
+impl Governor {
+    pub(crate) fn new(pace: f64) -> Self {
+        Self { pace, meters: Mutex::default() }
+    }
+
+    /// A time of the real cloud's, as this one's clock has it.
+    pub(crate) fn paced(&self, time: Duration) -> Duration {
+        time.div_f64(self.pace)
+    }
+
+    /// Waits for leave to send.
+    ///
+    /// # Errors
+    /// How long it would take, when that is longer than the caller's patience.
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        draws: Draws<'_>,
+        class: Class,
+        patience: Duration,
+        on_wait: impl FnOnce(Duration),
+    ) -> Result<Permit, Duration> {
+        let free = Permit { governor: None, drawn: [None, None], alone: None };
+        if self.pace.is_infinite() {
+            return Ok(free);
+        }
+        let began = Instant::now();
+        let (first, ticket, mut turn) = {
+            let mut meters = self.meters();
+            let drawn = draws.map(|draw| draw.map(|draw| (position(&mut meters, draw, self.pace, began), draw.count)));
+            let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else { return Ok(free) };
+            let queue_is_empty = meters[first].writes.is_empty() && meters[first].reads.is_empty();
+            if queue_is_empty && due(&mut meters, &drawn, 0, began).is_zero() {
+                return Ok(self.permit(&mut meters, drawn));
+            }
+            let (hand_over, turn) = oneshot::channel();
+            let ticket = meters[first].enqueue(class, drawn, hand_over);
+            (first, ticket, turn)
+        };
+        let mut on_wait = Some(on_wait);
+        loop {
+            self.hand_out(first);
+            let now = Instant::now();
+            let due = expected(&mut self.meters(), first, class, ticket, now);
+            let left = patience.saturating_sub(now - began);
+            if let Some(due) = due.filter(|due| *due > left) {
+                return Err(due);
+            }
+            let due = due.unwrap_or_default();
+            if let Some(on_wait) = on_wait.take_if(|_| due >= UNTOLD) {
+                on_wait(due);
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn.map_err(|_| due),
+                () = tokio::time::sleep(due + AGAIN) => {}
+            }
+        }
+    }
+
+    /// Hands turns over to those whose turn it is, as long as something is left.
+    fn hand_out(self: &Arc<Self>, first: usize) {
+        let mut turns = Vec::new();
+        {
+            let mut meters = self.meters();
+            let now = Instant::now();
+            while let Some(class) = meters[first].whose_turn() {
+                let drawn = meters[first].queue(class)[0].drawn;
+                if !due(&mut meters, &drawn, 0, now).is_zero() {
+                    break;
+                }
+                if let Some(waiter) = meters[first].dequeue(class) {
+                    turns.push((waiter.turn, self.permit(&mut meters, drawn)));
+                }
+            }
+        }
+        // One that is not taken any more is dropped here, outside of the lock that its drop takes.
+        for (hand_over, permit) in turns {
+            drop(hand_over.send(permit));
+        }
+    }
+
+    fn permit(self: &Arc<Self>, meters: &mut [Meter], drawn: Drawn) -> Permit {
+        let mut alone = None;
+        for (meter, count) in drawn.into_iter().flatten() {
+            let meter = &mut meters[meter];
+            meter.turns += 1;
+            alone = (meter.under_way == 0).then_some(meter.turns);
+            meter.under_way += count;
+        }
+        Permit { governor: Some(self.clone()), drawn, alone }
+    }
+
+    fn meters(&self) -> MutexGuard<'_, Vec<Meter>> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// Takes over what a reply tells of the limits.
+    pub(crate) fn told(&self, headers: &HeaderMap) {
+        let Some(governor) = &self.governor else { return };
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
+        let Some(left) = number("ratelimit-remaining") else { return };
+        let reset = number("ratelimit-reset").and_then(|at| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+            Duration::try_from_secs_f64(at - now.as_secs_f64()).ok()
+        });
+        let reset = governor.paced(reset.unwrap_or(UNTOLD).clamp(UNTOLD, BELIEVED));
+        let mut meters = governor.meters();
+        let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };
+        let meter = &mut meters[meter];
+        let (now, limit) = (Instant::now(), number("ratelimit-limit").map(|limit| limit as u32));
+        let alone = self.alone == Some(meter.turns);
+        let Some((told, derived)) = meter.gauges.split_first_mut() else { return };
+        // The limit of a minute goes with that of an hour.
+        let scale = limit.map_or(1.0, |limit| told.scale_of(limit));
+        derived.iter_mut().for_each(|gauge| gauge.scale(scale));
+        // This one is counted in what the headers tell, and not yet here.
+        told.told(limit, left as u32 + count, reset, alone, now);
+    }
+
+    /// The cloud has refused, as too many were sent: nobody sends for a while.
+    pub(crate) fn refused(&self, retry_after: Option<Duration>) {
+        let Some(governor) = &self.governor else { return };
+        let until = Instant::now() + retry_after.unwrap_or_else(|| governor.paced(UNTOLD)).min(BELIEVED);
+        let mut meters = governor.meters();
+        for (meter, _) in self.drawn.into_iter().flatten() {
+            let meter = &mut meters[meter];
+            debug!(budget = meter.budget.name, place = meter.place, "too many requests: holding back");
+            meter.held_until = meter.held_until.max(Some(until));
+            meter.gauges.iter_mut().for_each(Gauge::refused);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(governor) = self.governor.take() else { return };
+        let mut meters = governor.meters();
+        let now = Instant::now();
+        for (meter, count) in self.drawn.into_iter().flatten() {
+            let meter = &mut meters[meter];
+            meter.under_way -= count;
+            meter.gauges.iter_mut().for_each(|gauge| gauge.spend(count, now));
+        }
+    }
+}
+
+impl Meter {
+    fn enqueue(&mut self, class: Class, drawn: Drawn, turn: oneshot::Sender<Permit>) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.queue(class).push_back(Waiter { ticket, drawn, turn });
+        ticket
+    }
+
+    fn queue(&mut self, class: Class) -> &mut VecDeque<Waiter> {
+        if class == Class::Safe { &mut self.reads } else { &mut self.writes }
+    }
+
+    /// The class of the next one that still waits.
+    fn whose_turn(&mut self) -> Option<Class> {
+        for queue in [&mut self.writes, &mut self.reads] {
+            while queue.front().is_some_and(|waiter| waiter.turn.is_closed()) {
+                queue.pop_front();
+            }
+        }
+        match (self.writes.is_empty(), self.reads.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Class::Safe),
+            (false, true) => Some(Class::Once),
+            (false, false) if self.writes_in_a_row < WRITES_BEFORE_A_READ => Some(Class::Once),
+            (false, false) => Some(Class::Safe),
+        }
+    }
+
+    fn dequeue(&mut self, class: Class) -> Option<Waiter> {
+        self.writes_in_a_row = if class == Class::Safe { 0 } else { self.writes_in_a_row + 1 };
+        self.queue(class).pop_front()
+    }
+}
+
+/// The meter of a draw; a new one where there is none yet.
+fn position(meters: &mut Vec<Meter>, draw: Draw<'_>, pace: f64, now: Instant) -> usize {
+    let known = meters.iter().position(|meter| std::ptr::eq(meter.budget, draw.budget) && meter.place == draw.place);
+    known.unwrap_or_else(|| {
+        let gauges = draw.budget.limits.iter().map(|limit| Gauge::new(*limit, pace, now)).collect();
+        meters.push(Meter {
+            place: draw.place.to_string(),
+            budget: draw.budget,
+            gauges,
+            under_way: 0,
+            turns: 0,
+            held_until: None,
+            writes: VecDeque::new(),
+            reads: VecDeque::new(),
+            writes_in_a_row: 0,
+            next_ticket: 0,
+        });
+        meters.len() - 1
+    })
+}
+
+/// How long until this may be sent, after so many others like it; zero when it may be now.
+fn due(meters: &mut [Meter], drawn: &Drawn, before: u32, now: Instant) -> Duration {
+    let mut longest = Duration::ZERO;
+    for (meter, count) in drawn.iter().flatten() {
+        let meter = &mut meters[*meter];
+        let under_way = meter.under_way.saturating_add(before.saturating_mul(*count));
+        let held = meter.held_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let due = meter.gauges.iter_mut().map(|gauge| gauge.due(*count, under_way, now)).max().unwrap_or_default();
+        longest = longest.max(held).max(due);
+    }
+    longest
+}
+
+/// When it will be the turn of a waiter, by those before it in its queue; `None` when its turn has come.
+fn expected(meters: &mut [Meter], first: usize, class: Class, ticket: u64, now: Instant) -> Option<Duration> {
+    let queue = meters[first].queue(class);
+    let place = queue.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
+    let (drawn, before) = (queue[place].drawn, queue.iter().take(place).filter(|waiter| !waiter.turn.is_closed()).count());
+    Some(due(meters, &drawn, u32::try_from(before).unwrap_or(u32::MAX), now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Limit;
+    use super::*;
+
+    static BUCKET: Budget = Budget { name: "test", limits: &[Limit::Bucket { burst: 2, per_second: 1.0 }] };
+    static NARROW: Budget = Budget { name: "narrow", limits: &[Limit::Bucket { burst: 1, per_second: 0.1 }] };
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn draws() -> Draws<'static> {
+        [None, Some(Draw { place: "", budget: &BUCKET, count: 1 })]
+    }
+
+    async fn go(governor: &Arc<Governor>, class: Class) -> Result<(), Duration> {
+        governor.admit(draws(), class, PATIENCE, |_| ()).await.map(drop)
+    }
+
+    /// The order in which these are admitted, when all ask at once, and after how many seconds each.
+    async fn order(classes: &[Class]) -> Vec<(usize, u64)> {
+        let governor = Arc::new(Governor::new(1.0));
+        // Nothing is left.
+        go(&governor, Class::Safe).await.unwrap();
+        go(&governor, Class::Safe).await.unwrap();
+        let (began, admitted) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let mut tasks = tokio::task::JoinSet::new();
+        for (at, class) in classes.iter().copied().enumerate() {
+            let (governor, admitted) = (governor.clone(), admitted.clone());
+            tasks.spawn(async move {
+                go(&governor, class).await.unwrap();
+                admitted.lock().unwrap().push((at, began.elapsed().as_secs()));
+            });
+            tokio::task::yield_now().await;
+        }
+        while tasks.join_next().await.is_some() {}
+        Arc::try_unwrap(admitted).unwrap().into_inner().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_come_in_order_and_at_the_pace() {
+        assert_eq!(order(&[Class::Safe; 4]).await, [(0, 1), (1, 2), (2, 3), (3, 4)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_come_before_reads_which_are_not_forgotten() {
+        use Class::{Idempotent, Once, Safe};
+        let order: Vec<_> =
+            order(&[Safe, Safe, Once, Once, Idempotent, Once, Once]).await.into_iter().map(|(at, _)| at).collect();
+        assert_eq!(order, [2, 3, 4, 0, 5, 6, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_leaves_or_is_not_polled_delays_nobody() {
+        let governor = Arc::new(Governor::new(1.0));
+        go(&governor, Class::Safe).await.unwrap();
+        go(&governor, Class::Safe).await.unwrap();
+        let mut stuck = Box::pin(go(&governor, Class::Once));
+        let mut left = Box::pin(go(&governor, Class::Once));
+        for future in [&mut stuck, &mut left] {
+            assert!(futures_util::poll!(future).is_pending());
+        }
+        drop(left);
+        let began = Instant::now();
+        go(&governor, Class::Once).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 2, "the first second's turn is held by the one that nobody polls");
+        stuck.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_patience_is_told_how_long_it_takes() {
+        let governor = Arc::new(Governor::new(1.0));
+        let narrow = [Some(Draw { place: "", budget: &NARROW, count: 1 }), draws()[1]];
+        let ask = |patience| governor.admit(narrow, Class::Safe, Duration::from_secs(patience), |_| ());
+        ask(0).await.unwrap();
+        let mut told = None;
+        let due = governor.admit(narrow, Class::Safe, Duration::from_secs(5), |due| told = Some(due)).await.unwrap_err();
+        assert!(due > Duration::from_secs(9) && due <= Duration::from_secs(10) && told.is_none(), "{due:?}");
+        ask(10).await.unwrap();
+        // Another place has a budget of its own.
+        let elsewhere = [Some(Draw { place: "elsewhere", budget: &NARROW, count: 1 }), None];
+        governor.admit(elsewhere, Class::Safe, Duration::ZERO, |_| ()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_and_refusals_are_heeded() {
+        let headers = |left: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit-remaining", left.parse().unwrap());
+            headers
+        };
+        let governor = Arc::new(Governor::new(1.0));
+        let permit = governor.admit(draws(), Class::Safe, PATIENCE, |_| ()).await.unwrap();
+        permit.told(&headers("0"));
+        drop(permit);
+        let began = Instant::now();
+        let permit = governor.admit(draws(), Class::Safe, PATIENCE, |_| ()).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 0, "what is told is rounded");
+        permit.told(&headers("0"));
+        drop(permit);
+        let permit = governor.admit(draws(), Class::Safe, PATIENCE, |_| ()).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 1, "others have used the rest");
+        permit.refused(Some(Duration::from_secs(7)));
+        drop(permit);
+        go(&governor, Class::Safe).await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 8, "nobody sends for as long as the cloud has said");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_infinite_pace_counts_nothing() {
+        let (governor, began) = (Arc::new(Governor::new(f64::INFINITY)), Instant::now());
+        for _ in 0..1000 {
+            go(&governor, Class::Safe).await.unwrap();
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,103 @@
+//! Several machines by one call: the client token stands for all of them, and the launch index for each. Labels, and with
+//! them whose they are, are set by that call; the names, in which they differ, by one more for each.
+
+use futures_util::future::join_all;
+
+use super::api::{DescribeInstances, Instance, Listing, RunInstances, ask, read};
+use super::place::Place;
+use super::query::Query;
+use super::{AwsProvider, map};
+use crate::create::{self, Batch, Cancel, Create, Found, Guard, Mark};
+use crate::http::{Class, Deadline, Reply};
+use crate::progress;
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{ProviderInstance, check};
+use crate::wait::{Look, Wait};
+
+/// How many machines one call starts at most: where there is no room for all of them, none is started.
+pub(super) const AT_ONCE: usize = 25;
+
+impl AwsProvider {
+    pub(super) async fn make_alike(
+        &self,
+        place: &Place,
+        requests: &[InstanceRequest],
+        mark: &Mark,
+        cancel: &Cancel,
+    ) -> ProviderResult<Batch> {
+        let Some(first) = requests.first() else { return Ok(Batch::new()) };
+        let image = self.images.find(&self.http, place, first).await?;
+        let query = map::run_instances(first, requests.len(), &image, &self.network, &mark.key)?;
+        let call = place.ec2("create_instance", Class::Once, &query);
+        let guard = Guard::Cloud { lags: true };
+        let deadline = Deadline::after(self.http.timeouts().instance_ready);
+        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
+        let read = |reply: &Reply| {
+            let made = in_order(read::<RunInstances>(reply)?.instances_set.item, requests.len());
+            made.ok_or_else(|| reply.unreadable("does not name all instances"))
+        };
+        let look = || async {
+            let made = self.launched(place, &mark.key).await?;
+            let ids = made.iter().map(|instance| instance.instance_id.clone()).collect::<Vec<_>>();
+            let found = in_order(made, requests.len()).map(Found::Ours);
+            Ok(found.unwrap_or(if ids.is_empty() { Found::Nothing } else { Found::Unsure(ids) }))
+        };
+        let made = match create.run(read, look).await {
+            Ok(made) => made,
+            Err(error @ ProviderError::UnknownOutcome { .. }) => {
+                return Ok(create::failed(&error, mark, (0..requests.len()).map(|index| index.to_string())));
+            }
+            Err(error) => {
+                if let ProviderError::InvalidConfig { .. } = error {
+                    self.images.forget(&image);
+                }
+                return Err(error);
+            }
+        };
+        for instance in &made {
+            self.recent.add(&instance.instance_id, ());
+            self.places.remember(&instance.instance_id, place);
+        }
+        let named = made.into_iter().zip(requests).map(|(made, request)| self.named(place, made, request));
+        Ok(join_all(named).await)
+    }
+
+    /// Gives a machine its name, which the call that has made it could not.
+    async fn named(&self, place: &Place, made: Instance, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        let id = made.instance_id.clone();
+        let query = map::create_tags(&id, &[(map::NAME_TAG, &request.name)]);
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
+        // A machine that was just launched is not found at once.
+        let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
+            let call = place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
+            match self.http.send(&call).await.map_err(ProviderError::from) {
+                Ok(_) => Ok(Look::Done(())),
+                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
+                Err(error) => Look::past(error),
+            }
+        });
+        if let Err(error) = progress::unheard(tagged).await {
+            return Err(error.after_create(id, None));
+        }
+        let mut instance = map::instance(made, &place.region);
+        instance.name.clone_from(&request.name);
+        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        Ok(instance)
+    }
+
+    /// The machines that were launched under a client token and have not ended.
+    pub(super) async fn launched(&self, place: &Place, token: &str) -> ProviderResult<Vec<Instance>> {
+        let query = Query::new("DescribeInstances").filter("client-token", &[token]);
+        let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
+        Ok(reply.into_parts().0.into_iter().filter(|instance| !map::is_ending(instance)).collect())
+    }
+}
+
+/// All machines of a launch, by their index; none when some are missing.
+fn in_order(mut made: Vec<Instance>, count: usize) -> Option<Vec<Instance>> {
+    made.retain(|instance| !instance.instance_id.is_empty());
+    made.sort_by_key(|instance| instance.ami_launch_index);
+    (made.len() == count).then_some(made)
+}

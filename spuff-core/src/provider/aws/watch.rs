@@ -1,0 +1,158 @@
+//! How machines and images that are waited for are looked at together: by the filter on their ids, two hundred a call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::api::{DescribeImages, DescribeInstances, Image, Instance, Listing, ask};
+use super::place::Place;
+use super::query::Query;
+use super::{AwsProvider, NAME, map};
+use crate::http::Class;
+use crate::provider::error::ProviderResult;
+use crate::provider::{ProviderInstance, Snapshot};
+use crate::wait::{Look, Lookout, Seen, Subject, Watcher, for_all};
+
+/// The most values that a filter takes.
+const VALUES: usize = 200;
+
+/// What is waited for in an account.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) instances: Arc<Watcher<ProviderInstance, Place>>,
+    /// Images, each with its region and the machine that it is made of.
+    pub(super) images: Arc<Watcher<Snapshot, (Place, String)>>,
+}
+
+/// How images are looked at.
+#[derive(Clone)]
+pub(super) struct OfImages(pub(super) AwsProvider);
+
+#[async_trait]
+impl Lookout for AwsProvider {
+    type Thing = ProviderInstance;
+    type Hint = Place;
+
+    fn earned(&self) -> Duration {
+        self.http.paced(Duration::from_millis(50))
+    }
+
+    async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<ProviderInstance> {
+        by_region(subjects, |some| self.look_at_instances(some)).await
+    }
+}
+
+#[async_trait]
+impl Lookout for OfImages {
+    type Thing = Snapshot;
+    type Hint = (Place, String);
+
+    fn earned(&self) -> Duration {
+        self.0.earned()
+    }
+
+    async fn look_at(&self, subjects: &[Subject<(Place, String)>]) -> Seen<Snapshot> {
+        by_region(subjects, |some| self.0.look_at_images(some)).await
+    }
+}
+
+/// Where a thing is.
+trait Located {
+    fn place(&self) -> &Place;
+}
+
+impl Located for Place {
+    fn place(&self) -> &Place {
+        self
+    }
+}
+
+impl Located for (Place, String) {
+    fn place(&self) -> &Place {
+        &self.0
+    }
+}
+
+/// Looks at things region by region, as many at a time as one call takes.
+async fn by_region<'a, T, H, F>(subjects: &'a [Subject<H>], look: impl Fn(Vec<&'a Subject<H>>) -> F) -> Seen<T>
+where
+    H: Located,
+    F: Future<Output = Seen<T>> + Send,
+{
+    let mut regions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, subject) in subjects.iter().enumerate() {
+        regions.entry(&subject.hint.place().region).or_default().push(at);
+    }
+    let mut looks: Vec<ProviderResult<Look<T>>> = subjects.iter().map(|_| Ok(Look::Absent)).collect();
+    let mut requests = 0;
+    for some in regions.values().flat_map(|all| all.chunks(VALUES)) {
+        let seen = look(some.iter().map(|at| &subjects[*at]).collect()).await;
+        requests += seen.requests;
+        some.iter().zip(seen.looks).for_each(|(at, look)| looks[*at] = look);
+    }
+    Seen { looks, requests }
+}
+
+impl AwsProvider {
+    async fn look_at_instances(&self, subjects: Vec<&Subject<Place>>) -> Seen<ProviderInstance> {
+        let Some(place) = subjects.first().map(|subject| &subject.hint) else { return Seen { looks: Vec::new(), requests: 0 } };
+        let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
+        let query = Query::new("DescribeInstances").filter("instance-id", &ids);
+        let shown = match ask::<DescribeInstances>(&self.http, &place.ec2("wait_ready", Class::Safe, &query)).await {
+            Ok(reply) => reply.into_parts().0,
+            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
+        };
+        let mut shown: HashMap<String, Instance> =
+            shown.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect();
+        let found: Vec<_> = subjects.iter().map(|subject| shown.remove(&subject.id)).collect();
+        // The filter shows what is new later than a call by the id does, which tells of one only.
+        let by_id = |subject: &Subject<Place>| !subject.is_new || subjects.len() == 1;
+        let missing: Vec<_> = subjects.iter().zip(&found).filter(|(subject, found)| found.is_none() && by_id(subject)).collect();
+        let requests = 1 + missing.len();
+        let read = missing.into_iter().map(|(subject, _)| self.read("wait_ready", place, &subject.id));
+        let mut read = join_all(read).await.into_iter();
+        let looks = subjects.iter().zip(found).map(|(subject, found)| match found {
+            Some(instance) => look(instance, place),
+            None if by_id(subject) => match read.next() {
+                Some(Ok(Some(instance))) => look(instance, place),
+                Some(Err(error)) => Look::past(error),
+                Some(Ok(None)) | None => Ok(Look::Absent),
+            },
+            None => Ok(Look::Absent),
+        });
+        Seen { looks: looks.collect(), requests }
+    }
+
+    async fn look_at_images(&self, subjects: Vec<&Subject<(Place, String)>>) -> Seen<Snapshot> {
+        let Some((place, _)) = subjects.first().map(|subject| &subject.hint) else {
+            return Seen { looks: Vec::new(), requests: 0 };
+        };
+        let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
+        let query = Query::new("DescribeImages").filter("image-id", &ids);
+        let shown = match ask::<DescribeImages>(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await {
+            Ok(reply) => reply.images_set.item.into_iter().filter(|image| image.image_state != "deregistered"),
+            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
+        };
+        let mut shown: HashMap<String, Image> = shown.map(|image| (image.image_id.clone(), image)).collect();
+        let look = |subject: &&Subject<(Place, String)>| match shown.remove(&subject.id) {
+            None => Ok(Look::Absent),
+            Some(image) => match map::failed_image(&image, &subject.hint.1) {
+                Some(error) => Err(error),
+                None if image.image_state == "available" => Ok(Look::Done(map::snapshot(image))),
+                None => Ok(Look::Pending(image.image_state)),
+            },
+        };
+        Seen { looks: subjects.iter().map(look).collect(), requests: 1 }
+    }
+}
+
+fn look(instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
+    if map::is_ending(&instance) {
+        return Err(map::failed_launch(&instance));
+    }
+    Look::of_instance(Ok(map::instance(instance, &place.region)), NAME)
+}

@@ -1,0 +1,67 @@
+//! Several droplets by one call. It tells of all of them, and one tag finds all again.
+
+use std::collections::HashMap;
+
+use chrono::Utc;
+
+use super::api::{Droplet, List};
+use super::{DigitalOceanProvider, SKEW, map};
+use crate::create::{self, Batch, Cancel, Create, Found, Guard, Mark};
+use crate::http::{Call, Deadline, NumberedPage, Reply};
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{KEY_KEY, ProviderInstance};
+
+/// The most names of a call.
+const NAMES: usize = 10;
+
+impl DigitalOceanProvider {
+    /// Those with a GPU are not found by their tag.
+    pub(super) fn batch_size(request: &InstanceRequest) -> usize {
+        if request.size.starts_with("gpu-") { 1 } else { NAMES }
+    }
+
+    pub(super) async fn make_alike(&self, requests: &[InstanceRequest], mark: &Mark, cancel: &Cancel) -> ProviderResult<Batch> {
+        let Some(first) = requests.first() else { return Ok(Batch::new()) };
+        let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
+        let body = map::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
+        let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
+        let deadline = Deadline::after(self.http.timeouts().instance_ready);
+        let create = Create { call: (&*self.http, call), mark, guard: Guard::Looking, deadline, cancel };
+        let read = |reply: &Reply| {
+            let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(map::instance).collect();
+            in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
+        };
+        let sent = Utc::now();
+        let look = || async {
+            let tag = map::tag(KEY_KEY, &mark.nonce);
+            let made: Vec<_> =
+                self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(map::instance).collect();
+            if made.is_empty() {
+                // Tags may come to light after the droplets; until then their age is all that is known.
+                let is_new = |made: &ProviderInstance| !made.labels.contains_key(KEY_KEY) && made.created_at + SKEW >= sent;
+                let untagged: Vec<_> = self.named(first).await?.into_iter().filter(is_new).map(|made| made.id).collect();
+                return Ok(if untagged.is_empty() { Found::Nothing } else { Found::Unsure(untagged) });
+            }
+            Ok(in_order(made, &names).map_or_else(Found::Unsure, Found::Ours))
+        };
+        match create.run(read, look).await {
+            Ok(made) => {
+                made.iter().for_each(|made| self.recent.add(&made.id, None));
+                Ok(made.into_iter().map(Ok).collect())
+            }
+            Err(error @ ProviderError::UnknownOutcome { .. }) => {
+                Ok(create::failed(&error, mark, names.iter().map(|name| (*name).to_string())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The droplets of these names; the ids of those that there are, when some are missing.
+fn in_order(made: Vec<ProviderInstance>, names: &[&str]) -> Result<Vec<ProviderInstance>, Vec<String>> {
+    let ids = made.iter().map(|made| made.id.clone()).collect();
+    let mut by_name: HashMap<_, _> = made.into_iter().map(|made| (made.name.to_ascii_lowercase(), made)).collect();
+    let found = names.iter().map(|name| by_name.remove(&name.to_ascii_lowercase()));
+    found.collect::<Option<Vec<_>>>().ok_or(ids)
+}

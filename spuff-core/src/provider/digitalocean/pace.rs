@@ -1,0 +1,21 @@
+//! How DigitalOcean counts requests: 5000 in any hour and 250 in any minute for a token, ten reads of keys in any minute.
+//!
+//! From the published API description, "Rate Limit". The headers tell of the hour.
+
+use std::time::Duration;
+
+use crate::http::{Budget, Call, Class, Draw, Draws, Limit};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+static TOKEN: Budget =
+    Budget { name: "requests", limits: &[Limit::Window { count: 5000, span: HOUR }, Limit::Window { count: 250, span: MINUTE }] };
+static KEYS: Budget = Budget { name: "reads of keys", limits: &[Limit::Window { count: 10, span: MINUTE }] };
+
+/// What a call takes of the account's budgets.
+pub(super) fn draws<'a>(call: &'a Call<'_>) -> Draws<'a> {
+    let of = |budget| Some(Draw { place: "", budget, count: 1 });
+    let reads_keys = call.class == Class::Safe && call.path.starts_with("/v2/account/keys");
+    [reads_keys.then(|| of(&KEYS)).flatten(), of(&TOKEN)]
+}

@@ -1,0 +1,154 @@
+//! How what is waited for in an account is looked at together: droplets and snapshots by the lists of managed ones, two
+//! hundred a page, or one by one where that takes fewer requests. Actions can only be asked for one by one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::api::{DropletReply, Image, ImageReply, PER_PAGE};
+use super::{DigitalOceanProvider, NAME, map};
+use crate::http::Call;
+use crate::provider::error::ProviderResult;
+use crate::provider::{ProviderInstance, check};
+use crate::wait::{Listed, Listing, Look, Lookout, Seen, Subject, Watcher};
+
+/// The id of a droplet's create action.
+type CreateAction = Option<u64>;
+
+/// Every so many looks at all, some are looked at closer.
+const CLOSER: usize = 3;
+
+/// What is waited for in an account.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) droplets: Arc<Watcher<ProviderInstance, CreateAction>>,
+    /// Snapshot actions, each with its droplet.
+    pub(super) actions: Arc<Watcher<(), String>>,
+    pub(super) images: Arc<Watcher<Image, ()>>,
+    droplet_pages: AtomicUsize,
+    image_pages: AtomicUsize,
+    turn: AtomicUsize,
+}
+
+/// How snapshot actions are looked at.
+#[derive(Clone)]
+pub(super) struct OfActions(pub(super) DigitalOceanProvider);
+
+/// How snapshots are looked at.
+#[derive(Clone)]
+pub(super) struct OfImages(pub(super) DigitalOceanProvider);
+
+#[async_trait]
+impl Lookout for DigitalOceanProvider {
+    type Thing = ProviderInstance;
+    type Hint = CreateAction;
+
+    fn earned(&self) -> Duration {
+        self.http.paced(Duration::from_millis(720))
+    }
+
+    async fn look_at(&self, subjects: &[Subject<CreateAction>]) -> Seen<ProviderInstance> {
+        let waiting = self.http.shared::<Waiting>();
+        // Alone, a droplet and its action are asked for. What the list does not show is not managed, has a GPU, or is gone.
+        let listing = Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
+        let list = async {
+            let droplets = self.droplets("wait_ready", ("tag_name", map::MANAGED_TAG)).await?.into_iter().map(map::instance);
+            Ok(droplets.map(|droplet| (droplet.id.clone(), Look::of_instance(Ok(droplet), NAME))).collect::<Listed<_>>())
+        };
+        let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
+        if subjects.len() > 1 {
+            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.looks).await;
+        }
+        seen
+    }
+}
+
+#[async_trait]
+impl Lookout for OfActions {
+    type Thing = ();
+    type Hint = String;
+
+    fn earned(&self) -> Duration {
+        self.0.earned()
+    }
+
+    async fn look_at(&self, subjects: &[Subject<String>]) -> Seen<()> {
+        let look = |subject: &Subject<String>| {
+            let (id, droplet) = (subject.id.clone(), subject.hint.clone());
+            async move {
+                match self.0.action(&id).await {
+                    Ok(action) if action.status == "completed" => Ok(Look::Done(())),
+                    Ok(action) if action.status == "errored" => {
+                        Err(check::failed(NAME, &droplet, "errored", "the snapshot action ended in an error"))
+                    }
+                    Ok(action) => Ok(Look::Pending(action.status)),
+                    Err(error) => Look::past(error),
+                }
+            }
+        };
+        Seen { looks: join_all(subjects.iter().map(look)).await, requests: subjects.len() }
+    }
+}
+
+#[async_trait]
+impl Lookout for OfImages {
+    type Thing = Image;
+    type Hint = ();
+
+    fn earned(&self) -> Duration {
+        self.0.earned()
+    }
+
+    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {
+        let room = &self.0;
+        let waiting = room.http.shared::<Waiting>();
+        let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: true };
+        let available = |read: ProviderResult<Image>| Look::of_state(read, |image| &image.status, "available");
+        let list = async {
+            let images = room.managed_images("create_snapshot").await?;
+            Ok(images.into_iter().map(|image| (image.id.clone(), available(Ok(image)))).collect::<Listed<_>>())
+        };
+        let alone = |at: usize| async move {
+            let id = &subjects[at].id;
+            let call = Call::get("create_snapshot", format!("/v2/images/{id}")).about("snapshot", id);
+            available(room.http.json::<ImageReply>(&call).await.map(|reply| reply.image))
+        };
+        listing.look(subjects, list, alone).await
+    }
+}
+
+impl DigitalOceanProvider {
+    async fn look_alone(&self, subject: &Subject<CreateAction>) -> ProviderResult<Look<ProviderInstance>> {
+        let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id)).about("instance", &subject.id);
+        let reply = self.http.json::<DropletReply>(&call).await.map(|reply| map::instance(reply.droplet));
+        let look = Look::of_instance(reply, NAME)?;
+        if !matches!(look, Look::Done(_)) {
+            self.failed_create(subject).await?;
+        }
+        Ok(look)
+    }
+
+    /// Whether the create of one that is not ready has failed, which the list does not tell: every third time, one after
+    /// the other. How many requests it took.
+    async fn look_closer(
+        &self,
+        turn: &AtomicUsize,
+        subjects: &[Subject<CreateAction>],
+        looks: &mut [ProviderResult<Look<ProviderInstance>>],
+    ) -> usize {
+        let is_pending = |at: &usize| subjects[*at].hint.is_some() && matches!(looks[*at], Ok(Look::Pending(_)));
+        let pending: Vec<_> = (0..subjects.len()).filter(is_pending).collect();
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        if pending.is_empty() || !turn.is_multiple_of(CLOSER) {
+            return 0;
+        }
+        let at = pending[turn / CLOSER % pending.len()];
+        if let Err(error) = self.failed_create(&subjects[at]).await {
+            looks[at] = Err(error);
+        }
+        1
+    }
+}

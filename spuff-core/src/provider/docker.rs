@@ -1,0 +1,499 @@
+//! Machines on the computer itself: containers of Docker, or of Podman through its compatible socket. Verbs only; calls are in
+//! `engine`, conversions in `map`, refusals in `refusal`, what a machine runs in `boot`.
+//!
+//! Facts from the Engine API (1.41 to 1.53) and from engines that were tried: a name is taken once, a container keeps the labels
+//! of its create for life, an image's labels come down to its containers, and an engine that is killed loses no container that
+//! it has answered for.
+
+mod boot;
+mod cloud_config;
+mod engine;
+mod images;
+mod map;
+mod options;
+mod refusal;
+mod user_data;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder,
+};
+use tracing::{instrument, warn};
+
+use self::boot::Boot;
+use self::engine::{AGAIN, Ask, Engine, MOMENT};
+use self::options::Options;
+use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
+use super::defaults::Defaults;
+use super::error::{ProviderError, ProviderResult};
+use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
+use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
+use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::http::{Deadline, Failure, Sight};
+use crate::wait::{Look, Wait};
+
+const NAME: &str = "docker";
+
+/// How long a call that was cut off may still be worked on: an engine answers, or is gone.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// Containers of a Docker engine, or of Podman, as machines.
+///
+/// A machine is a container that runs until it is destroyed, with an init as its first process; it comes back with its engine
+/// (Podman's where `podman-restart.service` is on). One that is renamed is no machine any more.
+///
+/// Its region is a network of the engine (`bridge` by default), its size is `CPUsxMEMORY` such as `2x4g` (no limits by default),
+/// its address that on its network. It is ready when it runs, has an address, and is healthy where its image has a health check.
+///
+/// `user_data` is run by root at the first start: a script that begins with `#!`, or a part of `#cloud-config`. What it prints
+/// is in the container's log.
+///
+/// The environment of a container can be read by whoever may use the engine. `bollard`, the client under this, writes it into the log
+/// at the level debug, under targets of its own name, when it is sent and when the engine tells it: keep those at info where the
+/// environment has secrets.
+///
+/// A snapshot is an image `spuff-snapshot` with its id as the tag: the files of the machine without its volumes and mounts,
+/// and without what runs.
+///
+/// Labels are written once: [`set_labels`](Provider::set_labels), and with it a renewal of a lease, is not supported.
+///
+/// # Examples
+/// ```
+/// use spuff_core::provider::{DockerProvider, Provider, ProviderTimeouts};
+///
+/// let provider = DockerProvider::new("unix:///var/run/docker.sock", ProviderTimeouts::default()).unwrap();
+/// assert_eq!(provider.name(), "docker");
+/// ```
+///
+/// Cloning it is cheap.
+#[derive(Clone)]
+pub struct DockerProvider {
+    engine: Arc<Engine>,
+    options: Arc<Options>,
+    defaults: Defaults,
+}
+
+impl DockerProvider {
+    /// A provider at an engine: `unix://` and a path, `tcp://`, `ssh://`, or empty for `DOCKER_HOST`, or else the first of the
+    /// sockets that Docker and Podman use by default.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when the endpoint cannot be one. Nothing is sent.
+    pub fn new(endpoint: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+        Self::connect(&ProviderConfig::default().with_endpoint(endpoint).with_timeouts(timeouts))
+    }
+
+    fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
+        if !config.expose_token().trim().is_empty() {
+            return Err(ProviderError::invalid_config("token", "an engine takes none; leave it out"));
+        }
+        if config.ca_file.is_some() {
+            let message = "an engine behind TLS takes the files in the folder that DOCKER_CERT_PATH names; leave it out";
+            return Err(ProviderError::invalid_config("ca_file", message));
+        }
+        let options = Options::new(config)?;
+        Ok(Self {
+            engine: Arc::new(Engine::new(config, options.secrets())?),
+            options: Arc::new(options),
+            defaults: Defaults::new(config)?,
+        })
+    }
+
+    /// How long a call of a create may take: as elsewhere it has its own time, whatever the patience with what follows.
+    fn patience(&self) -> Duration {
+        self.engine.timeouts().instance_ready.max(self.engine.timeouts().http_request)
+    }
+
+    fn sight(&self) -> Sight {
+        Sight { poll_interval: self.engine.timeouts().poll_interval, settling: SETTLING }
+    }
+
+    /// Machines with a label, as the engine's list has them.
+    async fn labelled(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<ProviderInstance>> {
+        let filters = &HashMap::from([("label", vec![label.to_string()])]);
+        let list = |docker: Docker| async move {
+            let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
+            docker.list_containers(Some(options)).await
+        };
+        let listed = self.engine.read(Ask::of(operation), list).await?;
+        Ok(listed.into_iter().filter_map(map::listed).collect())
+    }
+
+    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let made = self.labelled("create_instance", &format!("{KEY_KEY}={nonce}")).await?.into_iter();
+        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+    }
+
+    /// A container by its id. Docker lists a machine that it is about to make a moment before it finds it.
+    async fn inspect(&self, operation: &'static str, id: &str) -> ProviderResult<ContainerInspectResponse> {
+        let ask = Ask::of(operation).about("instance", id);
+        let inspect = || self.engine.read(ask, |docker| async move { docker.inspect_container(id, None).await });
+        for _ in 0..AGAIN {
+            let absent = match inspect().await {
+                Err(error @ ProviderError::NotFound { .. }) => error,
+                read => return read,
+            };
+            if self.labelled(operation, map::MACHINE_KEY).await?.iter().all(|listed| listed.id != id) {
+                return Err(absent);
+            }
+            tokio::time::sleep(MOMENT).await;
+        }
+        inspect().await
+    }
+
+    /// A machine by its id.
+    async fn read(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
+        Ok(map::inspected(self.inspect(operation, id).await?))
+    }
+
+    async fn start_again(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
+        let ask = Ask::of(operation).about("instance", id);
+        let id = id.to_string();
+        self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
+    }
+
+    async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        let given = if mark.is_given() { mark.found(self.made_under(&mark.nonce).await?)? } else { Found::Nothing };
+        let mut id = match given {
+            // It was begun, whatever has become of it since.
+            Found::Ours(made) if made.status != InstanceStatus::New => return Ok(made),
+            Found::Ours(made) => made.id,
+            _ => {
+                self.check_network(&plan.request.region).await?;
+                self.provide_image(&plan.image, cancel).await?;
+                self.create(&plan, mark, cancel).await?
+            }
+        };
+        loop {
+            let cut = AtomicBool::new(false);
+            let error = match self.start(&id, plan.boot.archive(), &cut).await {
+                Ok(started) => return Ok(started),
+                // The engine is not there, and nobody knows what has become of it; or it may be in use elsewhere.
+                Err(error) if mark.is_given() || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) => {
+                    return Err(error.after_create(id, None));
+                }
+                Err(error) => error,
+            };
+            let destroyed = self.destroy_instance(&id).await;
+            let remains = cut.load(Relaxed) && matches!(error, ProviderError::Api { .. });
+            if destroyed.is_err() || !remains {
+                return Err(error.after_create(id, Some(destroyed)));
+            }
+            // What a killed engine leaves of a start can be in the way of that container for ever: another one takes its place.
+            id = self.create(&plan, mark, cancel).await?;
+        }
+    }
+
+    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<String> {
+        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
+        let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
+        // A name is taken once, a moment before the container is listed.
+        let create = Create { call, mark, guard: Guard::Cloud { lags: true }, deadline, cancel };
+        let look = || async { Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| made.id)) };
+        create.run(|reply| Ok(reply.id.clone()), look).await
+    }
+
+    /// Sees that a machine can run: an init that finds no shell would be started again for ever.
+    async fn check_shell(&self, id: &str) -> Result<(), Failure> {
+        let name = id.to_string();
+        let options = ContainerArchiveInfoOptionsBuilder::new().path("/bin/sh").build();
+        let stat = |docker: Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
+        match self.engine.call(Ask::of("create_instance").about("file", "/bin/sh"), stat).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
+                self.read("create_instance", id).await.map_err(Failure::Rejected)?;
+                let message = "it has no /bin/sh, which a machine needs; use an image of a whole system";
+                Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that is not there may come back:
+    /// then the start was cut. An engine's failure for no known reason is not believed the first time.
+    async fn start(&self, id: &str, archive: Option<Vec<u8>>, cut: &AtomicBool) -> ProviderResult<ProviderInstance> {
+        let wait = Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
+        let ask = || Ask::of("create_instance").about("instance", id);
+        let (archive, refused) = (&archive, &AtomicBool::new(false));
+        wait.until(|| async move {
+            let begun = match self.inspect("create_instance", id).await {
+                Ok(container) => map::has_begun(&container),
+                Err(error) => return Look::past(error),
+            };
+            let began = async {
+                if !begun {
+                    self.check_shell(id).await?;
+                    if let Some(archive) = archive {
+                        self.engine.call(ask(), |docker| boot::upload(docker, id.to_string(), archive.clone())).await?;
+                    }
+                }
+                self.start_again("create_instance", id).await
+            };
+            match began.await {
+                Ok(()) => {}
+                // Whether it runs is seen below, or at the next look.
+                Err(Failure::Unknown(error)) | Err(Failure::NotSent(error)) => {
+                    cut.store(true, Relaxed);
+                    return Ok(Look::Unclear(error.to_string()));
+                }
+                Err(Failure::Rejected(error)) => {
+                    // Somebody else with the same key may have started it.
+                    let read = self.read("create_instance", id).await;
+                    if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
+                        return Ok(Look::Done(running));
+                    }
+                    return match refusal::of_start(error) {
+                        // Podman's storage gets in its own way when many begin at once.
+                        error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => Ok(Look::Unclear(error.to_string())),
+                        error => Err(error),
+                    };
+                }
+            }
+            self.read("create_instance", id).await.map(Look::Done).or_else(Look::past)
+        })
+        .await
+    }
+}
+
+/// Whether something has been removed. Where that is not known it is removed again.
+fn of_removal(removed: Result<(), Failure>) -> ProviderResult<Look<()>> {
+    match removed {
+        Err(Failure::Unknown(error)) => Look::past(error),
+        removed => Look::of_delete(removed),
+    }
+}
+
+/// What is to be made.
+struct Plan {
+    request: InstanceRequest,
+    image: String,
+    boot: Boot,
+    body: ContainerCreateBody,
+}
+
+impl Plan {
+    fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
+        let boot = Boot::new(&request, &mark.nonce)?;
+        let image = images::reference(&request.image)?;
+        let body = map::container(&request, &image, &boot, options)?;
+        Ok(Self { request, image, boot, body })
+    }
+}
+
+/// The call that makes a container.
+struct CreateContainer<'a> {
+    room: &'a DockerProvider,
+    name: &'a str,
+    body: &'a ContainerCreateBody,
+}
+
+impl CreateContainer<'_> {
+    /// Whether there is a container of that name.
+    async fn is_there(&self) -> Result<bool, Failure> {
+        let found = self.room.inspect(self.operation(), self.name).await;
+        Ok(check::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
+    }
+}
+
+impl Making for CreateContainer<'_> {
+    type Reply = ContainerCreateResponse;
+
+    fn operation(&self) -> &'static str {
+        "create_instance"
+    }
+
+    fn sight(&self) -> Sight {
+        self.room.sight()
+    }
+
+    async fn send(&self) -> Result<ContainerCreateResponse, Failure> {
+        let engine = &self.room.engine;
+        let options = CreateContainerOptionsBuilder::new().name(self.name).build();
+        let body = self.body.clone();
+        let create = |docker: Docker| async move { docker.create_container(Some(options), body).await };
+        // An engine may take long to make it, and goes on with it when nobody listens.
+        let ask = Ask::of(self.operation()).within(self.room.patience());
+        match engine.call(ask, create).await {
+            // The name is taken before there is a container: whose it will be cannot be told yet.
+            Err(Failure::Rejected(error @ ProviderError::Conflict { .. })) if !self.is_there().await? => {
+                Err(Failure::Unknown(error))
+            }
+            made => made.map_err(refusal::of_create),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for DockerProvider {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// An image that the engine does not have is pulled first, within `action_complete`; [`observe`](crate::observe) tells how
+    /// far it is.
+    ///
+    /// # Errors
+    /// As the contract says; [`ProviderError::InvalidConfig`] also for an image, a network or a port that cannot be had, and
+    /// [`ProviderError::NotSupported`] for user data that only a whole machine could use, with the name of the key.
+    #[instrument(skip_all, fields(provider = NAME, name = request.name))]
+    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        let (mark, request) = self.defaults.marked(request)?;
+        map::check_request(&request)?;
+        let on_cancel = request.cancellation();
+        let plan = Plan::new(request, &mark, &self.options)?;
+        let work = |room: Self, cancel| async move { room.make(plan, &mark, &cancel).await };
+        create::instance(self, on_cancel, work).await
+    }
+
+    /// Its anonymous volumes go with it; what is mounted stays.
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        map::check_id("id", id)?;
+        let inspected = self.inspect("destroy_instance", id).await;
+        if matches!(inspected, Err(ProviderError::NotFound { .. })) {
+            return Ok(());
+        }
+        let timeouts = self.engine.timeouts();
+        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let ended = wait.until(|| async move {
+            let ask = Ask::of("destroy_instance").about("instance", id).within(timeouts.action_complete);
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let id = id.to_string();
+            let remove = |docker: Docker| async move { docker.remove_container(&id, Some(options)).await };
+            of_removal(self.engine.call(ask, remove).await)
+        });
+        Look::deleted(ended.await)?;
+        // The machine is gone, whatever becomes of its image.
+        if let Ok(container) = inspected
+            && let Err(error) = self.remove_orphan(&container).await
+        {
+            warn!(id, %error, "the image of a snapshot that was deleted while it was in use is left: `docker image prune` removes it");
+        }
+        Ok(())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+        map::check_id("id", id)?;
+        check::absent_is_none(self.read("get_instance", id).await)
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        let mut instances = self.labelled("list_instances", &format!("{MANAGED_BY_KEY}={MANAGED_BY_VALUE}")).await?;
+        instances.retain(ProviderInstance::is_managed);
+        Ok(instances)
+    }
+
+    /// An engine that is not there for a while is waited for. Its machines come back with it; one that goes off while it is waited
+    /// for, as after an engine that was killed, is started again.
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        map::check_id("id", id)?;
+        let timeouts = self.engine.timeouts();
+        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
+        let was_on = &AtomicBool::new(false);
+        wait.until(|| async move {
+            match self.read("wait_ready", id).await {
+                // Podman leaves what it had when it was killed as it is; so does Docker at times.
+                Ok(instance) if instance.status == InstanceStatus::Off && was_on.load(Relaxed) => {
+                    match self.start_again("wait_ready", id).await.map_err(ProviderError::from) {
+                        Ok(()) => Ok(Look::Pending("started again".to_string())),
+                        // It is on its way out, or up.
+                        Err(error @ ProviderError::Conflict { .. }) => Ok(Look::Pending(error.to_string())),
+                        Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
+                        Err(error) => Look::past(refusal::of_start(error)),
+                    }
+                }
+                read => {
+                    was_on.fetch_or(read.as_ref().is_ok_and(|instance| instance.status != InstanceStatus::Off), Relaxed);
+                    Look::of_instance(read, NAME)
+                }
+            }
+        })
+        .await
+    }
+
+    /// The machine stands still meanwhile.
+    #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
+    async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
+        map::check_id("instance_id", instance_id)?;
+        check::required("name", name)?;
+        let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
+        // Its labels tell whose it is, so that one whose caller has left is not lost.
+        create::see_through(work, |_| async {}).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        self.snapshots("list_snapshots").await
+    }
+
+    /// A machine that was made from it keeps its files, which go when it is destroyed. Podman refuses to delete a snapshot of which
+    /// there is a machine, with a [`Conflict`](ProviderError::Conflict).
+    #[instrument(skip_all, fields(provider = NAME, id))]
+    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        self.remove_snapshot(id).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let nonce = create::nonce_of(key);
+        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
+        create::resolve(self.sight(), "create_instance", key, self.engine.timeouts().instance_ready, look).await
+    }
+
+    #[instrument(skip_all, fields(provider = NAME))]
+    async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
+        let nonce = create::nonce_of(key);
+        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?)) };
+        create::resolve(self.sight(), "create_snapshot", key, self.engine.timeouts().action_complete, look).await
+    }
+}
+
+/// Makes [`DockerProvider`]s.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DockerFactory;
+
+impl ProviderFactory for DockerFactory {
+    fn provider_type(&self) -> ProviderType {
+        ProviderType::Docker
+    }
+
+    fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+        self.create_with(&ProviderConfig::new(token).with_timeouts(timeouts))
+    }
+
+    fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
+        Ok(Box::new(DockerProvider::connect(config)?))
+    }
+
+    fn describe(&self) -> ProviderDescription {
+        let mut description = ProviderDescription::new(self.provider_type());
+        description.summary = "Containers of Docker or Podman as machines, on this computer".to_string();
+        let endpoint = "The engine: unix://PATH, tcp://HOST:PORT or ssh://USER@HOST; by default the first socket of Docker or \
+                        Podman that there is";
+        description.options = vec![
+            OptionDescription::new("endpoint", endpoint).env(&["DOCKER_HOST"]),
+            OptionDescription::new("region", "Network where a request names none; bridge by default"),
+        ];
+        description.options.extend(Options::describe());
+        description.options.extend(Defaults::describe_lease());
+        description.capabilities = Capabilities { ssh_keys: false, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description
+    }
+}

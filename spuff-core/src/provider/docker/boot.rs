@@ -1,0 +1,150 @@
+//! What a machine runs: its user data once, and then nothing, for as long as it lives.
+
+use std::io;
+
+use bollard::errors::Error;
+use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use bollard::{Docker, body_stream};
+use futures_util::stream;
+use tar::{Builder, EntryType, Header};
+
+use super::user_data;
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// Where a machine keeps what was handed over.
+const FOLDER: &str = ".spuff";
+
+/// The first process after the init. It is told the nonce of the machine: a snapshot holds what other machines have run, and
+/// done. As with cloud-init, what has begun once is not begun again.
+const BOOT: &str = r#"cd /.spuff 2>/dev/null && {
+  if [ -f keys ]; then
+    umask 077
+    # What is there may end without a newline.
+    mkdir -p /root/.ssh && { [ ! -s /root/.ssh/authorized_keys ] || echo; cat keys; } >>/root/.ssh/authorized_keys && rm keys
+    umask 022
+  fi
+  if [ -f "user-data-$1" ] && [ ! -e "begun-$1" ]; then
+    : >"begun-$1"
+    cd /
+    "/.spuff/user-data-$1"
+    echo "spuff: the user data has ended with $?"
+  fi
+}
+cd /
+trap 'exit 0' TERM INT
+while :; do
+  sleep 86400 &
+  wait $!
+done"#;
+
+/// What a machine is handed over before its first start.
+#[derive(Debug)]
+pub(super) struct Boot {
+    nonce: String,
+    script: Option<String>,
+    keys: Option<String>,
+}
+
+impl Boot {
+    pub(super) fn new(request: &InstanceRequest, nonce: &str) -> ProviderResult<Self> {
+        let script = match request.user_data.as_deref() {
+            Some(text) => user_data::script(text)?.map(|script| script.into_owned()),
+            None => None,
+        };
+        let keys = request.ssh_keys.iter().map(|key| public_key(key)).collect::<ProviderResult<Vec<_>>>()?;
+        let keys = Some(keys.concat()).filter(|keys| !keys.is_empty());
+        Ok(Self { nonce: nonce.to_string(), script, keys })
+    }
+
+    /// The command of the container.
+    pub(super) fn entrypoint(&self) -> Vec<String> {
+        ["/bin/sh", "-c", BOOT, "spuff", &self.nonce].map(str::to_string).to_vec()
+    }
+
+    /// The files to hand over, where there are any.
+    pub(super) fn archive(&self) -> Option<Vec<u8>> {
+        if self.script.is_none() && self.keys.is_none() {
+            return None;
+        }
+        let mut archive = Builder::new(Vec::new());
+        // Writing to memory does not fail.
+        let written = (|| {
+            append(&mut archive, "", EntryType::Directory, 0o700, "")?;
+            if let Some(script) = &self.script {
+                append(&mut archive, &format!("user-data-{}", self.nonce), EntryType::Regular, 0o700, script)?;
+            }
+            if let Some(keys) = &self.keys {
+                append(&mut archive, "keys", EntryType::Regular, 0o600, keys)?;
+            }
+            archive.into_inner()
+        })();
+        written.ok()
+    }
+}
+
+fn append(archive: &mut Builder<Vec<u8>>, name: &str, entry: EntryType, mode: u32, content: &str) -> io::Result<()> {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(entry);
+    header.set_mode(mode);
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, format!("{FOLDER}/{name}"), content.as_bytes())
+}
+
+/// Puts files into a container.
+pub(super) async fn upload(docker: Docker, id: String, archive: Vec<u8>) -> Result<(), Error> {
+    let options = UploadToContainerOptionsBuilder::new().path("/").build();
+    // The client writes a whole body into its log.
+    docker.upload_to_container(&id, Some(options), body_stream(stream::iter([archive.into()]))).await
+}
+
+/// A line of `authorized_keys`: an engine has no account whose keys could be named.
+fn public_key(key: &str) -> ProviderResult<String> {
+    let line = key.trim();
+    let is_line = line.split_whitespace().nth(1).is_some() && !line.contains(['\n', '\0']);
+    if is_line && ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| line.starts_with(kind)) {
+        return Ok(format!("{line}\n"));
+    }
+    // What stands here may be a private key.
+    let begin: String = line.chars().take(8).collect();
+    let message = format!("{begin:?}…: an engine keeps no keys; give the public key itself, as it stands in a .pub file");
+    Err(ProviderError::invalid_config("ssh_keys", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB me@example";
+
+    #[test]
+    fn files_are_handed_over_with_their_modes() {
+        let request = InstanceRequest::new("a", "", "").with_user_data("#!/bin/sh\necho hi\n").with_ssh_key(KEY);
+        let archive = Boot::new(&request, "n").unwrap().archive().unwrap();
+        let mut files = Vec::new();
+        for entry in tar::Archive::new(archive.as_slice()).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            files.push((path, entry.header().mode().unwrap(), text));
+        }
+        let expected = [
+            (".spuff/", 0o700, String::new()),
+            (".spuff/user-data-n", 0o700, "#!/bin/sh\necho hi\n".to_string()),
+            (".spuff/keys", 0o600, format!("{KEY}\n")),
+        ];
+        assert_eq!(files, expected.map(|(path, mode, text)| (path.to_string(), mode, text)));
+        assert!(Boot::new(&InstanceRequest::new("a", "", ""), "n").unwrap().archive().is_none());
+    }
+
+    #[test]
+    fn keys_are_keys() {
+        for key in ["", "my-key", "42", "ssh-rsa", "ssh-rsa AAAA\nssh-rsa BBBB", "../id.pub x"] {
+            let error = public_key(key).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"), "{key}");
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Images: those that machines are made of, pulled when the engine does not have them, and snapshots.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use bollard::Docker;
+use bollard::models::{ContainerConfig, ContainerInspectResponse, CreateImageInfo, IdResponse, ImageInspect, ImageSummary};
+use bollard::query_parameters::{
+    CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
+    RemoveImageOptionsBuilder,
+};
+use chrono::DateTime;
+use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
+
+use super::engine::Ask;
+use super::{DockerProvider, NAME, map, of_removal};
+use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::http::{Deadline, Failure, Sight};
+use crate::progress;
+use crate::provider::config::ImageSpec;
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::{KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Snapshot, check};
+use crate::wait::{Look, Wait};
+
+/// The name that all snapshots have; their ids are its tags.
+const REPOSITORY: &str = "spuff-snapshot";
+/// What Podman puts before a name without a host.
+const PREFIXES: [&str; 2] = ["docker.io/library/", "localhost/"];
+/// Holds what a snapshot was asked to be.
+pub(super) const SNAPSHOT_KEY: &str = "spuff-snapshot";
+
+/// A snapshot as it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    name: String,
+    labels: HashMap<String, String>,
+}
+
+impl Asked {
+    /// As a label that nothing on its way takes for more than letters and digits.
+    fn write(&self) -> ProviderResult<String> {
+        let json = serde_json::to_vec(self).map_err(|error| ProviderError::invalid_config("name", error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(json))
+    }
+
+    fn read(label: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(label).ok()?).ok()
+    }
+}
+
+/// What the engine calls an image.
+pub(super) fn reference(image: &ImageSpec) -> ProviderResult<String> {
+    let reference = match image {
+        ImageSpec::Ubuntu(version) => format!("ubuntu:{version}"),
+        ImageSpec::Debian(version) => format!("debian:{version}"),
+        ImageSpec::Snapshot(id) => return check_id("image", id).map(|()| tag(id)),
+        ImageSpec::Custom(reference) => reference.clone(),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:/@".contains(c);
+    if reference.is_empty() || reference.len() > 512 || !reference.chars().all(allowed) {
+        let message = format!(
+            "{reference:?} cannot be an image: give it as `docker pull` takes it, such as alpine:3.22 or host:5000/name@sha256:…"
+        );
+        return Err(ProviderError::invalid_config("image", message));
+    }
+    // Without a tag all of them would be pulled. A colon before the last slash is that of a port.
+    let name = reference.rsplit('/').next().unwrap_or(&reference);
+    Ok(if name.contains([':', '@']) { reference } else { format!("{reference}:latest") })
+}
+
+fn tag(id: &str) -> String {
+    format!("{REPOSITORY}:{id}")
+}
+
+fn check_id(field: &str, id: &str) -> ProviderResult<()> {
+    let ends = id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if ends && id.len() <= 128 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{id:?} is not the id of a snapshot of docker, which is the tag of an image {REPOSITORY}; it may belong to another provider"
+    );
+    Err(ProviderError::invalid_config(field, message))
+}
+
+impl DockerProvider {
+    /// Sees that a network is there.
+    pub(super) async fn check_network(&self, region: &str) -> ProviderResult<()> {
+        let network = if region.is_empty() { map::DEFAULT_NETWORK } else { region };
+        // Podman's own is not called like Docker's, but answers to that name.
+        if network == map::DEFAULT_NETWORK {
+            return Ok(());
+        }
+        let ask = Ask::of("inspect_network").about("network", network);
+        let name = network.to_string();
+        let inspected = self.engine.call(ask, |docker| async move { docker.inspect_network(&name, None).await }).await;
+        match inspected.map_err(ProviderError::from) {
+            Ok(_) => Ok(()),
+            Err(ProviderError::NotFound { .. }) => {
+                let listed = self.engine.call(Ask::of("list_networks"), |docker| async move { docker.list_networks(None).await });
+                let mut names: Vec<_> = listed.await?.into_iter().filter_map(|network| network.name).collect();
+                names.retain(|name| !matches!(name.as_str(), "host" | "none"));
+                names.sort();
+                let message = format!(
+                    "the engine has no network {network:?}, but {}; `docker network create {network}` makes it",
+                    names.join(", ")
+                );
+                Err(ProviderError::invalid_config("region", message))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees that an image is there, and pulls it when it is not.
+    pub(super) async fn provide_image(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
+        let ask = Ask::of("inspect_image").about("image", image);
+        let name = image.to_string();
+        let inspected = self.engine.call(ask, |docker| async move { docker.inspect_image(&name).await }).await;
+        match check::absent_is_none(inspected.map_err(ProviderError::from))? {
+            Some(_) => Ok(()),
+            None => match image.strip_prefix(REPOSITORY).and_then(|rest| rest.strip_prefix(':')) {
+                Some(id) => Err(ProviderError::not_found("snapshot", id)),
+                None => self.pull(image, cancel).await,
+            },
+        }
+    }
+
+    async fn pull(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
+        let limit = self.engine.timeouts().action_complete;
+        let deadline = Deadline::after(limit);
+        let told = &mut Pull::new(image, deadline);
+        let pull = |docker: Docker| {
+            let options = CreateImageOptionsBuilder::new().from_image(image).build();
+            async move {
+                let mut steps = std::pin::pin!(docker.create_image(Some(options), None, None));
+                while let Some(step) = steps.try_next().await? {
+                    // Nothing was made yet, and nobody waits for it any more.
+                    if cancel.is_set() {
+                        return Ok(false);
+                    }
+                    told.step(&step);
+                }
+                Ok(true)
+            }
+        };
+        let ask = Ask::of("pull_image").about("image", image).within(limit);
+        match self.engine.call(ask, pull).await.map_err(ProviderError::from) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Cancel::error()),
+            Err(error) => Err(cannot_pull(image, error)),
+        }
+    }
+
+    /// Makes a snapshot of a machine.
+    pub(super) async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
+        let deadline = Deadline::after(self.engine.timeouts().action_complete);
+        let (mark, labels) = self.defaults.snapshot()?;
+        let labels: HashMap<_, _> = labels.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        let call = Commit { room: self, instance_id, name, mark: &mark, labels };
+        let create = Create { call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let look = || async {
+            Ok(match self.snapshot_made_under(&mark.nonce).await? {
+                Some(_) => Found::Ours(()),
+                // An engine goes on with it when nobody listens, and lets the machine stand still until it has done.
+                None if self.stands_still(instance_id).await? => Found::Unsure(Vec::new()),
+                None => Found::Nothing,
+            })
+        };
+        create.run(|_| Ok(()), look).await?;
+        // The same as all others are told of it.
+        let look = || async { Ok(Found::ours(self.snapshot_made_under(&mark.nonce).await?)) };
+        let limit = self.engine.timeouts().action_complete;
+        let made = create::resolve(self.sight(), "create_snapshot", &mark.key, limit, look).await?;
+        made.ok_or_else(|| ProviderError::not_found("snapshot", &mark.nonce))
+    }
+
+    async fn stands_still(&self, instance_id: &str) -> ProviderResult<bool> {
+        let container = check::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
+        Ok(container.and_then(|container| container.state?.paused).unwrap_or_default())
+    }
+
+    pub(super) async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Snapshot>> {
+        let made = self.images("create_snapshot", &format!("{KEY_KEY}={nonce}")).await?;
+        Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == nonce))
+    }
+
+    /// All snapshots that spuff manages.
+    pub(super) async fn snapshots(&self, operation: &'static str) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        let mut all = self.images(operation, &format!("{MANAGED_BY_KEY}={MANAGED_BY_VALUE}")).await?;
+        all.retain(|(_, labels)| labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE));
+        Ok(all)
+    }
+
+    async fn images(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        let filters = HashMap::from([("label", vec![label.to_string()])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let list = |docker: Docker| async move { docker.list_images(Some(options)).await };
+        Ok(self.engine.call(Ask::of(operation), list).await?.into_iter().filter_map(snapshot).collect())
+    }
+
+    /// Takes away the image of a machine that is gone, where it is a snapshot that was deleted while it was in use.
+    pub(super) async fn remove_orphan(&self, container: &ContainerInspectResponse) -> ProviderResult<()> {
+        let Some(image) = container.image.as_deref().filter(|_| map::is_of_snapshot(container)) else { return Ok(()) };
+        let ask = || Ask::of("destroy_instance").about("image", image);
+        let inspected = self.engine.call(ask(), |docker| async move { docker.inspect_image(image).await }).await;
+        let inspected = check::absent_is_none(inspected.map_err(ProviderError::from))?;
+        let names = |image: ImageInspect| [image.repo_tags, image.repo_digests].into_iter().flatten().flatten().count();
+        if inspected.is_none_or(|image| names(image) > 0) {
+            return Ok(());
+        }
+        let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
+        match self.engine.call(ask(), remove).await.map_err(ProviderError::from) {
+            // Another machine is made of it, or another snapshot.
+            Ok(_) | Err(ProviderError::NotFound { .. } | ProviderError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn remove_snapshot(&self, id: &str) -> ProviderResult<()> {
+        check_id("id", id)?;
+        let (timeouts, image) = (self.engine.timeouts(), &tag(id));
+        let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        let remove = |force: bool| async move {
+            let ask = Ask::of("delete_snapshot").about("snapshot", id).within(timeouts.action_complete);
+            let options = RemoveImageOptionsBuilder::new().force(force).build();
+            self.engine.call(ask, |docker| async move { docker.remove_image(image, Some(options), None).await }).await.map(drop)
+        };
+        let ended = wait.until(|| async move {
+            match remove(false).await {
+                // Of an image that is in use Docker takes away the name alone; Podman would take away the machines too.
+                Err(Failure::Rejected(ProviderError::Conflict { .. })) if !self.engine.is_podman().await? => {
+                    of_removal(remove(true).await)
+                }
+                removed => of_removal(removed),
+            }
+        });
+        Look::deleted(ended.await)
+    }
+}
+
+/// The call that makes a snapshot.
+struct Commit<'a> {
+    room: &'a DockerProvider,
+    instance_id: &'a str,
+    name: &'a str,
+    mark: &'a Mark,
+    labels: HashMap<String, String>,
+}
+
+impl Making for Commit<'_> {
+    type Reply = IdResponse;
+
+    fn operation(&self) -> &'static str {
+        "create_snapshot"
+    }
+
+    fn sight(&self) -> Sight {
+        self.room.sight()
+    }
+
+    async fn send(&self) -> Result<IdResponse, Failure> {
+        let asked = Asked { name: self.name.to_string(), labels: self.labels.clone() };
+        let asked = asked.write().map_err(Failure::NotSent)?;
+        let own = [map::no_machine(), (SNAPSHOT_KEY.to_string(), asked)];
+        // Podman takes no labels in the body, and one a line. None of these values needs quotes.
+        let labels = self.labels.clone().into_iter().chain(own);
+        let changes: Vec<_> = labels.map(|(key, value)| format!("LABEL {key}={value}")).collect();
+        let options = CommitContainerOptionsBuilder::new()
+            .container(self.instance_id)
+            .repo(REPOSITORY)
+            .tag(&self.mark.nonce)
+            .pause(true)
+            .changes(&changes.join("\n"))
+            .build();
+        let config = ContainerConfig::default();
+        let engine = &self.room.engine;
+        let ask = Ask::of(self.operation()).about("instance", self.instance_id).within(engine.timeouts().action_complete);
+        engine.call(ask, |docker| async move { docker.commit_container(options, config).await }).await
+    }
+}
+
+/// An image that is a snapshot of spuff's, with its labels.
+fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> {
+    let asked = Asked::read(image.labels.get(SNAPSHOT_KEY)?)?;
+    let id = image.repo_tags.iter().find_map(|name| {
+        let name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        name.strip_prefix(REPOSITORY)?.strip_prefix(':')
+    })?;
+    let created_at = DateTime::from_timestamp(image.created, 0);
+    Some((Snapshot { id: id.to_string(), name: asked.name, created_at }, asked.labels))
+}
+
+fn cannot_pull(image: &str, error: ProviderError) -> ProviderError {
+    let (message, status) = match &error {
+        ProviderError::NotFound { .. } => (String::new(), 404),
+        ProviderError::Api { message, status, .. } => (format!(": {message}"), *status),
+        ProviderError::InvalidConfig { message, .. } | ProviderError::Authentication { message, .. } => {
+            (format!(": {message}"), 400)
+        }
+        _ => return error,
+    };
+    if status == 429 || message.contains("toomanyrequests") {
+        return ProviderError::RateLimit { retry_after: None };
+    }
+    let unknown = [
+        "not found",
+        "manifest unknown",
+        "no matching manifest",
+        "denied",
+        "does not exist",
+        "invalid reference",
+        "unauthorized",
+    ];
+    if status < 500 || unknown.iter().any(|word| message.contains(word)) {
+        let message = format!(
+            "the engine does not have {image} and cannot pull it{message}; check its name, or pull, load or build it yourself first"
+        );
+        return ProviderError::invalid_config("image", message);
+    }
+    let message = format!("the engine does not have {image}, and its registry cannot be reached{message}");
+    ProviderError::unavailable(message).with_context(ErrorContext::new(NAME).with_status(status))
+}
+
+/// How far a pull is.
+struct Pull<'a> {
+    image: &'a str,
+    deadline: Deadline,
+    layers: HashMap<String, (i64, i64)>,
+    told: Option<i64>,
+}
+
+impl<'a> Pull<'a> {
+    fn new(image: &'a str, deadline: Deadline) -> Self {
+        Self { image, deadline, layers: HashMap::new(), told: None }
+    }
+
+    /// Tells of it when the percentage is another one.
+    fn step(&mut self, step: &CreateImageInfo) {
+        if let (Some(layer), Some(detail)) = (&step.id, &step.progress_detail)
+            && let (Some(current), Some(total)) = (detail.current, detail.total)
+            && step.status.as_deref() == Some("Downloading")
+        {
+            self.layers.insert(layer.clone(), (current, total));
+        }
+        let (current, total) = self.layers.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
+        let percent = if total > 0 { current.saturating_mul(100) / total } else { 0 };
+        if self.told != Some(percent) {
+            self.told = Some(percent);
+            let state = format!("pulling {}: {percent} %", self.image);
+            progress::report("create_instance", "", &state, self.deadline.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        for (image, expected) in [
+            ("ubuntu:24.04", "ubuntu:24.04"),
+            ("debian:12", "debian:12"),
+            ("alpine", "alpine:latest"),
+            ("host:5000/team/app", "host:5000/team/app:latest"),
+            ("host:5000/app:1", "host:5000/app:1"),
+            ("app@sha256:0f", "app@sha256:0f"),
+            ("snapshot:0f0f", "spuff-snapshot:0f0f"),
+        ] {
+            assert_eq!(reference(&image.parse().unwrap()).unwrap(), expected);
+        }
+        for image in ["", "a b", "app?x=1", "snapshot:a/b", "snapshot:", "snapshot:-x", "é"] {
+            let error = reference(&image.parse().unwrap()).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{image}: {error}");
+        }
+    }
+
+    #[test]
+    fn snapshots_are_known_by_label_and_tag() {
+        let image = |tags: &[&str], asked: &str| ImageSummary {
+            repo_tags: tags.iter().map(ToString::to_string).collect(),
+            labels: HashMap::from([(SNAPSHOT_KEY.to_string(), asked.to_string())]),
+            created: 7,
+            ..ImageSummary::default()
+        };
+        let labels = HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]);
+        let asked = &Asked { name: "base \"1\" $x".to_string(), labels }.write().unwrap();
+        for tags in [["spuff-snapshot:0f"], ["localhost/spuff-snapshot:0f"], ["docker.io/library/spuff-snapshot:0f"]] {
+            let (snapshot, labels) = snapshot(image(&tags, asked)).unwrap();
+            assert_eq!((snapshot.id.as_str(), snapshot.name.as_str(), labels.len()), ("0f", "base \"1\" $x", 1));
+            assert_eq!(snapshot.created_at.unwrap().timestamp(), 7);
+        }
+        assert!(snapshot(image(&["other:1"], asked)).is_none());
+        assert!(snapshot(image(&["spuff-snapshot:0f"], "")).is_none());
+    }
+}

@@ -1,0 +1,390 @@
+//! Conversions between the contract's nouns and the engine's.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, EndpointSettings, HealthStatusEnum, HostConfig,
+    RestartPolicy, RestartPolicyNameEnum,
+};
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+
+use super::boot::Boot;
+use super::images::SNAPSHOT_KEY;
+use super::options::Options;
+use crate::provider::config::{ImageSpec, InstanceRequest};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Address, InstanceStatus, ProviderInstance, check};
+
+/// The most that is handed over at a start.
+pub(super) const MAX_USER_DATA: usize = 1 << 20;
+const MAX_NAME: usize = 63;
+const MIN_NAME: usize = 2;
+const ID: usize = 64;
+
+/// The network that every engine has.
+pub(super) const DEFAULT_NETWORK: &str = "bridge";
+
+/// Holds what a machine was asked to be: an image's labels come down to containers that were made without spuff.
+pub(super) const MACHINE_KEY: &str = "spuff-machine";
+
+/// A machine as it was asked for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Asked {
+    /// That of the container too: one that was made from an image of a machine by other means has another name.
+    name: String,
+    region: String,
+    size: String,
+    labels: HashMap<String, String>,
+    /// Whether its image is a snapshot.
+    snapshot: bool,
+}
+
+pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
+    check::host_name("name", &request.name, MAX_NAME)?;
+    if request.name.len() < MIN_NAME {
+        return Err(ProviderError::invalid_config("name", format!("{:?}: an engine wants {MIN_NAME} characters", request.name)));
+    }
+    check::slug("region", &request.region)?;
+    if matches!(request.region.as_str(), "host" | "none") {
+        let message = format!(
+            "{:?}: a machine has no address of its own there; use {DEFAULT_NETWORK:?} or a network that you have made",
+            request.region
+        );
+        return Err(ProviderError::invalid_config("region", message));
+    }
+    limits(&request.size)?;
+    let bytes = request.user_data.as_ref().map_or(0, String::len);
+    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    for key in request.labels.keys() {
+        check::required("labels", key)?;
+        if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) {
+            return Err(ProviderError::invalid_config("labels", format!("{key} is a label of spuff's own; use another")));
+        }
+    }
+    Ok(())
+}
+
+/// An id is whole: a name, or a part of an id, might be that of a container which is not spuff's.
+pub(super) fn check_id(field: &str, id: &str) -> ProviderResult<()> {
+    if id.len() == ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let message =
+        format!("{id:?} is not an id of docker, whose ids are {ID} hexadecimal digits; it may belong to another provider");
+    Err(ProviderError::invalid_config(field, message))
+}
+
+/// What a size allows: billionths of a processor, and bytes of memory; nothing of an empty one.
+pub(super) fn limits(size: &str) -> ProviderResult<Option<(i64, i64)>> {
+    if size.is_empty() {
+        return Ok(None);
+    }
+    let invalid = || {
+        let message = format!(
+            "{size:?}: give processors, x and memory, such as 2x4g or 0.5x512m (6m at least), or leave it empty for no limits"
+        );
+        ProviderError::invalid_config("size", message)
+    };
+    let (processors, memory) = size.split_once('x').ok_or_else(invalid)?;
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let processors = processors.parse::<f64>().ok().filter(|_| plain(processors)).ok_or_else(invalid)?;
+    let (number, unit) = memory.split_at_checked(memory.len().saturating_sub(1)).ok_or_else(invalid)?;
+    let unit = match unit {
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1_i64 << 30,
+        _ => return Err(invalid()),
+    };
+    let memory = number.parse::<i64>().ok().filter(|_| plain(number)).and_then(|number| number.checked_mul(unit));
+    let memory = memory.filter(|bytes| *bytes >= 6 << 20).ok_or_else(invalid)?;
+    let billionths = (processors * 1e9).round();
+    if !(1e6..=1e15).contains(&billionths) {
+        return Err(invalid());
+    }
+    Ok(Some((billionths as i64, memory)))
+}
+
+/// A container that is a machine.
+pub(super) fn container(
+    request: &InstanceRequest,
+    image: &str,
+    boot: &Boot,
+    options: &Options,
+) -> ProviderResult<ContainerCreateBody> {
+    let labels: HashMap<_, _> =
+        check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let region = if request.region.is_empty() { DEFAULT_NETWORK } else { &request.region };
+    let asked = Asked {
+        name: request.name.clone(),
+        region: region.to_string(),
+        size: request.size.clone(),
+        labels: labels.clone(),
+        snapshot: matches!(request.image, ImageSpec::Snapshot(_)),
+    };
+    let asked = serde_json::to_string(&asked).map_err(|error| ProviderError::invalid_config("labels", error.to_string()))?;
+
+    let mut host = HostConfig {
+        init: Some(true),
+        network_mode: Some(region.to_string()),
+        // It comes back with its engine, as a machine with its power. Docker takes one that it has ended itself, when it came back
+        // after being killed, for one that somebody has stopped.
+        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None }),
+        ..HostConfig::default()
+    };
+    if let Some((processors, memory)) = limits(&request.size)? {
+        (host.nano_cpus, host.memory) = (Some(processors), Some(memory));
+    }
+    options.apply(&mut host);
+    Ok(ContainerCreateBody {
+        hostname: Some(request.name.clone()),
+        image: Some(image.to_string()),
+        entrypoint: Some(boot.entrypoint()),
+        cmd: Some(Vec::new()),
+        user: Some("0".to_string()),
+        working_dir: Some("/".to_string()),
+        env: Some(options.environment.clone()).filter(|environment| !environment.is_empty()),
+        exposed_ports: options.exposed(),
+        labels: Some(labels.into_iter().chain([(MACHINE_KEY.to_string(), asked)]).collect()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    })
+}
+
+/// Labels that keep an image from handing down that a container is a machine.
+pub(super) fn no_machine() -> (String, String) {
+    (MACHINE_KEY.to_string(), String::new())
+}
+
+/// A machine, as it was inspected. One that spuff has not made has what can be seen.
+pub(super) fn inspected(container: ContainerInspectResponse) -> ProviderInstance {
+    let has_run = has_begun(&container);
+    let config = container.config.unwrap_or_default();
+    let labels = config.labels.unwrap_or_default();
+    let mode = container.host_config.and_then(|host| host.network_mode);
+    let name = name(container.name.as_deref());
+    let seen = |labels| Asked { region: network(mode.as_deref()), labels, ..Asked::default() };
+    let asked = asked(&labels).filter(|asked| asked.name == name).unwrap_or_else(|| seen(labels));
+    let state = container.state.unwrap_or_default();
+    let health = state.health.and_then(|health| health.status).map(|health: HealthStatusEnum| health.to_string());
+    let mut status = state.status.map(|status| status.to_string()).unwrap_or_default();
+    // So Podman calls what ran before the power went.
+    if status == "created" && has_run {
+        status = "exited".to_string();
+    }
+    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let addresses = addresses(&networks, &asked.region, &status);
+    ProviderInstance {
+        id: container.id.unwrap_or_default(),
+        ip: Address::primary(&addresses),
+        status: self::status(&status, health.as_deref().unwrap_or_default()),
+        created_at: container.created.unwrap_or_default(),
+        name,
+        region: asked.region,
+        size: asked.size,
+        labels: asked.labels,
+        addresses,
+    }
+}
+
+/// Whether a container was ever started.
+pub(super) fn has_begun(container: &ContainerInspectResponse) -> bool {
+    let began = container.state.as_ref().and_then(|state| state.started_at.as_deref());
+    began.is_some_and(|time| !time.is_empty() && !time.starts_with("0001-"))
+}
+
+/// Whether a container is a machine whose image is a snapshot.
+pub(super) fn is_of_snapshot(container: &ContainerInspectResponse) -> bool {
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    labels.and_then(asked).is_some_and(|asked| asked.snapshot)
+}
+
+/// A machine, as the list has it; nothing of a container that spuff has not made.
+pub(super) fn listed(container: ContainerSummary) -> Option<ProviderInstance> {
+    let asked = asked(&container.labels.unwrap_or_default())?;
+    if !container.names.unwrap_or_default().iter().any(|name| self::name(Some(name)) == asked.name) {
+        return None;
+    }
+    let state = container.state.map(|state| state.to_string()).unwrap_or_default();
+    // `Up 2 seconds (health: starting)`
+    let told = container.status.unwrap_or_default();
+    let health = ["starting)", "(unhealthy)"].into_iter().find(|word| told.ends_with(word)).unwrap_or_default();
+    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let addresses = addresses(&networks, &asked.region, &state);
+    Some(ProviderInstance {
+        id: container.id.unwrap_or_default(),
+        ip: Address::primary(&addresses),
+        status: status(&state, health.trim_matches(['(', ')'])),
+        created_at: container.created.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or_default(),
+        name: asked.name,
+        region: asked.region,
+        size: asked.size,
+        labels: asked.labels,
+        addresses,
+    })
+}
+
+fn asked(labels: &HashMap<String, String>) -> Option<Asked> {
+    serde_json::from_str(labels.get(MACHINE_KEY)?).ok()
+}
+
+fn name(name: Option<&str>) -> String {
+    name.unwrap_or_default().trim_start_matches('/').to_string()
+}
+
+fn network(mode: Option<&str>) -> String {
+    match mode {
+        None | Some("" | "default") => DEFAULT_NETWORK.to_string(),
+        Some(mode) => mode.to_string(),
+    }
+}
+
+fn status(state: &str, health: &str) -> InstanceStatus {
+    match (state, health) {
+        ("created" | "restarting", _) | ("running", "starting") => InstanceStatus::New,
+        ("running", "unhealthy") => InstanceStatus::Unknown("unhealthy".to_string()),
+        ("running", _) => InstanceStatus::Active,
+        ("exited" | "stopping" | "removing", _) => InstanceStatus::Off,
+        ("", _) => InstanceStatus::Unknown("unknown".to_string()),
+        (other, _) => InstanceStatus::Unknown(other.to_string()),
+    }
+}
+
+/// The addresses on a machine's networks, that of its region first. They can be reached from the engine's computer. What does not
+/// run may show those that others have got meanwhile.
+fn addresses(networks: &HashMap<String, EndpointSettings>, region: &str, state: &str) -> Vec<Address> {
+    if !matches!(state, "running" | "paused") {
+        return Vec::new();
+    }
+    let mut networks: Vec<_> = networks.iter().collect();
+    networks.sort_by_key(|(name, _)| (name.as_str() != region, name.as_str()));
+    let parse = |address: &Option<String>| address.as_deref().and_then(|address| address.parse::<IpAddr>().ok());
+    let both = networks.into_iter().flat_map(|(_, network)| [parse(&network.ip_address), parse(&network.global_ipv6_address)]);
+    both.flatten().map(Address::public).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        const G: i64 = 1 << 30;
+        for (size, limit) in
+            [("2x4g", (2_000_000_000, 4 * G)), ("0.5x512m", (500_000_000, G / 2)), ("1x6144k", (1_000_000_000, 6 << 20))]
+        {
+            assert_eq!(limits(size).unwrap(), Some(limit), "{size}");
+        }
+        assert_eq!(limits("").unwrap(), None);
+        for size in [
+            "2",
+            "x4g",
+            "2x",
+            "2x4",
+            "0x1g",
+            "-1x1g",
+            "1e3x1g",
+            "2x1.5g",
+            "2x5m",
+            "infx1g",
+            "2x4t",
+            "s-1vcpu-1gb",
+            "2x99999999999g",
+            "2xé",
+        ] {
+            let error = limits(size).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"), "{size}");
+            assert!(error.to_string().contains("2x4g"), "{error}");
+        }
+    }
+
+    #[test]
+    fn states() {
+        let table = [
+            ("created", "", InstanceStatus::New),
+            ("running", "", InstanceStatus::Active),
+            ("running", "starting", InstanceStatus::New),
+            ("running", "healthy", InstanceStatus::Active),
+            ("running", "none", InstanceStatus::Active),
+            ("running", "unhealthy", InstanceStatus::Unknown("unhealthy".to_string())),
+            ("restarting", "", InstanceStatus::New),
+            ("paused", "", InstanceStatus::Unknown("paused".to_string())),
+            ("exited", "", InstanceStatus::Off),
+            ("removing", "", InstanceStatus::Off),
+            ("dead", "", InstanceStatus::Unknown("dead".to_string())),
+            ("", "", InstanceStatus::Unknown("unknown".to_string())),
+        ];
+        for (state, health, expected) in table {
+            assert_eq!(status(state, health), expected, "{state} {health}");
+        }
+    }
+
+    #[test]
+    fn ids_are_whole() {
+        assert!(check_id("id", &"0f".repeat(32)).is_ok());
+        for id in ["", "web-1", "0f0f0f0f0f0f", &"g".repeat(64), &"0".repeat(65)] {
+            assert!(check_id("id", id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn addresses_begin_with_those_of_the_region() {
+        let network = |v4: &str, v6: &str| EndpointSettings {
+            ip_address: Some(v4.to_string()),
+            global_ipv6_address: Some(v6.to_string()),
+            ..EndpointSettings::default()
+        };
+        let networks = HashMap::from([
+            ("app".to_string(), network("172.18.0.2", "")),
+            ("bridge".to_string(), network("172.17.0.2", "fd00::2")),
+        ]);
+        let shown = |region: &str| {
+            addresses(&networks, region, "running").iter().map(|address| address.ip.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown("bridge"), ["172.17.0.2", "fd00::2", "172.18.0.2"]);
+        assert_eq!(shown("app")[0], "172.18.0.2");
+        let six = HashMap::from([("six".to_string(), network("", "fd00::3"))]);
+        assert_eq!(Address::primary(&addresses(&six, "six", "running")).to_string(), "fd00::3");
+        assert!(addresses(&six, "six", "exited").is_empty());
+    }
+
+    #[test]
+    fn what_an_image_hands_down_is_no_machine() {
+        let labels = HashMap::from([no_machine(), ("managed-by".to_string(), "spuff".to_string())]);
+        let container = ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
+        assert_eq!(listed(container), None);
+
+        // Of an image that was made by `docker commit`, without spuff.
+        let asked = Asked { name: "web-1".to_string(), ..Asked::default() };
+        let labels = HashMap::from([(MACHINE_KEY.to_string(), serde_json::to_string(&asked).unwrap())]);
+        let container = |name: &str| ContainerSummary {
+            labels: Some(labels.clone()),
+            names: Some(vec![name.to_string()]),
+            ..ContainerSummary::default()
+        };
+        assert_eq!(listed(container("/web-1")).unwrap().name, "web-1");
+        assert_eq!(listed(container("/web-2")), None);
+    }
+
+    #[test]
+    fn health_in_a_list_is_a_part_of_a_sentence() {
+        let asked = serde_json::to_string(&Asked { name: "a".to_string(), ..Asked::default() }).unwrap();
+        let labels = HashMap::from([(MACHINE_KEY.to_string(), asked)]);
+        for (told, status) in [
+            ("Up 2 seconds", InstanceStatus::Active),
+            ("Up 2 seconds (healthy)", InstanceStatus::Active),
+            ("Up 2 seconds (health: starting)", InstanceStatus::New),
+            ("Up 1 minute (unhealthy)", InstanceStatus::Unknown("unhealthy".to_string())),
+        ] {
+            let container = ContainerSummary {
+                labels: Some(labels.clone()),
+                names: Some(vec!["/b/c".to_string(), "/a".to_string()]),
+                state: Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
+                status: Some(told.to_string()),
+                ..ContainerSummary::default()
+            };
+            assert_eq!(listed(container).unwrap().status, status, "{told}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! User data as one script, which a container runs at its first start.
+
+use std::borrow::Cow;
+
+use super::cloud_config;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+const CLOUD_CONFIG: &str = "#cloud-config";
+const WAY_OUT: &str = "begin it with #! for a script, or with the line #cloud-config";
+
+/// How other kinds of user data begin, in small letters, and what they are.
+const OTHER_KINDS: [(&str, &str); 12] = [
+    ("#cloud-config-archive", "a #cloud-config-archive"),
+    ("#cloud-config-jsonp", "a #cloud-config-jsonp"),
+    ("#include", "an #include list"),
+    ("#cloud-boothook", "a #cloud-boothook"),
+    ("#part-handler", "a #part-handler"),
+    ("#upstart-job", "an #upstart-job"),
+    ("## template:", "a template"),
+    ("content-type:", "a MIME message"),
+    ("mime-version:", "a MIME message"),
+    ("from ", "a MIME message"),
+    // gzip in base64: a string of Rust cannot hold it raw.
+    ("h4si", "what is compressed"),
+    ("<powershell>", "a script for PowerShell"),
+];
+
+/// What a machine runs at its first start: user data as an executable script. `None` where there is nothing to run, which
+/// is so of white space and of a cloud-config that asks for nothing.
+///
+/// White space before the first line counts for nothing, as in cloud-init.
+pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
+    let text = user_data.trim_start();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.starts_with("#!") {
+        return Ok(Some(Cow::Borrowed(text)));
+    }
+    if is_cloud_config(text) {
+        // Whole, so that the lines that errors name are those of the caller.
+        return Ok(cloud_config::script(user_data)?.map(Cow::Owned));
+    }
+    let start: String = text.chars().take(32).collect::<String>().to_ascii_lowercase();
+    match OTHER_KINDS.iter().find(|(prefix, _)| start.starts_with(prefix)) {
+        Some((_, kind)) => {
+            let feature = format!("user_data: {kind} (docker takes a script that begins with #!, or a #cloud-config)");
+            Err(ProviderError::NotSupported { feature })
+        }
+        None if text.starts_with('\u{feff}') => {
+            Err(ProviderError::invalid_config("user_data", "it begins with a byte order mark: save it without one"))
+        }
+        None => Err(ProviderError::invalid_config("user_data", format!("it is neither a script nor a cloud-config: {WAY_OUT}"))),
+    }
+}
+
+/// The first line may go on after a space, as a comment in YAML may.
+fn is_cloud_config(text: &str) -> bool {
+    let Some((start, rest)) = text.split_at_checked(CLOUD_CONFIG.len()) else {
+        return false;
+    };
+    start.eq_ignore_ascii_case(CLOUD_CONFIG) && (rest.is_empty() || rest.starts_with(char::is_whitespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_taken_as_they_are() {
+        for (user_data, expected) in [
+            ("#!/bin/sh\necho hello\n", "#!/bin/sh\necho hello\n"),
+            ("#! /usr/bin/env python3\r\n", "#! /usr/bin/env python3\r\n"),
+            ("\n  #!/bin/sh\n", "#!/bin/sh\n"),
+        ] {
+            assert!(matches!(script(user_data), Ok(Some(Cow::Borrowed(found))) if found == expected), "{user_data:?}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_none() {
+        for user_data in ["", " \r\n\t", "#cloud-config", "#cloud-config\n", "#cloud-config\n---\n", "#cloud-config\n{}\n"] {
+            assert!(matches!(script(user_data), Ok(None)), "{user_data:?}");
+        }
+    }
+
+    #[test]
+    fn cloud_configs_are_known_by_their_first_line() {
+        for first in
+            ["#cloud-config", "#cloud-config  \t", "#cloud-config\r", "\n#cloud-config", "#Cloud-Config", "#cloud-config x"]
+        {
+            let user_data = format!("{first}\nruncmd: [date]\r\n");
+            assert!(matches!(script(&user_data), Ok(Some(Cow::Owned(text))) if text.starts_with("#!/bin/sh\n")), "{first:?}");
+        }
+    }
+
+    #[test]
+    fn other_kinds_are_named() {
+        for (user_data, kind) in [
+            ("#include\nhttps://example.org/", "#include"),
+            ("#include-once\nhttps://example.org/", "#include"),
+            ("#cloud-boothook\n#!/bin/sh\n", "#cloud-boothook"),
+            ("#cloud-config-archive\n- a", "#cloud-config-archive"),
+            ("#cloud-config-jsonp\n[]", "#cloud-config-jsonp"),
+            ("#part-handler\n", "#part-handler"),
+            ("## template: jinja\n#cloud-config\n", "template"),
+            ("Content-Type: multipart/mixed; boundary=\"=\"\nMIME-Version: 1.0\n", "MIME"),
+            ("MIME-Version: 1.0\n", "MIME"),
+            ("H4sIAAAAAAAA/0vOyS9N0U3Oz0vLTOcCAA", "compressed"),
+        ] {
+            let error = script(user_data).unwrap_err();
+            assert!(matches!(error, ProviderError::NotSupported { .. }), "{user_data:?}: {error}");
+            assert!(error.to_string().contains(kind) && error.to_string().contains("#cloud-config"), "{error}");
+        }
+        for (user_data, part) in [
+            ("echo hello", "begin it with #!"),
+            ("runcmd: [date]", "#cloud-config"),
+            ("#cloud-configs\n", "#cloud-config"),
+            ("# cloud-config\n", "#cloud-config"),
+            ("\u{feff}#cloud-config\n", "byte order mark"),
+            ("é", "begin it with #!"),
+        ] {
+            let error = script(user_data).unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"), "{user_data:?}");
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Where an error comes from.
+
+use std::fmt;
+
+/// Where an error comes from: what support staff of a cloud ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorContext {
+    /// The provider's name.
+    pub provider: Option<String>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The cloud's own code, such as `uniqueness_error` or `InvalidAMIID.NotFound`.
+    pub code: Option<String>,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// The machine that exists although the call failed.
+    pub instance_id: Option<String>,
+}
+
+impl ErrorContext {
+    /// An error of this provider.
+    pub fn new(provider: impl Into<String>) -> Self {
+        Self { provider: Some(provider.into()), ..Self::default() }
+    }
+
+    /// Sets the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Sets the cloud's own code.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Sets the cloud's id of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.request_id = Some(request_id.into());
+        self
+    }
+
+    /// Sets the machine that exists although the call failed.
+    #[must_use]
+    pub fn with_instance_id(mut self, instance_id: impl Into<String>) -> Self {
+        self.instance_id = Some(instance_id.into());
+        self
+    }
+}
+
+/// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing where nothing is known.
+impl fmt::Display for ErrorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = [
+            self.provider.clone(),
+            self.status.map(|status| format!("HTTP {status}")),
+            self.code.clone(),
+            self.request_id.as_ref().map(|id| format!("request {id}")),
+            self.instance_id.as_ref().map(|id| format!("instance {id}")),
+        ];
+        let known: Vec<_> = known.into_iter().flatten().collect();
+        if known.is_empty() { Ok(()) } else { write!(f, " ({})", known.join(", ")) }
+    }
+}

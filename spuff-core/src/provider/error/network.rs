@@ -1,0 +1,51 @@
+//! Failures below HTTP, and of the client that others bring.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::ProviderError;
+
+/// A failure below HTTP: name resolution, connection, TLS, or a reply that broke off.
+#[derive(Debug)]
+pub struct NetworkError {
+    pub(super) message: String,
+    pub(super) source: Option<Box<dyn StdError + Send + Sync>>,
+    pub(super) may_have_been_sent: bool,
+}
+
+impl NetworkError {
+    /// A network error with the failure under it, of a call that is safe to repeat.
+    pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false }
+    }
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut cause = self.source.as_deref().map(|source| source as &dyn StdError);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for NetworkError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
+///
+/// Only a request that could not be made or connected is known not to have been carried out; any other failure is not
+/// [retryable](ProviderError::is_retryable), since it may be that of a create.
+impl From<reqwest::Error> for ProviderError {
+    fn from(error: reqwest::Error) -> Self {
+        let may_have_been_sent = !(error.is_connect() || error.is_builder());
+        let network = NetworkError::new("request failed", error.without_url());
+        Self::Network(NetworkError { may_have_been_sent, ..network })
+    }
+}

@@ -1,0 +1,170 @@
+//! How what is waited for in a project is looked at together: servers and snapshots by the lists of managed ones, fifty a
+//! page, or one by one where that takes fewer requests; actions twenty-five at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::api::{ACTIONS_PER_CALL, Action, Image, ImageReply, PER_PAGE, Server, ServerReply};
+use super::map::{self, Progress};
+use super::{HetznerProvider, NAME, refusal};
+use crate::http::Call;
+use crate::provider::ProviderInstance;
+use crate::provider::error::ProviderResult;
+use crate::wait::{Listed, Listing, Look, Lookout, Seen, Subject, Watcher, for_all};
+
+/// The ids of the actions of a server's create.
+type Actions = Vec<u64>;
+
+/// Every so many looks at all, some are looked at closer.
+const CLOSER: usize = 3;
+
+/// What is waited for in a project.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) servers: Arc<Watcher<ProviderInstance, Actions>>,
+    /// Snapshots, each with the id of its action: the action, when it has failed.
+    pub(super) actions: Arc<Watcher<Option<Action>, u64>>,
+    pub(super) images: Arc<Watcher<Image, ()>>,
+    server_pages: AtomicUsize,
+    image_pages: AtomicUsize,
+    turn: AtomicUsize,
+}
+
+/// How actions are looked at.
+#[derive(Clone)]
+pub(super) struct OfActions(pub(super) HetznerProvider);
+
+/// How snapshots are looked at.
+#[derive(Clone)]
+pub(super) struct OfImages(pub(super) HetznerProvider);
+
+#[async_trait]
+impl Lookout for HetznerProvider {
+    type Thing = ProviderInstance;
+    type Hint = Actions;
+
+    fn earned(&self) -> Duration {
+        self.http.paced(Duration::from_secs(1))
+    }
+
+    async fn look_at(&self, subjects: &[Subject<Actions>]) -> Seen<ProviderInstance> {
+        let waiting = self.http.shared::<Waiting>();
+        // Alone, a server and its actions are asked for. What the list does not show is not managed, or gone.
+        let listing = Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
+        let list = async {
+            let call = Call::get("wait_ready", "/servers").query("label_selector", map::MANAGED_SELECTOR);
+            let listed = self.list(call, |server: &Server| server.id).await?;
+            Ok(listed.into_iter().map(|server| (server.id.to_string(), listed_look(server))).collect::<Listed<_>>())
+        };
+        let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
+        if subjects.len() > 1 {
+            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.looks).await;
+        }
+        seen
+    }
+}
+
+#[async_trait]
+impl Lookout for OfActions {
+    type Thing = Option<Action>;
+    type Hint = u64;
+
+    fn earned(&self) -> Duration {
+        self.0.earned()
+    }
+
+    async fn look_at(&self, subjects: &[Subject<u64>]) -> Seen<Option<Action>> {
+        let ids: Vec<u64> = subjects.iter().map(|subject| subject.hint).collect();
+        let requests = ids.len().div_ceil(ACTIONS_PER_CALL);
+        let shown = match self.0.actions("create_snapshot", &ids).await {
+            Ok(shown) => shown,
+            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests },
+        };
+        let look = |id: u64| match map::progress(&[id], &shown) {
+            Progress::Failed(action) => Look::Done(Some(action.clone())),
+            Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
+            Progress::Success | Progress::Unknown => Look::Done(None),
+        };
+        Seen { looks: ids.into_iter().map(|id| Ok(look(id))).collect(), requests }
+    }
+}
+
+#[async_trait]
+impl Lookout for OfImages {
+    type Thing = Image;
+    type Hint = ();
+
+    fn earned(&self) -> Duration {
+        self.0.earned()
+    }
+
+    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {
+        let room = &self.0;
+        let waiting = room.http.shared::<Waiting>();
+        let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: false };
+        let available = |read: ProviderResult<Image>| Look::of_state(read, |image| &image.status, "available");
+        let list = async {
+            let images = room.managed_images("create_snapshot").await?;
+            Ok(images.into_iter().map(|image| (image.id.to_string(), available(Ok(image)))).collect::<Listed<_>>())
+        };
+        let alone = |at: usize| async move {
+            let id = &subjects[at].id;
+            let call = Call::get("create_snapshot", format!("/images/{id}")).about("snapshot", id);
+            available(room.http.json::<ImageReply>(&call).await.map(|reply| reply.image))
+        };
+        listing.look(subjects, list, alone).await
+    }
+}
+
+impl HetznerProvider {
+    async fn look_alone(&self, subject: &Subject<Actions>) -> ProviderResult<Look<ProviderInstance>> {
+        let call = Call::get("wait_ready", format!("/servers/{}", subject.id)).about("instance", &subject.id);
+        let read = self.http.json::<ServerReply>(&call).await.map(|reply| reply.server);
+        self.look(read, &subject.id, &subject.hint).await
+    }
+
+    /// Whether the creates of some that are not ready have failed, which the list does not tell: every third time, as many
+    /// as one request tells of, in turn. How many requests it took.
+    async fn look_closer(
+        &self,
+        turn: &AtomicUsize,
+        subjects: &[Subject<Actions>],
+        looks: &mut [ProviderResult<Look<ProviderInstance>>],
+    ) -> usize {
+        let is_pending = |(at, _): &(usize, &Subject<Actions>)| matches!(looks[*at], Ok(Look::Pending(_)));
+        let mut pending: Vec<_> =
+            subjects.iter().enumerate().filter(|(_, subject)| !subject.hint.is_empty()).filter(is_pending).collect();
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        if pending.is_empty() || !turn.is_multiple_of(CLOSER) {
+            return 0;
+        }
+        let start = turn / CLOSER * (ACTIONS_PER_CALL / 2) % pending.len();
+        pending.rotate_left(start);
+        let mut ids = Vec::new();
+        pending.retain(|(_, subject)| {
+            let fits = ids.len() + subject.hint.len() <= ACTIONS_PER_CALL;
+            ids.extend(subject.hint.iter().filter(|_| fits));
+            fits
+        });
+        // A failure to look closer is not one of what is looked at.
+        let Ok(actions) = self.actions("wait_ready", &ids).await else { return 1 };
+        for (at, subject) in pending {
+            if let Progress::Failed(action) = map::progress(&subject.hint, &actions) {
+                looks[at] = Err(refusal::failed(&subject.id, action, ""));
+            }
+        }
+        1
+    }
+}
+
+/// A server as the list shows it: its lock tells whether the actions of its create go on.
+fn listed_look(server: Server) -> ProviderResult<Look<ProviderInstance>> {
+    let locked = server.locked;
+    Ok(match Look::of_instance(Ok(map::instance(server)), NAME)? {
+        Look::Done(_) if locked => Look::Pending("active, still locked".to_string()),
+        look => look,
+    })
+}

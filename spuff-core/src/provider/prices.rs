@@ -1,0 +1,113 @@
+//! A cloud's list of prices, read once for many questions.
+//!
+//! Stands on the contract's nouns. The rooms read the list, each in its own way.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::error::{ProviderError, ProviderResult};
+use super::price::Price;
+
+/// Prices change a few times a year, and not without notice.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// What each size costs, in which region; of a size that costs the same in all of them, in the region "".
+pub(super) type List = HashMap<String, Vec<(String, Price)>>;
+
+/// What is remembered of a cloud's list.
+#[derive(Debug, Default)]
+pub(super) struct Prices(Mutex<Option<(Instant, List)>>);
+
+impl Prices {
+    /// What a size costs in a region; where none is named, in the dearest. The list is read when it is needed, and the lock
+    /// kept while it is: many questions at once read it once.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list has no such thing.
+    pub(super) async fn find<F>(&self, region: &str, size: &str, read: impl FnOnce() -> F) -> ProviderResult<Price>
+    where
+        F: Future<Output = ProviderResult<List>>,
+    {
+        let mut known = self.0.lock().await;
+        let list = match &mut *known {
+            Some((since, list)) if since.elapsed() < FRESH => list,
+            stale => {
+                let list = read().await?;
+                &mut stale.insert((Instant::now(), list)).1
+            }
+        };
+        find(list, region, size)
+    }
+}
+
+fn find(list: &List, region: &str, size: &str) -> ProviderResult<Price> {
+    let offers = list.get(size).filter(|offers| !offers.is_empty()).ok_or_else(|| {
+        let message = format!("{size:?} has no price in the cloud's list; use a name from that list, in its own spelling");
+        ProviderError::invalid_config("size", message)
+    })?;
+    let there = |place: &str| region.is_empty() || place.is_empty() || place == region;
+    let price = offers.iter().filter(|(place, _)| there(place)).map(|(_, price)| price).max_by_key(|price| price.micros);
+    price.cloned().ok_or_else(|| {
+        let offered: Vec<_> = offers.iter().map(|(place, _)| place.as_str()).collect();
+        let message = format!("{size} is not offered in {region:?}; it is in {}", offered.join(", "));
+        ProviderError::invalid_config("region", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn list() -> List {
+        let price = |micros| Price::new(micros, "EUR");
+        HashMap::from([
+            ("cpx11".to_string(), vec![("hel1".to_string(), price(7_000)), ("sin".to_string(), price(11_000))]),
+            ("s-1vcpu-1gb".to_string(), vec![(String::new(), price(8_930))]),
+            ("cx11".to_string(), Vec::new()),
+        ])
+    }
+
+    #[test]
+    fn a_price_is_that_of_the_place_or_of_the_dearest() {
+        for (region, size, expected) in [
+            ("hel1", "cpx11", Ok(7_000)),
+            ("sin", "cpx11", Ok(11_000)),
+            ("", "cpx11", Ok(11_000)),
+            ("nyc3", "s-1vcpu-1gb", Ok(8_930)),
+            ("", "s-1vcpu-1gb", Ok(8_930)),
+            ("ash", "cpx11", Err("region")),
+            ("hel1", "cx11", Err("size")),
+            ("hel1", "CPX11", Err("size")),
+        ] {
+            let found = find(&list(), region, size).map(|price| price.micros).map_err(|error| match error {
+                ProviderError::InvalidConfig { field, .. } => field,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, expected.map_err(str::to_string), "{region} {size}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_list_is_read_once_an_hour_and_again_after_a_failure() {
+        let (prices, reads) = (&Prices::default(), &AtomicUsize::new(0));
+        let ask = |works: bool| async move {
+            let read = || async {
+                reads.fetch_add(1, Ordering::SeqCst);
+                if works { Ok(list()) } else { Err(ProviderError::unavailable("on purpose")) }
+            };
+            prices.find("sin", "cpx11", read).await.is_ok()
+        };
+        assert!(!ask(false).await, "a failure is not remembered");
+        let many = futures_util::future::join_all((0..10).map(|_| ask(true))).await;
+        assert_eq!((many, reads.load(Ordering::SeqCst)), (vec![true; 10], 2));
+        tokio::time::advance(FRESH).await;
+        assert!(ask(true).await);
+        assert_eq!(reads.load(Ordering::SeqCst), 3);
+    }
+}

@@ -1,0 +1,111 @@
+//! Fleets that end with the work they are for: all machines or none, whatever happens.
+//!
+//! Stands on `fleet`, and on the guard of one machine.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::{Doomed, caught};
+use crate::fleet::{FleetOptions, Rollback, create_instances, destroy_instances};
+use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
+
+/// A fleet that is not complete: at least one of its machines has failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FleetError {
+    /// One for each machine, in the order of the requests.
+    pub outcomes: Vec<ProviderResult<ProviderInstance>>,
+    /// The position of the first that has failed by itself, and not because the fleet was rolled back.
+    pub first: usize,
+}
+
+impl FleetError {
+    /// All machines, where none has failed.
+    ///
+    /// # Errors
+    /// Where one has: what became of all.
+    pub fn check(outcomes: Vec<ProviderResult<ProviderInstance>>) -> Result<Vec<ProviderInstance>, Self> {
+        let by_itself = |outcome: &ProviderResult<_>| matches!(outcome, Err(error) if error.kind() != ErrorKind::Cancelled);
+        let first = outcomes.iter().position(by_itself).or_else(|| outcomes.iter().position(Result::is_err));
+        match first {
+            Some(first) => Err(Self { outcomes, first }),
+            None => Ok(outcomes.into_iter().flatten().collect()),
+        }
+    }
+
+    /// Why the first has failed.
+    pub fn error(&self) -> Option<&ProviderError> {
+        self.outcomes.get(self.first)?.as_ref().err()
+    }
+}
+
+impl fmt::Display for FleetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        write!(f, "{failed} of {} machines have failed", self.outcomes.len())?;
+        self.error().map_or(Ok(()), |error| write!(f, ", the first at {}: {error}", self.first))
+    }
+}
+
+impl std::error::Error for FleetError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error().map(|error| error as _)
+    }
+}
+
+/// Starts many machines, waits until all are ready, runs `work` with them, and destroys them: also when `work` fails or panics,
+/// and in the background when the future is dropped in the middle. `concurrency` is how many creates, or destroys, are under
+/// way at once.
+///
+/// # Errors
+/// Where one machine fails, all are destroyed, and `work` does not run. Those of `work`. When it has succeeded and a machine
+/// still exists, [`ProviderError::AfterCreate`] in the place of that machine.
+///
+/// # Examples
+/// ```no_run
+/// use std::sync::Arc;
+/// use spuff_core::provider::{InstanceRequest, Provider, ProviderRegistry};
+/// use spuff_core::{FleetError, with_instances};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env("hetzner")?.into();
+/// let requests: Vec<_> = (0..5).map(|n| InstanceRequest::new(format!("test-{n}"), "fsn1", "cx22")).collect();
+/// let used = with_instances(&provider, &requests, 16, |machines| async move { Ok::<_, FleetError>(machines.len()) }).await?;
+/// println!("{used} machines were used");
+/// # Ok(())
+/// # }
+/// ```
+pub async fn with_instances<T, E, W>(
+    provider: &Arc<dyn Provider>,
+    requests: &[InstanceRequest],
+    concurrency: usize,
+    work: impl FnOnce(Vec<ProviderInstance>) -> W,
+) -> Result<T, E>
+where
+    E: From<FleetError>,
+    W: Future<Output = Result<T, E>>,
+{
+    let options = FleetOptions::default().with_concurrency(concurrency).with_wait_ready(true);
+    let made = create_instances(provider, requests, options.with_on_failure(Rollback::DestroyAll)).await;
+    let machines = FleetError::check(made)?;
+    let doomed: Vec<_> = machines.iter().map(|machine| Doomed::new(provider, machine.clone(), OnCancel::Destroy)).collect();
+    let done = caught(async move { work(machines).await }).await;
+    let ids: Vec<_> = doomed.iter().map(|doomed| doomed.instance().id.clone()).collect();
+    let ended = destroy_instances(provider, &ids, concurrency).await;
+    let outcomes = doomed.into_iter().zip(ended).map(|(doomed, ended)| {
+        let machine = doomed.spare();
+        ended.map_err(|error| error.after_create(machine.id.clone(), None)).map(|()| machine)
+    });
+    let ended = FleetError::check(outcomes.collect());
+    if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
+        warn!(%error, "machines could not be destroyed after their work had failed, and cost money");
+    }
+    let value = done.unwrap_or_else(|panic| resume_unwind(panic))?;
+    ended?;
+    Ok(value)
+}

@@ -1,0 +1,51 @@
+//! `spuff_price`: what an hour of a machine costs.
+
+use std::ffi::{CString, c_char};
+
+use spuff_core::provider::{Price as CorePrice, PriceSource};
+
+use crate::boundary::{c_text, getter, optional, release};
+
+/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free, unless it was got from a log
+/// of attempts, which owns it. Any thread may read it.
+pub struct Price {
+    inner: CorePrice,
+    currency: CString,
+    text: CString,
+}
+
+impl From<CorePrice> for Price {
+    fn from(inner: CorePrice) -> Self {
+        Self { currency: c_text(inner.currency.as_str()), text: c_text(inner.to_string()), inner }
+    }
+}
+
+/// Frees a price and sets *price to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_free(price: *mut *mut Price) {
+    release(price);
+}
+
+/// Millionths of the currency's unit: 5600 are 0.0056 euros. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_micros(price: *const Price) -> u64 {
+    getter(0, || Some(optional(price)?.inner.micros))
+}
+
+/// The currency, as ISO 4217 names it, such as `EUR`. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_currency(price: *const Price) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(price)?.currency.as_ptr()))
+}
+
+/// The price in words, `0.0056 EUR`, as spuff_placement_add and spuff_placement_set_max_price take it. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_text(price: *const Price) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(price)?.text.as_ptr()))
+}
+
+/// Whether the cloud says so, in its own list; else the caller does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_is_listed(price: *const Price) -> bool {
+    getter(false, || Some(optional(price)?.inner.source == PriceSource::Catalogue))
+}

@@ -1,0 +1,226 @@
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Literal, final
+
+from typing_extensions import Unpack
+
+from ._values import ImageSpec, Instance, InstanceRequest, Snapshot, _Fields, _Seconds
+from ._verbs import AsyncProvider, Provider, _OnFailure, _OnProgress, _Verb
+from .errors import SpuffError
+
+__all__ = [
+    "Attempt",
+    "Candidate",
+    "Placed",
+    "Price",
+    "place_instance",
+    "place_instance_async",
+    "place_instances",
+    "place_instances_async",
+]
+
+@final
+class Price:
+    """What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`.
+
+    Its string form `"0.0056 EUR"` does as well. An amount has up to six digits after the point, and is no `float`.
+    """
+
+    def __new__(cls, amount: Decimal | int | str, currency: str, source: Literal["given", "catalogue"] = "given") -> Price: ...
+    @staticmethod
+    def from_micros(micros: int, currency: str, source: Literal["given", "catalogue"] = "given") -> Price:
+        """A price in millionths of the currency's unit."""
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount."""
+
+    @property
+    def micros(self) -> int:
+        """The amount in millionths of the currency's unit."""
+
+    @property
+    def currency(self) -> str:
+        """The currency, as ISO 4217 names it, such as `EUR` or `USD`."""
+
+    @property
+    def source(self) -> Literal["given", "catalogue"]:
+        """Who says so: the caller, or the cloud in its own list."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Callable[..., Price], tuple[int, str, str]]: ...
+
+@final
+class Attempt:
+    """What came of one candidate of a placement. Its string form tells all of it in a line."""
+
+    @property
+    def candidate(self) -> int:
+        """The position of the candidate in the list."""
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+
+    @property
+    def region(self) -> str:
+        """The region or location."""
+
+    @property
+    def size(self) -> str:
+        """The size or type."""
+
+    @property
+    def price(self) -> Price | None:
+        """What an hour costs there, where that was asked for and is known."""
+
+    @property
+    def outcome(self) -> Literal["made", "full", "known_full", "too_dear", "price_unknown", "failed"]:
+        """What came of it. One that is known to be full, is too dear, or is of no known price was not asked."""
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of error, where it was one."""
+
+    @property
+    def message(self) -> str:
+        """What came of it, in words."""
+
+    @property
+    def elapsed(self) -> float:
+        """How many seconds it took."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Callable[[str], Attempt], tuple[str]]: ...
+
+@final
+class Placed:
+    """A machine that has found its place."""
+
+    @property
+    def instance(self) -> Instance:
+        """The machine."""
+
+    @property
+    def candidate(self) -> int:
+        """The position of its candidate in the list."""
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """What came of each candidate up to that one, in order."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Callable[[str], Placed], tuple[str]]: ...
+
+@final
+class Candidate:
+    """A place to try: a provider, of either face, and a region and size that it has."""
+
+    def __new__(
+        cls,
+        provider: Provider | AsyncProvider,
+        region: str = ...,
+        size: str = ...,
+        *,
+        price: Price | str | None = None,
+        image: ImageSpec | Snapshot | str | None = None,
+    ) -> Candidate: ...
+    @property
+    def provider(self) -> Provider | AsyncProvider:
+        """The provider."""
+
+    @property
+    def region(self) -> str:
+        """The region or location. Empty: the provider's default."""
+
+    @property
+    def size(self) -> str:
+        """The size or type."""
+
+    @property
+    def price(self) -> Price | None:
+        """What an hour costs there; by default what the provider says, where a ceiling asks for it."""
+
+    @property
+    def image(self) -> ImageSpec | None:
+        """The image there, where that of the request is another provider's."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def place_instance(
+    candidates: Iterable[Candidate],
+    request: InstanceRequest | str | None = None,
+    /,
+    *,
+    max_price: Price | str | None = None,
+    allow_unknown_price: bool = False,
+    timeout: _Seconds | None = None,
+    on_progress: _OnProgress | None = None,
+    **fields: Unpack[_Fields],
+) -> Placed:
+    """Starts a machine at the first candidate that has room for it, and gives it as soon as the cloud has accepted it.
+
+    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
+    candidate is left for the next one only where it is out of stock, or a quota is reached, and nothing was made: any other
+    error ends it. Under `max_price`, one that costs more is not tried, nor is one of which nobody knows the price, but with
+    `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
+    """
+
+def place_instances(
+    candidates: Iterable[Candidate],
+    requests: Iterable[InstanceRequest | str],
+    *,
+    max_price: Price | str | None = None,
+    allow_unknown_price: bool = False,
+    concurrency: int = 16,
+    on_failure: _OnFailure = "destroy_failed",
+    wait_ready: bool = False,
+    timeout: _Seconds | None = None,
+    on_progress: _OnProgress | None = None,
+    **fields: Unpack[_Fields],
+) -> list[Placed | SpuffError]:
+    """Starts many machines, each at the first candidate that has room for it. Gives a `Placed` or an exception for each.
+
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the machines.
+    """
+
+def place_instance_async(
+    candidates: Iterable[Candidate],
+    request: InstanceRequest | str | None = None,
+    /,
+    *,
+    max_price: Price | str | None = None,
+    allow_unknown_price: bool = False,
+    timeout: _Seconds | None = None,
+    on_progress: _OnProgress | None = None,
+    **fields: Unpack[_Fields],
+) -> _Verb[Placed]:
+    """Starts a machine at the first candidate that has room for it, and gives it as soon as the cloud has accepted it.
+
+    Takes an `InstanceRequest`, or the name and the other fields of one; its region and size are those of the candidate. A
+    candidate is left for the next one only where it is out of stock, or a quota is reached, and nothing was made: any other
+    error ends it. Under `max_price`, one that costs more is not tried, nor is one of which nobody knows the price, but with
+    `allow_unknown_price=True`. The `attempts` of an error tell what came of each candidate.
+    """
+
+def place_instances_async(
+    candidates: Iterable[Candidate],
+    requests: Iterable[InstanceRequest | str],
+    *,
+    max_price: Price | str | None = None,
+    allow_unknown_price: bool = False,
+    concurrency: int = 16,
+    on_failure: _OnFailure = "destroy_failed",
+    wait_ready: bool = False,
+    timeout: _Seconds | None = None,
+    on_progress: _OnProgress | None = None,
+    **fields: Unpack[_Fields],
+) -> _Verb[list[Placed | SpuffError]]:
+    """Starts many machines, each at the first candidate that has room for it. Gives a `Placed` or an exception for each.
+
+    It takes what `create_instances` takes. A candidate that was found full is not asked again for another of the machines.
+    """

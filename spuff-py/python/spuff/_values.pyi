@@ -1,0 +1,436 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Literal, TypeAlias, TypedDict, final
+
+from typing_extensions import Unpack
+
+from .errors import SpuffError
+
+__all__ = [
+    "Address",
+    "ImageSpec",
+    "Instance",
+    "InstanceRequest",
+    "InstanceStatus",
+    "Progress",
+    "ProviderConfig",
+    "ProviderTimeouts",
+    "Reaped",
+    "Snapshot",
+]
+
+_Seconds: TypeAlias = float | timedelta
+
+class _Fields(TypedDict, total=False):
+    name: str
+    region: str
+    size: str
+    image: ImageSpec | Snapshot | str
+    user_data: str | None
+    labels: dict[str, str] | None
+    ssh_keys: list[str]
+    idempotency_key: str | None
+    owner: str | None
+    ttl: _Seconds | None
+    on_cancel: Literal["destroy", "keep"] | None
+
+@final
+class InstanceStatus:
+    """The state of a machine: `InstanceStatus.NEW`, `ACTIVE`, `OFF` or `ARCHIVE`, or a word that is none of them.
+
+    It is made from a cloud's word, `InstanceStatus("running")`, and equals its word: `machine.status == "active"`.
+    """
+
+    NEW: InstanceStatus
+    """Being created or started."""
+    ACTIVE: InstanceStatus
+    """Running."""
+    OFF: InstanceStatus
+    """Stopped, or stopping. It is still paid for."""
+    ARCHIVE: InstanceStatus
+    """Archived or terminated."""
+    def __new__(cls, word: str) -> InstanceStatus: ...
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of the four, and not just a word."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[str]: ...
+
+@final
+class ImageSpec:
+    """What a machine boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or `.custom(id)`.
+
+    The string forms `"ubuntu:24.04"`, `"debian:12"`, `"snapshot:ID"`, or the provider's own id, do as well.
+    """
+
+    def __new__(cls, text: str = "ubuntu:24.04") -> ImageSpec: ...
+    @staticmethod
+    def ubuntu(version: str) -> ImageSpec:
+        """An Ubuntu release, such as `24.04`."""
+
+    @staticmethod
+    def debian(version: str) -> ImageSpec:
+        """A Debian release, such as `12`."""
+
+    @staticmethod
+    def custom(id: str) -> ImageSpec:
+        """The provider's own id or slug."""
+
+    @staticmethod
+    def snapshot(id: str) -> ImageSpec:
+        """The id of a snapshot."""
+
+    @property
+    def kind(self) -> str:
+        """`ubuntu`, `debian`, `custom` or `snapshot`."""
+
+    @property
+    def value(self) -> str:
+        """The release, or the id."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Callable[[str], ImageSpec], tuple[str]]: ...
+
+@final
+class Address:
+    """An address of a machine."""
+
+    def __new__(cls, ip: IPv4Address | IPv6Address | str, public: bool = True) -> Address: ...
+    @property
+    def ip(self) -> IPv4Address | IPv6Address:
+        """The address."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it can be reached from the internet."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[str, bool]: ...
+
+@final
+class Instance:
+    """A machine, as it was when the cloud was asked."""
+
+    def __new__(
+        cls,
+        id: str,
+        ip: IPv4Address | IPv6Address | str | None = None,
+        status: InstanceStatus | str | None = None,
+        created_at: datetime | None = None,
+        *,
+        name: str = ...,
+        region: str = ...,
+        size: str = ...,
+        labels: dict[str, str] | None = None,
+        addresses: list[Address] = ...,
+    ) -> Instance: ...
+    @property
+    def id(self) -> str:
+        """The provider's id."""
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address:
+        """The public address, IPv4 before IPv6; `0.0.0.0` until there is one."""
+
+    @property
+    def status(self) -> InstanceStatus:
+        """The state."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created."""
+
+    @property
+    def name(self) -> str:
+        """The name given at creation."""
+
+    @property
+    def region(self) -> str:
+        """The region or location."""
+
+    @property
+    def size(self) -> str:
+        """The size or type."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels, with `managed-by`."""
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Every address, public and private."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is active and has a public address."""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether it carries `managed-by=spuff`."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose machine it is, if its labels say so."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The end of its lease, if it has one."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str, str, datetime], dict[str, Any]]: ...
+
+@final
+class Snapshot:
+    """A snapshot of a machine. It can be given as the `image` of a request."""
+
+    def __new__(cls, id: str, name: str = ..., created_at: datetime | None = None) -> Snapshot: ...
+    @property
+    def id(self) -> str:
+        """The provider's id."""
+
+    @property
+    def name(self) -> str:
+        """The name given at creation."""
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created, where the cloud says so."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[str, str, datetime | None]: ...
+
+@final
+class InstanceRequest:
+    """A machine to be started. What is left out is the provider's default."""
+
+    def __new__(
+        cls,
+        name: str,
+        region: str = ...,
+        size: str = ...,
+        *,
+        image: ImageSpec | Snapshot | str | None = None,
+        user_data: str | None = None,
+        labels: dict[str, str] | None = None,
+        ssh_keys: list[str] = ...,
+        idempotency_key: str | None = None,
+        owner: str | None = None,
+        ttl: _Seconds | None = None,
+        on_cancel: Literal["destroy", "keep"] | None = None,
+    ) -> InstanceRequest: ...
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+
+    @property
+    def region(self) -> str:
+        """The region or location. Empty: the provider's default."""
+
+    @property
+    def size(self) -> str:
+        """The size or type."""
+
+    @property
+    def image(self) -> ImageSpec:
+        """The image to boot from."""
+
+    @property
+    def user_data(self) -> str | None:
+        """A cloud-init document or script. `repr` shows its length only."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels; `managed-by=spuff` is always added."""
+
+    @property
+    def ssh_keys(self) -> list[str]:
+        """SSH keys by id, name or fingerprint, as the provider has them. None by default."""
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """A key of one's own that stands for this one machine: the same request under the same key gives the same machine."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose machine it is: what `list_owned` and `reap` find it by."""
+
+    @property
+    def ttl(self) -> float | None:
+        """How many seconds it is leased for: after that `reap` ends it."""
+
+    @property
+    def on_cancel(self) -> Literal["destroy", "keep"] | None:
+        """What becomes of the machine when its create is cancelled. Destroyed by default, or kept with an `idempotency_key`."""
+
+    def replace(self, **changes: Unpack[_Fields]) -> InstanceRequest:
+        """Gives the same request with other values for some fields."""
+
+    def __replace__(self, **changes: Unpack[_Fields]) -> InstanceRequest: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
+
+@final
+class ProviderTimeouts:
+    """How long to wait, and how often to look: in seconds, or as `timedelta`."""
+
+    def __new__(
+        cls,
+        instance_ready: _Seconds = 300,
+        action_complete: _Seconds = 600,
+        poll_interval: _Seconds = 5,
+        http_request: _Seconds = 30,
+        ssh_connect: _Seconds = 300,
+        cloud_init: _Seconds = 600,
+    ) -> ProviderTimeouts: ...
+    @property
+    def instance_ready(self) -> float:
+        """For a machine to become ready."""
+
+    @property
+    def action_complete(self) -> float:
+        """For an action of the cloud, such as a snapshot."""
+
+    @property
+    def poll_interval(self) -> float:
+        """The longest pause between two looks."""
+
+    @property
+    def http_request(self) -> float:
+        """For one HTTP request."""
+
+    @property
+    def ssh_connect(self) -> float:
+        """For a caller that connects by SSH. spuff itself does not."""
+
+    @property
+    def cloud_init(self) -> float:
+        """For a caller that waits for cloud-init. spuff itself does not."""
+
+    @property
+    def instance_ready_attempts(self) -> int:
+        """How many looks at `poll_interval` fit into `instance_ready`; at least one."""
+
+    @property
+    def action_complete_attempts(self) -> int:
+        """How many looks at `poll_interval` fit into `action_complete`; at least one."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __getnewargs__(self) -> tuple[float, float, float, float, float, float]: ...
+
+@final
+class Progress:
+    """Something that a call has seen while it waits."""
+
+    @property
+    def operation(self) -> str:
+        """The verb."""
+
+    @property
+    def id(self) -> str:
+        """What it is about: the id of a machine, snapshot or action; empty while it has none."""
+
+    @property
+    def state(self) -> str:
+        """What was seen, in words: `accepted`, `new`, `gone` …"""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the verb began."""
+
+    @property
+    def phase(self) -> Literal["pending", "accepted", "booting", "ready", "destroyed", "failed"]:
+        """How far it is."""
+
+    @property
+    def index(self) -> int | None:
+        """Of a verb over many machines, the position of this one in what the verb was given."""
+
+    @property
+    def name(self) -> str:
+        """Of a verb over many machines, the name of this one, where the verb was given names."""
+
+    @property
+    def instance(self) -> Instance | None:
+        """The machine, where this tells that it was accepted or is ready."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Reaped:
+    """What became of one thing that `reap` found."""
+
+    @property
+    def kind(self) -> str:
+        """`instance` or `snapshot`."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def owner(self) -> str | None:
+        """Its owner, if it has one."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The end of its lease, if it has one."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has been ended, and was seen to be gone."""
+
+    @property
+    def error(self) -> SpuffError | None:
+        """Why it still exists, where ending it has failed."""
+
+@final
+class ProviderConfig:
+    """How to reach a provider: what a factory written in Python is given.
+
+    It cannot be pickled, as it holds the token; `repr` does not show that either.
+    """
+
+    def __new__(
+        cls,
+        token: str | None = None,
+        endpoint: str | None = None,
+        region: str | None = None,
+        timeouts: ProviderTimeouts | None = None,
+        **options: object,
+    ) -> ProviderConfig: ...
+    @property
+    def token(self) -> str:
+        """The token in the clear; empty where none was given."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """The base URL of the API, where one was given."""
+
+    @property
+    def region(self) -> str | None:
+        """The region that is used where a request names none."""
+
+    @property
+    def timeouts(self) -> ProviderTimeouts:
+        """How long to wait."""
+
+    @property
+    def ca_file(self) -> str | None:
+        """A file of certificate authorities to trust beside those of the platform."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Options that only this provider knows."""

@@ -1,0 +1,5 @@
+"""The verbs of the compiled part, so that their types have a file of their own beside this one."""
+
+from ._spuff import AsyncProvider, AsyncScope, Provider, Scope, Verbs, Watch
+
+__all__ = ["AsyncProvider", "AsyncScope", "Provider", "Scope", "Verbs", "Watch"]

@@ -1,0 +1,157 @@
+//! What came of a placement: the machine, and each candidate that was tried.
+//!
+//! Stands on the core's `placement`. Pickles hold what the core writes.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spuff_core::placement;
+use spuff_core::provider::{Attempt as Tried, ErrorKind};
+
+use crate::instance::Instance;
+use crate::price::Price;
+use crate::show::Shown;
+
+fn written(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> PyResult<T> {
+    serde_json::from_str(text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+type Pickled<'py> = (Bound<'py, PyAny>, (String,));
+
+/// What came of one candidate of a placement.
+#[pyclass(frozen, eq, name = "Attempt", module = "spuff")]
+#[derive(PartialEq)]
+pub(crate) struct Attempt(pub(crate) Tried);
+
+#[pymethods]
+impl Attempt {
+    /// The position of the candidate in the list.
+    #[getter]
+    fn candidate(&self) -> usize {
+        self.0.candidate
+    }
+
+    /// The provider's name.
+    #[getter]
+    fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// The region or location.
+    #[getter]
+    fn region(&self) -> &str {
+        &self.0.region
+    }
+
+    /// The size or type.
+    #[getter]
+    fn size(&self) -> &str {
+        &self.0.size
+    }
+
+    /// What an hour costs there, where that was asked for and is known.
+    #[getter]
+    fn price(&self) -> Option<Price> {
+        self.0.price.clone().map(Price)
+    }
+
+    /// What came of it: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or `failed`.
+    #[getter]
+    fn outcome(&self) -> &'static str {
+        self.0.outcome.as_str()
+    }
+
+    /// The kind of error, where it was one.
+    #[getter]
+    fn kind(&self) -> Option<&'static str> {
+        self.0.kind.map(ErrorKind::name)
+    }
+
+    /// What came of it, in words.
+    #[getter]
+    fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// How many seconds it took.
+    #[getter]
+    fn elapsed(&self) -> f64 {
+        self.0.elapsed.as_secs_f64()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let Tried { candidate, provider, region, size, price, outcome, kind, .. } = &self.0;
+        let shown = Shown::new(py, "Attempt").plain("candidate", candidate).text("provider", provider)?;
+        let mut shown = shown.text("region", region)?.text("size", size)?;
+        if let Some(price) = price {
+            shown = shown.text("price", &price.to_string())?;
+        }
+        Ok(shown.text("outcome", outcome.as_str())?.text("kind", kind.map_or("", ErrorKind::name))?.end())
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        pyo3::types::PyString::new(py, &self.0.to_string()).hash()
+    }
+
+    #[staticmethod]
+    fn _unpickled(text: &str) -> PyResult<Self> {
+        read(text).map(Self)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        Ok((py.get_type::<Self>().getattr("_unpickled")?, (written(&self.0)?,)))
+    }
+}
+
+/// A machine that has found its place.
+#[pyclass(frozen, eq, name = "Placed", module = "spuff")]
+#[derive(PartialEq)]
+pub(crate) struct Placed(pub(crate) placement::Placed);
+
+#[pymethods]
+impl Placed {
+    /// The machine.
+    #[getter]
+    fn instance(&self) -> Instance {
+        Instance(self.0.instance.clone())
+    }
+
+    /// The position of its candidate in the list.
+    #[getter]
+    fn candidate(&self) -> usize {
+        self.0.candidate
+    }
+
+    /// What came of each candidate up to that one, in order.
+    #[getter]
+    fn attempts(&self) -> Vec<Attempt> {
+        self.0.attempts.iter().cloned().map(Attempt).collect()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let shown = Shown::new(py, "Placed").value("instance", self.instance())?.plain("candidate", self.0.candidate);
+        Ok(shown.value("attempts", self.attempts())?.end())
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        pyo3::types::PyString::new(py, &self.0.instance.id).hash()
+    }
+
+    #[staticmethod]
+    fn _unpickled(text: &str) -> PyResult<Self> {
+        read(text).map(Self)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py>> {
+        Ok((py.get_type::<Self>().getattr("_unpickled")?, (written(&self.0)?,)))
+    }
+}

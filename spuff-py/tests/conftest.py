@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -101,3 +102,13 @@ def provider(cloud: Cloud, place: Place, face: Face) -> spuff.Provider:
 @pytest.fixture
 def hetzner(cloud: Cloud) -> spuff.Provider:
     return cloud.connect("hetzner")
+
+
+def quiet(cloud: Cloud) -> bool:
+    """Whether no request comes any more, after the look that was on its way: else one comes every 20 ms."""
+    for _ in range(20):
+        before = cloud.request_count("hetzner")
+        time.sleep(0.5)
+        if cloud.request_count("hetzner") == before:
+            return True
+    return False

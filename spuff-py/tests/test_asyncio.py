@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import spuff
-from conftest import HETZNER
+from conftest import HETZNER, quiet
 from spuff.simulator import Cloud
 
 
@@ -19,20 +19,12 @@ def stuck(cloud: Cloud) -> spuff.AsyncProvider:
     return cloud.connect("hetzner", timeouts=spuff.ProviderTimeouts(poll_interval=0.02)).aio
 
 
-async def quiet(cloud: Cloud) -> bool:
-    """Whether no request comes any more, after those on their way."""
-    await asyncio.sleep(0.1)
-    before = cloud.request_count("hetzner")
-    await asyncio.sleep(0.5)
-    return cloud.request_count("hetzner") == before
-
-
 def test_a_timeout_of_asyncio_stops_the_work(cloud: Cloud, stuck: spuff.AsyncProvider) -> None:
     async def main() -> None:
         machine = await stuck.create_instance(HETZNER.request())
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(stuck.wait_ready(machine.id), 0.3)
-        assert await quiet(cloud)
+        assert await asyncio.to_thread(quiet, cloud)
         assert cloud.request_count("hetzner", "get_instance") > 1
         await stuck.destroy_instance(machine.id)
 
@@ -47,7 +39,7 @@ def test_cancelling_a_task_stops_the_work(cloud: Cloud, stuck: spuff.AsyncProvid
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await quiet(cloud)
+        assert await asyncio.to_thread(quiet, cloud)
         await stuck.destroy_instance(machine.id)
 
     asyncio.run(main())

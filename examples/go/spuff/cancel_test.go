@@ -88,7 +88,7 @@ func TestAnErrorOfTheCloudIsNotTheContexts(t *testing.T) {
 func TestACancelledCreateLeavesNothing(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "digitalocean")
-	slow := must(cloud.Inject(`{"fault": {"slow": {"millis": 400}}, "route": "create_instance"}`))(t)
+	slow := must(cloud.Inject(`{"fault": {"slow": {"millis": 1500}}, "route": "create_instance"}`))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()

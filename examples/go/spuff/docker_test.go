@@ -150,15 +150,15 @@ func hear(port string) string {
 
 func TestDockerWithinAContext(t *testing.T) {
 	provider := docked(t, func(*spuff.Config) {})
-	// A machine of this image does not become ready for three seconds.
-	request := spuff.InstanceRequest{Name: "go-late", Image: spuff.ParseImage("spuff-health:1")}
+	// A machine of this image does not become ready for ten minutes.
+	request := spuff.InstanceRequest{Name: "go-late", Image: spuff.ParseImage("spuff-starting:1")}
 	made := must(provider.CreateInstance(t.Context(), request))(t)
 	t.Cleanup(func() { docker("rm", "--force", "--volumes", made.ID) })
 	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	began := time.Now()
 	e := failure(t, second(provider.WaitReady(short, made.ID)), spuff.Timeout)
-	if e.InstanceID != made.ID || time.Since(began) > 2*time.Second {
+	if e.InstanceID != made.ID || time.Since(began) > 30*time.Second {
 		t.Errorf("%+v after %v", e, time.Since(began))
 	}
 	none(t, provider.DestroyInstance(t.Context(), made.ID))

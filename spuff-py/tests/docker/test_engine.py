@@ -112,11 +112,11 @@ def test_many_at_once_and_one_that_is_cancelled() -> None:
 
         assert len(set(await asyncio.gather(*(use(number) for number in range(5))))) == 5
 
-        # A machine of this image does not become ready for three seconds.
+        # A machine of this image does not become ready for ten minutes.
         began = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(provider.create_and_wait("python-late", image="spuff-health:1"), 1)
-        assert time.monotonic() - began < 3
+            await asyncio.wait_for(provider.create_and_wait("python-late", image="spuff-starting:1"), 1)
+        assert time.monotonic() - began < 30
         await spuff.aio.settled()
         assert await provider.list_instances() == []
 

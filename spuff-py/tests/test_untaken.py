@@ -191,6 +191,8 @@ def test_a_task_that_is_cancelled_when_its_outcome_has_come(
     cloud: Cloud, hetzner: spuff.Provider, verb: Verb, settled: bool
 ) -> None:
     async def main() -> None:
+        # So that the outcome comes while the loop is held up below, and not while the verb begins.
+        cloud.inject("slow", millis=300, provider="hetzner", route="create_instance")
         task = asyncio.ensure_future(verb(hetzner.aio))
         await asyncio.sleep(0)
         await asyncio.sleep(0)

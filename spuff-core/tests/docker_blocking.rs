@@ -97,7 +97,7 @@ fn a_wait_that_is_cancelled_ends_at_once() {
     canceller.join().unwrap();
     let error = ended.unwrap_err();
     assert!(matches!(&error, ProviderError::Cancelled { instance_id: Some(id), .. } if *id == made.id), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     provider.destroy_instance(&made.id).unwrap();
 }
 

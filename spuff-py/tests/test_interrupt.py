@@ -55,7 +55,7 @@ def test_a_wait_is_interrupted_within_a_tenth_of_a_second(cloud: Cloud, stuck: s
     record_property("latencies", latencies)
     print("surfaced after", ", ".join(f"{latency * 1000:.0f} ms" for latency in latencies))
     # The promise is 100 ms. What is asserted is that nobody waited for the machine, on a computer that does other things too.
-    assert max(latencies) < 30
+    assert max(latencies) < 1
     stuck.destroy_instance(machine.id)
 
 
@@ -103,7 +103,7 @@ def test_a_fleet_that_is_interrupted_leaves_nothing(cloud: Cloud, hetzner: spuff
         assert "spuff.settled() waits for that" in vars(interrupted.value)["__notes__"][0]
     spuff.settled()
     cloud.assert_no_leaks()
-    assert cloud.hits(fault) < 60
+    assert 4 <= cloud.hits(fault) < 60
 
     Interrupter(0.5)
     with pytest.raises(KeyboardInterrupt):

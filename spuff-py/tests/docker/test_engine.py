@@ -116,7 +116,7 @@ def test_many_at_once_and_one_that_is_cancelled() -> None:
         began = time.monotonic()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(provider.create_and_wait("python-late", image="spuff-starting:1"), 1)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 3
         await spuff.aio.settled()
         assert await provider.list_instances() == []
 

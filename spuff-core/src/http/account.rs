@@ -2,10 +2,10 @@
 //!
 //! Stands on the governor. Accounts are found again by a digest of endpoint and token, and end with their last client.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::governor::Governor;
 use crate::process::PerProcess;
@@ -18,8 +18,8 @@ pub(crate) const PACE_OPTION: &str = "pace";
 /// One account at one endpoint.
 pub(crate) struct Account {
     pub(super) governor: Arc<Governor>,
-    /// What the clients of one room share beyond that. A provider's name is part of the digest, so it is of one type.
-    shared: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// What the clients of one room share beyond that, by its type.
+    shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 type Digest = [u8; 32];
@@ -49,16 +49,17 @@ impl Account {
             return Ok(known);
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Self { governor: Arc::new(Governor::new(pace)), shared: OnceLock::new() });
+        let account = Arc::new(Self { governor: Arc::new(Governor::new(pace)), shared: Mutex::default() });
         accounts.insert(key, Arc::downgrade(&account));
         Ok(account)
     }
 
-    /// What the clients of a room share, made by the first of them.
+    /// What the clients of a room share of this type, made by the first of them.
     pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let shared = self.shared.get_or_init(|| Arc::<T>::default());
-        // Another type than the first one is not shared.
-        shared.clone().downcast().unwrap_or_default()
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_type = shared.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
+        // The entry of a type is of that type.
+        of_type.clone().downcast().unwrap_or_default()
     }
 }
 
@@ -95,6 +96,8 @@ mod tests {
             assert!(!Arc::ptr_eq(&one, &other));
         }
         assert!(Arc::ptr_eq(&one.shared::<Mutex<u8>>(), &one.shared::<Mutex<u8>>()));
+        *one.shared::<Mutex<u16>>().lock().unwrap() = 7;
+        assert_eq!(*one.shared::<Mutex<u16>>().lock().unwrap(), 7, "beside another type");
         let here = Arc::downgrade(&one);
         drop(one);
         assert!(here.upgrade().is_none(), "it ends with its last client");

@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -90,7 +90,7 @@ impl Reap {
         Self { expired: true, ..Self::new() }
     }
 
-    /// What was made longer ago than this, leased or not.
+    /// What was made longer ago than this, leased or not. What has no known age is not old.
     pub fn older_than(age: Duration) -> Self {
         Self { older_than: Some(age), ..Self::new() }
     }
@@ -147,15 +147,13 @@ impl Reap {
         self
     }
 
-    fn takes(&self, labels: &HashMap<String, String>, created_at: Option<DateTime<Utc>>) -> bool {
+    /// `age` tells how old it is at a time, where that is known.
+    fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
         let now = self.now.unwrap_or_else(Utc::now);
         let managed = labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
         let owned = self.owner.as_ref().is_none_or(|owner| labels.get(OWNER_KEY) == Some(owner));
         let expired = !self.expired || expires_at(labels).is_some_and(|end| end <= now);
-        let old = self.older_than.is_none_or(|age| {
-            let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
-            created_at.is_some_and(|created| now - created > age)
-        });
+        let old = self.older_than.is_none_or(|limit| age(now).is_some_and(|age| age > limit));
         managed && owned && expired && old
     }
 }
@@ -229,13 +227,13 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     }
     let mut found = Vec::new();
     for instance in provider.list_instances().await? {
-        if which.takes(&instance.labels, Some(instance.created_at)) {
+        if which.takes(&instance.labels, |now| instance.age(now)) {
             found.push((Reapable::Instance, instance.id, instance.name, instance.labels));
         }
     }
     if provider.supports_snapshots() {
         for (snapshot, labels) in provider.list_labelled_snapshots().await? {
-            if which.takes(&labels, snapshot.created_at) {
+            if which.takes(&labels, |now| snapshot.age(now)) {
                 found.push((Reapable::Snapshot, snapshot.id, snapshot.name, labels));
             }
         }
@@ -292,6 +290,8 @@ async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
@@ -303,12 +303,14 @@ mod tests {
         let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
         let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1999999999")]);
         let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
-        let made = Some(now - TimeDelta::hours(2));
-        let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, made);
+        let made = ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
+        let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |now| made.age(now));
         assert!(takes(Reap::expired(), &ours) && takes(Reap::owned_by("ci"), &ours) && takes(Reap::older_than(hour), &ours));
         assert!(takes(Reap::expired().and_owned_by("ci").and_older_than(hour), &ours));
         assert!(!takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours));
-        assert!(!Reap::older_than(hour).at(now).takes(&ours, None), "an age that is not known is no age");
+        assert!(!Reap::older_than(hour).at(now).takes(&ours, |_| None), "an age that is not known is no age");
+        let unknown = ProviderInstance::default();
+        assert!(!Reap::older_than(hour).takes(&ours, |now| unknown.age(now)), "1970 is no time");
         assert!(takes(Reap::from_choices(true, Some(hour), Some("ci".to_string())).unwrap(), &ours));
         assert!(!takes(Reap::from_choices(true, Some(day), Some("ci".to_string())).unwrap(), &ours));
         assert!(!takes(Reap::from_choices(false, None, Some("dev".to_string())).unwrap(), &ours));

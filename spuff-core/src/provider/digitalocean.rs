@@ -171,7 +171,7 @@ impl DigitalOceanProvider {
         let (tagged, gpus) = tokio::try_join!(tagged, self.droplets("create_instance", ("type", "gpus")))?;
         let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
         let made = tagged.into_iter().chain(gpus).map(map::instance).filter(is_named);
-        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {

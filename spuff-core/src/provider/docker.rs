@@ -129,7 +129,7 @@ impl DockerProvider {
 
     async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
         let made = self.labelled("create_instance", &format!("{KEY_KEY}={nonce}")).await?.into_iter();
-        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
     }
 
     /// A container by its id. Docker lists a machine that it is about to make a moment before it finds it.

@@ -156,7 +156,7 @@ impl HetznerProvider {
     async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
         let call = Call::get("create_instance", "/servers").query("label_selector", format!("{KEY_KEY}=={nonce}"));
         let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
-        Ok(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce)).min_by_key(|made| made.created_at))
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
     }
 
     async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Image>> {

@@ -27,9 +27,10 @@ mod hetzner;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "aws")]
@@ -217,7 +218,8 @@ pub struct ProviderInstance {
     pub ip: IpAddr,
     /// The state.
     pub status: InstanceStatus,
-    /// When it was created.
+    /// When it was created; 1970 where that is not known. Compare by [`known_created_at`](Self::known_created_at) or
+    /// [`age`](Self::age), to which 1970 is no time.
     pub created_at: DateTime<Utc>,
     /// The name given at creation.
     #[serde(default)]
@@ -240,6 +242,34 @@ impl ProviderInstance {
     /// A machine of which only this is known.
     pub fn new(id: impl Into<String>, ip: IpAddr, status: InstanceStatus, created_at: DateTime<Utc>) -> Self {
         Self { id: id.into(), ip, status, created_at, ..Self::default() }
+    }
+
+    /// When it was created. `None` where [`created_at`](Self::created_at) cannot be that: before there were clouds, or in the
+    /// future by more than clocks differ.
+    ///
+    /// # Examples
+    /// ```
+    /// use spuff_core::provider::ProviderInstance;
+    ///
+    /// assert_eq!(ProviderInstance::default().known_created_at(), None);
+    /// ```
+    pub fn known_created_at(&self) -> Option<DateTime<Utc>> {
+        self.age(Utc::now()).map(|_| self.created_at)
+    }
+
+    /// How old it is at that time; `None` where that is not known, as of
+    /// [`known_created_at`](Self::known_created_at).
+    pub fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
+        age(self.created_at, now)
+    }
+
+    /// The oldest of some machines. One whose age is not known is not older than another.
+    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
+    pub(crate) fn oldest(machines: impl IntoIterator<Item = Self>) -> Option<Self> {
+        machines.into_iter().min_by_key(|machine| {
+            let created = machine.known_created_at();
+            (created.is_none(), created, machine.id.clone())
+        })
     }
 
     /// Whether the machine is `Active` and has a public address.
@@ -267,6 +297,17 @@ impl Default for ProviderInstance {
             addresses: Vec::new(),
         }
     }
+}
+
+/// No cloud had machines before 2006.
+const FIRST_CLOUD: DateTime<Utc> = DateTime::from_timestamp_nanos(1_136_073_600_000_000_000);
+/// By how much the clocks of a cloud and of this machine may differ.
+const SKEW: TimeDelta = TimeDelta::minutes(10);
+
+/// The age of what was created then; none where it cannot have been.
+fn age(created_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    let age = now.signed_duration_since(created_at);
+    (created_at >= FIRST_CLOUD && age >= -SKEW).then(|| age.to_std().unwrap_or_default())
 }
 
 const UNASSIGNED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -355,4 +396,49 @@ pub struct Snapshot {
     pub name: String,
     /// When it was created, where the cloud says so.
     pub created_at: Option<DateTime<Utc>>,
+}
+
+impl Snapshot {
+    /// How old it is at that time; `None` where that is not known, as of [`ProviderInstance::age`].
+    pub fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
+        age(self.created_at?, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_that_of_a_create_is_no_age() {
+        let now = Utc::now();
+        let at = |created_at| ProviderInstance { created_at, ..ProviderInstance::default() };
+        let day = TimeDelta::days(1);
+        for (created_at, expected) in [
+            (now - day, Some(Duration::from_secs(86_400))),
+            (FIRST_CLOUD, (now - FIRST_CLOUD).to_std().ok()),
+            (now + TimeDelta::minutes(9), Some(Duration::ZERO)),
+            (now + day, None),
+            (DateTime::UNIX_EPOCH, None),
+            (FIRST_CLOUD - day, None),
+            (DateTime::<Utc>::MIN_UTC, None),
+            (DateTime::<Utc>::MAX_UTC, None),
+        ] {
+            assert_eq!(at(created_at).age(now), expected, "{created_at}");
+            assert_eq!(at(created_at).known_created_at(), expected.map(|_| created_at), "{created_at}");
+            let snapshot = |created_at| Snapshot { id: String::new(), name: String::new(), created_at };
+            assert_eq!((snapshot(Some(created_at)).age(now), snapshot(None).age(now)), (expected, None), "{created_at}");
+        }
+    }
+
+    #[test]
+    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
+    fn a_machine_without_an_age_is_not_the_oldest() {
+        let now = Utc::now();
+        let machine = |id: &str, created_at| ProviderInstance { id: id.to_string(), created_at, ..ProviderInstance::default() };
+        let unknown = machine("a", DateTime::UNIX_EPOCH);
+        let (new, old) = (machine("b", now), machine("c", now - TimeDelta::hours(1)));
+        assert_eq!(ProviderInstance::oldest([unknown.clone(), new, old.clone()]), Some(old));
+        assert_eq!(ProviderInstance::oldest([unknown.clone()]), Some(unknown));
+    }
 }

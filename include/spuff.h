@@ -917,6 +917,10 @@ const char *spuff_instance_status_word(const struct spuff_instance *instance);
 /// Whether it is active and has a public address. false for NULL.
 bool spuff_instance_is_ready(const struct spuff_instance *instance);
 
+/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine, but given back the one that its
+/// idempotency key had made before. false where a machine is only read, and for NULL.
+bool spuff_instance_adopted(const struct spuff_instance *instance);
+
 /// When it was created, in milliseconds since 1970 (UTC). 0 for NULL.
 int64_t spuff_instance_created_at_ms(const struct spuff_instance *instance);
 
@@ -967,6 +971,12 @@ spuff_code spuff_instance_set_status(struct spuff_instance *instance, const char
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 spuff_code spuff_instance_set_created_at_ms(struct spuff_instance *instance, int64_t unix_ms, struct spuff_error **error);
+
+/// Sets whether a create has not made the machine, but found the one that its idempotency key had made before: such a one is not
+/// destroyed by what rolls back. false as long as it is not set.
+spuff_code spuff_instance_set_adopted(struct spuff_instance *instance,
+                                      bool adopted,
+                                      struct spuff_error **error);
 
 /// Adds a label to a machine's handle.
 spuff_code spuff_instance_add_label(struct spuff_instance *instance,

@@ -61,6 +61,23 @@ pub(crate) enum Guard {
     Looking,
 }
 
+/// How a create has come by what it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The first call that may have made it was answered with it.
+    Answered,
+    /// Of a call that was sent here it was not known what had come.
+    Recovered,
+    /// Nothing that was sent here can have made it: it was there before.
+    Found,
+}
+
+impl Origin {
+    fn unless(self, unclear: &Option<ProviderError>) -> Self {
+        if unclear.is_some() { Self::Recovered } else { self }
+    }
+}
+
 /// The call that makes something, however it is sent.
 pub(crate) trait Making: Send + Sync {
     type Reply: Send;
@@ -110,6 +127,18 @@ impl<M: Making> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
+        Ok(self.make_or_find(read, look).await?.0)
+    }
+
+    /// As [`run`](Self::run), and how it was come by.
+    pub(crate) async fn make_or_find<T, F>(
+        self,
+        read: impl Fn(&M::Reply) -> ProviderResult<T>,
+        look: impl Fn() -> F,
+    ) -> ProviderResult<(T, Origin)>
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
         let mut pauses = Pauses::new(self.call.sight().poll_interval);
         let mut unclear: Option<ProviderError> = None;
         loop {
@@ -118,7 +147,7 @@ impl<M: Making> Create<'_, M> {
             }
             let refusal = match self.send(unclear.is_some()).await {
                 Ok(reply) => match read(&reply) {
-                    Ok(made) => return Ok(made),
+                    Ok(made) => return Ok((made, Origin::Answered.unless(&unclear))),
                     Err(error) => {
                         unclear.get_or_insert(error);
                         None
@@ -137,7 +166,7 @@ impl<M: Making> Create<'_, M> {
             debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
             if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
                 match self.look(&look, unclear.as_ref().or(refusal.as_ref())).await? {
-                    Some(made) => return Ok(made),
+                    Some(made) => return Ok((made, Origin::Found.unless(&unclear))),
                     None if self.cancel.is_set() => return Err(Cancel::error()),
                     None => refusal.map_or(Ok(()), Err)?,
                 }
@@ -248,7 +277,7 @@ where
 }
 
 /// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
-/// request says.
+/// request says. One that was found, and not made, is kept.
 ///
 /// # Errors
 /// Those of `work`.
@@ -263,8 +292,8 @@ where
 {
     let owner = provider.clone();
     let unwanted = move |made: ProviderInstance| async move {
-        if on_cancel == OnCancel::Keep {
-            debug!(id = made.id, "the machine of a create that was dropped is kept");
+        if on_cancel == OnCancel::Keep || made.adopted {
+            debug!(id = made.id, adopted = made.adopted, "the machine of a create that was dropped is kept");
         } else {
             end(&owner, &made.id).await;
         }

@@ -135,6 +135,13 @@ pub unsafe extern "C" fn spuff_instance_is_ready(instance: *const Instance) -> b
     getter(false, || Some(optional(instance)?.inner.is_ready()))
 }
 
+/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine, but given back the one that its
+/// idempotency key had made before. false where a machine is only read, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_instance_adopted(instance: *const Instance) -> bool {
+    getter(false, || Some(optional(instance)?.inner.adopted))
+}
+
 /// When it was created, in milliseconds since 1970 (UTC). 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_created_at_ms(instance: *const Instance) -> i64 {
@@ -257,6 +264,18 @@ pub unsafe extern "C" fn spuff_instance_set_created_at_ms(instance: *mut Instanc
         let time = time.ok_or_else(|| Failure::argument("unix_ms", &format!("{unix_ms} is out of range")))?;
         change(instance, |machine| {
             machine.created_at = time;
+            Ok(())
+        })
+    })
+}
+
+/// Sets whether a create has not made the machine, but found the one that its idempotency key had made before: such a one is not
+/// destroyed by what rolls back. false as long as it is not set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_instance_set_adopted(instance: *mut Instance, adopted: bool, error: *mut *mut Error) -> Code {
+    guard(error, || {
+        change(instance, |machine| {
+            machine.adopted = adopted;
             Ok(())
         })
     })

@@ -66,7 +66,7 @@ impl Instance {
     #[new]
     #[pyo3(signature = (
         id, ip=None, status=None, created_at=None, *, name=String::new(), region=String::new(), size=String::new(), labels=None,
-        addresses=Vec::new()
+        addresses=Vec::new(), adopted=false
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn new(
@@ -79,13 +79,14 @@ impl Instance {
         size: String,
         labels: Option<HashMap<String, String>>,
         addresses: Vec<Address>,
+        adopted: bool,
     ) -> PyResult<Self> {
         let (given, unset) = (labels.unwrap_or_default(), ProviderInstance::default());
         let addresses: Vec<_> = addresses.into_iter().map(|Address(address)| address).collect();
         let ip = ip.map(address).transpose()?.unwrap_or_else(|| provider::Address::primary(&addresses));
         let status = status.map(InstanceStatus::read).transpose()?.unwrap_or(unset.status);
         let created_at = created_at.unwrap_or(unset.created_at);
-        Ok(Self(ProviderInstance { id, ip, status, created_at, name, region, size, labels: given, addresses }))
+        Ok(Self(ProviderInstance { id, ip, status, created_at, name, region, size, labels: given, addresses, adopted }))
     }
 
     /// The provider's id.
@@ -142,6 +143,12 @@ impl Instance {
         self.0.addresses.iter().copied().map(Address).collect()
     }
 
+    /// Whether `create_instance` has not made it, but given back the one that its `idempotency_key` had made before.
+    #[getter]
+    fn adopted(&self) -> bool {
+        self.0.adopted
+    }
+
     /// Whether it is active and has a public address.
     #[getter]
     fn is_ready(&self) -> bool {
@@ -169,7 +176,8 @@ impl Instance {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let ProviderInstance { id, ip, status, name, region, size, .. } = &self.0;
         let shown = Shown::new(py, "Instance").text("", id)?.text("name", name)?.text("status", &status.to_string())?;
-        Ok(shown.text("ip", &ip.to_string())?.text("region", region)?.text("size", size)?.end())
+        let shown = shown.text("ip", &ip.to_string())?.text("region", region)?.text("size", size)?;
+        Ok(if self.0.adopted { shown.value("adopted", true)? } else { shown }.end())
     }
 
     fn __hash__(&self) -> u64 {
@@ -187,6 +195,7 @@ impl Instance {
         }
         others.set_item("labels", labels)?;
         others.set_item("addresses", self.addresses())?;
+        others.set_item("adopted", self.0.adopted)?;
         Ok(((id, ip.to_string(), status.to_string(), *created_at), others))
     }
 }

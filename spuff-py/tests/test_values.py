@@ -37,6 +37,7 @@ VALUES: list[Any] = [
         size="small",
         labels={"managed-by": "spuff", "spuff-owner": "ci", "spuff-expires": "1800000000"},
         addresses=[spuff.Address("192.0.2.7"), spuff.Address("10.0.0.7", public=False)],
+        adopted=True,
     ),
     spuff.InstanceRequest("web-1"),
     spuff.InstanceRequest(
@@ -116,6 +117,8 @@ def test_a_machine_knows_its_lease_and_addresses() -> None:
     assert machine.created_at == WHEN
     assert machine.addresses[1].ip == ipaddress.ip_address("10.0.0.7")
     bare = VALUES[9]
+    assert (machine.adopted, bare.adopted) == (True, False)
+    assert ("adopted" in repr(machine), "adopted" in repr(bare)) == (True, False)
     assert (bare.ip.is_unspecified, bare.is_ready, bare.is_managed, bare.owner) == (True, False, False, None)
     public = spuff.Instance("1", addresses=[spuff.Address("10.0.0.7", public=False), spuff.Address("192.0.2.9")])
     assert str(public.ip) == "192.0.2.9"

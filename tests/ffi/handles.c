@@ -112,6 +112,9 @@ static void machines(void) {
     TEXT(spuff_instance_add_label(machine, "key", value, error), spuff_instance_label(machine, "key"), "value");
     SET(spuff_instance_add_label(machine, spuff_instance_label_key(machine, 0), spuff_instance_label_key(machine, 0), error));
     TELLS(spuff_instance_label_value(machine, 0), "key");
+    CHECK(!spuff_instance_adopted(machine) && !spuff_instance_adopted(NULL), "it was made");
+    SET(spuff_instance_set_adopted(machine, true, error));
+    CHECK(spuff_instance_adopted(machine), "it was found");
     REFUSES(spuff_instance_set_created_at_ms(machine, INT64_MAX, error), "unix_ms");
     SET(spuff_instance_set_created_at_ms(machine, 1234, error));
     CHECK(spuff_instance_created_at_ms(machine) == 1234, "its time");

@@ -60,6 +60,7 @@ impl From<Machine> for ProviderInstance {
             size: machine.size.unwrap_or_default(),
             labels: machine.labels.unwrap_or_default(),
             addresses,
+            ..Self::default()
         }
     }
 }

@@ -72,6 +72,8 @@ type Instance struct {
 	Labels    map[string]string
 	// Addresses are all that it has, public and private.
 	Addresses []Address
+	// Adopted says whether CreateInstance has not made it, but given back the one that its IdempotencyKey had made before.
+	Adopted bool
 }
 
 // instanceOf copies a machine of the library's.
@@ -87,6 +89,7 @@ func instanceOf(pointer *C.spuff_instance) (Instance, error) {
 		CreatedAt:  time.UnixMilli(int64(C.spuff_instance_created_at_ms(pointer))).UTC(),
 		ExpiresAt:  moment(C.spuff_instance_expires_at_ms(pointer)),
 		Labels:     make(map[string]string),
+		Adopted:    bool(C.spuff_instance_adopted(pointer)),
 	}
 	for at := range C.spuff_instance_label_count(pointer) {
 		key := C.GoString(C.spuff_instance_label_key(pointer, at))
@@ -157,6 +160,9 @@ func (i *Instance) give(out **C.spuff_instance) error {
 		b.step(func(failure **C.spuff_error) C.spuff_code {
 			return C.spuff_instance_set_created_at_ms(*made, at, failure)
 		})
+	}
+	if i.Adopted {
+		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_instance_set_adopted(*made, true, failure) })
 	}
 	for key, value := range i.Labels {
 		key, value := b.add("labels", key), b.add("labels", value)

@@ -42,7 +42,7 @@ use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
@@ -152,6 +152,12 @@ impl AwsProvider {
         mark: &Mark,
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
+        if mark.is_given()
+            && let Found::Ours(made) = mark.found(self.made_under(place, &mark.key).await?)?
+        {
+            self.places.remember(&made.id, place);
+            return Ok(made.adopted_if(true));
+        }
         let image = self.images.find(&self.http, place, request).await?;
         let query = map::run_instances(request, 1, &image, &self.network, &mark.key)?;
         let call = place.ec2("create_instance", Class::Once, &query);
@@ -162,14 +168,25 @@ impl AwsProvider {
         let read = |reply: &Reply| {
             let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
             let created = created.filter(|instance| !instance.instance_id.is_empty());
-            created.map(|created| map::instance(created, &place.region)).ok_or_else(|| reply.unreadable("names no instance"))
+            let created = created.map(|created| (map::instance(created, &place.region), reply.date()));
+            created.ok_or_else(|| reply.unreadable("names no instance"))
         };
-        let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
-        let created = create.run(read, look).await;
+        let look = || async { Ok(mark.found(self.made_under(place, &mark.key).await?)?.map(|made| (made, None))) };
+        let began = Instant::now();
+        let created = create.make_or_find(read, look).await;
         if let Err(ProviderError::InvalidConfig { .. }) = created {
             self.images.forget(&image);
         }
-        let mut instance = created?;
+        let ((mut instance, now), origin) = created?;
+        instance.adopted = match origin {
+            Origin::Found => true,
+            Origin::Recovered => false,
+            // What its lists do not show yet, EC2 gives back as if it were made now.
+            Origin::Answered if mark.is_given() => {
+                self.recent.note(&instance.id).is_some() || map::was_there(&instance, now, began.elapsed())
+            }
+            Origin::Answered => false,
+        };
         instance.name.clone_from(&request.name);
         instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
         self.recent.add(&instance.id, ());

@@ -34,7 +34,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Recent, Subject, Wait};
 
@@ -114,7 +114,7 @@ impl DigitalOceanProvider {
         if mark.is_given()
             && let Found::Ours(made) = mark.found(self.made_before(&mark.nonce).await?)?
         {
-            return Ok(made);
+            return Ok(made.adopted_if(true));
         }
         let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
@@ -140,12 +140,12 @@ impl DigitalOceanProvider {
             }
             Ok(if unsure.is_empty() { Found::Nothing } else { Found::Unsure(unsure) })
         };
-        let (instance, action) = create.run(read, look).await?;
+        let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
         if mark.is_given() {
             self.keyed.add(&mark.nonce, instance.clone());
         }
-        Ok(instance)
+        Ok(instance.adopted_if(origin == Origin::Found))
     }
 
     /// What a caller's own key has made, from this process or another.

@@ -36,7 +36,7 @@ use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark, Origin};
 use crate::http::{Deadline, Failure, Sight};
 use crate::wait::{Look, Wait};
 
@@ -162,10 +162,10 @@ impl DockerProvider {
 
     async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         let given = if mark.is_given() { mark.found(self.made_under(&mark.nonce).await?)? } else { Found::Nothing };
-        let mut id = match given {
+        let (mut id, adopted) = match given {
             // It was begun, whatever has become of it since.
-            Found::Ours(made) if made.status != InstanceStatus::New => return Ok(made),
-            Found::Ours(made) => made.id,
+            Found::Ours(made) if made.status != InstanceStatus::New => return Ok(made.adopted_if(true)),
+            Found::Ours(made) => (made.id, true),
             _ => {
                 self.check_network(&plan.request.region).await?;
                 self.provide_image(&plan.image, cancel).await?;
@@ -175,7 +175,7 @@ impl DockerProvider {
         loop {
             let cut = AtomicBool::new(false);
             let error = match self.start(&id, plan.boot.archive(), &cut).await {
-                Ok(started) => return Ok(started),
+                Ok(started) => return Ok(started.adopted_if(adopted)),
                 // The engine is not there, and nobody knows what has become of it; or it may be in use elsewhere.
                 Err(error) if mark.is_given() || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) => {
                     return Err(error.after_create(id, None));
@@ -188,17 +188,19 @@ impl DockerProvider {
                 return Err(error.after_create(id, Some(destroyed)));
             }
             // What a killed engine leaves of a start can be in the way of that container for ever: another one takes its place.
-            id = self.create(&plan, mark, cancel).await?;
+            (id, _) = self.create(&plan, mark, cancel).await?;
         }
     }
 
-    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<String> {
+    /// A container for it, and whether it was there before.
+    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<(String, bool)> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
         // A name is taken once, a moment before the container is listed.
         let create = Create { call, mark, guard: Guard::Cloud { lags: true }, deadline, cancel };
         let look = || async { Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| made.id)) };
-        create.run(|reply| Ok(reply.id.clone()), look).await
+        let (id, origin) = create.make_or_find(|reply| Ok(reply.id.clone()), look).await?;
+        Ok((id, origin == Origin::Found))
     }
 
     /// Sees that a machine can run: an init that finds no shell would be started again for ever.

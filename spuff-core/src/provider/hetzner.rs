@@ -32,7 +32,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
@@ -126,7 +126,7 @@ impl HetznerProvider {
         if mark.is_given()
             && let Found::Ours(made) = mark.found(self.made_under(&mark.nonce).await?)?
         {
-            return Ok(made);
+            return Ok(made.adopted_if(true));
         }
         let image = self.catalog.image(&self.http, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&self.http, request).await?;
@@ -144,13 +144,13 @@ impl HetznerProvider {
             // Found again, its actions are not known.
             Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| (made, Vec::new())))
         };
-        let created = create.run(read, look).await;
+        let created = create.make_or_find(read, look).await;
         if let Err(ProviderError::InvalidConfig { .. } | ProviderError::NotFound { .. }) = created {
             self.catalog.forget().await;
         }
-        let (instance, actions) = created?;
+        let ((instance, actions), origin) = created?;
         self.recent.add(&instance.id, actions);
-        Ok(instance)
+        Ok(instance.adopted_if(origin == Origin::Found))
     }
 
     async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {

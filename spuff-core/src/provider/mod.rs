@@ -86,6 +86,10 @@ pub trait Provider: Send + Sync {
 
     /// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting.
     ///
+    /// Where there is one already that the same [`idempotency_key`](InstanceRequest::idempotency_key) has made, that one is
+    /// given back, as [`adopted`](ProviderInstance::adopted). An implementation that finds one says so by that field, as what
+    /// rolls back, or ends a machine whose create was dropped, ends only what was made.
+    ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] before anything was sent; [`ProviderError::Capacity`] and
     /// [`ProviderError::QuotaExceeded`] when there is no room. A create whose reply is lost is looked for, and sent again
@@ -236,6 +240,11 @@ pub struct ProviderInstance {
     /// Every address, public and private.
     #[serde(default)]
     pub addresses: Vec<Address>,
+    /// Whether `create_instance` has not made this machine, but given back the one that its
+    /// [`idempotency_key`](InstanceRequest::idempotency_key) had made before: it may be in use, and nothing here ends it as the
+    /// work of the call that has found it. `false` where a machine is only read.
+    #[serde(default)]
+    pub adopted: bool,
 }
 
 impl ProviderInstance {
@@ -281,6 +290,13 @@ impl ProviderInstance {
     pub fn is_managed(&self) -> bool {
         self.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE)
     }
+
+    /// This machine, as a create gives it back: [`adopted`](Self::adopted), or made by it.
+    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
+    pub(crate) fn adopted_if(mut self, adopted: bool) -> Self {
+        self.adopted = adopted;
+        self
+    }
 }
 
 impl Default for ProviderInstance {
@@ -295,6 +311,7 @@ impl Default for ProviderInstance {
             size: String::new(),
             labels: HashMap::new(),
             addresses: Vec::new(),
+            adopted: false,
         }
     }
 }

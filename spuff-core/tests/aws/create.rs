@@ -10,6 +10,7 @@ use spuff_core::provider::InstanceStatus;
 async fn a_create_says_everything_in_one_call() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
+    action("DescribeInstances").respond_with(machines(&[], "")).expect(1).mount(&server).await;
     action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
 
     let request = good()
@@ -180,6 +181,7 @@ async fn an_outcome_that_stays_open_until_the_deadline_is_unknown() {
     for answer in unreadable() {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
+        action("DescribeInstances").respond_with(machines(&[], "")).expect(1).mount(&server).await;
         action("RunInstances").respond_with(answer).expect(1..).mount(&server).await;
         let error = hasty_provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
         assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
@@ -193,6 +195,8 @@ async fn a_machine_that_was_made_is_found_by_its_token_when_the_next_attempt_is_
     for (digest, expected) in [("50e8bf4cbb453f83", None), ("0000000000000000", Some("conflict"))] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
+        // Before the first attempt there is none.
+        once(action("DescribeInstances"), machines(&[], ""), &server).await;
         once(action("RunInstances"), refusal(500, "InternalError", "oops"), &server).await;
         action("RunInstances").respond_with(refusal(400, "IdempotentParameterMismatch", "other")).expect(1).mount(&server).await;
         let tags = format!(

@@ -1,7 +1,7 @@
 //! Keys: the same one is the same machine, from any process; and on the happy path they cost nothing.
 
 use spuff_core::provider::ProviderError;
-use spuff_core::simulator::{Fault, Route};
+use spuff_core::simulator::{Fault, Route, Timings};
 
 use super::*;
 
@@ -27,7 +27,8 @@ async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() 
         lists_have_caught_up().await;
         // Another client, as it would be in another process; a lease is not part of what is asked for.
         let again = keyed.clone().with_ttl(Duration::from_secs(60));
-        assert_eq!(provider(&cloud, name).create_instance(&again).await.unwrap().id, first.id, "{name}");
+        let adopted = provider(&cloud, name).create_instance(&again).await.unwrap();
+        assert_eq!((adopted.id, adopted.adopted, first.adopted), (first.id.clone(), true, false), "{name}");
 
         for other in [keyed.clone().with_user_data("#!/bin/sh"), keyed.clone().with_label("env", "test"), {
             let mut renamed = keyed.clone();
@@ -40,6 +41,27 @@ async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() 
         let resolved = provider(&cloud, name).resolve("order-7").await.unwrap().unwrap();
         assert_eq!((resolved.id, alive(&cloud)), (first.id.clone(), vec![first.id]), "{name}");
         assert!(provider(&cloud, name).resolve("order-8").await.unwrap().is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_create_has_made_or_found_is_told_apart() {
+    for name in PROVIDERS {
+        // A time that stands still: EC2 tells what was made now by its time alone.
+        let cloud = Options::default().with_clock(Clock::Manual).with_all_timings(Timings::instant()).start().unwrap();
+        let here = provider(&cloud, name);
+        let keyed = |machine: &str| request(name, machine).with_idempotency_key(machine);
+        assert!(!here.create_instance(&request(name, "web-1")).await.unwrap().adopted, "{name}: without a key");
+        // Its own lost reply does not make it another's.
+        cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
+        let made = here.create_instance(&keyed("web-2")).await.unwrap();
+        let again = here.create_instance(&keyed("web-2")).await.unwrap();
+        cloud.advance(Duration::from_secs(60));
+        let later = provider(&cloud, name).create_instance(&keyed("web-2")).await.unwrap();
+        assert_eq!((&again.id, &later.id), (&made.id, &made.id), "{name}");
+        assert_eq!((made.adopted, again.adopted, later.adopted), (false, true, true), "{name}");
+        let read = here.get_instance(&made.id).await.unwrap().unwrap();
+        assert!(!read.adopted && here.list_instances().await.unwrap().iter().all(|read| !read.adopted), "{name}");
     }
 }
 

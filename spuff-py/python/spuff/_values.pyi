@@ -128,6 +128,7 @@ class Instance:
         size: str = ...,
         labels: dict[str, str] | None = None,
         addresses: list[Address] = ...,
+        adopted: bool = False,
     ) -> Instance: ...
     @property
     def id(self) -> str:
@@ -164,6 +165,10 @@ class Instance:
     @property
     def addresses(self) -> list[Address]:
         """Every address, public and private."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether `create_instance` has not made it, but given back the one that its `idempotency_key` had made before."""
 
     @property
     def is_ready(self) -> bool:

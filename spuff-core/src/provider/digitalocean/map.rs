@@ -81,6 +81,7 @@ pub(super) fn instance(droplet: Droplet) -> ProviderInstance {
         size: droplet.size_slug,
         labels: labels(&droplet.tags),
         addresses,
+        ..ProviderInstance::default()
     }
 }
 

@@ -185,6 +185,7 @@ pub(super) fn inspected(container: ContainerInspectResponse) -> ProviderInstance
         size: asked.size,
         labels: asked.labels,
         addresses,
+        ..ProviderInstance::default()
     }
 }
 
@@ -222,6 +223,7 @@ pub(super) fn listed(container: ContainerSummary) -> Option<ProviderInstance> {
         size: asked.size,
         labels: asked.labels,
         addresses,
+        ..ProviderInstance::default()
     })
 }
 

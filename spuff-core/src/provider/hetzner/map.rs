@@ -149,6 +149,7 @@ pub(super) fn instance(server: Server) -> ProviderInstance {
         size: server.server_type.name,
         labels: server.labels,
         addresses,
+        ..ProviderInstance::default()
     }
 }
 

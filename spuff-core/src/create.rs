@@ -5,6 +5,8 @@
 
 mod background;
 mod batch;
+mod keyed;
+mod keys;
 mod mark;
 
 use std::future::Future;
@@ -15,7 +17,9 @@ use tracing::{debug, warn};
 
 pub use background::settled;
 pub(crate) use background::{Cancel, background, contained, see_through};
-pub(crate) use batch::{Batch, failed, instances, named_alike, part_of_key};
+pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
+pub(crate) use keyed::{Room, keyed, resolve_keyed};
+pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of};
 pub(crate) use mark::{check_owner, expiry};
 
@@ -32,6 +36,8 @@ pub(crate) enum Found<T> {
     Ours(T),
     /// These may be it; a later look will tell.
     Unsure(Vec<String>),
+    /// It cannot have been made: its name, which there is once only, belongs to another.
+    Taken,
     Nothing,
 }
 
@@ -44,6 +50,7 @@ impl<T> Found<T> {
         match self {
             Self::Ours(made) => Found::Ours(change(made)),
             Self::Unsure(candidates) => Found::Unsure(candidates),
+            Self::Taken => Found::Taken,
             Self::Nothing => Found::Nothing,
         }
     }
@@ -53,10 +60,7 @@ impl<T> Found<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
     /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what there is.
-    Cloud {
-        /// Whether its lists show new things late.
-        lags: bool,
-    },
+    Cloud,
     /// Nothing but looking first, until lists that lag must have caught up.
     Looking,
 }
@@ -139,6 +143,23 @@ impl<M: Making> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
+        let made = self.find_out(read, look).await;
+        match &made {
+            Ok(_) => self.cancel.made(),
+            Err(ProviderError::UnknownOutcome { .. }) => {}
+            Err(_) => self.cancel.made_nothing(),
+        }
+        made
+    }
+
+    async fn find_out<T, F>(
+        &self,
+        read: impl Fn(&M::Reply) -> ProviderResult<T>,
+        look: impl Fn() -> F,
+    ) -> ProviderResult<(T, Origin)>
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
         let mut pauses = Pauses::new(self.call.sight().poll_interval);
         let mut unclear: Option<ProviderError> = None;
         loop {
@@ -160,15 +181,25 @@ impl<M: Making> Create<'_, M> {
                 Err(Failure::NotSent(error) | Failure::Rejected(error)) => Some(error),
             };
             let refusal = match (refusal, &unclear) {
+                (Some(error), None) if self.is_busy(&error) => {
+                    debug!(operation = self.call.operation(), %error, "sending again");
+                    tokio::time::sleep(pauses.next(self.deadline)).await;
+                    continue;
+                }
                 (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
                 (refusal, _) => refusal.filter(|error| !error.may_pass()),
             };
             debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
             if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
-                match self.look(&look, unclear.as_ref().or(refusal.as_ref())).await? {
-                    Some(made) => return Ok((made, Origin::Found.unless(&unclear))),
-                    None if self.cancel.is_set() => return Err(Cancel::error()),
-                    None => refusal.map_or(Ok(()), Err)?,
+                match (self.look(&look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
+                    (Looked::Ours(made), _) => return Ok((made, Origin::Found.unless(&unclear))),
+                    // The cloud says that there is one already: that none is seen contradicts it.
+                    (Looked::Nothing, Some(refusal)) if self.guard == Guard::Cloud && self.contradicts(&refusal, &unclear) => {
+                        return Err(self.unknown(unclear.as_ref(), &format!("; sent again, it was refused: {refusal}"), &[]));
+                    }
+                    (_, Some(refusal)) => return Err(refusal),
+                    (_, None) if self.cancel.is_set() => return Err(Cancel::error()),
+                    (_, None) => {}
                 }
             }
             if self.deadline.remaining().is_zero() {
@@ -180,11 +211,22 @@ impl<M: Making> Create<'_, M> {
 
     /// The first time a request has its own time, whatever the deadline; sent again it must keep to that.
     async fn send(&self, again: bool) -> Result<M::Reply, Failure> {
-        if !again {
-            return self.call.send().await;
-        }
-        let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send()).await;
-        sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(self.call.operation(), self.deadline.elapsed()))))
+        let operation = self.call.operation();
+        self.cancel.sent(operation, &self.mark.key);
+        let sent = if again {
+            let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send()).await;
+            sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(operation, self.deadline.elapsed()))))
+        } else {
+            self.call.send().await
+        };
+        // It may have been carried out until now.
+        self.cancel.sent(operation, &self.mark.key);
+        sent
+    }
+
+    /// A refusal that passes by itself, of what was certainly not carried out.
+    fn is_busy(&self, error: &ProviderError) -> bool {
+        matches!(error, ProviderError::Conflict { retryable: true, .. }) && !self.deadline.remaining().is_zero()
     }
 
     /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
@@ -192,19 +234,18 @@ impl<M: Making> Create<'_, M> {
         self.mark.is_given() && matches!(error, ProviderError::Conflict { retryable: false, .. })
     }
 
-    /// Looks until it is there, or must have come to light: at once where lists do not lag, else two times empty over the
-    /// settling time.
-    async fn look<T, F>(&self, look: impl Fn() -> F, cause: Option<&ProviderError>) -> ProviderResult<Option<T>>
+    /// A refusal because there is one already, which may be what an earlier attempt has made.
+    fn contradicts(&self, refusal: &ProviderError, unclear: &Option<ProviderError>) -> bool {
+        unclear.is_some() && matches!(refusal, ProviderError::Conflict { retryable: false, .. })
+    }
+
+    /// Looks until it is there, or must have come to light: two times empty over the settling time.
+    async fn look<T, F>(&self, look: impl Fn() -> F, cause: Option<&ProviderError>) -> ProviderResult<Looked<T>>
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
-        let mut sight = self.call.sight();
-        // One that nobody sends again may still be on its way.
-        if self.guard == (Guard::Cloud { lags: false }) && !self.cancel.is_set() {
-            sight.settling = Duration::ZERO;
-        }
         let unknown = |candidates: &[String], why: &str| self.unknown(cause, why, candidates);
-        look_out(self.deadline, sight, look, unknown).await
+        look_out(self.deadline, self.call.sight(), false, look, unknown).await
     }
 
     fn unknown(&self, cause: Option<&ProviderError>, why: &str, candidates: &[String]) -> ProviderError {
@@ -233,43 +274,70 @@ where
         ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}")).with_candidates(candidates)
     };
     // Also where lists do not lag they are given time: the call may still be on its way, or be worked on.
-    look_out(Deadline::after(limit), sight, look, unknown).await
+    Ok(look_out(Deadline::after(limit), sight, true, look, unknown).await?.ours())
 }
 
+/// What looking out has come to.
+enum Looked<T> {
+    Ours(T),
+    Taken,
+    /// It is certain that there is nothing.
+    Nothing,
+}
+
+impl<T> Looked<T> {
+    fn ours(self) -> Option<T> {
+        if let Self::Ours(made) = self { Some(made) } else { None }
+    }
+}
+
+/// How often in a row looking must be denied before it is given up, where that loses nothing.
+const DENIALS: u32 = 3;
+
+/// Looks until something is known, or the deadline. What hinders a look tells nothing of what came of the create, and may pass:
+/// it is given up before the deadline only where that is `prompt`.
 async fn look_out<T, F>(
     deadline: Deadline,
     sight: Sight,
+    prompt: bool,
     look: impl Fn() -> F,
     unknown: impl Fn(&[String], &str) -> ProviderError,
-) -> ProviderResult<Option<T>>
+) -> ProviderResult<Looked<T>>
 where
     F: Future<Output = ProviderResult<Found<T>>> + Send,
 {
     let mut since = Instant::now();
     let mut pauses = Pauses::new(sight.poll_interval);
-    let mut empty = 0;
+    let (mut empty, mut denied) = (0, 0);
     let (mut candidates, mut failed) = (Vec::new(), String::new());
     loop {
         match tokio::time::timeout(deadline.remaining(), look()).await {
-            Ok(Ok(Found::Ours(made))) => return Ok(Some(made)),
-            Ok(Ok(Found::Nothing)) => {
-                empty += 1;
-                if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
-                    return Ok(None);
+            Ok(Ok(found)) => {
+                denied = 0;
+                match found {
+                    Found::Ours(made) => return Ok(Looked::Ours(made)),
+                    Found::Taken => return Ok(Looked::Taken),
+                    Found::Nothing => {
+                        empty += 1;
+                        if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
+                            return Ok(Looked::Nothing);
+                        }
+                    }
+                    Found::Unsure(some) => {
+                        candidates = some;
+                        (since, empty) = (Instant::now(), 0);
+                    }
                 }
             }
-            Ok(Ok(Found::Unsure(some))) => {
-                candidates = some;
-                (since, empty) = (Instant::now(), 0);
-            }
             // Made under this key, by another request.
-            Ok(Err(error @ ProviderError::Conflict { .. })) => return Err(error),
-            Ok(Err(error)) if error.may_pass() => failed = format!("; the look for it failed: {error}"),
-            // Whatever hinders looking, it does not tell what came of the create.
-            Ok(Err(error)) => return Err(unknown(&candidates, &format!("; the look for it failed: {error}"))),
+            Ok(Err(error @ ProviderError::Conflict { retryable: false, .. })) => return Err(error),
+            Ok(Err(error)) => {
+                denied = if error.may_pass() { 0 } else { denied + 1 };
+                failed = format!("; the look for it failed: {error}");
+            }
             Err(_) => {}
         }
-        if deadline.remaining().is_zero() {
+        if deadline.remaining().is_zero() || (prompt && denied >= DENIALS) {
             return Err(unknown(&candidates, &failed));
         }
         tokio::time::sleep(pauses.next(deadline)).await;
@@ -312,10 +380,7 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
     let mut pause = Duration::from_millis(100);
     while let Err(error) = provider.destroy_instance(id).await {
         // Destroying twice does no harm: all but what cannot pass by itself is tried again.
-        let is_final = matches!(
-            error.kind(),
-            ErrorKind::Authentication | ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented
-        );
+        let is_final = matches!(error.kind(), ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented);
         if is_final || deadline.remaining().is_zero() {
             warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs money");
             return;

@@ -278,11 +278,6 @@ impl<T: Clone> Recent<T> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Forgets what is not to be kept.
-    pub(crate) fn retain(&self, keep: impl Fn(&T) -> bool) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, note)| keep(note));
-    }
-
     /// Until when an absence of `id` is not believed; `None` for one that was not made here.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| *since + self.settling)

@@ -4,12 +4,14 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use super::warn_of;
@@ -17,18 +19,67 @@ use crate::process::PerProcess;
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Whether a create's caller has left.
+/// What ties a create to its caller: whether that has left, and what has been sent for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel(Arc<AtomicBool>);
+pub(crate) struct Cancel(Arc<Tie>);
+
+#[derive(Debug, Default)]
+struct Tie {
+    has_left: AtomicBool,
+    sent: Mutex<Option<Sent>>,
+}
+
+/// A call that may have made something.
+#[derive(Debug)]
+struct Sent {
+    operation: &'static str,
+    key: String,
+    /// When it was sent, or failed without an answer; `None` when it is known what it has made.
+    open_since: Option<Instant>,
+}
 
 impl Cancel {
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.has_left.load(Ordering::Acquire)
     }
 
     /// The end of a create that made nothing, as nobody waits for it.
     pub(crate) fn error() -> ProviderError {
         ProviderError::Other { message: "cancelled; nothing was made".to_string() }
+    }
+
+    /// A call under this key is on its way, or has ended without an answer.
+    pub(super) fn sent(&self, operation: &'static str, key: &str) {
+        *self.sent_last() = Some(Sent { operation, key: key.to_string(), open_since: Some(Instant::now()) });
+    }
+
+    /// What was sent has made something, and it is known.
+    pub(super) fn made(&self) {
+        if let Some(sent) = &mut *self.sent_last() {
+            sent.open_since = None;
+        }
+    }
+
+    /// It is certain that what was sent has made nothing.
+    pub(super) fn made_nothing(&self) {
+        *self.sent_last() = None;
+    }
+
+    /// Since when it is not known what the last call has made, where that is so.
+    pub(super) fn open_since(&self) -> Option<Instant> {
+        self.sent_last().as_ref()?.open_since
+    }
+
+    /// A fault in the middle of a create, with the key of what may have been made.
+    fn told(&self, fault: ProviderError) -> ProviderError {
+        match &*self.sent_last() {
+            Some(sent) => ProviderError::unknown_outcome(sent.operation, &sent.key, fault.to_string()),
+            None => fault,
+        }
+    }
+
+    fn sent_last(&self) -> MutexGuard<'_, Option<Sent>> {
+        self.0.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,6 +119,9 @@ pub(crate) fn background(runtime: &Handle, work: impl Future<Output = ()> + Send
 /// Waits until nothing is under way in the background any more: no create, and no destroy of a machine whose create, or
 /// work, was dropped. A program that ends its runtime before may leave machines behind; their labels tell whose they are.
 ///
+/// A create that has ended, but whose future is still held and was not asked for its outcome, is not under way: drop such a
+/// future first, or take its outcome.
+///
 /// # Examples
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -81,12 +135,53 @@ pub async fn settled() {
     let _ = running().subscribe().wait_for(|count| *count == 0).await;
 }
 
-/// Sets the flag when the caller's future ends, whichever way.
-struct Caller(Cancel);
+/// Where the outcome of a create waits for its caller.
+struct Place<T> {
+    outcome: Option<ProviderResult<T>>,
+    /// While something is to be done: not while a finished outcome waits to be taken.
+    running: Option<Running>,
+    has_left: bool,
+}
 
-impl Drop for Caller {
+impl<T> Place<T> {
+    fn new() -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { outcome: None, running: Some(Running::begin()), has_left: false }))
+    }
+
+    fn of(place: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The caller's future. When it ends, whichever way, whoever works is told; an outcome that was not taken is work again.
+struct Caller<T> {
+    cancel: Cancel,
+    place: Arc<Mutex<Place<T>>>,
+    process: u32,
+    _here: oneshot::Sender<Infallible>,
+}
+
+impl<T> Drop for Caller<T> {
     fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Release);
+        self.cancel.0.has_left.store(true, Ordering::Release);
+        // In a child of `fork` nobody works, and the lock may be held for ever.
+        if self.process != process::id() {
+            return;
+        }
+        let mut place = Place::of(&self.place);
+        place.has_left = true;
+        if place.outcome.is_some() {
+            place.running = Some(Running::begin());
+        }
+    }
+}
+
+/// The task that works. Nothing goes on after its end, also when its runtime ends.
+struct Worker<T>(Arc<Mutex<Place<T>>>);
+
+impl<T> Drop for Worker<T> {
+    fn drop(&mut self) {
+        Place::of(&self.0).running = None;
     }
 }
 
@@ -111,34 +206,44 @@ where
     W: Future<Output = ProviderResult<T>> + Send + 'static,
     U: Future<Output = ()> + Send,
 {
-    let caller = Caller(Cancel::default());
+    let (cancel, place) = (Cancel::default(), Place::new());
     // A create is large: boxed, it is moved once.
-    let work = Box::pin(work(caller.0.clone()));
-    let outcome = Arc::new(Mutex::new(None));
+    let work = Box::pin(work(cancel.clone()));
     let (done, is_done) = oneshot::channel::<()>();
     let (here, has_left) = oneshot::channel::<Infallible>();
-    let place = outcome.clone();
+    let caller = Caller { cancel: cancel.clone(), place: place.clone(), process: process::id(), _here: here };
     let listener = progress::listener();
+    let (worker, tie) = (Worker(place.clone()), cancel.clone());
     let task = async move {
-        let result = contained(progress::inherit(listener, work)).await;
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        let mut result = contained(progress::inherit(listener, work)).await;
+        if let Err(fault @ ProviderError::Internal { .. }) = result {
+            result = Err(tie.told(fault));
+        }
+        {
+            let mut place = Place::of(&worker.0);
+            place.outcome = Some(result);
+            if !place.has_left {
+                place.running = None;
+            }
+        }
         let _ = done.send(());
         // Ends when the caller is gone, with the outcome or without it.
         let _ = has_left.await;
-        let left = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let left = Place::of(&worker.0).outcome.take();
         match left {
             Some(Ok(made)) => unwanted(made).await,
             Some(Err(error @ ProviderError::UnknownOutcome { .. })) => warn_of(&error),
             Some(Err(_)) | None => {}
         }
     };
-    background(&Handle::current(), task);
+    Handle::current().spawn(task.instrument(Span::current()));
 
     let _ = is_done.await;
     progress::heard().await;
-    let result = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-    drop((here, caller));
-    result.unwrap_or_else(|| Err(ProviderError::Other { message: "the runtime ended in the middle of a create".to_string() }))
+    let result = Place::of(&place).outcome.take();
+    drop(caller);
+    let ended = || ProviderError::Other { message: "the runtime ended in the middle of a create".to_string() };
+    result.unwrap_or_else(|| Err(cancel.told(ended())))
 }
 
 #[cfg(test)]
@@ -178,6 +283,44 @@ mod tests {
         let work = |_| async { if true { panic!("over 7") } else { Ok(7) } };
         let error = see_through(work, |_: u32| async {}).await.unwrap_err();
         assert!(matches!(&error, ProviderError::Internal { .. }) && error.to_string().contains("over 7"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_after_something_was_sent_tells_the_key() {
+        let work = |cancel: Cancel| async move {
+            cancel.sent("create_instance", "order-7");
+            if true { panic!("over 7") } else { Ok(7) }
+        };
+        let error = see_through(work, |_: u32| async {}).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
+        assert!(error.to_string().contains("over 7"), "{error}");
+    }
+
+    #[test]
+    fn a_create_whose_runtime_ends_tells_the_key_of_what_was_sent() {
+        for sent in [true, false] {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let work = move |cancel: Cancel| async move {
+                if sent {
+                    cancel.sent("create_instance", "order-7");
+                }
+                std::future::pending().await
+            };
+            let mut create = Box::pin(see_through(work, |_: u32| async {}));
+            runtime.block_on(async {
+                std::future::poll_fn(|context| {
+                    let _ = create.as_mut().poll(context);
+                    std::task::Poll::Ready(())
+                })
+                .await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            });
+            drop(runtime);
+            let another = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let error = another.block_on(create).unwrap_err();
+            let key = matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7");
+            assert_eq!((key, error.to_string().contains("the runtime ended")), (sent, true), "{error}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,10 +6,11 @@
 use std::future::Future;
 
 use super::background::{Cancel, see_through};
-use super::{Mark, end, warn_of};
+use super::keyed::Room;
+use super::{Keys, Mark, end, warn_of};
+use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
-use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{Provider, ProviderInstance};
+use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
 /// The digits of a random key, before the part.
 const KEY: usize = 32;
@@ -35,25 +36,32 @@ pub(crate) fn named_alike(marked: &InstanceRequest, requests: &[InstanceRequest]
     requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..marked.clone() }).collect()
 }
 
-/// What has failed for all, for each of them: under its own part of the key.
-pub(crate) fn failed(error: &ProviderError, mark: &Mark, parts: impl Iterator<Item = String>) -> Batch {
-    let of_part = |part: String| {
+/// What is not known of all, for each of them: under its own part of the key.
+fn unknown(error: &ProviderError, mark: &Mark, parts: &[String]) -> Batch {
+    let of_part = |part: &String| {
         let mut told = ErrorParts::from(error);
-        if told.kind == ErrorKind::UnknownOutcome {
-            told.key = Some(key_of_part(mark, &part));
-        }
+        told.key = Some(key_of_part(mark, part));
         Err(ProviderError::from(told))
     };
-    parts.map(of_part).collect()
+    parts.iter().map(of_part).collect()
 }
 
-/// Makes machines by `work`, seen through to its end, as [`instance`](super::instance) does one.
-pub(crate) async fn instances<P, W>(provider: &P, on_cancel: OnCancel, work: impl FnOnce(P, Cancel) -> W) -> ProviderResult<Batch>
+/// Makes machines by `work`, seen through to its end, as [`keyed`](super::keyed) does one. `parts` lead to each.
+///
+/// # Errors
+/// Those of `work`, but what is not known is told of each.
+pub(crate) async fn instances<R, W>(
+    room: &R,
+    mark: &Mark,
+    parts: Vec<String>,
+    on_cancel: OnCancel,
+    work: impl FnOnce(R, Cancel) -> W,
+) -> ProviderResult<Batch>
 where
-    P: Provider + Clone + 'static,
+    R: Room,
     W: Future<Output = ProviderResult<Batch>> + Send + 'static,
 {
-    let owner = provider.clone();
+    let owner = room.clone();
     let unwanted = move |made: Batch| async move {
         for made in &made {
             let id = match made {
@@ -69,7 +77,19 @@ where
             }
         }
     };
-    see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+    let work = |cancel: Cancel| {
+        let (keys, settling, marked) = (room.http().shared::<Keys>(), room.http().settling(), mark.clone());
+        let making = work(room.clone(), cancel.clone());
+        async move {
+            // The key is this batch's own: nobody else is at it. What stays open is noted for who asks for a part of it.
+            let _turn = keys.enter(&marked, &cancel, settling)?;
+            making.await
+        }
+    };
+    match see_through(work, unwanted).await {
+        Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, mark, &parts)),
+        made => made,
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +105,7 @@ mod tests {
             assert_eq!(part_of_key(other), None, "{other}");
         }
         let unknown = ProviderError::unknown_outcome("create_instance", &mark.key, "the reply was lost");
-        let told: Vec<_> = failed(&unknown, &mark, ["a", "b"].into_iter().map(str::to_string)).into_iter().collect();
+        let told = super::unknown(&unknown, &mark, &["a", "b"].map(str::to_string));
         let keys: Vec<_> = told.iter().map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap()).collect();
         assert_eq!(keys, [format!("{}/a", mark.key), format!("{}/b", mark.key)]);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Found;
+use super::{Found, part_of_key};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInstance};
@@ -73,6 +73,31 @@ impl Mark {
     /// Whether the key is the caller's own, so that it may have been used before.
     pub(crate) fn is_given(&self) -> bool {
         self.digest.is_some()
+    }
+
+    pub(super) fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// Whether this stands for the same request as a digest does.
+    pub(super) fn is_of(&self, digest: Option<&str>) -> bool {
+        self.digest() == digest
+    }
+
+    /// The nonce of the batch, where the key is that of a part of one.
+    pub(super) fn batch(&self) -> Option<String> {
+        part_of_key(&self.key).map(|(batch, _)| nonce_of(batch))
+    }
+
+    /// What was found under the key, by whichever nonce: it was asked for by this request.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] when it was made by another request.
+    pub(super) fn adopted(&self, found: Option<ProviderInstance>) -> ProviderResult<Found<ProviderInstance>> {
+        match (&self.digest, found.as_ref().and_then(|found| found.labels.get(DIGEST_KEY))) {
+            (Some(ours), Some(theirs)) if ours != theirs => Err(self.reused(&found.map_or_else(String::new, |found| found.id))),
+            _ => Ok(Found::ours(found)),
+        }
     }
 
     /// Whether these labels are those of what was made under this mark.

@@ -152,17 +152,11 @@ impl AwsProvider {
         mark: &Mark,
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
-        if mark.is_given()
-            && let Found::Ours(made) = mark.found(self.made_under(place, &mark.key).await?)?
-        {
-            self.places.remember(&made.id, place);
-            return Ok(made.adopted_if(true));
-        }
         let image = self.images.find(&self.http, place, request).await?;
         let query = map::run_instances(request, 1, &image, &self.network, &mark.key)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         // The client token: the same bytes are answered with the same machine.
-        let guard = Guard::Cloud { lags: true };
+        let guard = Guard::Cloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
@@ -224,6 +218,22 @@ impl AwsProvider {
     }
 }
 
+impl create::Room for AwsProvider {
+    fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        for place in self.places.all()? {
+            if let Some(made) = self.made_under(&place, key).await? {
+                self.places.remember(&made.id, &place);
+                return Ok(Some(made));
+            }
+        }
+        Ok(None)
+    }
+}
+
 #[async_trait]
 impl Provider for AwsProvider {
     fn name(&self) -> &str {
@@ -238,8 +248,9 @@ impl Provider for AwsProvider {
         images::check(&request.image)?;
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let work = |room: Self, cancel| async move { room.make(&place, &request, &mark, &cancel).await };
-        create::instance(self, on_cancel, work).await
+        let making = mark.clone();
+        let work = |room: Self, cancel| async move { room.make(&place, &request, &making, &cancel).await };
+        create::keyed(self, &mark, on_cancel, work).await
     }
 
     fn alike_at_once(&self, _: &InstanceRequest) -> usize {
@@ -253,8 +264,10 @@ impl Provider for AwsProvider {
         let place = self.places.at(&first.region)?;
         images::check(&first.image)?;
         requests.iter().try_for_each(map::check_request)?;
-        let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &mark, &cancel).await };
-        create::instances(self, first.cancellation(), work).await
+        let parts = (0..requests.len()).map(|index| index.to_string()).collect();
+        let making = mark.clone();
+        let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &making, &cancel).await };
+        create::instances(self, &mark, parts, first.cancellation(), work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -283,6 +296,7 @@ impl Provider for AwsProvider {
         });
         Look::deleted(ended.await)?;
         self.recent.remove(id);
+        self.http.shared::<create::Keys>().forget(id);
         Ok(())
     }
 
@@ -377,16 +391,7 @@ impl Provider for AwsProvider {
     /// The names of the key pairs of the provider's own region.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let places = &self.places.all()?;
-        let look = || async move {
-            for place in places {
-                if let Some(made) = self.made_under(place, key).await? {
-                    return Ok(Found::Ours(made));
-                }
-            }
-            Ok(Found::Nothing)
-        };
-        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
+        create::resolve_keyed(self, key).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -43,8 +43,9 @@ pub struct InstanceRequest {
     pub labels: HashMap<String, String>,
     /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every key of the account.
     pub ssh_keys: Vec<String>,
-    /// A key of the caller's own that stands for this one machine: the same request under the same key, also from another
-    /// process, gives the same machine.
+    /// A key of the caller's own that stands for this one machine: the same request under the same key gives the same
+    /// machine, after a timeout, at once, by another provider of the account, and from another process. At DigitalOcean,
+    /// where only looking first keeps a second one out, two processes must not use it within the same seconds.
     pub idempotency_key: Option<String>,
     /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and [`reap`](crate::lease::reap) find it by.
     pub owner: Option<String>,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -63,8 +63,6 @@ pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
     /// With the id of the create action, which alone knows why a droplet failed.
     recent: Arc<Recent<Option<u64>>>,
-    /// By the nonces of callers' own keys: what this process has made, the cloud's lists may not show yet.
-    keyed: Arc<Recent<ProviderInstance>>,
     keys: Arc<Mutex<Option<Keys>>>,
     prices: Arc<Prices>,
     defaults: Defaults,
@@ -93,7 +91,6 @@ impl DigitalOceanProvider {
         let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, pace::draws, config)?;
         Ok(Self {
             recent: Arc::new(Recent::new(http.settling())),
-            keyed: Arc::new(Recent::new(http.settling())),
             http: Arc::new(http),
             keys: Arc::default(),
             prices: Arc::default(),
@@ -111,11 +108,6 @@ impl DigitalOceanProvider {
     }
 
     async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
-        if mark.is_given()
-            && let Found::Ours(made) = mark.found(self.made_before(&mark.nonce).await?)?
-        {
-            return Ok(made.adopted_if(true));
-        }
         let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -133,8 +125,7 @@ impl DigitalOceanProvider {
                 if mark.matches(&made.labels, &made.id)? {
                     return Ok(Found::Ours((made, None)));
                 }
-                // Tags may come to light after the droplet; until then its age is all that is known.
-                if !made.labels.contains_key(KEY_KEY) && made.created_at + SKEW >= sent {
+                if may_be_new(&made, sent) {
                     unsure.push(made.id);
                 }
             }
@@ -142,19 +133,7 @@ impl DigitalOceanProvider {
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
-        if mark.is_given() {
-            self.keyed.add(&mark.nonce, instance.clone());
-        }
         Ok(instance.adopted_if(origin == Origin::Found))
-    }
-
-    /// What a caller's own key has made, from this process or another.
-    async fn made_before(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let Some(made) = self.keyed.note(nonce) else { return self.made_under(nonce, None).await };
-        match self.get_instance(&made.id).await? {
-            None if self.recent.settles_at(&made.id).is_some_and(|time| Instant::now() < time) => Ok(Some(made)),
-            read => Ok(read),
-        }
     }
 
     /// Droplets with the name of a request. Those with a GPU are in a list of their own.
@@ -165,7 +144,7 @@ impl DigitalOceanProvider {
     }
 
     /// The oldest droplet with the nonce of a create, and of this name.
-    async fn made_under(&self, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
+    async fn tagged(&self, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
         let tag = map::tag(KEY_KEY, nonce);
         let tagged = self.droplets("create_instance", ("tag_name", &tag));
         let (tagged, gpus) = tokio::try_join!(tagged, self.droplets("create_instance", ("type", "gpus")))?;
@@ -259,6 +238,26 @@ impl DigitalOceanProvider {
     }
 }
 
+/// Whether a droplet of the right name may be one that was asked for then: tags may come to light after the droplet, and until
+/// then its age is all that is known, where it can be read.
+fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
+    !made.labels.contains_key(KEY_KEY) && made.known_created_at().is_none_or(|created| created + SKEW >= sent)
+}
+
+impl create::Room for DigitalOceanProvider {
+    fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let made = self.tagged(&create::nonce_of(key), None).await?;
+        match (made, create::part_of_key(key)) {
+            (None, Some((batch, name))) => self.tagged(&create::nonce_of(batch), Some(name)).await,
+            (made, _) => Ok(made),
+        }
+    }
+}
+
 /// The account's keys, and when they were read.
 type Keys = (Instant, Vec<SshKey>);
 
@@ -273,8 +272,9 @@ impl Provider for DigitalOceanProvider {
         let (mark, request) = self.defaults.marked(request)?;
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let work = |room: Self, cancel| async move { room.make(&request, &mark, &cancel).await };
-        create::instance(self, on_cancel, work).await
+        let making = mark.clone();
+        let work = |room: Self, cancel| async move { room.make(&request, &making, &cancel).await };
+        create::keyed(self, &mark, on_cancel, work).await
     }
 
     fn alike_at_once(&self, request: &InstanceRequest) -> usize {
@@ -286,8 +286,10 @@ impl Provider for DigitalOceanProvider {
         let (mark, requests) = self.defaults.marked_alike(requests)?;
         requests.iter().try_for_each(map::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
-        let work = |room: Self, cancel| async move { room.make_alike(&requests, &mark, &cancel).await };
-        create::instances(self, on_cancel, work).await
+        let parts = requests.iter().map(|request| request.name.clone()).collect();
+        let making = mark.clone();
+        let work = |room: Self, cancel| async move { room.make_alike(&requests, &making, &cancel).await };
+        create::instances(self, &mark, parts, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -297,7 +299,7 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
-        self.keyed.retain(|made| made.id != id);
+        self.http.shared::<create::Keys>().forget(id);
         Ok(())
     }
 
@@ -364,16 +366,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let nonce = create::nonce_of(key);
-        let part = create::part_of_key(key).map(|(batch, name)| (create::nonce_of(batch), name));
-        let look = || async {
-            let made = self.made_under(&nonce, None).await?;
-            Ok(Found::ours(match (made, &part) {
-                (None, Some((nonce, name))) => self.made_under(nonce, Some(name)).await?,
-                (made, _) => made,
-            }))
-        };
-        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
+        create::resolve_keyed(self, key).await
     }
 
     /// A snapshot cannot carry a key: the key tells of which droplet, when, and under which name it was begun. What is found

@@ -197,10 +197,25 @@ impl DockerProvider {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
         // A name is taken once, a moment before the container is listed.
-        let create = Create { call, mark, guard: Guard::Cloud { lags: true }, deadline, cancel };
-        let look = || async { Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| made.id)) };
+        let create = Create { call, mark, guard: Guard::Cloud, deadline, cancel };
+        let look = || async {
+            let made = match mark.found(self.made_under(&mark.nonce).await?)? {
+                Found::Nothing => self.named(&plan.request.name, mark).await?,
+                found => found,
+            };
+            Ok(made.map(|made| made.id))
+        };
         let (id, origin) = create.make_or_find(|reply| Ok(reply.id.clone()), look).await?;
         Ok((id, origin == Origin::Found))
+    }
+
+    /// The container that has the name of a create.
+    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
+        match check::absent_is_none(self.read("create_instance", name).await)? {
+            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
+            Some(_) => Ok(Found::Taken),
+            None => Ok(Found::Nothing),
+        }
     }
 
     /// Sees that a machine can run: an init that finds no shell would be started again for ever.

@@ -137,16 +137,11 @@ impl HetznerProvider {
     }
 
     async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
-        if mark.is_given()
-            && let Found::Ours(made) = mark.found(self.made_under(&mark.nonce).await?)?
-        {
-            return Ok(made.adopted_if(true));
-        }
         let image = self.catalog.image(&self.http, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&self.http, request).await?;
         let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
         // A name is taken once in a project.
-        let guard = Guard::Cloud { lags: false };
+        let guard = Guard::Cloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
@@ -156,7 +151,10 @@ impl HetznerProvider {
         };
         let look = || async {
             // Found again, its actions are not known.
-            Ok(mark.found(self.made_under(&mark.nonce).await?)?.map(|made| (made, Vec::new())))
+            match mark.found(self.labelled(&mark.nonce).await?)? {
+                Found::Nothing => self.named(&request.name, mark).await,
+                found => Ok(found.map(|made| (made, Vec::new()))),
+            }
         };
         let created = create.make_or_find(read, look).await;
         if let Err(ProviderError::InvalidConfig { .. } | ProviderError::NotFound { .. }) = created {
@@ -167,7 +165,18 @@ impl HetznerProvider {
         Ok(instance.adopted_if(origin == Origin::Found))
     }
 
-    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
+    /// The server that has the name of a create, which its labels need not lead to yet.
+    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<(ProviderInstance, Vec<u64>)>> {
+        let call = Call::get("create_instance", "/servers").query("name", name);
+        let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
+        match named.into_iter().find(|made| made.name == name) {
+            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours((made, Vec::new()))),
+            Some(_) => Ok(Found::Taken),
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    async fn labelled(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
         let call = Call::get("create_instance", "/servers").query("label_selector", format!("{KEY_KEY}=={nonce}"));
         let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
         Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
@@ -226,6 +235,16 @@ impl HetznerProvider {
     }
 }
 
+impl create::Room for HetznerProvider {
+    fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        self.labelled(&create::nonce_of(key)).await
+    }
+}
+
 #[async_trait]
 impl Provider for HetznerProvider {
     fn name(&self) -> &str {
@@ -238,8 +257,9 @@ impl Provider for HetznerProvider {
         let (mark, request) = self.defaults.marked(request)?;
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let work = |room: Self, cancel| async move { room.make(&request, &mark, &cancel).await };
-        create::instance(self, on_cancel, work).await
+        let making = mark.clone();
+        let work = |room: Self, cancel| async move { room.make(&request, &making, &cancel).await };
+        create::keyed(self, &mark, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -249,6 +269,7 @@ impl Provider for HetznerProvider {
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
+        self.http.shared::<create::Keys>().forget(id);
         Ok(())
     }
 
@@ -310,9 +331,7 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let nonce = create::nonce_of(key);
-        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
-        create::resolve(self.http.sight(), "create_instance", key, self.http.timeouts().instance_ready, look).await
+        create::resolve_keyed(self, key).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

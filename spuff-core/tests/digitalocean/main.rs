@@ -129,10 +129,13 @@ async fn create_without_extras_sends_no_keys_and_a_slug() {
 
 /// A droplet of the asked name, made two minutes ago by a clock that is behind this machine's.
 fn named(tags: Value) -> ResponseTemplate {
+    named_at(tags, json!((chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339()))
+}
+
+fn named_at(tags: Value, created_at: Value) -> ResponseTemplate {
     let mut found = droplet(7, "new", json!([]));
     found["name"] = json!("web-1");
-    found["tags"] = tags;
-    found["created_at"] = json!((chrono::Utc::now() - chrono::TimeDelta::minutes(2)).to_rfc3339());
+    (found["tags"], found["created_at"]) = (tags, created_at);
     reply(200, json!({"droplets": [found], "links": {}}))
 }
 
@@ -174,15 +177,18 @@ async fn a_droplet_whose_tags_come_to_light_later_is_waited_for_and_adopted() {
 
 #[tokio::test]
 async fn a_droplet_whose_tags_never_come_to_light_is_a_candidate_of_an_unknown_outcome() {
-    let server = MockServer::start().await;
-    let lost = refusal(503, "server_error", "Unable to process request");
-    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
-    look_for_the_name().respond_with(named(json!([]))).expect(1..).mount(&server).await;
-    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
-    let error = provider.create_instance(&good()).await.unwrap_err();
-    let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
-    assert_eq!(candidates, &["7"]);
-    assert!(error.to_string().contains("it may be 7"), "{error}");
+    // Also one that tells no time, or none that can be read.
+    for listed in [named(json!([])), named_at(json!([]), Value::Null), named_at(json!([]), json!("soon"))] {
+        let server = MockServer::start().await;
+        let lost = refusal(503, "server_error", "Unable to process request");
+        Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
+        look_for_the_name().respond_with(listed).expect(1..).mount(&server).await;
+        let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
+        let error = provider.create_instance(&good()).await.unwrap_err();
+        let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
+        assert_eq!(candidates, &["7"]);
+        assert!(error.to_string().contains("it may be 7"), "{error}");
+    }
 }
 
 #[tokio::test]

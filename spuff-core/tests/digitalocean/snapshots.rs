@@ -70,6 +70,26 @@ async fn a_snapshot_is_found_by_its_id_tagged_and_waited_for() {
 }
 
 #[tokio::test]
+async fn a_snapshot_of_a_droplet_that_is_busy_for_a_moment_is_sent_again() {
+    let server = MockServer::start().await;
+    let busy = refusal(422, "unprocessable_entity", "Droplet already has a pending event.");
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(busy)
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&server)
+        .await;
+    snapshot_in_progress(&server).await;
+    let tagged = ResponseTemplate::new(204);
+    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({}))).mount(&server).await;
+    Mock::given(method("POST")).and(path("/v2/tags/managed-by:spuff/resources")).respond_with(tagged).mount(&server).await;
+    let made = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
+    Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, made)).mount(&server).await;
+    assert_eq!(provider(&server).create_snapshot("7", "nightly").await.unwrap().id, "101");
+}
+
+#[tokio::test]
 async fn a_snapshot_that_cannot_be_tagged_is_named() {
     let server = MockServer::start().await;
     snapshot_in_progress(&server).await;

@@ -81,3 +81,41 @@ fn a_blocking_program_waits_for_what_goes_on_in_the_background() {
         assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (1, 0), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_destroy_that_nobody_waits_for_is_not_given_up_when_it_is_refused_for_a_moment() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        cloud.inject(Fault::Slow { millis: 300 }.once(name, Route::CreateInstance));
+        let refused = cloud.inject(Fault::Unauthorized.everywhere().at(name).on(Route::DestroyInstance).times(2));
+        let provider = provider(&cloud, name);
+        let request = request(name, "web-1");
+        tokio::select! {
+            created = provider.create_instance(&request) => panic!("{name}: it was not dropped in the middle: {created:?}"),
+            () = async { while cloud.route_count(name, Route::CreateInstance) == 0 { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
+        }
+        settled().await;
+        assert_eq!((cloud.hits(refused), alive(&cloud).len()), (2, 0), "{name}");
+    }
+}
+
+/// As in a `select!` with Ctrl-C, where the create is pinned beside it.
+#[tokio::test]
+async fn a_future_that_is_held_does_not_hold_up_what_goes_on_in_the_background() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let request = request(name, "web-1");
+        let mut create = provider.create_instance(&request);
+        std::future::poll_fn(|context| {
+            let _ = create.as_mut().poll(context);
+            std::task::Poll::Ready(())
+        })
+        .await;
+        tokio::time::timeout(Duration::from_secs(300), settled()).await.expect("it ends with the create");
+        assert_eq!(alive(&cloud).len(), 1, "{name}");
+        drop(create);
+        settled().await;
+        assert_eq!(alive(&cloud).len(), 0, "{name}");
+    }
+}

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "simulator", feature = "blocking", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
 
+mod again;
 mod batch;
 mod cancel;
 mod chaos;

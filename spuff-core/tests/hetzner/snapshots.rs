@@ -114,7 +114,7 @@ async fn a_snapshot_that_vanishes_ends_the_wait() {
 async fn a_snapshot_that_is_refused_is_not_sent_again() {
     for (status, code, kind, retryable) in [
         (404, "not_found", "not_found", false),
-        (423, "locked", "conflict", true),
+        (423, "protected", "conflict", false),
         (403, "resource_limit_exceeded", "quota_exceeded", false),
         (503, "unavailable", "unknown_outcome", false),
     ] {
@@ -123,6 +123,23 @@ async fn a_snapshot_that_is_refused_is_not_sent_again() {
         let error = provider(&server).create_snapshot("42", "before the upgrade").await.unwrap_err();
         assert_eq!((error.kind().name(), error.is_retryable()), (kind, retryable), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_server_that_is_locked_for_a_moment_is_sent_again() {
+    let server = MockServer::start().await;
+    let locked = || refusal(423, "locked", "server is locked");
+    on("POST", "/servers/42/actions/create_image").respond_with(locked()).up_to_n_times(2).expect(2).mount(&server).await;
+    snapshot_started(&server).await;
+    action_is("success").expect(1).mount(&server).await;
+    let made = reply(200, json!({"image": image(4711, "available")}));
+    on("GET", "/images/4711").respond_with(made).expect(1).mount(&server).await;
+    assert_eq!(provider(&server).create_snapshot("42", "before the upgrade").await.unwrap().id, "4711");
+
+    let server = MockServer::start().await;
+    on("POST", "/servers/42/actions/create_image").respond_with(locked()).expect(2..).mount(&server).await;
+    let error = hasty_provider(&server).create_snapshot("42", "before the upgrade").await.unwrap_err();
+    assert!(matches!(error, ProviderError::Conflict { retryable: true, .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::api::{DescribeInstances, Instance, Listing, RunInstances, ask, read};
 use super::place::Place;
 use super::query::Query;
 use super::{AwsProvider, map};
-use crate::create::{self, Batch, Cancel, Create, Found, Guard, Mark};
+use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Class, Deadline, Reply};
 use crate::progress;
 use crate::provider::config::InstanceRequest;
@@ -30,7 +30,7 @@ impl AwsProvider {
         let image = self.images.find(&self.http, place, first).await?;
         let query = map::run_instances(first, requests.len(), &image, &self.network, &mark.key)?;
         let call = place.ec2("create_instance", Class::Once, &query);
-        let guard = Guard::Cloud { lags: true };
+        let guard = Guard::Cloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
@@ -45,9 +45,6 @@ impl AwsProvider {
         };
         let made = match create.run(read, look).await {
             Ok(made) => made,
-            Err(error @ ProviderError::UnknownOutcome { .. }) => {
-                return Ok(create::failed(&error, mark, (0..requests.len()).map(|index| index.to_string())));
-            }
             Err(error) => {
                 if let ProviderError::InvalidConfig { .. } = error {
                     self.images.forget(&image);

@@ -16,7 +16,7 @@ use super::images::BootImage;
 use super::query::Query;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{Address, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+use crate::provider::{Address, InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
 
 /// Of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
@@ -272,6 +272,10 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
 }
 
 /// A snapshot of ours that still exists.
+pub(super) fn is_made_under(image: &Image, nonce: &str) -> bool {
+    tag(&image.tag_set.item, KEY_KEY) == Some(nonce)
+}
+
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     image.image_state != "deregistered" && tag(&image.tag_set.item, MANAGED_BY_KEY) == Some(MANAGED_BY_VALUE)
 }

@@ -34,19 +34,31 @@ impl AwsProvider {
             .tags(&["image", "snapshot"], &tags);
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
-        let guard = Guard::Cloud { lags: true };
+        let guard = Guard::Cloud;
         let create = Create { call: (&*self.http, call), mark: &mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let id = api::read::<CreateImage>(reply)?.image_id;
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
         };
         let look = || async {
-            let made = self.image_made_under(place, &mark.nonce).await?;
-            Ok(Found::ours(made.map(|image| image.image_id)))
+            // Tags may be searched late; the name belongs to one image.
+            match (self.image_made_under(place, &mark.nonce).await?, self.image_named(place, name).await?) {
+                (Some(image), _) => Ok(Found::Ours(image.image_id)),
+                (None, Some(image)) if map::is_made_under(&image, &mark.nonce) => Ok(Found::Ours(image.image_id)),
+                (None, Some(_)) => Ok(Found::Taken),
+                (None, None) => Ok(Found::Nothing),
+            }
         };
         let id = &create.run(read, look).await?;
         self.places.remember(id, place);
         self.available(place, (instance_id, id), deadline).await
+    }
+
+    async fn image_named(&self, place: &Place, name: &str) -> ProviderResult<Option<Image>> {
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter("name", &[name]);
+        let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+        let mut named = reply.images_set.item.into_iter();
+        Ok(named.find(|image| image.name == name && image.image_state != "deregistered"))
     }
 
     pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use chrono::Utc;
 
 use super::api::{Droplet, List};
-use super::{DigitalOceanProvider, SKEW, map};
-use crate::create::{self, Batch, Cancel, Create, Found, Guard, Mark};
+use super::{DigitalOceanProvider, map, may_be_new};
+use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
 use crate::provider::config::InstanceRequest;
-use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::error::ProviderResult;
 use crate::provider::{KEY_KEY, ProviderInstance};
 
 /// The most names of a call.
@@ -38,23 +38,15 @@ impl DigitalOceanProvider {
             let made: Vec<_> =
                 self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(map::instance).collect();
             if made.is_empty() {
-                // Tags may come to light after the droplets; until then their age is all that is known.
-                let is_new = |made: &ProviderInstance| !made.labels.contains_key(KEY_KEY) && made.created_at + SKEW >= sent;
-                let untagged: Vec<_> = self.named(first).await?.into_iter().filter(is_new).map(|made| made.id).collect();
+                let named = self.named(first).await?.into_iter().filter(|made| may_be_new(made, sent));
+                let untagged: Vec<_> = named.map(|made| made.id).collect();
                 return Ok(if untagged.is_empty() { Found::Nothing } else { Found::Unsure(untagged) });
             }
             Ok(in_order(made, &names).map_or_else(Found::Unsure, Found::Ours))
         };
-        match create.run(read, look).await {
-            Ok(made) => {
-                made.iter().for_each(|made| self.recent.add(&made.id, None));
-                Ok(made.into_iter().map(Ok).collect())
-            }
-            Err(error @ ProviderError::UnknownOutcome { .. }) => {
-                Ok(create::failed(&error, mark, names.iter().map(|name| (*name).to_string())))
-            }
-            Err(error) => Err(error),
-        }
+        let made = create.run(read, look).await?;
+        made.iter().for_each(|made| self.recent.add(&made.id, None));
+        Ok(made.into_iter().map(Ok).collect())
     }
 }
 

@@ -1,0 +1,164 @@
+//! One machine for one key, whoever asks for it in this process: a create joins the one that is under way, is given what was
+//! made a moment ago, and looks before it sends where an earlier one has ended without an answer.
+//!
+//! Stands on the keys and the looks. The rooms know neither.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::background::{Cancel, background, see_through};
+use super::keys::{Entry, Keys, Stake, Turn, still_busy};
+use super::{Found, Mark, end, look_out, nonce_of, resolve};
+use crate::http::{Deadline, HttpClient};
+use crate::provider::config::OnCancel;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Provider, ProviderInstance};
+
+const OPERATION: &str = "create_instance";
+
+/// A room whose machines are made under keys.
+pub(crate) trait Room: Provider + Clone + 'static {
+    fn http(&self) -> &HttpClient;
+
+    /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
+    fn found_under(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
+}
+
+/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
+/// request says, unless another caller under the same key waits for it or has it.
+///
+/// # Errors
+/// Those of `work`; [`ProviderError::Conflict`] when another request has made something under this key.
+pub(crate) async fn keyed<R, W>(
+    room: &R,
+    mark: &Mark,
+    on_cancel: OnCancel,
+    work: impl FnOnce(R, Cancel) -> W + Send + 'static,
+) -> ProviderResult<ProviderInstance>
+where
+    R: Room,
+    W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
+{
+    let (room, mark) = (room.clone(), mark.clone());
+    let work = |cancel: Cancel| async move {
+        let settling = room.http().settling();
+        let deadline = Deadline::after(room.http().timeouts().instance_ready);
+        let mut turn = match begin(&room, &mark, &cancel, deadline).await? {
+            Begun::Turn(turn) => turn,
+            Begun::Made(made, stake) => return Ok((made.adopted_if(true), stake)),
+        };
+        if let Some(found) = look_first(&room, &mark, &mut turn, deadline).await? {
+            turn.found(&found, settling);
+            return Ok((found.adopted_if(true), None));
+        }
+        let made = work(room.clone(), cancel).await?;
+        if on_cancel == OnCancel::Keep || made.adopted {
+            turn.found(&made, settling);
+            return Ok((made, None));
+        }
+        let (runtime, id) = (Handle::current(), made.id.clone());
+        // The turn is held until the machine is gone: who creates under this key again would find it.
+        let ending = move |turn: Option<Turn>| {
+            background(&runtime, async move {
+                end(&room, &id).await;
+                drop(turn);
+            });
+        };
+        let stake = turn.made(&made, settling, ending);
+        Ok((made, Some(stake)))
+    };
+    let unwanted = |(made, stake): (ProviderInstance, Option<Arc<Stake>>)| async move {
+        debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
+    };
+    let (made, stake) = see_through(work, unwanted).await?;
+    if let Some(stake) = stake {
+        stake.keep();
+    }
+    Ok(made)
+}
+
+/// How a create begins.
+enum Begun {
+    Turn(Turn),
+    Made(ProviderInstance, Option<Arc<Stake>>),
+}
+
+/// Waits until no other create under the same key is under way. What that one has made is what this one was to make.
+async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadline) -> ProviderResult<Begun> {
+    let keys = room.http().shared::<Keys>();
+    // While this is held, what the other one makes is not ended because its own caller has left.
+    let mut joined = None;
+    let mut has_waited = false;
+    loop {
+        let mut changes = keys.changes();
+        match keys.enter(mark, cancel, room.http().settling())? {
+            Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
+            Entry::Made(made, stake) if has_waited => return Ok(Begun::Made(made, stake)),
+            Entry::Made(made, stake) => match room.get_instance(&made.id).await? {
+                Some(now) => return Ok(Begun::Made(now, stake)),
+                None if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
+                None => keys.forget(&made.id),
+            },
+            Entry::Busy(stake) => {
+                has_waited = true;
+                joined = stake.or(joined);
+                // The sender is not dropped while the keys are here.
+                if tokio::time::timeout(deadline.remaining(), changes.changed()).await.is_err() {
+                    return Err(still_busy(OPERATION, mark));
+                }
+                if cancel.is_set() {
+                    return Err(Cancel::error());
+                }
+            }
+        }
+    }
+}
+
+/// What was made under a key before, by any process. Where the last create in this one has ended without an answer, looks until
+/// it must have come to light.
+async fn look_first<R: Room>(
+    room: &R,
+    mark: &Mark,
+    turn: &mut Turn,
+    deadline: Deadline,
+) -> ProviderResult<Option<ProviderInstance>> {
+    if !mark.is_given() {
+        return Ok(None);
+    }
+    let look = || async { mark.adopted(room.found_under(&mark.key).await?) };
+    let Some(since) = turn.since else {
+        // Nothing was sent: what hinders the look is told at once.
+        return Ok(if let Found::Ours(made) = look().await? { Some(made) } else { None });
+    };
+    let mut sight = room.http().sight();
+    sight.settling = sight.settling.saturating_sub(Instant::now().saturating_duration_since(since)).max(Duration::from_millis(1));
+    let unknown = |candidates: &[String], why: &str| {
+        let message = format!("it is not known what an earlier create has made{why}");
+        ProviderError::unknown_outcome(OPERATION, &mark.key, message).with_candidates(candidates)
+    };
+    let found = look_out(deadline, sight, false, look, unknown).await?.ours();
+    turn.nothing_before();
+    Ok(found)
+}
+
+/// Looks for what was made under a key, by any process: `None` when it is certain that there is nothing.
+///
+/// # Errors
+/// [`ProviderError::UnknownOutcome`] when the looks fail, show things that cannot be told apart, or a create goes on.
+pub(crate) async fn resolve_keyed<R: Room>(room: &R, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+    let (http, nonce) = (room.http(), nonce_of(key));
+    let keys = http.shared::<Keys>();
+    let look = || async {
+        Ok(match room.found_under(key).await? {
+            Some(made) => Found::Ours(made),
+            None if keys.is_busy(&nonce) => Found::Unsure(Vec::new()),
+            None => Found::Nothing,
+        })
+    };
+    resolve(http.sight(), OPERATION, key, http.timeouts().instance_ready, look).await
+}

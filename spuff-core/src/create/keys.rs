@@ -1,0 +1,268 @@
+//! What this process knows of the keys of an account: which creates are under way, what they have made a moment ago, and
+//! since when it is not known what came of one. The cloud's lists show late what is new; until then nothing else keeps a
+//! second one out.
+//!
+//! Bookkeeping alone: nothing here asks the cloud. All clients of an account share it.
+
+use std::collections::HashMap;
+use std::mem;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::background::Cancel;
+use super::mark::Mark;
+use crate::process::PerProcess;
+use crate::provider::ProviderInstance;
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// From how many keys on those are looked for that need not be known any more.
+const MANY: usize = 256;
+
+/// The keys of an account, by their nonces.
+pub(crate) struct Keys(PerProcess<Table>);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self(PerProcess::new())
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    known: Mutex<HashMap<String, Known>>,
+    changed: watch::Sender<()>,
+}
+
+/// What is known of a key.
+enum Known {
+    /// A create is under way, or the destroy of what nobody wants.
+    Busy { digest: Option<String>, stake: Weak<Stake> },
+    /// A create has made this.
+    Made(Box<Made>),
+    /// A create has ended, and it is not known what it has made.
+    Open { since: Instant },
+}
+
+struct Made {
+    instance: ProviderInstance,
+    digest: Option<String>,
+    /// Until when the cloud may not show it yet.
+    settles_at: Instant,
+    /// Whether a caller has it, or it is to stay whatever its callers do.
+    is_kept: Arc<AtomicBool>,
+    stake: Weak<Stake>,
+}
+
+/// What all that wait for one machine hold together: when the last of them is gone and none has taken it, it is ended.
+pub(super) struct Stake {
+    is_kept: Arc<AtomicBool>,
+    end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    process: u32,
+}
+
+impl Stake {
+    fn new() -> Self {
+        Self { is_kept: Arc::default(), end: Mutex::default(), process: process::id() }
+    }
+
+    /// A caller has the machine: it is theirs to end.
+    pub(super) fn keep(&self) {
+        self.is_kept.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Stake {
+    fn drop(&mut self) {
+        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match end {
+            // What a parent of this process has made is the parent's.
+            Some(end) if self.process != process::id() => mem::forget(end),
+            Some(end) if !self.is_kept.load(Ordering::Acquire) => end(),
+            _ => {}
+        }
+    }
+}
+
+/// How a create under a key stands to what is known of it.
+pub(super) enum Entry {
+    /// Nobody else is at it.
+    Turn(Turn),
+    /// An earlier create has made this.
+    Made(ProviderInstance, Option<Arc<Stake>>),
+    /// Another create is at it. Where it is the same, what it makes is kept for this one too.
+    Busy(Option<Arc<Stake>>),
+}
+
+impl Keys {
+    fn table(&self) -> &Table {
+        self.0.get_or_init(Table::default)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.table().known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.table().changed.send_replace(());
+    }
+
+    /// Told whenever a key is not busy any more.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.table().changed.subscribe()
+    }
+
+    /// Begins a create, where no other one is under way or has made what this one is to make.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] when one with another request has made something under this key.
+    pub(super) fn enter(self: &Arc<Self>, mark: &Mark, cancel: &Cancel, settling: Duration) -> ProviderResult<Entry> {
+        let mut known = self.known();
+        if known.len() >= MANY {
+            known.retain(|_, known| known.is_needed(settling));
+        }
+        let open = |known: Option<&Known>| if let Some(Known::Open { since }) = known { Some(*since) } else { None };
+        let mut since = open(known.get(&mark.nonce)).max(mark.batch().and_then(|batch| open(known.get(&batch))));
+        since = since.filter(|since| since.elapsed() < settling);
+        match known.get(&mark.nonce) {
+            Some(Known::Busy { digest, stake }) => {
+                return Ok(Entry::Busy(if mark.is_of(digest.as_deref()) { stake.upgrade() } else { None }));
+            }
+            Some(entry @ Known::Made(made)) if entry.is_needed(settling) => {
+                if !mark.is_of(made.digest.as_deref()) {
+                    return Err(mark.reused(&made.instance.id));
+                }
+                return Ok(match made.stake.upgrade() {
+                    None if !made.is_kept.load(Ordering::Acquire) => Entry::Busy(None),
+                    stake => Entry::Made(made.instance.clone(), stake),
+                });
+            }
+            _ => {}
+        }
+        let stake = Arc::new(Stake::new());
+        let busy = Known::Busy { digest: mark.digest().map(str::to_string), stake: Arc::downgrade(&stake) };
+        known.insert(mark.nonce.clone(), busy);
+        let turn = Turn { keys: self.clone(), mark: mark.clone(), cancel: cancel.clone(), stake, since, is_over: false };
+        Ok(Entry::Turn(turn))
+    }
+
+    /// Whether a create under this key is under way.
+    pub(super) fn is_busy(&self, nonce: &str) -> bool {
+        matches!(self.known().get(nonce), Some(Known::Busy { .. }))
+    }
+
+    /// Whether a machine was made so short a time ago that the cloud may not show it yet.
+    pub(super) fn is_new(&self, mark: &Mark) -> bool {
+        matches!(self.known().get(&mark.nonce), Some(Known::Made(made)) if Instant::now() < made.settles_at)
+    }
+
+    /// Forgets a machine that has ended.
+    pub(crate) fn forget(&self, id: &str) {
+        self.known().retain(|_, known| !matches!(known, Known::Made(made) if made.instance.id == id));
+    }
+}
+
+impl Known {
+    fn is_needed(&self, settling: Duration) -> bool {
+        match self {
+            Self::Busy { .. } => true,
+            Self::Made(made) => Instant::now() < made.settles_at || made.stake.strong_count() > 0,
+            Self::Open { since } => since.elapsed() < settling,
+        }
+    }
+}
+
+/// A create that is under way. However it ends, the next one under its key may begin.
+pub(super) struct Turn {
+    keys: Arc<Keys>,
+    mark: Mark,
+    cancel: Cancel,
+    stake: Arc<Stake>,
+    /// Since when it is not known what an earlier one has made.
+    pub(super) since: Option<Instant>,
+    is_over: bool,
+}
+
+impl Turn {
+    /// It is certain now that no earlier one has made anything.
+    pub(super) fn nothing_before(&mut self) {
+        self.since = None;
+    }
+
+    /// It has ended with a machine, which stays whatever its callers do.
+    pub(super) fn found(self, instance: &ProviderInstance, settling: Duration) {
+        self.stake.keep();
+        self.over(instance, settling);
+    }
+
+    /// It has ended with a machine, for which `end` is called when none of its callers is left that could take it.
+    pub(super) fn made(
+        self,
+        instance: &ProviderInstance,
+        settling: Duration,
+        end: impl FnOnce(Option<Turn>) + Send + 'static,
+    ) -> Arc<Stake> {
+        let (keys, mark, id, stake) = (self.keys.clone(), self.mark.clone(), instance.id.clone(), self.stake.clone());
+        let end = move || end(keys.take_back(&mark, &id));
+        *stake.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
+        self.over(instance, settling);
+        stake
+    }
+
+    fn over(mut self, instance: &ProviderInstance, settling: Duration) {
+        self.is_over = true;
+        let settles_at = Instant::now().checked_add(settling.saturating_mul(2)).unwrap_or_else(Instant::now);
+        let made = Made {
+            instance: instance.clone(),
+            digest: self.mark.digest().map(str::to_string),
+            settles_at,
+            is_kept: self.stake.is_kept.clone(),
+            stake: Arc::downgrade(&self.stake),
+        };
+        if self.mark.is_given() {
+            self.keys.known().insert(self.mark.nonce.clone(), Known::Made(Box::new(made)));
+        } else {
+            // Nobody else has this key.
+            self.keys.known().remove(&self.mark.nonce);
+        }
+        self.keys.tell();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let open = self.cancel.open_since().max(self.since);
+        let mut known = self.keys.known();
+        match open {
+            Some(since) => known.insert(self.mark.nonce.clone(), Known::Open { since }),
+            None => known.remove(&self.mark.nonce),
+        };
+        drop(known);
+        self.keys.tell();
+    }
+}
+
+impl Keys {
+    /// A machine that was made under this key is about to be ended: until it is, no create under the key begins.
+    fn take_back(self: &Arc<Self>, mark: &Mark, id: &str) -> Option<Turn> {
+        let mut known = self.known();
+        if !matches!(known.get(&mark.nonce), Some(Known::Made(made)) if made.instance.id == id) {
+            return None;
+        }
+        known.insert(mark.nonce.clone(), Known::Busy { digest: None, stake: Weak::new() });
+        let (stake, cancel) = (Arc::new(Stake::new()), Cancel::default());
+        Some(Turn { keys: self.clone(), mark: mark.clone(), cancel, stake, since: None, is_over: false })
+    }
+}
+
+/// What another create under the same key has not made known in time.
+pub(super) fn still_busy(operation: &str, mark: &Mark) -> ProviderError {
+    ProviderError::unknown_outcome(operation, &mark.key, "another create under this key is still under way")
+}

@@ -9,6 +9,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::told;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// What sending a call twice would do.
@@ -134,7 +135,7 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let what = match error.classify() {
-                serde_json::error::Category::Data => "is not of the expected form",
+                serde_json::error::Category::Data => &objection(&self.body, &error),
                 serde_json::error::Category::Eof => "ends too early",
                 _ => "is not JSON",
             };
@@ -147,6 +148,20 @@ impl Reply {
         let kind = self.header("content-type").unwrap_or("no content type");
         let (status, bytes) = (self.status, self.body.len());
         ProviderError::api(status, format!("the reply ({bytes} bytes, {kind}) {what}; check that the endpoint is the API's"))
+    }
+}
+
+/// What is wrong with JSON that is whole, with the field.
+fn objection(body: &[u8], error: &serde_json::Error) -> String {
+    let field = told::field(body, error.line(), error.column());
+    match told::wanted(&error.to_string()) {
+        // The field before tells where; that which is wanted has none.
+        Some((verb, wanted)) => {
+            let object = field.rsplit_once('.').map(|(object, _)| format!(" in `{object}`")).unwrap_or_default();
+            format!("{verb} `{wanted}`{object}")
+        }
+        None if field.is_empty() => "is not of the expected form".to_string(),
+        None => format!("is not of the expected form in `{field}`"),
     }
 }
 

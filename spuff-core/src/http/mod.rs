@@ -12,7 +12,9 @@ mod page;
 mod retry;
 mod secret;
 mod status;
+mod time;
 mod tls;
+mod told;
 pub(crate) mod wire;
 
 pub use client::http_client;
@@ -27,3 +29,4 @@ pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::{Deadline, Sight};
 pub(crate) use secret::{clean_token, without};
 pub(crate) use status::{Fault, Refusal};
+pub(crate) use told::wanted;

@@ -1,61 +1,384 @@
-//! Liberal reading of what clouds write: null or absent, numbers or text, dates that are none.
+//! Liberal reading of what clouds write, for all wire types: null, empty or absent, numbers as text and text as numbers. What
+//! does not mean anything in its place is an error, or none where the type has a word for that; never a guess.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::time;
 use crate::provider::InstanceStatus;
 
-/// A value that may be null as well as absent (with `#[serde(default)]`).
-pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// Below this a number of double precision is exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+/// What the text of an element of XML goes by, and what its attributes begin with.
+const TEXT: &str = "$text";
+const ATTRIBUTE: char = '@';
+
+/// What may be null, empty or, with `#[serde(default)]`, absent: it is then nothing of its kind.
+pub(crate) trait Liberal<'de>: Sized {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
-/// An id that is a number in one place and text in another.
+/// A value that may be null, empty or, with `#[serde(default)]`, absent.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Liberal<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::read(deserializer)
+}
+
+/// The items of a list. One without items may be null; another value in its place is not the list that was asked for.
+pub(crate) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_any(ListVisitor { may_be_empty_text: false, items: PhantomData })
+}
+
+/// An id that is a number in one place and text in another. There is always one.
 pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Id {
-        Number(u64),
-        Text(String),
+    let given = Scalar::deserialize(deserializer)?;
+    match given.count() {
+        Some(number) => Ok(number.to_string()),
+        None if matches!(&given, Scalar::Text(text) if !text.trim().is_empty()) => Ok(given.text()?.trim().to_string()),
+        None => Err(D::Error::custom("no id")),
     }
-    Ok(match Id::deserialize(deserializer)? {
-        Id::Number(number) => number.to_string(),
-        Id::Text(text) => text,
-    })
 }
 
-/// A time in RFC 3339; what is not one is no time.
+/// The id of a cloud that counts its things, also where it is written as text.
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Scalar::deserialize(deserializer)?.count().ok_or_else(|| D::Error::custom("no number"))
+}
+
+/// A time, in any spelling that a cloud has used; what is not one is no time.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let parse = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
-    Ok(text(deserializer)?.and_then(|text| parse(&text)))
+    Ok(match Scalar::deserialize(deserializer)? {
+        Scalar::Text(text) => time::read(&text),
+        Scalar::Whole(number) => time::of_number(number as f64),
+        Scalar::Number(number) => time::of_number(number),
+        _ => None,
+    })
 }
 
 /// Text that stands for something else, such as an address; what does not is none.
 pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
-    Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
+    let text = Scalar::deserialize(deserializer)?.text::<D::Error>();
+    Ok(text.ok().and_then(|text| text.trim().parse().ok()))
 }
 
 /// A cloud's word for a state.
 pub(crate) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<InstanceStatus, D::Error> {
-    Ok(InstanceStatus::from_word(&text(deserializer)?.unwrap_or_default()))
+    Ok(word(&Scalar::deserialize(deserializer)?.text::<D::Error>().unwrap_or_default()))
 }
 
-/// Text that is only looked at: a long list has thousands, and none of them is copied.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    Ok(Option::<Text<'de>>::deserialize(deserializer)?.map(|text| text.0))
+/// A word of which the letters say nothing, in small ones.
+pub(crate) fn lower<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Scalar::deserialize(deserializer)?.text::<D::Error>()?.trim().to_ascii_lowercase())
 }
+
+/// The state of which nothing is told.
+pub(crate) fn no_status() -> InstanceStatus {
+    InstanceStatus::Unknown("unknown".to_string())
+}
+
+/// A cloud's word for a state, in small letters or in large ones.
+pub(crate) fn word(word: &str) -> InstanceStatus {
+    let word = word.trim();
+    if word.is_empty() {
+        return no_status();
+    }
+    match InstanceStatus::from_word(word) {
+        InstanceStatus::Unknown(_) => match InstanceStatus::from_word(&word.to_ascii_lowercase()) {
+            InstanceStatus::Unknown(_) => InstanceStatus::Unknown(word.to_string()),
+            known => known,
+        },
+        known => known,
+    }
+}
+
+/// What stands in the place of a value.
+enum Scalar<'de> {
+    Nothing,
+    Text(Cow<'de, str>),
+    Whole(i128),
+    Number(f64),
+    Flag(bool),
+    /// A list or an object that is not empty.
+    Many,
+}
+
+impl<'de> Scalar<'de> {
+    /// As text, which is empty of nothing.
+    fn text<E: Error>(self) -> Result<Cow<'de, str>, E> {
+        Ok(match self {
+            Self::Nothing => Cow::Borrowed(""),
+            Self::Text(text) => text,
+            Self::Whole(number) => number.to_string().into(),
+            Self::Number(number) => number.to_string().into(),
+            Self::Flag(flag) => flag.to_string().into(),
+            Self::Many => return Err(E::custom("a list or an object in the place of a text")),
+        })
+    }
+
+    /// As a number that counts things.
+
+    fn count(&self) -> Option<u64> {
+        match self {
+            Self::Whole(number) => u64::try_from(*number).ok(),
+            Self::Text(text) => text.trim().parse().ok().filter(|_| text.trim().bytes().all(|byte| byte.is_ascii_digit())),
+            Self::Number(number) if (0.0..EXACT).contains(number) && number.fract() == 0.0 => Some(*number as u64),
+            _ => None,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Flag(false) => true,
+            Self::Text(text) => text.trim().is_empty(),
+            _ => false,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Nothing)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Whole(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Whole(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(text.to_string().into()))
+    }
+
+    /// Text that is only looked at: a long list has thousands, and none of them is copied.
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar<'de>, A::Error> {
+        let mut found = Scalar::Nothing;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            found = Scalar::Many;
+        }
+        Ok(found)
+    }
+
+    /// An element of XML is an object with a text.
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Scalar<'de>, A::Error> {
+        let mut found = Scalar::Nothing;
+        while let Some(key) = object.next_key::<String>()? {
+            if key == TEXT {
+                found = object.next_value()?;
+            } else {
+                object.next_value::<IgnoredAny>()?;
+                if !key.starts_with(ATTRIBUTE) {
+                    found = Scalar::Many;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<'de> Liberal<'de> for String {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Scalar::deserialize(deserializer)?.text()?.into_owned())
+    }
+}
+
+impl<'de> Liberal<'de> for Option<String> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Scalar::deserialize(deserializer)?;
+        if given.is_nothing() { Ok(None) } else { given.text().map(|text| Some(text.into_owned())) }
+    }
+}
+
+impl<'de> Liberal<'de> for Option<u64> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Scalar::deserialize(deserializer)?;
+        if given.is_nothing() {
+            return Ok(None);
+        }
+        given.count().map(Some).ok_or_else(|| D::Error::custom("no number"))
+    }
+}
+
+impl<'de> Liberal<'de> for bool {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Scalar::deserialize(deserializer)?;
+        if given.is_nothing() {
+            return Ok(false);
+        }
+        match given.text::<D::Error>()?.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(D::Error::custom("neither true nor false")),
+        }
+    }
+}
+
+/// A number that is left out where it cannot be read: zero, which is no price.
+impl<'de> Liberal<'de> for f64 {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Scalar::deserialize(deserializer)? {
+            Scalar::Number(number) => number,
+            given => given.text::<D::Error>().ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default(),
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Liberal<'de> for Vec<T> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor { may_be_empty_text: true, items: PhantomData })
+    }
+}
+
+struct ListVisitor<T> {
+    may_be_empty_text: bool,
+    items: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+        if text.is_empty() && self.may_be_empty_text { Ok(Vec::new()) } else { Err(E::custom("a text in the place of a list")) }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Vec<T>, A::Error> {
+        match object.next_key::<IgnoredAny>()? {
+            None if self.may_be_empty_text => Ok(Vec::new()),
+            _ => Err(A::Error::custom("an object in the place of a list")),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element::<Option<T>>()? {
+            items.extend(item);
+        }
+        Ok(items)
+    }
+}
+
+/// Labels and the like. An empty one may be written as an empty list.
+impl<'de> Liberal<'de> for HashMap<String, String> {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Value(String);
+
+        impl<'de> Deserialize<'de> for Value {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::read(deserializer).map(Self)
+            }
+        }
+
+        let read = object::<D, HashMap<String, Value>>(deserializer, |_| None)?;
+        Ok(read.into_iter().map(|(key, Value(value))| (key, value)).collect())
+    }
+}
+
+/// An object, which may be null or empty; also one that is written as the text of what it is about, where `named` reads that.
+pub(crate) fn object<'de, D, T>(deserializer: D, named: fn(&str) -> Option<T>) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    deserializer.deserialize_any(ObjectVisitor { named })
+}
+
+struct ObjectVisitor<T> {
+    named: fn(&str) -> Option<T>,
+}
+
+impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        if text.trim().is_empty() {
+            return Ok(T::default());
+        }
+        (self.named)(text).ok_or_else(|| E::custom("a text in the place of an object"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<T, A::Error> {
+        match list.next_element::<IgnoredAny>()? {
+            None => Ok(T::default()),
+            Some(_) => Err(A::Error::custom("a list in the place of an object")),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object))
+    }
+}
+
+/// Makes types of objects [`Liberal`]; with a function, also from the text that may stand for one.
+macro_rules! objects {
+    ($($of:ty $(: $named:expr)?),* $(,)?) => {
+        $(impl<'de> $crate::http::wire::Liberal<'de> for $of {
+            fn read<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[allow(unused_mut, unused_assignments, reason = "where it has no such text")]
+                let mut named: fn(&str) -> Option<Self> = |_| None;
+                $(named = $named;)?
+                $crate::http::wire::object(deserializer, named)
+            }
+        })*
+    };
+}
+pub(crate) use objects;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::IpAddr;
 
-    #[derive(Deserialize)]
+    #[derive(Debug, Deserialize)]
     struct Thing {
         #[serde(deserialize_with = "id")]
         id: String,
@@ -79,5 +402,76 @@ mod tests {
         assert_eq!(read(r#"{"id": 7, "ip": "203\u002e0.113.7"}"#).ip, thing.ip);
         assert_eq!(read(r#"{"id": 7, "ip": "<nil>"}"#).ip, None);
         assert!(serde_json::from_str::<Thing>(r#"{"id": null}"#).is_err());
+    }
+
+    fn value<'de, T: Liberal<'de>>(json: &'de str) -> Result<T, serde_json::Error> {
+        T::read(&mut serde_json::Deserializer::from_str(json))
+    }
+
+    #[test]
+    fn a_value_means_the_same_however_it_is_written() {
+        for (json, text) in [("null", ""), ("\"a\"", "a"), ("7", "7"), ("-7", "-7"), ("1.5", "1.5"), ("true", "true"), ("[]", "")]
+        {
+            assert_eq!(value::<String>(json).unwrap(), text, "{json}");
+        }
+        for (json, flag) in [("null", false), ("\"\"", false), ("true", true), ("\"True\"", true), ("1", true), ("\"no\"", false)]
+        {
+            assert_eq!(value::<bool>(json).unwrap(), flag, "{json}");
+        }
+        for (json, number) in [("null", None), ("\"\"", None), ("3", Some(3)), ("\"3\"", Some(3)), ("3.0", Some(3))] {
+            assert_eq!(value::<Option<u64>>(json).unwrap(), number, "{json}");
+        }
+        for (json, number) in [("null", 0.0), ("\"0.5\"", 0.5), ("0.5", 0.5), ("2", 2.0), ("\"free\"", 0.0), ("{}", 0.0)] {
+            assert!((value::<f64>(json).unwrap() - number).abs() < 1e-9, "{json}");
+        }
+        for json in ["null", "[]", "\"\"", "{}", "[null]"] {
+            assert_eq!(value::<Vec<String>>(json).unwrap(), Vec::<String>::new(), "{json}");
+        }
+        for json in ["null", "[]", "\"\"", "{}"] {
+            assert_eq!(value::<HashMap<String, String>>(json).unwrap(), HashMap::new(), "{json}");
+        }
+        let labels = value::<HashMap<String, String>>(r#"{"a": 1, "b": null, "c": true}"#).unwrap();
+        assert_eq!((labels["a"].as_str(), labels["b"].as_str(), labels["c"].as_str()), ("1", "", "true"));
+    }
+
+    #[test]
+    fn what_means_nothing_in_its_place_is_an_error() {
+        for json in ["[1]", r#"{"a": 1}"#] {
+            assert!(
+                value::<String>(json).is_err() && value::<bool>(json).is_err() && value::<Option<u64>>(json).is_err(),
+                "{json}"
+            );
+        }
+        assert!(value::<bool>("\"perhaps\"").is_err() && value::<Option<u64>>("\"many\"").is_err());
+        for json in ["true", "7", "\"a\"", r#"{"a": 1}"#] {
+            assert!(value::<Vec<String>>(json).is_err(), "{json}");
+        }
+        for json in ["true", "7", "\"a\"", r#"["a"]"#, r#"{"a": ["b"]}"#] {
+            assert!(value::<HashMap<String, String>>(json).is_err(), "{json}");
+        }
+        let read = |json| items::<_, u64>(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!(read("null").unwrap(), [] as [u64; 0]);
+        for json in ["{}", "\"\"", "false", "[\"a\"]"] {
+            assert!(read(json).is_err(), "{json}");
+        }
+        for json in ["null", "\"\"", "-1", "1.5", "1e30", "true", "\"a\"", "\"+1\"", "[]", "[1]"] {
+            assert!(number(&mut serde_json::Deserializer::from_str(json)).is_err(), "{json}");
+        }
+        for json in ["null", "\"\"", "\" \"", "-1", "1e30", "true", "[]", "[1]", "{}"] {
+            assert!(id(&mut serde_json::Deserializer::from_str(json)).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn states_are_words_in_any_letters() {
+        let read = |json| status(&mut serde_json::Deserializer::from_str(json)).unwrap();
+        for json in ["\"running\"", "\"RUNNING\"", "\" Running \""] {
+            assert_eq!(read(json), InstanceStatus::Active, "{json}");
+        }
+        for (json, word) in
+            [("null", "unknown"), ("\"\"", "unknown"), ("{\"a\": 1}", "unknown"), ("16", "16"), ("\"New-ish\"", "New-ish")]
+        {
+            assert_eq!(read(json), InstanceStatus::Unknown(word.to_string()), "{json}");
+        }
     }
 }

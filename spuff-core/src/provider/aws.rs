@@ -191,10 +191,7 @@ impl AwsProvider {
     /// The machine that was made under a key and has not ended.
     async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let made = match (self.launched(place, key).await?.into_iter().next(), create::part_of_key(key)) {
-            (None, Some((batch, index))) => {
-                let made = self.launched(place, batch).await?;
-                made.into_iter().find(|instance| instance.ami_launch_index.to_string() == index)
-            }
+            (None, Some((batch, index))) => batch::part(self.launched(place, batch).await?, index)?,
             (made, _) => made,
         };
         Ok(made.map(|made| map::instance(made, &place.region)))

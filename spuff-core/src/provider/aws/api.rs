@@ -3,17 +3,22 @@
 //! Sets are `<name><item/>…</name>`, empty or absent ones alike.
 
 use chrono::{DateTime, Utc};
-use quick_xml::Reader;
 use quick_xml::events::Event;
+use quick_xml::{DeError, Reader};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::{Call, HttpClient, Reply, wire};
+use crate::http::{self, Call, HttpClient, Reply, wire};
 use crate::provider::error::ProviderResult;
 
 /// A reply, with the name of its root element: that of another one, or of a proxy's page, is not read as an empty reply.
 pub(super) trait Document: DeserializeOwned {
     const ROOT: &'static str;
+
+    /// The element that names a thing, where one has none: what has no name cannot be ended.
+    fn nameless(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// One page of a list, and the token of the next; empty at the end.
@@ -23,24 +28,38 @@ pub(super) trait Listing: Document {
 }
 
 macro_rules! documents {
-    ($($name:ty: $root:literal),* $(,)?) => {
+    ($($name:ty: $root:literal $(, $id:literal of $ids:expr)?);* $(;)?) => {
         $(impl Document for $name {
             const ROOT: &'static str = $root;
+            $(
+                fn nameless(&self) -> Option<&'static str> {
+                    let ids: fn(&Self) -> bool = $ids;
+                    ids(self).then_some($id)
+                }
+            )?
         })*
     };
 }
 
 documents! {
-    RunInstances: "RunInstancesResponse",
-    DescribeInstances: "DescribeInstancesResponse",
-    TerminateInstances: "TerminateInstancesResponse",
-    CreateImage: "CreateImageResponse",
-    DescribeImages: "DescribeImagesResponse",
-    DeregisterImage: "DeregisterImageResponse",
-    DescribeSnapshots: "DescribeSnapshotsResponse",
-    DeleteSnapshot: "DeleteSnapshotResponse",
-    DescribeKeyPairs: "DescribeKeyPairsResponse",
-    DescribeInstanceTypes: "DescribeInstanceTypesResponse",
+    RunInstances: "RunInstancesResponse";
+    DescribeInstances: "DescribeInstancesResponse", "instanceId" of |all| {
+        all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item).any(|instance| instance.instance_id.is_empty())
+    };
+    TerminateInstances: "TerminateInstancesResponse";
+    CreateImage: "CreateImageResponse";
+    DescribeImages: "DescribeImagesResponse", "imageId" of |all| {
+        all.images_set.item.iter().any(|image| image.image_id.is_empty())
+    };
+    DeregisterImage: "DeregisterImageResponse";
+    DescribeSnapshots: "DescribeSnapshotsResponse", "snapshotId" of |all| {
+        all.snapshot_set.item.iter().any(|snapshot| snapshot.snapshot_id.is_empty())
+    };
+    DeleteSnapshot: "DeleteSnapshotResponse";
+    DescribeKeyPairs: "DescribeKeyPairsResponse", "keyName" of |all| {
+        all.key_set.item.iter().any(|pair| pair.key_name.is_empty())
+    };
+    DescribeInstanceTypes: "DescribeInstanceTypesResponse";
 }
 
 /// Sends a call that may be repeated, and reads its reply.
@@ -53,7 +72,15 @@ pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
     if root(&reply.body).as_deref() != Some(T::ROOT) {
         return Err(reply.unreadable(&format!("is not a {}", T::ROOT)));
     }
-    quick_xml::de::from_reader(&reply.body[..]).map_err(|_| reply.unreadable(&format!("breaks off or is no valid {}", T::ROOT)))
+    let read: T = quick_xml::de::from_reader(&reply.body[..]).map_err(|error| {
+        let wanted = if let DeError::Custom(words) = &error { http::wanted(words) } else { None };
+        let field = wanted.map(|(verb, field)| format!(": it {verb} `{field}`")).unwrap_or_default();
+        reply.unreadable(&format!("breaks off or is no valid {}{field}", T::ROOT))
+    })?;
+    match read.nameless() {
+        Some(field) => Err(reply.unreadable(&format!("is no valid {}: it lacks an `{field}`", T::ROOT))),
+        None => Ok(read),
+    }
 }
 
 /// The name of the root element.
@@ -110,7 +137,8 @@ impl Listing for DescribeInstances {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Instance {
     pub(super) instance_id: String,
-    pub(super) ami_launch_index: u32,
+    #[serde(deserialize_with = "wire::parsed")]
+    pub(super) ami_launch_index: Option<u32>,
     pub(super) instance_state: State,
     pub(super) state_reason: Reason,
     pub(super) instance_type: String,
@@ -126,6 +154,7 @@ pub(super) struct Instance {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
+    #[serde(deserialize_with = "wire::lower")]
     pub(super) name: String,
 }
 
@@ -200,6 +229,7 @@ impl Listing for DescribeImages {
 pub(super) struct Image {
     pub(super) image_id: String,
     pub(super) name: String,
+    #[serde(deserialize_with = "wire::lower")]
     pub(super) image_state: String,
     pub(super) state_reason: Reason,
     #[serde(deserialize_with = "wire::time")]

@@ -92,6 +92,19 @@ impl AwsProvider {
     }
 }
 
+/// The machine of a launch with that index. One that the cloud does not number may be it.
+pub(super) fn part(made: Vec<Instance>, index: &str) -> ProviderResult<Option<Instance>> {
+    let numbered = |instance: &Instance| instance.ami_launch_index.map(|number| number.to_string());
+    let unclear = made.iter().find(|instance| numbered(instance).is_none()).map(|instance| instance.instance_id.clone());
+    match (made.into_iter().find(|instance| numbered(instance).as_deref() == Some(index)), unclear) {
+        (None, Some(id)) => {
+            let message = format!("{id} was made by the same call, and the reply has no amiLaunchIndex that tells which it is");
+            Err(ProviderError::api(200, message))
+        }
+        (found, _) => Ok(found),
+    }
+}
+
 /// All machines of a launch, by their index; none when some are missing.
 fn in_order(mut made: Vec<Instance>, count: usize) -> Option<Vec<Instance>> {
     made.retain(|instance| !instance.instance_id.is_empty());

@@ -14,9 +14,10 @@ use super::NAME;
 use super::api::{Image, Instance, Tag};
 use super::images::BootImage;
 use super::query::Query;
+use crate::http::wire;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{Address, InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+use crate::provider::{Address, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
 
 /// Of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
@@ -203,7 +204,7 @@ pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
     ProviderInstance {
         id: instance.instance_id,
         ip: Address::primary(&addresses),
-        status: InstanceStatus::from_word(&instance.instance_state.name),
+        status: wire::word(&instance.instance_state.name),
         created_at: created_at.unwrap_or_default(),
         name: tag(&instance.tag_set.item, NAME_TAG).unwrap_or_default().to_string(),
         region: region.to_string(),

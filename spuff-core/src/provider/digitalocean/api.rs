@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::http::{NumberedPage, wire};
+use crate::http::NumberedPage;
+use crate::http::wire::{self, Liberal};
 use crate::provider::InstanceStatus;
 
 /// The largest page that the API gives.
@@ -83,10 +84,11 @@ pub(super) struct DropletReply {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Droplet {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
-    #[serde(deserialize_with = "wire::status")]
+    #[serde(default = "wire::no_status", deserialize_with = "wire::status")]
     pub(super) status: InstanceStatus,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) created_at: Option<DateTime<Utc>>,
@@ -122,13 +124,26 @@ pub(super) struct Network {
     pub(super) kind: NetworkKind,
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Only what is said to be public is.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum NetworkKind {
     Public,
     #[default]
-    #[serde(other)]
     Private,
+}
+
+impl<'de> Liberal<'de> for NetworkKind {
+    fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let public = String::read(deserializer)?.trim().eq_ignore_ascii_case("public");
+        Ok(if public { Self::Public } else { Self::Private })
+    }
+}
+
+wire::objects! {
+    Links,
+    Networks,
+    Pages,
+    Slug: |text| Some(Slug { slug: text.to_string() }),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -141,6 +156,7 @@ pub(super) struct Links {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ActionLink {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) rel: String,
@@ -148,13 +164,14 @@ pub(super) struct ActionLink {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Pages {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) next: Option<String>,
 }
 
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
+    #[serde(rename = "list", deserialize_with = "wire::items", bound(deserialize = "T: Deserialize<'de>"))]
     #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys", alias = "actions", alias = "sizes")]
     items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -180,6 +197,7 @@ pub(super) struct ActionReply {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Action {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) status: String,
@@ -232,6 +250,7 @@ pub(super) struct Size {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct SshKey {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
@@ -243,8 +262,11 @@ pub(super) struct SshKey {
 pub(super) struct Problem {
     #[serde(deserialize_with = "wire::nullable")]
     pub(super) id: String,
+    #[serde(deserialize_with = "wire::nullable")]
     pub(super) message: Option<String>,
+    #[serde(deserialize_with = "wire::nullable")]
     pub(super) request_id: Option<String>,
+    #[serde(deserialize_with = "wire::nullable")]
     pub(super) error: Option<String>,
     #[serde(deserialize_with = "wire::nullable")]
     pub(super) messages: Vec<String>,

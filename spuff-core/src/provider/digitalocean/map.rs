@@ -138,7 +138,9 @@ pub(super) fn read_snapshot_key(key: &str) -> ProviderResult<(String, DateTime<U
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let gone = matches!(image.status.as_str(), "deleted" | "retired");
-    image.kind == "snapshot" && !gone && image.tags.iter().any(|tag| tag.eq_ignore_ascii_case(MANAGED_TAG))
+    // A word that is new, or none, does not make what is tagged as ours another thing.
+    let other = matches!(image.kind.as_str(), "admin" | "backup" | "base" | "custom");
+    !other && !gone && image.tags.iter().any(|tag| tag.eq_ignore_ascii_case(MANAGED_TAG))
 }
 
 /// Each label as one tag `key:value`. Tags know no upper case that lasts and few symbols, so every byte but `a-z`, `0-9`

@@ -84,6 +84,7 @@ pub(super) struct ImageReply {
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
+    #[serde(rename = "list", deserialize_with = "wire::items", bound(deserialize = "T: Deserialize<'de>"))]
     #[serde(alias = "actions", alias = "images", alias = "server_types", alias = "servers", alias = "ssh_keys")]
     pub(super) items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -110,16 +111,17 @@ struct Meta {
 
 #[derive(Debug, Default, Deserialize)]
 struct Pagination {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::nullable")]
     next_page: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Server {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
-    #[serde(deserialize_with = "wire::status")]
+    #[serde(default = "wire::no_status", deserialize_with = "wire::status")]
     pub(super) status: InstanceStatus,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) created: Option<DateTime<Utc>>,
@@ -139,10 +141,10 @@ pub(super) struct Server {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PublicAddresses {
-    #[serde(default)]
-    pub(super) ipv4: Option<Ip<IpAddr>>,
-    #[serde(default)]
-    pub(super) ipv6: Option<Ip<Host>>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) ipv4: Ip<IpAddr>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) ipv6: Ip<Host>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,6 +152,23 @@ pub(super) struct PublicAddresses {
 pub(super) struct Ip<A> {
     #[serde(default, deserialize_with = "wire::parsed")]
     pub(super) ip: Option<A>,
+}
+
+impl<A> Default for Ip<A> {
+    fn default() -> Self {
+        Self { ip: None }
+    }
+}
+
+wire::objects! {
+    Amount: |net| Some(Amount { net: net.to_string() }),
+    Ip<Host>: |ip| Some(Ip { ip: ip.trim().parse().ok() }),
+    Ip<IpAddr>: |ip| Some(Ip { ip: ip.trim().parse().ok() }),
+    Meta,
+    Named: |name| Some(Named { name: name.to_string() }),
+    Pagination,
+    Problem,
+    PublicAddresses,
 }
 
 /// The public IPv6 address, which is written as the network of the server.
@@ -164,6 +183,7 @@ pub(super) struct Named {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Action {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) command: String,
@@ -186,6 +206,7 @@ pub(super) struct Problem {
 /// An image; of a snapshot, `name` is always null.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Image {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
@@ -199,7 +220,7 @@ pub(crate) struct Image {
     pub(super) architecture: String,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) created: Option<DateTime<Utc>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) deleted: Option<String>,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) labels: HashMap<String, String>,
@@ -252,6 +273,7 @@ pub(super) struct Amount {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct SshKey {
+    #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) fingerprint: String,

@@ -135,8 +135,8 @@ fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) 
 }
 
 pub(super) fn instance(server: Server) -> ProviderInstance {
-    let ipv4 = server.public_net.ipv4.and_then(|ipv4| ipv4.ip).map(Address::public);
-    let ipv6 = server.public_net.ipv6.and_then(|ipv6| ipv6.ip).map(|host| Address::public(host.0));
+    let ipv4 = server.public_net.ipv4.ip.map(Address::public);
+    let ipv6 = server.public_net.ipv6.ip.map(|host| Address::public(host.0));
     let private = server.private_net.iter().filter_map(|network| network.ip).map(Address::private);
     let addresses: Vec<_> = ipv4.into_iter().chain(ipv6).chain(private).collect();
     ProviderInstance {
@@ -177,7 +177,9 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let ours = image.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
-    image.kind == "snapshot" && image.deleted.is_none() && ours
+    // Only snapshots were asked for: a word that is new, or none, does not make it another thing.
+    let other = matches!(image.kind.as_str(), "app" | "backup" | "system" | "temporary");
+    !other && image.deleted.is_none() && ours
 }
 
 /// How some actions stand together.

@@ -1,0 +1,105 @@
+//! Where a reply cannot be read: the field, and never what stands there.
+
+/// More than any name of a field of an API has.
+const LONGEST: usize = 40;
+
+/// An object or list that is open, with where it is read.
+#[derive(Clone)]
+enum Open<'a> {
+    Object { key: &'a [u8], is_value: bool },
+    List(usize),
+}
+
+/// The field of a JSON text that was read last at that place, such as `servers[3].created`; empty at the outermost.
+pub(crate) fn field(body: &[u8], line: usize, column: usize) -> String {
+    let starts = body.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let start = std::iter::once(0).chain(starts).nth(line.saturating_sub(1)).unwrap_or(0);
+    let before = &body[..start.saturating_add(column).min(body.len())];
+    // A reader that objects to the last field of an object has read its end.
+    path(before.trim_ascii_end().strip_suffix(b"}").unwrap_or(before))
+}
+
+fn path(text: &[u8]) -> String {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                let end = string_end(text, at + 1);
+                if let Some(Open::Object { key, is_value: false }) = open.last_mut() {
+                    *key = &text[at + 1..end];
+                }
+                at = end;
+            }
+            b'{' => open.push(Open::Object { key: b"", is_value: false }),
+            b'[' => open.push(Open::List(0)),
+            b'}' | b']' => drop(open.pop()),
+            b':' | b',' => match open.last_mut() {
+                Some(Open::Object { is_value, .. }) => *is_value = *byte == b':',
+                Some(Open::List(place)) => *place += 1,
+                None => {}
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    open.iter().fold(String::new(), |path, open| match open {
+        Open::List(place) => format!("{path}[{place}]"),
+        Open::Object { key, .. } if key.is_empty() => path,
+        Open::Object { key, .. } => format!("{path}{}{}", if path.is_empty() { "" } else { "." }, name(key)),
+    })
+}
+
+/// Where a string ends that begins there.
+fn string_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// A name that an API may give a field; anything else may be somebody's data.
+fn name(key: &[u8]) -> &str {
+    let is_name = key.len() <= LONGEST && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    std::str::from_utf8(key).ok().filter(|_| is_name).unwrap_or("…")
+}
+
+/// The field that is missing or there twice, by the words of the reader, which takes it from the type and not from the reply.
+pub(crate) fn wanted(words: &str) -> Option<(&'static str, &str)> {
+    let after = |prefix: &str| words.strip_prefix(prefix)?.split('`').next();
+    let missing = after("missing field `").map(|field| ("lacks", field));
+    missing.or_else(|| after("duplicate field `").map(|field| ("tells twice of", field)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_is_told_and_not_what_stands_there() {
+        for (text, expected) in [
+            (r#"{"servers": [{"id": 1}, {"id": 2, "created": "#, "servers[1].created"),
+            (r#"{"a": {"b": 1}, "c": "x", "d": ["#, "d[0]"),
+            (r#"{"a": {"b": 1}, "c": "x\"}\\", "d": "#, "d"),
+            (r#"{"a": {"b": 7}"#, "a.b"),
+            (r#"{"labels": {"my secret": "#, "labels.…"),
+            (r#"{"user_data": "{\"a\": ["#, "user_data"),
+            ("[", "[0]"),
+            ("", ""),
+            ("7", ""),
+        ] {
+            assert_eq!(field(text.as_bytes(), 1, text.len()), expected, "{text}");
+            let lines = text.replacen('{', "{\n", 1);
+            let (line, column) = if lines.contains('\n') { (2, lines.len() - 2) } else { (1, lines.len()) };
+            assert_eq!(field(lines.as_bytes(), line, column), expected, "{lines}");
+        }
+        assert_eq!(field(b"{}", 99, usize::MAX), "");
+        assert_eq!(wanted("missing field `id` at line 1"), Some(("lacks", "id")));
+        assert_eq!(wanted("duplicate field `a`"), Some(("tells twice of", "a")));
+        assert_eq!(wanted("invalid type: string \"secret\""), None);
+    }
+}

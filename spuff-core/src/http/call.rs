@@ -153,13 +153,10 @@ impl Reply {
 
 /// What is wrong with JSON that is whole, with the field.
 fn objection(body: &[u8], error: &serde_json::Error) -> String {
-    let field = told::field(body, error.line(), error.column());
+    let (field, object) = told::field(body, error.line(), error.column());
     match told::wanted(&error.to_string()) {
-        // The field before tells where; that which is wanted has none.
-        Some((verb, wanted)) => {
-            let object = field.rsplit_once('.').map(|(object, _)| format!(" in `{object}`")).unwrap_or_default();
-            format!("{verb} `{wanted}`{object}")
-        }
+        Some((verb, wanted)) if object.is_empty() => format!("{verb} `{wanted}`"),
+        Some((verb, wanted)) => format!("{verb} `{wanted}` in `{object}`"),
         None if field.is_empty() => "is not of the expected form".to_string(),
         None => format!("is not of the expected form in `{field}`"),
     }

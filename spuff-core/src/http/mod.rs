@@ -5,6 +5,8 @@
 mod account;
 mod budget;
 mod call;
+#[cfg(test)]
+pub(crate) mod changed;
 mod client;
 mod endpoint;
 mod governor;

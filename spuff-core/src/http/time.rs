@@ -5,6 +5,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 /// The length of `2026-01-30`.
 const DATE: usize = 10;
 
+/// The year 2200: a number that stands for a later time stands for something else.
+const LATEST: i64 = 7_258_118_400;
+
 /// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number; none where it is no time.
 pub(crate) fn read(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
@@ -34,7 +37,8 @@ pub(crate) fn of_number(number: f64) -> Option<DateTime<Utc>> {
         _ => return None,
     };
 
-    DateTime::from_timestamp_millis((number * unit).round() as i64)
+    let time = DateTime::from_timestamp_millis((number * unit).round() as i64)?;
+    (0..LATEST).contains(&time.timestamp()).then_some(time)
 }
 
 /// `Z`, `UTC`, `+02:00`, `-0800`, `+02`, or `+0800 CST`, as Go writes it.
@@ -121,10 +125,11 @@ mod tests {
             "1.2.3",
             "...",
             "99999999999999999999999999",
+            "18446744073709551616",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
-        for number in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
+        for number in [f64::NAN, f64::INFINITY, 1e300, -1e300, -1.0, 9e13] {
             assert_eq!(of_number(number), None, "{number}");
         }
     }

@@ -10,16 +10,22 @@ enum Open<'a> {
     List(usize),
 }
 
-/// The field of a JSON text that was read last at that place, such as `servers[3].created`; empty at the outermost.
-pub(crate) fn field(body: &[u8], line: usize, column: usize) -> String {
+/// The field of a JSON text that was read last at that place, such as `servers[3].created`, and the object that has it, which is
+/// empty where it is the outermost.
+pub(crate) fn field(body: &[u8], line: usize, column: usize) -> (String, String) {
     let starts = body.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     let start = std::iter::once(0).chain(starts).nth(line.saturating_sub(1)).unwrap_or(0);
     let before = &body[..start.saturating_add(column).min(body.len())];
     // A reader that objects to the last field of an object has read its end.
-    path(before.trim_ascii_end().strip_suffix(b"}").unwrap_or(before))
+    let mut open = opened(before.trim_ascii_end().strip_suffix(b"}").unwrap_or(before));
+    let field = path(&open);
+    if let Some(Open::Object { key, .. }) = open.last_mut() {
+        *key = b"";
+    }
+    (field, path(&open))
 }
 
-fn path(text: &[u8]) -> String {
+fn opened(text: &[u8]) -> Vec<Open<'_>> {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
@@ -43,6 +49,10 @@ fn path(text: &[u8]) -> String {
         }
         at += 1;
     }
+    open
+}
+
+fn path(open: &[Open<'_>]) -> String {
     open.iter().fold(String::new(), |path, open| match open {
         Open::List(place) => format!("{path}[{place}]"),
         Open::Object { key, .. } if key.is_empty() => path,
@@ -92,12 +102,15 @@ mod tests {
             ("", ""),
             ("7", ""),
         ] {
-            assert_eq!(field(text.as_bytes(), 1, text.len()), expected, "{text}");
+            assert_eq!(field(text.as_bytes(), 1, text.len()).0, expected, "{text}");
             let lines = text.replacen('{', "{\n", 1);
             let (line, column) = if lines.contains('\n') { (2, lines.len() - 2) } else { (1, lines.len()) };
-            assert_eq!(field(lines.as_bytes(), line, column), expected, "{lines}");
+            assert_eq!(field(lines.as_bytes(), line, column).0, expected, "{lines}");
         }
-        assert_eq!(field(b"{}", 99, usize::MAX), "");
+        for (text, expected) in [(r#"{"a": {}"#, "a"), (r#"{"a": [{"b": 1}"#, "a[0]"), (r#"{"a": 1}"#, "")] {
+            assert_eq!(field(text.as_bytes(), 1, text.len()).1, expected, "{text}");
+        }
+        assert_eq!(field(b"{}", 99, usize::MAX), (String::new(), String::new()));
         assert_eq!(wanted("missing field `id` at line 1"), Some(("lacks", "id")));
         assert_eq!(wanted("duplicate field `a`"), Some(("tells twice of", "a")));
         assert_eq!(wanted("invalid type: string \"secret\""), None);

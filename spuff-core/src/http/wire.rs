@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::time;
@@ -292,10 +292,47 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = list.next_element::<Option<T>>()? {
+        while let Some(Item(item)) = list.next_element()? {
             items.extend(item);
         }
         Ok(items)
+    }
+}
+
+/// An item of a list; null is none. What is derived for an object would read a list as its fields in their order.
+struct Item<T>(Option<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemVisitor(PhantomData))
+    }
+}
+
+/// The one thing that a reply is about.
+pub(crate) fn thing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let Item(thing) = Item::deserialize(deserializer)?;
+    thing.ok_or_else(|| D::Error::custom("null in the place of a thing"))
+}
+
+struct ItemVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemVisitor<T> {
+    type Value = Item<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a text")
+    }
+
+    fn visit_unit<E>(self) -> Result<Item<T>, E> {
+        Ok(Item(None))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Item<T>, E> {
+        T::deserialize(text.into_deserializer()).map(|item| Item(Some(item)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Item<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(|item| Item(Some(item)))
     }
 }
 
@@ -449,9 +486,9 @@ mod tests {
         for json in ["true", "7", "\"a\"", r#"["a"]"#, r#"{"a": ["b"]}"#] {
             assert!(value::<HashMap<String, String>>(json).is_err(), "{json}");
         }
-        let read = |json| items::<_, u64>(&mut serde_json::Deserializer::from_str(json));
-        assert_eq!(read("null").unwrap(), [] as [u64; 0]);
-        for json in ["{}", "\"\"", "false", "[\"a\"]"] {
+        let read = |json| items::<_, Thing>(&mut serde_json::Deserializer::from_str(json));
+        assert_eq!((read("null").unwrap().len(), read("[null, {\"id\": 7}]").unwrap().len()), (0, 1));
+        for json in ["{}", "\"\"", "false", "[\"a\"]", "[[7]]", "[[]]", "[7]"] {
             assert!(read(json).is_err(), "{json}");
         }
         for json in ["null", "\"\"", "-1", "1.5", "1e30", "true", "\"a\"", "\"+1\"", "[]", "[1]"] {

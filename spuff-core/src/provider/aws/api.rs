@@ -8,7 +8,7 @@ use quick_xml::{DeError, Reader};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::{self, Call, HttpClient, Reply, wire};
+use crate::http::{Call, HttpClient, Reply, wanted, wire};
 use crate::provider::error::ProviderResult;
 
 /// A reply, with the name of its root element: that of another one, or of a proxy's page, is not read as an empty reply.
@@ -44,20 +44,20 @@ macro_rules! documents {
 documents! {
     RunInstances: "RunInstancesResponse";
     DescribeInstances: "DescribeInstancesResponse", "instanceId" of |all| {
-        all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item).any(|instance| instance.instance_id.is_empty())
+        all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item).any(|instance| instance.instance_id.trim().is_empty())
     };
     TerminateInstances: "TerminateInstancesResponse";
     CreateImage: "CreateImageResponse";
     DescribeImages: "DescribeImagesResponse", "imageId" of |all| {
-        all.images_set.item.iter().any(|image| image.image_id.is_empty())
+        all.images_set.item.iter().any(|image| image.image_id.trim().is_empty())
     };
     DeregisterImage: "DeregisterImageResponse";
     DescribeSnapshots: "DescribeSnapshotsResponse", "snapshotId" of |all| {
-        all.snapshot_set.item.iter().any(|snapshot| snapshot.snapshot_id.is_empty())
+        all.snapshot_set.item.iter().any(|snapshot| snapshot.snapshot_id.trim().is_empty())
     };
     DeleteSnapshot: "DeleteSnapshotResponse";
     DescribeKeyPairs: "DescribeKeyPairsResponse", "keyName" of |all| {
-        all.key_set.item.iter().any(|pair| pair.key_name.is_empty())
+        all.key_set.item.iter().any(|pair| pair.key_name.trim().is_empty())
     };
     DescribeInstanceTypes: "DescribeInstanceTypesResponse";
 }
@@ -73,7 +73,7 @@ pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
         return Err(reply.unreadable(&format!("is not a {}", T::ROOT)));
     }
     let read: T = quick_xml::de::from_reader(&reply.body[..]).map_err(|error| {
-        let wanted = if let DeError::Custom(words) = &error { http::wanted(words) } else { None };
+        let wanted = if let DeError::Custom(words) = &error { wanted(words) } else { None };
         let field = wanted.map(|(verb, field)| format!(": it {verb} `{field}`")).unwrap_or_default();
         reply.unreadable(&format!("breaks off or is no valid {}{field}", T::ROOT))
     })?;
@@ -129,7 +129,9 @@ impl Listing for DescribeInstances {
 
     fn into_parts(self) -> (Vec<Instance>, String) {
         let reservations = self.reservation_set.item.into_iter();
-        (reservations.flat_map(|reservation| reservation.instances_set.item).collect(), self.next_token)
+        let mut instances: Vec<_> = reservations.flat_map(|reservation| reservation.instances_set.item).collect();
+        instances.dedup_by(|one, other| one.instance_id == other.instance_id);
+        (instances, self.next_token)
     }
 }
 
@@ -219,7 +221,8 @@ pub(super) struct DescribeImages {
 impl Listing for DescribeImages {
     type Item = Image;
 
-    fn into_parts(self) -> (Vec<Image>, String) {
+    fn into_parts(mut self) -> (Vec<Image>, String) {
+        self.images_set.item.dedup_by(|one, other| one.image_id == other.image_id);
         (self.images_set.item, self.next_token)
     }
 }
@@ -309,13 +312,13 @@ pub(super) struct Parameter {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::HeaderMap;
-
+    use super::super::map;
     use super::*;
+    use crate::http::changed::{each_element, reply as bytes};
+    use crate::provider::InstanceStatus;
 
     fn reply(body: &str) -> Reply {
-        Reply { status: 200, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) }
+        bytes(body.to_string())
     }
 
     #[test]
@@ -349,5 +352,86 @@ mod tests {
             assert!(read::<DescribeInstances>(&reply(body)).is_err(), "{body}");
         }
         assert!(read::<DescribeInstances>(&reply("<DescribeInstancesResponse/>")).is_ok());
+    }
+
+    const INSTANCES: &str = r#"<?xml version="1.0" encoding="UTF-8"?><DescribeInstancesResponse><requestId>r</requestId>
+        <reservationSet><item><reservationId>r-1</reservationId><groupSet/><instancesSet><item><instanceId>i-1</instanceId>
+        <amiLaunchIndex>3</amiLaunchIndex><instanceState><code>16</code><name>running</name></instanceState>
+        <stateReason><code>c</code><message>m</message></stateReason><instanceType>t3.micro</instanceType>
+        <launchTime>2026-01-05T10:00:00.000Z</launchTime><ipAddress>203.0.113.7</ipAddress>
+        <privateIpAddress>10.0.0.2</privateIpAddress><ipv6Address>2600::1</ipv6Address><networkInterfaceSet><item>
+        <association><publicIp>203.0.113.7</publicIp></association>
+        <attachment><deviceIndex>0</deviceIndex><attachTime>2026-01-05T10:00:00.000Z</attachTime></attachment>
+        <ipv6AddressesSet><item><ipv6Address>2600::1</ipv6Address></item></ipv6AddressesSet></item></networkInterfaceSet>
+        <tagSet><item><key>managed-by</key><value>spuff</value></item></tagSet></item></instancesSet></item></reservationSet>
+        <nextToken>more</nextToken></DescribeInstancesResponse>"#;
+
+    #[test]
+    fn an_instance_reads_as_what_it_is_when_an_element_is_not_as_ever() {
+        let sets = ["reservationSet", "instancesSet", "item"];
+        for (element, how, text) in each_element(INSTANCES) {
+            let (instances, next) = match read::<DescribeInstances>(&reply(&text)) {
+                Ok(read) => read.into_parts(),
+                Err(error) => {
+                    let error = error.to_string();
+                    let named = error.contains(&format!("`{element}`")) || matches!(how, "filled");
+                    // An item without an id is one without an id.
+                    assert!(named || (element == "item" && error.contains("instanceId")), "{element} {how}: {error}");
+                    assert!(!error.contains("canary"), "{element} {how}: {error}");
+                    assert!(
+                        how != "removed" && how != "emptied" || element.ends_with("Id") || element == "item",
+                        "{element} {how}"
+                    );
+                    continue;
+                }
+            };
+            let whole = sets.contains(&element.as_str());
+            assert!(instances.len() == 1 || (whole && how != "doubled"), "{element} {how}: {instances:?}");
+            assert!(element == "nextToken" || next == "more", "{element} {how}");
+            for instance in instances {
+                assert!(!map::is_ending(&instance), "{element} {how}");
+                let index = instance.ami_launch_index;
+                assert!(index == Some(3) || (element == "amiLaunchIndex" && index.is_none()), "{element} {how}: {index:?}");
+                let told = map::instance(instance, "us-east-1");
+                assert!(told.id == "i-1" || (element == "instanceId" && how == "other"), "{element} {how}: {told:?}");
+                let made = told.known_created_at();
+                assert!(made.is_some_and(|made| made.timestamp() == 1_767_607_200), "{element} {how}: {made:?}");
+                let stated = ["instanceState", "name"].contains(&element.as_str());
+                assert!(stated || told.status == InstanceStatus::Active, "{element} {how}: {:?}", told.status);
+                assert!(told.is_ready() || stated, "{element} {how}: {told:?}");
+                let tagged = ["tagSet", "key", "value", "item"].contains(&element.as_str());
+                assert!(tagged || told.is_managed(), "{element} {how}: {told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_stays_one_when_an_element_is_not_as_ever() {
+        const IMAGES: &str = "<DescribeImagesResponse><requestId>r</requestId><imagesSet><item><imageId>ami-1</imageId><name>n</name>\
+            <imageState>available</imageState><stateReason><code>c</code><message>m</message></stateReason>\
+            <creationDate>2026-01-05T10:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName>\
+            <rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda1</deviceName>\
+            <ebs><snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>\
+            <tagSet><item><key>managed-by</key><value>spuff</value></item></tagSet></item></imagesSet>\
+            <nextToken>more</nextToken></DescribeImagesResponse>";
+        for (element, how, text) in each_element(IMAGES) {
+            match read::<DescribeImages>(&reply(&text)) {
+                Ok(read) => {
+                    let (images, next) = read.into_parts();
+                    let whole = ["imagesSet", "item"].contains(&element.as_str());
+                    assert!(images.len() == 1 || (whole && how != "doubled"), "{element} {how}: {images:?}");
+                    assert!(element == "nextToken" || next == "more", "{element} {how}");
+                    let tagged = ["tagSet", "key", "value", "item"].contains(&element.as_str());
+                    assert!(tagged || images.iter().all(map::is_managed_snapshot), "{element} {how}: {images:?}");
+                    assert!(images.iter().all(|image| map::failed_image(image, "i-1").is_none()), "{element} {how}");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    let named = error.contains(&format!("`{element}`")) || matches!(how, "filled");
+                    assert!(named || (element == "item" && error.contains("imageId")), "{element} {how}: {error}");
+                    assert!(!error.contains("canary"), "{element} {how}: {error}");
+                }
+            }
+        }
     }
 }

@@ -77,6 +77,7 @@ impl<'a> TagResources<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct DropletReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) droplet: Droplet,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) links: Links,
@@ -192,6 +193,7 @@ impl<T: DeserializeOwned> NumberedPage for List<T> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ActionReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) action: Action,
 }
 
@@ -215,6 +217,7 @@ impl Action {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ImageReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) image: Image,
 }
 
@@ -271,3 +274,6 @@ pub(super) struct Problem {
     #[serde(deserialize_with = "wire::nullable")]
     pub(super) messages: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;

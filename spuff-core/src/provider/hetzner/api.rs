@@ -58,6 +58,7 @@ pub(super) struct SetLabels<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CreateServerReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) server: Server,
     #[serde(default)]
     pub(super) action: Option<Action>,
@@ -67,17 +68,21 @@ pub(super) struct CreateServerReply {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CreateImageReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) action: Action,
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) image: Image,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ServerReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) server: Server,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ImageReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) image: Image,
 }
 
@@ -237,6 +242,7 @@ pub(super) struct ServerType {
 /// The price list, which is one page. Its currency is that of the project's owner.
 #[derive(Debug, Deserialize)]
 pub(super) struct PricingReply {
+    #[serde(deserialize_with = "wire::thing")]
     pub(super) pricing: Pricing,
 }
 
@@ -278,3 +284,6 @@ pub(super) struct SshKey {
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) fingerprint: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! For tests: each field of a reply in turn, as a cloud might write it some day.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::Reply;
+
+/// What stands in the place of a field; nothing where it is left out.
+pub(crate) type Written = Option<Value>;
+
+/// All that a field is changed to.
+fn ways() -> Vec<Written> {
+    let canary = || json!("canary-word");
+    let values = [
+        json!(null),
+        json!(""),
+        json!(" "),
+        canary(),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(7),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(1e300),
+        json!([]),
+        json!({}),
+        json!(["canary-word"]),
+        json!([null]),
+        json!({"canary-word": "canary-word"}),
+        json!({"0": {"id": null}}),
+    ];
+    std::iter::once(None).chain(values.into_iter().map(Some)).collect()
+}
+
+pub(crate) fn reply(body: impl Into<Bytes>) -> Reply {
+    Reply { status: 200, headers: HeaderMap::new(), body: body.into() }
+}
+
+/// Tries each change of a reply: what is read must be right, and an error must name the field, without what stands there.
+pub(crate) fn try_each<T: DeserializeOwned + Debug>(whole: &Value, is_right: impl Fn(&str, &Written, T) -> bool) {
+    let read = |reply: &Value| self::reply(reply.to_string()).json::<T>();
+    assert!(read(whole).is_ok(), "{:?}", read(whole));
+    for (path, written, reply) in each(whole) {
+        match read(&reply) {
+            Ok(read) => {
+                let told = format!("{read:?}");
+                assert!(is_right(&path, &written, read), "{path} = {written:?} is read as {told}");
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let key = path.rsplit('.').next().and_then(|key| key.split('[').next()).unwrap();
+                // The lists of all things are read by one type.
+                let is_list = !path.contains(['.', '[']) && text.contains("`list`");
+                // What may be somebody's own is not told.
+                let is_own = key.contains('-') && text.contains('…');
+                assert!(text.contains(key) || is_list || is_own, "{path} = {written:?}: {text}");
+                assert!(!text.contains("canary"), "{path} = {written:?}: {text}");
+            }
+        }
+    }
+}
+
+/// Whether that is nothing: absent, null or empty.
+pub(crate) fn is_nothing(written: &Written) -> bool {
+    let nothing = [json!(null), json!(""), json!([]), json!({}), json!([null]), json!(false), json!(" ")];
+    written.as_ref().is_none_or(|value| nothing.contains(value))
+}
+
+/// Every reply that differs from this one in one field: where (such as `droplet.networks.v4[0].type`), what stands there, and the
+/// reply.
+pub(crate) fn each(whole: &Value) -> Vec<(String, Written, Value)> {
+    let mut places = Vec::new();
+    find("", String::new(), whole, &mut places);
+    let mut all = Vec::new();
+    for (path, pointer) in places {
+        for written in ways() {
+            let mut reply = whole.clone();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            match (reply.pointer_mut(parent).unwrap(), &written) {
+                (Value::Object(object), None) => drop(object.remove(key)),
+                (Value::Array(list), None) => drop(list.remove(key.parse().unwrap())),
+                (_, Some(value)) => *reply.pointer_mut(&pointer).unwrap() = value.clone(),
+                _ => continue,
+            }
+            all.push((path.clone(), written, reply));
+        }
+    }
+    all
+}
+
+fn find(path: &str, pointer: String, value: &Value, places: &mut Vec<(String, String)>) {
+    let object = |object: &Map<String, Value>, places: &mut Vec<(String, String)>| {
+        for (key, value) in object {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+            places.push((path.clone(), pointer.clone()));
+            find(&path, pointer, value, places);
+        }
+    };
+    match value {
+        Value::Object(fields) => object(fields, places),
+        Value::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                let (path, pointer) = (format!("{path}[{at}]"), format!("{pointer}/{at}"));
+                places.push((path.clone(), pointer.clone()));
+                find(&path, pointer, value, places);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every XML that differs from this one in one element, which is emptied, removed, doubled, or has another text.
+pub(crate) fn each_element(whole: &str) -> Vec<(String, &'static str, String)> {
+    let mut all = Vec::new();
+    let mut open: Vec<(String, usize, usize)> = Vec::new();
+    let mut at = 0;
+    while let Some(start) = whole[at..].find('<').map(|found| at + found) {
+        let end = start + whole[start..].find('>').unwrap() + 1;
+        let tag = &whole[start + 1..end - 1];
+        at = end;
+        if let Some(name) = tag.strip_suffix('/') {
+            all.extend(written(whole, name, (start, end, end, end)));
+        } else if tag.starts_with('/') {
+            let (name, from, content) = open.pop().unwrap();
+            // The root is that of another document when it is changed.
+            if !open.is_empty() {
+                all.extend(written(whole, &name, (from, content, start, end)));
+            }
+        } else if !tag.starts_with('?') {
+            open.push((tag.split_whitespace().next().unwrap().to_string(), start, end));
+        }
+    }
+    all
+}
+
+fn written(
+    whole: &str,
+    name: &str,
+    (from, content, closing, to): (usize, usize, usize, usize),
+) -> Vec<(String, &'static str, String)> {
+    let (before, element, after) = (&whole[..from], &whole[from..to], &whole[to..]);
+    let is_text = !whole[content..closing].contains('<');
+    let with = |middle: &str| format!("{before}{middle}{after}");
+    let mut all = vec![
+        (name.to_string(), "emptied", with(&format!("<{name}/>"))),
+        (name.to_string(), "blank", with(&format!("<{name}>\n  </{name}>"))),
+        (name.to_string(), "nil", with(&format!("<{name} xsi:nil=\"true\"/>"))),
+        (name.to_string(), "removed", with("")),
+        (name.to_string(), "doubled", with(&format!("{element}{element}"))),
+        (name.to_string(), "filled", with(&format!("<{name}><new><item>canary-word</item></new></{name}>"))),
+    ];
+    if is_text {
+        all.extend(
+            ["canary-word", "-1", "18446744073709551616", "true"]
+                .map(|text| (name.to_string(), "other", with(&format!("<{name}>{text}</{name}>")))),
+        );
+    }
+    all
+}

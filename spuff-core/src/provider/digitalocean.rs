@@ -5,6 +5,7 @@
 
 mod api;
 mod batch;
+mod keys;
 mod map;
 mod pace;
 mod snapshots;
@@ -22,7 +23,7 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use tracing::instrument;
+use tracing::{debug, instrument};
 
 use self::api::{
     Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey, TagResources,
@@ -164,29 +165,23 @@ impl DigitalOceanProvider {
         Ok(keys)
     }
 
-    /// Ids and fingerprints as they are; names by the account's keys.
-    async fn ssh_keys(&self, keys: &[String]) -> ProviderResult<Vec<Reference>> {
-        let by_name = |key: &str| matches!(Reference::parse(key), Reference::Text(text) if !text.contains(':'));
-        if !keys.iter().any(|key| by_name(key)) {
-            return Ok(keys.iter().map(|key| Reference::parse(key)).collect());
+    /// By the account's keys. Where these cannot be read, what looks like an id or a fingerprint is left to the cloud.
+    async fn ssh_keys(&self, asked: &[String]) -> ProviderResult<Vec<Reference>> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
         }
         let fresh = self.keys.lock().await.clone().filter(|(read, _)| read.elapsed() < KEYS_FRESH);
         let known = match fresh {
             Some((_, known)) => known,
-            None => self.account_keys().await?,
-        };
-        let find = |name: &String| known.iter().find(|key| key.name == *name).map(|key| Reference::Id(key.id));
-        keys.iter()
-            .map(|key| {
-                if !by_name(key) {
-                    return Ok(Reference::parse(key));
+            None => match self.account_keys().await {
+                Err(error) if !error.is_retryable() && !asked.iter().any(|key| keys::is_name(key)) => {
+                    debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
+                    return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
                 }
-                let names = || known.iter().map(|key| key.name.as_str()).collect::<Vec<_>>().join(", ");
-                find(key).ok_or_else(|| {
-                    ProviderError::invalid_config("ssh_keys", format!("no key named {key:?} in the account; it has: {}", names()))
-                })
-            })
-            .collect()
+                read => read?,
+            },
+        };
+        keys::chosen(&known, asked)
     }
 
     async fn action(&self, id: impl Display) -> ProviderResult<Action> {

@@ -387,3 +387,49 @@ async fn a_conflict_that_passes_is_sent_again_and_told_at_the_deadline() {
     let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Conflict { retryable: true, .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_key_that_is_named_by_digits_is_not_taken_for_an_id() {
+    let absent = refusal(404, "not_found", "SSH key not found");
+    let there = reply(200, json!({"ssh_key": {"id": 2024, "name": "old", "fingerprint": "aa:bb"}}));
+    for (of_id, expected) in [(absent, Some(json!([7]))), (there, None)] {
+        let server = MockServer::start().await;
+        let named = json!({"id": 7, "name": "2024", "fingerprint": "b7:2f"});
+        on("GET", "/ssh_keys")
+            .and(query_param("name", "2024"))
+            .respond_with(page("ssh_keys", &[named], None))
+            .mount(&server)
+            .await;
+        on("GET", "/ssh_keys/2024").respond_with(of_id).expect(1).mount(&server).await;
+        on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).mount(&server).await;
+        let made = provider(&server).create_instance(&good().with_ssh_key("2024")).await;
+        match expected {
+            Some(keys) => {
+                made.unwrap();
+                assert_eq!(creates(&server).await[0]["ssh_keys"], keys);
+            }
+            None => {
+                let error = made.unwrap_err();
+                assert_eq!(field(&error), "ssh_keys");
+                assert!(error.to_string().contains("\"2024\"") && error.to_string().contains("key 7"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_a_key_is_looked_up_once() {
+    let server = MockServer::start().await;
+    on("GET", "/ssh_keys")
+        .and(query_param("name", "2323"))
+        .respond_with(page("ssh_keys", &[], None))
+        .expect(1)
+        .mount(&server)
+        .await;
+    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(2).mount(&server).await;
+    let provider = provider(&server);
+    for _ in 0..2 {
+        provider.create_instance(&good().with_ssh_key("2323")).await.unwrap();
+    }
+    assert_eq!(creates(&server).await[1]["ssh_keys"], json!([2323]));
+}

@@ -257,6 +257,8 @@ pub(super) struct SshKey {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) fingerprint: String,
 }
 
 /// `{"id", "message", "request_id"}`, or on tag endpoints `{"error", "messages"}`.

@@ -97,8 +97,9 @@ impl DockerProvider {
         let name = network.to_string();
         let inspected = self.engine.call(ask, |docker| async move { docker.inspect_network(&name, None).await }).await;
         match inspected.map_err(ProviderError::from) {
-            Ok(_) => Ok(()),
-            Err(ProviderError::NotFound { .. }) => {
+            // The beginning of an id finds a network too.
+            Ok(found) if found.name.as_deref().is_none_or(|name| name == network) => Ok(()),
+            Ok(_) | Err(ProviderError::NotFound { .. }) => {
                 let listed = self.engine.call(Ask::of("list_networks"), |docker| async move { docker.list_networks(None).await });
                 let mut names: Vec<_> = listed.await?.into_iter().filter_map(|network| network.name).collect();
                 names.retain(|name| !matches!(name.as_str(), "host" | "none"));

@@ -282,6 +282,8 @@ pub(super) struct SshKey {
     #[serde(deserialize_with = "wire::number")]
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) fingerprint: String,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One image name stands for an image of each architecture, and only the server type tells which of them fits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use tracing::debug;
 use super::api::{Image, List, PER_PAGE, ServerType, SshKey};
 use super::map::{self, Wanted};
 use crate::http::{Call, HttpClient};
+use crate::provider::check;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -24,6 +25,8 @@ struct Known {
     architectures: HashMap<String, String>,
     /// By what was asked for and architecture.
     images: HashMap<(Wanted, String), u64>,
+    /// Of keys, which no other key has as its name.
+    ids: HashSet<u64>,
 }
 
 impl Catalog {
@@ -83,7 +86,7 @@ impl Catalog {
         Ok(id)
     }
 
-    /// The keys of a request: ids and names as they are. The API takes no fingerprints, so these become ids.
+    /// The keys of a request: ids and names as they are, where it is certain which of them they are. The API takes no fingerprints, so these become ids.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the project has no key with a fingerprint.
@@ -91,7 +94,7 @@ impl Catalog {
         let mut keys = Vec::with_capacity(request.ssh_keys.len());
         for key in &request.ssh_keys {
             if !map::is_fingerprint(key) {
-                keys.push(map::ssh_key(key));
+                keys.push(self.named_key(http, key).await?);
                 continue;
             }
             let call = Call::get("create_instance", "/ssh_keys").query("fingerprint", key.to_ascii_lowercase());
@@ -103,6 +106,31 @@ impl Catalog {
             keys.push(Value::from(key.id));
         }
         Ok(keys)
+    }
+
+    /// A key by its name or id. Digits may be either: there may be a key of that name.
+    async fn named_key(&self, http: &HttpClient, key: &str) -> ProviderResult<Value> {
+        let asked = map::ssh_key(key);
+        let Some(id) = asked.as_u64() else { return Ok(asked) };
+        if self.0.lock().await.ids.contains(&id) {
+            return Ok(asked);
+        }
+        let call = Call::get("create_instance", "/ssh_keys").query("name", key);
+        // An endpoint without the list takes it as it is.
+        let named: Vec<SshKey> = check::absent_is_none(list(http, call).await)?.unwrap_or_default();
+        let Some(named) = named.into_iter().find(|named| named.name == key && named.id != id) else {
+            self.0.lock().await.ids.insert(id);
+            return Ok(asked);
+        };
+        let path = format!("/ssh_keys/{id}");
+        let of_id = Call::get("create_instance", path).about("ssh key", key);
+        match check::absent_is_none(http.send(&of_id).await.map_err(ProviderError::from))? {
+            None => Ok(Value::from(named.id)),
+            Some(_) => {
+                let message = format!("{key:?} may mean the key with that id and key {} of that name; rename it", named.id);
+                Err(ProviderError::invalid_config("ssh_keys", message))
+            }
+        }
     }
 
     /// Forgets everything: a refused create may mean that the cloud has replaced an image.

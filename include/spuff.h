@@ -179,13 +179,14 @@ typedef int32_t spuff_on_cancel;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// What becomes of a machine that was made but does not become ready.
+/// What becomes of a machine that was made but does not become ready. One that was found, as spuff_instance_adopted tells, is left.
 enum spuff_on_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /// It is destroyed.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that could only not be looked at is left;
+    /// the error carries its id.
     SPUFF_ON_FAILURE_DESTROY = 0,
     /// It is left as it is; the error carries its id.
     SPUFF_ON_FAILURE_KEEP = 1,
@@ -198,7 +199,8 @@ typedef int32_t spuff_on_failure;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// What becomes of the machines of a fleet when one of them fails.
+/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be looked at:
+/// its error carries its id. What was found by the key of its request, as spuff_instance_adopted tells, is left by all of these.
 enum spuff_rollback
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -475,7 +477,8 @@ typedef struct spuff_provider_vtable {
     int32_t (*connect)(void *user_data, const struct spuff_config *config, void **self_, struct spuff_error **error);
     /// Ends what `connect` has made. May be NULL.
     void (*disconnect)(void *self_);
-    /// Starts a machine.
+    /// Starts a machine. One that is given back because its idempotency key had made it before is set as adopted, by
+    /// spuff_instance_set_adopted: nothing that rolls back ends it.
     int32_t (*create_instance)(void *self_,
                                const struct spuff_request *request,
                                const struct spuff_cancel *cancel,
@@ -494,7 +497,9 @@ typedef struct spuff_provider_vtable {
                               const struct spuff_cancel *cancel,
                               struct spuff_instances *list,
                               struct spuff_error **error);
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again.
+    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An error of the machine itself is
+    /// SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with
+    /// its id as `instance_id`: for these alone the machine may be destroyed. All others say that it could not be looked at.
     int32_t (*wait_ready)(void *self_,
                           const char *id,
                           const struct spuff_cancel *cancel,
@@ -1194,7 +1199,7 @@ spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
 /// `on_failure`, one of spuff_on_failure, says; also when the call is cancelled. The caller owns *out. `observer` may be NULL.
 ///
 /// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready; spuff_error_instance_exists tells what
-/// became of the machine.
+/// became of the machine. What could not be destroyed is tried again in the background.
 spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           const struct spuff_request *request,
                                           int32_t on_failure,

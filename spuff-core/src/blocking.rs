@@ -158,9 +158,11 @@ impl Provider {
         request: &InstanceRequest,
         work: impl FnOnce(&ProviderInstance) -> Result<T, E>,
     ) -> Result<T, E> {
-        let ready = self.create_and_wait(request, OnFailure::Destroy)?;
-        let done = catch_unwind(AssertUnwindSafe(|| work(&ready)));
-        scope::finish(done, self.destroy_instance(&ready.id), &ready.id)
+        let doomed = self.run(|provider| async move { scope::made_for_work(&provider, request).await })?;
+        let id = doomed.instance().id.clone();
+        let done = catch_unwind(AssertUnwindSafe(|| work(doomed.instance())));
+        let ended = self.run(|_| async { doomed.end().await.transpose() }).transpose();
+        scope::finish(done, ended, &id)
     }
 
     /// Runs a future over this provider on spuff's own runtime: for what is not a verb, such as a verb with a patience of

@@ -345,7 +345,7 @@ where
 }
 
 /// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
-/// request says. One that was found, and not made, is kept.
+/// request says.
 ///
 /// # Errors
 /// Those of `work`.
@@ -359,14 +359,18 @@ where
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
     let owner = provider.clone();
-    let unwanted = move |made: ProviderInstance| async move {
-        if on_cancel == OnCancel::Keep || made.adopted {
-            debug!(id = made.id, adopted = made.adopted, "the machine of a create that was dropped is kept");
-        } else {
-            end(&owner, &made.id).await;
-        }
-    };
+    let unwanted = move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
     see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+}
+
+/// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that was found, and not made, may
+/// be in use: it is kept.
+pub(crate) async fn unwanted(provider: &dyn Provider, made: &ProviderInstance, on_cancel: OnCancel) {
+    if on_cancel == OnCancel::Keep || made.adopted {
+        debug!(id = made.id, adopted = made.adopted, "the machine of a create that was dropped is kept");
+    } else {
+        end(provider, &made.id).await;
+    }
 }
 
 /// How long a machine that nobody wants is tried to be destroyed.

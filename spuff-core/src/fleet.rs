@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use make::AtOne;
-pub(crate) use make::{Maker, Over, make, patiently};
+pub(crate) use make::{Maker, Over, make, make_for_work, patiently};
 
 use crate::create::contained;
 use crate::progress::{self, Observed, Phase, Progress, Step};
@@ -29,6 +29,11 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
 /// What becomes of the machines of a fleet when one of them fails.
+///
+/// A machine fails that cannot be made, fails itself, is gone, or is not ready in time. One that could not be looked at may be
+/// well: nothing is destroyed for it, and its error carries its id. What was found by the key of its request, and not made, as
+/// [`adopted`](ProviderInstance::adopted) tells, is left by every roll-back. What cannot be destroyed now is tried again in the
+/// background; its error says that it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -104,7 +109,7 @@ impl FleetOptions {
 ///
 /// # Cancellation
 /// When the future is dropped, no more are made, and all that were made are destroyed in the background, but those that
-/// [`InstanceRequest::on_cancel`] keeps. [`settled`](crate::settled) waits for that.
+/// [`InstanceRequest::on_cancel`] keeps, or that were there before. [`settled`](crate::settled) waits for that.
 ///
 /// # Examples
 /// ```no_run

@@ -16,17 +16,19 @@ use tokio::task_local;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::create::{self, background};
+use crate::create::{self, background, contained};
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
 pub use fleet::{FleetError, with_instances};
 
-/// What becomes of a machine that was made but does not become ready.
+/// What becomes of a machine that was made but does not become ready. One that was found, as
+/// [`adopted`](ProviderInstance::adopted) tells, is left whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnFailure {
-    /// It is destroyed.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. Where it could not be looked at, nobody
+    /// knows that: it is left, and the error carries its id.
     Destroy,
     /// It is left as it is. The error carries its id.
     Keep,
@@ -34,11 +36,12 @@ pub enum OnFailure {
 
 /// Starts a machine and waits until it is ready.
 ///
-/// When the future is dropped in the middle, the machine is destroyed in the background, or kept, as `on_failure` says.
+/// When the future is dropped in the middle, the machine is destroyed in the background, or kept, as `on_failure` says; one that
+/// was found, and not made, is kept.
 ///
 /// # Errors
 /// As [`Provider::create_instance`]; after the machine exists, [`ProviderError::AfterCreate`] with its id, with the error of
-/// [`Provider::wait_ready`] in it.
+/// [`Provider::wait_ready`] in it. What could not be destroyed is tried again in the background: the error says that it exists.
 ///
 /// # Examples
 /// ```no_run
@@ -59,35 +62,58 @@ pub async fn create_and_wait(
     request: &InstanceRequest,
     on_failure: OnFailure,
 ) -> ProviderResult<ProviderInstance> {
-    let began = Instant::now();
     let on_drop = match on_failure {
         OnFailure::Destroy => request.on_cancel.unwrap_or(OnCancel::Destroy),
         OnFailure::Keep => OnCancel::Keep,
     };
-    let doomed = Doomed::new(provider, provider.create_instance(request).await?, on_drop);
+    let is_over = |error: &ProviderError, id: &str| on_failure == OnFailure::Destroy && error.is_instance_failure(id);
+    Ok(made_ready(provider, request, on_drop, is_over).await?.spare())
+}
+
+/// A machine that is ready. For an error that `is_over` it is ended.
+async fn made_ready(
+    provider: &Arc<dyn Provider>,
+    request: &InstanceRequest,
+    on_drop: OnCancel,
+    is_over: impl FnOnce(&ProviderError, &str) -> bool,
+) -> ProviderResult<Doomed> {
+    let began = Instant::now();
+    let mut doomed = Doomed::new(provider, provider.create_instance(request).await?, on_drop);
     progress::reached("create_instance", Phase::Accepted, doomed.instance(), began.elapsed());
     let id = doomed.instance().id.clone();
     let waited = provider.wait_ready(&id).await;
     progress::heard().await;
-    match (waited, on_failure) {
-        (Ok(ready), _) => {
-            doomed.spare();
-            Ok(ready)
+    match waited {
+        Ok(ready) => {
+            doomed.update(ready);
+            Ok(doomed)
         }
-        (Err(error), OnFailure::Keep) => {
+        Err(error) if is_over(&error, &id) => Err(doomed.end_after(error).await),
+        Err(error) => {
             doomed.spare();
             Err(error.after_create(id, None))
         }
-        (Err(error), OnFailure::Destroy) => Err(error.after_create(id, Some(doomed.end().await))),
     }
+}
+
+/// A machine for some work, which ends with it whatever fails: nobody else is told of it.
+pub(crate) async fn made_for_work(provider: &Arc<dyn Provider>, request: &InstanceRequest) -> ProviderResult<Doomed> {
+    let on_drop = request.on_cancel.unwrap_or(OnCancel::Destroy);
+    let mut doomed = made_ready(provider, request, on_drop, |_, _| true).await?;
+    doomed.doom();
+    Ok(doomed)
 }
 
 /// Starts a machine, waits until it is ready, runs `work` with it, and destroys it: also when `work` fails or panics, and in
 /// the background when the future is dropped in the middle.
 ///
+/// What this has made is what it ends: a machine that the request's [`idempotency_key`](InstanceRequest::idempotency_key) had
+/// made before is used, and left, as [`adopted`](ProviderInstance::adopted) tells.
+///
 /// # Errors
-/// As [`create_and_wait`]; those of `work`; that of [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`] with the
-/// machine's id, when the work has succeeded and the machine still exists.
+/// As [`create_and_wait`], but that the machine is destroyed as well where it could not be looked at; those of `work`; that of
+/// [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`] with the machine's id, when the work has succeeded and the
+/// machine still exists. To destroy it is tried again in the background then.
 ///
 /// # Examples
 /// ```no_run
@@ -112,10 +138,10 @@ where
     E: From<ProviderError>,
     W: Future<Output = Result<T, E>>,
 {
-    let ready = create_and_wait(provider, request, OnFailure::Destroy).await?;
-    let doomed = Doomed::new(provider, ready.clone(), OnCancel::Destroy);
+    let doomed = made_for_work(provider, request).await?;
+    let ready = doomed.instance().clone();
+    let id = ready.id.clone();
     let done = caught(async move { work(ready).await }).await;
-    let id = doomed.instance.id.clone();
     let ended = doomed.end().await;
     finish(done, ended, &id)
 }
@@ -133,9 +159,10 @@ async fn caught<W: Future>(work: W) -> std::thread::Result<W::Output> {
 /// The outcome of some work, after the end of the machine that it was for.
 pub(crate) fn finish<T, E: From<ProviderError>>(
     done: std::thread::Result<Result<T, E>>,
-    ended: ProviderResult<()>,
+    ended: Option<ProviderResult<()>>,
     id: &str,
 ) -> Result<T, E> {
+    let ended = ended.unwrap_or(Ok(()));
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
         warn!(id, %error, "a machine could not be destroyed after its work had failed, and costs money");
     }
@@ -186,7 +213,8 @@ pub async fn create_instance(provider: &Arc<dyn Provider>, request: &InstanceReq
     Ok(Doomed::new(provider, provider.create_instance(request).await?, request.cancellation()).spare())
 }
 
-/// A machine that is destroyed in the background when this is dropped, unless it has been spared or ended, or is to be kept.
+/// A machine that is destroyed in the background when this is dropped, unless it has been spared or ended, or is to be kept: as
+/// one that was found, and not made, always is.
 pub(crate) struct Doomed {
     provider: Arc<dyn Provider>,
     instance: ProviderInstance,
@@ -197,7 +225,15 @@ pub(crate) struct Doomed {
 
 impl Doomed {
     pub(crate) fn new(provider: &Arc<dyn Provider>, instance: ProviderInstance, on_drop: OnCancel) -> Self {
+        let on_drop = if instance.adopted { OnCancel::Keep } else { on_drop };
         Self { provider: provider.clone(), instance, runtime: Handle::current(), process: process::id(), on_drop }
+    }
+
+    /// Destroys it when this is dropped, whatever its request says.
+    pub(crate) fn doom(&mut self) {
+        if !self.instance.adopted {
+            self.on_drop = OnCancel::Destroy;
+        }
     }
 
     pub(crate) fn instance(&self) -> &ProviderInstance {
@@ -206,7 +242,7 @@ impl Doomed {
 
     /// The same machine, as it was seen later.
     pub(crate) fn update(&mut self, instance: ProviderInstance) {
-        self.instance = instance;
+        self.instance = ProviderInstance { adopted: self.instance.adopted, ..instance };
     }
 
     /// Leaves it to the caller of the verb, once that has taken the outcome.
@@ -220,14 +256,26 @@ impl Doomed {
         instance
     }
 
-    fn keep(mut self) {
+    pub(crate) fn keep(mut self) {
         self.on_drop = OnCancel::Keep;
     }
 
-    pub(crate) async fn end(mut self) -> ProviderResult<()> {
-        let ended = self.provider.destroy_instance(&self.instance.id).await;
-        self.on_drop = OnCancel::Keep;
-        ended
+    /// Destroys it. `None` where it was found, and not made: then it is left. One that cannot be destroyed now is tried again in
+    /// the background.
+    pub(crate) async fn end(mut self) -> Option<ProviderResult<()>> {
+        if self.instance.adopted {
+            return None;
+        }
+        let ended = contained(self.provider.destroy_instance(&self.instance.id)).await;
+        self.on_drop = if ended.is_ok() { OnCancel::Keep } else { OnCancel::Destroy };
+        Some(ended)
+    }
+
+    /// Ends it for an error, which then tells what has become of it.
+    pub(crate) async fn end_after(self, error: ProviderError) -> ProviderError {
+        let id = self.instance.id.clone();
+        let destroyed = self.end().await;
+        error.after_create(id, destroyed)
     }
 }
 

@@ -17,7 +17,8 @@ use crate::request::Request;
 use crate::submit::{Callback, submit};
 use crate::verb;
 
-/// What becomes of the machines of a fleet when one of them fails.
+/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be looked at:
+/// its error carries its id. What was found by the key of its request, as spuff_instance_adopted tells, is left by all of these.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackCode {

@@ -35,11 +35,12 @@ impl From<blocking::Provider> for Provider {
     }
 }
 
-/// What becomes of a machine that was made but does not become ready.
+/// What becomes of a machine that was made but does not become ready. One that was found, as spuff_instance_adopted tells, is left.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailureCode {
-    /// It is destroyed.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that could only not be looked at is left;
+    /// the error carries its id.
     Destroy = 0,
     /// It is left as it is; the error carries its id.
     Keep = 1,
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn spuff_provider_create_instance(
 /// `on_failure`, one of spuff_on_failure, says; also when the call is cancelled. The caller owns *out. `observer` may be NULL.
 ///
 /// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready; spuff_error_instance_exists tells what
-/// became of the machine.
+/// became of the machine. What could not be destroyed is tried again in the background.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_and_wait(
     provider: *const Provider,

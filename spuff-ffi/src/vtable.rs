@@ -58,7 +58,8 @@ pub struct ProviderVtable {
     >,
     /// Ends what `connect` has made. May be NULL.
     pub disconnect: Option<unsafe extern "C" fn(self_: *mut c_void)>,
-    /// Starts a machine.
+    /// Starts a machine. One that is given back because its idempotency key had made it before is set as adopted, by
+    /// spuff_instance_set_adopted: nothing that rolls back ends it.
     pub create_instance: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -85,7 +86,9 @@ pub struct ProviderVtable {
     pub list_instances: Option<
         unsafe extern "C" fn(self_: *mut c_void, cancel: *const Cancel, list: *mut Instances, error: *mut *mut Error) -> i32,
     >,
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again.
+    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An error of the machine itself is
+    /// SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with
+    /// its id as `instance_id`: for these alone the machine may be destroyed. All others say that it could not be looked at.
     pub wait_ready: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,

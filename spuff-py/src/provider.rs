@@ -90,7 +90,7 @@ impl Verbs {
     }
 
     /// Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
-    /// `on_failure="keep"` left as it is.
+    /// `on_failure="keep"` left as it is. One that was there before, or could only not be looked at, is left.
     #[pyo3(signature = (request=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
     fn create_and_wait(
         &self,

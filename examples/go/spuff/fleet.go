@@ -12,7 +12,8 @@ import (
 	"unsafe"
 )
 
-// A Rollback says what becomes of the machines of a fleet when one of them fails.
+// A Rollback says what becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be
+// looked at: its error carries its id. What was found by the key of its request, as Instance.Adopted tells, is left by all of these.
 type Rollback int32
 
 const (

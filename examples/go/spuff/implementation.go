@@ -19,7 +19,8 @@ import (
 // becomes an error of the kind Internal.
 type Implementation interface {
 	// CreateInstance starts a machine, with the labels of the request and managed-by=spuff, and returns as soon as it is
-	// accepted. One that nobody waits for is let finish, and what it made is destroyed, or kept, as the request says.
+	// accepted. One that nobody waits for is let finish, and what it made is destroyed, or kept, as the request says. A machine that
+	// is given back because the request's IdempotencyKey had made it before has Adopted set: nothing that rolls back ends it.
 	CreateInstance(ctx context.Context, request InstanceRequest) (Instance, error)
 	// DestroyInstance ends a machine; for one that is gone it does nothing.
 	DestroyInstance(ctx context.Context, id string) error
@@ -31,7 +32,9 @@ type Implementation interface {
 
 // A Waiter has a way of its own to wait; for others spuff looks at GetInstance again and again.
 type Waiter interface {
-	// WaitReady waits until a machine is ready.
+	// WaitReady waits until a machine is ready. An error of the machine itself is of the kind Timeout, NotFound, Capacity,
+	// QuotaExceeded, a Conflict that does not pass, or API with its InstanceID: for these alone the machine may be destroyed. All
+	// others say that it could not be looked at.
 	WaitReady(ctx context.Context, id string) (Instance, error)
 }
 

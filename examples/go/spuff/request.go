@@ -70,11 +70,13 @@ const (
 	OnCancelKeep OnCancel = C.SPUFF_ON_CANCEL_KEEP
 )
 
-// OnFailure is what becomes of a machine that was made but does not become ready.
+// OnFailure is what becomes of a machine that was made but does not become ready. One that was found, as Instance.Adopted tells, is
+// left.
 type OnFailure int32
 
 const (
-	// OnFailureDestroy destroys it.
+	// OnFailureDestroy destroys it, when it has failed itself, is gone, or was not ready in time. One that could only not be looked
+	// at is left; the error carries its id.
 	OnFailureDestroy OnFailure = C.SPUFF_ON_FAILURE_DESTROY
 	// OnFailureKeep leaves it as it is; the error carries its id.
 	OnFailureKeep OnFailure = C.SPUFF_ON_FAILURE_KEEP

@@ -9,7 +9,8 @@ import (
 )
 
 // WithInstance starts a machine, waits until it is ready, calls work with it, and destroys it: also when work fails or panics,
-// and when the context ends.
+// and when the context ends. What it has made is what it ends: a machine that the request's IdempotencyKey had made before, as
+// Instance.Adopted tells, is left.
 //
 // Errors: those of CreateAndWait; those of work; that of DestroyInstance, whose InstanceID still exists and costs money. When
 // both work and destroying fail, errors.Is and errors.As see both.
@@ -17,10 +18,13 @@ func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	work func(ctx context.Context, instance Instance) error, options ...Option) (err error) {
 	instance, err := p.CreateAndWait(ctx, request, OnFailureDestroy, options...)
 	if err != nil {
-		return err
+		return p.unused(ctx, request, err)
 	}
 	returned := false
 	defer func() {
+		if instance.Adopted {
+			return
+		}
 		ended := p.DestroyInstance(context.WithoutCancel(ctx), instance.ID)
 		if ended == nil {
 			return
@@ -35,4 +39,20 @@ func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	err = work(ctx, instance)
 	returned = true
 	return err
+}
+
+// unused ends what CreateAndWait has left because it could not be looked at: nobody else knows of it. What a key of the caller's has
+// made may be in use.
+func (p *Provider) unused(ctx context.Context, request InstanceRequest, err error) error {
+	var e *Error
+	left := errors.As(err, &e) && e.InstanceExists != nil && *e.InstanceExists && e.Cleanup == nil
+	if !left || request.IdempotencyKey != nil {
+		return err
+	}
+	if ended := p.DestroyInstance(context.WithoutCancel(ctx), e.InstanceID); ended != nil {
+		return errors.Join(err, ended)
+	}
+	told := *e
+	told.InstanceExists = Ptr(false)
+	return fmt.Errorf("%w; it has been destroyed since", &told)
 }

@@ -10,7 +10,7 @@ use tokio::task;
 
 use super::CancelToken;
 use crate::create::{self, see_through};
-use crate::provider::config::{OnCancel, ProviderTimeouts};
+use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{self, InstanceRequest, Price, ProviderInstance, Snapshot};
 use crate::wait::{Look, Wait};
@@ -173,11 +173,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (request, fate) = (request.clone(), request.cancellation());
-        let unwanted = move |this: Self, made: ProviderInstance| async move {
-            if fate == OnCancel::Destroy {
-                create::end(&this, &made.id).await;
-            }
-        };
+        let unwanted = move |this: Self, made: ProviderInstance| async move { create::unwanted(&this, &made, fate).await };
         self.make(move |provider, cancel| provider.create_instance(&request, cancel), unwanted).await
     }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use super::background::{Cancel, see_through};
 use super::keyed::Room;
-use super::{Keys, Mark, end, warn_of};
+use super::{Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
@@ -62,18 +62,16 @@ where
     W: Future<Output = ProviderResult<Batch>> + Send + 'static,
 {
     let owner = room.clone();
-    let unwanted = move |made: Batch| async move {
+    let unwanted_batch = move |made: Batch| async move {
         for made in &made {
-            let id = match made {
-                Ok(made) => Some(made.id.as_str()),
-                Err(error @ ProviderError::UnknownOutcome { .. }) => {
-                    warn_of(error);
-                    None
+            match made {
+                Ok(made) => unwanted(&owner, made, on_cancel).await,
+                Err(error @ ProviderError::UnknownOutcome { .. }) => warn_of(error),
+                Err(error) => {
+                    if let Some(id) = error.instance_id().filter(|_| on_cancel == OnCancel::Destroy) {
+                        end(&owner, id).await;
+                    }
                 }
-                Err(error) => error.instance_id(),
-            };
-            if let Some(id) = id.filter(|_| on_cancel == OnCancel::Destroy) {
-                end(&owner, id).await;
             }
         }
     };
@@ -86,7 +84,7 @@ where
             making.await
         }
     };
-    match see_through(work, unwanted).await {
+    match see_through(work, unwanted_batch).await {
         Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, mark, &parts)),
         made => made,
     }

@@ -114,11 +114,30 @@ pub(crate) async fn make<M: Maker>(
     requests: &[InstanceRequest],
     options: FleetOptions,
 ) -> Vec<ProviderResult<ProviderInstance>> {
+    make_with(maker, requests, options, false).await
+}
+
+/// Makes a fleet for some work, which ends with it: all are ready, or none is left, also where one could only not be looked at.
+pub(crate) async fn make_for_work(
+    provider: &Arc<dyn Provider>,
+    requests: &[InstanceRequest],
+    concurrency: usize,
+) -> Vec<ProviderResult<ProviderInstance>> {
+    let options = FleetOptions::default().with_concurrency(concurrency).with_wait_ready(true);
+    make_with(&AtOne(provider.clone()), requests, options.with_on_failure(Rollback::DestroyAll), true).await
+}
+
+async fn make_with<M: Maker>(
+    maker: &M,
+    requests: &[InstanceRequest],
+    options: FleetOptions,
+    for_work: bool,
+) -> Vec<ProviderResult<ProviderInstance>> {
     if options.concurrency == 0 {
         return requests.iter().map(|_| Err(no_concurrency())).collect();
     }
     let turns = Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS));
-    let fleet = Fleet { maker, requests, options, began: Instant::now(), turns, over: Over::new(M::OPERATION) };
+    let fleet = Fleet { maker, requests, options, for_work, began: Instant::now(), turns, over: Over::new(M::OPERATION) };
     let made = join_all(maker.batches(requests).into_iter().map(|batch| fleet.batch(batch))).await;
     fleet.finish(made.into_iter().flatten().collect()).await
 }
@@ -127,6 +146,7 @@ struct Fleet<'a, M> {
     maker: &'a M,
     requests: &'a [InstanceRequest],
     options: FleetOptions,
+    for_work: bool,
     began: Instant,
     turns: Semaphore,
     over: Over,
@@ -135,7 +155,7 @@ struct Fleet<'a, M> {
 /// A machine of the fleet, destroyed when it is dropped.
 type Made = Result<Doomed, Lack>;
 
-/// Why there is none, and the one that has failed, where it is to be kept.
+/// Why there is none, and the one that has failed, or could not be looked at, where it is left.
 struct Lack(ProviderError, Option<Doomed>);
 
 impl From<ProviderError> for Lack {
@@ -211,17 +231,17 @@ impl<M: Maker> Fleet<'_, M> {
             () = self.over.wait() => return Ok(made),
             ready = contained(provider.wait_ready(&id)) => ready,
         };
-        if ready.is_err() {
-            self.failed();
-        }
         match ready {
             Ok(ready) => {
-                progress::reached(M::OPERATION, Phase::Ready, &ready, self.began.elapsed());
                 made.update(ready);
+                progress::reached(M::OPERATION, Phase::Ready, made.instance(), self.began.elapsed());
                 Ok(made)
             }
-            Err(error) if self.options.on_failure == Rollback::Keep => Err(Lack(error.after_create(id, None), Some(made))),
-            Err(error) => Err(error.after_create(id, Some(contained(made.end()).await)).into()),
+            Err(error) if self.options.on_failure != Rollback::Keep && (self.for_work || error.is_instance_failure(&id)) => {
+                self.failed();
+                Err(made.end_after(error).await.into())
+            }
+            Err(error) => Err(Lack(error.after_create(id, None), Some(made))),
         }
     }
 
@@ -235,7 +255,8 @@ impl<M: Maker> Fleet<'_, M> {
     /// Destroys what a create that has failed has made, and finds out what came of one with an unknown outcome. What a
     /// caller's own key has made may be in use elsewhere: it is left.
     async fn settle(&self, provider: Arc<dyn Provider>, request: &InstanceRequest, error: ProviderError) -> ProviderError {
-        if self.options.on_failure == Rollback::Keep || request.cancellation() != OnCancel::Destroy {
+        let left = request.idempotency_key.is_some() || request.cancellation() != OnCancel::Destroy;
+        if self.options.on_failure == Rollback::Keep || left {
             return error;
         }
         let (error, found) = match error {
@@ -246,34 +267,31 @@ impl<M: Maker> Fleet<'_, M> {
             }
             error => return error,
         };
-        let owner = provider.clone();
         let work = |_| async move {
             let found = match found {
-                Found::Id(id) => Ok(Some(id)),
-                Found::Key(key) => match contained(provider.resolve(&key)).await {
-                    Ok(found) => Ok(found.map(|found| found.id)),
-                    Err(error) => Err((key, error)),
-                },
+                Found::Id(id) => Ok(Some(ProviderInstance { id, ..ProviderInstance::default() })),
+                Found::Key(key) => contained(provider.resolve(&key)).await.map_err(|error| (key, error)),
             };
-            let ended = match &found {
-                Ok(Some(id)) => contained(provider.destroy_instance(id)).await,
-                Ok(None) | Err(_) => Ok(()),
-            };
-            Ok((found, ended))
+            Ok(match found {
+                Ok(Some(made)) => {
+                    let id = made.id.clone();
+                    Ok(Some((id, Doomed::new(&provider, made, OnCancel::Destroy).end().await)))
+                }
+                Ok(None) => Ok(None),
+                Err(lost) => Err(lost),
+            })
         };
         let unheard = move |settled: Settled| async move {
-            match settled {
-                (Ok(Some(id)), Err(_)) => create::end(&*owner, &id).await,
-                (Err((key, error)), _) => warn!(key, %error, "a create whose caller has left may have made something"),
-                _ => {}
+            if let Err((key, error)) = settled {
+                warn!(key, %error, "a create whose caller has left may have made something");
             }
         };
         // It goes on when the fleet is dropped: nobody else would look.
         match create::see_through(work, unheard).await {
-            Ok((Ok(Some(id)), ended)) => error.after_create(id, Some(ended)),
-            Ok((Ok(None), _)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
+            Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
+            Ok(Ok(None)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
             // The error carries the key, under which it can be looked for again.
-            Ok((Err(_), _)) | Err(_) => error,
+            Ok(Err(_)) | Err(_) => error,
         }
     }
 
@@ -292,10 +310,14 @@ impl<M: Maker> Fleet<'_, M> {
         let ends = made.into_iter().zip(self.requests).enumerate().map(|(index, (made, request))| {
             let listener = progress::listener_of_part(index, &request.name, self.began);
             progress::inherit(listener, async {
-                let made = made.map_err(|Lack(error, _)| error)?;
+                let (error, made) = match made {
+                    Ok(made) => (self.over.error(), made),
+                    Err(Lack(ProviderError::AfterCreate { source, .. }, Some(made))) => (*source, made),
+                    Err(Lack(error, _)) => return Err(error),
+                };
                 let id = made.instance().id.clone();
                 let _turn = self.turns.acquire().await;
-                let error = self.over.error().after_create(&id, Some(contained(made.end()).await));
+                let error = made.end_after(error).await;
                 progress::ended(M::OPERATION, Phase::Failed, &id, &error, self.began.elapsed());
                 Err(error)
             })
@@ -304,8 +326,8 @@ impl<M: Maker> Fleet<'_, M> {
     }
 }
 
-/// The machine that a failed create has made, if any, or its key and why that is not known; and what came of destroying it.
-type Settled = (Result<Option<String>, (String, ProviderError)>, ProviderResult<()>);
+/// The machine that a failed create has made, if any, and what came of destroying it; or its key, and why that is not known.
+type Settled = Result<Option<(String, Option<ProviderResult<()>>)>, (String, ProviderError)>;
 
 /// What leads to a machine that a failed create has made.
 enum Found {
@@ -320,13 +342,15 @@ where
 {
     let began = Instant::now();
     loop {
-        let error = match contained(verb()).await {
-            Err(error @ ProviderError::RateLimit { .. }) if began.elapsed() < LONGEST_LIMIT => error,
+        let outcome = contained(verb()).await;
+        let left = LONGEST_LIMIT.saturating_sub(began.elapsed());
+        let error = match outcome {
+            Err(error @ ProviderError::RateLimit { .. }) if !left.is_zero() => error,
             outcome => return outcome,
         };
         tokio::select! {
             () = over.wait() => return Err(error),
-            () = tokio::time::sleep(error.retry_after().unwrap_or(UNTOLD)) => {}
+            () = tokio::time::sleep(error.retry_after().unwrap_or(UNTOLD).min(left)) => {}
         }
     }
 }

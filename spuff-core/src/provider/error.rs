@@ -200,7 +200,7 @@ pub enum ProviderError {
 
     /// A failure after a machine was made, by a call that does more than make it. [`kind`](Self::kind) and the like are
     /// those of the failure itself.
-    #[error("{source}{}", fate(.instance_id, .cleanup, *.exists))]
+    #[error("{source}{}", fate(.instance_id, .source, .cleanup, *.exists))]
     #[non_exhaustive]
     AfterCreate {
         /// The machine.
@@ -233,8 +233,10 @@ fn tried(attempts: &[Attempt]) -> String {
 }
 
 /// How an error ends that came after a machine was made.
-fn fate(instance_id: &str, cleanup: &Option<Box<ProviderError>>, exists: bool) -> String {
+fn fate(instance_id: &str, source: &ProviderError, cleanup: &Option<Box<ProviderError>>, exists: bool) -> String {
     match (cleanup, exists) {
+        // It was gone before, and nobody has destroyed it.
+        (_, false) if matches!(source, ProviderError::NotFound { id, .. } if id == instance_id) => String::new(),
         (_, false) => format!("; instance {instance_id} has been destroyed"),
         (None, true) => format!("; instance {instance_id} exists and costs money"),
         (Some(error), true) => format!("; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"),
@@ -406,6 +408,30 @@ impl ProviderError {
         // What was to be made when the time was up may be made yet.
         let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
         self.may_pass() && !makes_a_second
+    }
+
+    /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of this id itself that has failed,
+    /// is gone, or did not become ready in time. Any other error is one of the look, which says nothing of the machine:
+    /// whoever rolls back destroys a machine for the first, and leaves it for the second.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use spuff_core::provider::ProviderError;
+    ///
+    /// assert!(ProviderError::timeout("wait_ready", Duration::from_secs(300)).is_instance_failure("42"));
+    /// assert!(!ProviderError::auth("hetzner", "the token has been revoked").is_instance_failure("42"));
+    /// ```
+    pub fn is_instance_failure(&self, id: &str) -> bool {
+        match self {
+            // A request that has run out of time says nothing of the machine.
+            Self::Timeout { operation, .. } => operation.is_empty() || operation.starts_with("wait_ready"),
+            Self::NotFound { id: absent, .. } => absent.is_empty() || absent == id,
+            // No look is refused for these.
+            Self::Capacity { .. } | Self::QuotaExceeded { .. } | Self::Conflict { retryable: false, .. } => true,
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.is_instance_failure(id),
+            error => !error.may_pass() && error.context().is_some_and(|context| context.instance_id.as_deref() == Some(id)),
+        }
     }
 
     /// Whether the request that failed may succeed later.

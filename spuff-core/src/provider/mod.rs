@@ -140,8 +140,15 @@ pub trait Provider: Send + Sync {
     /// `Active` means that the hypervisor has started it, not that SSH or cloud-init is ready.
     ///
     /// # Errors
-    /// [`ProviderError::Timeout`] after `instance_ready`; earlier when the machine has failed, with the cloud's reason, and
-    /// [`ProviderError::NotFound`] when it is gone.
+    /// Of the machine: [`ProviderError::Timeout`] of `wait_ready`, after `instance_ready`; earlier when the machine has failed,
+    /// with the cloud's reason, and [`ProviderError::NotFound`] with its id when it is gone. A failure is
+    /// [`ProviderError::Capacity`], [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that does not pass, or has the
+    /// machine's id in its [`ErrorContext::instance_id`].
+    ///
+    /// Of the look: whatever else there is, as it came, when it cannot be found out how the machine is: the credentials are
+    /// refused, the network is down, the reply is none. An implementation looks past what may pass, and keeps the two apart:
+    /// [`ProviderError::is_instance_failure`] tells them, and a machine is destroyed by
+    /// [`create_and_wait`](crate::create_and_wait) and fleets for an error of its own only.
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
 
     /// Makes a snapshot and waits until it can be used.

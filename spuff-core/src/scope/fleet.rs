@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::{Doomed, caught};
-use crate::fleet::{FleetOptions, Rollback, create_instances, destroy_instances};
+use crate::fleet::{destroy_instances, make_for_work};
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
@@ -60,11 +60,13 @@ impl std::error::Error for FleetError {
 
 /// Starts many machines, waits until all are ready, runs `work` with them, and destroys them: also when `work` fails or panics,
 /// and in the background when the future is dropped in the middle. `concurrency` is how many creates, or destroys, are under
-/// way at once.
+/// way at once. What was found by the key of its request, and not made, is used and left, as
+/// [`with_instance`](super::with_instance) does.
 ///
 /// # Errors
-/// Where one machine fails, all are destroyed, and `work` does not run. Those of `work`. When it has succeeded and a machine
-/// still exists, [`ProviderError::AfterCreate`] in the place of that machine.
+/// Where one machine fails, or cannot be looked at, all are destroyed, and `work` does not run. Those of `work`. When it has
+/// succeeded and a machine still exists, [`ProviderError::AfterCreate`] in the place of that machine; to destroy it is tried
+/// again in the background.
 ///
 /// # Examples
 /// ```no_run
@@ -90,16 +92,19 @@ where
     E: From<FleetError>,
     W: Future<Output = Result<T, E>>,
 {
-    let options = FleetOptions::default().with_concurrency(concurrency).with_wait_ready(true);
-    let made = create_instances(provider, requests, options.with_on_failure(Rollback::DestroyAll)).await;
-    let machines = FleetError::check(made)?;
+    let machines = FleetError::check(make_for_work(provider, requests, concurrency).await)?;
     let doomed: Vec<_> = machines.iter().map(|machine| Doomed::new(provider, machine.clone(), OnCancel::Destroy)).collect();
     let done = caught(async move { work(machines).await }).await;
-    let ids: Vec<_> = doomed.iter().map(|doomed| doomed.instance().id.clone()).collect();
-    let ended = destroy_instances(provider, &ids, concurrency).await;
-    let outcomes = doomed.into_iter().zip(ended).map(|(doomed, ended)| {
-        let machine = doomed.spare();
-        ended.map_err(|error| error.after_create(machine.id.clone(), None)).map(|()| machine)
+    let own = doomed.iter().map(Doomed::instance).filter(|machine| !machine.adopted);
+    let ids: Vec<_> = own.map(|machine| machine.id.clone()).collect();
+    let mut ended = destroy_instances(provider, &ids, concurrency).await.into_iter();
+    let outcomes = doomed.into_iter().map(|doomed| {
+        let machine = doomed.instance().clone();
+        let ended = if machine.adopted { Ok(()) } else { ended.next().unwrap_or(Ok(())) };
+        // Dropped, it is tried again in the background.
+        ended.map_err(|error| error.after_create(machine.id.clone(), None))?;
+        doomed.keep();
+        Ok(machine)
     });
     let ended = FleetError::check(outcomes.collect());
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {

@@ -131,22 +131,3 @@ async fn owners_and_leases_that_cannot_be_are_refused() {
     assert!(lease::reap(&provider, &Reap::owned_by("")).await.is_err());
     assert_eq!(cloud.request_count("hetzner"), 0);
 }
-
-#[tokio::test]
-async fn labels_that_are_set_at_once_are_all_there_in_the_end() {
-    for name in super::PROVIDERS {
-        let cloud = cloud();
-        let provider = provider(&cloud, name);
-        let machine = provider.create_instance(&request(name, "busy")).await.unwrap();
-        let keys: Vec<_> = (0..12).map(|number| format!("key-{number}")).collect();
-        let set = keys.iter().map(|key| {
-            let (provider, id) = (provider.clone(), machine.id.clone());
-            async move { provider.set_labels(&id, &HashMap::from([(key.clone(), "1".to_string())])).await }
-        });
-        futures_util::future::join_all(set).await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
-        lists_have_caught_up().await;
-        let kept = provider.get_instance(&machine.id).await.unwrap().unwrap();
-        let lost: Vec<_> = keys.iter().filter(|key| !kept.labels.contains_key(*key)).collect();
-        assert!(lost.is_empty(), "{name}: {lost:?} of {:?}", kept.labels);
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use spuff_core::provider::{ErrorKind, ProviderError, ProviderInstance};
+use spuff_core::provider::{ErrorKind, OnCancel, ProviderError, ProviderInstance};
 use spuff_core::simulator::{Fault, Route};
 use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance, with_instances};
 
@@ -125,5 +125,73 @@ async fn an_error_after_the_create_has_the_machines_id() {
             let left = alive(&cloud);
             assert_eq!(left, if *exists { vec![instance_id.clone()] } else { Vec::new() }, "{name}: {error}");
         }
+    }
+}
+
+fn keyed(name: &str) -> InstanceRequest {
+    request(name, "web-1").with_idempotency_key("order-7").with_on_cancel(OnCancel::Destroy)
+}
+
+/// A cloud with a machine that was made under the key.
+async fn in_use(name: &str, stuck: bool) -> (Cloud, String) {
+    let cloud = cloud();
+    if stuck {
+        cloud.inject(Fault::StuckCreating.once(name, Route::CreateInstance));
+    }
+    let made = provider(&cloud, name).create_instance(&keyed(name)).await.unwrap();
+    lists_have_caught_up().await;
+    (cloud, made.id)
+}
+
+#[tokio::test]
+async fn a_machine_that_was_found_by_its_key_outlives_every_failure() {
+    for name in PROVIDERS {
+        // It is not ready in time.
+        let (cloud, id) = in_use(name, true).await;
+        let short = ProviderTimeouts { instance_ready: Duration::from_secs(1), ..timeouts() };
+        let config = cloud.config(name).with_timeouts(short);
+        let hasty: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
+        let error = create_and_wait(&hasty, &keyed(name), OnFailure::Destroy).await.unwrap_err();
+        settled().await;
+        assert!(matches!(&error, ProviderError::AfterCreate { exists: true, .. }), "{name}: {error}");
+        assert_eq!((error.kind(), alive(&cloud)), (ErrorKind::Timeout, vec![id]), "{name}");
+
+        // Nobody can look at it, once it is found.
+        let (cloud, id) = in_use(name, false).await;
+        let looks = if name == "digitalocean" { 2 } else { 1 };
+        cloud.inject(Fault::Unauthorized.everywhere().at(name).on(Route::ListInstances).skip(looks));
+        cloud.inject(Fault::Unauthorized.everywhere().at(name).on(Route::GetInstance));
+        let error = create_and_wait(&provider(&cloud, name), &keyed(name), OnFailure::Destroy).await.unwrap_err();
+        settled().await;
+        assert!(matches!(&error, ProviderError::AfterCreate { exists: true, .. }), "{name}: {error}");
+        assert_eq!((error.kind(), alive(&cloud)), (ErrorKind::Authentication, vec![id]), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_dropped_leaves_the_machine_that_it_has_found() {
+    for name in PROVIDERS {
+        let (cloud, id) = in_use(name, false).await;
+        let looks = cloud.inject(Fault::Slow { millis: 300 }.everywhere().at(name).on(Route::ListInstances));
+        let (other, keyed) = (provider(&cloud, name), keyed(name));
+        let dropped = tokio::time::timeout(Duration::from_millis(100), other.create_instance(&keyed)).await;
+        assert!(dropped.is_err(), "{name}");
+        settled().await;
+        assert!(cloud.hits(looks) > 0, "{name}");
+        assert_eq!((alive(&cloud), cloud.route_count(name, Route::CreateInstance)), (vec![id], 1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_nobody_can_look_at_is_left() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        for route in [Route::ListInstances, Route::GetInstance] {
+            cloud.inject(Fault::Unauthorized.everywhere().at(name).on(route));
+        }
+        let error = create_and_wait(&provider(&cloud, name), &request(name, "web-1"), OnFailure::Destroy).await.unwrap_err();
+        settled().await;
+        let ProviderError::AfterCreate { instance_id, exists: true, .. } = &error else { panic!("{name}: {error:?}") };
+        assert_eq!((error.kind(), alive(&cloud)), (ErrorKind::Authentication, vec![instance_id.clone()]), "{name}");
     }
 }

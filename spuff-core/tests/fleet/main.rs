@@ -6,8 +6,10 @@ mod cancel;
 mod chaos;
 mod crash;
 mod facade;
+mod found;
 #[path = "../support/killed.rs"]
 mod killed;
+mod looks;
 mod order;
 mod pace;
 mod panics;

@@ -29,6 +29,12 @@ pub(crate) enum Fate {
     NeverReady,
     /// It is not ready, ever, and the wait does not end.
     WaitsForEver,
+    /// Looking at it fails, or it fails, in this way.
+    WaitFails(fn() -> ProviderError),
+    /// It does not become ready, and the first attempt to destroy it fails.
+    HeldOnce,
+    /// To destroy it is put off for so long, for ever.
+    PutOff(Duration),
     PanicsOverCreate,
     PanicsOverWait,
     /// It cannot be destroyed.
@@ -41,6 +47,7 @@ struct State {
     /// The names by the ids of all machines that exist.
     alive: BTreeMap<String, String>,
     creates: usize,
+    destroys: usize,
     under_way: usize,
     most: usize,
 }
@@ -77,6 +84,11 @@ impl Yard {
     /// How many creates there were.
     pub(crate) fn creates(&self) -> usize {
         self.state().creates
+    }
+
+    /// How many destroys there were.
+    pub(crate) fn destroys(&self) -> usize {
+        self.state().destroys
     }
 
     /// The most creates, or destroys, that were under way at once, since the last call.
@@ -144,6 +156,10 @@ impl Provider for Yard {
             state.creates
         };
         sleep(CALL).await;
+        // A key stands for the name's machine.
+        if request.idempotency_key.is_some() && self.alive().contains(&request.name) {
+            return Ok(ProviderInstance { adopted: true, ..self.machine(name, InstanceStatus::Active) });
+        }
         match self.fate(name) {
             Some(Fate::Refused(error)) => Err(error()),
             Some(Fate::Throttled(times)) if before <= times as usize => {
@@ -175,8 +191,15 @@ impl Provider for Yard {
 
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let _call = Call::begin(self);
+        let before = {
+            let mut state = self.state();
+            state.destroys += 1;
+            state.destroys
+        };
         sleep(CALL).await;
         match self.fate(&self.name_of(id)) {
+            Some(Fate::HeldOnce) if before == 1 => return Err(ProviderError::unavailable("not now")),
+            Some(Fate::PutOff(retry_after)) => return Err(ProviderError::RateLimit { retry_after: Some(retry_after) }),
             Some(Fate::Stays) => return Err(ProviderError::auth("yard", "not yours")),
             Some(Fate::PanicsOverDestroy) => panic!("over {id}"),
             _ => {}
@@ -198,7 +221,8 @@ impl Provider for Yard {
         sleep(BOOT).await;
         let name = self.state().alive.get(id).cloned().ok_or_else(|| ProviderError::not_found("instance", id))?;
         match self.fate(&name) {
-            Some(Fate::NeverReady) => Err(ProviderError::timeout("wait_ready", BOOT)),
+            Some(Fate::WaitFails(error)) => Err(error()),
+            Some(Fate::NeverReady | Fate::HeldOnce) => Err(ProviderError::timeout("wait_ready", BOOT)),
             Some(Fate::WaitsForEver) => pending().await,
             Some(Fate::PanicsOverWait) => panic!("over {id}"),
             _ => Ok(self.machine(&name, InstanceStatus::Active)),

@@ -61,6 +61,9 @@ class Provider(Verbs):
     ) -> Instance:
         """Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
         `on_failure="keep"` left as it is.
+
+        One that was there before, as its `adopted` tells, is left, and so is one that could only not be looked at; the
+        exception tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> None:
@@ -142,7 +145,10 @@ class Provider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> Scope[Instance]:
-        """Makes a machine at the beginning of a `with`, waits for it, and destroys it at the end, whatever happens."""
+        """Makes a machine at the beginning of a `with`, waits for it, and destroys it at the end, whatever happens.
+
+        One that was there before, as its `adopted` tells, is left.
+        """
 
     def create_instances(
         self,
@@ -159,7 +165,8 @@ class Provider(Verbs):
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
         `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. When it is interrupted, or its
+        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its `adopted`
+        tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted, or its
         `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
@@ -204,7 +211,8 @@ class Provider(Verbs):
     ) -> Scope[Instances]:
         """Makes many machines at the beginning of a `with`, waits for them, and destroys them at its end, in any case.
 
-        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each.
+        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
+        were there before, as their `adopted` tells, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.
@@ -258,6 +266,9 @@ class AsyncProvider(Verbs):
     ) -> _Verb[Instance]:
         """Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
         `on_failure="keep"` left as it is.
+
+        One that was there before, as its `adopted` tells, is left, and so is one that could only not be looked at; the
+        exception tells its id.
         """
 
     def destroy_instance(self, id: str, *, timeout: _Seconds | None = None) -> _Verb[None]:
@@ -339,7 +350,10 @@ class AsyncProvider(Verbs):
         on_progress: _OnProgress | None = None,
         **fields: Unpack[_Fields],
     ) -> AsyncScope[Instance]:
-        """Makes a machine at the beginning of an `async with`, waits for it, and destroys it at the end, whatever happens."""
+        """Makes a machine at the beginning of an `async with`, waits for it, and destroys it at the end, whatever happens.
+
+        One that was there before, as its `adopted` tells, is left.
+        """
 
     def create_instances(
         self,
@@ -356,7 +370,8 @@ class AsyncProvider(Verbs):
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
         `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. When it is interrupted, or its
+        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its `adopted`
+        tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted, or its
         `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
@@ -401,7 +416,8 @@ class AsyncProvider(Verbs):
     ) -> AsyncScope[Instances]:
         """Makes many machines at the beginning of an `async with`, waits for them, and destroys them at its end, in any case.
 
-        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each.
+        When one fails, all are destroyed, and the first failure is raised; its `outcomes` tell what became of each. Those that
+        were there before, as their `adopted` tells, are left.
         """
 
     # A text is an iterable of texts, too: it is taken as one id.

@@ -1,6 +1,10 @@
 """The types of providers written in Python: what a factory is given, and which methods its provider has.
 
-A provider needs the first four methods. Without `wait_ready`, spuff looks at `get_instance` until the machine is ready; without
+A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `NotFoundError`, `CapacityError`,
+`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the machine's `instance_id` where the machine itself
+has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
+
+Without `wait_ready`, spuff looks at `get_instance` until the machine is ready; without
 the snapshot methods it supports no snapshots; without any other, that verb is not supported.
 """
 
@@ -18,7 +22,10 @@ class BlockingProvider(Protocol):
     """A provider with plain methods. Each runs in a thread of its own, where it may block."""
 
     def create_instance(self, request: InstanceRequest, /) -> Instance:
-        """Starts a machine, which carries the request's labels and `managed-by=spuff`."""
+        """Starts a machine, which carries the request's labels and `managed-by=spuff`.
+
+        One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
+        """
         ...
 
     def destroy_instance(self, id: str, /) -> None:
@@ -38,7 +45,10 @@ class AsyncioProvider(Protocol):
     """A provider with `async def` methods. They run on an event loop of spuff's own, in another thread."""
 
     def create_instance(self, request: InstanceRequest, /) -> Awaitable[Instance]:
-        """Starts a machine, which carries the request's labels and `managed-by=spuff`."""
+        """Starts a machine, which carries the request's labels and `managed-by=spuff`.
+
+        One that the request's `idempotency_key` had made before is given back with `adopted=True`: no roll-back ends it.
+        """
         ...
 
     def destroy_instance(self, id: str, /) -> Awaitable[None]:

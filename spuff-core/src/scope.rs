@@ -260,10 +260,10 @@ impl Doomed {
         self.on_drop = OnCancel::Keep;
     }
 
-    /// Destroys it. `None` where it was found, and not made: then it is left. One that cannot be destroyed now is tried again in
-    /// the background.
+    /// Destroys it. `None` where it is left: it was found, and not made, or is the parent's of this process. One that cannot be
+    /// destroyed now is tried again in the background.
     pub(crate) async fn end(mut self) -> Option<ProviderResult<()>> {
-        if self.instance.adopted {
+        if self.instance.adopted || self.process != process::id() {
             return None;
         }
         let ended = contained(self.provider.destroy_instance(&self.instance.id)).await;

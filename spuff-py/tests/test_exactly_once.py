@@ -8,6 +8,7 @@ import pytest
 
 import spuff
 from conftest import Face, Place
+from shed import Shed
 from spuff.simulator import Cloud
 
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -54,3 +55,43 @@ def test_what_could_not_be_found_out_has_a_key(face: Face) -> None:
         found = provider.resolve(unknown.value.key)
         assert found is not None
         assert [machine.id for machine in cloud.instances()] == [found.id]
+
+
+def test_what_was_found_by_its_key_is_told_and_left(place: Place, face: Face) -> None:
+    with Cloud(speed=50) as cloud:
+        timeouts = spuff.ProviderTimeouts(http_request=10, poll_interval=0.04)
+        serving = place.request("web-1", idempotency_key="web-1")
+        first = face.over(cloud.connect(place.name, timeouts=timeouts)).create_instance(serving)
+        cloud.advance(60)
+        other = cloud.connect(place.name, timeouts=timeouts)
+        again = face.over(other).create_instance(serving)
+        assert (first.adopted, again.adopted, again.id) == (False, True, first.id)
+
+        cloud.inject("quota_reached", provider=place.name, route="create_instance", times=1)
+        one_more = place.request("web-2", idempotency_key="web-2")
+        outcomes = face.over(other).create_instances([serving, one_more], on_failure="destroy_all", wait_ready=True)
+        assert isinstance(outcomes[1], spuff.QuotaExceededError)
+        with other.instance(serving) as machine:
+            assert (machine.id, machine.adopted, machine.is_ready) == (first.id, True, True)
+        spuff.settled()
+        assert [machine.id for machine in cloud.instances()] == [first.id]
+
+
+def test_a_provider_of_ones_own_tells_what_it_has_found() -> None:
+    class Attic(Shed):
+        def create_instance(self, request: spuff.InstanceRequest, /) -> spuff.Instance:
+            return spuff.Instance("m-1", "192.0.2.1", "active", name=request.name, adopted=True)
+
+        def wait_ready(self, id: str, /) -> spuff.Instance:
+            raise spuff.CapacityError("it has failed")
+
+        def destroy_instance(self, id: str, /) -> None:
+            pytest.fail("it was there before")
+
+    registry = spuff.ProviderRegistry()
+    registry.register("attic", Attic)
+    attic = registry.connect("attic", "token")
+    assert attic.create_instance("web-1", region="east", size="small", idempotency_key="order-7").adopted
+    with pytest.raises(spuff.CapacityError) as failed:
+        attic.create_and_wait("web-1", region="east", size="small", idempotency_key="order-7")
+    assert (failed.value.instance_id, failed.value.instance_exists) == ("m-1", True)

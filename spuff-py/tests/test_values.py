@@ -75,7 +75,8 @@ def test_a_value_is_what_it_holds(value: Any) -> None:
 
 
 def test_a_repr_says_what_one_wants_to_know() -> None:
-    assert repr(VALUES[10]) == "Instance('42', name='web-1', status='active', ip='192.0.2.7', region='east', size='small')"
+    told = "Instance('42', name='web-1', status='active', ip='192.0.2.7', region='east', size='small', adopted=True)"
+    assert repr(VALUES[10]) == told
     assert repr(spuff.ImageSpec("debian:12")) == "ImageSpec.debian('12')"
     assert repr(spuff.InstanceRequest("a'b", user_data="secret")) == (
         """InstanceRequest("a'b", image='ubuntu:24.04', user_data=<6 bytes>)"""

@@ -268,6 +268,45 @@ static void broken(const struct account *account, spuff_rollback on_failure, con
     spuff_outcomes_free(&outcomes);
 }
 
+/* A machine that serves under its key is found by a fleet that is rolled back, and left. */
+static void found(const struct account *account) {
+    spuff_request *wanted[2] = {NULL, NULL};
+    spuff_instance *first = NULL;
+    spuff_outcomes *outcomes = NULL;
+    spuff_error *error = NULL;
+    for (int at = 0; at < 2; at++) {
+        const char *name = at == 0 ? "serving" : "one-more";
+        is_ok(spuff_request_new(name, account->region, account->size, &wanted[at], &error), &error, "request");
+        is_ok(spuff_request_set_idempotency_key(wanted[at], name, &error), &error, "key");
+    }
+    is_ok(spuff_provider_create_instance(account->provider, wanted[0], NULL, &first, &error), &error, "create_instance");
+    CHECK(!spuff_instance_adopted(first), "it was made");
+    pause_ms(100);
+    spuff_instance *again = NULL;
+    is_ok(spuff_provider_create_instance(account->provider, wanted[0], NULL, &again, &error), &error, "create_instance");
+    CHECK(spuff_instance_adopted(again) && same(spuff_instance_id(again), spuff_instance_id(first)), "it was found");
+    spuff_instance_free(&again);
+
+    strike(account, "quota_reached", 0);
+    spuff_fleet_options options = {.size = sizeof options, .on_failure = SPUFF_ROLLBACK_DESTROY_ALL, .wait_ready = true};
+    const spuff_request *all[] = {wanted[0], wanted[1]};
+    spuff_code code = spuff_provider_create_instances(account->provider, all, 2, &options, NULL, NULL, &outcomes, &error);
+    is_ok(code, &error, "create_instances");
+    CHECK(spuff_error_code(spuff_outcomes_error(outcomes, 1)) == SPUFF_QUOTA_EXCEEDED, "one more is refused");
+    const spuff_error *left = spuff_outcomes_error(outcomes, 0);
+    CHECK(left != NULL && same(spuff_error_instance_id(left), spuff_instance_id(first)) && spuff_error_instance_exists(left) == 1,
+          "%s", shown(spuff_error_text(left)));
+    is_ok(spuff_settled(NULL, &error), &error, "settled");
+    CHECK(living(account) == 1, "%s: %d live", account->name, living(account));
+    is_ok(spuff_provider_destroy_instance(account->provider, spuff_instance_id(first), NULL, &error), &error, "destroy");
+    spuff_outcomes_free(&outcomes);
+    spuff_instance_free(&first);
+    for (int at = 0; at < 2; at++) {
+        spuff_request_free(&wanted[at]);
+    }
+    is_empty(account, "a machine that was found");
+}
+
 /* Cancelled by its observer when half of them are accepted. */
 static void cancelled(const struct account *account) {
     struct wanted wanted = want(account, "half", true);
@@ -357,6 +396,7 @@ static void *play(void *given) {
     broken(account, SPUFF_ROLLBACK_DESTROY_FAILED, "failed");
     broken(account, SPUFF_ROLLBACK_KEEP, "kept");
     broken(account, SPUFF_ROLLBACK_DESTROY_ALL, "over");
+    found(account);
     cancelled(account);
     misuse(account);
     spuff_provider_free(&account->provider);

@@ -3,6 +3,7 @@
 package spuff_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -51,7 +52,18 @@ func TestAKeyStandsForOneMachine(t *testing.T) {
 	wanted.IdempotencyKey = spuff.Ptr("order-7")
 	first := must(connected(t, cloud, "aws").CreateInstance(t.Context(), wanted))(t)
 	other := connected(t, cloud, "aws")
+	none(t, cloud.Advance(time.Minute))
 	again := must(other.CreateInstance(t.Context(), wanted))(t)
+	if first.Adopted || !again.Adopted {
+		t.Errorf("%v and %v: the first was made, the second found", first.Adopted, again.Adopted)
+	}
+	// What it has not made outlives its work.
+	none(t, other.WithInstance(t.Context(), wanted, func(_ context.Context, machine spuff.Instance) error {
+		if machine.ID != first.ID || !machine.Adopted || !machine.Ready {
+			t.Errorf("%+v is not the one that was there", machine)
+		}
+		return nil
+	}))
 	found := must(other.Resolve(t.Context(), "order-7"))(t)
 	if found == nil || first.ID != again.ID || found.ID != first.ID {
 		t.Errorf("%s, %s and %v are not one", first.ID, again.ID, found)
@@ -61,6 +73,51 @@ func TestAKeyStandsForOneMachine(t *testing.T) {
 		t.Errorf("%+v came of an empty key", e)
 	}
 	none(t, other.DestroyInstance(t.Context(), first.ID))
+}
+
+func TestAProviderInGoTellsWhatItHasFound(t *testing.T) {
+	script := &failing{}
+	script.create = func(context.Context, spuff.InstanceRequest) (spuff.Instance, error) {
+		found := machine("m-1")
+		found.Adopted = true
+		return found, nil
+	}
+	script.destroy = func(context.Context, string) error {
+		t.Error("it was there before")
+		return nil
+	}
+	wanted := spuff.InstanceRequest{Name: "web-1", IdempotencyKey: spuff.Ptr("order-7")}
+	provider := played(t, script)
+	if made := must(provider.CreateInstance(t.Context(), wanted))(t); !made.Adopted {
+		t.Errorf("%+v was found", made)
+	}
+	_, err := provider.CreateAndWait(t.Context(), wanted, spuff.OnFailureDestroy)
+	if e := failure(t, err, spuff.Capacity); e.InstanceExists == nil || !*e.InstanceExists || e.InstanceID != "m-1" {
+		t.Errorf("%+v does not say that it exists", e)
+	}
+}
+
+// A scope has nobody to leave its machine to.
+func TestAMachineThatCannotBeLookedAtEndsWithItsWork(t *testing.T) {
+	cloud := started(t, spuff.CloudOptions{})
+	provider := connected(t, cloud, "hetzner")
+	for _, route := range []string{"list_instances", "get_instance"} {
+		must(cloud.Inject(fmt.Sprintf(`{"fault": "unauthorized", "provider": "hetzner", "route": %q}`, route)))(t)
+	}
+	err := provider.WithInstance(t.Context(), request("hetzner", "job-1"), func(context.Context, spuff.Instance) error {
+		t.Error("it may not be ready")
+		return nil
+	})
+	if e := failure(t, err, spuff.Authentication); e.InstanceExists == nil || *e.InstanceExists {
+		t.Errorf("%+v: it is destroyed", e)
+	}
+}
+
+// A failing provider's machines do not become ready.
+type failing struct{ scripted }
+
+func (failing) WaitReady(context.Context, string) (spuff.Instance, error) {
+	return spuff.Instance{}, &spuff.Error{Kind: spuff.Capacity, Message: "it has failed"}
 }
 
 func TestTimeStandsStillWhereItIsMovedByHand(t *testing.T) {

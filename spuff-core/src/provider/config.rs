@@ -57,7 +57,8 @@ pub struct InstanceRequest {
     pub on_cancel: Option<OnCancel>,
 }
 
-/// What becomes of a machine when the future of its create is dropped half-way.
+/// What becomes of a machine when the future of its create is dropped half-way. One that was found by its key, and not made, is kept
+/// whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -131,3 +131,43 @@ async fn owners_and_leases_that_cannot_be_are_refused() {
     assert!(lease::reap(&provider, &Reap::owned_by("")).await.is_err());
     assert_eq!(cloud.request_count("hetzner"), 0);
 }
+
+#[tokio::test]
+async fn a_lease_that_is_set_by_two_at_once_is_one_of_theirs() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let id = &provider.create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60))).await.unwrap().id;
+        provider.wait_ready(id).await.unwrap();
+        let ttls = [3000, 4000, 5000, 6000].map(Duration::from_secs);
+        let ends = futures_util::future::join_all(ttls.map(|ttl| lease::renew(&*provider, id, ttl))).await;
+        let ends: Vec<_> = ends.into_iter().map(Result::unwrap).collect();
+        lists_have_caught_up().await;
+        let read = provider.get_instance(id).await.unwrap().unwrap();
+        let end = lease::expires_at(&read.labels);
+        assert!(end.is_some_and(|end| ends.contains(&end)), "{name}: {end:?} of {ends:?}");
+    }
+}
+
+/// DigitalOcean's labels are tags, of which there may be several with one key.
+#[tokio::test]
+async fn a_renewal_that_ends_half_way_has_renewed() {
+    let (cloud, name) = (cloud(), "digitalocean");
+    let provider = provider(&cloud, name);
+    let id = &provider.create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60))).await.unwrap().id;
+    provider.wait_ready(id).await.unwrap();
+    for ttl in [9000, 7000].map(Duration::from_secs) {
+        // It is put on; the old one is not taken off.
+        let down = Fault::ServerError { status: 503, committed: false };
+        cloud.inject(down.everywhere().at(name).on(Route::UpdateInstance).skip(1));
+        let _ = lease::renew(&*provider, id, ttl).await;
+        cloud.clear_faults();
+        lists_have_caught_up().await;
+        let end = lease::expires_at(&provider.get_instance(id).await.unwrap().unwrap().labels).unwrap();
+        assert!(end > Utc::now() + TimeDelta::seconds(8000), "the later of two holds: {end}");
+    }
+    let end = lease::renew(&*provider, id, Duration::from_secs(120)).await.unwrap();
+    lists_have_caught_up().await;
+    let read = provider.get_instance(id).await.unwrap().unwrap();
+    assert_eq!(lease::expires_at(&read.labels), Some(end), "a shorter lease holds once it is set");
+}

@@ -5,6 +5,7 @@
 
 mod background;
 mod batch;
+mod follow;
 mod keyed;
 mod keys;
 mod mark;
@@ -18,6 +19,7 @@ use tracing::{debug, warn};
 pub use background::settled;
 pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
+pub(crate) use follow::{End, follow, still_open};
 pub(crate) use keyed::{Room, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of};

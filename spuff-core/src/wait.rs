@@ -52,6 +52,15 @@ impl<T> Look<T> {
 }
 
 impl<T> Look<T> {
+    /// Whether a thing that is to be changed is there already. Other failures have been tried again by the pipeline.
+    pub(crate) fn of_change(answered: ProviderResult<T>) -> ProviderResult<Self> {
+        match answered {
+            Ok(answer) => Ok(Self::Done(answer)),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether a thing that was read is in the state that is waited for.
     pub(crate) fn of_state(read: ProviderResult<T>, state: impl Fn(&T) -> &str, wanted: &str) -> ProviderResult<Self> {
         match read {

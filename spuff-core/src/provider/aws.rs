@@ -412,8 +412,11 @@ impl Provider for AwsProvider {
         map::check_tags(&tags)?;
         let place = self.places.of(id)?;
         let query = map::create_tags(id, &tags);
-        self.http.send(&place.ec2("set_labels", Class::Idempotent, &query).about("instance", id)).await?;
-        Ok(())
+        let call = &place.ec2("set_labels", Class::Idempotent, &query).about("instance", id);
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
+        let send = || async move { Look::of_change(self.http.send(call).await.map_err(ProviderError::from)) };
+        wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -5,6 +5,7 @@
 
 mod api;
 mod batch;
+mod key;
 mod keys;
 mod map;
 mod pace;
@@ -28,6 +29,7 @@ use tracing::{debug, instrument};
 use self::api::{
     Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey, TagResources,
 };
+use self::key::SnapshotKey;
 use self::watch::Waiting;
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
@@ -37,7 +39,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
-use crate::wait::{Recent, Subject, Wait};
+use crate::wait::{Look, Recent, Subject, Wait};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
@@ -218,13 +220,9 @@ impl DigitalOceanProvider {
         Ok(())
     }
 
-    /// Takes off the tags of a droplet that stand for other values of these labels.
-    async fn untag(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let call = Call::get("set_labels", format!("/v2/droplets/{id}")).about("instance", id);
-        let droplet = self.http.json::<DropletReply>(&call).await?.droplet;
-        let is_old =
-            |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
-        for tag in droplet.tags.iter().filter(is_old) {
+    /// Takes tags off a droplet. One that is gone is off.
+    async fn untag(&self, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
+        for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
             let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
             check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from))?;
@@ -330,13 +328,18 @@ impl Provider for DigitalOceanProvider {
     }
 
     /// The snapshot is crash-consistent: the droplet keeps running.
+    ///
+    /// It can be tagged only when it is done, which may take an hour. Until then it is followed in the background, also when the
+    /// caller has left or was told [`UnknownOutcome`](ProviderError::UnknownOutcome) at its deadline; [`settled`](crate::settled)
+    /// waits for it. A process that ends before leaves a snapshot without tags: neither [`list_snapshots`](Self::list_snapshots)
+    /// nor [`reap`](crate::lease::reap) sees it until [`resolve_snapshot`](Self::resolve_snapshot) has found it by the key of the
+    /// error and tagged it. Without that key, only the cloud's own list shows it, by its name.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let droplet = check::numeric_id(NAME, "instance_id", instance_id)?;
         check::required("name", name)?;
         let (room, name) = (self.clone(), name.to_string());
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
-        // It is tagged at its end, so that one whose caller has left is not lost.
         create::see_through(work, |_| async {}).await
     }
 
@@ -364,12 +367,12 @@ impl Provider for DigitalOceanProvider {
         create::resolve_keyed(self, key).await
     }
 
-    /// A snapshot cannot carry a key: the key tells of which droplet, when, and under which name it was begun. What is found
-    /// is tagged as spuff's.
+    /// A snapshot cannot carry a key: the key tells of which droplet, when, after which other one, by which action and under which
+    /// name it was begun. What is found is tagged as spuff's; of several that it cannot tell apart, none is.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let (droplet, begun, name) = &map::read_snapshot_key(key)?;
-        let look = || self.begun_snapshot(droplet, *begun - SKEW, name);
+        let begun = &SnapshotKey::read(key)?;
+        let look = || self.begun_snapshot(begun);
         let Some(found) =
             create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await?
         else {
@@ -379,13 +382,23 @@ impl Provider for DigitalOceanProvider {
         Ok(Some(map::snapshot(found)))
     }
 
-    /// A label is a tag: the new one is put on before the old one is taken off.
+    /// A label is a tag: the new one is put on before the old one is taken off. A process that ends in between leaves both; of
+    /// two ends of a lease the later holds, so that a lease is never shorter than either. Only what was there before is taken
+    /// off: of two that set a label at the same time, one's is left.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        check::numeric_id(NAME, "id", id)?;
+        let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let labels_in_order: BTreeMap<_, _> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        self.tag("set_labels", (id, "droplet"), &map::tags(&labels_in_order)?).await?;
-        self.untag(id, labels).await
+        let tags = map::tags(&labels_in_order)?;
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
+        let call = &Call::get("set_labels", path).about("instance", id);
+        let read = || async move { Look::of_change(self.http.json::<DropletReply>(call).await) };
+        let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
+        self.tag("set_labels", (id, "droplet"), &tags).await?;
+        let is_old =
+            |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
+        self.untag(id, before.iter().filter(is_old)).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

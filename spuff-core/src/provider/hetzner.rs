@@ -196,14 +196,15 @@ impl HetznerProvider {
         let (id, actions) = create.run(read, look).await?;
 
         let (id, waiting) = (&id.to_string(), self.http.shared::<Waiting>());
+        let open = |error| create::still_open("create_snapshot", &mark.key, id, error);
         for action in actions {
             let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-            if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await? {
+            if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await.map_err(open)? {
                 return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
             }
         }
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await?))
+        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {

@@ -1,7 +1,7 @@
 //! Snapshots and keys: what is made in several steps, and listed over several pages.
 
 use serde_json::{Value, json};
-use spuff_core::provider::{Provider, ProviderError};
+use spuff_core::provider::{DigitalOceanProvider, Provider, ProviderError};
 use wiremock::matchers::{body_json, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -90,17 +90,94 @@ async fn a_snapshot_of_a_droplet_that_is_busy_for_a_moment_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_cannot_be_tagged_is_named() {
+async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
     let server = MockServer::start().await;
-    snapshot_in_progress(&server).await;
+    let listed = |snapshots: Value| {
+        Mock::given(method("GET"))
+            .and(path("/v2/droplets/7/snapshots"))
+            .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
+    };
+    listed(json!([snapshot("100", "nightly", "2026-01-05T09:59:58Z")])).up_to_n_times(1).expect(1).mount(&server).await;
+    listed(json!([snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).mount(&server).await;
+    let action = |status: &str| json!({"action": {"id": 36, "status": status, "started_at": "2026-01-05T10:00:00Z"}});
     Mock::given(method("POST"))
-        .and(path("/v2/tags"))
-        .respond_with(refusal(403, "forbidden", "missing scope tag:create"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(201, action("in-progress")))
         .expect(1)
         .mount(&server)
         .await;
-    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err().to_string();
-    assert!(error.contains("101") && error.contains("tag:create"), "{error}");
+    Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, action("completed"))).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .respond_with(refusal(403, "forbidden", "missing scope tag:create"))
+        .expect(2..)
+        .mount(&server)
+        .await;
+    let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err();
+    let ProviderError::UnknownOutcome { key, .. } = &error else { panic!("{error}") };
+    assert!(key.starts_with("7:") && key.ends_with(".100.36:nightly"), "{key}");
+    let text = error.to_string();
+    assert!(text.contains("101") && text.contains("tag:create"), "{text}");
+}
+
+/// What a look by a key finds: these snapshots of the account, and no action that is under way.
+async fn account_with(server: &MockServer, snapshots: Value) {
+    let none = json!({"actions": [], "links": {}});
+    Mock::given(method("GET")).and(path("/v2/droplets/7/actions")).respond_with(reply(200, none)).mount(server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/snapshots"))
+        .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
+        .mount(server)
+        .await;
+    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({"tag": {}}))).mount(server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags/managed-by:spuff/resources"))
+        .respond_with(ResponseTemplate::new(204))
+        .mount(server)
+        .await;
+}
+
+fn of_droplet_7(id: &str, name: &str, created_at: &str) -> Value {
+    let mut snapshot = snapshot(id, name, created_at);
+    snapshot["id"] = json!(id);
+    snapshot["resource_id"] = json!("7");
+    snapshot
+}
+
+/// Noon of the fifth of January 2026.
+const NOON: &str = "1767614400";
+
+#[tokio::test]
+async fn keys_of_earlier_versions_lead_where_they_did() {
+    let server = MockServer::start().await;
+    let listed = [of_droplet_7("100", "nightly", "2026-01-04T12:00:00Z"), of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z")];
+    account_with(&server, json!(listed)).await;
+    let found = provider(&server).resolve_snapshot(&format!("7:{NOON}:nightly")).await.unwrap().unwrap();
+    assert_eq!(found.id, "101");
+}
+
+#[tokio::test]
+async fn a_key_leads_to_what_came_after_the_one_before() {
+    let server = MockServer::start().await;
+    let listed = [of_droplet_7("100", "nightly", "2026-01-05T11:58:00Z"), of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z")];
+    account_with(&server, json!(listed)).await;
+    let provider = provider(&server);
+    let found = provider.resolve_snapshot(&format!("7:{NOON}.100:nightly")).await.unwrap().unwrap();
+    assert_eq!(found.id, "101");
+    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
+    let error = provider.resolve_snapshot(&format!("7:{NOON}.0:nightly")).await.unwrap_err();
+    let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
+    assert_eq!(candidates, &["100", "101"], "they cannot be told apart");
+}
+
+#[tokio::test]
+async fn a_key_whose_numbers_are_beyond_reason_is_refused() {
+    let server = MockServer::start().await;
+    for key in ["1:-8334601228800:x", "1:8210266876799:x", "1:9223372036854775807:x", "1:0.-1:x"] {
+        let error = provider(&server).resolve_snapshot(key).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "key"), "{key}: {error}");
+    }
+    assert!(super::sent(&server).await.is_empty());
 }
 
 #[tokio::test]

@@ -75,3 +75,122 @@ async fn a_snapshot_that_nobody_waits_for_is_not_lost() {
         assert_eq!((cloud.snapshots().len(), provider.list_snapshots().await.unwrap().len()), (1, 1), "{name}");
     }
 }
+
+/// A provider that waits for a snapshot no longer than that.
+fn hasty(cloud: &Cloud, name: &str, patience: Duration) -> Arc<dyn Provider> {
+    let config = cloud.config(name).with_timeouts(ProviderTimeouts { action_complete: patience, ..timeouts() });
+    ProviderRegistry::with_defaults().connect(name, config).unwrap().into()
+}
+
+#[tokio::test]
+async fn a_snapshot_that_takes_longer_than_its_caller_waits_is_not_lost() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let calm = provider(&cloud, name);
+        let machine = calm.create_instance(&request(name, "web-1")).await.unwrap();
+        calm.wait_ready(&machine.id).await.unwrap();
+        let hasty = hasty(&cloud, name, Duration::from_millis(200));
+        let error = hasty.create_snapshot(&machine.id, "nightly").await.unwrap_err();
+        let made = || cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect::<Vec<_>>();
+        match &error {
+            ProviderError::UnknownOutcome { key, .. } if name == "digitalocean" => {
+                let resolved = calm.resolve_snapshot(key).await.unwrap().unwrap();
+                assert_eq!(made(), [resolved.id], "{name}");
+            }
+            ProviderError::Timeout { operation, .. } if name != "digitalocean" => {
+                assert!(made().iter().all(|id| operation.contains(id)), "{name}: {error}");
+            }
+            _ => panic!("{name}: {error}"),
+        }
+        settled().await;
+        lists_have_caught_up().await;
+        assert_eq!((made().len(), hasty.list_snapshots().await.unwrap().len()), (1, 1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_nobody_resolves_is_tagged_at_its_end() {
+    let (cloud, name) = (cloud(), "digitalocean");
+    let calm = provider(&cloud, name);
+    let machine = calm.create_instance(&request(name, "web-1")).await.unwrap();
+    calm.wait_ready(&machine.id).await.unwrap();
+    let hasty = hasty(&cloud, name, Duration::from_millis(200));
+    let error = hasty.create_snapshot(&machine.id, "nightly").await.unwrap_err();
+    assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error}");
+    assert!(hasty.list_snapshots().await.unwrap().is_empty(), "it is still being made");
+    settled().await;
+    lists_have_caught_up().await;
+    let listed: Vec<_> = hasty.list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!(listed, cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect::<Vec<_>>());
+}
+
+/// A snapshot of which one look is answered like that.
+async fn snapshot_with_one_look_struck(name: &str, fault: Fault) {
+    let cloud = cloud();
+    let provider = provider(&cloud, name);
+    let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+    provider.wait_ready(&machine.id).await.unwrap();
+    let route = if name == "aws" { Route::GetSnapshot } else { Route::GetAction };
+    let struck = cloud.inject(fault.once(name, route));
+    let id = match provider.create_snapshot(&machine.id, "nightly").await {
+        Ok(snapshot) => snapshot.id,
+        Err(ProviderError::UnknownOutcome { key, .. }) if name != "digitalocean" => {
+            provider.resolve_snapshot(&key).await.unwrap().unwrap().id
+        }
+        Err(error) => panic!("{name} after {fault:?}: {error}"),
+    };
+    let made: Vec<_> = cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!((cloud.hits(struck), made), (1, vec![id]), "{name} after {fault:?}");
+    lists_have_caught_up().await;
+    assert_eq!(provider.list_snapshots().await.unwrap().len(), 1, "{name} after {fault:?}");
+}
+
+#[tokio::test]
+async fn one_bad_answer_to_a_look_does_not_lose_a_snapshot() {
+    let faults = [Fault::Unauthorized, Fault::Html { status: 200 }, Fault::Html { status: 403 }];
+    let all = PROVIDERS.into_iter().flat_map(|name| faults.map(|fault| snapshot_with_one_look_struck(name, fault)));
+    futures_util::future::join_all(all).await;
+}
+
+#[tokio::test]
+async fn a_key_does_not_lead_to_an_older_snapshot_of_that_name() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        provider.create_snapshot(&machine.id, "nightly").await.unwrap();
+        lists_have_caught_up().await;
+        let down = Fault::ServerError { status: 503, committed: false };
+        let hasty = hasty(&cloud, name, Duration::from_millis(500));
+        cloud.inject(down.everywhere().at(name).on(Route::CreateSnapshot));
+        let error = hasty.create_snapshot(&machine.id, "nightly").await.unwrap_err();
+        cloud.clear_faults();
+        match &error {
+            ProviderError::UnknownOutcome { key, .. } => {
+                assert!(provider.resolve_snapshot(key).await.unwrap().is_none(), "{name}");
+            }
+            // An image's name is taken once: the cloud may be certain.
+            other => assert!(name == "aws" || matches!(other, ProviderError::Unavailable { .. }), "{name}: {other}"),
+        }
+        assert_eq!(cloud.snapshots().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_leads_to_its_own_snapshot_when_others_of_that_name_come_after() {
+    let (cloud, name) = (cloud(), "digitalocean");
+    let provider = provider(&cloud, name);
+    let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+    provider.wait_ready(&machine.id).await.unwrap();
+    provider.create_snapshot(&machine.id, "nightly").await.unwrap();
+    let error = hasty(&cloud, name, Duration::from_millis(200)).create_snapshot(&machine.id, "nightly").await.unwrap_err();
+    let ProviderError::UnknownOutcome { key, .. } = &error else { panic!("{error}") };
+    settled().await;
+    lists_have_caught_up().await;
+    let own = cloud.snapshots().into_iter().map(|snapshot| snapshot.id).max_by_key(|id| id.parse::<u64>().unwrap());
+    provider.create_snapshot(&machine.id, "nightly").await.unwrap();
+    lists_have_caught_up().await;
+    assert_eq!(provider.resolve_snapshot(key).await.unwrap().map(|snapshot| snapshot.id), own);
+    assert_eq!(cloud.snapshots().len(), 3);
+}

@@ -99,7 +99,7 @@ pub(super) fn root(body: &[u8]) -> Option<String> {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, bound = "T: Deserialize<'de>")]
 pub(super) struct Items<T> {
     pub(super) item: Vec<T>,
@@ -160,7 +160,7 @@ pub(super) struct State {
     pub(super) name: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Reason {
     pub(super) code: String,
@@ -195,7 +195,7 @@ pub(super) struct Ipv6Address {
     pub(super) ipv6_address: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Tag {
     pub(super) key: String,
@@ -227,7 +227,7 @@ impl Listing for DescribeImages {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Image {
     pub(super) image_id: String,
@@ -243,13 +243,13 @@ pub(super) struct Image {
     pub(super) tag_set: Items<Tag>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct BlockDevice {
     pub(super) ebs: EbsSnapshot,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct EbsSnapshot {
     pub(super) snapshot_id: String,

@@ -251,15 +251,17 @@ fn words(message: &str, code: &str) -> String {
     if message.is_empty() { format!("the machine was ended by EC2: {code}") } else { message.to_string() }
 }
 
-/// Why an image will never be available, if it will not.
-pub(super) fn failed_image(image: &Image, instance_id: &str) -> Option<ProviderError> {
+/// Whether an image will never be available.
+pub(super) fn has_failed(image: &Image) -> bool {
+    matches!(image.image_state.as_str(), "failed" | "error" | "invalid")
+}
+
+/// Why an image will never be available.
+pub(super) fn failed_image(image: &Image, instance_id: &str) -> ProviderError {
     let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
-    if !matches!(state.as_str(), "failed" | "error" | "invalid") {
-        return None;
-    }
     let code = if reason.code.is_empty() { state } else { &reason.code };
     let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
-    Some(check::failed(NAME, instance_id, code, &message))
+    check::failed(NAME, instance_id, code, &message)
 }
 
 pub(super) fn snapshot(image: Image) -> Snapshot {

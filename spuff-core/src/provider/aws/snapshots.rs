@@ -9,7 +9,7 @@ use super::place::Place;
 use super::query::Query;
 use super::watch::{OfImages, Waiting};
 use super::{AwsProvider, map};
-use crate::create::{Cancel, Create, Found, Guard};
+use crate::create::{self, Cancel, Create, Found, Guard};
 use crate::http::{Class, Deadline, Reply};
 use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -51,7 +51,9 @@ impl AwsProvider {
         };
         let id = &create.run(read, look).await?;
         self.places.remember(id, place);
-        self.available(place, (instance_id, id), deadline).await
+        let done = self.done(place, id, deadline).await;
+        let image = done.map_err(|error| create::still_open("create_snapshot", &mark.key, id, error))?;
+        if map::has_failed(&image) { Err(map::failed_image(&image, instance_id)) } else { Ok(map::snapshot(image)) }
     }
 
     async fn image_named(&self, place: &Place, name: &str) -> ProviderResult<Option<Image>> {
@@ -86,17 +88,12 @@ impl AwsProvider {
         Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
     }
 
-    /// An image that was just made, when it can be used. Its first reads may not find it.
-    pub(super) async fn available(
-        &self,
-        place: &Place,
-        (instance_id, id): (&str, &str),
-        deadline: Deadline,
-    ) -> ProviderResult<Snapshot> {
+    /// An image that was just made, when it is done, well or not. Its first reads may not find it.
+    async fn done(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<Image> {
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         let waiting = self.http.shared::<Waiting>();
-        wait.together(&OfImages(self.clone()), &waiting.images, (place.clone(), instance_id.to_string())).await
+        wait.together(&OfImages(self.clone()), &waiting.images, place.clone()).await
     }
 
     /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered. One that cannot be deleted

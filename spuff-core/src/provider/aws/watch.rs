@@ -13,8 +13,8 @@ use super::place::Place;
 use super::query::Query;
 use super::{AwsProvider, NAME, map};
 use crate::http::Class;
+use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::provider::{ProviderInstance, Snapshot};
 use crate::wait::{Look, Lookout, Seen, Subject, Watcher, for_all};
 
 /// The most values that a filter takes.
@@ -24,8 +24,8 @@ const VALUES: usize = 200;
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) instances: Arc<Watcher<ProviderInstance, Place>>,
-    /// Images, each with its region and the machine that it is made of.
-    pub(super) images: Arc<Watcher<Snapshot, (Place, String)>>,
+    /// Images that are done, well or not.
+    pub(super) images: Arc<Watcher<Image, Place>>,
 }
 
 /// How images are looked at.
@@ -48,44 +48,26 @@ impl Lookout for AwsProvider {
 
 #[async_trait]
 impl Lookout for OfImages {
-    type Thing = Snapshot;
-    type Hint = (Place, String);
+    type Thing = Image;
+    type Hint = Place;
 
     fn earned(&self) -> Duration {
         self.0.earned()
     }
 
-    async fn look_at(&self, subjects: &[Subject<(Place, String)>]) -> Seen<Snapshot> {
+    async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<Image> {
         by_region(subjects, |some| self.0.look_at_images(some)).await
     }
 }
 
-/// Where a thing is.
-trait Located {
-    fn place(&self) -> &Place;
-}
-
-impl Located for Place {
-    fn place(&self) -> &Place {
-        self
-    }
-}
-
-impl Located for (Place, String) {
-    fn place(&self) -> &Place {
-        &self.0
-    }
-}
-
 /// Looks at things region by region, as many at a time as one call takes.
-async fn by_region<'a, T, H, F>(subjects: &'a [Subject<H>], look: impl Fn(Vec<&'a Subject<H>>) -> F) -> Seen<T>
+async fn by_region<'a, T, F>(subjects: &'a [Subject<Place>], look: impl Fn(Vec<&'a Subject<Place>>) -> F) -> Seen<T>
 where
-    H: Located,
     F: Future<Output = Seen<T>> + Send,
 {
     let mut regions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, subject) in subjects.iter().enumerate() {
-        regions.entry(&subject.hint.place().region).or_default().push(at);
+        regions.entry(&subject.hint.region).or_default().push(at);
     }
     let mut looks: Vec<ProviderResult<Look<T>>> = subjects.iter().map(|_| Ok(Look::Absent)).collect();
     let mut requests = 0;
@@ -127,10 +109,8 @@ impl AwsProvider {
         Seen { looks: looks.collect(), requests }
     }
 
-    async fn look_at_images(&self, subjects: Vec<&Subject<(Place, String)>>) -> Seen<Snapshot> {
-        let Some((place, _)) = subjects.first().map(|subject| &subject.hint) else {
-            return Seen { looks: Vec::new(), requests: 0 };
-        };
+    async fn look_at_images(&self, subjects: Vec<&Subject<Place>>) -> Seen<Image> {
+        let Some(place) = subjects.first().map(|subject| &subject.hint) else { return Seen { looks: Vec::new(), requests: 0 } };
         let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
         let query = Query::new("DescribeImages").filter("image-id", &ids);
         let shown = match ask::<DescribeImages>(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await {
@@ -138,13 +118,10 @@ impl AwsProvider {
             Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
         };
         let mut shown: HashMap<String, Image> = shown.map(|image| (image.image_id.clone(), image)).collect();
-        let look = |subject: &&Subject<(Place, String)>| match shown.remove(&subject.id) {
+        let look = |subject: &&Subject<Place>| match shown.remove(&subject.id) {
             None => Ok(Look::Absent),
-            Some(image) => match map::failed_image(&image, &subject.hint.1) {
-                Some(error) => Err(error),
-                None if image.image_state == "available" => Ok(Look::Done(map::snapshot(image))),
-                None => Ok(Look::Pending(image.image_state)),
-            },
+            Some(image) if image.image_state == "available" || map::has_failed(&image) => Ok(Look::Done(image)),
+            Some(image) => Ok(Look::Pending(image.image_state)),
         };
         Seen { looks: subjects.iter().map(look).collect(), requests: 1 }
     }

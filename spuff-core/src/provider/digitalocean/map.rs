@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Utc};
-
 use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
 use crate::http::{Fault, Refusal, Reply};
 use crate::provider::config::{ImageSpec, InstanceRequest};
@@ -104,21 +102,6 @@ pub(super) fn prices(sizes: Vec<Size>) -> prices::List {
 #[allow(clippy::cast_possible_truncation, reason = "what is cut off says nothing")]
 fn price(amount: f64) -> Option<Price> {
     Price::listed(&(amount as f32).to_string(), "USD").filter(|price| price.micros > 0)
-}
-
-/// What an unknown outcome of a snapshot is known by: where to look for it.
-pub(super) fn snapshot_key(droplet: u64, begun: DateTime<Utc>, name: &str) -> String {
-    format!("{droplet}:{}:{name}", begun.timestamp())
-}
-
-pub(super) fn read_snapshot_key(key: &str) -> ProviderResult<(String, DateTime<Utc>, String)> {
-    let mut parts = key.splitn(3, ':');
-    let (droplet, begun, name) = (parts.next(), parts.next(), parts.next());
-    let read = || Some((droplet?.to_string(), DateTime::from_timestamp(begun?.parse().ok()?, 0)?, name?.to_string()));
-    read().ok_or_else(|| {
-        let message = format!("{key:?} is not the key of an unknown outcome of create_snapshot at this provider");
-        ProviderError::invalid_config("key", message)
-    })
 }
 
 /// A snapshot of ours that still exists.

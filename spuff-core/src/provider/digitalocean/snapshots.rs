@@ -1,4 +1,5 @@
-//! How a snapshot comes to be: an action that never tells its id, and tags afterwards.
+//! How a snapshot comes to be: an action that never tells its id, and tags afterwards. Until it has its tags nobody can find it,
+//! so that it is followed for longer than the caller waits.
 
 use std::collections::HashSet;
 
@@ -6,10 +7,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::api::{Action, ActionReply, DropletAction, Image};
-use super::watch::{OfActions, OfImages, Waiting};
-use super::{CLOCKS_APART, DigitalOceanProvider, map};
-use crate::create::{Cancel, Create, Found, Guard, Mark};
+use super::key::{Before, SnapshotKey};
+use super::watch::{Ended, OfActions, OfImages, Waiting};
+use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, map};
+use crate::create::{Cancel, Create, End, Found, Guard, Mark, follow};
 use crate::http::{Call, Deadline, Reply};
+use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Snapshot, check};
 use crate::wait::{Look, Wait};
@@ -21,27 +24,57 @@ struct Started {
     at: Option<DateTime<Utc>>,
 }
 
+/// What leads to the image of a snapshot that is being made.
+#[derive(Clone)]
+struct Begun {
+    droplet: u64,
+    name: String,
+    /// The droplet's snapshots before.
+    before: HashSet<String>,
+    action: Option<u64>,
+    at: Option<DateTime<Utc>>,
+}
+
 impl DigitalOceanProvider {
-    async fn snapshots_of(&self, droplet: u64, id: &str) -> ProviderResult<Vec<Image>> {
+    async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
+        let id = &droplet.to_string();
         let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots")).about("instance", id);
         self.list(call, |image: &Image| image.id.clone()).await
+    }
+
+    /// The snapshots of a droplet that may be gone, among all of the account.
+    async fn snapshots_left_by(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
+        let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
+        let mut left = self.list(call, |image: &Image| image.id.clone()).await?;
+        left.retain(|image| image.resource_id == droplet.to_string());
+        Ok(left)
     }
 
     /// Puts the managed tag, and those of the lease, on a snapshot.
     pub(super) async fn claim(&self, id: &str) -> ProviderResult<()> {
         let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| map::tag(key, value)).collect();
-        self.tag("create_snapshot", (id, "image"), &tags).await.map_err(|error| ProviderError::Other {
-            message: format!("snapshot {id} exists and is paid for, but could not be tagged {}: {error}", tags.join(", ")),
+        self.tag("create_snapshot", (id, "image"), &tags).await.map_err(|error| {
+            if error.may_pass() {
+                return error;
+            }
+            let message = format!("snapshot {id} exists and is paid for, but could not be tagged {}: {error}", tags.join(", "));
+            ProviderError::Other { message }
         })
     }
 
-    /// Makes a snapshot, waits for it, and tags it.
+    /// Makes a snapshot, and follows it until it is tagged and can be used.
     pub(super) async fn snapshot(&self, droplet: u64, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
         let instance_id = &droplet.to_string();
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
-        let mark = Mark::under(map::snapshot_key(droplet, Utc::now(), name));
-        let before: HashSet<_> = self.snapshots_of(droplet, instance_id).await?.into_iter().map(|image| image.id).collect();
+        let begun = Utc::now();
+        let listed = self.snapshots_of(droplet).await?;
+        let newest = listed.iter().max_by_key(|image| (image.created_at, image.id.parse::<u64>().ok()));
+        let before = newest.map_or(Some(Before::Nothing), |image| image.id.parse().ok().map(Before::Snapshot));
+        let before = before.unwrap_or(Before::NotTold);
+        let key = SnapshotKey { droplet, begun, before, action: None, name: name.to_string() };
+        let mark = Mark::under(key.to_string());
+        let before: HashSet<_> = listed.into_iter().map(|image| image.id).collect();
 
         let body = DropletAction { kind: "snapshot", name };
         let call = Call::once("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
@@ -53,71 +86,109 @@ impl DigitalOceanProvider {
             Ok(Started { action: Some(started.action.id), at: started.action.started_at })
         };
         let look = || self.started_snapshot(droplet, name, &before);
-        let started = create.run(read, look).await?;
+        let Started { action, at } = create.run(read, look).await?;
 
-        let waiting = self.http.shared::<Waiting>();
-        if let Some(action) = started.action.map(|action| action.to_string()) {
+        let key = SnapshotKey { action, ..key };
+        let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
+        let attempt = move |timeouts: ProviderTimeouts| {
+            let (room, begun) = (room.clone(), begun.clone());
+            async move { room.finish(&begun, &timeouts).await }
+        };
+        follow("create_snapshot", key.to_string(), deadline, timeouts, attempt).await
+    }
+
+    /// Waits for a snapshot's action, finds what it has made, and tags it.
+    async fn finish(&self, begun: &Begun, timeouts: &ProviderTimeouts) -> ProviderResult<End<Snapshot>> {
+        let (deadline, waiting) = (Deadline::after(timeouts.action_complete), self.http.shared::<Waiting>());
+        if let Some(action) = begun.action.map(|action| action.to_string()) {
             let wait = Wait::new("create_snapshot", ("action", &action), deadline.remaining(), timeouts);
-            wait.together(&OfActions(self.clone()), &waiting.actions, instance_id.clone()).await?;
+            if wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? == Ended::InAnError {
+                let reason = "the snapshot action ended in an error";
+                return Ok(End::Failed(check::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
+            }
         }
-
-        let image = self.new_snapshot((droplet, instance_id), name, &before, started.at, deadline).await?;
-        let id = &image.id;
+        let id = &self.new_snapshot(begun, deadline, timeouts).await?.id;
         self.claim(id).await?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
-        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await?))
+        match wait.together(&OfImages(self.clone()), &waiting.images, ()).await {
+            Ok(image) => Ok(End::Made(map::snapshot(image))),
+            Err(gone @ ProviderError::NotFound { .. }) => Ok(End::Failed(gone)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the snapshot no tag yet, but a
     /// droplet makes one snapshot at a time.
     async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
-        let id = &droplet.to_string();
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", id);
-        let actions: Vec<Action> = self.list(call, |action: &Action| action.id).await?;
+        let actions = self.actions_of(droplet).await?;
         if let Some(action) = actions.iter().find(|action| action.is_running_snapshot()) {
             return Ok(Found::Ours(Started { action: Some(action.id), at: action.started_at }));
         }
-        let listed = self.snapshots_of(droplet, id).await?;
+        let listed = self.snapshots_of(droplet).await?;
         let made = listed.into_iter().find(|image| !before.contains(&image.id) && image.name == name);
         Ok(Found::ours(made.map(|image| Started { action: None, at: image.created_at })))
     }
 
-    /// The newest snapshot of that name that was begun since then, also of a droplet that is gone. One that is still being
-    /// made is not listed.
-    pub(super) async fn begun_snapshot(&self, droplet: &str, since: DateTime<Utc>, name: &str) -> ProviderResult<Found<Image>> {
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", droplet);
-        let actions = check::absent_is_none(self.list(call, |action: &Action| action.id).await)?.unwrap_or_default();
-        if let Some(running) = actions.iter().find(|action| action.is_running_snapshot()) {
-            return Ok(Found::Unsure(vec![format!("what action {} makes", running.id)]));
+    async fn actions_of(&self, droplet: u64) -> ProviderResult<Vec<Action>> {
+        let id = &droplet.to_string();
+        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", id);
+        self.list(call, |action: &Action| action.id).await
+    }
+
+    /// The snapshot that a key leads to, also of a droplet that is gone. One that is still being made is not listed.
+    pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Found<Image>> {
+        let action = match key.action {
+            Some(id) => check::absent_is_none(self.action(id).await)?,
+            None => {
+                let actions = check::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
+                actions.into_iter().find(Action::is_running_snapshot)
+            }
+        };
+        match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
+            Some(("errored", _)) => return Ok(Found::Nothing),
+            None | Some(("completed", _)) => {}
+            Some((_, id)) => return Ok(Found::Unsure(vec![format!("what action {id} makes")])),
         }
-        let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
-        let mut made = self.list(call, |image: &Image| image.id.clone()).await?;
-        made.retain(|image| image.resource_id == droplet && image.name == name);
-        made.retain(|image| image.created_at.is_some_and(|created| created >= since));
-        Ok(Found::ours(made.into_iter().max_by_key(|image| image.created_at)))
+        let mut made = self.snapshots_left_by(key.droplet).await?;
+        let mut since = key.begun - SKEW;
+        if let Before::Snapshot(before) = key.before {
+            let before = before.to_string();
+            // By the cloud's own clock.
+            let newest = made.iter().find(|image| image.id == before).and_then(|image| image.created_at);
+            since = newest.map_or(since, |newest| newest.max(since));
+            made.retain(|image| image.id != before);
+        }
+        let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
+        made.retain(|image| image.name == key.name);
+        made.retain(|image| image.created_at.is_some_and(|created| created >= started.unwrap_or(since)));
+        made.sort_by_key(|image| image.created_at);
+        Ok(match (started, key.before) {
+            (Some(_), _) => Found::ours(made.into_iter().next()),
+            (None, Before::NotTold) => Found::ours(made.pop()),
+            (None, _) if made.len() > 1 => Found::Unsure(made.into_iter().map(|image| image.id).collect()),
+            (None, _) => Found::ours(made.pop()),
+        })
     }
 
     /// The image that a finished snapshot action has made: the one that was not there before. Its listing may lag.
-    async fn new_snapshot(
-        &self,
-        (droplet, id): (u64, &str),
-        name: &str,
-        before: &HashSet<String>,
-        started: Option<DateTime<Utc>>,
-        deadline: Deadline,
-    ) -> ProviderResult<Image> {
-        let timeouts = self.http.timeouts();
+    async fn new_snapshot(&self, begun: &Begun, deadline: Deadline, timeouts: &ProviderTimeouts) -> ProviderResult<Image> {
+        let id = &begun.droplet.to_string();
         let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
         wait.until(|| async move {
-            let listed = match self.snapshots_of(droplet, id).await {
+            let listed = match self.snapshots_of(begun.droplet).await {
+                // A snapshot outlives its droplet.
+                Err(ProviderError::NotFound { .. }) => self.snapshots_left_by(begun.droplet).await,
+                listed => listed,
+            };
+            let listed = match listed {
                 Ok(listed) => listed,
                 Err(error) => return Look::past(error),
             };
-            let fresh = |image: &Image| !before.contains(&image.id) && image.name == name;
+            let fresh = |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name;
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
             // A droplet makes one snapshot at a time, so the first since the action began is its own.
-            let since = started.map(|started| started - CLOCKS_APART);
+            let since = begun.at.map(|started| started - CLOCKS_APART);
             new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
             new.sort_by_key(|image| image.created_at);
             Ok(new.into_iter().next().map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))

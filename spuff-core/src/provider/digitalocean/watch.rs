@@ -11,8 +11,8 @@ use futures_util::future::join_all;
 use super::api::{DropletReply, Image, ImageReply, PER_PAGE};
 use super::{DigitalOceanProvider, NAME, map};
 use crate::http::Call;
+use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::provider::{ProviderInstance, check};
 use crate::wait::{Listed, Listing, Look, Lookout, Seen, Subject, Watcher};
 
 /// The id of a droplet's create action.
@@ -25,12 +25,19 @@ const CLOSER: usize = 3;
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) droplets: Arc<Watcher<ProviderInstance, CreateAction>>,
-    /// Snapshot actions, each with its droplet.
-    pub(super) actions: Arc<Watcher<(), String>>,
+    /// Snapshot actions.
+    pub(super) actions: Arc<Watcher<Ended, ()>>,
     pub(super) images: Arc<Watcher<Image, ()>>,
     droplet_pages: AtomicUsize,
     image_pages: AtomicUsize,
     turn: AtomicUsize,
+}
+
+/// How a snapshot action has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Well,
+    InAnError,
 }
 
 /// How snapshot actions are looked at.
@@ -68,22 +75,20 @@ impl Lookout for DigitalOceanProvider {
 
 #[async_trait]
 impl Lookout for OfActions {
-    type Thing = ();
-    type Hint = String;
+    type Thing = Ended;
+    type Hint = ();
 
     fn earned(&self) -> Duration {
         self.0.earned()
     }
 
-    async fn look_at(&self, subjects: &[Subject<String>]) -> Seen<()> {
-        let look = |subject: &Subject<String>| {
-            let (id, droplet) = (subject.id.clone(), subject.hint.clone());
+    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Ended> {
+        let look = |subject: &Subject<()>| {
+            let id = subject.id.clone();
             async move {
                 match self.0.action(&id).await {
-                    Ok(action) if action.status == "completed" => Ok(Look::Done(())),
-                    Ok(action) if action.status == "errored" => {
-                        Err(check::failed(NAME, &droplet, "errored", "the snapshot action ended in an error"))
-                    }
+                    Ok(action) if action.status == "completed" => Ok(Look::Done(Ended::Well)),
+                    Ok(action) if action.status == "errored" => Ok(Look::Done(Ended::InAnError)),
                     Ok(action) => Ok(Look::Pending(action.status)),
                     Err(error) => Look::past(error),
                 }

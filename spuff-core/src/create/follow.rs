@@ -1,0 +1,175 @@
+//! What was begun and takes its time is followed to its end, for longer than its caller waits.
+//!
+//! Stands on the background. For what the call that makes it cannot mark as spuff's: whoever loses sight of it before it is
+//! marked has lost it, and it is paid for.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::background::{background, contained};
+use super::warn_of;
+use crate::http::Deadline;
+use crate::progress;
+use crate::provider::config::ProviderTimeouts;
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::wait::Pauses;
+
+/// For how long: longer than a snapshot of the largest disk takes.
+const FOLLOWED: Duration = Duration::from_secs(6 * 3600);
+/// How many times as long the pauses are when something has failed, or nobody waits any more.
+const SELDOM: u32 = 6;
+/// So many tries in a row that fail for a reason which does not pass by itself are told to the caller.
+const TRIES: u32 = 3;
+
+/// How something that was begun has ended, beyond doubt.
+pub(crate) enum End<T> {
+    Made(T),
+    /// The cloud itself says that nothing came of it.
+    Failed(ProviderError),
+}
+
+/// Tries `attempt`, which begins wherever the last one has stopped, until what was begun under `key` has ended. It is given
+/// the timeouts that it is to keep to: `action_complete` is the limit of one try.
+///
+/// # Errors
+/// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] when it is not at its end at the deadline, or cannot be followed
+/// for now. Then it goes on in the background.
+pub(crate) async fn follow<T, W, F>(
+    operation: &'static str,
+    key: String,
+    deadline: Deadline,
+    timeouts: &ProviderTimeouts,
+    attempt: W,
+) -> ProviderResult<T>
+where
+    T: Send + 'static,
+    W: Fn(ProviderTimeouts) -> F + Send + Sync + 'static,
+    F: Future<Output = ProviderResult<End<T>>> + Send,
+{
+    let usual = *timeouts;
+    let unknown = move |failed: &ProviderError| {
+        let context = failed.context().cloned().unwrap_or_default();
+        let message = format!("it was begun, and goes on; what became of it is not known yet: {failed}");
+        ProviderError::unknown_outcome(operation, &key, message).with_context(context)
+    };
+    let (tell, told) = oneshot::channel();
+    let listener = progress::listener();
+    background(&Handle::current(), async move {
+        let followed = Deadline::after(FOLLOWED);
+        let seldom = usual.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL).saturating_mul(SELDOM);
+        let (mut caller, mut refusals) = (Some((tell, listener)), 0);
+        let mut pauses = Pauses::new(seldom);
+        loop {
+            let outcome = match &caller {
+                Some((_, listener)) => {
+                    let limit = deadline.remaining();
+                    let work = attempt(ProviderTimeouts { action_complete: limit, ..usual });
+                    let work = progress::inherit(listener.clone(), contained(work));
+                    let late = || Err(ProviderError::timeout(operation, deadline.elapsed()));
+                    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late())
+                }
+                None => {
+                    let work = attempt(ProviderTimeouts { poll_interval: seldom, ..usual });
+                    progress::unheard(contained(work)).await
+                }
+            };
+            let failed = match outcome {
+                Ok(End::Made(made)) => return drop(caller.map(|(tell, _)| tell.send(Ok(made)))),
+                Ok(End::Failed(error)) => return drop(caller.map(|(tell, _)| tell.send(Err(error)))),
+                Err(failed) => failed,
+            };
+            refusals = if failed.may_pass() { 0 } else { refusals + 1 };
+            let is_told = deadline.remaining().is_zero() || refusals >= TRIES;
+            if let Some((tell, _)) = caller.take_if(|_| is_told) {
+                drop(tell.send(Err(unknown(&failed))));
+            }
+            if followed.remaining().is_zero() {
+                return warn_of(&unknown(&failed));
+            }
+            let until = if caller.is_some() { deadline } else { followed };
+            tokio::time::sleep(pauses.next(until)).await;
+        }
+    });
+    told.await
+        .unwrap_or_else(|_| Err(ProviderError::Other { message: format!("the runtime ended in the middle of {operation}") }))
+}
+
+/// The end of a wait for something that was made, and is marked as spuff's: a wait that fails says nothing of what it was for.
+/// What is late or gone is told as such.
+pub(crate) fn still_open(operation: &'static str, key: &str, id: &str, failed: ProviderError) -> ProviderError {
+    if matches!(failed, ProviderError::Timeout { .. } | ProviderError::NotFound { .. }) {
+        return failed;
+    }
+    let context: ErrorContext = failed.context().cloned().unwrap_or_default();
+    let message = format!("{id} was begun, and goes on; the wait for it failed: {failed}");
+    ProviderError::unknown_outcome(operation, key, message).with_candidates(&[id.to_string()]).with_context(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn timeouts() -> ProviderTimeouts {
+        ProviderTimeouts { action_complete: Duration::from_secs(600), ..ProviderTimeouts::default() }
+    }
+
+    /// Follows what is made after so long, where each try ends as `fails` says; how long the caller has waited, what it was
+    /// told, and how often it was tried in the first hour.
+    async fn follow_for(after: Duration, fails: impl Fn(u32) -> Option<ProviderError>) -> (Duration, ProviderResult<u32>, u32) {
+        let (began, tries) = (Instant::now(), Arc::new(AtomicU32::new(0)));
+        let fails = (0..1000).map(|at| fails(at).map(|error| error.to_string())).collect::<Vec<_>>();
+        let counted = tries.clone();
+        let attempt = move |timeouts: ProviderTimeouts| {
+            let fails = fails[counted.fetch_add(1, Relaxed) as usize].clone();
+            async move {
+                if let Some(message) = fails {
+                    return Err(ProviderError::Other { message });
+                }
+                let limit = tokio::time::timeout(timeouts.action_complete, tokio::time::sleep_until(began + after)).await;
+                limit.map_err(|_| ProviderError::timeout("x", timeouts.action_complete))?;
+                Ok(End::Made(7))
+            }
+        };
+        let timeouts = timeouts();
+        let deadline = Deadline::after(timeouts.action_complete);
+        let told = follow("create_snapshot", "key".to_string(), deadline, &timeouts, attempt).await;
+        let waited = began.elapsed();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        (waited, told, tries.load(Relaxed))
+    }
+
+    fn refused() -> Option<ProviderError> {
+        Some(ProviderError::auth("test", "no"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_in_between_is_followed_past() {
+        let (waited, told, _) = follow_for(Duration::from_secs(60), |at| refused().filter(|_| at < 2)).await;
+        assert!(told.unwrap() == 7 && waited < Duration::from_secs(65), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_longer_than_the_caller_waits_is_followed_to_its_end() {
+        let (waited, told, tries) = follow_for(Duration::from_secs(3000), |_| None).await;
+        assert!(matches!(told, Err(ProviderError::UnknownOutcome { key, .. }) if key == "key"));
+        assert_eq!(waited, Duration::from_secs(600));
+        assert_eq!(tries, 5, "each for as long as one caller waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_is_repeated_is_told_before_the_deadline() {
+        let (waited, told, tries) = follow_for(Duration::from_secs(1), |at| refused().filter(|_| at < 20)).await;
+        let error = told.unwrap_err();
+        assert!(matches!(&error, ProviderError::UnknownOutcome { .. }) && error.to_string().contains("no"), "{error}");
+        assert!(waited < Duration::from_secs(60), "{waited:?}");
+        assert_eq!(tries, 21, "it goes on to the end");
+    }
+}

@@ -121,6 +121,7 @@ static spuff_code create_instance(void *self, const spuff_request *request, cons
     if (code != SPUFF_OK) return code;
     pthread_mutex_lock(&cloud->lock);
     struct machine *machine = made_under(cloud, spuff_request_idempotency_key(request));
+    const bool found = machine;
     for (size_t at = 0; !machine && at < MOST; at++) {
         if (cloud->machines[at].exists) continue;
         machine = &cloud->machines[at];
@@ -135,6 +136,7 @@ static spuff_code create_instance(void *self, const spuff_request *request, cons
     if (!machine) code = refuse(error, SPUFF_CAPACITY, NULL, "all fifty machines are in use");
     else if (!machine->exists) code = refuse(error, SPUFF_INVALID_CONFIG, "labels", "up to 14 short ones fit; give fewer");
     else code = show(machine, out, error);
+    if (code == SPUFF_OK && found) code = spuff_instance_set_adopted(*out, true, error);
     pthread_mutex_unlock(&cloud->lock);
     return code;
 }

@@ -106,7 +106,7 @@
 //! | [`Subject::with_default_size`] | a request may leave the size out | an empty size must be refused |
 //! | [`Subject::with_idempotency`] | an `idempotency_key` makes one machine, however often it is sent | keys are not tried |
 //!
-//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all together 29 machines, at
+//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all together 32 machines, at
 //! most 8 at a time, and 4 snapshots; with snapshots most of the time is spent on them. [`check_one`] runs a single check.
 //! [`Subject::with_machines_at_once`] keeps below an account's limit.
 //!
@@ -192,6 +192,8 @@ suite! {
     instances::labels_are_kept: 1 machines, 0 snapshots;
     instances::ids_are_distinct: 2 machines, 0 snapshots;
     instances::many_live_at_once: 8 machines, 0 snapshots;
+    instances::a_failed_look_is_no_absence: 1 machines, 0 snapshots;
+    instances::a_new_machine_is_not_old: 1 machines, 0 snapshots;
     instances::destroy_ends_the_machine: 1 machines, 0 snapshots;
     instances::destroy_is_idempotent: 1 machines, 0 snapshots;
     waits::wait_ready_of_destroyed_is_not_found: 1 machines, 0 snapshots;
@@ -201,6 +203,7 @@ suite! {
     requests::user_data_is_taken_up_to_its_limit: 1 machines, 0 snapshots;
     requests::ssh_keys_can_be_used: 1 machines, 0 snapshots;
     requests::idempotency_key_stands_for_one_machine: 1 machines, 0 snapshots;
+    requests::what_a_key_finds_is_said_to_be_found: 1 machines, 0 snapshots;
     snapshots::snapshots_may_be_unsupported: 0 machines, 0 snapshots;
     snapshots::snapshot_of_nothing_is_not_found: 0 machines, 0 snapshots;
     snapshots::snapshot_is_made_and_listed: 1 machines, 1 snapshots;

@@ -112,7 +112,7 @@ impl Provider for NimbusProvider {
         if request.idempotency_key.is_some()
             && let Some(instance) = self.find(&key).await?
         {
-            return Ok(instance);
+            return Ok(ProviderInstance { adopted: true, ..instance });
         }
         let lost = match self.client.request(Method::POST, "/machines", ("instance", &request.name), Some(&body)).await {
             Ok(MachineReply { machine }) => return Ok(machine.into()),

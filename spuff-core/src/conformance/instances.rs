@@ -3,12 +3,22 @@
 //! Stands on the trial.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
+use chrono::Utc;
 use tokio::task::JoinSet;
 
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
-use crate::provider::{InstanceRequest, InstanceStatus, ProviderInstance};
+use crate::lease::{self, Reap};
+use crate::provider::{InstanceRequest, InstanceStatus, ProviderInstance, ProviderTimeouts};
+
+/// A time in which no request is answered, or hardly one.
+const HURRIED: Duration = Duration::from_millis(1);
+/// How often it is looked then.
+const LOOKS: usize = 3;
+/// An age that nothing of a run has, whatever clocks differ.
+const OLD: Duration = Duration::from_secs(86_400);
 
 /// Valid on every cloud, and lost by careless code: empty, upper case, every sign, the longest, words of other formats.
 const LABELS: [(&str, &str); 9] = [
@@ -154,6 +164,43 @@ pub(super) async fn get_of_absent_is_none(trial: Trial) -> Tried {
         Ok(Some(found)) => Err(rule::ABSENT.broken(format!("{id} does not exist, and it returned {}", found.id))),
         Err(error) => Err(rule::ABSENT.broken(format!("{id} does not exist, and it failed: {error}"))),
     }
+}
+
+/// The machine as `list_instances` shows it, however often.
+async fn shown(trial: &Trial, id: &str) -> Tried<ProviderInstance> {
+    let list = trial.settle(|| trial.list(), |list: &Vec<_>| list.iter().any(|it: &ProviderInstance| it.id == id)).await?;
+    list.into_iter().find(|it| it.id == id).ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
+}
+
+/// Through a provider whose requests cannot end in time.
+pub(super) async fn a_failed_look_is_no_absence(trial: Trial) -> Tried {
+    let id = &trial.create(&trial.request()).await?.id;
+    trial.found(id).await?;
+    shown(&trial, id).await?;
+    let hurried = trial.with_timeouts(ProviderTimeouts { http_request: HURRIED, ..trial.subject.timeouts })?;
+    for _ in 0..LOOKS {
+        let read = hurried.call("get_instance", hurried.provider.get_instance(id)).await?;
+        rule::LOOK_FAILS
+            .holds(!matches!(read, Ok(None)), || format!("with {HURRIED:?} for a request it said that {id} does not exist"))?;
+        let list = hurried.call("list_instances", hurried.provider.list_instances()).await?;
+        let lacks = list.is_ok_and(|list| list.iter().all(|listed| listed.id != *id));
+        rule::LOOK_FAILS.holds(!lacks, || format!("with {HURRIED:?} for a request it listed all but {id}"))?;
+    }
+    Ok(())
+}
+
+/// Whatever the cloud tells of the time: a machine that was just made must not be reaped for its age.
+pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
+    let id = &trial.create(&trial.request()).await?.id;
+    let (found, listed) = (trial.found(id).await?, shown(&trial, id).await?);
+    for (verb, seen) in [("get_instance", &found), ("list_instances", &listed)] {
+        let young = seen.age(Utc::now()).is_none_or(|age| age < OLD);
+        rule::AGE.holds(young, || format!("{verb} says that {id}, just made, was created at {}", seen.created_at))?;
+    }
+    let dry = Reap::older_than(OLD).dry_run();
+    let reaped = trial.call("reap", lease::reap(&trial.provider, &dry)).await?;
+    let reaped = reaped.map_err(|error| rule::AGE.broken(format!("reap by age failed: {error}")))?;
+    rule::AGE.holds(reaped.iter().all(|reaped| reaped.id != *id), || format!("reap would end {id}, just made, for its age"))
 }
 
 pub(super) async fn nothing_is_left(trial: Trial) -> Tried {

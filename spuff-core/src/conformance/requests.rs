@@ -95,6 +95,19 @@ pub(super) async fn idempotency_key_stands_for_one_machine(trial: Trial) -> Trie
     rule::IDEMPOTENCY.holds(id == again, || format!("the same key made {id}, then {again}"))
 }
 
+pub(super) async fn what_a_key_finds_is_said_to_be_found(trial: Trial) -> Tried {
+    if !trial.subject.idempotent {
+        return Err(not_applicable("the provider does not declare idempotency keys"));
+    }
+    let request = trial.request().with_idempotency_key(trial.name());
+    let made = trial.create(&request).await?;
+    rule::ADOPTED.holds(!made.adopted, || format!("{} was just made, and is said to be adopted", made.id))?;
+    trial.found(&made.id).await?;
+    let again = trial.create(&request).await?;
+    let told = again.id != made.id || again.adopted;
+    rule::ADOPTED.holds(told, || format!("the same key gave {} again, and did not say that it was there before", again.id))
+}
+
 /// Errors of verbs that make nothing; a refusal is looked at by `names`.
 pub(super) async fn errors_tell_what_is_wrong(trial: Trial) -> Tried {
     let absent = &trial.subject.absent_id;

@@ -76,6 +76,10 @@ rules! {
         "Turn the cloud's \"not found\" into `Ok(())`.";
     ABSENT: "`get_instance` of what does not exist is `Ok(None)`.",
         "Turn the cloud's \"not found\" into `Ok(None)`.";
+    LOOK_FAILS: "A look that fails is an error; that a machine does not exist is said only where the cloud has said so.",
+        "Turn nothing but the cloud's own \"not found\" into `Ok(None)`, and return a list only when all of it was read.";
+    AGE: "`created_at` is when the machine was made; where that is not known it is 1970, which is no age.",
+        "Read the time that the cloud tells, or leave `created_at` as `ProviderInstance::default()` has it.";
     GONE: "`wait_ready` of a machine that is gone, or was never there, ends with `NotFound` and does not wait for its deadline.",
         "End the wait on the first certain \"not found\".";
     DEADLINE: "`wait_ready` ends with `Timeout` once `instance_ready` has passed by the clock, whatever `poll_interval` is.",
@@ -99,6 +103,8 @@ rules! {
         "Return ids, names or fingerprints by which the create call finds the keys again.";
     IDEMPOTENCY: "A caller's `idempotency_key` stands for one machine.",
         "Look for the key, or pass it on, before a machine is made; else do not declare it.";
+    ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says so, by `adopted`; one that has made it now does not.",
+        "Set `adopted` where the key has found a machine: else a roll-back destroys what is in use.";
     ERRORS: "An error tells what is wrong, and with what.",
         "Fill every field of the error: the field's name, the id asked for, the cloud's words.";
 

@@ -56,6 +56,13 @@ pub enum Fault {
     RegionIsNeededInOtherWords,
     SshKeysAreOfNoUse,
     IdempotencyKeyIsIgnored,
+    FoundIsSaidToBeMade,
+    MadeIsSaidToBeFound,
+    FailedLookIsAbsence,
+    FailedListIsEmpty,
+    NewIsOld,
+    AgeIsUnknown,
+    AgeIsBeyondReason,
     SnapshotIsRenamed,
     SnapshotIsListedWithoutName,
     SnapshotOfNothingIsOther,
@@ -189,7 +196,24 @@ impl Memory {
         }
         sleep(Duration::from_millis(2)).await;
         self.busy.lock().unwrap().remove(what);
+        if self.timeouts.http_request < Duration::from_millis(2) {
+            return Err(ProviderError::timeout(what, self.timeouts.http_request));
+        }
         Ok(())
+    }
+
+    /// A machine as it is read, with the time that the cloud tells.
+    fn told(&self, instance: ProviderInstance) -> ProviderInstance {
+        let created_at = match self.fault {
+            Some(Fault::NewIsOld) => instance.created_at - chrono::TimeDelta::days(3650),
+            Some(Fault::AgeIsUnknown) => chrono::DateTime::UNIX_EPOCH,
+            Some(Fault::AgeIsBeyondReason) if instance.id.ends_with(['0', '2', '4', '6', '8']) => {
+                chrono::DateTime::<chrono::Utc>::MIN_UTC
+            }
+            Some(Fault::AgeIsBeyondReason) => chrono::DateTime::<chrono::Utc>::MAX_UTC,
+            _ => instance.created_at,
+        };
+        ProviderInstance { created_at, ..instance }
     }
 
     fn check(&self, request: &InstanceRequest) -> ProviderResult<()> {
@@ -254,7 +278,7 @@ impl Provider for Memory {
         let key = request.idempotency_key.as_ref().filter(|_| !self.has(Fault::IdempotencyKeyIsIgnored));
         let known = key.and_then(|key| self.cloud.lock().keys.get(key).cloned());
         if let Some(instance) = known.and_then(|id| self.cloud.read(&id, true)) {
-            return Ok(instance);
+            return Ok(ProviderInstance { adopted: !self.has(Fault::FoundIsSaidToBeMade), ..instance });
         }
         let first = self.cloud.lock().machines.values().find(|it| it.ended.is_none()).map(|it| it.instance.id.clone());
         let mut instance = match self.has(Fault::LabelsAreLowered) {
@@ -269,6 +293,7 @@ impl Provider for Memory {
         }
         self.recent.lock().unwrap().insert(instance.id.clone());
         match (self.fault, first) {
+            (Some(Fault::MadeIsSaidToBeFound), _) => instance.adopted = key.is_some(),
             (Some(Fault::CreateForgetsItsRegion), _) => instance.region.clear(),
             (Some(Fault::CreateForgetsItsMark), _) => drop(instance.labels.remove(MANAGED_BY_KEY)),
             (Some(Fault::IdsRepeat), Some(first)) => instance.id = first,
@@ -296,8 +321,11 @@ impl Provider for Memory {
     }
 
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        self.work(id).await?;
-        let found = self.cloud.read(id, self.has(Fault::GetIsStale));
+        match self.work(id).await {
+            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedLookIsAbsence) => return Ok(None),
+            worked => worked?,
+        }
+        let found = self.cloud.read(id, self.has(Fault::GetIsStale)).map(|instance| self.told(instance));
         match (found, self.fault) {
             (None, Some(Fault::GetOfAbsentFails)) => Err(self.not_found("instance", id)),
             (None, Some(Fault::GetOfAbsentHangs)) => pending().await,
@@ -307,8 +335,12 @@ impl Provider for Memory {
     }
 
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        self.work("list").await?;
+        match self.work("list").await {
+            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedListIsEmpty) => return Ok(Vec::new()),
+            worked => worked?,
+        }
         let mut list: Vec<_> = self.cloud.lock().machines.values().filter_map(|it| self.cloud.see(it, false)).collect();
+        list = list.into_iter().map(|instance| self.told(instance)).collect();
         match self.fault {
             Some(Fault::ListForgetsLabels) => list.iter_mut().for_each(|instance| instance.labels.clear()),
             Some(Fault::ListIsOnePage) => list.truncate(5),

@@ -57,14 +57,27 @@ pub async fn list_owned(provider: &dyn Provider, owner: &str) -> ProviderResult<
     Ok(owned)
 }
 
-/// Lets the lease of a machine end that long from now, whether or not it had one. Tells when that is.
+/// How much longer than asked for a renewed lease may be: this part of it, and never longer than that.
+const COARSE_PART: i64 = 60;
+const COARSE_SECONDS: i64 = 300;
+
+/// Lets the lease of a machine end that long from now or a little later, whether or not it had one: by up to a sixtieth of it, and
+/// five minutes at most, so that leases that are renewed again and again end at few different times. Each is an object of its own
+/// in an account at DigitalOcean. Tells when the end is.
 ///
 /// # Errors
 /// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a `ttl` under a second.
 pub async fn renew(provider: &dyn Provider, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
-    let labels = HashMap::from([(EXPIRES_KEY.to_string(), create::expiry(ttl)?)]);
+    let labels = HashMap::from([(EXPIRES_KEY.to_string(), coarse(create::expiry(ttl)?, ttl))]);
     provider.set_labels(id, &labels).await?;
     Ok(expires_at(&labels).unwrap_or_default())
+}
+
+/// The end of a lease, in seconds since 1970, as a renewal writes it.
+fn coarse(end: String, ttl: Duration) -> String {
+    let grain = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX).div_euclid(COARSE_PART).clamp(1, COARSE_SECONDS);
+    let rounded = end.parse::<i64>().ok().and_then(|end| Some(end.checked_add(grain - 1)?.div_euclid(grain) * grain));
+    rounded.map_or(end, |rounded| rounded.to_string())
 }
 
 /// What [`reap`] ends: of what spuff manages, that for which everything that is said here is true.
@@ -296,6 +309,20 @@ mod tests {
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn renewed_leases_end_at_few_different_times_and_never_too_early() {
+        for (ttl, end, expected) in [
+            (1, "2000000001", "2000000001"),
+            (119, "2000000001", "2000000001"),
+            (3600, "2000000040", "2000000040"),
+            (3600, "2000000041", "2000000100"),
+            (u64::MAX, "2000000101", "2000000400"),
+            (86_400, "9223372036854775807", "9223372036854775807"),
+        ] {
+            assert_eq!(coarse(end.to_string(), Duration::from_secs(ttl)), expected, "{end} of {ttl}");
+        }
     }
 
     #[test]

@@ -175,6 +175,16 @@ impl HttpClient {
         self.send(call).await?.json()
     }
 
+    /// Sends a call that nobody waits for: once, and only where so many more could be sent at once after it.
+    pub(crate) async fn spare(&self, call: &Call<'_>, left: u32) -> Option<Reply> {
+        let (governor, draws) = (&self.account.governor, self.dialect.draws(call));
+        if !governor.has_left(draws, left) {
+            return None;
+        }
+        let permit = governor.admit(draws, call.class, Duration::ZERO, |_| {}).await.ok()?;
+        self.attempt(call, permit, Deadline::after(self.timeouts.http_request)).await.ok()
+    }
+
     /// Waits until the account's pace lets one more request go.
     async fn turn(&self, call: &Call<'_>, patience: Duration) -> ProviderResult<Permit> {
         let id = call.subject.map_or("", |(_, id)| id);

@@ -138,6 +138,17 @@ impl Governor {
         }
     }
 
+    /// Whether so many more could be sent at once, and nobody waits for a turn.
+    pub(crate) fn has_left(&self, draws: Draws<'_>, more: u32) -> bool {
+        if self.pace.is_infinite() {
+            return true;
+        }
+        let (mut meters, now) = (self.meters(), Instant::now());
+        let drawn = draws.map(|draw| draw.map(|draw| (position(&mut meters, draw, self.pace, now), draw.count)));
+        let is_free = |(meter, _): &(usize, u32)| meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty();
+        drawn.iter().flatten().all(is_free) && due(&mut meters, &drawn, more, now).is_zero()
+    }
+
     /// Hands turns over to those whose turn it is, as long as something is left.
     fn hand_out(self: &Arc<Self>, first: usize) {
         let mut turns = Vec::new();
@@ -383,6 +394,17 @@ mod tests {
         // Another place has a budget of its own.
         let elsewhere = [Some(Draw { place: "elsewhere", budget: &NARROW, count: 1 }), None];
         governor.admit(elsewhere, Class::Safe, Duration::ZERO, |_| ()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_needs_much_to_be_left() {
+        let governor = Arc::new(Governor::new(1.0));
+        assert!(governor.has_left(draws(), 1) && !governor.has_left(draws(), 1000));
+        while governor.has_left(draws(), 0) {
+            drop(governor.admit(draws(), Class::Safe, Duration::ZERO, |_| {}).await.unwrap());
+        }
+        assert!(governor.admit(draws(), Class::Safe, Duration::ZERO, |_| {}).await.is_err(), "it says what is so");
+        assert!(Governor::new(f64::INFINITY).has_left(draws(), u32::MAX));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,11 +5,12 @@
 
 mod api;
 mod batch;
-mod key;
 mod keys;
 mod map;
 mod pace;
+mod snapshot_key;
 mod snapshots;
+mod tags;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,16 +21,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use http::Method;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{debug, instrument};
 
-use self::api::{
-    Action, ActionReply, CreateTag, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey, TagResources,
-};
-use self::key::SnapshotKey;
+use self::api::{Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey};
+use self::snapshot_key::SnapshotKey;
+use self::tags::Worn;
 use self::watch::Waiting;
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
@@ -38,7 +37,7 @@ use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
-use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
+use crate::http::{Call, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
 const NAME: &str = "digitalocean";
@@ -61,6 +60,10 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 /// ```
 ///
 /// Cloning it is cheap and shares its connections.
+///
+/// Labels are tags, which outlive the droplets that they were on. A destroy deletes the tag of the create where that was seen here
+/// and is carried by no other droplet, and now and then the ends of leases that were over a day ago; the tags of
+/// [`idempotency_key`](InstanceRequest::idempotency_key)s, owners and labels of one's own stay in the account.
 #[derive(Clone)]
 pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
@@ -68,6 +71,7 @@ pub struct DigitalOceanProvider {
     recent: Arc<Recent<Option<u64>>>,
     keys: Arc<Mutex<Option<Keys>>>,
     prices: Arc<Prices>,
+    worn: Arc<Worn>,
     defaults: Defaults,
 }
 
@@ -97,6 +101,7 @@ impl DigitalOceanProvider {
             http: Arc::new(http),
             keys: Arc::default(),
             prices: Arc::default(),
+            worn: Arc::default(),
             defaults: Defaults::new(config)?,
         })
     }
@@ -136,6 +141,7 @@ impl DigitalOceanProvider {
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
+        self.worn.note(&instance.id, &request.labels);
         Ok(instance.adopted_if(origin == Origin::Found))
     }
 
@@ -202,33 +208,6 @@ impl DigitalOceanProvider {
             _ => Ok(()),
         }
     }
-
-    /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
-    async fn tag(&self, operation: &'static str, (id, kind): (&str, &'static str), tags: &[String]) -> ProviderResult<()> {
-        let resource_type = if kind == "droplet" { "instance" } else { "snapshot" };
-        for name in tags {
-            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?;
-            match self.http.send(&tag).await.map_err(ProviderError::from) {
-                // A tag that is there already is refused as invalid.
-                Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            let path = format!("/v2/tags/{name}/resources");
-            let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
-            self.http.send(&call.about(resource_type, id)).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes tags off a droplet. One that is gone is off.
-    async fn untag(&self, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
-        for tag in tags {
-            let path = format!("/v2/tags/{tag}/resources");
-            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
-            check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from))?;
-        }
-        Ok(())
-    }
 }
 
 /// Whether a droplet of the right name may be one that was asked for then: tags may come to light after the droplet, and until
@@ -293,6 +272,7 @@ impl Provider for DigitalOceanProvider {
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
         self.recent.remove(id);
         self.http.shared::<create::Keys>().forget(id);
+        self.tidy_after(id).await;
         Ok(())
     }
 
@@ -314,6 +294,7 @@ impl Provider for DigitalOceanProvider {
         let mut instances: Vec<_> =
             tagged.into_iter().chain(gpus).filter(|droplet| seen.insert(droplet.id)).map(map::instance).collect();
         instances.retain(ProviderInstance::is_managed);
+        self.worn.note_all(&instances);
         Ok(instances)
     }
 
@@ -398,6 +379,7 @@ impl Provider for DigitalOceanProvider {
         self.tag("set_labels", (id, "droplet"), &tags).await?;
         let is_old =
             |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
+        self.worn.note(id, labels);
         self.untag(id, before.iter().filter(is_old)).await
     }
 

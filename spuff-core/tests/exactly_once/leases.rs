@@ -171,3 +171,54 @@ async fn a_renewal_that_ends_half_way_has_renewed() {
     let read = provider.get_instance(id).await.unwrap().unwrap();
     assert_eq!(lease::expires_at(&read.labels), Some(end), "a shorter lease holds once it is set");
 }
+
+/// The tags of the account.
+async fn tags(cloud: &Cloud) -> Vec<String> {
+    let root = format!("http://{}", cloud.address());
+    let http = spuff_core::http_client(&root, &cloud.config("digitalocean")).unwrap();
+    let listed = http.get(format!("{root}/v2/tags?per_page=200")).bearer_auth("test").send().await.unwrap().text().await.unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    listed["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap().to_string()).collect()
+}
+
+#[tokio::test]
+async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
+    let (cloud, name) = (cloud(), "digitalocean");
+    let provider = provider(&cloud, name);
+    let wanted = |machine: &str| request(name, machine).with_ttl(Duration::from_secs(3600)).with_label("env", "test");
+    let keyed = provider.create_instance(&wanted("keyed").with_idempotency_key("order-7")).await.unwrap().id;
+    let mut ids = vec![keyed];
+    for machine in ["a", "b"] {
+        ids.push(provider.create_instance(&wanted(machine)).await.unwrap().id);
+    }
+    let alike: Vec<_> = ["c", "d", "e"].map(wanted).to_vec();
+    let batch = provider.create_alike(&alike).await.unwrap().into_iter().map(|made| made.unwrap().id).collect::<Vec<_>>();
+    ids.extend(batch.clone());
+    for id in &ids {
+        provider.wait_ready(id).await.unwrap();
+    }
+    // The end of a lease that was over long ago, on something and on nothing.
+    for (id, end) in [(&ids[1], "1700000000"), (&ids[2], "1700000060")] {
+        provider.set_labels(id, &HashMap::from([("spuff-expires".to_string(), end.to_string())])).await.unwrap();
+    }
+    lease::renew(&*provider, &ids[1], Duration::from_secs(7200)).await.unwrap();
+    lists_have_caught_up().await;
+    let nonces = |tags: &[String]| tags.iter().filter(|tag| tag.starts_with("spuff-key:")).count();
+    assert_eq!(nonces(&tags(&cloud).await), 4, "of the key, of two creates, and of the batch");
+
+    provider.destroy_instance(&batch[0]).await.unwrap();
+    lists_have_caught_up().await;
+    let left = tags(&cloud).await;
+    assert_eq!(nonces(&left), 4, "others carry it");
+    assert!(!left.contains(&"spuff-expires:1700000000".to_string()), "nothing carries it: {left:?}");
+    assert!(left.contains(&"spuff-expires:1700000060".to_string()), "a droplet carries it: {left:?}");
+
+    for id in &ids {
+        provider.destroy_instance(id).await.unwrap();
+    }
+    lists_have_caught_up().await;
+    let left = tags(&cloud).await;
+    assert_eq!(nonces(&left), 1, "a caller's own key may come again: {left:?}");
+    assert!(left.contains(&"env:test".to_string()) && left.contains(&"managed-by:spuff".to_string()), "{left:?}");
+    cloud.assert_no_leaks();
+}

@@ -58,6 +58,28 @@ pub(super) struct CreateTag<'a> {
     pub(super) name: &'a str,
 }
 
+/// A tag, and on how many things it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tag {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    pub(super) name: String,
+    #[serde(default)]
+    resources: Option<Tagged>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tagged {
+    #[serde(default)]
+    count: Option<u64>,
+}
+
+impl Tag {
+    /// Where the cloud says so.
+    pub(super) fn is_on_nothing(&self) -> bool {
+        self.resources.as_ref().is_some_and(|tagged| tagged.count == Some(0))
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct TagResources<'a> {
     pub(super) resources: [TagResource<'a>; 1],
@@ -173,7 +195,15 @@ pub(super) struct Pages {
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
     #[serde(rename = "list", deserialize_with = "wire::items", bound(deserialize = "T: Deserialize<'de>"))]
-    #[serde(alias = "droplets", alias = "images", alias = "snapshots", alias = "ssh_keys", alias = "actions", alias = "sizes")]
+    #[serde(
+        alias = "droplets",
+        alias = "images",
+        alias = "snapshots",
+        alias = "ssh_keys",
+        alias = "actions",
+        alias = "sizes",
+        alias = "tags"
+    )]
     items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
     links: Links,

@@ -45,7 +45,10 @@ impl DigitalOceanProvider {
             Ok(in_order(made, &names).map_or_else(Found::Unsure, Found::Ours))
         };
         let made = create.run(read, look).await?;
-        made.iter().for_each(|made| self.recent.add(&made.id, None));
+        for made in &made {
+            self.recent.add(&made.id, None);
+            self.worn.note(&made.id, &first.labels);
+        }
         Ok(made.into_iter().map(Ok).collect())
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::api::{Action, ActionReply, DropletAction, Image};
-use super::key::{Before, SnapshotKey};
+use super::snapshot_key::{Before, SnapshotKey};
 use super::watch::{Ended, OfActions, OfImages, Waiting};
 use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, map};
 use crate::create::{Cancel, Create, End, Found, Guard, Mark, follow};

@@ -1,0 +1,224 @@
+//! Tags: put on, taken off, and deleted when nobody can want them any more, as they outlive what they were on.
+//!
+//! A tag that is deleted is taken off everything, also off a droplet that a create makes at that moment with this tag among others.
+//! So only those are deleted that no create can name any more: the tag of a random key, which one create alone has named, after
+//! all of its droplets were destroyed here; and the end of a lease that was over long ago. Tags of callers' own keys may come again,
+//! owners are shared, and other tags are not spuff's: they stay.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use http::Method;
+use tokio::time::Instant;
+
+use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagResources};
+use super::{DigitalOceanProvider, map};
+use crate::http::{Call, Class, NumberedPage};
+use crate::lease;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, ProviderInstance, check};
+
+/// How much longer a destroy may take for this.
+const TIDYING: Duration = Duration::from_secs(5);
+/// So many requests must be left to the account, of the 250 in a minute: nobody waits for this.
+const LEFT: u32 = 125;
+/// How long after the end of a lease no create or renewal names it any more: longer than clocks differ.
+const LONG_OVER: TimeDelta = TimeDelta::days(1);
+/// How often the tags of leases are looked through.
+const SELDOM: Duration = Duration::from_secs(3600);
+/// How long a droplet is remembered that lists do not show: they lag.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// What droplets carry of tags that outlive them, as far as this provider has seen.
+#[derive(Debug, Default)]
+pub(super) struct Worn(Mutex<Wearers>);
+
+#[derive(Debug, Default)]
+struct Wearers {
+    droplets: HashMap<String, Wearer>,
+    swept: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Wearer {
+    /// Of a random key.
+    nonce: Option<String>,
+    leased: bool,
+    ended: bool,
+    seen: Instant,
+}
+
+impl Worn {
+    fn wearers(&self) -> MutexGuard<'_, Wearers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a droplet carries.
+    pub(super) fn note(&self, id: &str, labels: &HashMap<String, String>) {
+        let nonce = labels.get(KEY_KEY).filter(|_| !labels.contains_key(DIGEST_KEY));
+        let leased = labels.contains_key(EXPIRES_KEY);
+        if nonce.is_none() && !leased {
+            return;
+        }
+        let mut wearers = self.wearers();
+        let new = || Wearer { nonce: None, leased: false, ended: false, seen: Instant::now() };
+        let wearer = wearers.droplets.entry(id.to_string()).or_insert_with(new);
+        wearer.nonce = nonce.cloned().or(wearer.nonce.take());
+        wearer.leased |= leased;
+    }
+
+    /// Notes what all droplets carry, and forgets those that are gone.
+    pub(super) fn note_all(&self, listed: &[ProviderInstance]) {
+        listed.iter().for_each(|instance| self.note(&instance.id, &instance.labels));
+        let ids: HashSet<_> = listed.iter().map(|instance| instance.id.as_str()).collect();
+        self.wearers().droplets.retain(|id, wearer| ids.contains(id.as_str()) || wearer.seen.elapsed() < REMEMBERED);
+    }
+
+    /// Notes that a droplet was destroyed. Tells the nonce that nobody else is known to carry, and whether it was leased.
+    fn end(&self, id: &str) -> (Option<String>, bool) {
+        let mut wearers = self.wearers();
+        let Some(wearer) = wearers.droplets.get_mut(id) else { return (None, false) };
+        wearer.ended = true;
+        let (nonce, leased) = (wearer.nonce.clone(), wearer.leased);
+        let others = wearers.droplets.values().any(|other| !other.ended && other.nonce == nonce);
+        (nonce.filter(|_| !others), leased)
+    }
+
+    fn has_ended(&self, id: u64) -> bool {
+        self.wearers().droplets.get(&id.to_string()).is_some_and(|wearer| wearer.ended)
+    }
+
+    fn sweep_is_due(&self) -> bool {
+        let mut wearers = self.wearers();
+        let is_due = wearers.swept.is_none_or(|swept| swept.elapsed() >= SELDOM);
+        if is_due {
+            wearers.swept = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+impl DigitalOceanProvider {
+    /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
+    pub(super) async fn tag(
+        &self,
+        operation: &'static str,
+        (id, kind): (&str, &'static str),
+        tags: &[String],
+    ) -> ProviderResult<()> {
+        let resource_type = if kind == "droplet" { "instance" } else { "snapshot" };
+        for name in tags {
+            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?;
+            match self.http.send(&tag).await.map_err(ProviderError::from) {
+                // A tag that is there already is refused as invalid.
+                Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            let path = format!("/v2/tags/{name}/resources");
+            let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
+            self.http.send(&call.about(resource_type, id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes tags off a droplet. One that is gone is off.
+    pub(super) async fn untag(&self, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
+        for tag in tags {
+            let path = format!("/v2/tags/{tag}/resources");
+            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
+            check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from))?;
+        }
+        Ok(())
+    }
+
+    /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace has room for it, for a short
+    /// time, and whether or not it succeeds.
+    pub(super) async fn tidy_after(&self, id: &str) {
+        let (nonce, leased) = self.worn.end(id);
+        let work = async {
+            if let Some(nonce) = nonce {
+                self.delete_nonce(&nonce).await;
+            }
+            if leased && self.worn.sweep_is_due() {
+                self.delete_old_leases().await;
+            }
+        };
+        // What is not done then is left.
+        let _ = tokio::time::timeout(TIDYING, work).await;
+    }
+
+    /// The droplets of one batch share it.
+    async fn delete_nonce(&self, nonce: &str) -> Option<()> {
+        let tag = map::tag(KEY_KEY, nonce);
+        let call = Call::get("destroy_instance", "/v2/droplets").query("tag_name", &tag).query("per_page", PER_PAGE.to_string());
+        let carriers: List<Droplet> = self.http.spare(&call, LEFT).await?.json().ok()?;
+        let all_ended = carriers.is_last() && carriers.into_items().iter().all(|droplet| self.worn.has_ended(droplet.id));
+        if all_ended { self.delete_tag(&tag).await } else { None }
+    }
+
+    /// Ends of leases that were over long ago, and that nothing carries any more.
+    async fn delete_old_leases(&self) -> Option<()> {
+        for page in 1_usize.. {
+            let call = Call::get("destroy_instance", "/v2/tags").query("per_page", PER_PAGE.to_string());
+            let tags: List<Tag> = self.http.spare(&call.query("page", page.to_string()), LEFT).await?.json().ok()?;
+            let is_last = tags.is_last();
+            let before = Utc::now() - LONG_OVER;
+            let is_over = |name: &str| {
+                let label = map::label(name).filter(|(key, _)| key == EXPIRES_KEY);
+                label.and_then(|label| lease::expires_at(&HashMap::from([label]))).is_some_and(|end| end < before)
+            };
+            for tag in tags.into_items().into_iter().filter(|tag| tag.is_on_nothing() && is_over(&tag.name)) {
+                self.delete_tag(&tag.name).await?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        Some(())
+    }
+
+    async fn delete_tag(&self, name: &str) -> Option<()> {
+        let call = Call::delete("destroy_instance", format!("/v2/tags/{name}"));
+        self.http.spare(&call, LEFT).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn a_nonce_is_wanted_as_long_as_one_droplet_carries_it() {
+        let worn = Worn::default();
+        let batch = labels(&[(KEY_KEY, "abc")]);
+        worn.note("1", &batch);
+        worn.note("2", &batch);
+        worn.note("3", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, "0"), (EXPIRES_KEY, "7")]));
+        assert_eq!(worn.end("1"), (None, false), "the other one carries it");
+        worn.note("1", &batch);
+        assert_eq!(worn.end("2"), (Some("abc".to_string()), false), "one that has ended may be listed for a while");
+        assert_eq!(worn.end("3"), (None, true), "a caller's own key may come again");
+        assert_eq!(worn.end("4"), (None, false));
+        assert!(worn.has_ended(1) && worn.has_ended(2) && !worn.has_ended(4));
+    }
+
+    #[test]
+    fn what_lists_do_not_show_is_forgotten_in_time() {
+        let worn = Worn::default();
+        worn.note("1", &labels(&[(KEY_KEY, "abc")]));
+        worn.note_all(&[]);
+        assert_eq!(worn.end("1").0.as_deref(), Some("abc"), "lists lag");
+    }
+
+    #[test]
+    fn leases_are_looked_through_seldom() {
+        let worn = Worn::default();
+        assert!(worn.sweep_is_due() && !worn.sweep_is_due());
+    }
+}

@@ -28,7 +28,7 @@ pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, client
 pub(crate) use endpoint::Endpoint;
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{Next, NumberedPage, Page, all_pages, numbered_pages};
-pub(crate) use retry::{Deadline, Sight};
+pub(crate) use retry::{Deadline, Sight, retry_after};
 pub(crate) use secret::{clean_token, without};
 pub(crate) use status::{Fault, Refusal};
 pub(crate) use told::wanted;

@@ -70,14 +70,24 @@ impl Places {
     pub(super) fn new(config: &ProviderConfig, env: &impl Env) -> ProviderResult<Self> {
         let ec2 = config.endpoint.as_deref().map(Endpoint::parse).transpose()?;
         let ssm = config.options.get("ssm_endpoint").map(|text| Endpoint::parse(text)).transpose()?;
-        let given = || config.region.clone().filter(|region| !region.is_empty());
+        let given = config.region.clone().filter(|region| !region.is_empty());
         let variable = || VARIABLES.iter().filter_map(|name| env.var(name)).find(|region| !region.trim().is_empty());
+        let stated = given.or_else(variable);
         let var = |name: &str| env.var(name);
-        let profile = || Profiles::of(var, env.home_dir()).region(config.options.get("profile").map(String::as_str), var);
-        let home = given().or_else(variable).or_else(profile).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
+        let profiles = match (&ec2, &stated) {
+            (Some(_), Some(_)) => Profiles::default(),
+            _ => Profiles::of(config.options.get("profile").map(String::as_str), var, env.home_dir())?,
+        };
+        let of_profile = |service: &str| profiles.endpoint(service, var)?.as_deref().map(Endpoint::parse).transpose();
+        let (ssm, ec2) = match ec2 {
+            Some(_) => (ssm, ec2),
+            None => (ssm.map_or_else(|| of_profile("ssm"), |ssm| Ok(Some(ssm)))?, of_profile("ec2")?),
+        };
+        let home = stated.or_else(|| profiles.region()).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
         let home = home.map(|region| region.trim().to_string());
         home.as_deref().map_or(Ok(()), check_region)?;
-        Ok(Self { home, ssm: ssm.or_else(|| ec2.clone()), ec2, elsewhere: Mutex::default() })
+        let ssm = ssm.or_else(|| config.endpoint.as_ref().and(ec2.clone()));
+        Ok(Self { home, ssm, ec2, elsewhere: Mutex::default() })
     }
 
     /// The region that credentials are asked for in.
@@ -130,7 +140,7 @@ impl Places {
     }
 }
 
-fn host(service: &str, region: &str) -> String {
+pub(super) fn host(service: &str, region: &str) -> String {
     let domain = DOMAINS.iter().find(|(start, _)| region.starts_with(start)).map_or("", |(_, domain)| domain);
     format!("https://{service}.{region}.{domain}")
 }
@@ -157,6 +167,34 @@ mod tests {
     fn env(pairs: &[(&str, &str)]) -> StaticEnv {
         let envs = pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
         StaticEnv { home_dir: None, envs }
+    }
+
+    #[test]
+    fn the_endpoint_of_the_profile_is_taken() {
+        let home = std::env::temp_dir().join(format!("spuff-place-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&home).unwrap();
+        let file = home.join("config");
+        let config = "[default]\nregion = eu-west-3\nendpoint_url = http://127.0.0.1:1\nservices = s\n[services s]\nec2 =\n endpoint_url = http://127.0.0.1:2\n";
+        std::fs::write(&file, config).unwrap();
+        let file = file.display().to_string();
+        let of = |config: ProviderConfig, pairs: &[(&str, &str)]| {
+            let env = env(&[&[("AWS_CONFIG_FILE", file.as_str())], pairs].concat());
+            let place = Places::new(&config, &env).and_then(|places| places.at("")).unwrap();
+            (place.ec2, place.ssm)
+        };
+        let local = |ec2: &str, ssm: &str| (format!("http://127.0.0.1:{ec2}"), format!("http://127.0.0.1:{ssm}"));
+        assert_eq!(of(ProviderConfig::default(), &[]), local("2", "1"));
+        assert_eq!(
+            of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &[]),
+            local("3", "3"),
+            "a given one stands for both"
+        );
+        let ignored = of(ProviderConfig::default(), &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]);
+        assert_eq!(ignored.0, "https://ec2.eu-west-3.amazonaws.com");
+        std::fs::write(home.join("config"), "[default]\nregion = eu-west-3\nendpoint_url = http://example.com\n").unwrap();
+        let env = env(&[("AWS_CONFIG_FILE", file.as_str())]);
+        assert!(Places::new(&ProviderConfig::default(), &env).unwrap_err().to_string().contains("plain http"));
+        std::fs::remove_dir_all(home).unwrap();
     }
 
     #[test]

@@ -1,294 +1,271 @@
-//! The AWS configuration files: profiles, and the credentials that they lead to.
+//! The AWS configuration files: their profiles, and what stands in them. Read as botocore reads them.
+
+mod ini;
+mod words;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::time::Duration;
 
-use reqsign_aws_v4::{
-    AssumeRoleCredentialProvider, AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider,
-    IMDSv2CredentialProvider, RequestSigner, SSOCredentialProvider,
-};
-use reqsign_core::{Context, Error, ProvideCredential, Result, Signer};
-use serde::Deserialize;
-
-use super::credentials::{Keys, from_environment};
+use self::ini::Section;
+#[cfg(windows)]
+pub(super) use self::words::windows_words as command_words;
+#[cfg(not(windows))]
+pub(super) use self::words::words as command_words;
+use crate::provider::error::{ProviderError, ProviderResult};
 
 const FILES: [(&str, &str); 2] = [("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")];
 const DEFAULT: &str = "default";
-const SESSION_NAME: &str = "spuff";
-/// A `credential_process` may ask a person.
-const PROCESS_PATIENCE: Duration = Duration::from_secs(60);
+/// In the order of botocore and the AWS CLI.
+const CHOICE: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+const IGNORE_ENDPOINTS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 
-type Section = HashMap<String, String>;
-type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<Credential>>> + Send + 'a>>;
+/// The settings of one profile, or of another section.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings<'a>(&'a Section);
 
-/// The profiles of both files, by name, and the `sso-session` sections.
+impl<'a> Settings<'a> {
+    /// A value as it stands, which may be empty.
+    pub(super) fn stated(self, key: &str) -> Option<&'a str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// A value that is not empty.
+    pub(super) fn get(self, key: &str) -> Option<&'a str> {
+        self.stated(key).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// What both files say.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
+    /// Of both files: what the credentials file says wins.
     profiles: HashMap<String, Section>,
+    config: HashMap<String, Section>,
+    credentials: HashMap<String, Section>,
     sessions: HashMap<String, Section>,
+    services: HashMap<String, Section>,
+    /// The profile that the configuration or the environment names.
+    chosen: Option<String>,
 }
 
 impl Profiles {
-    /// Reads the files, which are small. One that is not there has no profiles.
-    pub(super) fn of(var: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Self {
+    /// Reads the files, which are small, and the choice: the given one, or the environment's. A file that is not there has no
+    /// profiles.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] for a file that Python's `configparser` refuses: half of it could be another account's.
+    pub(super) fn of(given: Option<&str>, var: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> ProviderResult<Self> {
+        let set = |name: &str| var(name).filter(|value| !value.is_empty());
         let text = |(variable, usual): (&str, &str)| {
-            let path = var(variable).filter(|path| !path.is_empty()).unwrap_or_else(|| usual.to_string());
-            let path = match (path.strip_prefix("~/"), &home) {
-                (Some(rest), Some(home)) => home.join(rest),
-                _ => PathBuf::from(path),
-            };
-            std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+            let path = set(variable).unwrap_or_else(|| usual.to_string());
+            let path = resolved(&path, &var, &home);
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let refused =
+                |what: String| ProviderError::invalid_config("profile", format!("{} cannot be read: {what}", path.display()));
+            let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_string()))?;
+            if text.starts_with('\u{feff}') {
+                return Err(refused("it begins with a byte order mark; save it as UTF-8 without one".to_string()));
+            }
+            ini::parse(&text).map_err(refused)
         };
         let [config, credentials] = FILES.map(text);
-        Self::parse(&config, &credentials)
+        let chosen =
+            given.filter(|name| !name.is_empty()).map(str::to_string).or_else(|| CHOICE.iter().find_map(|name| set(name)));
+        Ok(Self { chosen, ..Self::merged(config?, credentials?) })
     }
 
-    /// What the credentials file says wins.
-    fn parse(config: &str, credentials: &str) -> Self {
-        let mut read = Self::default();
-        for (title, section) in sections(config) {
-            let (kind, name) = title.split_once(char::is_whitespace).unwrap_or(("", &title));
-            let name = name.trim().trim_matches(['"', '\'']).to_string();
-            match kind {
-                "sso-session" => read.sessions.entry(name).or_default().extend(section),
-                "profile" => read.profiles.entry(name).or_default().extend(section),
-                "" if name == DEFAULT => read.profiles.entry(name).or_default().extend(section),
-                _ => {}
+    fn merged(config: Vec<(String, Section)>, credentials: Vec<(String, Section)>) -> Self {
+        let mut read = Self { credentials: credentials.into_iter().collect(), ..Self::default() };
+        for (title, section) in config {
+            let of_kind = |kind: &str| title.starts_with(kind);
+            let place = match () {
+                () if of_kind("profile") => &mut read.config,
+                () if of_kind("sso-session") => &mut read.sessions,
+                () if of_kind("services") => &mut read.services,
+                () if title == DEFAULT => {
+                    read.config.insert(title, section);
+                    continue;
+                }
+                () => continue,
+            };
+            if let Some([_, name]) = words::words(&title).as_deref() {
+                place.insert(name.clone(), section);
             }
         }
-        for (name, section) in sections(credentials) {
-            read.profiles.entry(name).or_default().extend(section);
+        read.profiles = read.config.clone();
+        for (name, section) in &read.credentials {
+            read.profiles.entry(name.clone()).or_default().extend(section.clone());
         }
         read
     }
 
-    /// The region of a profile; by default of the one in the environment.
-    pub(super) fn region(&self, profile: Option<&str>, var: impl Fn(&str) -> Option<String>) -> Option<String> {
-        let chosen = chosen(profile, var);
-        self.profiles.get(chosen.as_deref().unwrap_or(DEFAULT))?.get("region").cloned()
-    }
-}
-
-/// The profile that was chosen: in the configuration, or in the environment.
-fn chosen(profile: Option<&str>, var: impl Fn(&str) -> Option<String>) -> Option<String> {
-    profile.map(str::to_string).or_else(|| var("AWS_PROFILE")).filter(|name| !name.is_empty())
-}
-
-/// Sections in the order of the file. Lines that are indented belong to the line above, and are nothing spuff reads.
-fn sections(text: &str) -> Vec<(String, Section)> {
-    let mut sections: Vec<(String, Section)> = Vec::new();
-    for line in text.lines() {
-        if line.trim_start().starts_with(['#', ';']) || line.starts_with([' ', '\t']) {
-            continue;
-        }
-        if let Some((title, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            sections.push((title.trim().to_string(), Section::new()));
-        } else if let (Some((_, section)), Some((key, value))) = (sections.last_mut(), line.split_once('=')) {
-            let value = [" #", " ;", "\t#", "\t;"].iter().fold(value, |value, mark| value.split(mark).next().unwrap_or(value));
-            section.insert(key.trim().to_ascii_lowercase(), value.trim().to_string());
-        }
-    }
-    sections
-}
-
-/// The credentials of a profile, in the order of AWS's own tools: a role, SSO, keys, a process.
-///
-/// # Errors
-/// When a profile that was chosen is not there or leads nowhere: another identity must not step in for it.
-pub(super) async fn credential(ctx: &Context, profile: Option<&str>, region: &str) -> Result<Option<Credential>> {
-    let chosen = chosen(profile, |name| ctx.env_var(name));
-    let name = chosen.as_deref().unwrap_or(DEFAULT);
-    let profiles = Profiles::of(|name| ctx.env_var(name), ctx.home_dir());
-    let found = Lookup { ctx, profiles: &profiles, region }.profile(name, &mut Vec::new()).await?;
-    match (found, &chosen) {
-        (None, Some(name)) if profile.is_some() || name != DEFAULT => {
-            Err(invalid(name, "is not in the AWS configuration files, or gives no credentials"))
-        }
-        (found, _) => Ok(found),
-    }
-}
-
-fn invalid(profile: &str, what: &str) -> Error {
-    Error::credential_invalid(format!("the AWS profile {profile:?} {what}"))
-}
-
-struct Lookup<'a> {
-    ctx: &'a Context,
-    profiles: &'a Profiles,
-    region: &'a str,
-}
-
-impl<'a> Lookup<'a> {
-    fn profile<'b>(&'b self, name: &'b str, seen: &'b mut Vec<String>) -> Found<'b> {
-        Box::pin(async move {
-            let Some(profile) = self.profiles.profiles.get(name) else { return Ok(None) };
-            // A profile may be its own source: the role by its own keys.
-            let again = seen.iter().any(|known| known == name);
-            if let Some(role) = profile.get("role_arn").filter(|_| !again) {
-                seen.push(name.to_string());
-                return self.role(name, profile, role, seen).await.map(Some);
-            }
-            if let Some(keys) = Keys::of_profile(profile) {
-                return keys.provide_credential(self.ctx).await;
-            }
-            if again {
-                return Err(invalid(name, "is the source of itself"));
-            }
-            if profile.contains_key("sso_account_id") {
-                return self.sso(name, profile).await;
-            }
-            match profile.get("credential_process") {
-                Some(command) => process(self.ctx, name, command).await.map(Some),
-                None => Ok(None),
-            }
-        })
+    /// The name of the profile that holds.
+    pub(super) fn name(&self) -> &str {
+        self.chosen.as_deref().unwrap_or(DEFAULT)
     }
 
-    async fn role(&self, name: &str, profile: &Section, role: &str, seen: &mut Vec<String>) -> Result<Credential> {
-        let region = profile.get("region").map_or(self.region, String::as_str).to_string();
-        let session = profile.get("role_session_name").map_or(SESSION_NAME, String::as_str).to_string();
-        if let Some(file) = profile.get("web_identity_token_file") {
-            let provider = AssumeRoleWithWebIdentityCredentialProvider::with_config(role.to_string(), file.into());
-            let provider = provider.with_region(region).with_regional_sts_endpoint().with_role_session_name(session);
-            return provided(name, provider.provide_credential(self.ctx).await?);
+    /// Whether the profile was named, and is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.chosen.as_ref().is_some_and(|name| !self.profiles.contains_key(name))
+    }
+
+    /// Whether a profile was named that is not the one that holds without a name.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen.as_deref().is_some_and(|name| name != DEFAULT)
+    }
+
+    pub(super) fn profile(&self, name: &str) -> Option<Settings<'_>> {
+        self.profiles.get(name).map(Settings)
+    }
+
+    /// What the credentials file alone says of a profile.
+    pub(super) fn in_credentials(&self, name: &str) -> Option<Settings<'_>> {
+        self.credentials.get(name).map(Settings)
+    }
+
+    /// What the config file alone says of a profile.
+    pub(super) fn in_config(&self, name: &str) -> Option<Settings<'_>> {
+        self.config.get(name).map(Settings)
+    }
+
+    pub(super) fn session(&self, name: &str) -> Option<Settings<'_>> {
+        self.sessions.get(name).map(Settings)
+    }
+
+    /// A setting of the profile that holds.
+    pub(super) fn setting(&self, key: &str) -> Option<&str> {
+        self.profile(self.name())?.get(key)
+    }
+
+    pub(super) fn region(&self) -> Option<String> {
+        self.setting("region").map(str::to_string)
+    }
+
+    /// Where requests to a service go by the profile; `service` as botocore writes it, such as `sso_oidc`.
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when the profile names a `services` section that is not there.
+    pub(super) fn endpoint(&self, service: &str, var: impl Fn(&str) -> Option<String>) -> ProviderResult<Option<String>> {
+        if self.ignores_endpoints(var) {
+            return Ok(None);
         }
-        if profile.contains_key("mfa_serial") {
-            return Err(invalid(name, "needs a code of an MFA device, which spuff cannot ask for; use `aws sts assume-role`"));
-        }
-        let source = match (profile.get("source_profile"), profile.get("credential_source").map(String::as_str)) {
-            (Some(source), _) => self.profile(source, seen).await?,
-            (None, Some("Environment")) => from_environment(self.ctx)?,
-            (None, Some("Ec2InstanceMetadata")) => IMDSv2CredentialProvider::new().provide_credential(self.ctx).await?,
-            (None, Some("EcsContainer")) => ECSCredentialProvider::new().provide_credential(self.ctx).await?,
-            _ => return Err(invalid(name, "has a role_arn, but neither source_profile nor a known credential_source")),
+        let of_service = match self.setting("services") {
+            Some(name) => {
+                let section = self.services.get(name).filter(|section| !section.is_empty()).ok_or_else(|| {
+                    let message =
+                        format!("the AWS profile {:?} names the services section {name:?}, which is not there", self.name());
+                    ProviderError::invalid_config("endpoint", message)
+                })?;
+                let settings = section.get(service).and_then(|value| ini::nested(value));
+                settings.and_then(|mut settings| settings.remove("endpoint_url")).filter(|url| !url.is_empty())
+            }
+            None => None,
         };
-        let source = source.ok_or_else(|| invalid(name, "has a role_arn, but its source gives no credentials"))?;
-        let signer = Signer::new(self.ctx.clone(), Keys::new(&source), RequestSigner::new("sts", &region));
-        let mut provider = AssumeRoleCredentialProvider::new(role.to_string(), signer)
-            .with_region(region)
-            .with_regional_sts_endpoint()
-            .with_role_session_name(session);
-        if let Some(id) = profile.get("external_id") {
-            provider = provider.with_external_id(id.clone());
-        }
-        if let Some(seconds) = profile.get("duration_seconds").and_then(|seconds| seconds.parse().ok()) {
-            provider = provider.with_duration_seconds(seconds);
-        }
-        provided(name, provider.provide_credential(self.ctx).await?)
+        Ok(of_service.or_else(|| self.setting("endpoint_url").map(str::to_string)))
     }
 
-    async fn sso(&self, name: &str, profile: &Section) -> Result<Option<Credential>> {
-        let session = profile.get("sso_session");
-        let shared = match session {
-            Some(session) => {
-                self.profiles.sessions.get(session).ok_or_else(|| invalid(name, "names an sso-session that is not there"))?
-            }
-            None => profile,
-        };
-        let get = |section: &Section, key: &str| {
-            section.get(key).cloned().ok_or_else(|| invalid(name, &format!("has no {key} for its SSO sign-in")))
-        };
-        // The cached token is filed under the session's name; reqsign files it under the start URL it is given.
-        let cached_as = match session {
-            Some(session) => session.clone(),
-            None => get(shared, "sso_start_url")?,
-        };
-        let provider = SSOCredentialProvider::new()
-            .with_account_id(get(profile, "sso_account_id")?)
-            .with_role_name(get(profile, "sso_role_name")?)
-            .with_region(get(shared, "sso_region")?)
-            .with_start_url(cached_as);
-        provider.provide_credential(self.ctx).await
-    }
-}
-
-fn provided(name: &str, credential: Option<Credential>) -> Result<Credential> {
-    credential.ok_or_else(|| invalid(name, "gives no credentials"))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ProcessOutput {
-    version: u32,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-    expiration: Option<String>,
-}
-
-/// Runs a `credential_process`. What it prints is never repeated: it may hold the secret.
-async fn process(ctx: &Context, name: &str, command: &str) -> Result<Credential> {
-    let failed = |what: &str| invalid(name, &format!("has a credential_process that {what}"));
-    let words = words(command);
-    let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty")) };
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let output = tokio::time::timeout(PROCESS_PATIENCE, ctx.command_execute(program, &arguments)).await;
-    let output = output.map_err(|_| failed("does not end"))?.map_err(|_| failed("cannot be started"))?;
-    if !output.success() {
-        return Err(failed(&format!("ended with status {}", output.status)));
-    }
-    let unreadable = || failed("did not print credentials of version 1");
-    let printed: ProcessOutput = serde_json::from_slice(&output.stdout).map_err(|_| unreadable())?;
-    if printed.version != 1 {
-        return Err(unreadable());
-    }
-    Ok(Credential {
-        access_key_id: printed.access_key_id,
-        secret_access_key: printed.secret_access_key,
-        session_token: printed.session_token,
-        expires_in: printed.expiration.map(|time| time.parse().map_err(|_| unreadable())).transpose()?,
-    })
-}
-
-/// The words of a command line, as its quotes hold them together.
-fn words(command: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in command.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
+    /// As [`endpoint`](Self::endpoint), with the environment before the profile.
+    pub(super) fn endpoint_or_variable(
+        &self,
+        service: &str,
+        var: impl Fn(&str) -> Option<String>,
+    ) -> ProviderResult<Option<String>> {
+        let names = [format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()), "AWS_ENDPOINT_URL".to_string()];
+        let stated = names.iter().find_map(|name| var(name).filter(|url| !url.is_empty()));
+        match stated.filter(|_| !self.ignores_endpoints(&var)) {
+            Some(url) => Ok(Some(url)),
+            None => self.endpoint(service, var),
         }
     }
-    words.extend(word);
-    words
+
+    fn ignores_endpoints(&self, var: impl Fn(&str) -> Option<String>) -> bool {
+        let stated = var(IGNORE_ENDPOINTS).filter(|value| !value.is_empty());
+        let stated = stated.or_else(|| self.setting("ignore_configured_endpoint_urls").map(str::to_string));
+        stated.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+}
+
+/// A path with `~` and the variables in it, `$NAME` and `${NAME}`, put in; what is not set stays.
+fn resolved(path: &str, var: impl Fn(&str) -> Option<String>, home: &Option<PathBuf>) -> PathBuf {
+    let mut whole = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        whole.push_str(before);
+        let (name, end) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, end)) => (name, end),
+            None => after.split_at(after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len())),
+        };
+        match var(name).filter(|_| !name.is_empty()) {
+            Some(value) => whole.push_str(&value),
+            None => whole.push_str(&rest[before.len()..rest.len() - end.len()]),
+        }
+        rest = end;
+    }
+    whole.push_str(rest);
+    match (whole.strip_prefix('~'), home) {
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(whole),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(config: &str, credentials: &str) -> Profiles {
+        Profiles::merged(ini::parse(config).unwrap(), ini::parse(credentials).unwrap())
+    }
+
     #[test]
-    fn files_are_read_as_aws_writes_them() {
-        let config = "# comment\nregion = lost\n[default]\nregion = us-east-1 # here\ns3 =\n  region = nested\n\
-            [profile \"my work\"]\nREGION=eu-west-1\nrole_arn = arn:aws:iam::1:role/a;b\n[other]\nregion = x\n\
-            [sso-session corp]\nsso_region = eu-west-2\nbroken line\n";
-        let credentials = "[default]\naws_access_key_id = A\naws_secret_access_key = a/b+c=\n[my work]\nregion = eu-west-3\n";
-        let read = Profiles::parse(config, credentials);
-        let get = |profile: &str, key: &str| read.profiles.get(profile)?.get(key).map(String::as_str);
+    fn files_are_read_as_aws_reads_them() {
+        let config = "# comment\n[default]\nregion = us-east-1\ns3 =\n  region = nested\n\
+            [profile \"my work\"]\n  REGION=eu-west-1\n  role_arn = arn:aws:iam::1:role/a;b\n[other]\nregion = x\n\
+            [sso-session corp]\nsso_region = eu-west-2\n";
+        let credentials = "[default]\n\taws_access_key_id = A\n\taws_secret_access_key = a/b+c=\n[my work]\nregion = eu-west-3\n";
+        let read = read(config, credentials);
+        let get = |profile: &str, key: &str| read.profile(profile)?.get(key);
         assert_eq!(get("default", "region"), Some("us-east-1"));
         assert_eq!(get("default", "aws_secret_access_key"), Some("a/b+c="));
         assert_eq!(get("my work", "role_arn"), Some("arn:aws:iam::1:role/a;b"));
         assert_eq!(get("my work", "region"), Some("eu-west-3"));
         assert_eq!(get("other", "region"), None);
-        assert_eq!(read.sessions["corp"]["sso_region"], "eu-west-2");
+        assert_eq!(read.session("corp").and_then(|session| session.get("sso_region")), Some("eu-west-2"));
     }
 
     #[test]
-    fn quotes_hold_words_together() {
-        for (command, expected) in [
-            ("get-keys --profile x", vec!["get-keys", "--profile", "x"]),
-            (r#""/opt/my tools/keys"  'a "b"' c"d e"f ''"#, vec!["/opt/my tools/keys", r#"a "b""#, "cd ef", ""]),
-            (r"C:\tools\keys.exe x", vec![r"C:\tools\keys.exe", "x"]),
-            ("  ", vec![]),
+    fn endpoints_come_from_the_nearest_place() {
+        let config = "[default]\nendpoint_url = http://127.0.0.1:1\nservices = local\n[services local]\nec2 =\n  endpoint_url = http://127.0.0.1:2\n";
+        let read = read(config, "");
+        let env = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string())
+        };
+        let of = |service: &str, pairs| read.endpoint_or_variable(service, env(pairs)).unwrap();
+        assert_eq!(of("ec2", &[]).as_deref(), Some("http://127.0.0.1:2"));
+        assert_eq!(of("sts", &[]).as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(of("sts", &[("AWS_ENDPOINT_URL", "http://127.0.0.1:3")]).as_deref(), Some("http://127.0.0.1:3"));
+        assert_eq!(of("sso_oidc", &[("AWS_ENDPOINT_URL_SSO_OIDC", "a"), ("AWS_ENDPOINT_URL", "b")]).as_deref(), Some("a"));
+        assert_eq!(of("ec2", &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True"), ("AWS_ENDPOINT_URL", "b")]), None);
+        let missing = self::read("[default]\nservices = absent\n", "");
+        assert!(missing.endpoint("ec2", env(&[])).unwrap_err().to_string().contains("\"absent\""));
+    }
+
+    #[test]
+    fn paths_hold_the_home_and_variables() {
+        let var = |name: &str| (name == "DIR").then(|| "/x".to_string());
+        let home = Some(PathBuf::from("/home/me"));
+        for (path, expected) in [
+            ("~/a", "/home/me/a"),
+            ("$DIR/a", "/x/a"),
+            ("${DIR}a", "/xa"),
+            ("$NONE/a$", "$NONE/a$"),
+            ("a~", "a~"),
+            ("~you/a", "~you/a"),
         ] {
-            assert_eq!(words(command), expected, "{command}");
+            assert_eq!(resolved(path, var, &home), PathBuf::from(expected), "{path}");
         }
     }
 }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use reqsign_core::{HttpSend, StaticEnv};
+use reqsign_core::time::Timestamp;
+use reqsign_core::{HttpSend, Result, StaticEnv};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::problem::{Found, Problem};
 use super::*;
 
 const SESSION: &str = r#"{"Code": "Success", "AccessKeyId": "ASIAMACHINE", "SecretAccessKey": "machine-secret",
@@ -67,11 +69,10 @@ impl HttpSend for Roles {
     }
 }
 
-async fn find(env: StaticEnv, profile: Option<&str>, http: impl HttpSend) -> Result<Credential> {
+async fn find(env: StaticEnv, profile: Option<&str>, http: impl HttpSend) -> ProviderResult<Credential> {
     let context =
         Context::new().with_file_read(TokioFileRead).with_command_execute(TokioCommandExecute).with_http_send(http).with_env(env);
-    let found = Chain::new(profile.map(str::to_string), "eu-central-1").provide_credential(&context).await;
-    found.map(|found| found.expect("the chain ends in an error"))
+    Ok(Chain::new(profile.map(str::to_string), "eu-central-1").credential(&context).await?)
 }
 
 async fn id(env: StaticEnv, profile: Option<&str>) -> String {
@@ -155,14 +156,14 @@ async fn roles_are_assumed_with_their_source() {
     assert!(found.expires_in.is_some());
     let asked = sts.0.lock().unwrap().concat();
     for part in [
-        "https://sts.eu-west-1.amazonaws.com/",
+        "https://sts.eu-central-1.amazonaws.com/",
         "Action=AssumeRole&",
         "role%2Fdeploy",
         "ExternalId=ext-1",
         "RoleSessionName=me",
         "DurationSeconds=1200",
         "Credential=AKIABASE/",
-        "/eu-west-1/sts/aws4_request",
+        "/eu-central-1/sts/aws4_request",
     ] {
         assert!(asked.contains(part), "{part} in {asked}");
     }
@@ -318,11 +319,10 @@ async fn what_the_chain_says_has_a_kind() {
     let uri = server.uri();
     for (pairs, expected) in [
         ([("AWS_EC2_METADATA_DISABLED", "true"), ("", "")], "authentication"),
-        ([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())], "network"),
+        ([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())], "unavailable"),
     ] {
         let context = Context::new().with_http_send(fetch()).with_env(home.env(&pairs));
-        let none = RequestSigner::new("", "");
-        let signing = SigV4 { signer: Signer::new(context, Chain::new(None, "eu-central-1"), none) };
+        let signing = SigV4::of_chain(context, Chain::new(None, "eu-central-1"));
         let mut head = Request::post("https://ec2.eu-central-1.amazonaws.com/").body(()).unwrap().into_parts().0;
         head.extensions.insert(Scope { service: "ec2", region: "eu-central-1".to_string() });
         let error = signing.sign(&mut head, b"").await.unwrap_err();
@@ -341,6 +341,155 @@ async fn a_machine_without_metadata_does_not_hang() {
     assert!(began.elapsed() < Duration::from_secs(10), "a server that never answers is given up");
     assert!(error.to_string().contains("no AWS credentials found") && error.to_string().contains("IMDS"), "{error}");
     assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn sources_are_asked_in_the_order_of_botocore() {
+    let files = Home::new(&[
+        (
+            ".aws/credentials",
+            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n[named]\naws_access_key_id = AKIANAMED\naws_secret_access_key = s\n",
+        ),
+        (
+            ".aws/config",
+            "[profile sso]\nsso_start_url = x\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = Dev\n\
+             aws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n\
+             [profile process]\ncredential_process = /nowhere\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n",
+        ),
+        ("token", "subject-token"),
+    ]);
+    let token = files.0.join("token").display().to_string();
+    let pod = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")];
+    assert_eq!(id(files.env(&pod), None).await, "ASIAROLE000000000001", "a web identity is before the keys of a file");
+    assert_eq!(id(files.env(&pod), Some("named")).await, "AKIANAMED", "not where a profile was chosen in the configuration");
+    assert!(id(files.env(&[]), Some("sso")).await.contains("aws sso login"), "SSO is before keys of the config file");
+    assert!(id(files.env(&[]), Some("process")).await.contains("cannot be started"));
+    let both = [("AWS_DEFAULT_PROFILE", "named"), ("AWS_PROFILE", "default")];
+    assert_eq!(id(files.env(&both), None).await, "AKIANAMED");
+}
+
+#[tokio::test]
+async fn a_source_with_keys_ends_a_chain_of_roles() {
+    let files = Home::new(&[(
+        ".aws/config",
+        "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/one\nsource_profile = b\n\
+         [profile b]\nrole_arn = arn:aws:iam::123456789012:role/two\nsource_profile = c\naws_access_key_id = AKIAB\naws_secret_access_key = s\n\
+         [profile c]\naws_access_key_id = AKIAC\naws_secret_access_key = s\n",
+    )]);
+    let sts = Roles::default();
+    find(files.env(&[]), Some("a"), sts.clone()).await.unwrap();
+    let asked = sts.0.lock().unwrap();
+    assert!(asked.len() == 1 && asked[0].contains("Credential=AKIAB/") && asked[0].contains("role%2Fone"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn sso_tokens_are_renewed_and_kept_for_others() {
+    let server = MockServer::start().await;
+    let renewed = r#"{"accessToken": "new-token", "expiresIn": 3600, "refreshToken": "next", "tokenType": "Bearer"}"#;
+    Mock::given(path("/token")).respond_with(ResponseTemplate::new(200).set_body_string(renewed)).expect(1).mount(&server).await;
+    let keys = r#"{"roleCredentials": {"accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4070908800000}}"#;
+    let asked = Mock::given(path("/federation/credentials")).and(header("x-amz-sso_bearer_token", "new-token"));
+    asked.respond_with(ResponseTemplate::new(200).set_body_string(keys)).expect(2).mount(&server).await;
+    let cache = format!(".aws/sso/cache/{}.json", reqsign_core::hash::hex_sha1(b"corp"));
+    let files = Home::new(&[
+        (
+            ".aws/config",
+            &format!(
+                "[profile new]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = Dev\nendpoint_url = {}\n\
+                 [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = x\n",
+                server.uri()
+            ),
+        ),
+        (
+            &cache,
+            r#"{"accessToken": "old", "expiresAt": "2020-01-01T00:00:00UTC", "refreshToken": "r", "clientId": "c",
+                "clientSecret": "s", "registrationExpiresAt": "2099-01-01T00:00:00Z"}"#,
+        ),
+    ]);
+    for _ in 0..2 {
+        assert_eq!(find(files.env(&[]), Some("new"), fetch()).await.unwrap().access_key_id, "ASIASSO");
+    }
+    let kept = std::fs::read_to_string(files.0.join(&cache)).unwrap();
+    assert!(kept.contains("new-token") && kept.contains("next"), "{kept}");
+}
+
+#[tokio::test]
+async fn what_passes_is_not_told_as_a_refusal() {
+    for (answer, expected) in [
+        (ResponseTemplate::new(429).insert_header("retry-after", "7"), "rate_limit"),
+        (ResponseTemplate::new(503), "unavailable"),
+        (ResponseTemplate::new(200).set_body_string("<html>"), "unavailable"),
+        (ResponseTemplate::new(400).set_body_string(r#"{"__type": "ThrottlingException"}"#), "rate_limit"),
+        (ResponseTemplate::new(403), "authentication"),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        let (home, uri) = (Home::new(&[]), server.uri());
+        let error = find(home.env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch()).await.unwrap_err();
+        assert_eq!(error.kind().name(), expected, "{error}");
+        assert_eq!(error.is_retryable(), expected != "authentication");
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = find(Home::new(&[]).env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch()).await.unwrap_err();
+    assert_eq!(error.kind().name(), "network", "{error}");
+}
+
+#[tokio::test]
+async fn a_metadata_token_that_is_refused_is_asked_for_again() {
+    let server = MockServer::start().await;
+    let answer = |text: &str| ResponseTemplate::new(200).set_body_string(text);
+    Mock::given(method("PUT")).respond_with(answer("first")).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("PUT")).respond_with(answer("second")).mount(&server).await;
+    let roles = "/latest/meta-data/iam/security-credentials/";
+    for (at, text) in [(roles.to_string(), "my-role"), (format!("{roles}my-role"), SESSION)] {
+        Mock::given(path(at)).and(header("x-aws-ec2-metadata-token", "second")).respond_with(answer(text)).mount(&server).await;
+    }
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+    let (home, uri) = (Home::new(&[]), server.uri());
+    let found = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)]), None, fetch()).await.unwrap();
+    assert_eq!(found.access_key_id, "ASIAMACHINE");
+}
+
+fn lasting(id: &str, seconds: u64) -> Credential {
+    let expires_in = Some(Timestamp::now() + Duration::from_secs(seconds));
+    Credential { access_key_id: id.to_string(), secret_access_key: "s".to_string(), session_token: None, expires_in }
+}
+
+async fn ask(kept: &Kept, answer: Found<Credential>) -> std::result::Result<String, String> {
+    let found = kept.get(async || answer).await;
+    found.map(|found| found.access_key_id).map_err(|problem| problem.message().to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_hold_are_used_while_a_renewal_fails() {
+    let kept = Kept::default();
+    let limited = || Err(Problem::RateLimit("busy".to_string(), None));
+    assert_eq!(ask(&kept, limited()).await, Err("busy".to_string()));
+    assert_eq!(ask(&kept, Ok(lasting("first", 90))).await.unwrap(), "first");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(ask(&kept, limited()).await.unwrap(), "first");
+    assert_eq!(ask(&kept, Ok(lasting("second", 3600))).await.unwrap(), "first", "it is too soon to ask again");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(ask(&kept, Ok(lasting("second", 3600))).await.unwrap(), "second");
+    assert_eq!(ask(&kept, limited()).await.unwrap(), "second", "nobody asks while there is time");
+    assert!(ask(&Kept::default(), Ok(lasting("gone", 1))).await.unwrap_err().contains("expired"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_renewal_is_for_all_who_wait() {
+    let (kept, asked) = (Kept::default(), std::sync::atomic::AtomicUsize::new(0));
+    let source = async || {
+        asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        Err(Problem::Unavailable("away".to_string()))
+    };
+    let began = tokio::time::Instant::now();
+    let outcomes = futures_util::future::join_all((0..8).map(|_| kept.get(source))).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(Problem::Unavailable(_)))));
+    assert_eq!(asked.into_inner(), 1);
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
 
 #[derive(Clone, Default)]
@@ -397,6 +546,6 @@ async fn no_source_writes_its_secrets_to_the_log() {
         find(files.env(&pairs), profile, Roles::default()).await.unwrap();
     }
     let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(written.contains("ECS credential provider"), "reqsign's own lines are among those that are looked at");
+    assert!(written.contains("calculated scope"), "reqsign's own lines are among those that are looked at");
     assert!(!written.contains("canary"), "{}", written.lines().find(|line| line.contains("canary")).unwrap());
 }

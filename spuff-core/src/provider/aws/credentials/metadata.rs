@@ -1,0 +1,156 @@
+//! The roles of the container and of the machine that this runs in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request};
+use reqsign_aws_v4::Credential;
+use reqsign_core::Context;
+use reqsign_core::time::Timestamp;
+use serde::Deserialize;
+
+use super::problem::{Found, Problem, ask, unreadable};
+use super::{WAYS, when};
+use crate::http::Reply;
+use crate::provider::aws::profile::Profiles;
+
+const CONTAINER: &str = "http://169.254.170.2";
+const MACHINE: &str = "http://169.254.169.254";
+const MACHINE_V6: &str = "http://[fd00:ec2::254]";
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+const TOKEN: &str = "x-aws-ec2-metadata-token";
+/// What the machine's agent is asked for, and what is made of it: the agent may have restarted meanwhile.
+const TOKEN_SECONDS: u64 = 21_600;
+/// Keys of the machine's role that end sooner, or have ended: the service behind them is away, and EC2 takes them meanwhile.
+const EXTENDED: Duration = Duration::from_secs(25 * 60);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Keys {
+    access_key_id: String,
+    secret_access_key: String,
+    token: String,
+    expiration: String,
+}
+
+impl Keys {
+    fn read(reply: &Reply) -> Option<Credential> {
+        let Self { access_key_id, secret_access_key, token, expiration } = serde_json::from_slice(&reply.body).ok()?;
+        let expires_in = Some(when::parse(&expiration)?);
+        Some(Credential { access_key_id, secret_access_key, session_token: Some(token), expires_in })
+    }
+}
+
+/// The role of the container, if it has one.
+pub(super) async fn container(ctx: &Context) -> Found<Option<Credential>> {
+    let set = |name: &str| ctx.env_var(name).filter(|value| !value.is_empty());
+    let relative = set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|path| format!("{CONTAINER}{path}"));
+    let Some(uri) = relative.or_else(|| set("AWS_CONTAINER_CREDENTIALS_FULL_URI")) else { return Ok(None) };
+    let token = match set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+        Some(file) => {
+            let read = ctx.file_read(&file).await;
+            let read = read.map_err(|_| Problem::last("the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read"))?;
+            Some(String::from_utf8_lossy(&read).trim().to_string())
+        }
+        None => set("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+    };
+    let mut request = Request::get(uri).header(http::header::ACCEPT, "application/json");
+    if let Some(token) = token {
+        let unusable = |_| Problem::last("the container's authorization token cannot be sent in a header");
+        let mut token = HeaderValue::try_from(token).map_err(unusable)?;
+        token.set_sensitive(true);
+        request = request.header(http::header::AUTHORIZATION, token);
+    }
+    let request = request.body(Bytes::new()).map_err(|_| Problem::last("the URI of the container's credentials is no URI"))?;
+    let reply = ask(ctx, "container role", request).await?;
+    Keys::read(&reply).map(Some).ok_or_else(|| unreadable("container role"))
+}
+
+/// The role of the machine. What it says is the end of the chain.
+#[derive(Default)]
+pub(super) struct Machine {
+    token: Mutex<Option<(HeaderValue, Timestamp)>>,
+    /// It has answered: what it does not say now, it will say again.
+    answered: AtomicBool,
+}
+
+/// The token is not shown.
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Machine")
+    }
+}
+
+impl Machine {
+    pub(super) async fn credential(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
+        let disabled = ctx.env_var("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let why = match if disabled { Ok(None) } else { self.role(ctx, profiles).await.map(Some) } {
+            Ok(Some(found)) => {
+                self.answered.store(true, Ordering::Relaxed);
+                return Ok(found);
+            }
+            Err(problem @ Problem::RateLimit(..)) => return Err(problem),
+            Err(problem) if self.answered.load(Ordering::Relaxed) => return Err(problem),
+            Err(problem) => format!(" ({})", problem.message()),
+            Ok(None) => String::new(),
+        };
+        Err(Problem::Final(format!("no AWS credentials found{why}; {WAYS}")))
+    }
+
+    async fn role(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
+        let setting = |variable: &str, key: &str| {
+            ctx.env_var(variable).filter(|value| !value.is_empty()).or_else(|| profiles.setting(key).map(str::to_string))
+        };
+        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let usual = if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6")) { MACHINE_V6 } else { MACHINE };
+        let base = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+        let base = base.as_deref().unwrap_or(usual).trim_end_matches('/');
+        let name = self.get(ctx, &format!("{base}{ROLES}"), base).await?;
+        let name = String::from_utf8_lossy(&name.body).trim().to_string();
+        if name.is_empty() {
+            return Err(Problem::last("the machine has no role (IMDS)"));
+        }
+        let reply = self.get(ctx, &format!("{base}{ROLES}{name}"), base).await?;
+        let mut found = Keys::read(&reply).ok_or_else(|| unreadable("machine role (IMDS)"))?;
+        let soon = Timestamp::now() + EXTENDED;
+        found.expires_in = found.expires_in.map(|expires| expires.max(soon));
+        Ok(found)
+    }
+
+    /// Asks with the token that is kept; one that is refused is dropped, and another asked for.
+    async fn get(&self, ctx: &Context, uri: &str, base: &str) -> Found<Reply> {
+        let first = self.token(ctx, base).await?;
+        match self.send(ctx, Method::GET, uri, (TOKEN, first)).await {
+            Err(problem) if problem.message().contains("HTTP 401") => {
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                let another = self.token(ctx, base).await?;
+                self.send(ctx, Method::GET, uri, (TOKEN, another)).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn token(&self, ctx: &Context, base: &str) -> Found<HeaderValue> {
+        let now = Timestamp::now();
+        let kept = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((token, _)) = kept.filter(|(_, until)| *until > now) {
+            return Ok(token);
+        }
+        let seconds = HeaderValue::from(TOKEN_SECONDS);
+        let asked = ("x-aws-ec2-metadata-token-ttl-seconds", seconds);
+        let reply = self.send(ctx, Method::PUT, &format!("{base}/latest/api/token"), asked).await?;
+        let mut token = HeaderValue::from_maybe_shared(reply.body).map_err(|_| unreadable("machine role (IMDS)"))?;
+        token.set_sensitive(true);
+        let kept = (token.clone(), now + Duration::from_secs(TOKEN_SECONDS - 600));
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(token)
+    }
+
+    async fn send(&self, ctx: &Context, method: Method, uri: &str, (name, value): (&str, HeaderValue)) -> Found<Reply> {
+        let request = Request::builder().method(method).uri(uri).header(name, value).body(Bytes::new());
+        let request = request.map_err(|_| Problem::last("the endpoint of the machine's metadata is no URL"))?;
+        ask(ctx, "machine role (IMDS)", request).await
+    }
+}

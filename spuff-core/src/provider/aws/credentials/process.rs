@@ -1,0 +1,50 @@
+//! `credential_process`: a program that prints credentials. What it prints is never repeated: it may hold the secret.
+
+use std::time::Duration;
+
+use reqsign_aws_v4::Credential;
+use reqsign_core::Context;
+use serde::Deserialize;
+
+use super::problem::{Found, Problem};
+use super::when;
+use crate::provider::aws::profile::command_words;
+
+/// The program may ask a person.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    version: u32,
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+    expiration: Option<String>,
+}
+
+pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> Found<Credential> {
+    let failed = |what: &str| Problem::of_profile(profile, &format!("has a credential_process that {what}"));
+    let words = command_words(command).ok_or_else(|| failed("has a quote that is not closed"))?;
+    let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty")) };
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let output = tokio::time::timeout(PATIENCE, ctx.command_execute(program, &arguments)).await;
+    let output = output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
+    let output = output.map_err(|_| failed("cannot be started"))?;
+    if !output.success() {
+        // It may have asked a service that is away: it is asked again.
+        let ended = failed(&format!("ended with status {}", output.status));
+        return Err(Problem::Unavailable(ended.message().to_string()));
+    }
+    let unreadable = || failed("did not print credentials of version 1");
+    let printed: Output = serde_json::from_slice(&output.stdout).map_err(|_| unreadable())?;
+    if printed.version != 1 {
+        return Err(unreadable());
+    }
+    Ok(Credential {
+        access_key_id: printed.access_key_id,
+        secret_access_key: printed.secret_access_key,
+        session_token: printed.session_token,
+        expires_in: printed.expiration.map(|time| when::parse(&time).ok_or_else(unreadable)).transpose()?,
+    })
+}

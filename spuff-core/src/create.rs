@@ -22,7 +22,7 @@ pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
 pub(crate) use follow::{End, follow, still_open};
 pub(crate) use keyed::{Room, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
-pub(crate) use mark::{Mark, nonce_of};
+pub(crate) use mark::{Mark, nonce_of, place_of_key};
 pub(crate) use mark::{check_owner, expiry};
 
 use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};

@@ -7,14 +7,14 @@ use std::future::Future;
 
 use super::background::{Cancel, see_through};
 use super::keyed::Room;
+use super::mark::{place_of_key, random_part};
 use super::{Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// The digits of a random key, before the part.
-const KEY: usize = 32;
-const BETWEEN: char = '/';
+/// Before the part.
+pub(super) const BETWEEN: char = '/';
 
 /// What came of each machine of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
@@ -26,9 +26,9 @@ pub(crate) fn key_of_part(mark: &Mark, part: &str) -> String {
 
 /// The key of a batch and the part, where that is what a key is made of.
 pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
-    let (batch, part) = key.split_at_checked(KEY)?;
-    let part = part.strip_prefix(BETWEEN)?;
-    batch.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some((batch, part))
+    let (batch, part) = key.split_once(BETWEEN)?;
+    let (_, place) = random_part(batch)?;
+    (place.is_empty() || place_of_key(batch).is_some()).then_some((batch, part))
 }
 
 /// Requests that differ in nothing but their names, as they are marked once: all carry the same labels.
@@ -102,6 +102,8 @@ mod tests {
         for other in [mark.key.as_str(), "order/7", "", &"g".repeat(40), &format!("{}:x", mark.key)] {
             assert_eq!(part_of_key(other), None, "{other}");
         }
+        let there = format!("{}@us-west-2", mark.key);
+        assert_eq!(part_of_key(&format!("{there}/7")), Some((there.as_str(), "7")), "a key that carries its place");
         let unknown = ProviderError::unknown_outcome("create_instance", &mark.key, "the reply was lost");
         let told = super::unknown(&unknown, &mark, &["a", "b"].map(str::to_string));
         let keys: Vec<_> = told.iter().map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap()).collect();

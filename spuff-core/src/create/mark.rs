@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::batch::BETWEEN;
 use super::{Found, part_of_key};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -14,6 +15,8 @@ const MAX_KEY: usize = 64;
 /// Hexadecimal digits of a nonce (128 bits) and of a digest (64 bits).
 const NONCE: usize = 32;
 const DIGEST: usize = 16;
+/// Between the digits of a random key and the place that it carries.
+const AT: char = '@';
 /// The longest owner that every cloud here takes as a label's value.
 const MAX_OWNER: usize = 63;
 
@@ -34,6 +37,14 @@ impl Mark {
     /// # Errors
     /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels that are spuff's own.
     pub(crate) fn of(request: &InstanceRequest) -> ProviderResult<(Self, InstanceRequest)> {
+        Self::of_place(request, "")
+    }
+
+    /// The same, where a random key carries the place in which what it has made can be looked for.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) fn of_place(request: &InstanceRequest, place: &str) -> ProviderResult<(Self, InstanceRequest)> {
         for key in [KEY_KEY, DIGEST_KEY, EXPIRES_KEY, OWNER_KEY] {
             if request.labels.contains_key(key) {
                 let message = format!("{key} is a label of spuff's own; use idempotency_key, owner and ttl, or another label");
@@ -41,7 +52,7 @@ impl Mark {
             }
         }
         let given = request.idempotency_key.as_deref().map(check_key).transpose()?;
-        let key = given.map_or_else(random_key, |key| Ok(key.to_string()))?;
+        let key = given.map_or_else(|| random_key_of(place), |key| Ok(key.to_string()))?;
         let digest = given.map(|_| digest_of(request)).transpose()?;
         let mark = Self { nonce: nonce_of(&key), key, digest };
 
@@ -61,8 +72,8 @@ impl Mark {
     }
 
     /// The mark of something that is made without a request: a snapshot.
-    pub(crate) fn random() -> ProviderResult<Self> {
-        Ok(Self::under(random_key()?))
+    pub(crate) fn random(place: &str) -> ProviderResult<Self> {
+        Ok(Self::under(random_key_of(place)?))
     }
 
     /// A mark under a key that tells by itself where to look.
@@ -173,6 +184,22 @@ pub(crate) fn random_key() -> ProviderResult<String> {
     Ok(hexadecimal(&bits))
 }
 
+fn random_key_of(place: &str) -> ProviderResult<String> {
+    let digits = random_key()?;
+    Ok(if place.is_empty() { digits } else { format!("{digits}{AT}{place}") })
+}
+
+/// The digits of a random key, and what follows them.
+pub(super) fn random_part(key: &str) -> Option<(&str, &str)> {
+    key.split_at_checked(NONCE).filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The place that a random key, or that of a part of a batch, carries.
+pub(crate) fn place_of_key(key: &str) -> Option<&str> {
+    let (_, more) = random_part(key)?;
+    more.strip_prefix(AT)?.split(BETWEEN).next()
+}
+
 /// What stands in the cloud for a key: valid as a label everywhere, whatever the key is.
 pub(crate) fn nonce_of(key: &str) -> String {
     hash(key.as_bytes(), NONCE)
@@ -219,6 +246,12 @@ mod tests {
         assert!(one.key.len() == 32 && one.key != two.key && one.nonce != two.nonce && !one.is_given());
         let given = mark(&request().with_idempotency_key("order-7"));
         assert!(given.key == "order-7" && given.nonce == nonce_of("order-7") && given.is_given());
+        let there = Mark::of_place(&request(), "us-west-2").unwrap().0.key;
+        assert_eq!((place_of_key(&there), there.len() > 32), (Some("us-west-2"), true));
+        assert_eq!(place_of_key(&format!("{there}/7")), Some("us-west-2"));
+        for other in [&one.key, "order-7", "order-7@us-west-2", "", &format!("{}/7", one.key)] {
+            assert_eq!(place_of_key(other), None, "{other}");
+        }
         for key in ["", "a b", "é", &"k".repeat(65)] {
             let error = Mark::of(&request().with_idempotency_key(key)).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"), "{key}");

@@ -65,25 +65,34 @@ impl Defaults {
 
     /// The request with what it leaves out, the mark of its create, and the labels that carry it.
     pub(super) fn marked(&self, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
+        Mark::of(&self.filled(request))
+    }
+
+    /// The same, where a random key carries the place to look in.
+    pub(super) fn marked_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
+        Mark::of_place(&self.filled(request), place)
+    }
+
+    fn filled(&self, request: &InstanceRequest) -> InstanceRequest {
         let mut request = request.clone();
         if request.region.is_empty() {
             request.region.clone_from(&self.region);
         }
         request.owner = request.owner.or_else(|| self.owner.clone());
         request.ttl = request.ttl.or(self.ttl);
-        Mark::of(&request)
+        request
     }
 
-    /// Requests that differ in nothing but their names, under one mark.
-    pub(super) fn marked_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
+    /// Requests that differ in nothing but their names, under one mark, as [`marked_in`](Self::marked_in).
+    pub(super) fn marked_alike(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
         let first = requests.first().cloned().unwrap_or_default();
-        let (mark, marked) = self.marked(&first)?;
+        let (mark, marked) = self.marked_in(place, &first)?;
         Ok((mark, create::named_alike(&marked, requests)))
     }
 
-    /// The mark of a snapshot, and the labels that carry it.
-    pub(super) fn snapshot(&self) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
-        let mark = Mark::random()?;
+    /// The mark of a snapshot, as [`marked_in`](Self::marked_in), and the labels that carry it.
+    pub(super) fn snapshot(&self, place: &str) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
+        let mark = Mark::random(place)?;
         let mut labels = self.lease()?;
         labels.insert(KEY_KEY, mark.nonce.clone());
         Ok((mark, labels))

@@ -255,7 +255,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
     async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
-        let (mark, requests) = self.defaults.marked_alike(requests)?;
+        let (mark, requests) = self.defaults.marked_alike("", requests)?;
         requests.iter().try_for_each(map::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
         let parts = requests.iter().map(|request| request.name.clone()).collect();

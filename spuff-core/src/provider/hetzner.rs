@@ -180,7 +180,7 @@ impl HetznerProvider {
     async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
-        let (mark, labels) = self.defaults.snapshot()?;
+        let (mark, labels) = self.defaults.snapshot("")?;
         let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
             .about("instance", instance_id)
             .json(&map::create_image(name, labels))?;

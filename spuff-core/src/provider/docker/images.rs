@@ -157,7 +157,7 @@ impl DockerProvider {
     /// Makes a snapshot of a machine.
     pub(super) async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
         let deadline = Deadline::after(self.engine.timeouts().action_complete);
-        let (mark, labels) = self.defaults.snapshot()?;
+        let (mark, labels) = self.defaults.snapshot("")?;
         let labels: HashMap<_, _> = labels.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         let call = Commit { room: self, instance_id, name, mark: &mark, labels };
         let create = Create { call, mark: &mark, guard: Guard::Looking, deadline, cancel };

@@ -110,6 +110,15 @@ impl Gauge {
         }
     }
 
+    /// Whether nothing of it is used, as of a new one.
+    pub(super) fn is_full(&mut self, now: Instant) -> bool {
+        self.pass(now);
+        match self.limit {
+            Limit::Bucket { burst, .. } => self.level >= f64::from(burst),
+            Limit::Window { .. } => self.sent.is_empty() && self.others == 0,
+        }
+    }
+
     /// The cloud says that nothing is left.
     pub(super) fn refused(&mut self) {
         self.level = 0.0;

@@ -4,7 +4,7 @@
 //! writes before reads, three to one, so that neither waits for ever; in order among themselves. Nobody holds a turn that it
 //! does not use: a turn is handed over when it is due, and a future that nobody polls delays nobody else.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +22,8 @@ const WRITES_BEFORE_A_READ: u32 = 3;
 const UNTOLD: Duration = Duration::from_secs(1);
 /// The longest that what the headers tell of others is believed: they tell when the oldest request expires, not all.
 const BELIEVED: Duration = Duration::from_secs(60);
+/// So many meters are kept before one that has nothing to tell is taken for another place: far more than a cloud has.
+const MOST: usize = 1000;
 /// A turn may be due a little later than was reckoned.
 const AGAIN: Duration = Duration::from_millis(1);
 
@@ -107,7 +109,13 @@ impl Governor {
         let began = Instant::now();
         let (first, ticket, mut turn) = {
             let mut meters = self.meters();
-            let drawn = draws.map(|draw| draw.map(|draw| (position(&mut meters, draw, self.pace, began), draw.count)));
+            let mut first_drawn = None;
+            let drawn = draws.map(|draw| {
+                let draw = draw?;
+                let at = position(&mut meters, draw, first_drawn, self.pace, began);
+                first_drawn = Some(at);
+                Some((at, draw.count))
+            });
             let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else { return Ok(free) };
             let queue_is_empty = meters[first].writes.is_empty() && meters[first].reads.is_empty();
             if queue_is_empty && due(&mut meters, &drawn, 0, began).is_zero() {
@@ -272,12 +280,12 @@ impl Meter {
     }
 }
 
-/// The meter of a draw; a new one where there is none yet.
-fn position(meters: &mut Vec<Meter>, draw: Draw<'_>, pace: f64, now: Instant) -> usize {
+/// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws from.
+fn position(meters: &mut Vec<Meter>, draw: Draw<'_>, beside: Option<usize>, pace: f64, now: Instant) -> usize {
     let known = meters.iter().position(|meter| std::ptr::eq(meter.budget, draw.budget) && meter.place == draw.place);
     known.unwrap_or_else(|| {
         let gauges = draw.budget.limits.iter().map(|limit| Gauge::new(*limit, pace, now)).collect();
-        meters.push(Meter {
+        let meter = Meter {
             place: draw.place.to_string(),
             budget: draw.budget,
             gauges,
@@ -288,8 +296,27 @@ fn position(meters: &mut Vec<Meter>, draw: Draw<'_>, pace: f64, now: Instant) ->
             reads: VecDeque::new(),
             writes_in_a_row: 0,
             next_ticket: 0,
-        });
+        };
+        if let Some(spare) = spare(meters, beside, now) {
+            meters[spare] = meter;
+            return spare;
+        }
+        meters.push(meter);
         meters.len() - 1
+    })
+}
+
+/// Where there are many: a meter that nobody uses or waits for, and of which all is left.
+fn spare(meters: &mut [Meter], beside: Option<usize>, now: Instant) -> Option<usize> {
+    if meters.len() < MOST {
+        return None;
+    }
+    let waiters = meters.iter().flat_map(|meter| meter.writes.iter().chain(&meter.reads));
+    let mut in_use: HashSet<usize> = waiters.flat_map(|waiter| waiter.drawn).flatten().map(|(meter, _)| meter).collect();
+    in_use.extend(beside);
+    meters.iter_mut().enumerate().position(|(at, meter)| {
+        let is_free = meter.under_way == 0 && meter.held_until.is_none_or(|until| until <= now);
+        is_free && !in_use.contains(&at) && meter.gauges.iter_mut().all(|gauge| gauge.is_full(now))
     })
 }
 
@@ -438,5 +465,31 @@ mod tests {
             go(&governor, Class::Safe).await.unwrap();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_of_which_all_is_left_make_room_for_others() {
+        let governor = Arc::new(Governor::new(1.0));
+        let go = |place: String| {
+            let governor = governor.clone();
+            async move {
+                let (both, one) =
+                    (Draw { place: &place, budget: &BUCKET, count: 1 }, Draw { place: &place, budget: &NARROW, count: 1 });
+                governor.admit([Some(both), Some(one)], Class::Safe, PATIENCE, |_| ()).await.map(drop)
+            }
+        };
+        for at in 0..MOST {
+            go(format!("place-{at}")).await.unwrap();
+            tokio::time::advance(Duration::from_secs(20)).await;
+        }
+        assert_eq!(governor.meters().len(), MOST);
+        // Of this one nothing is left: it is not forgotten.
+        go("busy".to_string()).await.unwrap();
+        for at in 0..4 {
+            go(format!("other-{at}")).await.unwrap();
+        }
+        let began = Instant::now();
+        go("busy".to_string()).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(10));
     }
 }

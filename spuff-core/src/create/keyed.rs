@@ -27,6 +27,11 @@ pub(crate) trait Room: Provider + Clone + 'static {
 
     /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
     fn found_under(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
+
+    /// The same, where it may be that a create under this key would not have made it: before it is told that there is none.
+    fn found_anywhere(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send {
+        self.found_under(key)
+    }
 }
 
 /// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
@@ -154,7 +159,7 @@ pub(crate) async fn resolve_keyed<R: Room>(room: &R, key: &str) -> ProviderResul
     let (http, nonce) = (room.http(), nonce_of(key));
     let keys = http.shared::<Keys>();
     let look = || async {
-        Ok(match room.found_under(key).await? {
+        Ok(match room.found_anywhere(key).await? {
             Some(made) => Found::Ours(made),
             None if keys.is_busy(&nonce) => Found::Unsure(Vec::new()),
             None => Found::Nothing,

@@ -109,13 +109,7 @@ impl Governor {
         let began = Instant::now();
         let (first, ticket, mut turn) = {
             let mut meters = self.meters();
-            let mut first_drawn = None;
-            let drawn = draws.map(|draw| {
-                let draw = draw?;
-                let at = position(&mut meters, draw, first_drawn, self.pace, began);
-                first_drawn = Some(at);
-                Some((at, draw.count))
-            });
+            let drawn = drawn(&mut meters, draws, self.pace, began);
             let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else { return Ok(free) };
             let queue_is_empty = meters[first].writes.is_empty() && meters[first].reads.is_empty();
             if queue_is_empty && due(&mut meters, &drawn, 0, began).is_zero() {
@@ -152,7 +146,7 @@ impl Governor {
             return true;
         }
         let (mut meters, now) = (self.meters(), Instant::now());
-        let drawn = draws.map(|draw| draw.map(|draw| (position(&mut meters, draw, self.pace, now), draw.count)));
+        let drawn = drawn(&mut meters, draws, self.pace, now);
         let is_free = |(meter, _): &(usize, u32)| meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty();
         drawn.iter().flatten().all(is_free) && due(&mut meters, &drawn, more, now).is_zero()
     }
@@ -278,6 +272,17 @@ impl Meter {
         self.writes_in_a_row = if class == Class::Safe { 0 } else { self.writes_in_a_row + 1 };
         self.queue(class).pop_front()
     }
+}
+
+/// The meters of a call's draws, which are two of them.
+fn drawn(meters: &mut Vec<Meter>, draws: Draws<'_>, pace: f64, now: Instant) -> Drawn {
+    let mut beside = None;
+    draws.map(|draw| {
+        let draw = draw?;
+        let at = position(meters, draw, beside, pace, now);
+        beside = Some(at);
+        Some((at, draw.count))
+    })
 }
 
 /// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws from.

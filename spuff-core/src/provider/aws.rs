@@ -8,6 +8,7 @@
 mod api;
 mod batch;
 mod credentials;
+mod destroy;
 mod fetch;
 mod images;
 mod map;
@@ -16,8 +17,10 @@ mod place;
 mod profile;
 mod query;
 mod refusal;
+mod regions;
 mod snapshots;
 mod watch;
+mod whereabouts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,10 +30,7 @@ use reqsign_core::OsEnv;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use self::api::{
-    DeregisterImage, DescribeImages, DescribeInstances, DescribeKeyPairs, Document, Image, Instance, Listing, RunInstances,
-    TerminateInstances, ask,
-};
+use self::api::{DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
 use self::credentials::SigV4;
 use self::images::Images;
 use self::map::Network;
@@ -43,13 +43,13 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
-use crate::http::{Call, Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
+use crate::http::{Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
 /// The largest page that the API gives.
 const PAGE: &str = "1000";
-const OPTIONS: [&str; 4] = ["profile", "subnet", "security_group", "ssm_endpoint"];
+const OPTIONS: [&str; 5] = ["profile", "regions", "subnet", "security_group", "ssm_endpoint"];
 
 /// AWS EC2 instances.
 ///
@@ -57,8 +57,13 @@ const OPTIONS: [&str; 4] = ["profile", "subnet", "security_group", "ssm_endpoint
 /// processes), web identity, and the role of the container or machine.
 ///
 /// A provider works in one region: the configuration's, else that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile. A
-/// machine may be created in another one by its request; this provider then knows it by its id, and lists that region too.
-/// Ids of other regions that it has not made itself are not found: connect once for each region.
+/// machine may be created in another one by its request. Regions know nothing of each other: a verb on an id asks the region in
+/// which that was made or seen, or else the provider's own, and is one request. Before it says that there is no such thing, it asks
+/// all regions that the account has enabled, and so does [`resolve`](Provider::resolve) for a caller's own key. Where one of them
+/// cannot be asked, that is the error: the option `regions` then says which ones the account is used in. Lists, and with them
+/// [`reap`](crate::lease::reap), read the provider's own region, those of that option (`all` stands for all that are enabled), and
+/// those in which this provider has made or seen something. An
+/// [`idempotency_key`](InstanceRequest::idempotency_key) stands for a machine in one region.
 ///
 /// EC2 shows a machine to other clients some seconds after it was made, and one that has ended for an hour. A destroy of an id
 /// that it does not know therefore takes half a minute before it is believed that there is nothing to end.
@@ -153,7 +158,7 @@ impl AwsProvider {
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
         let image = self.images.find(&self.http, place, request).await?;
-        let query = map::run_instances(request, 1, &image, &self.network, &mark.key)?;
+        let query = map::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         // The client token: the same bytes are answered with the same machine.
         let guard = Guard::Cloud;
@@ -167,7 +172,7 @@ impl AwsProvider {
         };
         let look = || async { Ok(mark.found(self.made_under(place, &mark.key).await?)?.map(|made| (made, None))) };
         let began = Instant::now();
-        let created = create.make_or_find(read, look).await;
+        let created = self.noted(place, mark, create.make_or_find(read, look)).await;
         if let Err(ProviderError::InvalidConfig { .. }) = created {
             self.images.forget(&image);
         }
@@ -184,14 +189,14 @@ impl AwsProvider {
         instance.name.clone_from(&request.name);
         instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
         self.recent.add(&instance.id, ());
-        self.places.remember(&instance.id, place);
+        self.places.whereabouts.note(&instance.id, &place.region);
         Ok(instance)
     }
 
     /// The machine that was made under a key and has not ended.
     async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = match (self.launched(place, key).await?.into_iter().next(), create::part_of_key(key)) {
-            (None, Some((batch, index))) => batch::part(self.launched(place, batch).await?, index)?,
+        let made = match (self.launched(place, &create::nonce_of(key)).await?.into_iter().next(), create::part_of_key(key)) {
+            (None, Some((batch, index))) => batch::part(self.launched(place, &create::nonce_of(batch)).await?, index)?,
             (made, _) => made,
         };
         Ok(made.map(|made| map::instance(made, &place.region)))
@@ -204,15 +209,6 @@ impl AwsProvider {
         let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
         Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
     }
-
-    /// Whether a delete was taken, with the reply read: a proxy's page is not one.
-    async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
-        let sent = self.http.send(call).await;
-        if let Ok(reply) = &sent {
-            api::read::<T>(reply)?;
-        }
-        Look::of_delete(sent.map(drop))
-    }
 }
 
 impl create::Room for AwsProvider {
@@ -221,13 +217,20 @@ impl create::Room for AwsProvider {
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        for place in self.places.all()? {
+        for place in self.places.sought(key)? {
             if let Some(made) = self.made_under(&place, key).await? {
-                self.places.remember(&made.id, &place);
+                self.places.whereabouts.note(&made.id, &place.region);
                 return Ok(Some(made));
             }
         }
         Ok(None)
+    }
+
+    async fn found_anywhere(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let known = self.places.sought(key)?;
+        let look = |place: Place| async move { self.made_under(&place, key).await };
+        let found = self.made_anywhere("create_instance", key, &known, look).await?;
+        Ok(self.taken_up(key, found, |made| &made.id))
     }
 }
 
@@ -240,14 +243,17 @@ impl Provider for AwsProvider {
     /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on the machine.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let (mark, request) = self.defaults.marked(request)?;
-        let place = self.places.at(&request.region)?;
+        let place = self.places.at(self.defaults.region(&request.region))?;
+        let (mark, request) = self.defaults.marked_in(&place.region, request)?;
+        self.check_key(&mark, &place)?;
         images::check(&request.image)?;
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let making = mark.clone();
+        let (making, noted) = (mark.clone(), place.clone());
         let work = |room: Self, cancel| async move { room.make(&place, &request, &making, &cancel).await };
-        create::keyed(self, &mark, on_cancel, work).await
+        // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
+        // cloud would not keep a second one out.
+        self.noted(&noted, &mark, create::keyed(self, &mark, on_cancel, work)).await
     }
 
     fn alike_at_once(&self, _: &InstanceRequest) -> usize {
@@ -256,9 +262,9 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
     async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
-        let (mark, requests) = self.defaults.marked_alike(requests)?;
         let first = requests.first().cloned().unwrap_or_default();
-        let place = self.places.at(&first.region)?;
+        let place = self.places.at(self.defaults.region(&first.region))?;
+        let (mark, requests) = self.defaults.marked_alike(&place.region, requests)?;
         images::check(&first.image)?;
         requests.iter().try_for_each(map::check_request)?;
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
@@ -270,28 +276,9 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         map::check_id("id", id, "i-")?;
-        let place = &self.places.of(id)?;
-        let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
-        let timeouts = self.http.timeouts();
-        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        // Ended machines are known for an hour. One that is not may have been made a moment ago, by another client.
-        let settling = self.http.settling().min(timeouts.action_complete / 2);
-        let settled = self.recent.settles_at(id).unwrap_or_else(|| Instant::now() + settling);
-        let ended = wait.absent_until(Some(settled)).until(|| async move {
-            let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
-            let look = self.delete::<TerminateInstances>(&call).await?;
-            if !matches!(look, Look::Absent) {
-                return Ok(look);
-            }
-            // Just after a launch, not found does not mean that nothing will start and cost money.
-            match self.seen("destroy_instance", place, id).await {
-                Ok(Some(instance)) if map::is_ending(&instance) => Ok(Look::Done(())),
-                Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
-                Ok(None) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
-            }
-        });
-        Look::deleted(ended.await)?;
+        let act = |place: Place| async move { self.destroy_at(&place, id).await };
+        Look::deleted(self.with_instance("destroy_instance", id, act).await)?;
+        self.places.whereabouts.end(id);
         self.recent.remove(id);
         self.http.shared::<create::Keys>().forget(id);
         Ok(())
@@ -300,9 +287,14 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         map::check_id("id", id, "i-")?;
-        let place = self.places.of(id)?;
-        let found = self.read("get_instance", &place, id).await?;
-        Ok(found.filter(|instance| instance.instance_state.name != "terminated").map(|found| map::instance(found, &place.region)))
+        let act = |place: Place| async move {
+            let found = self.read("get_instance", &place, id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
+            Ok((found, place))
+        };
+        let found = check::absent_is_none(self.with_instance("get_instance", id, act).await)?;
+        let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
+        ended.iter().for_each(|_| self.places.whereabouts.end(id));
+        Ok(alive.into_iter().next().map(|(found, place)| map::instance(found, &place.region)))
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -310,24 +302,30 @@ impl Provider for AwsProvider {
         let (name, value) = map::MANAGED;
         let states = ["pending", "running", "stopping", "stopped"];
         let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
-        let mut instances = Vec::new();
-        for place in self.places.all()? {
-            let key = |instance: &Instance| instance.instance_id.clone();
-            let found = self.list::<DescribeInstances>("list_instances", &place, query.clone(), key).await?;
-            let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
-            instances.extend(alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed));
-        }
-        Ok(instances)
+        let places = self.listed("list_instances").await?;
+        let look = |place: Place| {
+            let query = query.clone();
+            async move {
+                let key = |instance: &Instance| instance.instance_id.clone();
+                let found = self.list::<DescribeInstances>("list_instances", &place, query, key).await?;
+                let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
+                let ours = alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
+                Ok(ours.inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region)).collect())
+            }
+        };
+        self.in_each(&places, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         map::check_id("id", id, "i-")?;
-        let place = self.places.of(id)?;
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
-        let waiting = self.http.shared::<Waiting>();
-        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
+        let (deadline, waiting) = (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
+        let act = |place: Place| async move {
+            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts);
+            wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
+        };
+        self.with_instance("wait_ready", id, act).await
     }
 
     /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
@@ -335,9 +333,12 @@ impl Provider for AwsProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         map::check_id("instance_id", instance_id, "i-")?;
         map::check_image_name(name)?;
-        let place = self.places.of(instance_id)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
-        let work = |cancel| async move { room.snapshot(&place, &instance_id, &name, &cancel).await };
+        let work = |cancel| async move {
+            let (room, id, name, cancel) = (&room, &*instance_id, &*name, &cancel);
+            let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
+            room.with_instance("create_snapshot", id, act).await
+        };
         // Its tags tell whose it is, so that one whose caller has left is not lost.
         create::see_through(work, |_| async {}).await
     }
@@ -351,58 +352,50 @@ impl Provider for AwsProvider {
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let (name, value) = map::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
-        let mut snapshots = Vec::new();
-        for place in self.places.all()? {
-            let key = |image: &Image| image.image_id.clone();
-            let found = self.list::<DescribeImages>("list_snapshots", &place, query.clone(), key).await?;
-            snapshots.extend(found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot));
-        }
-        Ok(snapshots)
+        let places = self.listed("list_snapshots").await?;
+        let look = |place: Place| {
+            let query = query.clone();
+            async move {
+                let key = |image: &Image| image.image_id.clone();
+                let found = self.list::<DescribeImages>("list_snapshots", &place, query, key).await?;
+                let ours = found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot);
+                Ok(ours.inspect(|(snapshot, _)| self.places.whereabouts.note(&snapshot.id, &place.region)).collect())
+            }
+        };
+        self.in_each(&places, look).await
     }
 
     /// Deletes the AMI, then the EBS snapshots that it stood on.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         map::check_id("id", id, "ami-")?;
-        let place = &self.places.of(id)?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
-        // After the image is gone, it no longer tells what it stood on.
-        let stored = match check::absent_is_none(self.image("delete_snapshot", place, id).await)? {
-            Some(image) => {
-                let query = Query::new("DeregisterImage").with("ImageId", id);
-                self.delete::<DeregisterImage>(&place.ec2("delete_snapshot", Class::Idempotent, &query).about("snapshot", id))
-                    .await?;
-                map::stored(&image)
-            }
-            None => self.left_over(place, id).await?,
-        };
-        let left = self.delete_stored(place, id, stored, deadline).await;
-        if left.is_empty() {
-            return Ok(());
-        }
-        let message =
-            format!("snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}", left.join("; "));
-        Err(ProviderError::Other { message })
+        let act = |place: Place| async move { self.delete_at(&place, id, deadline).await };
+        Look::deleted(self.with_snapshot("delete_snapshot", id, act).await)?;
+        self.places.whereabouts.end(id);
+        Ok(())
     }
 
     /// The names of the key pairs of the provider's own region.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        create::resolve_keyed(self, key).await
+        self.places.sought(key)?;
+        let found = create::resolve_keyed(self, key).await?;
+        self.places.whereabouts.forget(&create::nonce_of(key));
+        Ok(found)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let (places, nonce) = (&self.places.all()?, &create::nonce_of(key));
+        let (known, limit) = (&self.places.sought(key)?, self.http.timeouts().action_complete);
+        let nonce = &create::nonce_of(key);
         let look = || async move {
-            for place in places {
-                if let Some(made) = self.image_made_under(place, nonce).await? {
-                    return Ok(Found::Ours(map::snapshot(made)));
-                }
-            }
-            Ok(Found::Nothing)
+            let made = |place: Place| async move { self.image_made_under(&place, nonce).await };
+            Ok(Found::ours(self.made_anywhere("create_snapshot", key, known, made).await?))
         };
-        create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
+        let found = create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
+        self.places.whereabouts.forget(nonce);
+        Ok(self.taken_up(key, found, |image| &image.image_id).map(map::snapshot))
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -410,13 +403,15 @@ impl Provider for AwsProvider {
         map::check_id("id", id, "i-")?;
         let tags: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         map::check_tags(&tags)?;
-        let place = self.places.of(id)?;
-        let query = map::create_tags(id, &tags);
-        let call = &place.ec2("set_labels", Class::Idempotent, &query).about("instance", id);
+        let query = &map::create_tags(id, &tags);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
-        let send = || async move { Look::of_change(self.http.send(call).await.map_err(ProviderError::from)) };
-        wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
+        let act = |place: Place| async move {
+            let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
+            let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
+            let send = || async move { Look::of_change(self.http.send(call).await.map_err(ProviderError::from)) };
+            wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
+        };
+        self.with_instance("set_labels", id, act).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -467,6 +462,14 @@ impl ProviderFactory for AwsFactory {
                 .env(&["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"]),
             OptionDescription::new("region", "Region where a request names none; the profile's by default")
                 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
+            OptionDescription::new(
+                place::REGIONS,
+                "The regions that the account is used in, as a list with commas, or all for those that it has enabled: lists, and with \
+                 them reap, read them all. By default they read the provider's own region, and those in which it has made or seen \
+                 something. What is looked for by its id or key is looked for in all that are enabled; where some cannot be asked, \
+                 a list says that they need not be",
+            )
+            .env(&["SPUFF_AWS_REGIONS"]),
             OptionDescription::ca_file().env(&["SPUFF_CA_FILE", "AWS_CA_BUNDLE"]),
             OptionDescription::new("profile", "The profile of the AWS configuration files that alone gives the credentials"),
             OptionDescription::new(

@@ -10,7 +10,10 @@ use spuff_core::provider::InstanceStatus;
 async fn a_create_says_everything_in_one_call() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
-    action("DescribeInstances").respond_with(machines(&[], "")).expect(1).mount(&server).await;
+    // Under a caller's own key there may be one already, also of a version whose client token was the key.
+    let by_key = "Filter.1.Name=tag%3Aspuff-key&Filter.1.Value.1=df8cf80227ec3237922df0ecd88385c5";
+    let look = action("DescribeInstances").and(body_string_contains(by_key));
+    look.respond_with(machines(&[], "")).expect(1).mount(&server).await;
     action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
 
     let request = good()
@@ -35,9 +38,10 @@ async fn a_create_says_everything_in_one_call() {
         )
     };
     let expected = format!(
-        "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1&ClientToken=order-7&InstanceType=t3.micro\
+        "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1&ClientToken=df8cf80227ec3237922df0ecd88385c5&InstanceType=t3.micro\
          &ImageId={AMI}&UserData=IyEvYmluL3NoCg%3D%3D&KeyName=my%20key\
          &BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true\
+         &NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true\
          &MetadataOptions.HttpTokens=required{}{}",
         tags(1, "instance"),
         tags(2, "volume"),
@@ -190,13 +194,11 @@ async fn an_outcome_that_stays_open_until_the_deadline_is_unknown() {
 
 /// A refusal after an attempt whose outcome is not known does not say that nothing was made.
 #[tokio::test]
-async fn a_machine_that_was_made_is_found_by_its_token_when_the_next_attempt_is_refused() {
+async fn a_machine_that_was_made_is_found_by_its_label_when_the_next_attempt_is_refused() {
     let key = "df8cf80227ec3237922df0ecd88385c5";
     for (digest, expected) in [("50e8bf4cbb453f83", None), ("0000000000000000", Some("conflict"))] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        // Before the first attempt there is none.
-        once(action("DescribeInstances"), machines(&[], ""), &server).await;
         once(action("RunInstances"), refusal(500, "InternalError", "oops"), &server).await;
         action("RunInstances").respond_with(refusal(400, "IdempotentParameterMismatch", "other")).expect(1).mount(&server).await;
         let tags = format!(
@@ -204,9 +206,13 @@ async fn a_machine_that_was_made_is_found_by_its_token_when_the_next_attempt_is_
              <item><key>spuff-digest</key><value>{digest}</value></item></tagSet>"
         );
         let found = machine(ID, "running", "").replace("<tagSet>", "<old>").replace("</tagSet>", &format!("</old>{tags}"));
-        let by_token =
-            action("DescribeInstances").and(body_string_contains("Filter.1.Name=client-token&Filter.1.Value.1=order-7"));
-        by_token.respond_with(machines(&[found], "")).expect(1).mount(&server).await;
+        let by_label = || {
+            let filter = format!("Filter.1.Name=tag%3Aspuff-key&Filter.1.Value.1={key}");
+            action("DescribeInstances").and(body_string_contains(filter))
+        };
+        // Before the first attempt there is none.
+        once(by_label(), machines(&[], ""), &server).await;
+        by_label().respond_with(machines(&[found], "")).expect(1).mount(&server).await;
         let request = good()
             .with_label("env", "prod & more")
             .with_user_data("#!/bin/sh\n")
@@ -235,4 +241,30 @@ async fn the_region_of_a_request_is_where_the_machine_is_looked_for() {
     let scopes: Vec<_> = requests.iter().map(|request| request.headers["authorization"].to_str().unwrap()).collect();
     let west = scopes.iter().filter(|scope| scope.contains("/us-west-2/ec2/")).count();
     assert_eq!((west, scopes.len()), (5, 6), "{scopes:?}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_made_under_a_key_is_given_back() {
+    let server = MockServer::start().await;
+    // Its client token was the key: that of this version would not keep a second one out.
+    let label = "<tagSet><item><key>spuff-key</key><value>df8cf80227ec3237922df0ecd88385c5</value></item>";
+    let made = machine(ID, "running", "").replace("<tagSet>", label);
+    action("DescribeInstances").respond_with(machines(&[made], "")).expect(1).mount(&server).await;
+    action("RunInstances").respond_with(created()).expect(0).mount(&server).await;
+    let found = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap();
+    assert_eq!((found.id.as_str(), found.adopted), (ID, true));
+}
+
+#[tokio::test]
+async fn a_size_that_is_not_in_a_zone_is_out_of_stock_unless_the_zone_was_chosen() {
+    let message = "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1e).";
+    for (subnet, expected) in [("", "capacity"), ("subnet-1", "invalid_config")] {
+        let server = MockServer::start().await;
+        mount_image(&server, 1).await;
+        action("RunInstances").respond_with(refusal(400, "Unsupported", message)).expect(1).mount(&server).await;
+        let provider = AwsFactory.create_with(&config(&server).with_option("subnet", subnet)).unwrap();
+        let error = provider.create_instance(&good()).await.unwrap_err();
+        assert_eq!(error.kind().name(), expected, "{error}");
+        assert!(error.to_string().contains("us-east-1e"), "{error}");
+    }
 }

@@ -81,6 +81,27 @@ async fn without_the_parameter_the_publishers_newest_image_is_taken() {
 }
 
 #[tokio::test]
+async fn the_publisher_is_the_account_of_the_regions_partition() {
+    for (region, image, owner) in [
+        ("cn-north-1", "ubuntu:24.04", Some("837727238323")),
+        ("us-gov-west-1", "ubuntu:24.04", Some("513442679011")),
+        ("cn-north-1", "debian:12", None),
+    ] {
+        let server = MockServer::start().await;
+        action("DescribeInstanceTypes").respond_with(types("<item>x86_64</item>")).expect(1).mount(&server).await;
+        let refused = ResponseTemplate::new(400).set_body_json(json!({"__type": "AccessDeniedException", "Message": "may not"}));
+        Mock::given(header("x-amz-target", "AmazonSSM.GetParameter")).respond_with(refused).mount(&server).await;
+        let times = u64::from(owner.is_some());
+        action("DescribeImages").respond_with(images(&[], "")).expect(times).mount(&server).await;
+        let request = InstanceRequest::new("web-1", region, "t3.micro").with_image(image.parse().unwrap());
+        let error = provider(&server).create_instance(&request).await.unwrap_err();
+        assert!(is_invalid(&error, "image"), "{error}");
+        let asked = sent(&server, "DescribeImages").await;
+        assert!(asked.iter().all(|body| body.contains(&format!("&Owner.1={}&", owner.unwrap_or_default()))), "{asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_region_does_not_have_is_told() {
     let server = MockServer::start().await;
     action("DescribeInstanceTypes").respond_with(types("<item>x86_64</item>")).expect(1).mount(&server).await;

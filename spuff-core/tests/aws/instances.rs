@@ -52,6 +52,7 @@ async fn an_absent_machine_is_none() {
     for answer in [unknown(), machines(&[], ""), reply("DescribeInstances", "<reservationSet/>")] {
         let server = MockServer::start().await;
         action("DescribeInstances").respond_with(answer).expect(1).mount(&server).await;
+        mount_regions(&server, &["eu-central-1"]).await;
         assert_eq!(provider(&server).get_instance(ID).await.unwrap(), None);
     }
 }
@@ -132,6 +133,7 @@ async fn a_destroy_of_what_is_not_known_is_tried_until_it_must_be() {
     let server = MockServer::start().await;
     action("TerminateInstances").respond_with(unknown()).expect(2..).mount(&server).await;
     action("DescribeInstances").respond_with(machines(&[], "")).expect(2..).mount(&server).await;
+    mount_regions(&server, &["eu-central-1"]).await;
     settling(&server, "0.2").destroy_instance(ID).await.unwrap();
 }
 

@@ -9,6 +9,7 @@ mod create;
 mod images;
 mod instances;
 mod refusals;
+mod regions;
 mod signing;
 mod snapshots;
 mod wait_ready;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use spuff_core::provider::{
     AwsFactory, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderFactory, ProviderTimeouts,
 };
-use wiremock::matchers::{body_string_contains, method, path};
+use wiremock::matchers::{body_string_contains, header_regex, method, path};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 
 const ID: &str = "i-0123456789abcdef0";
@@ -106,6 +107,18 @@ fn images(items: &[String], next: &str) -> ResponseTemplate {
 async fn mount_image(server: &MockServer, times: u64) {
     let asked = action("DescribeImages").and(body_string_contains(format!("ImageId.1={AMI}")));
     asked.respond_with(images(&[image(AMI, "available", "")], "")).expect(times).mount(server).await;
+}
+
+/// The regions that the account has enabled, which are asked for once.
+async fn mount_regions(server: &MockServer, regions: &[&str]) {
+    let items: String = regions.iter().map(|region| format!("<item><regionName>{region}</regionName></item>")).collect();
+    let known = reply("DescribeRegions", &format!("<regionInfo>{items}</regionInfo>"));
+    action("DescribeRegions").respond_with(known).expect(1).mount(server).await;
+}
+
+/// A call of one action in one region.
+fn action_in(region: &str, name: &str) -> MockBuilder {
+    action(name).and(header_regex("authorization", &format!("/{region}/ec2/")))
 }
 
 /// A mock that answers the first call only.

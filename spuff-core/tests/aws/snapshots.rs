@@ -81,6 +81,9 @@ async fn refusals_of_a_snapshot_have_their_kinds() {
         let server = MockServer::start().await;
         let times = if expected == "unknown_outcome" { 2..u64::MAX } else { 1..2 };
         action("CreateImage").respond_with(refusal(status, code, "no")).expect(times).mount(&server).await;
+        if expected == "not_found" {
+            mount_regions(&server, &["eu-central-1"]).await;
+        }
         let error = hasty_provider(&server).create_snapshot(ID, "backup").await.unwrap_err();
         assert_eq!(error.kind().name(), expected, "{code}: {error}");
     }
@@ -128,6 +131,17 @@ async fn a_delete_takes_the_image_and_all_that_it_stood_on() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_busy_is_deregistered_before_its_snapshots_are_deleted() {
+    let server = MockServer::start().await;
+    let known = images(&[image(AMI, "available", &stored(&["snap-00000001"]))], "");
+    action("DescribeImages").respond_with(known).expect(1).mount(&server).await;
+    once(action("DeregisterImage"), refusal(400, "DependencyViolation", "The image is in use"), &server).await;
+    action("DeregisterImage").respond_with(done("DeregisterImage")).expect(1).mount(&server).await;
+    deleting("snap-00000001").respond_with(done("DeleteSnapshot")).expect(1).mount(&server).await;
+    provider(&server).delete_snapshot(AMI).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_could_not_be_deleted_is_named() {
     let server = MockServer::start().await;
     let known = images(&[image(AMI, "available", &stored(&["snap-00000001", "snap-00000002", "snap-00000003"]))], "");
@@ -160,6 +174,9 @@ async fn a_delete_of_what_is_gone_takes_what_an_earlier_one_left() {
             let found = reply("DescribeSnapshots", &format!("<snapshotSet>{items}</snapshotSet>"));
             action("DescribeSnapshots").respond_with(found).expect(1).mount(&server).await;
             action("DeleteSnapshot").respond_with(done("DeleteSnapshot")).expect(left.len() as u64).mount(&server).await;
+            if left.is_empty() {
+                mount_regions(&server, &["eu-central-1"]).await;
+            }
             provider(&server).delete_snapshot(AMI).await.unwrap();
             let asked = format!(
                 "Action=DescribeSnapshots&Version=2016-11-15&Owner.1=self&Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\

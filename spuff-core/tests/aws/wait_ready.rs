@@ -56,6 +56,9 @@ async fn a_machine_that_was_ended_is_gone() {
     ] {
         let server = MockServer::start().await;
         action("DescribeInstances").respond_with(answer).expect(looks).mount(&server).await;
+        if looks == 2 {
+            mount_regions(&server, &["eu-central-1"]).await;
+        }
         let error = provider(&server).wait_ready(ID).await.unwrap_err();
         assert!(matches!(&error, ProviderError::NotFound { id, .. } if id == ID), "{error}");
     }

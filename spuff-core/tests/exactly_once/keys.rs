@@ -98,3 +98,23 @@ async fn an_unknown_outcome_is_resolved_by_its_key() {
         assert_eq!(alive(&cloud), [resolved.id], "{name}");
     }
 }
+
+/// Clouds read some letters of a filter as a pattern.
+#[tokio::test]
+async fn a_key_stands_for_itself_alone() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let keyed = |key: &str, machine: &str| request(name, machine).with_idempotency_key(key);
+        provider.create_instance(&keyed("order-1", "web-1")).await.unwrap();
+        let strange = provider.create_instance(&keyed("ci\\job\\7", "web-2")).await.unwrap();
+        lists_have_caught_up().await;
+        for other in ["order-?", "*", "order-*"] {
+            assert_eq!(provider.resolve(other).await.unwrap(), None, "{name}: {other}");
+        }
+        assert_eq!(provider.resolve("ci\\job\\7").await.unwrap().map(|made| made.id), Some(strange.id.clone()), "{name}");
+        let again = keyed("ci\\job\\7", "web-2").with_ttl(Duration::from_secs(60));
+        assert_eq!(provider.create_instance(&again).await.unwrap().id, strange.id, "{name}");
+        assert_eq!(alive(&cloud).len(), 2, "{name}");
+    }
+}

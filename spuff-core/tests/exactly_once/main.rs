@@ -11,6 +11,7 @@ mod keys;
 #[path = "../support/killed.rs"]
 mod killed;
 mod leases;
+mod regions;
 mod scope;
 mod snapshots;
 

@@ -60,6 +60,9 @@ documents! {
         all.key_set.item.iter().any(|pair| pair.key_name.trim().is_empty())
     };
     DescribeInstanceTypes: "DescribeInstanceTypesResponse";
+    DescribeRegions: "DescribeRegionsResponse", "regionName" of |all| {
+        all.region_info.item.iter().any(|region| region.region_name.trim().is_empty())
+    };
 }
 
 /// Sends a call that may be repeated, and reads its reply.
@@ -295,6 +298,18 @@ pub(super) struct InstanceType {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ProcessorInfo {
     pub(super) supported_architectures: Items<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DescribeRegions {
+    pub(super) region_info: Items<Region>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Region {
+    pub(super) region_name: String,
 }
 
 /// The reply of SSM's `GetParameter`, which is JSON.

@@ -28,7 +28,7 @@ impl AwsProvider {
     ) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let image = self.images.find(&self.http, place, first).await?;
-        let query = map::run_instances(first, requests.len(), &image, &self.network, &mark.key)?;
+        let query = map::run_instances(first, requests.len(), &image, &self.network, &mark.nonce)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         let guard = Guard::Cloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -38,12 +38,12 @@ impl AwsProvider {
             made.ok_or_else(|| reply.unreadable("does not name all instances"))
         };
         let look = || async {
-            let made = self.launched(place, &mark.key).await?;
+            let made = self.launched(place, &mark.nonce).await?;
             let ids = made.iter().map(|instance| instance.instance_id.clone()).collect::<Vec<_>>();
             let found = in_order(made, requests.len()).map(Found::Ours);
             Ok(found.unwrap_or(if ids.is_empty() { Found::Nothing } else { Found::Unsure(ids) }))
         };
-        let made = match create.run(read, look).await {
+        let made = match self.noted(place, mark, create.run(read, look)).await {
             Ok(made) => made,
             Err(error) => {
                 if let ProviderError::InvalidConfig { .. } = error {
@@ -54,7 +54,7 @@ impl AwsProvider {
         };
         for instance in &made {
             self.recent.add(&instance.instance_id, ());
-            self.places.remember(&instance.instance_id, place);
+            self.places.whereabouts.note(&instance.instance_id, &place.region);
         }
         let named = made.into_iter().zip(requests).map(|(made, request)| self.named(place, made, request));
         Ok(join_all(named).await)
@@ -84,11 +84,14 @@ impl AwsProvider {
         Ok(instance)
     }
 
-    /// The machines that were launched under a client token and have not ended.
-    pub(super) async fn launched(&self, place: &Place, token: &str) -> ProviderResult<Vec<Instance>> {
-        let query = Query::new("DescribeInstances").filter("client-token", &[token]);
+    /// The machines that were launched under a nonce and have not ended: by their label, which those of earlier versions carry
+    /// as well, whose client token was the key itself.
+    pub(super) async fn launched(&self, place: &Place, nonce: &str) -> ProviderResult<Vec<Instance>> {
+        let query = Query::new("DescribeInstances").filter(map::KEY, &[nonce]);
         let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
-        Ok(reply.into_parts().0.into_iter().filter(|instance| !map::is_ending(instance)).collect())
+        let mut made = reply.into_parts().0;
+        made.retain(|instance| map::is_made_under(&instance.tag_set.item, nonce) && !map::is_ending(instance));
+        Ok(made)
     }
 }
 

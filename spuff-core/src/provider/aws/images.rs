@@ -67,11 +67,29 @@ impl Architecture {
     }
 }
 
+/// The accounts of those who publish images, which are one partition's each.
+struct Publishers {
+    /// The beginning of its regions' names.
+    regions: &'static str,
+    canonical: Option<&'static str>,
+    /// Debian publishes in the first partition alone: what is to be had by that name elsewhere is made by others.
+    debian: Option<&'static str>,
+}
+
+/// The first that fits. Where nobody is known, the parameters alone tell of images.
+const PUBLISHERS: [Publishers; 5] = [
+    Publishers { regions: "cn-", canonical: Some("837727238323"), debian: None },
+    Publishers { regions: "us-gov-", canonical: Some("513442679011"), debian: None },
+    Publishers { regions: "us-iso", canonical: None, debian: None },
+    Publishers { regions: "eusc-", canonical: None, debian: None },
+    Publishers { regions: "", canonical: Some("099720109477"), debian: Some("136693071363") },
+];
+
 /// Where a publisher's newest image of a release is found. Anybody may publish a name, so the owner is a part of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Release {
     parameter: String,
-    owner: &'static str,
+    owner: Option<&'static str>,
     name: String,
 }
 
@@ -86,15 +104,16 @@ pub(super) fn check(spec: &ImageSpec) -> ProviderResult<()> {
     }
 }
 
-fn release(spec: &ImageSpec, architecture: Architecture) -> Option<Release> {
+fn release(spec: &ImageSpec, architecture: Architecture, region: &str) -> Option<Release> {
     let arch = architecture.debian();
+    let publishers = PUBLISHERS.iter().find(|publishers| region.starts_with(publishers.regions))?;
     match spec {
         ImageSpec::Ubuntu(version) => {
             let year: u32 = version.split('.').next().and_then(|year| year.parse().ok()).unwrap_or(u32::MAX);
             let volume = if year >= 24 { "ebs-gp3" } else { "ebs-gp2" };
             Some(Release {
                 parameter: format!("/aws/service/canonical/ubuntu/server/{version}/stable/current/{arch}/hvm/{volume}/ami-id"),
-                owner: "099720109477",
+                owner: publishers.canonical,
                 name: format!("ubuntu/images/hvm-ssd*/ubuntu-*-{version}-{arch}-server-*"),
             })
         }
@@ -102,7 +121,7 @@ fn release(spec: &ImageSpec, architecture: Architecture) -> Option<Release> {
             let major = version.split('.').next().unwrap_or(version);
             Some(Release {
                 parameter: format!("/aws/service/debian/release/{major}/latest/{arch}"),
-                owner: "136693071363",
+                owner: publishers.debian,
                 name: format!("debian-{major}-{arch}-*"),
             })
         }
@@ -112,7 +131,7 @@ fn release(spec: &ImageSpec, architecture: Architecture) -> Option<Release> {
 
 /// What has been looked up: where many ask at once, one looks and the others take what it finds.
 #[derive(Debug)]
-struct Known<K, V> {
+pub(super) struct Known<K, V> {
     found: Mutex<HashMap<K, (Instant, V)>>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -124,7 +143,7 @@ impl<K, V> Default for Known<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone + PartialEq> Known<K, V> {
-    async fn or_find(&self, key: K, find: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
+    pub(super) async fn or_find(&self, key: K, find: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
         if let Some(known) = self.fresh(&key) {
             return Ok(known);
         }
@@ -200,7 +219,7 @@ async fn published(http: &HttpClient, place: &Place, spec: &ImageSpec, architect
         let (arch, region) = (architecture.debian(), &place.region);
         ProviderError::invalid_config("image", format!("no image {spec} for {arch} in {region}; give an id, ami-…"))
     };
-    let release = release(spec, architecture).ok_or_else(unknown)?;
+    let release = release(spec, architecture, &place.region).ok_or_else(unknown)?;
     let found = tokio::time::timeout(SSM_PATIENCE, parameter(http, place, &release.parameter)).await;
     let id = match found {
         Ok(Ok(id)) if map::check_id("image", &id, "ami-").is_ok() => Some(id),
@@ -214,9 +233,10 @@ async fn published(http: &HttpClient, place: &Place, spec: &ImageSpec, architect
     if let Some(id) = id {
         return describe(http, place, &id).await;
     }
+    let owner = release.owner.ok_or_else(unknown)?;
     let query = Query::new("DescribeImages")
-        .with("Owner.1", release.owner)
-        .filter("name", &[&release.name])
+        .with("Owner.1", owner)
+        .matching("name", &[&release.name])
         .filter("architecture", &[architecture.ec2()])
         .filter("state", &["available"])
         .filter("root-device-type", &["ebs"]);
@@ -267,8 +287,23 @@ mod tests {
             ("debian:12", Architecture::Arm64, "/aws/service/debian/release/12/latest/arm64", "debian-12-arm64-*"),
             ("debian:12.5", Architecture::Amd64, "/aws/service/debian/release/12/latest/amd64", "debian-12-amd64-*"),
         ] {
-            let release = release(&spec.parse().unwrap(), architecture).unwrap();
+            let release = release(&spec.parse().unwrap(), architecture, "us-east-1").unwrap();
             assert_eq!((release.parameter.as_str(), release.name.as_str()), (parameter, name), "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_publisher_is_the_account_of_the_regions_partition() {
+        for (region, ubuntu, debian) in [
+            ("eu-central-1", Some("099720109477"), Some("136693071363")),
+            ("us-east-1", Some("099720109477"), Some("136693071363")),
+            ("us-gov-west-1", Some("513442679011"), None),
+            ("cn-north-1", Some("837727238323"), None),
+            ("us-isob-east-1", None, None),
+            ("eusc-de-east-1", None, None),
+        ] {
+            let owner = |spec: &str| release(&spec.parse().unwrap(), Architecture::Amd64, region).unwrap().owner;
+            assert_eq!((owner("ubuntu:24.04"), owner("debian:12")), (ubuntu, debian), "{region}");
         }
     }
 

@@ -14,6 +14,7 @@ use super::NAME;
 use super::api::{Image, Instance, Tag};
 use super::images::BootImage;
 use super::query::Query;
+use super::refusal::UNSUPPORTED;
 use crate::http::wire;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
@@ -34,11 +35,28 @@ const PRECISION: Duration = Duration::from_secs(2);
 /// The filter that finds what is spuff's.
 pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", MANAGED_BY_VALUE);
 
+/// The filter that finds what was made under a key.
+pub(super) const KEY: &str = "tag:spuff-key";
+
 /// Where in the network machines are put; EC2's default where nothing is said.
 #[derive(Debug, Default)]
 pub(super) struct Network {
     pub(super) subnet: Option<String>,
     pub(super) security_group: Option<String>,
+}
+
+impl Network {
+    /// What a create was refused for: a size that a zone does not have is a wrong one where the zone was chosen, with the subnet.
+    pub(super) fn refused(&self, error: ProviderError) -> ProviderError {
+        match &error {
+            ProviderError::Capacity { message, context }
+                if self.subnet.is_some() && context.code.as_deref() == Some(UNSUPPORTED) =>
+            {
+                ProviderError::invalid_config("size", format!("{message}{context}"))
+            }
+            _ => error,
+        }
+    }
 }
 
 /// The checks that need no look-up, made before the first request.
@@ -81,14 +99,13 @@ pub(super) fn run_instances(
         query =
             query.with("BlockDeviceMapping.1.DeviceName", device).with("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
     }
-    if network.subnet.is_some() || network.security_group.is_some() {
-        query = query
-            .with("NetworkInterface.1.DeviceIndex", "0")
-            .with("NetworkInterface.1.AssociatePublicIpAddress", "true")
-            .with_some("NetworkInterface.1.SubnetId", network.subnet.as_ref())
-            .with_some("NetworkInterface.1.SecurityGroupId.1", network.security_group.as_ref());
-    }
-    let mut query = query.with("MetadataOptions.HttpTokens", "required");
+    // Whatever the subnet gives by itself: a machine without a public address would be waited for in vain.
+    let mut query = query
+        .with("NetworkInterface.1.DeviceIndex", "0")
+        .with("NetworkInterface.1.AssociatePublicIpAddress", "true")
+        .with_some("NetworkInterface.1.SubnetId", network.subnet.as_ref())
+        .with_some("NetworkInterface.1.SecurityGroupId.1", network.security_group.as_ref())
+        .with("MetadataOptions.HttpTokens", "required");
     if request.ttl.is_some() {
         // A machine that shuts itself down at the end of its lease is not paid for any more.
         query = query.with("InstanceInitiatedShutdownBehavior", "terminate");
@@ -273,11 +290,11 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
     (snapshot(image), labels)
 }
 
-/// A snapshot of ours that still exists.
-pub(super) fn is_made_under(image: &Image, nonce: &str) -> bool {
-    tag(&image.tag_set.item, KEY_KEY) == Some(nonce)
+pub(super) fn is_made_under(tags: &[Tag], nonce: &str) -> bool {
+    tag(tags, KEY_KEY) == Some(nonce)
 }
 
+/// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     image.image_state != "deregistered" && tag(&image.tag_set.item, MANAGED_BY_KEY) == Some(MANAGED_BY_VALUE)
 }

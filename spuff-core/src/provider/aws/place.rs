@@ -1,13 +1,12 @@
 //! Where machines live: a region is a host, and a part of the signature.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-
 use http::Method;
 use reqsign_core::Env;
 
 use super::profile::Profiles;
 use super::query::Query;
+use super::whereabouts::Whereabouts;
+use crate::create;
 use crate::http::{Call, Class, Endpoint};
 use crate::provider::check;
 use crate::provider::config::ProviderConfig;
@@ -25,6 +24,35 @@ const DOMAINS: [(&str, &str); 5] = [
     ("us-isob-", "sc2s.sgov.gov"),
     ("", "amazonaws.com"),
 ];
+
+/// The option that says which regions the account is used in.
+pub(super) const REGIONS: &str = "regions";
+/// Its word for those that the account has enabled.
+const ALL: &str = "all";
+
+/// The regions that the account is used in, as far as somebody has said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Used {
+    Unsaid,
+    These(Vec<String>),
+    AllEnabled,
+}
+
+impl Used {
+    fn of(config: &ProviderConfig) -> ProviderResult<Self> {
+        match config.options.get(REGIONS).map(|text| text.trim()).unwrap_or_default() {
+            "" => Ok(Self::Unsaid),
+            ALL => Ok(Self::AllEnabled),
+            list => {
+                let regions = list.split(',').map(|region| {
+                    let region = region.trim();
+                    check_region(REGIONS, region).map(|()| region.to_string())
+                });
+                regions.collect::<ProviderResult<_>>().map(Self::These)
+            }
+        }
+    }
+}
 
 /// What the signature of a call is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +84,14 @@ impl Place {
     }
 }
 
-/// The regions that a provider works in: its own, and those that machines were created in by name.
+/// The regions that a provider works in: its own, those that were said, and those that something is in.
 #[derive(Debug)]
 pub(super) struct Places {
     home: Option<String>,
     ec2: Option<Endpoint>,
     ssm: Option<Endpoint>,
-    /// By the id of what was made there.
-    elsewhere: Mutex<HashMap<String, String>>,
+    pub(super) used: Used,
+    pub(super) whereabouts: Whereabouts,
 }
 
 impl Places {
@@ -85,9 +113,9 @@ impl Places {
         };
         let home = stated.or_else(|| profiles.region()).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
         let home = home.map(|region| region.trim().to_string());
-        home.as_deref().map_or(Ok(()), check_region)?;
+        home.as_deref().map_or(Ok(()), |region| check_region("region", region))?;
         let ssm = ssm.or_else(|| config.endpoint.as_ref().and(ec2.clone()));
-        Ok(Self { home, ssm, ec2, elsewhere: Mutex::default() })
+        Ok(Self { home, ssm, ec2, used: Used::of(config)?, whereabouts: Whereabouts::default() })
     }
 
     /// The region that credentials are asked for in.
@@ -111,32 +139,39 @@ impl Places {
             }
             (named, _) => named,
         };
-        check_region(region)?;
+        check_region("region", region)?;
         let base = |own: &Option<Endpoint>, service| own.as_ref().map_or_else(|| host(service, region), Endpoint::to_string);
         Ok(Place { region: region.to_string(), ec2: base(&self.ec2, "ec2"), ssm: base(&self.ssm, "ssm") })
     }
 
-    /// Where a thing is: where it was made, if that was here, or the provider's own region.
+    /// Where a thing is: where it was made or seen, or the provider's own region.
     pub(super) fn of(&self, id: &str) -> ProviderResult<Place> {
-        let known = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        self.at(known.as_deref().unwrap_or_default())
+        self.at(self.whereabouts.of(id).as_deref().unwrap_or_default())
     }
 
+    /// The place that a random key carries.
+    pub(super) fn of_key(&self, key: &str) -> Option<Place> {
+        create::place_of_key(key).and_then(|region| self.at(region).ok())
+    }
+
+    /// Where what was made under a key is looked for first, and last where the key carries its place.
+    pub(super) fn sought(&self, key: &str) -> ProviderResult<Vec<Place>> {
+        self.of_key(key).map_or_else(|| self.all(), |place| Ok(vec![place]))
+    }
+
+    /// All that are known, the provider's own first.
     pub(super) fn all(&self) -> ProviderResult<Vec<Place>> {
-        let elsewhere: BTreeSet<String> =
-            self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        match (&self.home, elsewhere.is_empty()) {
-            (None, true) => self.at("").map(|place| vec![place]),
-            (home, _) => home.iter().chain(elsewhere.iter()).map(|region| self.at(region)).collect(),
+        let said: &[String] = if let Used::These(said) = &self.used { said } else { &[] };
+        let mut regions = Vec::new();
+        for region in self.home.iter().chain(said).cloned().chain(self.whereabouts.regions()) {
+            if !regions.contains(&region) {
+                regions.push(region);
+            }
         }
-    }
-
-    /// Notes where a thing was made.
-    pub(super) fn remember(&self, id: &str, place: &Place) {
-        if self.home.as_ref() != Some(&place.region) {
-            let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-            elsewhere.insert(id.to_string(), place.region.clone());
+        if regions.is_empty() {
+            return self.at("").map(|place| vec![place]);
         }
+        regions.iter().map(|region| self.at(region)).collect()
     }
 }
 
@@ -146,8 +181,8 @@ pub(super) fn host(service: &str, region: &str) -> String {
 }
 
 /// A region becomes a part of a host name that requests are signed for and sent to.
-fn check_region(region: &str) -> ProviderResult<()> {
-    check::slug("region", region)?;
+fn check_region(field: &str, region: &str) -> ProviderResult<()> {
+    check::slug(field, region)?;
     let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let mut parts = region.split('-');
     let number = parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
@@ -155,7 +190,7 @@ fn check_region(region: &str) -> ProviderResult<()> {
         return Ok(());
     }
     let message = format!("{region:?} is not a region; write it like us-east-1 (a zone has a letter more)");
-    Err(ProviderError::invalid_config("region", message))
+    Err(ProviderError::invalid_config(field, message))
 }
 
 #[cfg(test)]
@@ -234,11 +269,11 @@ mod tests {
     #[test]
     fn what_is_no_region_is_refused() {
         for region in ["us-east-1a", "us-east", "useast1", "US-EAST-1", "us-east-1.evil.example", "-1", "a--1", "us east 1"] {
-            let error = check_region(region).unwrap_err();
+            let error = check_region("region", region).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"), "{region}");
         }
         for region in ["us-east-1", "ap-southeast-4", "us-gov-west-1", "eusc-de-east-1", "mx-central-1"] {
-            assert!(check_region(region).is_ok(), "{region}");
+            assert!(check_region("region", region).is_ok(), "{region}");
         }
         let nowhere = Places::new(&ProviderConfig::default(), &env(&[])).unwrap();
         let error = nowhere.at("").unwrap_err().to_string();
@@ -250,11 +285,29 @@ mod tests {
     fn what_was_made_elsewhere_is_found_there() {
         let places = Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
         let there = places.at("us-west-2").unwrap();
-        places.remember("i-1", &there);
-        places.remember("i-2", &places.at("").unwrap());
-        assert_eq!(places.of("i-1").unwrap(), there);
-        assert_eq!(places.of("i-2").unwrap().region, "eu-central-1");
+        places.whereabouts.note("i-1", "us-west-2");
+        assert_eq!((places.of("i-1").unwrap(), places.of("i-2").unwrap().region.as_str()), (there, "eu-central-1"));
         let regions: Vec<_> = places.all().unwrap().into_iter().map(|place| place.region).collect();
         assert_eq!(regions, ["eu-central-1", "us-west-2"]);
+        let key = format!("{}@ap-south-1/3", "0".repeat(32));
+        assert_eq!(places.of_key(&key).unwrap().region, "ap-south-1");
+        assert_eq!(places.of_key(&key.replace("ap-south-1", "evil.example")), None);
+    }
+
+    #[test]
+    fn the_regions_that_are_used_can_be_said() {
+        let places = |text: &str| {
+            let config = ProviderConfig::default().with_region("eu-central-1").with_option(REGIONS, text);
+            Places::new(&config, &env(&[]))
+        };
+        let regions =
+            |text: &str| -> Vec<_> { places(text).unwrap().all().unwrap().into_iter().map(|place| place.region).collect() };
+        assert_eq!(regions(""), ["eu-central-1"]);
+        assert_eq!(regions(" us-west-2,eu-central-1 , ap-south-1"), ["eu-central-1", "us-west-2", "ap-south-1"]);
+        assert_eq!(places("all").unwrap().used, Used::AllEnabled);
+        for text in ["us-west-2,", "everywhere", "us-west-2 ap-south-1", "all,us-west-2"] {
+            let error = places(text).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == REGIONS), "{text}: {error}");
+        }
     }
 }

@@ -31,8 +31,14 @@ impl Query {
         }
     }
 
-    /// Filters add up; the values of one are alternatives.
-    pub(super) fn filter(mut self, name: &str, values: &[&str]) -> Self {
+    /// Filters add up; the values of one are alternatives, to be taken as they stand: EC2 reads them as patterns.
+    pub(super) fn filter(self, name: &str, values: &[&str]) -> Self {
+        let values: Vec<_> = values.iter().map(|value| literally(value)).collect();
+        self.matching(name, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    }
+
+    /// A filter of patterns, in which `*` and `?` stand for anything and a backslash takes the meaning from what follows.
+    pub(super) fn matching(mut self, name: &str, values: &[&str]) -> Self {
         self.filters += 1;
         let prefix = format!("Filter.{}", self.filters);
         let named = self.with(format!("{prefix}.Name"), name);
@@ -56,6 +62,16 @@ impl Query {
     }
 }
 
+/// The pattern of this text alone.
+fn literally(text: &str) -> Cow<'_, str> {
+    let special = ['*', '?', '\\'];
+    if !text.contains(special) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().flat_map(|letter| special.contains(&letter).then_some('\\').into_iter().chain([letter]));
+    Cow::Owned(escaped.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +90,13 @@ mod tests {
             &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v%26%3D\
             &TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=k&TagSpecification.2.Tag.1.Value=v%26%3D";
         assert_eq!(query.body(), expected);
+    }
+
+    #[test]
+    fn what_is_filtered_for_stands_for_itself() {
+        for (text, pattern) in [("order-7", "order-7"), ("a*?\\é", "a\\*\\?\\\\é")] {
+            let body = |query: Query| query.body();
+            assert_eq!(body(Query::new("X").filter("n", &[text])), body(Query::new("X").matching("n", &[pattern])));
+        }
     }
 }

@@ -10,10 +10,16 @@ use crate::http::{Fault, Refusal, Reply, wire};
 /// What EC2 asks for between two snapshots of one volume.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
 
+/// The code for a size that cannot be had, everywhere or in a zone.
+pub(super) const UNSUPPORTED: &str = "Unsupported";
+
 /// What an unsuccessful reply says: by its code, for the HTTP status says little.
 pub(super) fn refusal(reply: &Reply) -> Refusal {
     let Problem { code, message, request_id } = Problem::read(reply);
-    let (fault, field) = of_code(code.trim());
+    let (fault, field) = match of_code(code.trim()) {
+        _ if of_zone(code.trim(), &message) => (Some(Fault::Capacity), None),
+        known => known,
+    };
     // The rest of such a message repeats the request, with its session token.
     let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
@@ -25,6 +31,11 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
         request_id: Some(request_id).filter(|id| !id.is_empty()),
         field: field.map(str::to_string),
     }
+}
+
+/// Whether what was asked for is not to be had in a zone: EC2 has chosen one where nobody else has, and others may do.
+fn of_zone(code: &str, message: &str) -> bool {
+    code == UNSUPPORTED && message.contains("in your requested Availability Zone")
 }
 
 /// The kind of a code, and the field it complains about; nothing for a code that is not known.
@@ -85,7 +96,7 @@ fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
 
         "UnfulfillableCapacity" => (Fault::Capacity, None),
 
-        "InvalidInstanceType" | "Unsupported" => (Fault::InvalidConfig, Some("size")),
+        "InvalidInstanceType" | UNSUPPORTED => (Fault::InvalidConfig, Some("size")),
         "InvalidInstanceID.Malformed" => (Fault::InvalidConfig, Some("id")),
         "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => (Fault::InvalidConfig, Some("image")),
         "InvalidAMIName.Malformed" => (Fault::InvalidConfig, Some("name")),
@@ -258,6 +269,23 @@ mod tests {
         }
         for code in ["", "SomethingNew"] {
             assert_eq!(of_code(code), (None, None), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_zone_does_not_have_others_may() {
+        for (message, fault, field) in [
+            (
+                "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1e). Please \
+                 retry your request by not specifying an Availability Zone or choosing us-east-1a, us-east-1b.",
+                Fault::Capacity,
+                None,
+            ),
+            ("The requested configuration is currently not supported.", Fault::InvalidConfig, Some("size")),
+        ] {
+            let error = format!("<Code>Unsupported</Code><Message>{message}</Message>");
+            let refusal = refusal(&reply(&format!("<Response><Errors><Error>{error}</Error></Errors></Response>")));
+            assert_eq!((refusal.fault, refusal.field.as_deref()), (Some(fault), field), "{message}");
         }
     }
 

@@ -4,15 +4,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::api::{self, CreateImage, DeleteSnapshot, DescribeImages, DescribeSnapshots, Image, ask};
+use super::api::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
 use super::place::Place;
 use super::query::Query;
 use super::watch::{OfImages, Waiting};
 use super::{AwsProvider, map};
 use crate::create::{self, Cancel, Create, Found, Guard};
 use crate::http::{Class, Deadline, Reply};
-use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::{Snapshot, check};
 use crate::wait::{Look, Wait};
 
 impl AwsProvider {
@@ -24,7 +24,7 @@ impl AwsProvider {
         name: &str,
         cancel: &Cancel,
     ) -> ProviderResult<Snapshot> {
-        let (mark, labels) = self.defaults.snapshot()?;
+        let (mark, labels) = self.defaults.snapshot(&place.region)?;
         let mut tags = vec![("Name", name)];
         tags.extend(labels.iter().map(|(key, value)| (*key, value.as_str())));
         let query = Query::new("CreateImage")
@@ -44,13 +44,13 @@ impl AwsProvider {
             // Tags may be searched late; the name belongs to one image.
             match (self.image_made_under(place, &mark.nonce).await?, self.image_named(place, name).await?) {
                 (Some(image), _) => Ok(Found::Ours(image.image_id)),
-                (None, Some(image)) if map::is_made_under(&image, &mark.nonce) => Ok(Found::Ours(image.image_id)),
+                (None, Some(image)) if map::is_made_under(&image.tag_set.item, &mark.nonce) => Ok(Found::Ours(image.image_id)),
                 (None, Some(_)) => Ok(Found::Taken),
                 (None, None) => Ok(Found::Nothing),
             }
         };
-        let id = &create.run(read, look).await?;
-        self.places.remember(id, place);
+        let id = &self.noted(place, &mark, create.run(read, look)).await?;
+        self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
         let image = done.map_err(|error| create::still_open("create_snapshot", &mark.key, id, error))?;
         if map::has_failed(&image) { Err(map::failed_image(&image, instance_id)) } else { Ok(map::snapshot(image)) }
@@ -64,9 +64,10 @@ impl AwsProvider {
     }
 
     pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {
-        let query = Query::new("DescribeImages").with("Owner.1", "self").filter("tag:spuff-key", &[nonce]);
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(map::KEY, &[nonce]);
         let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
-        Ok(reply.images_set.item.into_iter().find(|image| image.image_state != "deregistered"))
+        let is_ours = |image: &Image| map::is_made_under(&image.tag_set.item, nonce) && image.image_state != "deregistered";
+        Ok(reply.images_set.item.into_iter().find(is_ours))
     }
 
     pub(super) async fn image(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Image> {
@@ -83,7 +84,7 @@ impl AwsProvider {
         let query = Query::new("DescribeSnapshots")
             .with("Owner.1", "self")
             .filter(name, &[value])
-            .filter("description", &[&map::description_of(image_id)]);
+            .matching("description", &[&map::description_of(image_id)]);
         let reply: DescribeSnapshots = ask(&self.http, &place.ec2("delete_snapshot", Class::Safe, &query)).await?;
         Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
     }
@@ -94,6 +95,34 @@ impl AwsProvider {
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         let waiting = self.http.shared::<Waiting>();
         wait.together(&OfImages(self.clone()), &waiting.images, place.clone()).await
+    }
+
+    /// Deletes an image of that place, then the EBS snapshots that it stood on; [`ProviderError::NotFound`] where there is neither.
+    pub(super) async fn delete_at(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
+        // After the image is gone, it no longer tells what it stood on.
+        let stored = match check::absent_is_none(self.image("delete_snapshot", place, id).await)? {
+            Some(image) => {
+                let query = &Query::new("DeregisterImage").with("ImageId", id);
+                let wait = Wait::new("delete_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
+                let ended = wait.until(|| async move {
+                    let call = place.ec2("delete_snapshot", Class::Idempotent, query).about("snapshot", id);
+                    self.delete::<DeregisterImage>(&call).await
+                });
+                Look::deleted(ended.await)?;
+                map::stored(&image)
+            }
+            None => match self.left_over(place, id).await? {
+                none if none.is_empty() => return Err(ProviderError::not_found("snapshot", id)),
+                stored => stored,
+            },
+        };
+        let left = self.delete_stored(place, id, stored, deadline).await;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let message =
+            format!("snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}", left.join("; "));
+        Err(ProviderError::Other { message })
     }
 
     /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered. One that cannot be deleted

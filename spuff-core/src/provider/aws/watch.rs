@@ -88,6 +88,10 @@ impl AwsProvider {
             Ok(reply) => reply.into_parts().0,
             Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
         };
+        // One that has ended here is nowhere else.
+        for ended in shown.iter().filter(|instance| map::is_ending(instance)) {
+            self.places.whereabouts.note(&ended.instance_id, &place.region);
+        }
         let mut shown: HashMap<String, Instance> =
             shown.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect();
         let found: Vec<_> = subjects.iter().map(|subject| shown.remove(&subject.id)).collect();

@@ -96,7 +96,9 @@ fn the_network_is_said_in_one_place() {
     ] {
         assert!(body(subnet, group).contains(&expected), "{expected}");
     }
-    assert!(!body(None, None).contains("NetworkInterface") && !body(None, None).contains("BlockDeviceMapping"));
+    assert!(
+        body(None, None).contains(&format!("{interface}&MetadataOptions")) && !body(None, None).contains("BlockDeviceMapping")
+    );
 }
 
 #[test]

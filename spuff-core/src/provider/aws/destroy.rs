@@ -1,0 +1,48 @@
+//! Ends machines: an id that is not found just after a launch may still start and cost money.
+
+use tokio::time::Instant;
+
+use super::AwsProvider;
+use super::api::{self, Document, TerminateInstances};
+use super::map;
+use super::place::Place;
+use super::query::Query;
+use crate::http::{Call, Class};
+use crate::provider::error::ProviderResult;
+use crate::wait::{Look, Wait};
+
+impl AwsProvider {
+    /// Ends a machine of that place; [`NotFound`](crate::ProviderError::NotFound) when it is not there.
+    pub(super) async fn destroy_at(&self, place: &Place, id: &str) -> ProviderResult<()> {
+        let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
+        let timeouts = self.http.timeouts();
+        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        // Ended machines are known for an hour. One that is not may have been made a moment ago, by another client.
+        let settling = self.http.settling().min(timeouts.action_complete / 2);
+        let settled = self.recent.settles_at(id).unwrap_or_else(|| Instant::now() + settling);
+        let ended = wait.absent_until(Some(settled)).until(|| async move {
+            let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
+            let look = self.delete::<TerminateInstances>(&call).await?;
+            if !matches!(look, Look::Absent) {
+                return Ok(look);
+            }
+            // Just after a launch, not found does not mean that nothing will start and cost money.
+            match self.seen("destroy_instance", place, id).await {
+                Ok(Some(instance)) if map::is_ending(&instance) => Ok(Look::Done(())),
+                Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
+                Ok(None) => Ok(Look::Absent),
+                Err(error) => Look::past(error),
+            }
+        });
+        ended.await
+    }
+
+    /// Whether a delete was taken, with the reply read: a proxy's page is not one.
+    pub(super) async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
+        let sent = self.http.send(call).await;
+        if let Ok(reply) = &sent {
+            api::read::<T>(reply)?;
+        }
+        Look::of_delete(sent.map(drop))
+    }
+}

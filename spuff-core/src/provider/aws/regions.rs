@@ -1,0 +1,232 @@
+//! Nothing is certain about a region that was not asked. A verb on a thing asks where that was made or seen, or else the
+//! provider's own region, and is one request; before it says that there is no such thing, it asks all others.
+
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::AwsProvider;
+use super::api::{DescribeRegions, ask};
+use super::images::Known;
+use super::place::{Place, REGIONS, Used};
+use super::query::Query;
+use crate::create::{Mark, nonce_of};
+use crate::http::Class;
+use crate::provider::check;
+use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
+
+/// The regions that the account has enabled.
+#[derive(Default)]
+struct Enabled(Known<(), Vec<String>>);
+
+impl AwsProvider {
+    /// The places that lists read.
+    pub(super) async fn listed(&self, operation: &'static str) -> ProviderResult<Vec<Place>> {
+        let mut places = self.places.all()?;
+        if self.places.used == Used::AllEnabled {
+            self.join_enabled(operation, &mut places).await?;
+        }
+        Ok(places)
+    }
+
+    /// What a look at each of these places shows, in their order.
+    ///
+    /// # Errors
+    /// The first one, with its region: a list in which something is missing is none.
+    pub(super) async fn in_each<T, F>(&self, places: &[Place], look: impl Fn(Place) -> F) -> ProviderResult<Vec<T>>
+    where
+        F: Future<Output = ProviderResult<Vec<T>>> + Send,
+    {
+        let looked = join_all(places.iter().map(|place| look(place.clone()))).await;
+        let mut all = Vec::new();
+        for (place, looked) in places.iter().zip(looked) {
+            let only = |error| if places.len() == 1 { error } else { with_words(&error, &format!("in {}: ", place.region), "") };
+            all.extend(looked.map_err(only)?);
+        }
+        Ok(all)
+    }
+
+    /// Does something with a thing where it is; [`ProviderError::NotFound`] of a place says that it is not there.
+    ///
+    /// # Errors
+    /// Those of `act`; where it is in no region that could be asked, and one could not, that of the asking.
+    async fn where_it_is<T, F, L>(
+        &self,
+        operation: &'static str,
+        id: &str,
+        act: impl Fn(Place) -> F,
+        look: impl Fn(Place) -> L,
+    ) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<T>> + Send,
+        L: Future<Output = ProviderResult<bool>> + Send,
+    {
+        let place = self.places.of(id)?;
+        let absent = match act(place.clone()).await {
+            Err(error @ ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => error,
+            done => return done,
+        };
+        let look = |place| {
+            let looked = look(place);
+            async move { Ok(looked.await?.then_some(())) }
+        };
+        let (place, ()) = self.elsewhere(operation, id, &[place], look).await?.ok_or(absent)?;
+        self.places.whereabouts.note(id, &place.region);
+        act(place).await
+    }
+
+    pub(super) async fn with_instance<T, F>(
+        &self,
+        operation: &'static str,
+        id: &str,
+        act: impl Fn(Place) -> F,
+    ) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<T>> + Send,
+    {
+        let look = |place: Place| async move { Ok(self.seen(operation, &place, id).await?.is_some()) };
+        self.where_it_is(operation, id, act, look).await
+    }
+
+    pub(super) async fn with_snapshot<T, F>(
+        &self,
+        operation: &'static str,
+        id: &str,
+        act: impl Fn(Place) -> F,
+    ) -> ProviderResult<T>
+    where
+        F: Future<Output = ProviderResult<T>> + Send,
+    {
+        let look = |place: Place| async move {
+            let image = check::absent_is_none(self.image(operation, &place, id).await)?;
+            Ok(image.is_some() || !self.left_over(&place, id).await?.is_empty())
+        };
+        self.where_it_is(operation, id, act, look).await
+    }
+
+    /// Makes something by `create`, with its place noted before anything is sent, for as long as it may exist.
+    pub(super) async fn noted<T>(
+        &self,
+        place: &Place,
+        mark: &Mark,
+        create: impl Future<Output = ProviderResult<T>>,
+    ) -> ProviderResult<T> {
+        self.places.whereabouts.note(&mark.nonce, &place.region);
+        let created = create.await.map_err(|error| self.network.refused(error));
+        if !matches!(created, Err(ProviderError::UnknownOutcome { .. })) {
+            self.places.whereabouts.forget(&mark.nonce);
+        }
+        created
+    }
+
+    /// Notes where a search under a key has found something.
+    pub(super) fn taken_up<T>(&self, key: &str, found: Option<(Place, T)>, id: impl Fn(&T) -> &str) -> Option<T> {
+        let (place, made) = found?;
+        self.places.whereabouts.forget(&nonce_of(key));
+        self.places.whereabouts.note(id(&made), &place.region);
+        Some(made)
+    }
+
+    /// A key that carries its region, handed in again, leads there and nowhere else.
+    pub(super) fn check_key(&self, mark: &Mark, place: &Place) -> ProviderResult<()> {
+        match self.places.of_key(&mark.key) {
+            Some(other) if other != *place => {
+                let message = format!(
+                    "{:?} was made for {}, and is looked for there; use another key in {}",
+                    mark.key, other.region, place.region
+                );
+                Err(ProviderError::invalid_config("idempotency_key", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was made under a key: in the region that the key carries, or else in the regions that are known, or in any other.
+    pub(super) async fn made_anywhere<T, F>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        known: &[Place],
+        look: impl Fn(Place) -> F,
+    ) -> ProviderResult<Option<(Place, T)>>
+    where
+        F: Future<Output = ProviderResult<Option<T>>> + Send,
+    {
+        for place in known {
+            if let Some(made) = look(place.clone()).await? {
+                return Ok(Some((place.clone(), made)));
+            }
+        }
+        if self.places.of_key(key).is_some() {
+            return Ok(None);
+        }
+        self.elsewhere(operation, &format!("what was made under the key {key:?}"), known, look).await
+    }
+
+    /// What a look shows in any region but those that were asked.
+    ///
+    /// # Errors
+    /// When nothing is found, and a region could not be asked: that one's. One that was not said to be used is passed over
+    /// where those that are have been said.
+    async fn elsewhere<T, F>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        asked: &[Place],
+        look: impl Fn(Place) -> F,
+    ) -> ProviderResult<Option<(Place, T)>>
+    where
+        F: Future<Output = ProviderResult<Option<T>>> + Send,
+    {
+        let (mut places, mut asked) = (self.places.all()?, asked.to_vec());
+        let said = if let Used::These(said) = &self.places.used { Some(said) } else { None };
+        let mut failed = match self.join_enabled(operation, &mut places).await {
+            Err(error) if error.may_pass() => return Err(error),
+            refused => refused.err().filter(|_| said.is_none()).map(|error| ("another region".to_string(), error)),
+        };
+        places.retain(|place| !asked.contains(place));
+        let looks = places.into_iter().map(|place| {
+            let looked = look(place.clone());
+            async move { (place, looked.await) }
+        });
+        let mut looks: FuturesUnordered<_> = looks.collect();
+        while let Some((place, looked)) = looks.next().await {
+            match looked {
+                Ok(Some(found)) => return Ok(Some((place, found))),
+                Ok(None) => asked.push(place),
+                Err(error) if said.is_none_or(|said| said.contains(&place.region)) => failed = Some((place.region, error)),
+                Err(_) => {}
+            }
+        }
+        let Some((region, error)) = failed else { return Ok(None) };
+        let asked = asked.iter().map(|place| place.region.as_str()).collect::<Vec<_>>().join(", ");
+        let before = format!("{subject} is not in {asked}; whether it is in {region} could not be asked: ");
+        let way_out =
+            format!("; give the identity the right to, or say by the option {REGIONS} which regions the account is used in");
+        Err(with_words(&error, &before, &way_out))
+    }
+
+    /// Adds the regions that the account has enabled.
+    async fn join_enabled(&self, operation: &'static str, places: &mut Vec<Place>) -> ProviderResult<()> {
+        let Some(home) = places.first().cloned() else { return Ok(()) };
+        let find = async {
+            let reply: DescribeRegions =
+                ask(&self.http, &home.ec2(operation, Class::Safe, &Query::new("DescribeRegions"))).await?;
+            Ok(reply.region_info.item.into_iter().map(|region| region.region_name).collect::<Vec<_>>())
+        };
+        for region in self.http.shared::<Enabled>().0.or_find((), find).await? {
+            // A region whose name cannot be one is not signed for, nor can anything have been made there from here.
+            let Ok(place) = self.places.at(&region) else { continue };
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same error, with more words around its own.
+fn with_words(error: &ProviderError, before: &str, after: &str) -> ProviderError {
+    let mut parts = ErrorParts::from(error);
+    parts.message = format!("{before}{}{after}", parts.message);
+    parts.into()
+}

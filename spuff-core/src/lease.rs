@@ -35,7 +35,7 @@ use tokio::time::Instant;
 
 use crate::create::{self, contained};
 use crate::progress;
-use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
 
 /// How many are ended at once: few enough for the clouds' limits.
@@ -218,6 +218,13 @@ impl Reaped {
     }
 }
 
+impl Reaped {
+    /// Whether it is a snapshot that was deleted.
+    fn is_deleted(&self) -> bool {
+        self.kind == Reapable::Snapshot && matches!(self.outcome, Ok(true))
+    }
+}
+
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, owner) = (self.kind.as_str(), self.owner.as_deref().unwrap_or("nobody"));
@@ -252,6 +259,7 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
         }
     }
     let began = Instant::now();
+    let report = |reaped: &Reaped| progress::report("reap", &reaped.id, reaped.state(), began.elapsed());
     let (limit, mut ending) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
         let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
@@ -268,44 +276,97 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     while let Some(ended) = ending.join_next().await {
         match ended {
             Ok((place, ended)) => {
-                progress::report("reap", &ended.id, ended.state(), began.elapsed());
+                if !ended.is_deleted() {
+                    report(&ended);
+                }
                 reaped.push((place, ended));
             }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+    let deleted = reaped.iter_mut().map(|(_, reaped)| reaped).filter(|reaped| reaped.is_deleted()).collect();
+    see_deleted(&**provider, deleted, which.confirm_within, report).await;
     reaped.sort_by_key(|(place, _)| *place);
     Ok(reaped.into_iter().map(|(_, reaped)| reaped).collect())
 }
 
+/// Ends a machine and sees that it is gone, or deletes a snapshot.
 async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration) -> ProviderResult<bool> {
     match kind {
         Reapable::Instance => provider.destroy_instance(id).await?,
-        Reapable::Snapshot => provider.delete_snapshot(id).await?,
+        Reapable::Snapshot => return provider.delete_snapshot(id).await.map(|()| true),
     }
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(50);
+    let mut confirming = Confirming::new(within);
     loop {
-        let gone = match kind {
-            Reapable::Instance => provider.get_instance(id).await.map(|instance| instance.is_none()),
-            Reapable::Snapshot => provider.list_snapshots().await.map(|all| all.iter().all(|snapshot| snapshot.id != id)),
-        };
-        match gone {
-            Ok(true) => return Ok(true),
+        match provider.get_instance(id).await {
+            Ok(None) => return Ok(true),
             Err(error) if !error.may_pass() => return Err(error),
-            _ if began.elapsed() >= within => return Err(ProviderError::timeout(format!("the end of {id}"), began.elapsed())),
-            _ => {}
+            _ if confirming.is_over() => return Err(confirming.timeout(id)),
+            _ => confirming.pause().await,
         }
-        tokio::time::sleep(pause.min(within.saturating_sub(began.elapsed()))).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// Sees that snapshots which were deleted are gone: by one list for all of them, for an account may have thousands.
+async fn see_deleted(provider: &dyn Provider, mut left: Vec<&mut Reaped>, within: Duration, report: impl Fn(&Reaped)) {
+    let mut confirming = Confirming::new(within);
+    while !left.is_empty() {
+        let listed = contained(provider.list_snapshots()).await;
+        let is_over = confirming.is_over();
+        let outcome = |id: &str| match &listed {
+            Ok(all) if all.iter().all(|snapshot| snapshot.id != id) => Some(Ok(true)),
+            Err(error) if !error.may_pass() => Some(Err(ErrorParts::from(error).into())),
+            _ if is_over => Some(Err(confirming.timeout(id))),
+            _ => None,
+        };
+        left.retain_mut(|reaped| {
+            let Some(outcome) = outcome(&reaped.id) else { return true };
+            reaped.outcome = outcome;
+            report(reaped);
+            false
+        });
+        if !left.is_empty() {
+            confirming.pause().await;
+        }
+    }
+}
+
+/// How long, and how often, it is looked whether something is gone.
+struct Confirming {
+    began: Instant,
+    within: Duration,
+    pause: Duration,
+}
+
+impl Confirming {
+    fn new(within: Duration) -> Self {
+        Self { began: Instant::now(), within, pause: Duration::from_millis(50) }
+    }
+
+    fn is_over(&self) -> bool {
+        self.began.elapsed() >= self.within
+    }
+
+    fn timeout(&self, id: &str) -> ProviderError {
+        ProviderError::timeout(format!("the end of {id}"), self.began.elapsed())
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.pause.min(self.within.saturating_sub(self.began.elapsed()))).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(5));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use async_trait::async_trait;
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::provider::{InstanceRequest, Snapshot};
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
@@ -352,5 +413,97 @@ mod tests {
         ] {
             assert!(!takes(Reap::expired(), &other), "{what}");
         }
+    }
+    /// Machines of no known age, and snapshots, of which some are listed for a while after they were deleted.
+    struct Shed {
+        machines: Vec<ProviderInstance>,
+        snapshots: Mutex<Vec<(Snapshot, u32)>>,
+        lists: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Provider for Shed {
+        fn name(&self) -> &str {
+            "shed"
+        }
+
+        async fn create_instance(&self, _: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+            Err(ProviderError::capacity("full"))
+        }
+
+        async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+            panic!("{id} is not old");
+        }
+
+        async fn get_instance(&self, _: &str) -> ProviderResult<Option<ProviderInstance>> {
+            Ok(None)
+        }
+
+        async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+            Ok(self.machines.clone())
+        }
+
+        async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+            Err(ProviderError::not_found("instance", id))
+        }
+
+        async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<Snapshot> {
+            Err(ProviderError::capacity("full"))
+        }
+
+        async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+            self.lists.fetch_add(1, Relaxed);
+            let mut all = self.snapshots.lock().unwrap();
+            let shown = all.iter().filter(|(_, lists)| *lists > 0).map(|(snapshot, _)| snapshot.clone()).collect();
+            all.iter_mut().for_each(|(_, lists)| *lists = if *lists < 100 { lists.saturating_sub(1) } else { *lists });
+            Ok(shown)
+        }
+
+        async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+            let mut all = self.snapshots.lock().unwrap();
+            let (_, lists) = all.iter_mut().find(|(snapshot, _)| snapshot.id == id).unwrap();
+            if id.ends_with('7') {
+                return Err(ProviderError::conflict("in use", false));
+            }
+            // One that ends in nine is listed until the end of days.
+            *lists = if id.ends_with('9') { u32::MAX } else { 2 };
+            Ok(())
+        }
+    }
+
+    fn shed(snapshots: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
+        let made = Some(Utc::now() - TimeDelta::days(2));
+        let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
+        let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
+        let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
+        let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
+        let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
+        let shed = Arc::new(Shed { machines, snapshots, lists: AtomicUsize::new(0) });
+        (shed.clone(), shed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
+        let (_, provider) = shed(0);
+        for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)] {
+            assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
+        let (shed, provider) = shed(40);
+        let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
+        assert_eq!(reaped.len(), 40);
+        for (number, reaped) in reaped.iter().enumerate() {
+            assert_eq!((reaped.id.clone(), reaped.kind), (format!("s-{number}"), Reapable::Snapshot));
+            match number % 10 {
+                7 => assert!(matches!(reaped.outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}"),
+                9 => assert!(matches!(reaped.outcome, Err(ProviderError::Timeout { .. })), "{reaped:?}"),
+                _ => assert!(matches!(reaped.outcome, Ok(true)), "{reaped:?}"),
+            }
+        }
+        // In five minutes; each by itself would have been thousands.
+        assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
     }
 }

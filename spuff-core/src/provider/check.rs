@@ -56,7 +56,28 @@ pub(super) fn request(request: &InstanceRequest, max_name: usize, max_user_data:
     slug("size", &request.size)?;
     let bytes = request.user_data.as_ref().map_or(0, String::len);
     at_most("user_data", bytes, max_user_data, "bytes", "shorten it, or let it fetch the rest")?;
+    user_data(request.user_data.as_deref().unwrap_or_default())?;
     request.ssh_keys.iter().try_for_each(|key| required("ssh_keys", key))
+}
+
+/// User data that a machine knows by its beginning. A cloud takes any, and cloud-init passes in silence over what it does not
+/// know: the machine would come up bare.
+pub(super) fn user_data(text: &str) -> ProviderResult<()> {
+    let invalid = |message: String| Err(ProviderError::invalid_config("user_data", message));
+    if let Some(at) = text.find('\0') {
+        return invalid(format!("byte {at} is NUL, so it is no text, or one in UTF-16: save it as UTF-8"));
+    }
+    let text = text.trim_start();
+    match text.chars().next() {
+        // The second is the mark of UTF-8, read as Latin-1.
+        _ if text.starts_with(['\u{feff}', '\u{fffe}']) || text.starts_with("\u{ef}\u{bb}\u{bf}") => {
+            invalid("it begins with a byte order mark: save it without one".to_string())
+        }
+        Some(hidden @ ('\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fffd}' | '\u{ffff}')) => {
+            invalid(format!("it begins with {hidden:?}, which is not seen on a screen: take it away"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
@@ -130,6 +151,28 @@ mod tests {
         assert_eq!(numeric_id("hetzner", "id", "9007199254740993").unwrap(), 9_007_199_254_740_993);
         for id in ["", "i-0abc", "+1", "-1", "1.0", " 1", "99999999999999999999"] {
             assert!(numeric_id("hetzner", "id", id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn user_data_begins_with_what_can_be_seen() {
+        for text in ["", "#!/bin/sh\n", "#cloud-config\nwho: Zoë \u{feff}\n", "\n #!/bin/sh\r\n", "é", "H4sIAAAA"] {
+            assert!(user_data(text).is_ok(), "{text:?}");
+        }
+        for (text, part) in [
+            ("\u{feff}#cloud-config\n", "byte order mark"),
+            ("\u{feff}#!/bin/sh\n", "byte order mark"),
+            (" \n\u{feff}#!/bin/sh\n", "byte order mark"),
+            ("ï»¿#cloud-config\n", "byte order mark"),
+            ("\u{200b}#!/bin/sh\n", "200b"),
+            ("\u{fffd}\u{fffd}#!/bin/sh\n", "\u{fffd}"),
+            ("#\0!\0/\0", "UTF-16"),
+            ("#!/bin/sh\n\0", "byte 10 is NUL"),
+        ] {
+            let request = InstanceRequest::new("web-1", "", "small").with_user_data(text);
+            let error = super::request(&request, 63, 1000).unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"), "{text:?}: {error}");
+            assert!(error.to_string().contains(part), "{text:?}: {error}");
         }
     }
 

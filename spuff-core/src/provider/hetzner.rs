@@ -39,6 +39,20 @@ use crate::wait::{Look, Recent, Wait};
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
 
+/// How often the labels of a server are written, where other clients write them too.
+const LABEL_WRITES: usize = 5;
+
+/// Who writes the labels of a server, one after the other: those of an account, by the server's number.
+#[derive(Default)]
+struct Writing([tokio::sync::Mutex<()>; 32]);
+
+impl Writing {
+    async fn turn(&self, server: u64) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let some = usize::try_from(server % self.0.len() as u64).ok()?;
+        Some(self.0.get(some)?.lock().await)
+    }
+}
+
 /// Hetzner Cloud servers.
 ///
 /// # Examples
@@ -328,17 +342,30 @@ impl Provider for HetznerProvider {
         create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
     }
 
-    /// The cloud replaces all labels at once: they are read first, so that others stay.
+    /// The cloud replaces all labels at once: they are read first, so that others stay, and again afterwards. Where another
+    /// client has written meanwhile what it had read before, they are written once more.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let path = &format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
+        let number = check::numeric_id(NAME, "id", id)?;
         labels.iter().try_for_each(|(key, value)| map::check_label(key, value))?;
-        let call = Call::get("set_labels", path).about("instance", id);
-        let mut all = self.http.json::<ServerReply>(&call).await?.server.labels;
-        all.extend(labels.clone());
-        let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
-        self.http.send(&call.json(&SetLabels { labels: &all })?).await?;
-        Ok(())
+        let path = &format!("/servers/{number}");
+        let (writing, patience) = (self.http.shared::<Writing>(), self.http.timeouts().http_request);
+        // Who has waited long writes beside the one who does not get on.
+        let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
+        for written in 0..=LABEL_WRITES {
+            let call = Call::get("set_labels", path).about("instance", id);
+            let mut all = self.http.json::<ServerReply>(&call).await?.server.labels;
+            if labels.iter().all(|(key, value)| all.get(key) == Some(value)) {
+                return Ok(());
+            }
+            if written < LABEL_WRITES {
+                all.extend(labels.clone());
+                let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
+                self.http.send(&call.json(&SetLabels { labels: &all })?).await?;
+            }
+        }
+        let message = format!("the labels of server {id} were written {LABEL_WRITES} times, and others took them away each time");
+        Err(ProviderError::conflict(message, true))
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

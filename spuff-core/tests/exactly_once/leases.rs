@@ -222,3 +222,23 @@ async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
     assert!(left.contains(&"env:test".to_string()) && left.contains(&"managed-by:spuff".to_string()), "{left:?}");
     cloud.assert_no_leaks();
 }
+
+#[tokio::test]
+async fn labels_that_are_set_at_once_are_all_there_in_the_end() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "busy")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        let keys: Vec<_> = (0..12).map(|number| format!("key-{number}")).collect();
+        let set = keys.iter().map(|key| {
+            let (provider, id) = (provider.clone(), machine.id.clone());
+            async move { provider.set_labels(&id, &HashMap::from([(key.clone(), "1".to_string())])).await }
+        });
+        futures_util::future::join_all(set).await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        lists_have_caught_up().await;
+        let kept = provider.get_instance(&machine.id).await.unwrap().unwrap();
+        let lost: Vec<_> = keys.iter().filter(|key| !kept.labels.contains_key(*key)).collect();
+        assert!(lost.is_empty(), "{name}: {lost:?} of {:?}", kept.labels);
+    }
+}

@@ -1,8 +1,10 @@
 //! `get_instance`, `list_instances` and `destroy_instance`.
 
-use serde_json::json;
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
 use spuff_core::provider::{InstanceStatus, Provider, ProviderError};
-use wiremock::matchers::query_param;
+use wiremock::matchers::{body_json, query_param};
 use wiremock::{MockServer, ResponseTemplate};
 
 use super::{action, created, good, hasty_provider, on, page, provider, refusal, reply, sent, server_body};
@@ -152,4 +154,35 @@ async fn keys_are_ids_from_all_pages() {
             .await;
     }
     assert_eq!(provider(&server).get_ssh_keys().await.unwrap(), ["1", "2", "3"]);
+}
+
+fn labelled(labels: &Value) -> ResponseTemplate {
+    let mut server = server_body(42, "running");
+    server["labels"] = labels.clone();
+    reply(200, json!({ "server": server }))
+}
+
+#[tokio::test]
+async fn labels_that_another_client_has_overwritten_are_written_again() {
+    let server = MockServer::start().await;
+    // Another client had read the labels before ours were there, and wrote them after.
+    let (before, lost) = (json!({"env": "prod"}), json!({"env": "prod", "theirs": "1"}));
+    let (ours, both) = (json!({"env": "prod", "ours": "2"}), json!({"env": "prod", "theirs": "1", "ours": "2"}));
+    for shown in [before, lost, both.clone()] {
+        on("GET", "/servers/42").respond_with(labelled(&shown)).up_to_n_times(1).expect(1).mount(&server).await;
+    }
+    for written in [ours, both] {
+        let body = body_json(json!({ "labels": written }));
+        on("PUT", "/servers/42").and(body).respond_with(labelled(&json!({}))).up_to_n_times(1).expect(1).mount(&server).await;
+    }
+    provider(&server).set_labels("42", &HashMap::from([("ours".to_string(), "2".to_string())])).await.unwrap();
+}
+
+#[tokio::test]
+async fn labels_that_never_stay_are_a_conflict_that_may_pass() {
+    let server = MockServer::start().await;
+    on("GET", "/servers/42").respond_with(labelled(&json!({}))).mount(&server).await;
+    on("PUT", "/servers/42").respond_with(labelled(&json!({}))).expect(5).mount(&server).await;
+    let error = provider(&server).set_labels("42", &HashMap::from([("a".to_string(), "1".to_string())])).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Conflict { retryable: true, .. }), "{error:?}");
 }

@@ -153,6 +153,7 @@ fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     let Some(text) = request.user_data.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
+    check::user_data(text)?;
     if text.len() <= MAX_USER_DATA {
         return Ok(Some(BASE64_STANDARD.encode(text)));
     }

@@ -7,7 +7,7 @@ use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference,
 use crate::http::{Fault, Refusal, Reply};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, Price, ProviderInstance, Snapshot, check, prices};
+use crate::provider::{Address, EXPIRES_KEY, Price, ProviderInstance, Snapshot, check, prices};
 
 pub(super) const MAX_USER_DATA: usize = 64 * 1024;
 const MAX_NAME: usize = 255;
@@ -16,6 +16,20 @@ const MAX_TAG: usize = 255;
 pub(super) const MANAGED_TAG: &str = "managed-by:spuff";
 /// The longest wait believed of `ratelimit-reset`, which is when the oldest request of the last hour expires.
 const MAX_RESET: Duration = Duration::from_secs(60);
+
+/// Words of the API's messages for what the contract calls otherwise, in the order in which a message is searched for them: one
+/// about an image may name the region that lacks it.
+const FIELDS: [(&str, &str); 9] = [
+    ("image", "image"),
+    ("snapshot", "image"),
+    ("region", "region"),
+    ("size", "size"),
+    ("key identifiers", "ssh_keys"),
+    ("ssh key", "ssh_keys"),
+    ("user data", "user_data"),
+    ("name", "name"),
+    ("tag", "labels"),
+];
 
 /// Checks a request against DigitalOcean's limits and words it. Keys are left to the caller: names need a look-up.
 pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>) -> ProviderResult<CreateDroplet<'_>> {
@@ -134,9 +148,18 @@ pub(super) fn tag(key: &str, value: &str) -> String {
     format!("{}:{}", encode(key), encode(value))
 }
 
-/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's.
+/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's. Of several ends of a
+/// lease, which a renewal that broke off leaves, the latest holds.
 pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
-    tags.iter().filter_map(|tag| label(tag)).collect()
+    let mut labels = HashMap::new();
+    for (key, value) in tags.iter().filter_map(|tag| label(tag)) {
+        let end = |value: &str| value.parse::<u64>().unwrap_or_default();
+        let earlier = key == EXPIRES_KEY && labels.get(&key).is_some_and(|known: &String| end(known) > end(&value));
+        if !earlier {
+            labels.insert(key, value);
+        }
+    }
+    labels
 }
 
 /// The label that a tag stands for.
@@ -184,25 +207,23 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     let fault = match reply.status {
         422 if says(&["droplet limit"]) => Some(Fault::QuotaExceeded),
         422 if says(&["pending event", "blocking event"]) => Some(Fault::Conflict { retryable: true }),
-        422 if says(&["not available", "unavailable", "out of capacity"]) && says(&["size", "region", "capacity"]) => {
+        // Where an image is not, it will not be later, nor need another region have it.
+        422 if says(&["not available", "unavailable", "out of capacity"])
+            && says(&["size", "region", "capacity"])
+            && !says(&["image", "snapshot"]) =>
+        {
             Some(Fault::Capacity)
         }
         412 | 423 => Some(Fault::Conflict { retryable: true }),
         _ => None,
     };
-    let field =
-        ["region", "size", "image", "ssh key", "user data", "name", "tag"].into_iter().find(|field| words.contains(field));
+    let field = FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| (*field).to_string());
     Refusal {
         fault,
         code: Some(problem.id).filter(|id| !id.is_empty()),
         message,
         request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
-        field: field.map(|field| match field {
-            "ssh key" => "ssh_keys".to_string(),
-            "user data" => "user_data".to_string(),
-            "tag" => "labels".to_string(),
-            same => same.to_string(),
-        }),
+        field,
         retry_after: reset(reply, SystemTime::now()).filter(|_| reply.header("retry-after").is_none()),
     }
 }
@@ -278,6 +299,14 @@ mod tests {
     }
 
     #[test]
+    fn of_several_ends_of_a_lease_the_latest_holds() {
+        let tags = |ends: &[&str]| ends.iter().map(|end| tag(EXPIRES_KEY, end)).collect::<Vec<_>>();
+        for ends in [["1999", "2000"], ["2000", "1999"], ["999", "2000"], ["soon", "2000"], ["2000", "soon"]] {
+            assert_eq!(labels(&tags(&ends)), HashMap::from([(EXPIRES_KEY.to_string(), "2000".to_string())]), "{ends:?}");
+        }
+    }
+
+    #[test]
     fn foreign_tags_are_not_labels() {
         for tag in ["web", "a:b:c", ":x", "a:_zz", "a:_4", "a:_ff", "a:_61", "a:b.c"] {
             assert!(labels(&[tag.to_string()]).is_empty(), "{tag}");
@@ -326,7 +355,11 @@ mod tests {
             (422, "Size is not available in this region.", Some(Fault::Capacity), Some("region")),
             (422, "You specified an invalid image for Droplet creation.", None, Some("image")),
             (422, "You specified an invalid region for Droplet creation.", None, Some("region")),
-            (422, "42 are invalid key identifiers for Droplet creation (ssh key).", None, Some("ssh_keys")),
+            (422, "999 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
+            (422, "main, 00:11 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
+            (422, "The image you specified is not available in the selected region.", None, Some("image")),
+            (422, "Snapshot is not available in region nyc3", None, Some("image")),
+            (422, "Region is not available", Some(Fault::Capacity), Some("region")),
             (404, "The resource you were accessing could not be found.", None, None),
         ] {
             let refusal = says(status, &problem(message));

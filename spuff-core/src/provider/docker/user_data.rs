@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::cloud_config;
+use crate::provider::check;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 const CLOUD_CONFIG: &str = "#cloud-config";
@@ -30,6 +31,7 @@ const OTHER_KINDS: [(&str, &str); 12] = [
 ///
 /// White space before the first line counts for nothing, as in cloud-init.
 pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
+    check::user_data(user_data)?;
     let text = user_data.trim_start();
     if text.is_empty() {
         return Ok(None);
@@ -46,9 +48,6 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
         Some((_, kind)) => {
             let feature = format!("user_data: {kind} (docker takes a script that begins with #!, or a #cloud-config)");
             Err(ProviderError::NotSupported { feature })
-        }
-        None if text.starts_with('\u{feff}') => {
-            Err(ProviderError::invalid_config("user_data", "it begins with a byte order mark: save it without one"))
         }
         None => Err(ProviderError::invalid_config("user_data", format!("it is neither a script nor a cloud-config: {WAY_OUT}"))),
     }

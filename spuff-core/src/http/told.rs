@@ -55,7 +55,7 @@ fn opened(text: &[u8]) -> Vec<Open<'_>> {
 fn path(open: &[Open<'_>]) -> String {
     open.iter().fold(String::new(), |path, open| match open {
         Open::List(place) => format!("{path}[{place}]"),
-        Open::Object { key, .. } if key.is_empty() => path,
+        Open::Object { key: b"", .. } => path,
         Open::Object { key, .. } => format!("{path}{}{}", if path.is_empty() { "" } else { "." }, name(key)),
     })
 }

@@ -122,7 +122,6 @@ impl<'de> Scalar<'de> {
     }
 
     /// As a number that counts things.
-
     fn count(&self) -> Option<u64> {
         match self {
             Self::Whole(number) => u64::try_from(*number).ok(),

@@ -61,7 +61,7 @@ fn listed(items: &str, things: &[Value]) -> Value {
 
 /// How many are left of two: only null is a list without things.
 fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> bool {
-    let goes_on = path.starts_with("links") || !list.links.pages.next.is_none();
+    let goes_on = path.starts_with("links") || list.links.pages.next.is_some();
     let count = match path.strip_prefix(items) {
         Some("") => 0,
         Some("[0]" | "[1]") if matches!(written, None | Some(Value::Null)) => 1,

@@ -19,7 +19,7 @@ pub(crate) use listing::{Listed, Listing};
 pub(crate) use turns::Subject;
 pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
 
-use crate::http::{Call, Deadline, Failure, HttpClient};
+use crate::http::{Call, Deadline, Failure, HttpClient, number};
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
@@ -127,7 +127,7 @@ impl Pauses {
 
     pub(crate) fn next(&mut self, deadline: Deadline) -> Duration {
         let pause = self.pause.min(deadline.remaining());
-        self.pause = self.pause.mul_f64(GROWTH).min(self.longest);
+        self.pause = number::times(self.pause, GROWTH).min(self.longest);
         pause
     }
 }
@@ -289,7 +289,7 @@ impl<T: Clone> Recent<T> {
 
     /// Until when an absence of `id` is not believed; `None` for one that was not made here.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| *since + self.settling)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| number::later(*since, self.settling))
     }
 
     /// What the create call told.

@@ -5,10 +5,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use spuff_core::provider::{ProviderError, ProviderTimeouts};
+use spuff_core::OnFailure;
+use spuff_core::provider::{Provider, ProviderError, ProviderTimeouts};
 use support::clouds::{CLOUDS, Cloud};
 use support::raw::{Answer, Asked, Server};
 
@@ -103,11 +105,25 @@ async fn a_create_that_cannot_connect_is_a_network_error() {
     }
 }
 
+/// What something between here and the cloud says, and not the API.
+const STRANGE: [Fault; 9] = [
+    ("a captive portal", |_| Answer::reply(302, &[("location", "https://portal.example/login")], "")),
+    ("400 html", |_| Answer::reply(400, &[("content-type", "text/html")], "<html>Bad Request</html>")),
+    ("401", |_| Answer::reply(401, &[], "")),
+    ("403 html", |_| Answer::reply(403, &[("content-type", "text/html")], "<html>Blocked by policy</html>")),
+    ("404 html", |_| Answer::reply(404, &[("content-type", "text/html")], "<html>nginx</html>")),
+    ("404 text", |_| Answer::reply(404, &[("content-type", "text/plain")], "404 page not found\n")),
+    ("404 empty", |_| Answer::reply(404, &[], "")),
+    ("404 json", |_| Answer::reply(404, &[("content-type", "application/json")], r#"{"message": "no Route matched"}"#)),
+    ("gzip", |_| Answer::reply(200, &[("content-encoding", "gzip")], "\u{1f}\u{8}\u{0}\u{3}")),
+];
+
 #[tokio::test]
 async fn a_read_is_repeated_after_what_passes() {
-    let faults: [Fault; 6] = [UNKNOWN[0], UNKNOWN[1], UNKNOWN[2], UNKNOWN[3], UNKNOWN[4], UNKNOWN[6]];
+    let faults = [UNKNOWN[0], UNKNOWN[1], UNKNOWN[2], UNKNOWN[3], UNKNOWN[4], UNKNOWN[6], UNKNOWN[7], UNKNOWN[8]];
+    let faults = faults.into_iter().chain(STRANGE);
     for cloud in CLOUDS {
-        for (what, fault) in faults {
+        for (what, fault) in faults.clone() {
             let server = faulty(cloud, Cloud::is_get, 2, move || fault(cloud));
             let machine = cloud.connect(&server.url, support::timeouts()).get_instance(cloud.id).await;
             assert_eq!(machine.unwrap().unwrap().id, cloud.id, "{} after {what}", cloud.name);
@@ -117,15 +133,75 @@ async fn a_read_is_repeated_after_what_passes() {
 }
 
 #[tokio::test]
-async fn a_read_that_cannot_work_says_so_at_once() {
-    let faults: [(Fault, &str); 3] = [(UNKNOWN[7], "text/html"), (UNKNOWN[8], "endpoint"), (UNKNOWN[9], "MiB")];
+async fn a_read_that_cannot_work_says_so() {
+    let faults: [(Fault, &str); 5] = [
+        (UNKNOWN[7], "text/html"),
+        (UNKNOWN[8], "endpoint"),
+        (UNKNOWN[9], "MiB"),
+        (STRANGE[5], "404 page not found"),
+        (STRANGE[8], "in gzip"),
+    ];
+    let short = ProviderTimeouts { http_request: Duration::from_millis(300), ..timeouts() };
     for cloud in CLOUDS {
         for ((what, fault), word) in faults {
+            let is_huge = word == "MiB";
             let server = faulty(cloud, Cloud::is_get, usize::MAX, move || fault(cloud));
-            let error = cloud.connect(&server.url, timeouts()).get_instance(cloud.id).await.unwrap_err();
-            assert!(matches!(error, ProviderError::Api { status: 200, .. }), "{} after {what}: {error:?}", cloud.name);
+            let error = cloud.connect(&server.url, if is_huge { timeouts() } else { short }).get_instance(cloud.id).await;
+            let error = error.unwrap_err();
+            assert!(matches!(error, ProviderError::Api { .. }), "{} after {what}: {error:?}", cloud.name);
+            assert_eq!(error.is_retryable(), !is_huge, "{} after {what}: {error:?}", cloud.name);
             assert!(error.to_string().contains(word), "{} after {what}: {error}", cloud.name);
-            assert_eq!(reads(&cloud, &server), 1, "{} after {what}", cloud.name);
+            assert!(!error.to_string().contains(char::is_control), "{} after {what}: {error:?}", cloud.name);
+            assert!(reads(&cloud, &server) == 1 || !is_huge, "{} after {what}", cloud.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_apis_own_words_say_that_something_is_gone() {
+    let short = ProviderTimeouts {
+        http_request: Duration::from_millis(100),
+        instance_ready: Duration::from_millis(300),
+        action_complete: Duration::from_millis(300),
+        ..support::timeouts()
+    };
+    for cloud in CLOUDS {
+        for (what, fault) in &STRANGE[4..8] {
+            let fault = *fault;
+            let server = Server::start(move |_| fault(cloud));
+            let provider = cloud.connect(&server.url, short);
+            let errors = [
+                provider.get_instance(cloud.id).await.map(|shown| assert!(shown.is_some())).unwrap_err(),
+                provider.destroy_instance(cloud.id).await.unwrap_err(),
+                provider.delete_snapshot(cloud.snapshot).await.unwrap_err(),
+                provider.wait_ready(cloud.id).await.unwrap_err(),
+            ];
+            for error in errors {
+                assert!(!matches!(error, ProviderError::NotFound { .. }), "{} after {what}: {error:?}", cloud.name);
+            }
+
+            // It was made, and whether it could be destroyed is not known either.
+            let server = Server::start(move |asked| match cloud.look_up(asked) {
+                Some(answer) => answer,
+                None if cloud.is_create(asked) => cloud.created(),
+                None => fault(cloud),
+            });
+            let provider: Arc<dyn Provider> = cloud.connect(&server.url, short).into();
+            let error = spuff_core::create_and_wait(&provider, &cloud.request(), OnFailure::Destroy).await.unwrap_err();
+            assert!(matches!(&error, ProviderError::AfterCreate { exists: true, .. }), "{} after {what}: {error:?}", cloud.name);
+        }
+    }
+}
+
+/// A proxy that reads replies may hold back that of a create that was carried out.
+#[tokio::test]
+async fn a_page_in_place_of_a_creates_reply_does_not_say_that_nothing_was_made() {
+    for cloud in CLOUDS {
+        for (what, fault) in STRANGE {
+            let server = faulty(cloud, Cloud::is_create, usize::MAX, move || fault(cloud));
+            let short = ProviderTimeouts { instance_ready: Duration::from_millis(500), ..timeouts() };
+            let error = cloud.connect(&server.url, short).create_instance(&cloud.request()).await.unwrap_err();
+            assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{} after {what}: {error:?}", cloud.name);
         }
     }
 }
@@ -226,4 +302,74 @@ async fn ids_of_another_cloud_are_refused_before_anything_is_sent() {
         }
         assert!(server.asked().is_empty(), "{}", cloud.name);
     }
+}
+
+/// Pages without an end, each a little later than the one before.
+fn endless(cloud: Cloud) -> Server {
+    let number = AtomicUsize::new(0);
+    Server::start(move |_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let at = number.fetch_add(1, Ordering::SeqCst) + 1;
+        cloud.reply(
+            200,
+            &match cloud.name {
+                "digitalocean" => format!(r#"{{"droplets": [{{"id": {at}, "name": "a", "status": "new"}}], "links": {{"pages": {{"next": "x"}}}}}}"#),
+                "hetzner" => format!(
+                    r#"{{"servers": [{{"id": {at}, "name": "a", "status": "off"}}], "meta": {{"pagination": {{"next_page": {}}}}}}}"#,
+                    at + 1
+                ),
+                _ => format!("<DescribeInstancesResponse><nextToken>{at}</nextToken></DescribeInstancesResponse>"),
+            },
+        )
+    })
+}
+
+#[tokio::test]
+async fn a_verb_that_only_asks_keeps_its_deadline_over_all_pages() {
+    let short = ProviderTimeouts { http_request: Duration::from_millis(500), ..support::timeouts() };
+    for cloud in CLOUDS {
+        let server = endless(cloud);
+        let error = cloud.connect(&server.url, short).list_instances().await.unwrap_err();
+        assert!(matches!(error, ProviderError::Timeout { .. }), "{}: {error:?}", cloud.name);
+        assert!(server.asked().len() > 1, "{}: each page alone is soon there", cloud.name);
+    }
+}
+
+#[tokio::test]
+async fn numbers_beyond_reason_do_no_harm() {
+    for cloud in CLOUDS {
+        for number in ["4294967295", "18446744073709551615", "1e300", "inf", "-1", "NaN"] {
+            let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
+            let headers = names.map(|name| (name, number));
+            let server = faulty(cloud, Cloud::is_create, 1, move || Answer::reply(503, &headers, ""));
+            let short = ProviderTimeouts { instance_ready: Duration::from_millis(300), ..timeouts() };
+            let config = cloud.config(&server.url, short).with_option("settling", "1e19").with_option("pace", "1e-300");
+            let provider = spuff_core::ProviderRegistry::with_defaults().connect(cloud.name, config).unwrap();
+            let error = provider.create_instance(&cloud.request()).await.err();
+            let is_told =
+                error.as_ref().is_none_or(|error| matches!(error, ProviderError::UnknownOutcome { key, .. } if key.len() == 32));
+            assert!(is_told, "{} {number}: {error:?}", cloud.name);
+            let read = provider.get_instance(cloud.id).await;
+            assert!(!matches!(read, Err(ProviderError::Internal { .. })), "{} {number}: {read:?}", cloud.name);
+        }
+    }
+}
+
+/// A price list, or an image by its name.
+#[tokio::test]
+async fn look_ups_that_fail_do_not_queue_up() {
+    let short = ProviderTimeouts { http_request: Duration::from_millis(300), ..support::timeouts() };
+    let server = Server::start(|_| Answer::Silence);
+    let provider = CLOUDS[1].connect(&server.url, short);
+    let request = CLOUDS[1].request().with_image("ubuntu:24.04".parse().unwrap());
+    let ended = futures_util::future::join_all((0..16).map(|_| provider.create_instance(&request))).await;
+    assert!(ended.iter().all(|ended| matches!(ended, Err(ProviderError::Timeout { .. }))), "{ended:?}");
+    let asked = server.asked();
+    assert!(asked.len() < 8 && asked.iter().all(|asked| asked.path.starts_with("/server_types")), "{asked:?}");
+
+    let server = Server::start(|_| Answer::Silence);
+    let provider = CLOUDS[1].connect(&server.url, short);
+    let ended = futures_util::future::join_all((0..16).map(|_| provider.hourly_price("fsn1", "cx22"))).await;
+    assert!(ended.iter().all(|ended| matches!(ended, Err(ProviderError::Timeout { .. }))), "{ended:?}");
+    assert!(server.asked().len() < 8, "{:?}", server.asked());
 }

@@ -74,9 +74,10 @@ async fn no_secret_is_ever_shown() {
         action_complete: Duration::from_millis(200),
         ..support::timeouts()
     };
-    for cloud in CLOUDS {
-        let count = answers(cloud, "").len();
-        for number in 0..count {
+    let registry = &registry;
+    let told = CLOUDS.into_iter().flat_map(|cloud| {
+        (0..answers(cloud, "").len()).map(move |number| async move {
+            let mut shown = String::new();
             let server = Server::start(move |asked| {
                 let all = format!("{} {} {}", asked.path, asked.headers, asked.body);
                 match cloud.look_up(asked) {
@@ -98,8 +99,11 @@ async fn no_secret_is_ever_shown() {
             show(&mut shown, provider.list_snapshots().await);
             show(&mut shown, provider.delete_snapshot(cloud.snapshot).await);
             show(&mut shown, provider.get_ssh_keys().await);
-        }
-    }
+            shown
+        })
+    });
+    // What is not the API's own answer is asked for again: all at once, that takes no longer than one.
+    shown.extend(futures_util::future::join_all(told).await);
     // Tokens that cannot be used.
     for bad in [format!("{CANARY} {CANARY}"), format!("{CANARY}\u{e9}"), format!("{CANARY}\n{CANARY}")] {
         for provider_type in ProviderType::KNOWN {
@@ -118,6 +122,38 @@ async fn no_secret_is_ever_shown() {
     for (what, text) in [("error or Debug", &shown), ("log", &logged)] {
         let leaks: Vec<_> = text.lines().filter(|line| line.contains(CANARY)).take(3).collect();
         assert!(leaks.is_empty(), "a secret stands in an {what}: {leaks:#?}");
+    }
+}
+
+/// A reply that is a success may repeat a secret as well, where it tells why a machine has failed.
+#[tokio::test]
+async fn what_a_cloud_says_of_a_failed_machine_holds_no_secret() {
+    for cloud in &CLOUDS[1..] {
+        let cloud = *cloud;
+        let words = format!("{} {CANARY} {}", "x".repeat(480), &CANARY[..12]);
+        let failed = if cloud.name == "hetzner" {
+            let error = format!(r#"{{"code": "{CANARY}", "message": "{words}"}}"#);
+            let action = format!(r#"{{"id": 1, "command": "create_server", "status": "error", "error": {error}}}"#);
+            cloud.reply(200, &format!(r#"{{"actions": [{action}]}}"#))
+        } else {
+            let reason = format!("<stateReason><code>Server.{CANARY}</code><message>{words}</message></stateReason>");
+            let id = format!("<instanceId>{}</instanceId>", cloud.id);
+            let item = format!("<item>{id}<instanceState><name>terminated</name></instanceState>{reason}</item>");
+            let set = format!("<reservationSet><item><instancesSet>{item}</instancesSet></item></reservationSet>");
+            cloud.reply(200, &format!("<DescribeInstancesResponse>{set}</DescribeInstancesResponse>"))
+        };
+        let Answer::Bytes(failed) = failed else { unreachable!() };
+        let server = Server::start(move |asked| match cloud.look_up(asked) {
+            Some(answer) => answer,
+            None if cloud.is_create(asked) => cloud.created(),
+            None if asked.path.starts_with("/servers/") => cloud.instance(),
+            None => Answer::Bytes(failed.clone()),
+        });
+        let provider = cloud.connect(&server.url, support::timeouts());
+        let made = provider.create_instance(&cloud.request()).await.unwrap();
+        let error = provider.wait_ready(&made.id).await.unwrap_err();
+        let shown = support::log::shown(&error);
+        assert!(shown.contains("[redacted]") && !shown.contains(&CANARY[..8]), "{}: {shown}", cloud.name);
     }
 }
 

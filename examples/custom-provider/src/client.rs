@@ -76,7 +76,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| {
             // The position is told, the contents are not: they may hold a secret.
             let message = format!("the reply of {} bytes cannot be read: {:?} error", body.len(), error.classify());
-            Failure::Unknown(ProviderError::api(status, message).with_context(origin(status, None)))
+            Failure::Unknown(ProviderError::not_the_api(status, message).with_context(origin(status, None)))
         })
     }
 
@@ -172,7 +172,8 @@ impl Client {
         }
     }
 
-    /// The cloud's own code says most; where there is none, the status decides.
+    /// The cloud's own code says most; where there is none, the status decides. A page that is not the cloud's says nothing:
+    /// that a machine is gone, or was not made, only the cloud itself can know.
     fn refusal(&self, status: u16, headers: &HeaderMap, body: &[u8], (resource_type, id): Subject<'_>) -> Failure {
         let said: Option<Refusal> = serde_json::from_slice(body).ok();
         let code = said.as_ref().map_or("", |said| said.error.code.as_str());
@@ -184,7 +185,12 @@ impl Client {
         context.code = (!code.is_empty()).then(|| code.to_string());
         // Some kinds have room for the origin; the others say it in their message.
         let told = || format!("{message}{context}");
+        let is_own = said.is_some() || matches!(status, 408 | 429 | 500..);
         let error = match (status, code) {
+            _ if !is_own => {
+                let error = ProviderError::not_the_api(status, format!("{message}; check that the endpoint is the API's"));
+                return Failure::Unknown(error.with_context(context));
+            }
             (_, "locked") => ProviderError::conflict(message, true),
             (_, "sold_out") => ProviderError::capacity(message),
             (_, "limit_reached") => ProviderError::quota(resource_type, told()),

@@ -185,7 +185,7 @@ async fn a_key_of_the_callers_own_stands_for_one_machine() {
 
 #[tokio::test]
 async fn refusals_have_kinds() {
-    let table: [(ResponseTemplate, &str); 11] = [
+    let table: [(ResponseTemplate, &str); 12] = [
         (refusal(401, "bad_token", "no"), "authentication"),
         (refusal(403, "", "no"), "authentication"),
         (refusal(404, "", "no"), "not_found"),
@@ -195,8 +195,9 @@ async fn refusals_have_kinds() {
         (refusal(429, "slow_down", "no"), "rate_limit"),
         (refusal(503, "sold_out", "no"), "capacity"),
         (refusal(403, "limit_reached", "no"), "quota_exceeded"),
-        (ResponseTemplate::new(302).insert_header("location", "https://example.com"), "api"),
-        (ResponseTemplate::new(418).set_body_string("<html>a proxy"), "api"),
+        (refusal(418, "teapot", "no"), "api"),
+        (ResponseTemplate::new(302).insert_header("location", "https://example.com"), "unknown_outcome"),
+        (ResponseTemplate::new(403).set_body_string("<html>a proxy"), "unknown_outcome"),
     ];
     for (reply, kind) in table {
         let cloud = MockServer::start().await;
@@ -206,6 +207,20 @@ async fn refusals_have_kinds() {
         if let Some(context) = error.context().filter(|context| context.code.is_some()) {
             assert_eq!((context.provider.as_deref(), context.request_id.as_deref()), (Some("nimbus"), Some("req-7")), "{error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_the_clouds_does_not_say_that_a_machine_is_gone() {
+    let cloud = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(404).set_body_string("<html>nginx</html>")).mount(&cloud).await;
+    let provider = nimbus(&cloud);
+    for error in [
+        provider.get_instance("vm-1").await.unwrap_err(),
+        provider.destroy_instance("vm-1").await.unwrap_err(),
+        provider.delete_snapshot("s-1").await.unwrap_err(),
+    ] {
+        assert!(matches!(error, ProviderError::Api { status: 404, .. }) && error.is_retryable(), "{error:?}");
     }
 }
 

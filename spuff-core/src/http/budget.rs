@@ -1,12 +1,14 @@
 //! What is left of the requests that an API takes: pure arithmetic, by the time that is passed in.
 //!
-//! Stands on nothing. A request is counted when its reply has come: the cloud has counted it by then, and never later. Until
+//! Stands on numbers. A request is counted when its reply has come: the cloud has counted it by then, and never later. Until
 //! then whoever asks reckons with it as under way. So what is left here is never more than what is left there.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::number;
 
 /// How an API counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +45,7 @@ impl Gauge {
     /// A limit of which nothing is used. Time goes `pace` times as fast as the limit says.
     pub(super) fn new(limit: Limit, pace: f64, now: Instant) -> Self {
         let limit = match limit {
-            Limit::Window { count, span } => Limit::Window { count, span: span.div_f64(pace) },
+            Limit::Window { count, span } => Limit::Window { count, span: number::times(span, 1.0 / pace) },
             Limit::Bucket { burst, per_second } => Limit::Bucket { burst, per_second: per_second * pace },
         };
         let level = match limit {
@@ -61,7 +63,7 @@ impl Gauge {
                 // More than it can hold empty a full one.
                 let wanted = f64::from(count.min(burst)) + f64::from(under_way);
                 let missing = wanted - self.level;
-                if missing <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(missing / per_second) }
+                if missing <= 0.0 { Duration::ZERO } else { number::time(missing / per_second) }
             }
             Limit::Window { count: limit, span } => {
                 let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
@@ -69,7 +71,7 @@ impl Gauge {
                     .saturating_sub(u64::from(limit));
                 let Some(last) = usize::try_from(over).ok().and_then(|over| over.checked_sub(1)) else { return Duration::ZERO };
                 match self.sent.get(last) {
-                    Some(sent) => (*sent + span).saturating_duration_since(now),
+                    Some(sent) => number::later(*sent, span).saturating_duration_since(now),
                     // The answer to the one that may ask tells more.
                     None if self.others > 0 => self.others_until.saturating_duration_since(now).max(span / 60),
                     // What is under way counts for as long, once it has been answered.
@@ -105,7 +107,7 @@ impl Gauge {
             Limit::Window { count, .. } => {
                 let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
                 self.others = count.saturating_sub(left).saturating_sub(used);
-                self.others_until = now + reset;
+                self.others_until = number::later(now, reset);
             }
         }
     }
@@ -161,7 +163,7 @@ impl Gauge {
                 self.at = now;
             }
             Limit::Window { count, span } => {
-                while self.sent.front().is_some_and(|sent| *sent + span <= now) {
+                while self.sent.front().is_some_and(|sent| number::later(*sent, span) <= now) {
                     self.sent.pop_front();
                 }
                 if self.others > 0 && self.others_until <= now {

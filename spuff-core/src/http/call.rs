@@ -9,6 +9,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::retry::Errand;
 use super::told;
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -36,6 +37,10 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Bytes,
     /// What a "not found" is about: the type and the id.
     pub(crate) subject: Option<(&'static str, &'a str)>,
+    /// What it is a part of, where a verb takes several calls.
+    pub(crate) errand: Option<&'a Errand>,
+    /// Whether the endpoint may lack what is asked for, so that any 404 says that it does.
+    pub(crate) optional: bool,
     /// Another base than the client's, for clouds with an endpoint per region or service.
     pub(crate) base: Option<&'a str>,
     /// What only the dialect reads, such as the scope of a signature.
@@ -53,6 +58,8 @@ impl<'a> Call<'a> {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             subject: None,
+            errand: None,
+            optional: false,
             base: None,
             notes: Extensions::new(),
         }
@@ -96,6 +103,18 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// As a part of this.
+    pub(crate) fn within(mut self, errand: &'a Errand) -> Self {
+        self.errand = Some(errand);
+        self
+    }
+
+    /// A look-up that one can do without: a server that stands in for the cloud need not have it.
+    pub(crate) fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
     pub(crate) fn base(mut self, base: &'a str) -> Self {
         self.base = Some(base);
         self
@@ -106,6 +125,18 @@ impl<'a> Call<'a> {
         self
     }
 }
+
+/// The content types and codings that are called by their names.
+const CONTENT_TYPES: [&str; 7] = [
+    "application/json",
+    "application/octet-stream",
+    "application/problem+json",
+    "application/xml",
+    "text/html",
+    "text/plain",
+    "text/xml",
+];
+const CODINGS: [&str; 5] = ["br", "compress", "deflate", "gzip", "zstd"];
 
 /// A whole reply.
 #[derive(Debug, Clone)]
@@ -143,11 +174,24 @@ impl Reply {
         })
     }
 
-    /// A success whose body cannot be used.
+    /// A success whose body cannot be used: what came is not the API's answer.
     pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
-        let kind = self.header("content-type").unwrap_or("no content type");
-        let (status, bytes) = (self.status, self.body.len());
-        ProviderError::api(status, format!("the reply ({bytes} bytes, {kind}) {what}; check that the endpoint is the API's"))
+        let (status, form) = (self.status, self.form());
+        ProviderError::not_the_api(status, format!("the reply ({form}) {what}; check that the endpoint is the API's"))
+    }
+
+    /// How long the body is, and what it is said to be: in known words, for a header may hold anything.
+    pub(super) fn form(&self) -> String {
+        let kind = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let kind = kind.map_or("no content type", |kind| {
+            CONTENT_TYPES.iter().find(|known| **known == kind).copied().unwrap_or("an uncommon content type")
+        });
+        let coding = self.header("content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
+        let coding = coding
+            .filter(|coding| !matches!(coding.as_str(), "" | "identity"))
+            .map(|coding| CODINGS.iter().find(|known| **known == coding).copied().unwrap_or("an uncommon coding"));
+        let coding = coding.map(|coding| format!(", in {coding}, which was not asked for")).unwrap_or_default();
+        format!("{} bytes, {kind}{coding}", self.body.len())
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,8 @@ use super::account::Account;
 use super::call::{Call, Failure, Reply};
 use super::endpoint::Endpoint;
 use super::governor::{Draws, Permit};
-use super::retry::{self, Backoff, Deadline, Sight};
+use super::number;
+use super::retry::{self, Backoff, Deadline, Errand, Sight};
 use super::secret::{self, Bearer, clean_token};
 use super::status::{self, Refusal};
 use super::tls;
@@ -39,8 +41,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 pub(crate) const SETTLING_OPTION: &str = "settling";
 
 fn read_settling(seconds: &str) -> ProviderResult<Duration> {
-    let read = seconds.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    read.ok_or_else(|| {
+    number::seconds(seconds).ok_or_else(|| {
         let message =
             format!("{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new", SETTLING.as_secs());
         ProviderError::invalid_config(SETTLING_OPTION, message)
@@ -99,6 +100,8 @@ pub(crate) struct HttpClient {
     timeouts: ProviderTimeouts,
     settling: Duration,
     account: Arc<Account>,
+    /// The secrets that were sent last: what the cloud says later may repeat them.
+    sent: Mutex<Vec<HeaderValue>>,
 }
 
 impl HttpClient {
@@ -106,7 +109,15 @@ impl HttpClient {
         let client = client_for(&endpoint, config)?;
         let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
         let account = Account::of(dialect.provider(), endpoint.as_str(), config)?;
-        Ok(Self { client, endpoint, dialect: Box::new(dialect), timeouts: config.timeouts, settling, account })
+        Ok(Self {
+            client,
+            endpoint,
+            dialect: Box::new(dialect),
+            timeouts: config.timeouts,
+            settling,
+            account,
+            sent: Mutex::default(),
+        })
     }
 
     /// A client for a cloud that takes the token of the configuration as a bearer token.
@@ -140,25 +151,62 @@ impl HttpClient {
         self.account.shared()
     }
 
+    /// An error in the words of a reply that was a success, as they may be shown.
+    pub(crate) fn discreet(&self, error: ProviderError) -> ProviderError {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        error.reworded(|words| secret::tidy(words, &sent))
+    }
+
     /// A time of the real cloud's limits, as this one's clock has it.
     pub(crate) fn paced(&self, time: Duration) -> Duration {
         self.account.governor.paced(time)
     }
 
-    /// Sends a call, and again as long as that is safe, promising, and within the deadline, which does not run while the
-    /// call waits for its turn.
+    /// What a verb that only asks or tells may take in all.
+    pub(crate) fn errand(&self) -> Errand {
+        Errand::of(self.patience())
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeouts.http_request.saturating_mul(2)
+    }
+
+    /// Sends a call, and again as long as that is safe, promising, and within the time of its errand.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        let patience = self.timeouts.http_request.saturating_mul(2);
-        let mut deadline = Deadline::after(patience);
+        self.send_and_read(call, |reply| Ok(reply)).await
+    }
+
+    /// Sends a call that may be repeated, and reads its reply as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> ProviderResult<T> {
+        self.read(call, Reply::json).await
+    }
+
+    /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated as well: it is that of
+    /// something in between, or broke off.
+    pub(crate) async fn read<T>(&self, call: &Call<'_>, read: impl Fn(&Reply) -> ProviderResult<T>) -> ProviderResult<T> {
+        Ok(self.send_and_read(call, |reply| read(&reply)).await?)
+    }
+
+    async fn send_and_read<T>(&self, call: &Call<'_>, read: impl Fn(Reply) -> ProviderResult<T>) -> Result<T, Failure> {
+        let own = self.errand();
+        let errand = call.errand.unwrap_or(&own);
         let mut backoff = Backoff::new();
         let mut before = None;
         loop {
             let asked = Instant::now();
-            let permit = self.turn(call, patience).await.map_err(Failure::NotSent)?;
-            deadline = deadline.postponed(asked.elapsed());
+            let permit = self.turn(call, self.patience()).await.map_err(Failure::NotSent)?;
+            errand.waited(asked.elapsed());
+            let deadline = errand.deadline();
+            if deadline.remaining().is_zero() {
+                let late = || Failure::NotSent(ProviderError::timeout(call.operation, deadline.elapsed()));
+                return Err(before.unwrap_or_else(late));
+            }
             let is_cut = deadline.remaining() < self.timeouts.http_request;
             let failure = match self.attempt(call, permit, deadline).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => match read(reply) {
+                    Ok(value) => return Ok(value),
+                    Err(error) => Failure::Unknown(error),
+                },
                 Err(failure) => failure,
             };
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
@@ -168,11 +216,6 @@ impl HttpClient {
             tokio::time::sleep(pause).await;
             before = Some(failure);
         }
-    }
-
-    /// Sends a call that may be repeated, and reads its reply as JSON.
-    pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> ProviderResult<T> {
-        self.send(call).await?.json()
     }
 
     /// Sends a call that nobody waits for: once, and only where so many more could be sent at once after it.
@@ -207,6 +250,7 @@ impl HttpClient {
         let reply = self.exchange(call, head, deadline).instrument(span).await?;
         permit.told(&reply.headers);
         if reply.is_success() {
+            *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
             return Ok(reply);
         }
         let refusal = self.dialect.refusal(&reply);
@@ -331,7 +375,10 @@ pub fn http_client(endpoint: &str, config: &ProviderConfig) -> ProviderResult<re
 
 /// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
 pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
+    // What is not said to be identity may come in any coding, and none is read here.
+    let identity = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     let mut builder = reqwest::Client::builder()
+        .default_headers(identity)
         .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())

@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use tracing::debug;
 
 use super::budget::{Budget, Gauge};
 use super::call::Class;
+use super::number;
 
 /// So many writes are admitted before a read that waits.
 const WRITES_BEFORE_A_READ: u32 = 3;
@@ -83,12 +84,12 @@ pub(crate) struct Permit {
 
 impl Governor {
     pub(crate) fn new(pace: f64) -> Self {
-        Self { pace, meters: Mutex::default() }
+        Self { pace: number::pace(pace), meters: Mutex::default() }
     }
 
     /// A time of the real cloud's, as this one's clock has it.
     pub(crate) fn paced(&self, time: Duration) -> Duration {
-        time.div_f64(self.pace)
+        number::times(time, 1.0 / self.pace)
     }
 
     /// Waits for leave to send.
@@ -193,30 +194,27 @@ impl Permit {
     /// Takes over what a reply tells of the limits.
     pub(crate) fn told(&self, headers: &HeaderMap) {
         let Some(governor) = &self.governor else { return };
-        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
-        let Some(left) = number("ratelimit-remaining") else { return };
-        let reset = number("ratelimit-reset").and_then(|at| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-            Duration::try_from_secs_f64(at - now.as_secs_f64()).ok()
-        });
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let Some(left) = header("ratelimit-remaining").and_then(number::count) else { return };
+        let reset = header("ratelimit-reset").and_then(|at| number::until(at, SystemTime::now()));
         let reset = governor.paced(reset.unwrap_or(UNTOLD).clamp(UNTOLD, BELIEVED));
         let mut meters = governor.meters();
         let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };
         let meter = &mut meters[meter];
-        let (now, limit) = (Instant::now(), number("ratelimit-limit").map(|limit| limit as u32));
+        let (now, limit) = (Instant::now(), header("ratelimit-limit").and_then(number::count));
         let alone = self.alone == Some(meter.turns);
         let Some((told, derived)) = meter.gauges.split_first_mut() else { return };
         // The limit of a minute goes with that of an hour.
         let scale = limit.map_or(1.0, |limit| told.scale_of(limit));
         derived.iter_mut().for_each(|gauge| gauge.scale(scale));
         // This one is counted in what the headers tell, and not yet here.
-        told.told(limit, left as u32 + count, reset, alone, now);
+        told.told(limit, left.saturating_add(count), reset, alone, now);
     }
 
     /// The cloud has refused, as too many were sent: nobody sends for a while.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let Some(governor) = &self.governor else { return };
-        let until = Instant::now() + retry_after.unwrap_or_else(|| governor.paced(UNTOLD)).min(BELIEVED);
+        let until = number::later(Instant::now(), retry_after.unwrap_or_else(|| governor.paced(UNTOLD)).min(BELIEVED));
         let mut meters = governor.meters();
         for (meter, _) in self.drawn.into_iter().flatten() {
             let meter = &mut meters[meter];
@@ -461,6 +459,32 @@ mod tests {
         drop(permit);
         go(&governor, Class::Safe).await.unwrap();
         assert_eq!(began.elapsed().as_secs(), 8, "nobody sends for as long as the cloud has said");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_beyond_reason_do_no_harm() {
+        for told in ["4294967295", "18446744073709551615", "1e300", "inf"] {
+            let governor = Arc::new(Governor::new(1.0));
+            let permit = governor.admit(draws(), Class::Safe, PATIENCE, |_| ()).await.unwrap();
+            let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
+            permit.told(&names.into_iter().map(|name| (name.parse().unwrap(), told.parse().unwrap())).collect());
+            permit.refused(Some(Duration::MAX));
+            drop(permit);
+            let began = Instant::now();
+            go(&governor, Class::Safe).await.unwrap();
+            assert_eq!(began.elapsed().as_secs(), BELIEVED.as_secs(), "{told}: what is left is not turned into nothing");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_beyond_reason_does_no_harm() {
+        for pace in [1e-300, 1e-7, 1e10, 1e300] {
+            let governor = Arc::new(Governor::new(pace));
+            assert!(governor.paced(Duration::from_secs(3600)) <= number::LONGEST);
+            for _ in 0..3 {
+                drop(go(&governor, Class::Safe).await);
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::hash::Hash;
 
 use serde::de::DeserializeOwned;
+use tracing::debug;
 
 use super::call::Call;
 use super::client::HttpClient;
@@ -12,36 +13,31 @@ use crate::provider::error::{ProviderError, ProviderResult};
 
 /// More pages than any account can fill.
 const MAX_PAGES: u32 = 10_000;
+/// So many pages in a row that bring nothing new go in a circle: a list does not shift by as much between two requests.
+const MAX_STALE: u32 = 10;
+/// How often a list is read that has shifted while it was read.
+const READS: u32 = 4;
 
-/// Where to read on. The first page is `Number(1)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Next {
-    Number(u32),
-    Token(String),
-}
-
-/// One page, and where the next one is.
+/// One page, and the token of the next one.
 #[derive(Debug)]
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
-    pub(crate) next: Option<Next>,
+    pub(crate) next: Option<String>,
 }
 
-/// Every item once, in the cloud's order. An item that is seen again because the list shifted while it was read is left
-/// out by its `key`.
-///
-/// Numbered pages end at one that brings nothing new; pages behind a token may be empty and still go on.
+/// Every item once, in the cloud's order, of a list whose pages lead to each other by tokens. A page may be empty and still
+/// lead on.
 pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
-    mut fetch: impl FnMut(Next) -> F,
+    mut fetch: impl FnMut(Option<String>) -> F,
 ) -> ProviderResult<Vec<T>>
 where
     F: Future<Output = ProviderResult<Page<T>>>,
 {
     let mut seen = HashSet::new();
     let mut items = Vec::new();
-    let mut at = Next::Number(1);
+    let mut at = None;
     for _ in 0..MAX_PAGES {
         let mut page = fetch(at.clone()).await?;
         // Most lists are one page, and one page has no item twice.
@@ -49,13 +45,11 @@ where
             return Ok(page.items);
         }
         page.items.retain(|item| seen.insert(key(item)));
-        let brought = page.items.len();
         items.append(&mut page.items);
         match page.next {
             None => return Ok(items),
-            Some(Next::Number(_)) if brought == 0 => return Ok(items),
-            Some(next) if next == at => return Err(endless(operation)),
-            Some(next) => at = next,
+            next if next == at => break,
+            next => at = next,
         }
     }
     Err(endless(operation))
@@ -66,6 +60,8 @@ pub(crate) trait NumberedPage: DeserializeOwned {
     type Item;
 
     fn is_last(&self) -> bool;
+    /// How many items the whole list has, where the page says so.
+    fn total(&self) -> Option<u64>;
     fn into_items(self) -> Vec<Self::Item>;
 }
 
@@ -76,14 +72,91 @@ pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
     call: Call<'_>,
     key: impl Fn(&P::Item) -> K,
 ) -> ProviderResult<Vec<P::Item>> {
+    let own = http.errand();
     let call = &call;
-    all_pages(call.operation, key, |next| async move {
-        let Next::Number(number) = next else { return Ok(Page { items: Vec::new(), next: None }) };
-        let page: P = http.json(&call.clone().query("page", number.to_string())).await?;
-        let next = (!page.is_last()).then_some(Next::Number(number + 1));
-        Ok(Page { items: page.into_items(), next })
-    })
-    .await
+    let errand = call.errand.unwrap_or(&own);
+    let fetch = |number: u32| async move {
+        let page: P = http.json(&call.clone().within(errand).query("page", number.to_string())).await?;
+        Ok(Numbered { is_last: page.is_last(), total: page.total(), items: page.into_items() })
+    };
+    all_numbered(call.operation, key, fetch).await
+}
+
+struct Numbered<T> {
+    items: Vec<T>,
+    is_last: bool,
+    total: Option<u64>,
+}
+
+/// What a list has shown, page by page.
+struct Reading<T, K> {
+    items: Vec<T>,
+    seen: HashSet<K>,
+    /// Whether the list stood still, as far as the pages tell.
+    is_whole: bool,
+}
+
+/// A list may shift while it is read. What moves back is seen twice; what moves forward, because something before it has ended,
+/// is missed. The total tells of that, and then the list is read again. Of one that never stands still, all that was shown is
+/// given: what has ended meanwhile does less harm than what is missed.
+async fn all_numbered<T, K: Hash + Eq, F>(
+    operation: &'static str,
+    key: impl Fn(&T) -> K,
+    mut fetch: impl FnMut(u32) -> F,
+) -> ProviderResult<Vec<T>>
+where
+    F: Future<Output = ProviderResult<Numbered<T>>>,
+{
+    let mut before: Vec<T> = Vec::new();
+    for again in 1..=READS {
+        let first = fetch(1).await?;
+        // Most lists are one page, which is true of one moment.
+        if first.is_last {
+            return Ok(first.items);
+        }
+        let reading = read_on(operation, &key, first, &mut fetch).await?;
+        if reading.is_whole {
+            return Ok(reading.items);
+        }
+        debug!(operation, again, "the list has shifted while it was read");
+        before.retain(|item| !reading.seen.contains(&key(item)));
+        before.extend(reading.items);
+    }
+    Ok(before)
+}
+
+/// Reads the pages behind the first. Only an empty one, or the cloud's word that it is the last, is the end: one that brings
+/// nothing new may be the one before it again, because as much has appeared in front.
+async fn read_on<T, K: Hash + Eq, F>(
+    operation: &'static str,
+    key: &impl Fn(&T) -> K,
+    first: Numbered<T>,
+    fetch: &mut impl FnMut(u32) -> F,
+) -> ProviderResult<Reading<T, K>>
+where
+    F: Future<Output = ProviderResult<Numbered<T>>>,
+{
+    let mut total = first.total;
+    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), is_whole: true };
+    let (mut page, mut stale) = (first, 0);
+    for next in 2..=MAX_PAGES {
+        let shown = page.items.len();
+        let is_end = page.is_last || shown == 0;
+        page.items.retain(|item| reading.seen.insert(key(item)));
+        reading.is_whole &= page.total == total;
+        stale = if page.items.is_empty() { stale + 1 } else { 0 };
+        total = page.total;
+        reading.items.append(&mut page.items);
+        if is_end {
+            reading.is_whole &= total.is_none_or(|total| total == reading.items.len() as u64);
+            return Ok(reading);
+        }
+        if stale == MAX_STALE {
+            break;
+        }
+        page = fetch(next).await?;
+    }
+    Err(endless(operation))
 }
 
 fn endless(operation: &str) -> ProviderError {
@@ -94,38 +167,89 @@ fn endless(operation: &str) -> ProviderError {
 mod tests {
     use super::*;
 
-    async fn walk(pages: Vec<Page<u32>>) -> (ProviderResult<Vec<u32>>, u32) {
+    async fn walk(pages: Vec<(Vec<u32>, Option<&str>)>) -> (ProviderResult<Vec<u32>>, u32) {
         let mut pages = pages.into_iter();
         let mut reads = 0;
-        let result = all_pages(
-            "test",
-            |item| *item,
-            |_| {
-                reads += 1;
-                let page = pages.next().unwrap_or(Page { items: vec![], next: Some(Next::Number(reads + 1)) });
-                async move { Ok(page) }
-            },
-        )
-        .await;
-        (result, reads)
+        let fetch = |_| {
+            reads += 1;
+            let (items, next) = pages.next().unwrap_or_default();
+            async move { Ok(Page { items, next: next.map(str::to_string) }) }
+        };
+        (all_pages("test", |item| *item, fetch).await, reads)
     }
 
     #[tokio::test]
-    async fn follows_numbers_and_tokens_to_the_end() {
-        let number = |items, next| Page { items, next: Some(Next::Number(next)) };
-        let (items, reads) = walk(vec![number(vec![1, 2], 2), number(vec![2, 3], 3), Page { items: vec![4], next: None }]).await;
-        assert_eq!((items.unwrap(), reads), (vec![1, 2, 3, 4], 3));
-        let token = |items, next: &str| Page { items, next: Some(Next::Token(next.to_string())) };
-        let (items, reads) = walk(vec![token(vec![1], "a"), token(vec![], "b"), Page { items: vec![2], next: None }]).await;
+    async fn follows_tokens_to_the_end() {
+        let (items, reads) = walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![1, 2], None)]).await;
         assert_eq!((items.unwrap(), reads), (vec![1, 2], 3));
+        let (items, reads) = walk(vec![(vec![], Some("a")), (vec![], Some("a")), (vec![], Some("a"))]).await;
+        assert!(items.is_err() && reads == 2, "it runs in circles");
+    }
+
+    /// A list of pages of two, which changes before each request.
+    async fn read(list: Vec<u32>, mut change: impl FnMut(u32, &mut Vec<u32>), is_counted: bool) -> (Vec<u32>, u32) {
+        let (mut list, mut reads) = (list, 0);
+        let fetch = |number: u32| {
+            reads += 1;
+            change(reads, &mut list);
+            let from = (number as usize - 1) * 2;
+            let items: Vec<_> = list.iter().copied().skip(from).take(2).collect();
+            let page = Numbered { is_last: from + 2 >= list.len(), total: is_counted.then_some(list.len() as u64), items };
+            async move { Ok(page) }
+        };
+        (all_numbered("test", |item| *item, fetch).await.unwrap(), reads)
+    }
+
+    #[tokio::test]
+    async fn a_list_that_stands_still_is_read_once() {
+        for is_counted in [true, false] {
+            for (last, expected) in [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3)] {
+                let list: Vec<_> = (1..=last).collect();
+                assert_eq!(read(list.clone(), |_, _| (), is_counted).await, (list, expected));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_brings_nothing_new_is_not_the_end() {
+        // As much has appeared in front as a page holds.
+        let appear = |reads, list: &mut Vec<u32>| {
+            if reads == 2 {
+                list.splice(0..0, [7, 6]);
+            }
+        };
+        // Without a total nothing tells that there are more now than at the beginning.
+        for (is_counted, expected) in [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1])] {
+            assert_eq!(read(vec![5, 4, 3, 2, 1], appear, is_counted).await.0, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_moves_to_a_page_that_was_read_is_not_missed() {
+        // Three end while the list is read.
+        let end = |reads, list: &mut Vec<u32>| {
+            if reads == 2 {
+                list.retain(|item| *item > 3);
+            }
+        };
+        assert_eq!(read(vec![1, 2, 3, 4, 5, 6, 7], end, true).await.0, [4, 5, 6, 7]);
+    }
+
+    #[tokio::test]
+    async fn of_a_list_that_never_stands_still_all_is_given_that_was_shown() {
+        let end = |_, list: &mut Vec<u32>| drop(list.remove(0));
+        let (items, reads) = read((1..=30).collect(), end, true).await;
+        assert_eq!(reads, 25, "four times");
+        assert!((26..=30).all(|stays| items.contains(&stays)), "{items:?}");
     }
 
     #[tokio::test]
     async fn does_not_run_in_circles() {
-        let (items, reads) = walk(vec![Page { items: vec![1], next: Some(Next::Number(2)) }]).await;
-        assert_eq!((items.unwrap(), reads), (vec![1], 2));
-        let circle = || Page { items: vec![], next: Some(Next::Token("a".to_string())) };
-        let (items, reads) = walk(vec![circle(), circle(), circle()]).await;
-        assert!(items.is_err() && reads == 2);
+        let mut reads = 0;
+        let fetch = |_| {
+            reads += 1;
+            async { Ok(Numbered { items: vec![1], is_last: false, total: None }) }
+        };
+        assert!(all_numbered("test", |item| *item, fetch).await.is_err() && reads == 11);
     }
 }

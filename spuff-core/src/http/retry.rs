@@ -1,5 +1,6 @@
 //! Whether to send again, and when: decided by what failed, and by what sending twice would do.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -7,6 +8,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::call::{Class, Failure};
+use super::number;
 use crate::provider::error::ProviderError;
 
 /// What to wait after a 429 that does not say how long: the clouds refill by the second.
@@ -22,14 +24,12 @@ pub(crate) struct Deadline {
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
         let began = Instant::now();
-        // A limit beyond the clock's range is as good as a year.
-        let end = began.checked_add(limit).unwrap_or(began + Duration::from_secs(365 * 86_400));
-        Self { began, end }
+        Self { began, end: number::later(began, limit) }
     }
 
-    /// The same, so much later: by what had to be waited for before it could begin.
-    pub(super) fn postponed(self, by: Duration) -> Self {
-        Self { end: self.end.checked_add(by).unwrap_or(self.end), ..self }
+    /// The same, so much later: by what had to be waited for.
+    fn postponed(self, by: Duration) -> Self {
+        Self { end: number::later(self.end, by), ..self }
     }
 
     pub(crate) fn elapsed(self) -> Duration {
@@ -38,6 +38,29 @@ impl Deadline {
 
     pub(crate) fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+/// What a verb that only asks or tells is on: all its calls together may take so long. Where they wait for their turns, its
+/// time stands still.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    began: Deadline,
+    /// In microseconds.
+    waited: AtomicU64,
+}
+
+impl Errand {
+    pub(super) fn of(limit: Duration) -> Self {
+        Self { began: Deadline::after(limit), waited: AtomicU64::new(0) }
+    }
+
+    pub(super) fn waited(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.began.postponed(Duration::from_micros(self.waited.load(Ordering::Relaxed)))
     }
 }
 
@@ -71,7 +94,7 @@ impl Backoff {
             return None;
         }
         // Full jitter: anything from nothing to the exponential delay.
-        let jitter = self.0.next()?.mul_f64(fastrand::f64());
+        let jitter = number::times(self.0.next()?, fastrand::f64());
         let asked = match error {
             ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(UNTOLD),
             _ => error.retry_after().unwrap_or_default(),
@@ -91,11 +114,10 @@ pub(super) fn telling(class: Class, before: Option<Failure>, last: Failure, is_c
 /// The `Retry-After` header, in seconds or as a date.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    number::seconds(value).or_else(|| {
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(now).unwrap_or_default().min(number::LONGEST))
+    })
 }
 
 #[cfg(test)]
@@ -168,6 +190,7 @@ mod tests {
             ("Wed, 21 Oct 2026 07:00:00 GMT", Some(0)),
             ("soon", None),
             ("-1", None),
+            ("18446744073709551616", Some(number::LONGEST.as_secs())),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(http::header::RETRY_AFTER, text.parse().unwrap());

@@ -9,6 +9,11 @@ use crate::provider::error::{ProviderError, ProviderResult};
 const REDACTED: &str = "[redacted]";
 /// Shorter texts would be cut out of ordinary words.
 const SHORTEST: usize = 6;
+/// What begins with so much of a secret is a part of it.
+const BEGINNING: usize = 8;
+/// The longest part of a cloud's message that is kept, and that is looked at.
+const MAX_MESSAGE: usize = 500;
+const MAX_READ: usize = 64 * 1024;
 
 /// A token as it was meant: without the white space, quotes and line end that copying and `.env` files add.
 pub(crate) fn clean_token(token: &str) -> ProviderResult<SecretString> {
@@ -46,17 +51,64 @@ pub(super) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 
+/// A cloud's words as they may be shown: without the secrets, in one line of bounded length, without control characters. The
+/// secrets go first: of one that is cut in two, the half would not be known any more.
+pub(crate) fn tidy(text: &str, secrets: &[HeaderValue]) -> String {
+    let text = scrub(&text[..boundary(text, MAX_READ)], secrets);
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > MAX_MESSAGE {
+            line.truncate(boundary(&line, MAX_MESSAGE));
+            line.push('…');
+            break;
+        }
+    }
+    line
+}
+
+/// The end of the longest beginning of `text` of no more than so many bytes.
+fn boundary(text: &str, longest: usize) -> usize {
+    (0..=longest.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
 /// `text` without the secrets.
-pub(super) fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
+fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
     let words = secrets.iter().filter_map(|secret| secret.to_str().ok()).flat_map(|value| value.split([' ', ',']));
     // Of `Credential=…` the name is an ordinary word; an `=` at the end is padding.
     let words = words.map(|word| word.trim_end_matches('=')).map(|word| word.split_once('=').map_or(word, |(_, value)| value));
-    without(text, words)
+    words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), without_beginnings)
 }
 
 /// `text` without these words.
 pub(crate) fn without<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
     words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), |text, word| text.replace(word, REDACTED))
+}
+
+/// `text` without a token, and without what begins like it and breaks off: clouds cut what they repeat.
+fn without_beginnings(text: String, word: &str) -> String {
+    // A long one is known by its beginning.
+    let beginning = &word[..boundary(word, BEGINNING)];
+    let mut at = match text.find(beginning) {
+        Some(at) => at,
+        None => return text,
+    };
+    let (mut kept, mut rest) = (String::with_capacity(text.len()), text.as_str());
+    loop {
+        kept.push_str(&rest[..at]);
+        kept.push_str(REDACTED);
+        let alike = rest[at..].chars().zip(word.chars()).take_while(|(one, other)| one == other);
+        rest = &rest[at + alike.map(|(c, _)| c.len_utf8()).sum::<usize>()..];
+        at = match rest.find(beginning) {
+            Some(at) => at,
+            None => break,
+        };
+    }
+    kept.push_str(rest);
+    kept
 }
 
 #[cfg(test)]
@@ -71,6 +123,37 @@ mod tests {
         for text in ["", " ", "\"\"", "abc def", "abc\ndef", "abcdéf"] {
             assert!(clean_token(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn messages_are_one_bounded_line_of_text() {
+        assert_eq!(tidy("\n  The  instance\n is gone ", &[]), "The instance is gone");
+        assert_eq!(tidy("red: \u{1b}[31m\u{0}\u{7f}alert", &[]), "red: [31m alert");
+        for long in ["é".repeat(2000), "word ".repeat(2000), "é ".repeat(MAX_READ)] {
+            let long = tidy(&long, &[]);
+            assert!(long.len() <= MAX_MESSAGE + '…'.len_utf8() && long.ends_with('…'), "{}", long.len());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_at_every_distance_from_the_cut_and_also_when_it_breaks_off() {
+        let token = format!("dop_v1_{}", "0123456789abcdef".repeat(4));
+        let mut headers = HeaderMap::new();
+        Bearer::new(&SecretString::from(token.clone())).unwrap().write(&mut headers);
+        let secrets = sent_with(&headers);
+        for before in (0..MAX_MESSAGE + 20).chain(MAX_READ - 100..MAX_READ + 20) {
+            // White space is left out, so that what stands late is shown as well.
+            let padding = if before > 1000 { " " } else { "x" }.repeat(before);
+            for text in [format!("{padding} {token} is bad"), format!("{padding} {}...(cut)", &token[..39])] {
+                let shown = tidy(&text, &secrets);
+                assert!(!shown.contains(&token[..BEGINNING]), "{before}: {shown}");
+            }
+        }
+        assert_eq!(
+            tidy(&format!("token '{}(32 characters)...' reached", &token[..32]), &secrets),
+            "token '[redacted](32 characters)...' reached"
+        );
+        assert_eq!(tidy("dop_v1_ is how tokens begin", &secrets), "dop_v1_ is how tokens begin");
     }
 
     #[test]

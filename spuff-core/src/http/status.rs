@@ -8,9 +8,6 @@ use super::call::{Call, Failure, Reply};
 use super::{retry, secret};
 use crate::provider::error::{ErrorContext, ProviderError};
 
-/// The longest part of a cloud's message that is kept.
-const MAX_MESSAGE: usize = 500;
-
 /// What kind of refusal a reply is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -30,11 +27,11 @@ impl Fault {
         match status {
             400 | 422 => Self::InvalidConfig,
             401 | 403 => Self::Authentication,
-            404 => Self::NotFound,
             409 => Self::Conflict { retryable: false },
             423 => Self::Conflict { retryable: true },
             429 => Self::RateLimit,
             408 | 500..=599 => Self::Unavailable,
+            // Also 404: that a thing is not there is a cloud's to say, in its own words.
             _ => Self::Api,
         }
     }
@@ -43,6 +40,8 @@ impl Fault {
 /// What a cloud said in an unsuccessful reply.
 #[derive(Debug, Default)]
 pub(crate) struct Refusal {
+    /// Whether the reply is in the cloud's own form, and not the page of something in between.
+    pub(crate) is_own: bool,
     /// The kind, where the cloud's code says more than the status.
     pub(crate) fault: Option<Fault>,
     pub(crate) code: Option<String>,
@@ -56,8 +55,9 @@ pub(crate) struct Refusal {
 
 /// Turns an unsuccessful reply into a failure that tells where it comes from and no secret.
 pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: Refusal, secrets: &[HeaderValue]) -> Failure {
-    let fault = refusal.fault.unwrap_or_else(|| Fault::of_status(reply.status));
-    let clean = |text: &str| secret::scrub(&shorten(text), secrets);
+    let of_status = Fault::of_status(reply.status);
+    let fault = refusal.fault.unwrap_or(of_status);
+    let clean = |text: &str| secret::tidy(text, secrets);
     let message =
         refusal.message.as_deref().filter(|text| !text.trim().is_empty()).map_or_else(|| without_message(reply), str::to_string);
     let message = clean(&message);
@@ -69,6 +69,14 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         request_id: refusal.request_id.as_deref().map(clean),
         ..ErrorContext::default()
     };
+    // Only its own words say what a cloud has not done. To wait is right whoever asks for it.
+    if !refusal.is_own && !matches!(of_status, Fault::RateLimit | Fault::Unavailable) {
+        if call.optional && reply.status == 404 {
+            return Failure::Rejected(ProviderError::not_found("endpoint", call.path.as_ref()));
+        }
+        let error = ProviderError::not_the_api(reply.status, format!("{message}; check that the endpoint is the API's"));
+        return Failure::Unknown(error.with_context(context));
+    }
     let error = match fault {
         Fault::Authentication => ProviderError::auth(provider, format!("{message}{context}")),
         Fault::RateLimit => ProviderError::RateLimit { retry_after },
@@ -91,35 +99,25 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
     };
     let error = error.with_context(context);
     // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it was not begun.
-    let unknown = fault == Fault::Unavailable && Fault::of_status(reply.status) == Fault::Unavailable;
+    let unknown = fault == Fault::Unavailable && of_status == Fault::Unavailable;
     if unknown { Failure::Unknown(error) } else { Failure::Rejected(error) }
 }
 
 /// What to say of a reply that is not in the cloud's own form: a proxy's page, or nothing at all.
 fn without_message(reply: &Reply) -> String {
-    let text = String::from_utf8_lossy(&reply.body[..reply.body.len().min(4 * MAX_MESSAGE)]);
+    let text = String::from_utf8_lossy(&reply.body);
     let text = text.trim();
     if (300..400).contains(&reply.status) {
-        return "a redirect, which is never followed: the token belongs to one host; check the endpoint".to_string();
+        return "a redirect, which is never followed, as the token belongs to one host".to_string();
     }
     if text.is_empty() {
         return "an empty reply".to_string();
     }
-    if text.starts_with('<') {
-        return format!("a page of {} bytes that is not the API's", reply.body.len());
+    let is_text = text.chars().all(|c| c != char::REPLACEMENT_CHARACTER && (c.is_whitespace() || !c.is_control()));
+    if text.starts_with('<') || !is_text {
+        return format!("a page that is not the API's ({})", reply.form());
     }
     text.to_string()
-}
-
-/// One line of bounded length.
-fn shorten(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() > MAX_MESSAGE {
-        let cut = (0..=MAX_MESSAGE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-        line.truncate(cut);
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]
@@ -133,7 +131,7 @@ mod tests {
             (400, Fault::InvalidConfig),
             (401, Fault::Authentication),
             (403, Fault::Authentication),
-            (404, Fault::NotFound),
+            (404, Fault::Api),
             (405, Fault::Api),
             (408, Fault::Unavailable),
             (409, Fault::Conflict { retryable: false }),
@@ -148,10 +146,47 @@ mod tests {
         }
     }
 
+    fn told(call: &Call<'_>, status: u16, refusal: Refusal, body: &'static str) -> Failure {
+        let body = bytes::Bytes::from_static(body.as_bytes());
+        classify("test", call, &Reply { status, headers: http::HeaderMap::new(), body }, refusal, &[])
+    }
+
     #[test]
-    fn messages_are_one_bounded_line() {
-        assert_eq!(shorten("\n  The  instance\n is gone "), "The instance is gone");
-        let long = shorten(&"é".repeat(2000));
-        assert!(long.len() <= MAX_MESSAGE + '…'.len_utf8() && long.ends_with('…'));
+    fn only_the_clouds_own_words_say_what_is_not_there_or_was_not_done() {
+        let call = || Call::get("get_instance", "/servers/42").about("instance", "42");
+        for (status, body) in [
+            (302, ""),
+            (400, "<html>Bad Request</html>"),
+            (401, ""),
+            (403, "<html>Forbidden</html>"),
+            (404, ""),
+            (404, "404 page not found\n"),
+            (404, "<html>nginx</html>"),
+            (404, r#"{"message": "no Route matched with those values"}"#),
+            (409, "conflict"),
+            (418, "a teapot"),
+        ] {
+            let failure = told(&call(), status, Refusal::default(), body);
+            assert!(matches!(failure, Failure::Unknown(_)) && failure.error().may_pass(), "{status}: {failure:?}");
+            assert!(matches!(failure.error(), ProviderError::Api { status: told, .. } if *told == status), "{failure:?}");
+            assert!(failure.error().to_string().contains("check that the endpoint"), "{failure:?}");
+        }
+        let own = || Refusal { is_own: true, fault: Some(Fault::NotFound), ..Refusal::default() };
+        let failure = told(&call(), 404, own(), "");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+        let failure = told(&call(), 404, Refusal { fault: None, ..own() }, "");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::Api { status: 404, retryable: false, .. })), "{failure:?}");
+        // A server that stands in for the cloud need not have all.
+        let failure = told(&call().optional(), 404, Refusal::default(), "");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+    }
+
+    #[test]
+    fn whoever_asks_to_wait_is_heard() {
+        let call = Call::get("get_instance", "/servers/42");
+        let failure = told(&call, 429, Refusal::default(), "<html>slow down</html>");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::RateLimit { .. })), "{failure:?}");
+        let failure = told(&call, 502, Refusal::default(), "<html>Bad Gateway</html>");
+        assert!(matches!(failure, Failure::Unknown(ProviderError::Unavailable { .. })), "{failure:?}");
     }
 }

@@ -10,12 +10,14 @@ use rustls_pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
 use super::endpoint::Endpoint;
+use crate::process::PerProcess;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
 /// The configuration for an endpoint. An `http` one trusts nobody and reads no file, so that a machine without
 /// authorities can still talk to itself.
 pub(super) fn config(endpoint: &Endpoint, ca_file: Option<&Path>) -> ProviderResult<ClientConfig> {
-    static PLATFORM: OnceLock<ClientConfig> = OnceLock::new();
+    // It has a lock of its own, that of the sessions, which a parent may have held when it forked.
+    static PLATFORM: PerProcess<OnceLock<ClientConfig>> = PerProcess::new();
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     if !endpoint.is_https() {
         let nobody = rustls::RootCertStore::empty();
@@ -25,11 +27,12 @@ pub(super) fn config(endpoint: &Endpoint, ca_file: Option<&Path>) -> ProviderRes
     if let Some(path) = ca_file {
         return trusting(&crypto, read_authorities(path)?);
     }
-    if let Some(config) = PLATFORM.get() {
+    let platform = PLATFORM.get_or_init(OnceLock::new);
+    if let Some(config) = platform.get() {
         return Ok(config.clone());
     }
     let config = trusting(&crypto, Vec::new())?;
-    Ok(PLATFORM.get_or_init(|| config).clone())
+    Ok(platform.get_or_init(|| config).clone())
 }
 
 fn trusting(crypto: &Arc<CryptoProvider>, extra: Vec<CertificateDer<'static>>) -> ProviderResult<ClientConfig> {

@@ -43,7 +43,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
-use crate::http::{Class, Deadline, HttpClient, Next, Page, Reply, all_pages};
+use crate::http::{Class, Deadline, Errand, HttpClient, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
@@ -126,19 +126,19 @@ impl AwsProvider {
     async fn list<L: Listing>(
         &self,
         operation: &'static str,
-        place: &Place,
+        (place, errand): (&Place, &Errand),
         query: Query,
         key: impl Fn(&L::Item) -> String,
     ) -> ProviderResult<Vec<L::Item>> {
         let query = &query.with("MaxResults", PAGE);
-        all_pages(operation, key, |next| async move {
-            let query = match next {
-                Next::Token(token) => query.clone().with("NextToken", token),
-                Next::Number(_) => query.clone(),
+        all_pages(operation, key, |token| async move {
+            let query = match token {
+                Some(token) => query.clone().with("NextToken", token),
+                None => query.clone(),
             };
-            let page: L = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;
+            let page: L = ask(&self.http, &place.ec2(operation, Class::Safe, &query).within(errand)).await?;
             let (items, token) = page.into_parts();
-            Ok(Page { items, next: Some(token).filter(|token| !token.is_empty()).map(Next::Token) })
+            Ok(Page { items, next: Some(token).filter(|token| !token.is_empty()) })
         })
         .await
     }
@@ -303,11 +303,12 @@ impl Provider for AwsProvider {
         let states = ["pending", "running", "stopping", "stopped"];
         let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
         let places = self.listed("list_instances").await?;
+        let errand = &self.http.errand();
         let look = |place: Place| {
             let query = query.clone();
             async move {
                 let key = |instance: &Instance| instance.instance_id.clone();
-                let found = self.list::<DescribeInstances>("list_instances", &place, query, key).await?;
+                let found = self.list::<DescribeInstances>("list_instances", (&place, errand), query, key).await?;
                 let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
                 let ours = alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
                 Ok(ours.inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region)).collect())
@@ -353,11 +354,12 @@ impl Provider for AwsProvider {
         let (name, value) = map::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
         let places = self.listed("list_snapshots").await?;
+        let errand = &self.http.errand();
         let look = |place: Place| {
             let query = query.clone();
             async move {
                 let key = |image: &Image| image.image_id.clone();
-                let found = self.list::<DescribeImages>("list_snapshots", &place, query, key).await?;
+                let found = self.list::<DescribeImages>("list_snapshots", (&place, errand), query, key).await?;
                 let ours = found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot);
                 Ok(ours.inspect(|(snapshot, _)| self.places.whereabouts.note(&snapshot.id, &place.region)).collect())
             }

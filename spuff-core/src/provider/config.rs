@@ -228,7 +228,9 @@ impl fmt::Display for ImageSpec {
     }
 }
 
-/// How long to wait, and how often to look. All are wall-clock times.
+/// How long to wait, and how often to look. All are wall-clock times, by a clock that stands still while the computer sleeps: a
+/// wait that is slept through goes on in the morning with what was left of it, and looks again before it could give up on a
+/// machine that nobody has looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderTimeouts {
     /// For a machine to become ready. 300 s.
@@ -237,7 +239,8 @@ pub struct ProviderTimeouts {
     pub action_complete: Duration,
     /// The longest pause between two looks. 5 s.
     pub poll_interval: Duration,
-    /// For one HTTP request; a verb that only asks or tells gives up after twice this. 30 s.
+    /// For one HTTP request; a verb that only asks or tells gives up after twice this, with all its pages and calls. What they
+    /// wait for the account's rate limit is not counted. 30 s.
     pub http_request: Duration,
     /// For a caller that connects by SSH. spuff itself does not. 300 s.
     pub ssh_connect: Duration,

@@ -22,8 +22,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use tracing::{debug, instrument};
 
 use self::api::{Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey};
@@ -33,11 +31,12 @@ use self::watch::Waiting;
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
+use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
-use crate::http::{Call, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
+use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
 const NAME: &str = "digitalocean";
@@ -69,7 +68,7 @@ pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
     /// With the id of the create action, which alone knows why a droplet failed.
     recent: Arc<Recent<Option<u64>>>,
-    keys: Arc<Mutex<Option<Keys>>>,
+    keys: Arc<Lookups<(), Arc<Vec<SshKey>>>>,
     prices: Arc<Prices>,
     worn: Arc<Worn>,
     defaults: Defaults,
@@ -99,7 +98,7 @@ impl DigitalOceanProvider {
         Ok(Self {
             recent: Arc::new(Recent::new(http.settling())),
             http: Arc::new(http),
-            keys: Arc::default(),
+            keys: Arc::new(Lookups::new(KEYS_FRESH)),
             prices: Arc::default(),
             worn: Arc::default(),
             defaults: Defaults::new(config)?,
@@ -111,7 +110,16 @@ impl DigitalOceanProvider {
     }
 
     async fn droplets(&self, operation: &'static str, filter: (&'static str, &str)) -> ProviderResult<Vec<Droplet>> {
-        let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1);
+        self.droplets_within(&self.http.errand(), operation, filter).await
+    }
+
+    async fn droplets_within(
+        &self,
+        errand: &Errand,
+        operation: &'static str,
+        filter: (&'static str, &str),
+    ) -> ProviderResult<Vec<Droplet>> {
+        let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1).within(errand);
         self.list(call, |droplet: &Droplet| droplet.id).await
     }
 
@@ -168,9 +176,7 @@ impl DigitalOceanProvider {
     }
 
     async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
-        let keys = self.list(Call::get("get_ssh_keys", "/v2/account/keys"), |key: &SshKey| key.id).await?;
-        *self.keys.lock().await = Some((Instant::now(), keys.clone()));
-        Ok(keys)
+        self.list(Call::get("get_ssh_keys", "/v2/account/keys"), |key: &SshKey| key.id).await
     }
 
     /// By the account's keys. Where these cannot be read, what looks like an id or a fingerprint is left to the cloud.
@@ -178,16 +184,12 @@ impl DigitalOceanProvider {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let fresh = self.keys.lock().await.clone().filter(|(read, _)| read.elapsed() < KEYS_FRESH);
-        let known = match fresh {
-            Some((_, known)) => known,
-            None => match self.account_keys().await {
-                Err(error) if !error.is_retryable() && !asked.iter().any(|key| keys::is_name(key)) => {
-                    debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
-                    return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
-                }
-                read => read?,
-            },
+        let known = match self.keys.or_look((), async { self.account_keys().await.map(Arc::new) }).await {
+            Err(error) if !error.is_retryable() && !asked.iter().any(|key| keys::is_name(key)) => {
+                debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
+                return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
+            }
+            read => read?,
         };
         keys::chosen(&known, asked)
     }
@@ -229,9 +231,6 @@ impl create::Room for DigitalOceanProvider {
         }
     }
 }
-
-/// The account's keys, and when they were read.
-type Keys = (Instant, Vec<SshKey>);
 
 #[async_trait]
 impl Provider for DigitalOceanProvider {
@@ -286,9 +285,10 @@ impl Provider for DigitalOceanProvider {
     /// GPU droplets are left out of a plain list, and cannot be asked for by tag.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        let errand = self.http.errand();
         let (tagged, gpus) = tokio::try_join!(
-            self.droplets("list_instances", ("tag_name", map::MANAGED_TAG)),
-            self.droplets("list_instances", ("type", "gpus"))
+            self.droplets_within(&errand, "list_instances", ("tag_name", map::MANAGED_TAG)),
+            self.droplets_within(&errand, "list_instances", ("type", "gpus"))
         )?;
         let mut seen = HashSet::new();
         let mut instances: Vec<_> =
@@ -376,16 +376,20 @@ impl Provider for DigitalOceanProvider {
         let call = &Call::get("set_labels", path).about("instance", id);
         let read = || async move { Look::of_change(self.http.json::<DropletReply>(call).await) };
         let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
-        self.tag("set_labels", (id, "droplet"), &tags).await?;
+        let errand = self.http.errand();
+        self.tag(("set_labels", &errand), (id, "droplet"), &tags).await?;
         let is_old =
             |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
         self.worn.note(id, labels);
-        self.untag(id, before.iter().filter(is_old)).await
+        self.untag(&errand, id, before.iter().filter(is_old)).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        Ok(self.account_keys().await?.into_iter().map(|key| key.id.to_string()).collect())
+        let keys = self.account_keys().await?;
+        let ids = keys.iter().map(|key| key.id.to_string()).collect();
+        self.keys.insert((), Arc::new(keys));
+        Ok(ids)
     }
 
     #[instrument(skip_all, fields(provider = NAME, region, size))]

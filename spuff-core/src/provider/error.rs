@@ -105,6 +105,8 @@ pub enum ProviderError {
         status: u16,
         /// The cloud's words.
         message: String,
+        /// Whether it passes by itself: what came is not the API's own answer, but the page of something in between.
+        retryable: bool,
         /// Where it comes from.
         context: Box<ErrorContext>,
     },
@@ -268,7 +270,25 @@ impl ProviderError {
     /// An answer that fits no other kind.
     pub fn api(status: u16, message: impl Into<String>) -> Self {
         let context = ErrorContext { status: Some(status), ..ErrorContext::default() };
-        Self::Api { status, message: message.into(), context: Box::new(context) }
+        Self::Api { status, message: message.into(), retryable: false, context: Box::new(context) }
+    }
+
+    /// An answer that is not the API's own: the page of a proxy or load balancer, or one that cannot be read. Nothing follows
+    /// from it, also not that a thing is gone; the call may succeed later.
+    ///
+    /// # Examples
+    /// ```
+    /// use spuff_core::provider::ProviderError;
+    ///
+    /// let error = ProviderError::not_the_api(404, "a page of 146 bytes, text/html");
+    /// assert!(error.is_retryable() && !matches!(error, ProviderError::NotFound { .. }));
+    /// ```
+    pub fn not_the_api(status: u16, message: impl Into<String>) -> Self {
+        let mut error = Self::api(status, message);
+        if let Self::Api { retryable, .. } = &mut error {
+            *retryable = true;
+        }
+        error
     }
 
     /// The deadline passed.
@@ -351,6 +371,17 @@ impl ProviderError {
     pub fn with_context(mut self, origin: ErrorContext) -> Self {
         if let Some(context) = self.context_mut() {
             *context = origin;
+        }
+        self
+    }
+
+    /// This error with other words of the cloud, for the kinds that tell why a machine has failed.
+    pub(crate) fn reworded(mut self, words: impl Fn(&str) -> String) -> Self {
+        if let Self::Api { message, .. } | Self::Capacity { message, .. } | Self::Conflict { message, .. } = &mut self {
+            *message = words(message);
+        }
+        if let Some(code) = self.context_mut().and_then(|context| context.code.as_mut()) {
+            *code = words(code);
         }
         self
     }
@@ -439,7 +470,7 @@ impl ProviderError {
         match self {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
             Self::Network(error) => !error.may_have_been_sent,
-            Self::Conflict { retryable, .. } => *retryable,
+            Self::Api { retryable, .. } | Self::Conflict { retryable, .. } => *retryable,
             Self::NotPlaced { source, .. } => source.may_pass(),
             _ => false,
         }

@@ -23,7 +23,7 @@ use self::api::{
     ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, List, PER_PAGE, PricingReply, Server, ServerReply,
     SetLabels, SshKey,
 };
-use self::catalog::Catalog;
+use self::catalog::{Catalog, Reader};
 use self::map::Progress;
 use self::watch::{OfActions, OfImages, Waiting};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
@@ -129,7 +129,7 @@ impl HetznerProvider {
             Err(error) => return Look::past(error),
         };
         match (map::progress(ids, &actions), look) {
-            (Progress::Failed(action), _) => Err(refusal::failed(id, action, "")),
+            (Progress::Failed(action), _) => Err(self.http.discreet(refusal::failed(id, action, ""))),
             (Progress::Running(action), Look::Done(_)) => Ok(Look::Pending(format!("active, {} goes on", action.command))),
             (Progress::Unknown, Look::Done(_)) if locked => Ok(Look::Pending("active, still locked".to_string())),
             (_, look) => Ok(look),
@@ -137,8 +137,9 @@ impl HetznerProvider {
     }
 
     async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
-        let image = self.catalog.image(&self.http, request).await?;
-        let ssh_keys = self.catalog.ssh_keys(&self.http, request).await?;
+        let reader = Reader { http: &self.http, errand: &self.http.errand() };
+        let image = self.catalog.image(&reader, request).await?;
+        let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
         let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
         // A name is taken once in a project.
         let guard = Guard::Cloud;
@@ -158,7 +159,7 @@ impl HetznerProvider {
         };
         let created = create.make_or_find(read, look).await;
         if let Err(ProviderError::InvalidConfig { .. } | ProviderError::NotFound { .. }) = created {
-            self.catalog.forget().await;
+            self.catalog.forget();
         }
         let ((instance, actions), origin) = created?;
         self.recent.add(&instance.id, actions);
@@ -214,7 +215,8 @@ impl HetznerProvider {
         for action in actions {
             let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
             if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await.map_err(open)? {
-                return Err(refusal::failed(instance_id, &action, &self.remove_failed(id).await));
+                let aftermath = self.remove_failed(id).await;
+                return Err(self.http.discreet(refusal::failed(instance_id, &action, &aftermath)));
             }
         }
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);

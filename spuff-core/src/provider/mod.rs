@@ -13,6 +13,8 @@ mod builtins;
 mod check;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 mod defaults;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+mod lookup;
 #[cfg(any(feature = "digitalocean", feature = "hetzner"))]
 mod prices;
 

@@ -4,12 +4,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
-
 use super::error::{ProviderError, ProviderResult};
+use super::lookup::Lookups;
 use super::price::Price;
 
 /// Prices change a few times a year, and not without notice.
@@ -19,12 +18,18 @@ const FRESH: Duration = Duration::from_secs(3600);
 pub(super) type List = HashMap<String, Vec<(String, Price)>>;
 
 /// What is remembered of a cloud's list.
-#[derive(Debug, Default)]
-pub(super) struct Prices(Mutex<Option<(Instant, List)>>);
+#[derive(Debug)]
+pub(super) struct Prices(Lookups<(), Arc<List>>);
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self(Lookups::new(FRESH))
+    }
+}
 
 impl Prices {
-    /// What a size costs in a region; where none is named, in the dearest. The list is read when it is needed, and the lock
-    /// kept while it is: many questions at once read it once.
+    /// What a size costs in a region; where none is named, in the dearest. The list is read when it is needed, once for many
+    /// questions at once.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list has no such thing.
@@ -32,15 +37,8 @@ impl Prices {
     where
         F: Future<Output = ProviderResult<List>>,
     {
-        let mut known = self.0.lock().await;
-        let list = match &mut *known {
-            Some((since, list)) if since.elapsed() < FRESH => list,
-            stale => {
-                let list = read().await?;
-                &mut stale.insert((Instant::now(), list)).1
-            }
-        };
-        find(list, region, size)
+        let list = self.0.or_look((), async { read().await.map(Arc::new) }).await?;
+        find(&list, region, size)
     }
 }
 

@@ -40,17 +40,25 @@ impl Time {
 
     pub(super) fn now(&self) -> Moment {
         let (moment, instant) = self.began;
-        moment + delta(instant.elapsed().mul_f64(self.factor)) + self.advanced
+        moment + times(instant.elapsed(), self.factor) + self.advanced
     }
 
     pub(super) fn advance(&mut self, by: Duration) {
-        self.advanced += delta(by);
+        self.advanced = self.advanced.checked_add(&delta(by)).unwrap_or(CENTURIES).min(CENTURIES);
     }
 }
 
+const CENTURIES: TimeDelta = TimeDelta::weeks(52 * 500);
+
 /// As long; centuries at most.
 pub(super) fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or_else(|_| TimeDelta::weeks(52 * 500)).min(TimeDelta::weeks(52 * 500))
+    TimeDelta::from_std(duration).unwrap_or(CENTURIES).min(CENTURIES)
+}
+
+/// So many times as long; centuries at most.
+pub(super) fn times(duration: Duration, factor: f64) -> TimeDelta {
+    let seconds = (duration.as_secs_f64() * factor).max(0.0);
+    delta(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -65,6 +73,16 @@ mod tests {
         assert_eq!(time.now(), began);
         time.advance(Duration::from_secs(90));
         assert_eq!(time.now() - began, TimeDelta::seconds(90));
+    }
+
+    #[test]
+    fn a_clock_that_is_sent_far_ahead_stays_in_range() {
+        let mut time = Time::start(Clock::Fast(f64::MAX));
+        for _ in 0..1000 {
+            time.advance(Duration::MAX);
+        }
+        assert!(time.now() > time.began.0);
+        assert_eq!((times(Duration::MAX, f64::MAX), times(Duration::MAX, f64::NAN)), (CENTURIES, TimeDelta::zero()));
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Bucket {
             return Ok(());
         }
         let missing = (count - self.level) / self.per_second;
-        Err(super::clock::delta(std::time::Duration::from_secs_f64(missing)))
+        Err(super::clock::times(std::time::Duration::from_secs(1), missing))
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 
 use super::engine::{Delivery, Engine, Reply};
 use super::room::Asked;
+use crate::http::number;
 
 /// The longest request body that is read.
 const MAX_BODY: usize = 8 << 20;
@@ -198,7 +199,7 @@ impl Body for Outgoing {
             Self::Drip { body, .. } if body.is_empty() => Poll::Ready(None),
             Self::Drip { body, pause, sleep } => {
                 std::task::ready!(sleep.as_mut().poll(context));
-                sleep.as_mut().reset(tokio::time::Instant::now() + *pause);
+                sleep.as_mut().reset(number::later(tokio::time::Instant::now(), *pause));
                 data(body.split_to(1))
             }
             Self::Flood(0) => Poll::Ready(None),

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Look;
+use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;
 
@@ -117,11 +118,11 @@ impl<T, H> Turns<T, H> {
     pub(super) fn looked(&mut self, interval: Duration, earned: Duration, newcomers: Newcomers) {
         let (first, longest) = (first_pause(interval), interval.max(ProviderTimeouts::MIN_POLL_INTERVAL));
         (self.last, self.earned) = (Some(Instant::now()), earned);
-        self.pause = self.pause.mul_f64(super::GROWTH).clamp(first, longest).max(earned);
+        self.pause = number::times(self.pause, super::GROWTH).clamp(first, longest).max(earned);
         self.welcome = match newcomers {
             Newcomers::None => self.welcome,
             Newcomers::Ready => Duration::ZERO,
-            Newcomers::NotReady => self.welcome.mul_f64(super::GROWTH).max(first).min(self.pause),
+            Newcomers::NotReady => number::times(self.welcome, super::GROWTH).max(first).min(self.pause),
         };
     }
 }

@@ -192,6 +192,47 @@ async fn a_droplet_whose_tags_never_come_to_light_is_a_candidate_of_an_unknown_o
 }
 
 #[tokio::test]
+async fn creates_at_once_look_up_key_names_once() {
+    let server = MockServer::start().await;
+    let keys = json!({"ssh_keys": [{"id": 512, "name": "laptop"}], "links": {}});
+    let slow = reply(200, keys).set_delay(Duration::from_millis(200));
+    Mock::given(method("GET")).and(path("/v2/account/keys")).respond_with(slow).expect(1).mount(&server).await;
+    let made = reply(202, json!({"droplet": droplet(1, "new", json!([]))}));
+    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(made).expect(16).mount(&server).await;
+    let (provider, request) = (provider(&server), good().with_ssh_key("laptop"));
+    for made in futures_util::future::join_all((0..16).map(|_| provider.create_instance(&request))).await {
+        made.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_gone_is_not_the_droplet() {
+    let server = MockServer::start().await;
+    let path_of = |at: &str, verb: &str| Mock::given(method(verb)).and(path(at));
+    let tag = reply(201, json!({"tag": {"name": "env:prod"}}));
+    path_of("/v2/tags", "POST").respond_with(tag).expect(2).mount(&server).await;
+    // Somebody deletes it just after it was made; made again, it stays.
+    let resources = "/v2/tags/env:prod/resources";
+    let gone = refusal(404, "not_found", "The resource you were accessing could not be found.");
+    path_of(resources, "POST").respond_with(gone).up_to_n_times(1).expect(1).mount(&server).await;
+    path_of(resources, "POST").respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+    let droplet = reply(200, json!({"droplet": droplet(7, "active", addresses())}));
+    path_of("/v2/droplets/7", "GET").respond_with(droplet).mount(&server).await;
+    let untagged = ResponseTemplate::new(204);
+    path_of("/v2/tags/env:prod_3aeu/resources", "DELETE").respond_with(untagged).mount(&server).await;
+    provider(&server).set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_with_a_time_beyond_reason_is_refused() {
+    let server = MockServer::start().await;
+    for key in ["1:-8334601228800:x", "1:18446744073709551616999:x", "1:NaN:x"] {
+        let resolved = tokio::time::timeout(Duration::from_secs(1), provider(&server).resolve_snapshot(key)).await;
+        assert!(!matches!(resolved, Ok(Ok(_))), "{key}: {resolved:?}");
+    }
+}
+
+#[tokio::test]
 async fn key_names_are_looked_up_once_a_minute() {
     let server = MockServer::start().await;
     let keys =

@@ -67,7 +67,7 @@ documents! {
 
 /// Sends a call that may be repeated, and reads its reply.
 pub(super) async fn ask<T: Document>(http: &HttpClient, call: &Call<'_>) -> ProviderResult<T> {
-    read(&http.send(call).await?)
+    http.read(call, read).await
 }
 
 /// Reads a reply. The error never tells what stands there.

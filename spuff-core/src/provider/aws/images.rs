@@ -1,30 +1,25 @@
 //! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can boot.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use tokio::time::Instant;
 use tracing::debug;
 
-use super::api::{DescribeImages, DescribeInstanceTypes, GetParameter, Image, ask};
+use super::api::{DescribeImages, DescribeInstanceTypes, Document, GetParameter, Image, ask};
 use super::map;
 use super::place::Place;
 use super::query::Query;
-use crate::http::{Class, HttpClient};
+use crate::http::{Class, Errand, HttpClient};
 use crate::provider::check;
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::lookup::Lookups;
 
 const OPERATION: &str = "create_instance";
 const JSON: &str = "application/x-amz-json-1.1";
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Releases appear every few days, and the one before stays usable.
-const FRESH: Duration = Duration::from_secs(3600);
-/// The longest wait for what another call is looking up.
-const TURN_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const FRESH: Duration = Duration::from_secs(3600);
 /// A network without a way to SSM shall not hold up a create that can do without.
 const SSM_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -129,144 +124,126 @@ fn release(spec: &ImageSpec, architecture: Architecture, region: &str) -> Option
     }
 }
 
-/// What has been looked up: where many ask at once, one looks and the others take what it finds.
-#[derive(Debug)]
-pub(super) struct Known<K, V> {
-    found: Mutex<HashMap<K, (Instant, V)>>,
-    turn: tokio::sync::Mutex<()>,
-}
-
-impl<K, V> Default for Known<K, V> {
-    fn default() -> Self {
-        Self { found: Mutex::default(), turn: tokio::sync::Mutex::default() }
-    }
-}
-
-impl<K: Eq + Hash, V: Clone + PartialEq> Known<K, V> {
-    pub(super) async fn or_find(&self, key: K, find: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
-        if let Some(known) = self.fresh(&key) {
-            return Ok(known);
-        }
-        // Who has waited long looks beside the one who does not get on: failures must not queue up.
-        let _turn = tokio::time::timeout(TURN_PATIENCE, self.turn.lock()).await;
-        if let Some(known) = self.fresh(&key) {
-            return Ok(known);
-        }
-        let found = find.await?;
-        self.locked().insert(key, (Instant::now(), found.clone()));
-        Ok(found)
-    }
-
-    fn fresh(&self, key: &K) -> Option<V> {
-        self.locked().get(key).filter(|(found, _)| found.elapsed() < FRESH).map(|(_, known)| known.clone())
-    }
-
-    fn forget(&self, value: &V) {
-        self.locked().retain(|_, (_, known)| known != value);
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<K, (Instant, V)>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// By region, and the size or the image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Images {
-    architectures: Known<(String, String), Architecture>,
-    images: Known<(String, ImageSpec, Option<Architecture>), BootImage>,
+    architectures: Lookups<(String, String), Architecture>,
+    images: Lookups<(String, ImageSpec, Option<Architecture>), BootImage>,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self { architectures: Lookups::new(FRESH), images: Lookups::new(FRESH) }
+    }
 }
 
 impl Images {
     /// The image that a machine of that size boots from.
     pub(super) async fn find(&self, http: &HttpClient, place: &Place, request: &InstanceRequest) -> ProviderResult<BootImage> {
-        let (region, spec) = (place.region.clone(), &request.image);
+        let (region, spec, reader) = (place.region.clone(), &request.image, &Reader { http, place, errand: &http.errand() });
         match spec {
             ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => {
-                self.images.or_find((region, spec.clone(), None), describe(http, place, id)).await
+                self.images.or_look((region, spec.clone(), None), reader.describe(id)).await
             }
             ImageSpec::Ubuntu(_) | ImageSpec::Debian(_) => {
                 let key = (region.clone(), request.size.clone());
-                let architecture = self.architectures.or_find(key, architecture(http, place, &request.size)).await?;
+                let architecture = self.architectures.or_look(key, reader.architecture(&request.size)).await?;
                 let key = (region, spec.clone(), Some(architecture));
-                self.images.or_find(key, published(http, place, spec, architecture)).await
+                self.images.or_look(key, reader.published(spec, architecture)).await
             }
         }
     }
 
     /// Forgets what a create was refused for.
     pub(super) fn forget(&self, image: &BootImage) {
-        self.images.forget(image);
+        self.images.retain(|known| known != image);
     }
 }
 
-/// What a size of machine runs.
-async fn architecture(http: &HttpClient, place: &Place, size: &str) -> ProviderResult<Architecture> {
-    let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
-    let reply: DescribeInstanceTypes = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
-    let types = reply.instance_type_set.item;
-    let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
-    let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
-    [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports).ok_or_else(|| {
-        let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", place.region);
-        ProviderError::invalid_config("size", message)
-    })
+/// A region's catalogue, as one create reads it.
+struct Reader<'a> {
+    http: &'a HttpClient,
+    place: &'a Place,
+    errand: &'a Errand,
 }
 
-/// The newest image of a release: from the publisher's parameter, or from the list of the publisher's images.
-async fn published(http: &HttpClient, place: &Place, spec: &ImageSpec, architecture: Architecture) -> ProviderResult<BootImage> {
-    let unknown = || {
-        let (arch, region) = (architecture.debian(), &place.region);
-        ProviderError::invalid_config("image", format!("no image {spec} for {arch} in {region}; give an id, ami-…"))
-    };
-    let release = release(spec, architecture, &place.region).ok_or_else(unknown)?;
-    let found = tokio::time::timeout(SSM_PATIENCE, parameter(http, place, &release.parameter)).await;
-    let id = match found {
-        Ok(Ok(id)) if map::check_id("image", &id, "ami-").is_ok() => Some(id),
-        Ok(Ok(_)) | Err(_) => None,
-        // Without the right to read parameters, or a way to SSM, there is another way.
-        Ok(Err(error)) => {
-            debug!(parameter = release.parameter, %error, "no parameter");
-            None
+impl Reader<'_> {
+    async fn ask<T: Document>(&self, query: &Query) -> ProviderResult<T> {
+        ask(self.http, &self.place.ec2(OPERATION, Class::Safe, query).within(self.errand)).await
+    }
+
+    /// What a size of machine runs.
+    async fn architecture(&self, size: &str) -> ProviderResult<Architecture> {
+        let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
+        let reply: DescribeInstanceTypes = self.ask(&query).await?;
+        let types = reply.instance_type_set.item;
+        let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
+        let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
+        [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports).ok_or_else(|| {
+            let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", self.place.region);
+            ProviderError::invalid_config("size", message)
+        })
+    }
+
+    /// The newest image of a release: from the publisher's parameter, or from the list of the publisher's images.
+    async fn published(&self, spec: &ImageSpec, architecture: Architecture) -> ProviderResult<BootImage> {
+        let unknown = || {
+            let (arch, region) = (architecture.debian(), &self.place.region);
+            ProviderError::invalid_config("image", format!("no image {spec} for {arch} in {region}; give an id, ami-…"))
+        };
+        let release = release(spec, architecture, &self.place.region).ok_or_else(unknown)?;
+        let found = tokio::time::timeout(SSM_PATIENCE, self.parameter(&release.parameter)).await;
+        let id = match found {
+            Ok(Ok(id)) if map::check_id("image", &id, "ami-").is_ok() => Some(id),
+            Ok(Ok(_)) | Err(_) => None,
+            // Without the right to read parameters, or a way to SSM, there is another way.
+            Ok(Err(error)) => {
+                debug!(parameter = release.parameter, %error, "no parameter");
+                None
+            }
+        };
+        if let Some(id) = id {
+            return self.describe(&id).await;
         }
-    };
-    if let Some(id) = id {
-        return describe(http, place, &id).await;
+        let owner = release.owner.ok_or_else(unknown)?;
+        let query = Query::new("DescribeImages")
+            .with("Owner.1", owner)
+            .matching("name", &[&release.name])
+            .filter("architecture", &[architecture.ec2()])
+            .filter("state", &["available"])
+            .filter("root-device-type", &["ebs"]);
+        let reply: DescribeImages = self.ask(&query).await?;
+        let newest = reply.images_set.item.into_iter().max_by_key(|image| image.creation_date);
+        newest.map(BootImage::new).ok_or_else(unknown)
     }
-    let owner = release.owner.ok_or_else(unknown)?;
-    let query = Query::new("DescribeImages")
-        .with("Owner.1", owner)
-        .matching("name", &[&release.name])
-        .filter("architecture", &[architecture.ec2()])
-        .filter("state", &["available"])
-        .filter("root-device-type", &["ebs"]);
-    let reply: DescribeImages = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
-    let newest = reply.images_set.item.into_iter().max_by_key(|image| image.creation_date);
-    newest.map(BootImage::new).ok_or_else(unknown)
-}
 
-async fn parameter(http: &HttpClient, place: &Place, name: &str) -> ProviderResult<String> {
-    let body = serde_json::json!({ "Name": name }).to_string();
-    let call = place.ssm(OPERATION).body(JSON, body).header(TARGET, HeaderValue::from_static("AmazonSSM.GetParameter"));
-    let reply: GetParameter = http.json(&call).await?;
-    Ok(reply.parameter.value)
-}
+    async fn parameter(&self, name: &str) -> ProviderResult<String> {
+        let body = serde_json::json!({ "Name": name }).to_string();
+        let call = self
+            .place
+            .ssm(OPERATION)
+            .optional()
+            .within(self.errand)
+            .body(JSON, body)
+            .header(TARGET, HeaderValue::from_static("AmazonSSM.GetParameter"));
+        let reply: GetParameter = self.http.json(&call).await?;
+        Ok(reply.parameter.value)
+    }
 
-/// The image of that id, for the device of its root volume.
-async fn describe(http: &HttpClient, place: &Place, id: &str) -> ProviderResult<BootImage> {
-    let query = Query::new("DescribeImages").with("ImageId.1", id);
-    let reply: DescribeImages = ask(http, &place.ec2(OPERATION, Class::Safe, &query)).await?;
-    let image = reply.images_set.item.into_iter().find(|image| image.image_id == id);
-    image.map(BootImage::new).ok_or_else(|| {
-        let message = format!("{id} is not in {}; images belong to one region", place.region);
-        ProviderError::invalid_config("image", message)
-    })
+    /// The image of that id, for the device of its root volume.
+    async fn describe(&self, id: &str) -> ProviderResult<BootImage> {
+        let query = Query::new("DescribeImages").with("ImageId.1", id);
+        let reply: DescribeImages = self.ask(&query).await?;
+        let image = reply.images_set.item.into_iter().find(|image| image.image_id == id);
+        image.map(BootImage::new).ok_or_else(|| {
+            let message = format!("{id} is not in {}; images belong to one region", self.place.region);
+            ProviderError::invalid_config("image", message)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
@@ -290,55 +267,6 @@ mod tests {
             let release = release(&spec.parse().unwrap(), architecture, "us-east-1").unwrap();
             assert_eq!((release.parameter.as_str(), release.name.as_str()), (parameter, name), "{spec}");
         }
-    }
-
-    #[test]
-    fn a_publisher_is_the_account_of_the_regions_partition() {
-        for (region, ubuntu, debian) in [
-            ("eu-central-1", Some("099720109477"), Some("136693071363")),
-            ("us-east-1", Some("099720109477"), Some("136693071363")),
-            ("us-gov-west-1", Some("513442679011"), None),
-            ("cn-north-1", Some("837727238323"), None),
-            ("us-isob-east-1", None, None),
-            ("eusc-de-east-1", None, None),
-        ] {
-            let owner = |spec: &str| release(&spec.parse().unwrap(), Architecture::Amd64, region).unwrap().owner;
-            assert_eq!((owner("ubuntu:24.04"), owner("debian:12")), (ubuntu, debian), "{region}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_found_is_not_looked_for_again() {
-        let known = Known::default();
-        let slow = |value: u32| async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Ok(value)
-        };
-        let (one, two, other) =
-            tokio::join!(known.or_find("a", slow(1)), known.or_find("a", slow(2)), known.or_find("b", slow(3)));
-        assert_eq!((one.unwrap(), two.unwrap(), other.unwrap()), (1, 1, 3));
-        known.forget(&3);
-        assert_eq!((known.or_find("a", slow(4)).await.unwrap(), known.or_find("b", slow(5)).await.unwrap()), (1, 5));
-        tokio::time::advance(FRESH).await;
-        assert_eq!(known.or_find("a", slow(6)).await.unwrap(), 6);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_do_not_queue_up() {
-        let (known, began) = (Arc::new(Known::<&str, u32>::default()), Instant::now());
-        let mut looks = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            let known = Arc::clone(&known);
-            looks.spawn(async move {
-                let down = async {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
-                    Err(ProviderError::unavailable("down"))
-                };
-                known.or_find("a", down).await.is_err()
-            });
-        }
-        assert!(looks.join_all().await.into_iter().all(|failed| failed));
-        assert!(began.elapsed() < Duration::from_secs(125), "{:?}", began.elapsed());
     }
 
     #[test]

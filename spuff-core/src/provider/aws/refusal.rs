@@ -24,6 +24,7 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
     Refusal {
+        is_own: !code.is_empty(),
         fault,
         message: Some(message.to_string()),
         retry_after: (code == "SnapshotCreationPerVolumeRateExceeded").then_some(SNAPSHOT_PAUSE),

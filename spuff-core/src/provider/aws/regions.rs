@@ -6,17 +6,23 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::AwsProvider;
 use super::api::{DescribeRegions, ask};
-use super::images::Known;
+use super::images::FRESH;
 use super::place::{Place, REGIONS, Used};
 use super::query::Query;
 use crate::create::{Mark, nonce_of};
 use crate::http::Class;
 use crate::provider::check;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
+use crate::provider::lookup::Lookups;
 
 /// The regions that the account has enabled.
-#[derive(Default)]
-struct Enabled(Known<(), Vec<String>>);
+struct Enabled(Lookups<(), Vec<String>>);
+
+impl Default for Enabled {
+    fn default() -> Self {
+        Self(Lookups::new(FRESH))
+    }
+}
 
 impl AwsProvider {
     /// The places that lists read.
@@ -213,7 +219,7 @@ impl AwsProvider {
                 ask(&self.http, &home.ec2(operation, Class::Safe, &Query::new("DescribeRegions"))).await?;
             Ok(reply.region_info.item.into_iter().map(|region| region.region_name).collect::<Vec<_>>())
         };
-        for region in self.http.shared::<Enabled>().0.or_find((), find).await? {
+        for region in self.http.shared::<Enabled>().0.or_look((), find).await? {
             // A region whose name cannot be one is not signed for, nor can anything have been made there from here.
             let Ok(place) = self.places.at(&region) else { continue };
             if !places.contains(&place) {

@@ -53,7 +53,11 @@ impl AwsProvider {
         self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
         let image = done.map_err(|error| create::still_open("create_snapshot", &mark.key, id, error))?;
-        if map::has_failed(&image) { Err(map::failed_image(&image, instance_id)) } else { Ok(map::snapshot(image)) }
+        if map::has_failed(&image) {
+            Err(self.http.discreet(map::failed_image(&image, instance_id)))
+        } else {
+            Ok(map::snapshot(image))
+        }
     }
 
     async fn image_named(&self, place: &Place, name: &str) -> ProviderResult<Option<Image>> {

@@ -102,9 +102,9 @@ impl AwsProvider {
         let read = missing.into_iter().map(|(subject, _)| self.read("wait_ready", place, &subject.id));
         let mut read = join_all(read).await.into_iter();
         let looks = subjects.iter().zip(found).map(|(subject, found)| match found {
-            Some(instance) => look(instance, place),
+            Some(instance) => self.look(instance, place),
             None if by_id(subject) => match read.next() {
-                Some(Ok(Some(instance))) => look(instance, place),
+                Some(Ok(Some(instance))) => self.look(instance, place),
                 Some(Err(error)) => Look::past(error),
                 Some(Ok(None)) | None => Ok(Look::Absent),
             },
@@ -129,11 +129,11 @@ impl AwsProvider {
         };
         Seen { looks: subjects.iter().map(look).collect(), requests: 1 }
     }
-}
 
-fn look(instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
-    if map::is_ending(&instance) {
-        return Err(map::failed_launch(&instance));
+    fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
+        if map::is_ending(&instance) {
+            return Err(self.http.discreet(map::failed_launch(&instance)));
+        }
+        Look::of_instance(Ok(map::instance(instance, &place.region)), NAME)
     }
-    Look::of_instance(Ok(map::instance(instance, &place.region)), NAME)
 }

@@ -162,7 +162,7 @@ impl<'de> Liberal<'de> for NetworkKind {
     }
 }
 
-wire::objects! {
+wire::objects! {Meta,
     Links,
     Networks,
     Pages,
@@ -207,6 +207,14 @@ pub(super) struct List<T> {
     items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
     links: Links,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    meta: Meta,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Meta {
+    #[serde(default, deserialize_with = "wire::nullable")]
+    total: Option<u64>,
 }
 
 impl<T: DeserializeOwned> NumberedPage for List<T> {
@@ -214,6 +222,10 @@ impl<T: DeserializeOwned> NumberedPage for List<T> {
 
     fn is_last(&self) -> bool {
         self.links.pages.next.is_none()
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.meta.total
     }
 
     fn into_items(self) -> Vec<T> {
@@ -305,7 +317,28 @@ pub(super) struct Problem {
     pub(super) error: Option<String>,
     #[serde(deserialize_with = "wire::nullable")]
     pub(super) messages: Vec<String>,
+    root_causes: Option<serde::de::IgnoredAny>,
 }
+
+impl Problem {
+    /// Whether it is in one of the API's forms: others have messages and errors too.
+    pub(super) fn is_own(&self) -> bool {
+        let is_plain = !self.id.is_empty() || (self.message.is_some() && self.request_id.is_some());
+        is_plain || self.is_absence()
+    }
+
+    /// Whether it can only mean, with the status 404, that what the path names is not there.
+    pub(super) fn is_absence(&self) -> bool {
+        self.id == "not_found" || self.is_of_tags() || self.message.as_deref() == Some(ABSENT)
+    }
+
+    fn is_of_tags(&self) -> bool {
+        self.error.is_some() && (self.root_causes.is_some() || !self.messages.is_empty())
+    }
+}
+
+/// What it says of what is not there; the id with it may be empty.
+const ABSENT: &str = "The resource you were accessing could not be found.";
 
 #[cfg(test)]
 mod tests;

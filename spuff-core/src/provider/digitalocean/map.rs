@@ -1,10 +1,10 @@
 //! Between the contract's nouns and DigitalOcean's: pure, and tested by tables.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
-use crate::http::{Fault, Refusal, Reply};
+use crate::http::{Fault, Refusal, Reply, number};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Address, EXPIRES_KEY, Price, ProviderInstance, Snapshot, check, prices};
@@ -200,6 +200,7 @@ fn decode(text: &str) -> Option<String> {
 /// What an unsuccessful reply says. 422 stands for many things, which only the message tells apart.
 pub(super) fn refusal(reply: &Reply) -> Refusal {
     let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let (is_own, is_absence) = (problem.is_own(), problem.is_absence());
     let listed = (!problem.messages.is_empty()).then(|| problem.messages.join("; "));
     let message = problem.message.or(listed).or_else(|| problem.error.clone());
     let words = message.as_deref().unwrap_or_default().to_lowercase();
@@ -214,11 +215,13 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
         {
             Some(Fault::Capacity)
         }
+        404 if is_absence => Some(Fault::NotFound),
         412 | 423 => Some(Fault::Conflict { retryable: true }),
         _ => None,
     };
     let field = FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| (*field).to_string());
     Refusal {
+        is_own,
         fault,
         code: Some(problem.id).filter(|id| !id.is_empty()),
         message,
@@ -229,13 +232,13 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
 }
 
 fn reset(reply: &Reply, now: SystemTime) -> Option<Duration> {
-    let at = reply.header("ratelimit-reset")?.trim().parse().ok()?;
-    let wait = (UNIX_EPOCH + Duration::from_secs(at)).duration_since(now).unwrap_or_default();
-    Some(wait.min(MAX_RESET))
+    Some(number::until(reply.header("ratelimit-reset")?, now)?.min(MAX_RESET))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use bytes::Bytes;
     use http::HeaderMap;
@@ -360,21 +363,38 @@ mod tests {
             (422, "The image you specified is not available in the selected region.", None, Some("image")),
             (422, "Snapshot is not available in region nyc3", None, Some("image")),
             (422, "Region is not available", Some(Fault::Capacity), Some("region")),
-            (404, "The resource you were accessing could not be found.", None, None),
+            (404, "The resource you were accessing could not be found.", Some(Fault::NotFound), None),
+            (404, "no Route matched with those values", None, None),
         ] {
             let refusal = says(status, &problem(message));
             assert_eq!((refusal.fault, refusal.field.as_deref()), (fault, field), "{message}");
             assert_eq!((refusal.code.as_deref(), refusal.request_id.as_deref()), (Some("unprocessable_entity"), Some("r-1")));
         }
         let other = says(400, r#"{"error": "Bad Request", "messages": ["a", "b"], "root_causes": []}"#);
-        assert_eq!(other.message.as_deref(), Some("a; b"));
+        assert_eq!((other.message.as_deref(), other.is_own), (Some("a; b"), true));
         assert_eq!(says(502, "<html>").message, None);
+        let absent = r#"{"id": "", "message": "The resource you were accessing could not be found."}"#;
+        for (body, is_own, fault) in [
+            (r#"{"id": "not_found", "message": "gone"}"#, true, Some(Fault::NotFound)),
+            (absent, true, Some(Fault::NotFound)),
+            (r#"{"error": "Not Found", "messages": [], "root_causes": []}"#, true, Some(Fault::NotFound)),
+            (r#"{"error": "Not Found"}"#, false, None),
+            (r#"{"message": "Not Found"}"#, false, None),
+            ("404 page not found", false, None),
+            ("<html>nginx</html>", false, None),
+            ("", false, None),
+        ] {
+            let refusal = says(404, body);
+            assert_eq!((refusal.is_own, refusal.fault), (is_own, fault), "{body}");
+        }
     }
 
     #[test]
     fn resets_are_bounded() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        for (at, expected) in [("1000007", Some(7)), ("1003600", Some(60)), ("999999", Some(0)), ("soon", None)] {
+        for (at, expected) in
+            [("1000007", Some(7)), ("1003600", Some(60)), ("999999", Some(0)), ("18446744073709551615", Some(60)), ("soon", None)]
+        {
             let mut headers = HeaderMap::new();
             headers.insert("ratelimit-reset", at.parse().unwrap());
             let reply = Reply { status: 429, headers, body: Bytes::new() };

@@ -53,7 +53,8 @@ impl DigitalOceanProvider {
     /// Puts the managed tag, and those of the lease, on a snapshot.
     pub(super) async fn claim(&self, id: &str) -> ProviderResult<()> {
         let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| map::tag(key, value)).collect();
-        self.tag("create_snapshot", (id, "image"), &tags).await.map_err(|error| {
+        let errand = self.http.errand();
+        self.tag(("create_snapshot", &errand), (id, "image"), &tags).await.map_err(|error| {
             if error.may_pass() {
                 return error;
             }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagResources};
 use super::{DigitalOceanProvider, map};
-use crate::http::{Call, Class, NumberedPage};
+use crate::http::{Call, Class, Errand, NumberedPage};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, ProviderInstance, check};
@@ -104,31 +104,39 @@ impl DigitalOceanProvider {
     /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
     pub(super) async fn tag(
         &self,
-        operation: &'static str,
+        (operation, errand): (&'static str, &Errand),
         (id, kind): (&str, &'static str),
         tags: &[String],
     ) -> ProviderResult<()> {
         let resource_type = if kind == "droplet" { "instance" } else { "snapshot" };
         for name in tags {
-            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?;
-            match self.http.send(&tag).await.map_err(ProviderError::from) {
-                // A tag that is there already is refused as invalid.
-                Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?.within(errand);
             let path = format!("/v2/tags/{name}/resources");
             let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
-            self.http.send(&call.about(resource_type, id)).await?;
+            let call = call.about(resource_type, id).within(errand);
+            let put = || async {
+                match self.http.send(&tag).await.map_err(ProviderError::from) {
+                    // A tag that is there already is refused as invalid.
+                    Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                Ok(self.http.send(&call).await.map(drop)?)
+            };
+            match put().await {
+                // The tag may be what is not there: somebody has deleted it meanwhile. Made twice, it is not.
+                Err(ProviderError::NotFound { .. }) => put().await?,
+                done => done?,
+            }
         }
         Ok(())
     }
 
     /// Takes tags off a droplet. One that is gone is off.
-    pub(super) async fn untag(&self, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
+    pub(super) async fn untag(&self, errand: &Errand, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
         for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
             let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
-            check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from))?;
+            check::absent_is_none(self.http.send(&call.within(errand)).await.map_err(ProviderError::from))?;
         }
         Ok(())
     }

@@ -296,7 +296,7 @@ fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> 
 fn cannot_pull(image: &str, error: ProviderError) -> ProviderError {
     let (message, status) = match &error {
         ProviderError::NotFound { .. } => (String::new(), 404),
-        ProviderError::Api { message, status, .. } => (format!(": {message}"), *status),
+        ProviderError::Api { message, status, retryable: false, .. } => (format!(": {message}"), *status),
         ProviderError::InvalidConfig { message, .. } | ProviderError::Authentication { message, .. } => {
             (format!(": {message}"), 400)
         }

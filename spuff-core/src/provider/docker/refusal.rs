@@ -27,7 +27,7 @@ pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
         }
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
             let message = format!("the engine's reply cannot be read: {error}");
-            Failure::Unknown(ProviderError::api(200, message).with_context(ErrorContext::new(NAME)))
+            Failure::Unknown(ProviderError::not_the_api(200, message).with_context(ErrorContext::new(NAME)))
         }
         error => {
             let broken = NetworkError::new(format!("the engine at {place} broke off"), error);
@@ -38,7 +38,7 @@ pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
 
 /// Whether there was no reply, or one in words that the client does not know.
 pub(super) fn may_be_read_again(error: &ProviderError) -> bool {
-    matches!(error, ProviderError::Network(_) | ProviderError::Api { status: 200, .. })
+    matches!(error, ProviderError::Network(_) | ProviderError::Api { retryable: true, .. })
 }
 
 /// What the engine has refused. An engine's 500 is its own word, not that of something between: the call has failed.
@@ -47,11 +47,12 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let full = ["no space left on device", "disk quota exceeded", "not enough space"].iter().any(|words| message.contains(words));
     let error = match (status, ask.subject) {
         _ if full => ProviderError::quota("disk", format!("{message}{context}; make room, such as by `docker system prune`")),
-        // A network, or what else it needs, may be what is not there.
-        (404, Some(("instance", _))) if !message.is_empty() && !message.to_ascii_lowercase().contains("no such container") => {
-            ProviderError::api(status, message)
+        (404, Some((resource_type, id))) if says_absent(resource_type, message) => ProviderError::not_found(resource_type, id),
+        _ if is_strange(status, message) => {
+            let words = if message.is_empty() { "an empty reply" } else { "a page that is not the engine's" };
+            let error = ProviderError::not_the_api(status, format!("{words}; check that the endpoint is the engine's"));
+            return Failure::Unknown(error.with_context(context));
         }
-        (404, Some((resource_type, id))) => ProviderError::not_found(resource_type, id),
         (400, _) => ProviderError::invalid_config("request", format!("{message}{context}")),
         (401 | 403, _) => ProviderError::auth(NAME, format!("{message}{context}")),
         // Podman has no other status for it.
@@ -62,6 +63,28 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     };
     Failure::Rejected(error.with_context(context))
 }
+
+/// Whether the engine says that this is not there: a network, or what else it needs, may be what is not.
+fn says_absent(resource_type: &str, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    match resource_type {
+        "instance" => message.contains("no such container"),
+        // The second is Podman's.
+        "image" | "snapshot" => message.contains("no such image") || message.contains("image not known"),
+        "network" => message.contains("network") && message.contains("not found"),
+        // It is asked for by a HEAD, whose answer has no words.
+        "file" => message.is_empty() || message.contains("no such file") || message.contains("could not find the file"),
+        _ => false,
+    }
+}
+
+/// Whether a refusal is not the engine's, which always gives a reason, but that of something before it.
+fn is_strange(status: u16, message: &str) -> bool {
+    (400..500).contains(&status) && status != 429 && (message.is_empty() || message.starts_with('<') || message == GO_ABSENT)
+}
+
+/// What a server written in Go says by default of a path that it does not have.
+const GO_ABSENT: &str = "404 page not found";
 
 /// What a message of the engine is about, by words in it.
 const FIELDS: [(&str, &str); 8] = [
@@ -151,4 +174,47 @@ fn absent(place: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>)
          name another engine by the endpoint or DOCKER_HOST"
     );
     ProviderError::Network(NetworkError::new(message, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(resource_type: &'static str, status: u16, message: &str) -> Failure {
+        let error = Error::DockerResponseServerError { status_code: status, message: message.to_string() };
+        failure(error, "unix:///run/docker.sock", &Ask::of("test").about(resource_type, "it"))
+    }
+
+    #[test]
+    fn only_the_engines_own_words_say_that_what_was_asked_for_is_not_there() {
+        for (resource_type, message) in [
+            ("instance", "No such container: it"),
+            ("instance", "no container with name or ID \"it\" found: no such container"),
+            ("image", "No such image: it:latest"),
+            ("snapshot", "failed to find image it: it: image not known"),
+            ("network", "network it not found"),
+            ("network", "unable to find network with name or ID it: network not found"),
+            ("file", ""),
+        ] {
+            let failure = told(resource_type, 404, message);
+            assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{message}: {failure:?}");
+        }
+        // Something else that is not there.
+        for (resource_type, message) in [
+            ("instance", "network it not found"),
+            ("instance", "No such image: it:latest"),
+            ("snapshot", "No such container: it"),
+            ("image", "pull access denied for it, repository does not exist or may require 'docker login'"),
+        ] {
+            let failure = told(resource_type, 404, message);
+            assert!(matches!(failure, Failure::Rejected(ProviderError::Api { retryable: false, .. })), "{message}: {failure:?}");
+        }
+        for (status, message) in [(404, ""), (404, "404 page not found\n"), (404, "<html>nginx</html>"), (403, "<html>no</html>")]
+        {
+            for resource_type in ["instance", "snapshot", "image", "network"] {
+                let failure = told(resource_type, status, message);
+                assert!(matches!(failure, Failure::Unknown(_)) && failure.error().may_pass(), "{message}: {failure:?}");
+            }
+        }
+    }
 }

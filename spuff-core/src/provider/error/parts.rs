@@ -210,6 +210,7 @@ impl From<ErrorParts> for ProviderError {
             ErrorKind::NotSupported => Self::NotSupported { feature: parts.feature.unwrap_or(message) },
             ErrorKind::Timeout => Self::timeout(operation, parts.elapsed.unwrap_or_default()),
             ErrorKind::Network => Self::Network(NetworkError { message, source: None, may_have_been_sent: !parts.retryable }),
+            ErrorKind::Api if parts.retryable => Self::not_the_api(parts.status.unwrap_or_default(), message),
             ErrorKind::Api => Self::api(parts.status.unwrap_or_default(), message),
             ErrorKind::NotImplemented => Self::NotImplemented { name },
             ErrorKind::UnknownProvider => Self::UnknownProvider { name, supported: parts.supported },

@@ -103,6 +103,10 @@ impl<T: DeserializeOwned> NumberedPage for List<T> {
         self.meta.pagination.next_page.is_none()
     }
 
+    fn total(&self) -> Option<u64> {
+        self.meta.pagination.total_entries
+    }
+
     fn into_items(self) -> Vec<T> {
         self.items
     }
@@ -118,6 +122,8 @@ struct Meta {
 struct Pagination {
     #[serde(default, deserialize_with = "wire::nullable")]
     next_page: Option<u64>,
+    #[serde(default, deserialize_with = "wire::nullable")]
+    total_entries: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -47,6 +47,7 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     }
     let named = fields.first().and_then(|field| field["name"].as_str()).or(message.as_deref()).and_then(field);
     Refusal {
+        is_own: code.is_some(),
         fault: code.as_deref().and_then(fault),
         field: named.or_else(|| field(code.as_deref()?)).map(str::to_string),
         code,

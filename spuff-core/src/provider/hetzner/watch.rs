@@ -153,7 +153,7 @@ impl HetznerProvider {
         let Ok(actions) = self.actions("wait_ready", &ids).await else { return 1 };
         for (at, subject) in pending {
             if let Progress::Failed(action) = map::progress(&subject.hint, &actions) {
-                looks[at] = Err(refusal::failed(&subject.id, action, ""));
+                looks[at] = Err(self.http.discreet(refusal::failed(&subject.id, action, "")));
             }
         }
         1

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use chrono::TimeDelta;
 
-use super::clock::{Moment, delta};
+use super::clock::{Moment, delta, times};
 use super::fault::{Effects, Fault};
 use super::options::{Options, Timings};
 use super::truth::{BillLine, Kind, Resource};
@@ -101,7 +101,7 @@ impl World {
     pub(super) fn take(&mut self, duration: std::time::Duration) -> TimeDelta {
         let jitter = self.timings.jitter;
         let factor = (1.0 + jitter * self.rng.f64().mul_add(2.0, -1.0)).max(0.0);
-        delta(duration.mul_f64(factor))
+        times(duration, factor)
     }
 
     /// Forgets what has ended and can no longer be read. To be called before each request.

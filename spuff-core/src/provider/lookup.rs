@@ -1,0 +1,175 @@
+//! Where many ask, one looks: the others take what it finds, or its failure.
+//!
+//! Stands on the contract's errors. What is looked up, and how, is the rooms'.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::error::{ErrorParts, ProviderError, ProviderResult};
+
+/// The longest wait for what another call is looking up: one that nobody drives on holds up nobody else.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What has been looked up, each for so long.
+#[derive(Debug)]
+pub(super) struct Lookups<K, V> {
+    fresh: Duration,
+    known: Mutex<HashMap<K, Known<V>>>,
+}
+
+#[derive(Debug)]
+enum Known<V> {
+    Found(Instant, V),
+    /// One looks; it tells of its end, if it comes to one.
+    Sought(Look<V>),
+}
+
+type Outcome<V> = Result<V, ErrorParts>;
+/// A look that is under way.
+type Look<V> = watch::Receiver<Option<Outcome<V>>>;
+
+/// What is to be done by one who asks.
+enum Turn<V> {
+    Take(V),
+    Wait(Look<V>),
+    Look(watch::Sender<Option<Outcome<V>>>),
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
+    /// For what stays true for so long.
+    pub(super) fn new(fresh: Duration) -> Self {
+        Self { fresh, known: Mutex::default() }
+    }
+
+    /// What is known, or what `look` finds. A failure is that of all who have waited for it, and of nobody later.
+    ///
+    /// # Errors
+    /// Those of the look.
+    pub(super) async fn or_look(&self, key: K, look: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
+        let mut given_up = None;
+        let sought = loop {
+            match self.turn(&key, given_up.as_ref()) {
+                Turn::Take(known) => return Ok(known),
+                Turn::Look(sought) => break sought,
+                Turn::Wait(mut sought) => {
+                    if let Ok(Ok(outcome)) = tokio::time::timeout(PATIENCE, sought.wait_for(Option::is_some)).await
+                        && let Some(outcome) = &*outcome
+                    {
+                        return outcome.clone().map_err(ProviderError::from);
+                    }
+                    // Who was looking has left, or does not get on.
+                    given_up = Some(sought);
+                }
+            }
+        };
+        let found = look.await;
+        let mut known = self.locked();
+        // Another one may have begun since, and is to be waited for then.
+        let is_last = matches!(known.get(&key), Some(Known::Sought(last)) if sought.subscribe().same_channel(last));
+        match &found {
+            Ok(value) => drop(known.insert(key, Known::Found(Instant::now(), value.clone()))),
+            Err(_) if is_last => drop(known.remove(&key)),
+            Err(_) => {}
+        }
+        drop(known);
+        sought.send_replace(Some(found.as_ref().map(V::clone).map_err(ErrorParts::from)));
+        found
+    }
+
+    fn turn(&self, key: &K, given_up: Option<&Look<V>>) -> Turn<V> {
+        let mut known = self.locked();
+        match known.get(key) {
+            Some(Known::Found(since, value)) if since.elapsed() < self.fresh => return Turn::Take(value.clone()),
+            Some(Known::Sought(sought))
+                if sought.has_changed().is_ok() && given_up.is_none_or(|given_up| !given_up.same_channel(sought)) =>
+            {
+                return Turn::Wait(sought.clone());
+            }
+            _ => {}
+        }
+        let (looks, sought) = watch::channel(None);
+        known.insert(key.clone(), Known::Sought(sought));
+        Turn::Look(looks)
+    }
+
+    /// Keeps a finding that was made otherwise.
+    pub(super) fn insert(&self, key: K, value: V) {
+        self.locked().insert(key, Known::Found(Instant::now(), value));
+    }
+
+    /// Forgets what was found and is not to be kept.
+    pub(super) fn retain(&self, keep: impl Fn(&V) -> bool) {
+        self.locked().retain(|_, known| !matches!(known, Known::Found(_, value) if !keep(value)));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<K, Known<V>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const FRESH: Duration = Duration::from_secs(3600);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn slow(value: u32) -> ProviderResult<u32> {
+        tokio::time::sleep(SECOND).await;
+        Ok(value)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_is_not_looked_for_again() {
+        let known = Lookups::new(FRESH);
+        let (one, two, other) =
+            tokio::join!(known.or_look("a", slow(1)), known.or_look("a", slow(2)), known.or_look("b", slow(3)));
+        assert_eq!((one.unwrap(), two.unwrap(), other.unwrap()), (1, 1, 3));
+        known.retain(|value| *value != 3);
+        assert_eq!((known.or_look("a", slow(4)).await.unwrap(), known.or_look("b", slow(5)).await.unwrap()), (1, 5));
+        tokio::time::advance(FRESH).await;
+        assert_eq!(known.or_look("a", slow(6)).await.unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_wait_for_a_look_share_its_failure_and_nobody_later() {
+        let (known, looks, began) = (&Lookups::<&str, u32>::new(FRESH), &AtomicUsize::new(0), Instant::now());
+        let down = || async {
+            looks.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(60 * SECOND).await;
+            Err(ProviderError::RateLimit { retry_after: Some(7 * SECOND) })
+        };
+        for ended in futures_util::future::join_all((0..20).map(|_| known.or_look("a", down()))).await {
+            assert_eq!(ended.unwrap_err().retry_after(), Some(7 * SECOND));
+        }
+        assert_eq!((began.elapsed(), looks.load(Ordering::SeqCst)), (60 * SECOND, 1));
+        assert_eq!(known.or_look("a", slow(1)).await.unwrap(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_leaves_or_is_not_driven_on_holds_up_nobody() {
+        let known = &Lookups::new(FRESH);
+        let mut left = Box::pin(known.or_look("a", slow(1)));
+        assert!(futures_util::poll!(&mut left).is_pending());
+        let (second, ()) = tokio::join!(known.or_look("a", slow(2)), async {
+            tokio::task::yield_now().await;
+            drop(left);
+        });
+        assert_eq!(second.unwrap(), 2);
+
+        let (known, began) = (&Lookups::new(FRESH), Instant::now());
+        let mut still = Box::pin(known.or_look("a", slow(1)));
+        assert!(futures_util::poll!(&mut still).is_pending());
+        let (second, third) = tokio::join!(known.or_look("a", slow(2)), known.or_look("a", slow(3)));
+        assert!(second.is_ok() && third.is_ok() && began.elapsed() < PATIENCE + 3 * SECOND);
+        assert_eq!(still.await.unwrap(), 1, "its own is what it has asked for");
+    }
+}

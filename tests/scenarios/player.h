@@ -118,6 +118,7 @@ struct told {
     spuff_snapshot *snapshot;
     spuff_snapshots *snapshots;
     spuff_reaped *reaped;
+    spuff_outcomes *outcomes;
     spuff_error *error;
     bool is_done;
     pthread_mutex_t lock;
@@ -144,6 +145,7 @@ ON(instances)
 ON(snapshot)
 ON(snapshots)
 ON(reaped)
+ON(outcomes)
 
 static void begin(struct told *told) {
     memset(told, 0, sizeof *told);
@@ -169,6 +171,7 @@ static void end(struct told *told) {
     spuff_snapshot_free(&told->snapshot);
     spuff_snapshots_free(&told->snapshots);
     spuff_reaped_free(&told->reaped);
+    spuff_outcomes_free(&told->outcomes);
     spuff_error_free(&told->error);
     pthread_mutex_destroy(&told->lock);
     pthread_cond_destroy(&told->changed);
@@ -220,29 +223,38 @@ static void show_snapshot(char *line, const spuff_snapshot *snapshot, bool with_
     }
 }
 
-static void field(const char *name, const char *value) {
-    if (value) printf(" %s=%s", name, value);
+static int field(char *line, const char *name, const char *value) {
+    return value ? snprintf(line, TEXT, " %s=%s", name, value) : 0;
+}
+
+static void describe_error(char *line, const spuff_error *error) {
+    char number_text[24];
+    const char *truth[] = {"false", "true"};
+    line += snprintf(line, TEXT, "error kind=%s", spuff_code_name(spuff_error_code(error)));
+    line += field(line, "provider", spuff_error_provider(error));
+    snprintf(number_text, sizeof number_text, "%d", spuff_error_status(error));
+    line += field(line, "status", spuff_error_status(error) ? number_text : NULL);
+    line += field(line, "code", spuff_error_cloud_code(error));
+    line += field(line, "retryable", truth[spuff_error_is_retryable(error)]);
+    line += field(line, "field", spuff_error_field(error));
+    line += field(line, "resource_type", spuff_error_resource_type(error));
+    line += field(line, "feature", spuff_error_feature(error));
+    const char *operation = spuff_error_operation(error);
+    if (operation) line += snprintf(line, TEXT, " operation=%.*s", (int)strcspn(operation, " "), operation);
+    line += field(line, "key", spuff_error_key(error) ? "yes" : NULL);
+    snprintf(number_text, sizeof number_text, "%zu", spuff_error_candidate_count(error));
+    line += field(line, "candidates", spuff_error_candidate_count(error) ? number_text : NULL);
+    const char *id = spuff_error_instance_id(error);
+    line += field(line, "instance", id ? show_id(id) : NULL);
+    if (spuff_error_instance_exists(error) >= 0) field(line, "exists", truth[spuff_error_instance_exists(error)]);
 }
 
 static void show_error(const spuff_error *error) {
-    printf("error kind=%s", spuff_code_name(spuff_error_code(error)));
-    field("provider", spuff_error_provider(error));
-    if (spuff_error_status(error)) printf(" status=%d", spuff_error_status(error));
-    field("code", spuff_error_cloud_code(error));
-    field("retryable", spuff_error_is_retryable(error) ? "true" : "false");
-    field("field", spuff_error_field(error));
-    field("resource_type", spuff_error_resource_type(error));
-    field("feature", spuff_error_feature(error));
-    const char *operation = spuff_error_operation(error);
-    if (operation) printf(" operation=%.*s", (int)strcspn(operation, " "), operation);
+    char line[4 * TEXT];
+    describe_error(line, error);
+    puts(line);
     const char *key = spuff_error_key(error);
-    field("key", key ? "yes" : NULL);
     snprintf(last_key, sizeof last_key, "%s", key ? key : "");
-    if (spuff_error_candidate_count(error)) printf(" candidates=%zu", spuff_error_candidate_count(error));
-    const char *id = spuff_error_instance_id(error);
-    field("instance", id ? show_id(id) : NULL);
-    if (spuff_error_instance_exists(error) >= 0) field("exists", spuff_error_instance_exists(error) ? "true" : "false");
-    putchar('\n');
 }
 
 /* Tells a call without a result, and ends it. */

@@ -48,14 +48,15 @@ static void play_connect(void) {
     spuff_config_free(&config);
 }
 
-static spuff_request *read_request(void) {
+static spuff_request *read_request_named(const char *name) {
     const bool is_do = strcmp(provider_name, "digitalocean") == 0, is_hetzner = strcmp(provider_name, "hetzner") == 0;
     const char *region = word("region"), *size = word("size");
     if (!region) region = is_do ? "nyc3" : is_hetzner ? "fsn1" : "us-east-1";
+    if (strcmp(region, "elsewhere") == 0) region = is_do ? "nyc1" : is_hetzner ? "nbg1" : "eu-west-1";
     if (!size) size = is_do ? "s-1vcpu-1gb" : is_hetzner ? "cx22" : "t3.micro";
     spuff_request *request = NULL;
     spuff_error *error = NULL;
-    must(spuff_request_new(text("name"), region, size, &request, &error), error);
+    must(spuff_request_new(name, region, size, &request, &error), error);
     if (word("image")) must(spuff_request_set_image(request, word("image"), &error), error);
     if (word("key")) must(spuff_request_set_idempotency_key(request, word("key"), &error), error);
     if (word("owner")) must(spuff_request_set_owner(request, word("owner"), &error), error);
@@ -84,6 +85,8 @@ static spuff_request *read_request(void) {
     return request;
 }
 
+static spuff_request *read_request(void) { return read_request_named(text("name")); }
+
 static void play_create(bool waits) {
     spuff_request *request = read_request();
     spuff_cancel *cancel = deadline();
@@ -100,6 +103,94 @@ static void play_create(bool waits) {
     spuff_cancel_free(&cancel);
     note(told.instance ? spuff_instance_id(told.instance) : spuff_error_instance_id(told.error));
     tell_instance(&told, waits);
+}
+
+/* One of several creates at once, on a thread where calls block. */
+struct create {
+    const spuff_request *request;
+    struct told told;
+    pthread_t thread;
+};
+
+static void *create_here(void *data) {
+    struct create *create = data;
+    create->told.code = spuff_provider_create_instance(provider, create->request, NULL, &create->told.instance, &create->told.error);
+    return NULL;
+}
+
+/* The outcome of one of several creates. */
+static void show_outcome(char *line, const spuff_instance *instance, const spuff_error *error) {
+    if (instance) show_instance(line, instance, false);
+    else describe_error(line, error);
+}
+
+static void play_create_at_once(size_t times) {
+    spuff_request *request = read_request();
+    struct create *creates = calloc(times, sizeof *creates);
+    char(*lines)[TEXT] = room(times);
+    if (!creates) give_up("no memory");
+    for (size_t at = 0; at < times; at++) {
+        struct create *create = &creates[at];
+        begin(&create->told);
+        create->request = request;
+        spuff_error *error = NULL;
+        if (!calls_back) {
+            if (pthread_create(&create->thread, NULL, create_here, create) != 0) give_up("no thread");
+        } else {
+            must(spuff_provider_create_instance_submit(provider, request, NULL, on_instance, &create->told, &error), error);
+        }
+    }
+    for (size_t at = 0; at < times; at++) {
+        if (calls_back) finish(&creates[at].told, SPUFF_OK, NULL);
+        else pthread_join(creates[at].thread, NULL);
+    }
+    for (size_t at = 0; at < times; at++)
+        if (creates[at].told.instance) {
+            note(spuff_instance_id(creates[at].told.instance));
+            break;
+        }
+    for (size_t at = 0; at < times; at++) {
+        show_outcome(lines[at], creates[at].told.instance, creates[at].told.error);
+        end(&creates[at].told);
+    }
+    tell_lines(lines, times);
+    free(creates);
+    spuff_request_free(&request);
+}
+
+static void play_create_fleet(void) {
+    spuff_request *requests[MOST_WORDS];
+    size_t count = 0;
+    char names[TEXT], key[TEXT];
+    snprintf(names, sizeof names, "%s", text("names"));
+    for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+        if (count == MOST_WORDS) give_up("too many names");
+        spuff_error *error = NULL;
+        requests[count] = read_request_named(name);
+        if (word("keys")) {
+            snprintf(key, sizeof key, "%s-%s", word("keys"), name);
+            must(spuff_request_set_idempotency_key(requests[count], key, &error), error);
+        }
+        count++;
+    }
+    spuff_fleet_options options = {.size = sizeof options, .wait_ready = word("wait") != NULL};
+    options.on_failure = strcmp(text("on_failure"), "keep") == 0          ? SPUFF_ROLLBACK_KEEP
+                         : strcmp(text("on_failure"), "destroy_all") == 0 ? SPUFF_ROLLBACK_DESTROY_ALL
+                                                                          : SPUFF_ROLLBACK_DESTROY_FAILED;
+    struct told told;
+    CALL(&told,
+         spuff_provider_create_instances(provider, (const spuff_request *const *)requests, count, &options, NULL, NULL,
+                                         &told.outcomes, &told.error),
+         spuff_provider_create_instances_submit(provider, (const spuff_request *const *)requests, count, &options, NULL, NULL,
+                                                on_outcomes, &told, &refused));
+    if (told.code != SPUFF_OK) give_up("%s", spuff_error_text(told.error));
+    char(*lines)[TEXT] = room(count);
+    for (size_t at = 0; at < count; at++) {
+        show_outcome(lines[at], spuff_outcomes_instance(told.outcomes, at), spuff_outcomes_error(told.outcomes, at));
+        spuff_request_free(&requests[at]);
+    }
+    tell_lines(lines, count);
+    end(&told);
 }
 
 static void get(struct told *told) {
@@ -338,7 +429,9 @@ static void play(char *line) {
     }
     printf("%s: ", step);
     if (strcmp(step, "connect") == 0) play_connect();
+    else if (strcmp(step, "create") == 0 && word("at_once")) play_create_at_once(number("at_once", 1));
     else if (strcmp(step, "create") == 0) play_create(false);
+    else if (strcmp(step, "create_fleet") == 0) play_create_fleet();
     else if (strcmp(step, "create_and_wait") == 0) play_create(true);
     else if (strcmp(step, "get") == 0) play_get();
     else if (strcmp(step, "gone") == 0) play_gone();

@@ -73,6 +73,8 @@ func (s *stage) verb(step string, a arguments) (string, error) {
 	switch step {
 	case "create", "create_and_wait":
 		return s.create(step, a)
+	case "create_fleet":
+		return s.createFleet(a)
 	case "get":
 		found, err := p.GetInstance(ctx, id)
 		return s.found(found, err), nil

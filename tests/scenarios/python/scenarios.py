@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ PATIENCE = 20.0
 """Seconds until a list must show what is expected of it."""
 PAUSE = 0.02
 HIDDEN = ("spuff-key", "spuff-digest", "spuff-expires")
-PLACES = {"digitalocean": ("nyc3", "s-1vcpu-1gb"), "hetzner": ("fsn1", "cx22"), "aws": ("us-east-1", "t3.micro")}
+PLACES = {
+    "digitalocean": ("nyc3", "nyc1", "s-1vcpu-1gb"),
+    "hetzner": ("fsn1", "nbg1", "cx22"),
+    "aws": ("us-east-1", "eu-west-1", "t3.micro"),
+}
 
 
 class Arguments:
@@ -129,12 +134,13 @@ class Stage:
         self.provider = registry.connect(self.name, token, config.endpoint, config.region, timeouts, **options)
         return "ok"
 
-    def create(self, arguments: Arguments, verb: str, **keywords: Any) -> str:
-        region, size = PLACES[self.name]
+    def fields(self, arguments: Arguments) -> dict[str, Any]:
+        """What a step asks for, but for the name."""
+        region, elsewhere, size = PLACES[self.name]
         given, wanted = arguments.get("region"), arguments.get("size")
         length = arguments.number("user_data_size")
         fields: dict[str, Any] = {
-            "region": region if given is None else given,
+            "region": {None: region, "elsewhere": elsewhere}.get(given, given),
             "size": size if wanted is None else wanted,
             "labels": arguments.labels(),
             "idempotency_key": arguments.get("key"),
@@ -142,20 +148,64 @@ class Stage:
             "ttl": arguments.number("ttl"),
             "user_data": arguments.get("user_data") if length is None else "x" * length,
             "on_cancel": arguments.get("on_cancel"),
-            "timeout": arguments.seconds("deadline"),
         }
         if arguments.get("image") is not None:
             fields["image"] = arguments.text("image")
+        return fields
+
+    def create(self, arguments: Arguments, verb: str, **keywords: Any) -> str:
+        limit = arguments.seconds("deadline")
         try:
-            machine: spuff.Instance = self.ask(verb, arguments.text("name"), **fields, **keywords)
+            machine: spuff.Instance = self.ask(
+                verb, arguments.text("name"), timeout=limit, **self.fields(arguments), **keywords
+            )
         except spuff.SpuffError as error:
             self.note(arguments, error.instance_id)
             raise
         self.note(arguments, machine.id)
         return self.machine(machine, with_state=verb == "create_and_wait")
 
+    def create_at_once(self, arguments: Arguments, times: int) -> str:
+        """The same create several times at once: in tasks, or in threads that block."""
+        fields = self.fields(arguments)
+
+        def here() -> spuff.Instance | spuff.SpuffError:
+            try:
+                made: spuff.Instance = self.ask("create_instance", arguments.text("name"), **fields)
+            except spuff.SpuffError as error:
+                return error
+            return made
+
+        async def together() -> list[Any]:
+            assert self.provider is not None
+            creates = (self.provider.aio.create_instance(arguments.text("name"), **fields) for _ in range(times))
+            return await asyncio.gather(*creates, return_exceptions=True)
+
+        if self.loop is None:
+            with ThreadPoolExecutor(times) as threads:
+                made = [create.result() for create in [threads.submit(here) for _ in range(times)]]
+        else:
+            made = self.loop.run_until_complete(together())
+        self.note(arguments, next((one.id for one in made if isinstance(one, spuff.Instance)), None))
+        return self.outcomes(made)
+
+    def outcomes(self, made: Iterable[Any]) -> str:
+        """What came of several creates."""
+        return lines(self.error(one) if isinstance(one, spuff.SpuffError) else self.bare(one) for one in made)
+
+    def play_create_fleet(self, arguments: Arguments) -> str:
+        keys = arguments.get("keys")
+        requests = []
+        for name in arguments.text("names").split(","):
+            fields = self.fields(arguments) | {"idempotency_key": None if keys is None else f"{keys}-{name}"}
+            requests.append(spuff.InstanceRequest(name, **fields))
+        on_failure = arguments.get("on_failure") or "destroy_failed"
+        wait = arguments.get("wait") is not None
+        return self.outcomes(self.ask("create_instances", requests, on_failure=on_failure, wait_ready=wait))
+
     def play_create(self, arguments: Arguments) -> str:
-        return self.create(arguments, "create_instance")
+        times = arguments.number("at_once")
+        return self.create(arguments, "create_instance") if times is None else self.create_at_once(arguments, times)
 
     def play_create_and_wait(self, arguments: Arguments) -> str:
         return self.create(arguments, "create_and_wait", on_failure=arguments.get("on_failure") or "destroy")
@@ -188,11 +238,11 @@ class Stage:
             time.sleep(PAUSE)
 
     def play_list(self, arguments: Arguments) -> str:
-        return lines(self.machine(machine).removeprefix("ok ") for machine in self.until_counted(arguments, "list_instances"))
+        return lines(self.bare(machine) for machine in self.until_counted(arguments, "list_instances"))
 
     def play_list_owned(self, arguments: Arguments) -> str:
         found = self.until_counted(arguments, "list_owned", arguments.text("owner"))
-        return lines(self.machine(machine).removeprefix("ok ") for machine in found)
+        return lines(self.bare(machine) for machine in found)
 
     def play_snapshot(self, arguments: Arguments) -> str:
         limit = arguments.seconds("deadline")
@@ -266,6 +316,10 @@ class Stage:
         state = f" status={machine.status} ready={word(machine.is_ready)}" if with_state else ""
         place = f"name={machine.name} region={machine.region} size={machine.size}"
         return f"ok id={self.show_id(machine.id)} {place}{state} {show_labels(machine.labels)}"
+
+    def bare(self, machine: spuff.Instance) -> str:
+        """A machine as one of a list."""
+        return self.machine(machine).removeprefix("ok ")
 
     def snapshot(self, snapshot: spuff.Snapshot) -> str:
         return f"id={self.show_id(snapshot.id)} name={snapshot.name}"

@@ -674,7 +674,7 @@ const char *spuff_config_option_name(const struct spuff_config *config, size_t i
 
 /* ---- `spuff_report`: whether a provider keeps the contract ---- */
 
-/// Runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them. `config` may be
+/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. `config` may be
 /// NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
 /// none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`
 /// that of a snapshot, or NULL for the same. `default_size` says that a request may leave the size out, and `idempotent` that

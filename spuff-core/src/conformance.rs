@@ -105,8 +105,9 @@
 //! | a size in the subject's request | there are sizes | missing and unknown sizes are not tried |
 //! | [`Subject::with_default_size`] | a request may leave the size out | an empty size must be refused |
 //! | [`Subject::with_idempotency`] | an `idempotency_key` makes one machine, however often it is sent | keys are not tried |
+//! | [`Subject::with_stranger`] | where something else than the cloud answers, nothing is taken for gone | this is not tried |
 //!
-//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all together 32 machines, at
+//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all together 33 machines, at
 //! most 8 at a time, and 4 snapshots; with snapshots most of the time is spent on them. [`check_one`] runs a single check.
 //! [`Subject::with_machines_at_once`] keeps below an account's limit.
 //!
@@ -181,6 +182,8 @@ suite! {
     instances::capabilities_agree: 0 machines, 0 snapshots;
     instances::get_of_absent_is_none: 0 machines, 0 snapshots;
     waits::wait_ready_of_absent_is_not_found: 0 machines, 0 snapshots;
+    waits::timeouts_beyond_reason_are_borne: 0 machines, 0 snapshots;
+    instances::others_words_are_no_absence: 0 machines, 0 snapshots;
     requests::errors_tell_what_is_wrong: 0 machines, 0 snapshots;
     requests::empty_fields_are_refused: 0 machines, 0 snapshots;
     requests::unknown_size_is_refused: 0 machines, 0 snapshots;
@@ -204,6 +207,7 @@ suite! {
     requests::ssh_keys_can_be_used: 1 machines, 0 snapshots;
     requests::idempotency_key_stands_for_one_machine: 1 machines, 0 snapshots;
     requests::what_a_key_finds_is_said_to_be_found: 1 machines, 0 snapshots;
+    requests::what_a_key_finds_outlives_a_roll_back: 1 machines, 0 snapshots;
     snapshots::snapshots_may_be_unsupported: 0 machines, 0 snapshots;
     snapshots::snapshot_of_nothing_is_not_found: 0 machines, 0 snapshots;
     snapshots::snapshot_is_made_and_listed: 1 machines, 1 snapshots;

@@ -34,7 +34,7 @@ type Report struct {
 	JSON string
 }
 
-// CheckConformance runs the behaviour suite on a provider of a registry: 31 checks, which make about 30 machines and end them.
+// CheckConformance runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them.
 // When the context ends, the rest fails, and what was made is ended.
 //
 // Errors: UnknownProvider; InvalidConfig. What the provider does wrong is told in the report.

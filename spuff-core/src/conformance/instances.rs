@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
 use crate::lease::{self, Reap};
-use crate::provider::{InstanceRequest, InstanceStatus, ProviderInstance, ProviderTimeouts};
+use crate::provider::{InstanceRequest, InstanceStatus, ProviderError, ProviderInstance, ProviderTimeouts};
 
 /// A time in which no request is answered, or hardly one.
 const HURRIED: Duration = Duration::from_millis(1);
@@ -201,6 +201,28 @@ pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     let reaped = trial.call("reap", lease::reap(&trial.provider, &dry)).await?;
     let reaped = reaped.map_err(|error| rule::AGE.broken(format!("reap by age failed: {error}")))?;
     rule::AGE.holds(reaped.iter().all(|reaped| reaped.id != *id), || format!("reap would end {id}, just made, for its age"))
+}
+
+/// Where a load balancer's page answers in the cloud's place, which may have any status.
+pub(super) async fn others_words_are_no_absence(trial: Trial) -> Tried {
+    let Some(stranger) = trial.stranger()? else {
+        return Err(not_applicable("no provider was given at an address where something else answers"));
+    };
+    let (id, snapshot) = (&trial.subject.absent_id, &trial.subject.absent_snapshot_id);
+    let fails = |what: &str, failed: bool| rule::LOOK_FAILS.holds(failed, || format!("where something else answers, {what}"));
+    let read = trial.call("get_instance", stranger.get_instance(id)).await?;
+    fails("get_instance says that there is nothing, or something", read.is_err())?;
+    fails("list_instances gives a list", trial.call("list_instances", stranger.list_instances()).await?.is_err())?;
+    let ended = trial.call("destroy_instance", stranger.destroy_instance(id)).await?;
+    fails("destroy_instance is Ok", ended.is_err())?;
+    if stranger.supports_snapshots() {
+        let deleted = trial.call("delete_snapshot", stranger.delete_snapshot(snapshot)).await?;
+        fails("delete_snapshot is Ok", deleted.is_err())?;
+        fails("list_snapshots gives a list", trial.call("list_snapshots", stranger.list_snapshots()).await?.is_err())?;
+    }
+    let waited = trial.call("wait_ready", stranger.wait_ready(id)).await?;
+    let believed = matches!(waited, Ok(_) | Err(ProviderError::NotFound { .. }));
+    fails("wait_ready says that there is nothing, or something", !believed)
 }
 
 pub(super) async fn nothing_is_left(trial: Trial) -> Tried {

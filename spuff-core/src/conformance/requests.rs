@@ -4,7 +4,8 @@
 
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
-use crate::provider::{InstanceRequest, ProviderError};
+use crate::fleet::{FleetOptions, Rollback, create_instances};
+use crate::provider::{ErrorParts, InstanceRequest, ProviderError};
 
 const UNKNOWN_SIZE: &str = "no-such-size";
 /// Non-ASCII, so that counting characters and counting bytes differ.
@@ -106,6 +107,31 @@ pub(super) async fn what_a_key_finds_is_said_to_be_found(trial: Trial) -> Tried 
     let again = trial.create(&request).await?;
     let told = again.id != made.id || again.adopted;
     rule::ADOPTED.holds(told, || format!("the same key gave {} again, and did not say that it was there before", again.id))
+}
+
+/// A fleet that is rolled back as one of its machines is refused: it ends what it has made, and not what its key has found.
+pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried {
+    if !trial.subject.idempotent {
+        return Err(not_applicable("the provider does not declare idempotency keys"));
+    }
+    let request = trial.request().with_idempotency_key(trial.name());
+    let made = trial.create(&request).await?;
+    trial.found(&made.id).await?;
+    let nameless = trial.marked(InstanceRequest { name: String::new(), ..trial.request() });
+    let options = FleetOptions::default().with_concurrency(1).with_on_failure(Rollback::DestroyAll);
+    let requests = [request, nameless];
+    let fleet = async { Ok(create_instances(&trial.provider, &requests, options).await) };
+    for outcome in trial.must("create_instances", fleet).await? {
+        match outcome {
+            Ok(instance) => trial.note(&instance.id)?,
+            Err(error) => {
+                let parts = ErrorParts::from(&error);
+                let ended = parts.instance_exists == Some(false) && parts.instance_id.as_deref() == Some(&made.id);
+                rule::ADOPTED.holds(!ended, || format!("a roll-back has ended {}, which its key had made before", made.id))?;
+            }
+        }
+    }
+    trial.wait_ready(&made.id).await.map(drop)
 }
 
 /// Errors of verbs that make nothing; a refusal is looked at by `names`.

@@ -80,6 +80,8 @@ rules! {
         "Turn nothing but the cloud's own \"not found\" into `Ok(None)`, and return a list only when all of it was read.";
     AGE: "`created_at` is when the machine was made; where that is not known it is 1970, which is no age.",
         "Read the time that the cloud tells, or leave `created_at` as `ProviderInstance::default()` has it.";
+    BEYOND_REASON: "No timeout that a caller can give makes a verb panic or hang.",
+        "Add to times with `checked_add`, and take what overflows for as long as there is.";
     GONE: "`wait_ready` of a machine that is gone, or was never there, ends with `NotFound` and does not wait for its deadline.",
         "End the wait on the first certain \"not found\".";
     DEADLINE: "`wait_ready` ends with `Timeout` once `instance_ready` has passed by the clock, whatever `poll_interval` is.",

@@ -33,6 +33,7 @@ type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send
 #[derive(Clone)]
 pub struct Subject {
     make: Arc<Make>,
+    stranger: Option<Arc<Make>>,
     pub(super) request: InstanceRequest,
     pub(super) absent_id: String,
     pub(super) absent_snapshot_id: String,
@@ -58,6 +59,7 @@ impl Subject {
         let absent_id = absent_id.into();
         Self {
             make: Arc::new(make),
+            stranger: None,
             request,
             absent_snapshot_id: absent_id.clone(),
             absent_id,
@@ -129,6 +131,33 @@ impl Subject {
         self
     }
 
+    /// `make` makes the provider at an address where something else answers than its cloud: to every request an error in other
+    /// words, such as a load balancer's page with the status 404. Nothing may be taken for gone there.
+    ///
+    /// # Examples
+    /// ```
+    /// use spuff_core::conformance::Subject;
+    /// use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderRegistry};
+    ///
+    /// # fn example() -> Result<(), spuff_core::provider::ProviderError> {
+    /// let registry = ProviderRegistry::with_defaults();
+    /// let (config, request) = (ProviderConfig::new("token"), InstanceRequest::new("", "fsn1", "cx22"));
+    /// let stranger = config.clone().with_endpoint("http://127.0.0.1:8404");
+    /// let subject = Subject::registered(&registry, "hetzner", config, request, "999999999")?
+    ///     .with_stranger(move |timeouts| registry.connect("hetzner", stranger.clone().with_timeouts(timeouts)));
+    /// # drop(subject);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_stranger(
+        mut self,
+        make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
+    ) -> Self {
+        self.stranger = Some(Arc::new(make));
+        self
+    }
+
     /// Sets how many machines are asked for at once. 8; at least 2 are.
     #[must_use]
     pub fn with_machines_at_once(mut self, machines: usize) -> Self {
@@ -138,6 +167,10 @@ impl Subject {
 
     pub(super) fn make(&self, timeouts: ProviderTimeouts) -> ProviderResult<Arc<dyn Provider>> {
         (self.make)(timeouts).map(Arc::from)
+    }
+
+    pub(super) fn make_stranger(&self, timeouts: ProviderTimeouts) -> Option<ProviderResult<Arc<dyn Provider>>> {
+        Some((self.stranger.as_ref()?)(timeouts).map(Arc::from))
     }
 
     /// Longer than all deadlines that a verb may have to keep: only a verb that hangs takes this long.

@@ -114,6 +114,15 @@ impl Trial {
         Ok(Self { provider, ..self.clone() })
     }
 
+    /// The provider where something else answers, if there is one.
+    pub(super) fn stranger(&self) -> Tried<Option<Arc<dyn Provider>>> {
+        let ProviderTimeouts { http_request, .. } = self.subject.timeouts;
+        // Where nothing can be told, a verb that looks on may take its time; this much is enough.
+        let timeouts = ProviderTimeouts { instance_ready: http_request, action_complete: http_request, ..self.subject.timeouts };
+        let made = self.subject.make_stranger(timeouts).transpose();
+        made.map_err(|error| rule::IS_MADE.broken(error.to_string()))
+    }
+
     /// A name that nobody else has, and that every cloud takes.
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.run.id, self.run.names.fetch_add(1, Ordering::Relaxed))
@@ -131,7 +140,7 @@ impl Trial {
         timeout(patience, call).await.map_err(hangs)
     }
 
-    async fn must<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<T> {
+    pub(super) async fn must<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<T> {
         self.call(verb, call).await?.map_err(|error| rule::WORKS.broken(told(verb, &error)))
     }
 
@@ -142,12 +151,16 @@ impl Trial {
             Ok(instance) => Some(&instance.id),
             Err(error) => error.context().and_then(|context| context.instance_id.as_ref()),
         };
-        if let Some(id) = id.filter(|id| !id.is_empty()) {
-            self.is_new(id)?;
-            self.ledger.machines.add(id);
-            self.run.machines.add(id);
-        }
+        id.filter(|id| !id.is_empty()).map_or(Ok(()), |id| self.note(id))?;
         Ok(created)
+    }
+
+    /// Notes a machine that was made, so that it is destroyed.
+    pub(super) fn note(&self, id: &str) -> Tried {
+        self.is_new(id)?;
+        self.ledger.machines.add(id);
+        self.run.machines.add(id);
+        Ok(())
     }
 
     pub(super) async fn create(&self, request: &InstanceRequest) -> Tried<ProviderInstance> {
@@ -240,11 +253,15 @@ impl Trial {
         list.into_iter().find(|instance| instance.id == id).ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
     }
 
+    /// A request that may be made under a name that cannot be told apart: with a label that can.
+    pub(super) fn marked(&self, request: InstanceRequest) -> InstanceRequest {
+        let known = self.subject.capabilities.labels;
+        if known { request.with_label(RUN_LABEL, &self.run.id) } else { request }
+    }
+
     /// A create that must be refused: with what error.
     pub(super) async fn refused(&self, request: InstanceRequest, why: &str) -> Tried<ProviderError> {
-        let known = self.subject.capabilities.labels;
-        let request = if known { request.with_label(RUN_LABEL, &self.run.id) } else { request };
-        let error = match self.try_create(&request).await? {
+        let error = match self.try_create(&self.marked(request)).await? {
             Ok(instance) => return Err(rule::REFUSED.broken(format!("{why}: machine {} was made", instance.id))),
             Err(error) => error,
         };

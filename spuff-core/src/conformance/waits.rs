@@ -31,6 +31,28 @@ pub(super) async fn wait_ready_of_absent_is_not_found(trial: Trial) -> Tried {
     }
 }
 
+/// Of a machine that does not exist, so that no wait need be longer for them.
+pub(super) async fn timeouts_beyond_reason_are_borne(trial: Trial) -> Tried {
+    let id = &trial.subject.absent_id;
+    let usual = trial.subject.timeouts;
+    for (limit, poll_interval) in
+        [(Duration::MAX, usual.poll_interval), (Duration::MAX, Duration::ZERO), (Duration::ZERO, Duration::MAX)]
+    {
+        let (instance_ready, action_complete) = (limit, limit);
+        let timeouts = ProviderTimeouts { instance_ready, action_complete, poll_interval, ..usual };
+        let beyond = trial.with_timeouts(timeouts)?;
+        let broken =
+            |verb: &str, ended: String| rule::BEYOND_REASON.broken(format!("with {timeouts:?} {verb} of {id} gave {ended}"));
+        let got = trial.call("get_instance", beyond.provider.get_instance(id)).await?;
+        got.map_err(|error| broken("get_instance", error.to_string()))?;
+        match trial.call("wait_ready", beyond.provider.wait_ready(id)).await? {
+            Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }) => {}
+            ended => return Err(broken("wait_ready", format!("{ended:?}"))),
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn wait_ready_of_destroyed_is_not_found(trial: Trial) -> Tried {
     let id = &trial.create(&trial.request()).await?.id;
     trial.wait_ready(id).await?;

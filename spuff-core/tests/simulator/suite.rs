@@ -5,7 +5,7 @@ mod over_blocking;
 
 use over_blocking::OverBlocking;
 use spuff_core::conformance::{self, Subject};
-use spuff_core::simulator::{Clock, Options};
+use spuff_core::simulator::{Clock, Fault, Options};
 
 use super::*;
 
@@ -27,6 +27,18 @@ fn subject(cloud: &Cloud, name: &'static str, blocking: bool) -> Subject {
         .with_capabilities(capabilities)
         .with_timeouts(timeouts())
         .with_idempotency()
+        .with_stranger(stranger(name))
+}
+
+/// The provider at a load balancer that knows no such page.
+fn stranger(name: &'static str) -> impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+    let cloud = Options::default().start().unwrap();
+    cloud.inject(Fault::Html { status: 404 });
+    move |timeouts| {
+        let http_request = Duration::from_millis(100);
+        let timeouts = ProviderTimeouts { http_request, instance_ready: http_request, action_complete: http_request, ..timeouts };
+        ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts))
+    }
 }
 
 async fn passes(name: &'static str, blocking: bool) {

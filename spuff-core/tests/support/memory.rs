@@ -63,6 +63,8 @@ pub enum Fault {
     NewIsOld,
     AgeIsUnknown,
     AgeIsBeyondReason,
+    AbsenceIsSaidInOthersWords,
+    TimeoutsOverflow,
     SnapshotIsRenamed,
     SnapshotIsListedWithoutName,
     SnapshotOfNothingIsOther,
@@ -151,6 +153,8 @@ pub struct Memory {
     timeouts: ProviderTimeouts,
     fault: Option<Fault>,
     supports_snapshots: bool,
+    /// Whether something else answers than the cloud.
+    is_lost: bool,
     /// What this provider has made.
     recent: Mutex<HashSet<String>>,
     /// What is being read.
@@ -165,6 +169,7 @@ impl Memory {
             timeouts,
             fault,
             supports_snapshots: true,
+            is_lost: false,
             recent: Mutex::default(),
             busy: Mutex::default(),
             names_asked: AtomicUsize::default(),
@@ -173,6 +178,17 @@ impl Memory {
 
     pub fn without_snapshots(self) -> Self {
         Self { supports_snapshots: false, ..self }
+    }
+
+    /// At an address where something else answers.
+    pub fn lost(self) -> Self {
+        Self { is_lost: true, ..self }
+    }
+
+    /// Ends a verb that got an answer which is not the cloud's.
+    fn reached(&self) -> ProviderResult<()> {
+        let is_lost = self.is_lost && !self.has(Fault::AbsenceIsSaidInOthersWords);
+        if is_lost { Err(ProviderError::unavailable("a page that is not the API's")) } else { Ok(()) }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -190,6 +206,7 @@ impl Memory {
 
     /// A little work in the course of a read of `what`.
     async fn work(&self, what: &str) -> ProviderResult<()> {
+        self.reached()?;
         let free = self.busy.lock().unwrap().insert(what.to_string());
         if self.has(Fault::DroppedReadsStayBusy) && !free {
             return Err(ProviderError::conflict("it is being read", false));
@@ -303,6 +320,7 @@ impl Provider for Memory {
     }
 
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        self.reached()?;
         self.recent.lock().unwrap().remove(id);
         let mut state = self.cloud.lock();
         match state.machines.get_mut(id).filter(|machine| machine.ended.is_none()) {
@@ -352,6 +370,9 @@ impl Provider for Memory {
 
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         let began = Instant::now();
+        if self.has(Fault::TimeoutsOverflow) {
+            let _ = began + self.timeouts.instance_ready;
+        }
         let limit = match self.fault {
             Some(Fault::DeadlineIsIgnored) => Duration::from_secs(3600),
             Some(Fault::DeadlineWaitsForAPause) => self.timeouts.instance_ready.max(self.timeouts.poll_interval),
@@ -400,6 +421,7 @@ impl Provider for Memory {
     }
 
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        self.reached()?;
         let mut list: Vec<_> = self.cloud.lock().snapshots.values().cloned().collect();
         if self.has(Fault::SnapshotIsListedWithoutName) {
             list.iter_mut().for_each(|snapshot| snapshot.name.clear());
@@ -408,6 +430,7 @@ impl Provider for Memory {
     }
 
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        self.reached()?;
         if self.has(Fault::SnapshotDeleteDoesNothing) {
             return Ok(());
         }

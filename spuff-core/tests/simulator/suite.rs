@@ -5,6 +5,7 @@ mod over_blocking;
 
 use over_blocking::OverBlocking;
 use spuff_core::conformance::{self, Subject};
+use spuff_core::provider::ProviderResult;
 use spuff_core::simulator::{Clock, Fault, Options};
 
 use super::*;

@@ -96,7 +96,10 @@ const BROKEN: &[(Fault, &[&str])] = &[
     (Fault::GetOfAbsentHangs, &["get_of_absent_is_none", "destroy_ends_the_machine"]),
     (Fault::GetIsStale, &["destroy_ends_the_machine"]),
     (Fault::GetRenames, &["get_finds_what_was_made"]),
-    (Fault::WaitOfAbsentTimesOut, &["wait_ready_of_absent_is_not_found", "wait_ready_of_destroyed_is_not_found"]),
+    (
+        Fault::WaitOfAbsentTimesOut,
+        &["wait_ready_of_absent_is_not_found", "timeouts_beyond_reason_are_borne", "wait_ready_of_destroyed_is_not_found"],
+    ),
     (
         Fault::WaitIsEarly,
         &[

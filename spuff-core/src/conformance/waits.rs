@@ -41,13 +41,9 @@ pub(super) async fn timeouts_beyond_reason_are_borne(trial: Trial) -> Tried {
         let (instance_ready, action_complete) = (limit, limit);
         let timeouts = ProviderTimeouts { instance_ready, action_complete, poll_interval, ..usual };
         let beyond = trial.with_timeouts(timeouts)?;
-        let broken =
-            |verb: &str, ended: String| rule::BEYOND_REASON.broken(format!("with {timeouts:?} {verb} of {id} gave {ended}"));
-        let got = trial.call("get_instance", beyond.provider.get_instance(id)).await?;
-        got.map_err(|error| broken("get_instance", error.to_string()))?;
         match trial.call("wait_ready", beyond.provider.wait_ready(id)).await? {
             Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }) => {}
-            ended => return Err(broken("wait_ready", format!("{ended:?}"))),
+            ended => return Err(rule::BEYOND_REASON.broken(format!("with {timeouts:?} wait_ready of {id} gave {ended:?}"))),
         }
     }
     Ok(())

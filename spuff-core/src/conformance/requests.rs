@@ -117,9 +117,12 @@ pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried
     let request = trial.request().with_idempotency_key(trial.name());
     let made = trial.create(&request).await?;
     trial.found(&made.id).await?;
-    let nameless = trial.marked(InstanceRequest { name: String::new(), ..trial.request() });
+    let impossible = match trial.subject.request.size.is_empty() {
+        true => InstanceRequest { name: String::new(), ..trial.request() },
+        false => InstanceRequest { size: UNKNOWN_SIZE.to_string(), ..trial.request() },
+    };
     let options = FleetOptions::default().with_concurrency(1).with_on_failure(Rollback::DestroyAll);
-    let requests = [request, nameless];
+    let requests = [request, trial.marked(impossible)];
     let fleet = async { Ok(create_instances(&trial.provider, &requests, options).await) };
     for outcome in trial.must("create_instances", fleet).await? {
         match outcome {

@@ -382,8 +382,11 @@ impl Provider for Memory {
         let looking = match self.has(Fault::DeadlineIsIgnored) {
             true => {
                 let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(20), ..self.timeouts };
-                let often =
-                    Self { recent: Mutex::new(self.recent.lock().unwrap().clone()), ..Self::new(&self.cloud, timeouts, None) };
+                let often = Self {
+                    is_lost: self.is_lost,
+                    recent: Mutex::new(self.recent.lock().unwrap().clone()),
+                    ..Self::new(&self.cloud, timeouts, None)
+                };
                 timeout(limit, async move { often.until_ready(id).await }).await
             }
             false => timeout(limit, self.until_ready(id)).await,

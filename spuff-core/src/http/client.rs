@@ -173,7 +173,7 @@ impl HttpClient {
 
     /// Sends a call, and again as long as that is safe, promising, and within the time of its errand.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        self.send_and_read(call, |reply| Ok(reply)).await
+        self.send_and_read(call, Ok).await
     }
 
     /// Sends a call that may be repeated, and reads its reply as JSON.

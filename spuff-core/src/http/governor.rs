@@ -482,7 +482,7 @@ mod tests {
             let governor = Arc::new(Governor::new(pace));
             assert!(governor.paced(Duration::from_secs(3600)) <= number::LONGEST);
             for _ in 0..3 {
-                drop(go(&governor, Class::Safe).await);
+                let _ = go(&governor, Class::Safe).await;
             }
         }
     }

@@ -237,7 +237,9 @@ mod tests {
 
     #[tokio::test]
     async fn of_a_list_that_never_stands_still_all_is_given_that_was_shown() {
-        let end = |_, list: &mut Vec<u32>| drop(list.remove(0));
+        let end = |_, list: &mut Vec<u32>| {
+            list.remove(0);
+        };
         let (items, reads) = read((1..=30).collect(), end, true).await;
         assert_eq!(reads, 25, "four times");
         assert!((26..=30).all(|stays| items.contains(&stays)), "{items:?}");

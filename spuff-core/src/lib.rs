@@ -43,7 +43,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner")),
-    allow(dead_code, unused_imports, reason = "each room uses its part of the shared floors")
+    allow(dead_code, unused_imports, unused_macros, reason = "each room uses its part of the shared floors")
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
 

@@ -262,24 +262,66 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// What this process has made a short while ago: the clouds' reads lag behind their writes.
+/// A read of what may be too new to be shown: until then an absence is not believed but asked about again, for as long as a
+/// verb that only asks may take.
+///
+/// # Errors
+/// Those of the read.
+pub(crate) async fn read_new<T, F>(
+    (operation, id): (&'static str, &str),
+    absent_until: Option<Instant>,
+    timeouts: &ProviderTimeouts,
+    read: impl Fn() -> F,
+) -> ProviderResult<Option<T>>
+where
+    F: Future<Output = ProviderResult<Option<T>>> + Send,
+{
+    let first = read().await?;
+    let (now, patience) = (Instant::now(), number::times(timeouts.http_request, 2.0));
+    let Some(until) = absent_until.filter(|until| first.is_none() && *until > now) else { return Ok(first) };
+    // The last look comes after that time, and has its own.
+    let limit = number::times(patience, 2.0);
+    let wait =
+        Wait::new(operation, ("instance", id), limit, timeouts).absent_until(Some(until.min(number::later(now, patience))));
+    let again = wait.until(|| {
+        let read = read();
+        async { Ok(read.await?.map_or(Look::Absent, Look::Done)) }
+    });
+    match again.await {
+        Ok(found) => Ok(Some(found)),
+        Err(ProviderError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
 #[derive(Debug)]
 pub(crate) struct Recent<T> {
-    made: Mutex<HashMap<String, (Instant, T)>>,
-    settling: Duration,
+    made: Mutex<HashMap<String, Made<T>>>,
+}
+
+#[derive(Debug)]
+struct Made<T> {
+    since: Instant,
+    settles_at: Instant,
+    note: T,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { made: Mutex::default() }
+    }
 }
 
 impl<T: Clone> Recent<T> {
-    /// For a cloud that shows by id what is new after `settling`, and to be sure, twice that.
-    pub(crate) fn new(settling: Duration) -> Self {
-        Self { made: Mutex::default(), settling: settling.saturating_mul(2) }
-    }
-
-    /// Notes that `id` was just made, with what only the create call could tell.
-    pub(crate) fn add(&self, id: &str, note: T) {
+    /// Notes that `id` was just made, with what only the create call could tell. The cloud shows it by id after `settling`, and
+    /// to be sure, twice that.
+    pub(crate) fn add(&self, id: &str, note: T, settling: Duration) {
+        let since = Instant::now();
+        let settles_at = number::later(since, settling.saturating_mul(2));
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-        made.insert(id.to_string(), (Instant::now(), note));
+        made.retain(|_, made| made.since.elapsed() < REMEMBERED);
+        made.insert(id.to_string(), Made { since, settles_at, note });
     }
 
     /// Forgets an id whose end has been seen.
@@ -289,12 +331,12 @@ impl<T: Clone> Recent<T> {
 
     /// Until when an absence of `id` is not believed; `None` for one that was not made here.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(since, _)| number::later(*since, self.settling))
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|made| made.settles_at)
     }
 
     /// What the create call told.
     pub(crate) fn note(&self, id: &str) -> Option<T> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|(_, note)| note.clone())
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|made| made.note.clone())
     }
 }
 
@@ -361,6 +403,31 @@ mod tests {
         let began = Instant::now();
         let (result, _) = run(new(), vec![|| Ok(Look::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
+    }
+
+    /// Shows the thing from the third read on; what came of it, and after how many reads.
+    async fn read(absent_until: Option<Instant>, shown_after: usize) -> (Option<u32>, usize) {
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        let look = || {
+            let count = reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move { Ok((count >= shown_after).then_some(7)) }
+        };
+        let found = read_new(("get_instance", "7"), absent_until, &ProviderTimeouts::default(), look).await.unwrap();
+        (found, reads.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_just_made_is_asked_for_again_until_it_must_be_shown() {
+        assert_eq!(read(None, 2).await, (None, 1), "what was not made here is believed to be absent");
+        assert_eq!(read(Some(Instant::now() + SETTLING), 2).await, (Some(7), 3));
+        assert_eq!(read(Some(Instant::now() + SETTLING), 0).await, (Some(7), 1));
+        let began = Instant::now();
+        let (found, _) = read(Some(began + SETTLING), usize::MAX).await;
+        assert!(found.is_none() && began.elapsed() >= SETTLING, "{:?}", began.elapsed());
+        let began = Instant::now();
+        let (found, _) = read(Some(began + 100 * SETTLING), usize::MAX).await;
+        let patience = 2 * ProviderTimeouts::default().http_request;
+        assert!(found.is_none() && began.elapsed() < 2 * patience, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

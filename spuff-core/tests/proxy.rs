@@ -12,6 +12,8 @@ use support::raw::{Answer, Server};
 
 const TEST: &str = "requests_go_through_the_proxy_of_the_environment";
 
+const ABSENT: &str = r#"{"error": {"code": "not_found", "message": "server with ID '42' not found"}}"#;
+
 /// Set for the child, whose environment holds the proxy: a process must not change its own.
 const CHILD: &str = "SPUFF_TEST_DIRECT_URL";
 
@@ -21,7 +23,7 @@ async fn requests_go_through_the_proxy_of_the_environment() {
         return child(&direct).await;
     }
     let proxy = Server::start(|_| Answer::Close);
-    let direct = Server::start(|_| Answer::reply(404, &[], ""));
+    let direct = Server::start(|_| Answer::reply(404, &[("content-type", "application/json")], ABSENT));
     let mut command = Command::new(std::env::current_exe().unwrap());
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env(name, &proxy.url);

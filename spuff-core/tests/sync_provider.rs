@@ -45,7 +45,7 @@ impl SyncProvider for Blocks {
 async fn it_keeps_the_contract_whether_or_not_it_waits_by_itself() {
     for waits in [true, false] {
         let cloud = Cloud::new(Duration::from_millis(80), Duration::ZERO);
-        let machines = cloud.clone();
+        let (machines, strangers) = (cloud.clone(), cloud.clone());
         let make = move |timeouts| {
             let provider: Box<dyn Provider> = Box::new(Memory::new(&machines, timeouts, None));
             Ok(from_sync(Blocks { provider: provider.into(), waits }, timeouts))
@@ -60,6 +60,10 @@ async fn it_keeps_the_contract_whether_or_not_it_waits_by_itself() {
             .with_absent_snapshot_id("s-absent")
             .with_capabilities(capabilities)
             .with_idempotency()
+            .with_stranger(move |timeouts| {
+                let provider: Box<dyn Provider> = Box::new(Memory::new(&strangers, timeouts, None).lost());
+                Ok(from_sync(Blocks { provider: provider.into(), waits }, timeouts))
+            })
             .with_timeouts(timeouts);
         let report = conformance::check(&subject).await;
         report.assert_passed();

@@ -34,7 +34,9 @@ fn server() -> (String, String) {
             let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
             // A client that does not believe us goes away in the middle of the handshake.
             if stream.read(&mut [0; 4096]).is_ok() {
-                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let body = r#"{"error": {"code": "not_found", "message": "server with ID '42' not found"}}"#;
+                let head = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let _ = stream.write_all((head + body).as_bytes());
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }

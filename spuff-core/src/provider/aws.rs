@@ -44,7 +44,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Class, Deadline, Errand, HttpClient, Page, Reply, all_pages};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Look, Recent, Wait, read_new};
 
 const NAME: &str = "aws";
 /// The largest page that the API gives.
@@ -114,7 +114,7 @@ impl AwsProvider {
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
         let http = HttpClient::new(places.endpoint()?, dialect, config)?;
         Ok(Self {
-            recent: Arc::new(Recent::new(http.settling())),
+            recent: http.shared(),
             http: Arc::new(http),
             images: Arc::default(),
             network: Arc::new(Network { subnet: option("subnet"), security_group: option("security_group") }),
@@ -188,7 +188,7 @@ impl AwsProvider {
         };
         instance.name.clone_from(&request.name);
         instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        self.recent.add(&instance.id, ());
+        self.recent.add(&instance.id, (), self.http.settling());
         self.places.whereabouts.note(&instance.id, &place.region);
         Ok(instance)
     }
@@ -291,7 +291,8 @@ impl Provider for AwsProvider {
             let found = self.read("get_instance", &place, id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
             Ok((found, place))
         };
-        let found = check::absent_is_none(self.with_instance("get_instance", id, act).await)?;
+        let read = || async { check::absent_is_none(self.with_instance("get_instance", id, act).await) };
+        let found = read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await?;
         let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
         ended.iter().for_each(|_| self.places.whereabouts.end(id));
         Ok(alive.into_iter().next().map(|(found, place)| map::instance(found, &place.region)))

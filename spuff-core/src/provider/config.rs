@@ -44,7 +44,7 @@ pub struct InstanceRequest {
     /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every key of the account.
     ///
     /// What a value means is looked up where its looks do not tell: a key may have digits for its name. One that means two keys
-    /// is refused with [`ProviderError::InvalidConfig`](crate::provider::ProviderError::InvalidConfig), which names both.
+    /// is refused with [`ProviderError::InvalidConfig`], which names both.
     pub ssh_keys: Vec<String>,
     /// A key of the caller's own that stands for this one machine: the same request under the same key gives the same
     /// machine, after a timeout, at once, by another provider of the account, and from another process. At DigitalOcean,

@@ -37,7 +37,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Subject, Wait};
+use crate::wait::{Look, Recent, Subject, Wait, read_new};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
@@ -96,7 +96,7 @@ impl DigitalOceanProvider {
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
         let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, pace::draws, config)?;
         Ok(Self {
-            recent: Arc::new(Recent::new(http.settling())),
+            recent: http.shared(),
             http: Arc::new(http),
             keys: Arc::new(Lookups::new(KEYS_FRESH)),
             prices: Arc::default(),
@@ -148,7 +148,7 @@ impl DigitalOceanProvider {
             Ok(if unsure.is_empty() { Found::Nothing } else { Found::Unsure(unsure) })
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
-        self.recent.add(&instance.id, action);
+        self.recent.add(&instance.id, action, self.http.settling());
         self.worn.note(&instance.id, &request.labels);
         Ok(instance.adopted_if(origin == Origin::Found))
     }
@@ -184,7 +184,11 @@ impl DigitalOceanProvider {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let known = match self.keys.or_look((), async { self.account_keys().await.map(Arc::new) }).await {
+        let look = async {
+            let call = Call::get("create_instance", "/v2/account/keys").optional();
+            self.list(call, |key: &SshKey| key.id).await.map(Arc::new)
+        };
+        let known = match self.keys.or_look((), look).await {
             Err(error) if !error.is_retryable() && !asked.iter().any(|key| keys::is_name(key)) => {
                 debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
                 return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
@@ -278,8 +282,11 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
-        let reply = self.http.json::<DropletReply>(&Call::get("get_instance", path).about("instance", id)).await;
-        check::absent_is_none(reply.map(|reply| map::instance(reply.droplet)))
+        let call = &Call::get("get_instance", path).about("instance", id);
+        let read = || async move {
+            check::absent_is_none(self.http.json::<DropletReply>(call).await.map(|reply| map::instance(reply.droplet)))
+        };
+        read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await
     }
 
     /// GPU droplets are left out of a plain list, and cannot be asked for by tag.

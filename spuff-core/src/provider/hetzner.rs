@@ -34,7 +34,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Look, Recent, Wait, read_new};
 
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
@@ -96,7 +96,7 @@ impl HetznerProvider {
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
         let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, pace::draws, config)?;
         Ok(Self {
-            recent: Arc::new(Recent::new(http.settling())),
+            recent: http.shared(),
             http: Arc::new(http),
             catalog: Arc::default(),
             prices: Arc::default(),
@@ -162,7 +162,7 @@ impl HetznerProvider {
             self.catalog.forget();
         }
         let ((instance, actions), origin) = created?;
-        self.recent.add(&instance.id, actions);
+        self.recent.add(&instance.id, actions, self.http.settling());
         Ok(instance.adopted_if(origin == Origin::Found))
     }
 
@@ -279,8 +279,11 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
-        let reply = self.http.json::<ServerReply>(&Call::get("get_instance", path).about("instance", id)).await;
-        check::absent_is_none(reply.map(|reply| map::instance(reply.server)))
+        let call = &Call::get("get_instance", path).about("instance", id);
+        let read = || async move {
+            check::absent_is_none(self.http.json::<ServerReply>(call).await.map(|reply| map::instance(reply.server)))
+        };
+        read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

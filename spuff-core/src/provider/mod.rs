@@ -301,7 +301,6 @@ impl ProviderInstance {
     }
 
     /// This machine, as a create gives it back: [`adopted`](Self::adopted), or made by it.
-    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
     pub(crate) fn adopted_if(mut self, adopted: bool) -> Self {
         self.adopted = adopted;
         self

@@ -172,3 +172,18 @@ async fn pages_that_shift_show_each_machine_once() {
         assert_eq!((listed.len(), ids.len()), (machines, machines), "{name}");
     }
 }
+
+/// The clouds' reads lag behind their creates.
+#[tokio::test]
+async fn what_was_just_made_is_read_by_every_provider_of_its_account() {
+    for name in PROVIDERS {
+        let cloud = Options::default().with_clock(Clock::Fast(20.0)).start().unwrap();
+        let (maker, other) = (provider(&cloud, name, timeouts()), provider(&cloud, name, timeouts()));
+        let made = maker.create_instance(&request(name, "web-1")).await.unwrap();
+        for reader in [&maker, &other] {
+            let read = reader.get_instance(&made.id).await.unwrap();
+            assert_eq!(read.map(|read| read.id), Some(made.id.clone()), "{name}");
+        }
+        maker.destroy_instance(&made.id).await.unwrap();
+    }
+}

@@ -222,7 +222,8 @@ async fn it_lists_over_pages_that_shift() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), 120);
-    assert_eq!(cloud.route_count("hetzner", Route::ListInstances), 3);
+    // Four readings of three pages: each shows less than the cloud counts.
+    assert_eq!(cloud.route_count("hetzner", Route::ListInstances), 12);
     cloud.clear_faults();
     end(&cloud, &*provider).await;
 }

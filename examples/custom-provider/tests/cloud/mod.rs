@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -61,6 +62,11 @@ impl Cloud {
     }
 }
 
+/// The time, as the cloud writes it.
+fn now() -> String {
+    DateTime::<Utc>::from(SystemTime::now()).to_rfc3339()
+}
+
 impl State {
     fn start(&mut self, order: &Value) -> ResponseTemplate {
         let image = order["image"].as_str().unwrap_or_default();
@@ -74,7 +80,7 @@ impl State {
         let id = format!("vm-{}", self.made);
         let machine = json!({
             "id": id, "name": order["name"], "place": order["place"], "size": order["size"], "labels": order["labels"],
-            "created": "2026-01-02T03:04:05Z",
+            "created": now(),
         });
         let machine = (machine, Instant::now());
         let reply = answer(202, json!({"machine": shown(&machine)}));
@@ -88,7 +94,7 @@ impl State {
         }
         self.made += 1;
         let id = format!("s-{}", self.made);
-        let snapshot = json!({"id": id, "name": order["name"], "labels": order["labels"], "created": "2026-01-02T03:04:05Z"});
+        let snapshot = json!({"id": id, "name": order["name"], "labels": order["labels"], "created": now()});
         let reply = answer(202, json!({"snapshot": snapshot, "action": {"id": id, "state": "running"}}));
         self.snapshots.insert(id, (snapshot, Instant::now()));
         reply

@@ -45,11 +45,8 @@ async fn what_is_not_visible_yet_comes_to_light() {
         let made = provider.create_instance(&request(name, "web-1")).await.unwrap();
         // The read that comes after the cloud's own lag is the first that counts.
         tokio::time::sleep(Duration::from_secs(6).div_f64(SPEED)).await;
-        let mut seen = Vec::new();
-        for _ in 0..3 {
-            seen.push(provider.get_instance(&made.id).await.unwrap().is_some());
-        }
-        assert_eq!(seen, [false, false, true], "{name}");
+        assert!(provider.get_instance(&made.id).await.unwrap().is_some(), "{name}");
+        assert_eq!(cloud.route_count(name, Route::GetInstance), 3, "{name}: two reads do not show it");
     }
 }
 

@@ -439,15 +439,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent::new(SETTLING / 2);
-        recent.add("a", 1);
+        let recent = Recent::default();
+        recent.add("a", 1, SETTLING / 2);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());
         tokio::time::advance(SETTLING).await;
         assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
         assert_eq!(recent.note("a"), Some(1));
         tokio::time::advance(REMEMBERED).await;
-        recent.add("b", 2);
+        recent.add("b", 2, SETTLING / 2);
         assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
         recent.remove("b");
         assert_eq!(recent.note("b"), None);

@@ -165,9 +165,9 @@ class Provider(Verbs):
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
         `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its `adopted`
-        tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted, or its
-        `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
+        `adopted` tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted,
+        or its `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(
@@ -370,9 +370,9 @@ class AsyncProvider(Verbs):
 
         Takes requests, or names, with fields that they share. Gives an `Instance` or an exception for each, in order.
         `concurrency` is how many creates are under way at once. Of those that do not become ready `"destroy_failed"` leaves
-        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its `adopted`
-        tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted, or its
-        `timeout` is over, it raises, and all that it has made is destroyed in the background.
+        none, `"keep"` leaves all; `"destroy_all"` destroys the whole fleet when one fails. What was there before, as its
+        `adopted` tells, is left, and nothing is destroyed for one that could only not be looked at. When it is interrupted,
+        or its `timeout` is over, it raises, and all that it has made is destroyed in the background.
         """
 
     def watch_create_instances(

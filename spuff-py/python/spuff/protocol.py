@@ -1,8 +1,8 @@
 """The types of providers written in Python: what a factory is given, and which methods its provider has.
 
 A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `NotFoundError`, `CapacityError`,
-`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the machine's `instance_id` where the machine itself
-has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
+`QuotaExceededError`, a `ConflictError` that does not pass, or `ApiError` with the machine's `instance_id` where the machine
+itself has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
 
 Without `wait_ready`, spuff looks at `get_instance` until the machine is ready; without
 the snapshot methods it supports no snapshots; without any other, that verb is not supported.

@@ -156,9 +156,7 @@ class Stage:
     def create(self, arguments: Arguments, verb: str, **keywords: Any) -> str:
         limit = arguments.seconds("deadline")
         try:
-            machine: spuff.Instance = self.ask(
-                verb, arguments.text("name"), timeout=limit, **self.fields(arguments), **keywords
-            )
+            machine: spuff.Instance = self.ask(verb, arguments.text("name"), timeout=limit, **self.fields(arguments), **keywords)
         except spuff.SpuffError as error:
             self.note(arguments, error.instance_id)
             raise
@@ -197,7 +195,8 @@ class Stage:
         keys = arguments.get("keys")
         requests = []
         for name in arguments.text("names").split(","):
-            fields = self.fields(arguments) | {"idempotency_key": None if keys is None else f"{keys}-{name}"}
+            fields = self.fields(arguments)
+            fields["idempotency_key"] = None if keys is None else f"{keys}-{name}"
             requests.append(spuff.InstanceRequest(name, **fields))
         on_failure = arguments.get("on_failure") or "destroy_failed"
         wait = arguments.get("wait") is not None

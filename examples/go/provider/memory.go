@@ -70,7 +70,9 @@ func (m *memory) CreateInstance(_ context.Context, request spuff.InstanceRequest
 	}
 	if request.IdempotencyKey != nil {
 		if id, known := m.keys[*request.IdempotencyKey]; known {
-			return m.now(id), nil
+			found := m.now(id)
+			found.Adopted = true
+			return found, nil
 		}
 	}
 	labels := map[string]string{spuff.ManagedByKey: spuff.ManagedByValue}

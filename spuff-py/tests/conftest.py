@@ -68,6 +68,9 @@ def face(request: pytest.FixtureRequest) -> Iterator[Face]:
 def cloud() -> Iterator[Cloud]:
     with Cloud(speed=200) as cloud:
         yield cloud
+        # What goes on in the background is ended before the next test of this process waits for it.
+        cloud.clear_faults()
+        spuff.settled()
 
 
 class Place(NamedTuple):

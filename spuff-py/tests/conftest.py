@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import signal
@@ -69,7 +70,8 @@ def cloud() -> Iterator[Cloud]:
     with Cloud(speed=200) as cloud:
         yield cloud
         # What goes on in the background is ended before the next test of this process waits for it.
-        cloud.clear_faults()
+        with contextlib.suppress(RuntimeError):  # A test may have closed it.
+            cloud.clear_faults()
         spuff.settled()
 
 

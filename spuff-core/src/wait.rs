@@ -9,7 +9,7 @@ mod watch;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
 use crate::http::{Call, Deadline, Failure, HttpClient, number};
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
-use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
 
 /// How long what was made is remembered: longer than any boot.
@@ -30,6 +30,11 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 /// The first pause is this part of `poll_interval`; the next ones grow to it.
 const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
+/// Credentials that were accepted before are refused for good when that is said so often in a row, or for so long.
+const REFUSALS: u32 = 3;
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// A machine that was stopped is waited for so long: somebody may be starting it again.
+const STOPPED_FOR: Duration = Duration::from_secs(30);
 
 /// What a look has shown.
 #[derive(Debug, Clone)]
@@ -38,22 +43,35 @@ pub(crate) enum Look<T> {
     Done(T),
     /// Not yet; in words that a timeout can repeat.
     Pending(String),
+    /// Not, and it will not be by itself; in words that an error can repeat.
+    Stopped(String),
     /// It is not there.
     Absent,
     /// The look itself failed in a way that may pass.
     Unclear(String),
+    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts is out of order.
+    Refused(Box<ErrorParts>),
 }
 
 impl<T> Look<T> {
     /// Looks past a failure that may pass; keeps any other.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
-        if error.may_pass() { Ok(Self::Unclear(error.to_string())) } else { Err(error) }
+        match error {
+            ProviderError::Authentication { .. } => Ok(Self::Refused(Box::new(ErrorParts::from(&error)))),
+            error if error.may_pass() => Ok(Self::Unclear(error.to_string())),
+            error => Err(error),
+        }
+    }
+
+    /// Whether the look has shown how the thing is, or that it is not there.
+    fn is_clear(&self) -> bool {
+        !matches!(self, Self::Unclear(_) | Self::Refused(_))
     }
 }
 
 impl<T> Look<T> {
-    /// Whether a thing that is to be changed is there already. Other failures have been tried again by the pipeline.
-    pub(crate) fn of_change(answered: ProviderResult<T>) -> ProviderResult<Self> {
+    /// Whether a thing that is asked for or changed is there already. Other failures have been tried again by the pipeline.
+    pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
         match answered {
             Ok(answer) => Ok(Self::Done(answer)),
             Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
@@ -151,8 +169,10 @@ pub(crate) struct Wait<'a> {
     pub(crate) subject: (&'static str, &'a str),
     pub(crate) deadline: Deadline,
     pub(crate) poll_interval: Duration,
-    /// Until when an answer that the thing is absent is not believed.
+    /// Until when an answer that the thing is absent is not believed: it was made a short while ago.
     pub(crate) absent_until: Option<Instant>,
+    /// The same, for a thing of which it is not known when it was made.
+    unseen_until: Option<Instant>,
 }
 
 impl<'a> Wait<'a> {
@@ -163,13 +183,25 @@ impl<'a> Wait<'a> {
         limit: Duration,
         timeouts: &ProviderTimeouts,
     ) -> Self {
-        Self { operation, subject, deadline: Deadline::after(limit), poll_interval: timeouts.poll_interval, absent_until: None }
+        let (deadline, poll_interval) = (Deadline::after(limit), timeouts.poll_interval);
+        Self { operation, subject, deadline, poll_interval, absent_until: None, unseen_until: None }
     }
 
     /// Bears with an absence until then.
     pub(crate) fn absent_until(mut self, time: Option<Instant>) -> Self {
         self.absent_until = time;
         self
+    }
+
+    /// Bears with the absence of a thing that was never seen for so long, but half of the time that there is: another client may
+    /// have made it a moment ago.
+    pub(crate) fn unseen_for(mut self, settling: Duration) -> Self {
+        self.unseen_until = Some(number::later(Instant::now(), settling.min(self.deadline.remaining() / 2)));
+        self
+    }
+
+    fn bears_with_absence(&self) -> bool {
+        self.absent_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
     }
 
     /// Deletes what stands at `path`, again and again while it is busy. What is gone is as good as deleted.
@@ -186,6 +218,7 @@ impl<'a> Wait<'a> {
     }
 
     /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`]. A look is cut off at the deadline.
+    /// Credentials that are refused end it at the first look, and later only when they are refused again and again.
     ///
     /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
     ///
@@ -197,7 +230,7 @@ impl<'a> Wait<'a> {
         F: Future<Output = ProviderResult<Look<T>>> + Send,
     {
         let pauses = Pauses::new(self.poll_interval);
-        self.looking(|_| look(), Some(pauses)).await
+        self.looking(|_| look(), || false, Some(pauses)).await
     }
 
     /// As [`until`](Self::until), where all that is waited for in an account is looked at together.
@@ -207,43 +240,71 @@ impl<'a> Wait<'a> {
     pub(crate) async fn together<R: Lookout>(
         self,
         room: &R,
-        watcher: &Arc<Watcher<R::Thing, R::Hint>>,
+        watcher: &Arc<Watcher<R>>,
         hint: R::Hint,
     ) -> ProviderResult<R::Thing> {
         let (id, poll_interval, absent_until) = (self.subject.1.to_string(), self.poll_interval, self.absent_until);
+        let room = &Arc::new(room.clone());
         let look = |so_far: SoFar| {
             let is_new = so_far != SoFar::Seen && absent_until.is_some_and(|time| Instant::now() < time);
             let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
             async move { watcher.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
         };
-        self.looking(look, None).await
+        self.looking(look, || room.is_accepted(), None).await
     }
 
-    /// `look` is told what the looks before it have shown. Without pauses, it takes its time itself.
-    async fn looking<T, F>(self, mut look: impl FnMut(SoFar) -> F, mut pauses: Option<Pauses>) -> ProviderResult<T>
+    /// `look` is told what the looks before it have shown. Without pauses, it takes its time itself. `is_accepted` tells whether
+    /// the cloud has accepted the credentials before.
+    async fn looking<T, F>(
+        self,
+        mut look: impl FnMut(SoFar) -> F,
+        is_accepted: impl Fn() -> bool,
+        mut pauses: Option<Pauses>,
+    ) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Look<T>>> + Send,
     {
         let (resource_type, id) = self.subject;
         let mut so_far = SoFar::Nothing;
         let (mut state, mut told) = ("no answer yet".to_string(), String::new());
+        let (mut was_clear, mut refused, mut stopped) = (false, None, None);
         while !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
             let looked = tokio::time::timeout(self.deadline.remaining(), looked).await;
             if so_far == SoFar::Nothing {
                 so_far = SoFar::NotSeen;
             }
+            if looked.as_ref().is_ok_and(|looked| looked.as_ref().is_ok_and(Look::is_clear)) {
+                (was_clear, refused) = (true, None);
+            }
             match looked {
                 Ok(Ok(Look::Done(value))) => return Ok(value),
                 Ok(Ok(Look::Pending(now))) => {
-                    so_far = SoFar::Seen;
+                    (so_far, stopped) = (SoFar::Seen, None);
                     state = now;
                 }
-                Ok(Ok(Look::Absent)) if so_far != SoFar::Seen && self.absent_until.is_some_and(|time| Instant::now() < time) => {
+                Ok(Ok(Look::Stopped(now))) => {
+                    so_far = SoFar::Seen;
+                    if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED_FOR {
+                        let message = format!("{resource_type} {id} is {now}, and does not start by itself: start or destroy it");
+                        return Err(ProviderError::conflict(message, false));
+                    }
+                    state = now;
+                }
+                Ok(Ok(Look::Absent)) if so_far != SoFar::Seen && self.bears_with_absence() => {
                     state = "not visible yet".to_string();
                 }
                 Ok(Ok(Look::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
                 Ok(Ok(Look::Unclear(why))) => state = why,
+                Ok(Ok(Look::Refused(error))) => {
+                    let (since, times) = refused.get_or_insert((Instant::now(), 0));
+                    *times += 1;
+                    let is_known = was_clear || is_accepted();
+                    if !is_known || *times >= REFUSALS || since.elapsed() >= REFUSED_FOR {
+                        return Err((*error).into());
+                    }
+                    state.clone_from(&error.text);
+                }
                 Ok(Err(error)) => return Err(error),
                 // The deadline came in the middle of a look.
                 Err(_) => break,
@@ -262,81 +323,117 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// A read of what may be too new to be shown: until then an absence is not believed but asked about again, for as long as a
-/// verb that only asks may take.
-///
-/// # Errors
-/// Those of the read.
-pub(crate) async fn read_new<T, F>(
-    (operation, id): (&'static str, &str),
-    absent_until: Option<Instant>,
-    timeouts: &ProviderTimeouts,
-    read: impl Fn() -> F,
-) -> ProviderResult<Option<T>>
-where
-    F: Future<Output = ProviderResult<Option<T>>> + Send,
-{
-    let first = read().await?;
-    let (now, patience) = (Instant::now(), number::times(timeouts.http_request, 2.0));
-    let Some(until) = absent_until.filter(|until| first.is_none() && *until > now) else { return Ok(first) };
-    // The last look comes after that time, and has its own.
-    let limit = number::times(patience, 2.0);
-    let wait =
-        Wait::new(operation, ("instance", id), limit, timeouts).absent_until(Some(until.min(number::later(now, patience))));
-    let again = wait.until(|| {
-        let read = read();
-        async { Ok(read.await?.map_or(Look::Absent, Look::Done)) }
-    });
-    match again.await {
-        Ok(found) => Ok(Some(found)),
-        Err(ProviderError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recent<T> {
-    made: Mutex<HashMap<String, Made<T>>>,
+    made: Arc<Made<T>>,
+    settling: Duration,
 }
 
+/// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
 #[derive(Debug)]
-struct Made<T> {
-    since: Instant,
-    settles_at: Instant,
-    note: T,
-}
+struct Made<T>(Mutex<HashMap<String, (Instant, Option<T>)>>);
 
-impl<T> Default for Recent<T> {
+impl<T> Default for Made<T> {
     fn default() -> Self {
-        Self { made: Mutex::default() }
+        Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Recent<T> {
-    /// Notes that `id` was just made, with what only the create call could tell. The cloud shows it by id after `settling`, and
-    /// to be sure, twice that.
-    pub(crate) fn add(&self, id: &str, note: T, settling: Duration) {
-        let since = Instant::now();
-        let settles_at = number::later(since, settling.saturating_mul(2));
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|_, made| made.since.elapsed() < REMEMBERED);
-        made.insert(id.to_string(), Made { since, settles_at, note });
+impl<T: Clone + Send + 'static> Recent<T> {
+    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
+    pub(crate) fn of(http: &HttpClient) -> Self {
+        Self { made: http.shared(), settling: http.settling() }
     }
 
-    /// Forgets an id whose end has been seen.
-    pub(crate) fn remove(&self, id: &str) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    /// Notes that `id` was just made, with what only the create call could tell.
+    pub(crate) fn add(&self, id: &str, note: T) {
+        self.note_now(id, Some(note));
     }
 
-    /// Until when an absence of `id` is not believed; `None` for one that was not made here.
+    /// Notes an id whose end has been seen.
+    pub(crate) fn end(&self, id: &str) {
+        self.note_now(id, None);
+    }
+
+    fn note_now(&self, id: &str, note: Option<T>) {
+        let mut made = self.locked();
+        if made.len() == made.capacity() {
+            made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+            // So much may come before all are walked through again.
+            let kept = made.len();
+            made.reserve(kept + 1);
+        }
+        made.insert(id.to_string(), (Instant::now(), note));
+    }
+
+    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has ended.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|made| made.settles_at)
+        let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
+        Some(number::later(since, self.settling.saturating_mul(2)))
+    }
+
+    /// How long the absence of a thing is borne with that was never seen: another client may have made it a moment ago. Not of one
+    /// whose end has been seen.
+    pub(crate) fn unseen(&self, id: &str) -> Duration {
+        if self.has_ended(id) { Duration::ZERO } else { self.settling }
+    }
+
+    /// Until when it is not believed that there is nothing to end, where there is so much time.
+    pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
+        self.settles_at(id).unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
+    }
+
+    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a moment ago.
+    ///
+    /// # Errors
+    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of a verb that only asks.
+    pub(crate) async fn read<V, F>(
+        &self,
+        (operation, id): (&'static str, &str),
+        http: &HttpClient,
+        read: impl Fn() -> F,
+    ) -> ProviderResult<Option<V>>
+    where
+        F: Future<Output = ProviderResult<V>> + Send,
+    {
+        let mut answer = read().await;
+        if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
+            let wait = Wait::new(operation, ("instance", id), http.errand().deadline().remaining(), http.timeouts());
+            let look = || {
+                let looked = read();
+                async move {
+                    match looked.await {
+                        // Somebody has ended it meanwhile.
+                        Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => Err(error),
+                        looked => Look::of_answer(looked),
+                    }
+                }
+            };
+            answer = wait.absent_until(Some(time)).until(look).await;
+        }
+        match answer {
+            Err(ProviderError::NotFound { .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Whether the end of `id` has been seen here.
+    fn has_ended(&self, id: &str) -> bool {
+        self.known(id).is_some_and(|(_, note)| note.is_none())
     }
 
     /// What the create call told.
     pub(crate) fn note(&self, id: &str) -> Option<T> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(|made| made.note.clone())
+        self.known(id).and_then(|(_, note)| note)
+    }
+
+    fn known(&self, id: &str) -> Option<(Instant, Option<T>)> {
+        self.locked().get(id).filter(|(since, _)| since.elapsed() < REMEMBERED).cloned()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<T>)>> {
+        self.made.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -405,31 +502,6 @@ mod tests {
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
     }
 
-    /// Shows the thing from the third read on; what came of it, and after how many reads.
-    async fn read(absent_until: Option<Instant>, shown_after: usize) -> (Option<u32>, usize) {
-        let reads = std::sync::atomic::AtomicUsize::new(0);
-        let look = || {
-            let count = reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            async move { Ok((count >= shown_after).then_some(7)) }
-        };
-        let found = read_new(("get_instance", "7"), absent_until, &ProviderTimeouts::default(), look).await.unwrap();
-        (found, reads.into_inner())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_just_made_is_asked_for_again_until_it_must_be_shown() {
-        assert_eq!(read(None, 2).await, (None, 1), "what was not made here is believed to be absent");
-        assert_eq!(read(Some(Instant::now() + SETTLING), 2).await, (Some(7), 3));
-        assert_eq!(read(Some(Instant::now() + SETTLING), 0).await, (Some(7), 1));
-        let began = Instant::now();
-        let (found, _) = read(Some(began + SETTLING), usize::MAX).await;
-        assert!(found.is_none() && began.elapsed() >= SETTLING, "{:?}", began.elapsed());
-        let began = Instant::now();
-        let (found, _) = read(Some(began + 100 * SETTLING), usize::MAX).await;
-        let patience = 2 * ProviderTimeouts::default().http_request;
-        assert!(found.is_none() && began.elapsed() < 2 * patience, "{:?}", began.elapsed());
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_final_error_ends_the_wait_at_once() {
         let (result, looks) =
@@ -438,18 +510,81 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn credentials_that_were_accepted_are_refused_for_good_only_when_that_is_said_again_and_again() {
+        let no = || Look::past(ProviderError::auth("test", "no"));
+        let unclear = || Look::past(ProviderError::unavailable("502"));
+        let done = || Ok(Look::Done(3));
+        let often = || wait(300, Duration::from_secs(5));
+        let (result, looks) = run(often(), vec![no]).await;
+        assert!(matches!(result, Err(ProviderError::Authentication { .. })) && looks == 1, "at the first look");
+        for refused in
+            [vec![pending, no, done], vec![pending, no, no, pending, no, no, done], vec![pending, no, unclear, no, done]]
+        {
+            assert_eq!(run(often(), refused).await.0.unwrap(), 3);
+        }
+        for refused in [vec![pending, no], vec![pending, no, unclear, no, no]] {
+            let ends_after = refused.len().max(4);
+            let (result, looks) = run(often(), refused).await;
+            assert!(matches!(result, Err(ProviderError::Authentication { .. })), "{result:?}");
+            assert_eq!(looks, ends_after);
+        }
+        let (result, looks) = run(wait(3600, Duration::from_secs(240)), vec![pending, no]).await;
+        assert!(matches!(result, Err(ProviderError::Authentication { .. })) && looks == 3, "for half a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_stopped_is_waited_for_as_long_as_somebody_may_be_starting_it() {
+        let often = || wait(300, Duration::from_secs(5));
+        let stopped: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Stopped("stopped".to_string()));
+        let (result, _) = run(often(), vec![stopped, stopped, pending, || Ok(Look::Done(3))]).await;
+        assert_eq!(result.unwrap(), 3);
+        for script in [vec![stopped], vec![pending, stopped], vec![stopped, stopped, pending, stopped]] {
+            let began = Instant::now();
+            let (result, _) = run(often(), script).await;
+            let error = result.unwrap_err();
+            assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
+            assert!(error.to_string().contains("instance 7 is stopped"), "{error}");
+            assert!(began.elapsed() >= STOPPED_FOR && began.elapsed() < 2 * STOPPED_FOR, "{:?}", began.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_absence_of_what_was_never_seen_is_borne_for_a_while() {
+        let unseen = |limit| wait(limit, Duration::from_secs(5)).unseen_for(SETTLING);
+        let (result, _) = run(unseen(300), vec![|| Ok(Look::Absent), || Ok(Look::Absent), || Ok(Look::Done(1))]).await;
+        assert_eq!(result.unwrap(), 1);
+        let (result, looks) = run(unseen(300), vec![pending, || Ok(Look::Absent)]).await;
+        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
+        for (limit, borne) in [(300, SETTLING), (60, SETTLING / 2)] {
+            let began = Instant::now();
+            let (result, _) = run(unseen(limit), vec![|| Ok(Look::Absent)]).await;
+            let spent = began.elapsed();
+            assert!(matches!(result, Err(ProviderError::NotFound { .. })) && spent >= borne && spent < borne * 2, "{spent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent::default();
-        recent.add("a", 1, SETTLING / 2);
+        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
+        recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());
         tokio::time::advance(SETTLING).await;
         assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
         assert_eq!(recent.note("a"), Some(1));
         tokio::time::advance(REMEMBERED).await;
-        recent.add("b", 2, SETTLING / 2);
+        recent.add("b", 2);
         assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
-        recent.remove("b");
-        assert_eq!(recent.note("b"), None);
+        recent.end("b");
+        assert_eq!((recent.note("b"), recent.settles_at("b"), recent.has_ended("b")), (None, None, true));
+        assert!(!recent.has_ended("a"), "it is not known");
+        for at in 0..1000 {
+            recent.add(&at.to_string(), at);
+        }
+        tokio::time::advance(REMEMBERED).await;
+        for at in 1000..2500 {
+            recent.add(&at.to_string(), at);
+        }
+        assert!(recent.locked().len() <= 2000, "what is forgotten is not kept: {}", recent.locked().len());
     }
 }

@@ -104,10 +104,12 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
         match keys.enter(mark, cancel, room.http().settling())? {
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
             Entry::Made(made, stake) if has_waited => return Ok(Begun::Made(made, stake)),
-            Entry::Made(made, stake) => match room.get_instance(&made.id).await? {
-                Some(now) => return Ok(Begun::Made(now, stake)),
-                None if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
-                None => keys.forget(&made.id),
+            Entry::Made(made, stake) => match room.get_instance(&made.id).await {
+                Ok(Some(now)) => return Ok(Begun::Made(now, stake)),
+                // What does not come to light in time is there all the same.
+                Ok(None) | Err(ProviderError::Timeout { .. }) if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
+                Err(error) => return Err(error),
+                Ok(None) => keys.forget(&made.id),
             },
             Entry::Busy(stake) => {
                 has_waited = true;

@@ -1,6 +1,7 @@
 //! What all clients of one account share in a process: its pace, and what its room keeps there.
 //!
-//! Stands on the governor. Accounts are found again by a digest of endpoint and token, and end with their last client.
+//! Stands on the governor. Accounts are found again by a digest of the endpoint and of what chooses the credentials, and end with
+//! their last client.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -27,19 +28,26 @@ type Digest = [u8; 32];
 static ACCOUNTS: PerProcess<Mutex<HashMap<Digest, Weak<Account>>>> = PerProcess::new();
 
 impl Account {
-    /// The account of a configuration; that of an earlier client, while there is one.
+    /// The account of a configuration, and of what else chooses the credentials; that of an earlier client, while there is one.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] for a pace that cannot be.
-    pub(super) fn of(provider: &str, endpoint: &str, config: &ProviderConfig) -> ProviderResult<Arc<Self>> {
+    pub(super) fn of(
+        provider: &str,
+        endpoint: &str,
+        config: &ProviderConfig,
+        identify: impl FnOnce(&mut dyn FnMut(&str)),
+    ) -> ProviderResult<Arc<Self>> {
         let pace = config.options.get(PACE_OPTION).map_or(Ok(1.0), |pace| read_pace(pace))?;
         let profile = config.options.get("profile").map_or("", String::as_str);
         let parts = [provider, endpoint, config.expose_token().trim(), profile, &pace.to_string()];
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-        for part in parts {
+        let mut add = |part: &str| {
             digest.update(part.as_bytes());
             digest.update(&[0]);
-        }
+        };
+        parts.into_iter().for_each(&mut add);
+        identify(&mut add);
         let mut key = Digest::default();
         key.copy_from_slice(digest.finish().as_ref());
 
@@ -81,7 +89,12 @@ mod tests {
     use super::*;
 
     fn account(provider: &str, endpoint: &str, token: &str) -> Arc<Account> {
-        Account::of(provider, endpoint, &ProviderConfig::new(token)).unwrap()
+        identified(provider, endpoint, token, &[])
+    }
+
+    fn identified(provider: &str, endpoint: &str, token: &str, parts: &[&str]) -> Arc<Account> {
+        let identify = |add: &mut dyn FnMut(&str)| parts.iter().for_each(|part| add(part));
+        Account::of(provider, endpoint, &ProviderConfig::new(token), identify).unwrap()
     }
 
     #[test]
@@ -92,6 +105,7 @@ mod tests {
             account("hetzner", "https://a.example", "another"),
             account("hetzner", "https://b.example", "token"),
             account("digitalocean", "https://a.example", "token"),
+            identified("hetzner", "https://a.example", "token", &["AWS_PROFILE=other"]),
         ] {
             assert!(!Arc::ptr_eq(&one, &other));
         }

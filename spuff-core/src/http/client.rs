@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,9 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// What a call takes of the account's budgets.
     fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a>;
+
+    /// Adds what chooses the credentials now, beside the configuration: where it differs, there are two accounts.
+    fn identify(&self, _add: &mut dyn FnMut(&str)) {}
 }
 
 /// A cloud that takes a bearer token; its words for a refusal are read by a function of its room.
@@ -102,13 +106,15 @@ pub(crate) struct HttpClient {
     account: Arc<Account>,
     /// The secrets that were sent last: what the cloud says later may repeat them.
     sent: Mutex<Vec<HeaderValue>>,
+    /// Whether a call has succeeded.
+    is_accepted: AtomicBool,
 }
 
 impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
         let client = client_for(&endpoint, config)?;
         let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
-        let account = Account::of(dialect.provider(), endpoint.as_str(), config)?;
+        let account = Account::of(dialect.provider(), endpoint.as_str(), config, |add| dialect.identify(add))?;
         Ok(Self {
             client,
             endpoint,
@@ -117,6 +123,7 @@ impl HttpClient {
             settling,
             account,
             sent: Mutex::default(),
+            is_accepted: AtomicBool::new(false),
         })
     }
 
@@ -149,6 +156,11 @@ impl HttpClient {
     /// What all clients of this account share in this process.
     pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.account.shared()
+    }
+
+    /// Whether the cloud has accepted the credentials before.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.is_accepted.load(Ordering::Relaxed)
     }
 
     /// An error in the words of a reply that was a success, as they may be shown.
@@ -251,6 +263,7 @@ impl HttpClient {
         permit.told(&reply.headers);
         if reply.is_success() {
             *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
+            self.is_accepted.store(true, Ordering::Relaxed);
             return Ok(reply);
         }
         let refusal = self.dialect.refusal(&reply);

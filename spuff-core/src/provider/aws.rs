@@ -24,6 +24,7 @@ mod whereabouts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqsign_core::OsEnv;
@@ -44,7 +45,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Class, Deadline, Errand, HttpClient, Page, Reply, all_pages};
-use crate::wait::{Look, Recent, Wait, read_new};
+use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
 /// The largest page that the API gives.
@@ -86,7 +87,9 @@ pub struct AwsProvider {
     places: Arc<Places>,
     images: Arc<Images>,
     network: Arc<Network>,
-    recent: Arc<Recent<()>>,
+    recent: Recent<()>,
+    /// Whether the standard chain finds the credentials.
+    is_chained: bool,
     defaults: Defaults,
 }
 
@@ -111,10 +114,12 @@ impl AwsProvider {
         check::known_options(config, &[&OPTIONS, &Defaults::CLOUD])?;
         let places = Places::new(config, &OsEnv)?;
         let dialect = SigV4::new(config, places.credentials())?;
+        let is_chained = dialect.is_chained();
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
         let http = HttpClient::new(places.endpoint()?, dialect, config)?;
         Ok(Self {
-            recent: http.shared(),
+            recent: Recent::of(&http),
+            is_chained,
             http: Arc::new(http),
             images: Arc::default(),
             network: Arc::new(Network { subnet: option("subnet"), security_group: option("security_group") }),
@@ -188,7 +193,7 @@ impl AwsProvider {
         };
         instance.name.clone_from(&request.name);
         instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        self.recent.add(&instance.id, (), self.http.settling());
+        self.recent.add(&instance.id, ());
         self.places.whereabouts.note(&instance.id, &place.region);
         Ok(instance)
     }
@@ -279,7 +284,7 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move { self.destroy_at(&place, id).await };
         Look::deleted(self.with_instance("destroy_instance", id, act).await)?;
         self.places.whereabouts.end(id);
-        self.recent.remove(id);
+        self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
         Ok(())
     }
@@ -288,11 +293,12 @@ impl Provider for AwsProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         map::check_id("id", id, "i-")?;
         let act = |place: Place| async move {
-            let found = self.read("get_instance", &place, id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
+            let absent = || ProviderError::not_found("instance", id);
+            let read = || async { self.read("get_instance", &place, id).await?.ok_or_else(absent) };
+            let found = self.recent.read(("get_instance", id), &self.http, read).await?.ok_or_else(absent)?;
             Ok((found, place))
         };
-        let read = || async { check::absent_is_none(self.with_instance("get_instance", id, act).await) };
-        let found = read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await?;
+        let found = check::absent_is_none(self.with_instance("get_instance", id, act).await)?;
         let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
         ended.iter().for_each(|_| self.places.whereabouts.end(id));
         Ok(alive.into_iter().next().map(|(found, place)| map::instance(found, &place.region)))
@@ -323,11 +329,17 @@ impl Provider for AwsProvider {
         map::check_id("id", id, "i-")?;
         let timeouts = self.http.timeouts();
         let (deadline, waiting) = (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
-        let act = |place: Place| async move {
-            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts);
+        let within = |place: Place, unseen: Duration| async move {
+            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts).unseen_for(unseen);
             wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
         };
-        self.with_instance("wait_ready", id, act).await
+        match self.with_instance("wait_ready", id, |place| within(place, Duration::ZERO)).await {
+            // It is in no region; yet it may have been made a moment ago, by another client.
+            Err(ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => {
+                within(self.places.of(id)?, self.recent.unseen(id)).await
+            }
+            waited => waited,
+        }
     }
 
     /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
@@ -411,7 +423,7 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
             let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
-            let send = || async move { Look::of_change(self.http.send(call).await.map_err(ProviderError::from)) };
+            let send = || async move { Look::of_answer(self.http.send(call).await.map_err(ProviderError::from)) };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
         self.with_instance("set_labels", id, act).await

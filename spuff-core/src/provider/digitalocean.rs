@@ -30,14 +30,14 @@ use self::tags::Worn;
 use self::watch::Waiting;
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
-use super::error::{ProviderError, ProviderResult};
+use super::error::ProviderResult;
 use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Subject, Wait, read_new};
+use crate::wait::{Look, Recent, Subject, Wait};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
@@ -67,7 +67,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
     /// With the id of the create action, which alone knows why a droplet failed.
-    recent: Arc<Recent<Option<u64>>>,
+    recent: Recent<Option<u64>>,
     keys: Arc<Lookups<(), Arc<Vec<SshKey>>>>,
     prices: Arc<Prices>,
     worn: Arc<Worn>,
@@ -96,7 +96,7 @@ impl DigitalOceanProvider {
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
         let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, pace::draws, config)?;
         Ok(Self {
-            recent: http.shared(),
+            recent: Recent::of(&http),
             http: Arc::new(http),
             keys: Arc::new(Lookups::new(KEYS_FRESH)),
             prices: Arc::default(),
@@ -148,7 +148,7 @@ impl DigitalOceanProvider {
             Ok(if unsure.is_empty() { Found::Nothing } else { Found::Unsure(unsure) })
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
-        self.recent.add(&instance.id, action, self.http.settling());
+        self.recent.add(&instance.id, action);
         self.worn.note(&instance.id, &request.labels);
         Ok(instance.adopted_if(origin == Origin::Found))
     }
@@ -210,7 +210,7 @@ impl DigitalOceanProvider {
             Ok(action) if action.status == "errored" => {
                 Err(check::failed(NAME, &droplet.id, "errored", "the create action ended in an error"))
             }
-            Err(error) if !error.may_pass() && !matches!(error, ProviderError::NotFound { .. }) => Err(error),
+            // A failure to look closer is not one of the droplet.
             _ => Ok(()),
         }
     }
@@ -272,8 +272,10 @@ impl Provider for DigitalOceanProvider {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
-        self.recent.remove(id);
+        // A droplet that is not there may have been made a moment ago, by another client.
+        let settled = self.recent.endable_until(id, timeouts.action_complete);
+        wait.absent_until(Some(settled)).delete(&self.http, &path).await?;
+        self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
         self.tidy_after(id).await;
         Ok(())
@@ -283,10 +285,8 @@ impl Provider for DigitalOceanProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let call = &Call::get("get_instance", path).about("instance", id);
-        let read = || async move {
-            check::absent_is_none(self.http.json::<DropletReply>(call).await.map(|reply| map::instance(reply.droplet)))
-        };
-        read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await
+        let read = || async move { Ok(map::instance(self.http.json::<DropletReply>(call).await?.droplet)) };
+        self.recent.read(("get_instance", id), &self.http, read).await
     }
 
     /// GPU droplets are left out of a plain list, and cannot be asked for by tag.
@@ -312,7 +312,8 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let action = self.recent.note(id).flatten();
-        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.droplets, action).await
+        let wait = wait.absent_until(self.recent.settles_at(id)).unseen_for(self.recent.unseen(id));
+        wait.together(self, &waiting.droplets, action).await
     }
 
     /// The snapshot is crash-consistent: the droplet keeps running.
@@ -381,7 +382,7 @@ impl Provider for DigitalOceanProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
         let call = &Call::get("set_labels", path).about("instance", id);
-        let read = || async move { Look::of_change(self.http.json::<DropletReply>(call).await) };
+        let read = || async move { Look::of_answer(self.http.json::<DropletReply>(call).await) };
         let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
         let errand = self.http.errand();
         self.tag(("set_labels", &errand), (id, "droplet"), &tags).await?;

@@ -34,7 +34,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Wait, read_new};
+use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
@@ -68,7 +68,7 @@ impl Writing {
 pub struct HetznerProvider {
     http: Arc<HttpClient>,
     /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
-    recent: Arc<Recent<Vec<u64>>>,
+    recent: Recent<Vec<u64>>,
     catalog: Arc<Catalog>,
     prices: Arc<Prices>,
     defaults: Defaults,
@@ -96,7 +96,7 @@ impl HetznerProvider {
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
         let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, pace::draws, config)?;
         Ok(Self {
-            recent: http.shared(),
+            recent: Recent::of(&http),
             http: Arc::new(http),
             catalog: Arc::default(),
             prices: Arc::default(),
@@ -162,7 +162,7 @@ impl HetznerProvider {
             self.catalog.forget();
         }
         let ((instance, actions), origin) = created?;
-        self.recent.add(&instance.id, actions, self.http.settling());
+        self.recent.add(&instance.id, actions);
         Ok(instance.adopted_if(origin == Origin::Found))
     }
 
@@ -271,7 +271,7 @@ impl Provider for HetznerProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
-        self.recent.remove(id);
+        self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
         Ok(())
     }
@@ -280,10 +280,8 @@ impl Provider for HetznerProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let call = &Call::get("get_instance", path).about("instance", id);
-        let read = || async move {
-            check::absent_is_none(self.http.json::<ServerReply>(call).await.map(|reply| map::instance(reply.server)))
-        };
-        read_new(("get_instance", id), self.recent.settles_at(id), self.http.timeouts(), read).await
+        let read = || async move { Ok(map::instance(self.http.json::<ServerReply>(call).await?.server)) };
+        self.recent.read(("get_instance", id), &self.http, read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 
 use super::turns::Subject;
-use super::watch::{Seen, for_all};
+use super::watch::{Seen, again, for_all};
 use super::{Look, ProviderResult};
 
 /// A list that shows, among others, what is waited for.
@@ -48,8 +48,9 @@ impl Listing<'_> {
         };
         let pages = listed.len().div_ceil(self.per_page).max(1);
         self.pages.store(pages, Ordering::Relaxed);
-        let mut listed: HashMap<String, _> = listed.into_iter().collect();
-        let found: Vec<_> = subjects.iter().map(|subject| listed.remove(&subject.id)).collect();
+        let listed: HashMap<String, _> = listed.into_iter().collect();
+        // Two clients may know different things of one.
+        let found: Vec<_> = subjects.iter().map(|subject| listed.get(&subject.id).map(again)).collect();
         let is_missing = |at: &usize| found[*at].is_none() && !(self.lags && subjects[*at].is_new);
         let missing: Vec<_> = (0..subjects.len()).filter(is_missing).collect();
         let requests = pages + missing.len() * self.alone;

@@ -2,12 +2,14 @@
 //!
 //! Bookkeeping alone: nothing here waits. Whoever looks shows that it is at it; one that does not is taken over from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Look;
+use super::watch::Lookout;
 use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;
@@ -27,8 +29,8 @@ pub(crate) struct Subject<H> {
 }
 
 /// Who waits for a look, when each is due, and who looks.
-pub(super) struct Turns<T, H> {
-    pub(super) waiting: Vec<Asked<T, H>>,
+pub(super) struct Turns<R: Lookout> {
+    pub(super) waiting: Vec<Asked<R>>,
     pub(super) is_driven: bool,
     /// How often somebody has taken over from one that stood still.
     epoch: u64,
@@ -45,15 +47,17 @@ pub(super) struct Turns<T, H> {
 }
 
 /// One look that is waited for.
-pub(super) struct Asked<T, H> {
-    pub(super) subject: Subject<H>,
+pub(super) struct Asked<R: Lookout> {
+    /// Of whoever asks: it looks with those credentials.
+    pub(super) room: Arc<R>,
+    pub(super) subject: Subject<R::Hint>,
     pub(super) due: Instant,
     pub(super) is_first: bool,
     pub(super) poll_interval: Duration,
-    pub(super) answer: Answer<T>,
+    pub(super) answer: Answer<R::Thing>,
 }
 
-impl<T, H> Default for Turns<T, H> {
+impl<R: Lookout> Default for Turns<R> {
     fn default() -> Self {
         let (waiting, is_driven, epoch, beat, last) = (Vec::new(), false, 0, None, None);
         let zero = Duration::ZERO;
@@ -61,8 +65,14 @@ impl<T, H> Default for Turns<T, H> {
     }
 }
 
-impl<T, H> Turns<T, H> {
-    pub(super) fn ask(&mut self, subject: Subject<H>, is_first: bool, poll_interval: Duration, answer: Answer<T>) -> Turn {
+impl<R: Lookout> Turns<R> {
+    pub(super) fn ask(
+        &mut self,
+        (room, subject): (Arc<R>, Subject<R::Hint>),
+        is_first: bool,
+        poll_interval: Duration,
+        answer: Answer<R::Thing>,
+    ) -> Turn {
         let now = Instant::now();
         let begins = !std::mem::replace(&mut self.is_driven, true);
         if begins {
@@ -72,7 +82,7 @@ impl<T, H> Turns<T, H> {
         let own = first_pause(poll_interval).max(self.earned.min(poll_interval));
         let pause = if is_first { self.welcome.min(own) } else { self.pause };
         let due = self.last.map_or(now, |last| (last + pause).max(now));
-        self.waiting.push(Asked { subject, due, is_first, poll_interval, answer });
+        self.waiting.push(Asked { room, subject, due, is_first, poll_interval, answer });
         Turn { begins, epoch: self.epoch, due }
     }
 
@@ -107,7 +117,7 @@ impl<T, H> Turns<T, H> {
     }
 
     /// Those whose look is due, or will be soon: looking at more costs little more.
-    pub(super) fn take(&mut self, now: Instant) -> Vec<Asked<T, H>> {
+    pub(super) fn take(&mut self, now: Instant) -> Vec<Asked<R>> {
         let soon = now + self.pause / 2;
         let (due, later) = std::mem::take(&mut self.waiting).into_iter().partition(|asked| asked.due <= soon);
         self.waiting = later;

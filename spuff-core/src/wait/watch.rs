@@ -3,11 +3,13 @@
 //! Stands on the wait loop's looks. Each waiter keeps its own deadline and end, and asks for one look after the other; when
 //! the next one is due, one task looks at all that have asked, in as few requests as the cloud's room can.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -37,7 +39,17 @@ pub(crate) struct Seen<T> {
 #[async_trait]
 pub(crate) trait Lookout: Clone + Send + Sync + 'static {
     type Thing: Clone + Send + 'static;
-    type Hint: Clone + Send + Sync + 'static;
+    /// What a client knows of a thing: two that know the same are told the same.
+    type Hint: Clone + Eq + Hash + Send + Sync + 'static;
+
+    /// Whose credentials it looks with, where the clients of an account may have others: things are looked at together only for
+    /// the same ones.
+    fn identity(&self) -> usize {
+        0
+    }
+
+    /// Whether the cloud has accepted these credentials before.
+    fn is_accepted(&self) -> bool;
 
     /// How long the account takes to earn a request: looking spends no more than is earned meanwhile.
     fn earned(&self) -> Duration;
@@ -47,33 +59,34 @@ pub(crate) trait Lookout: Clone + Send + Sync + 'static {
 }
 
 /// Everything of one kind that is waited for in an account.
-pub(crate) struct Watcher<T, H> {
-    state: Mutex<Turns<T, H>>,
+pub(crate) struct Watcher<R: Lookout> {
+    state: Mutex<Turns<R>>,
     asked: Notify,
 }
 
-impl<T, H> Default for Watcher<T, H> {
+impl<R: Lookout> Default for Watcher<R> {
     fn default() -> Self {
         Self { state: Mutex::default(), asked: Notify::new() }
     }
 }
 
-impl<T: Clone + Send + 'static, H: Clone + Send + Sync + 'static> Watcher<T, H> {
-    /// The next look at something, when it is due. `room` looks, for all, if nobody does yet.
+impl<R: Lookout> Watcher<R> {
+    /// The next look at something by `room`, when it is due, together with all that others wait for.
     ///
     /// # Errors
     /// Those of the look.
-    pub(crate) async fn look<R: Lookout<Thing = T, Hint = H>>(
+    pub(crate) async fn look(
         self: &Arc<Self>,
-        room: &R,
-        subject: &Subject<H>,
+        room: &Arc<R>,
+        subject: &Subject<R::Hint>,
         is_first: bool,
         poll_interval: Duration,
-    ) -> ProviderResult<Look<T>> {
+    ) -> ProviderResult<Look<R::Thing>> {
         let mut tries = TRIES;
         while tries > 0 {
             let (answer, answered) = oneshot::channel();
-            let Turn { begins, epoch, due } = self.state().ask(subject.clone(), is_first, poll_interval, answer);
+            let asked = (room.clone(), subject.clone());
+            let Turn { begins, epoch, due } = self.state().ask(asked, is_first, poll_interval, answer);
             if begins {
                 let driver = Driver { watcher: self.clone(), epoch, is_over: false };
                 tokio::spawn(driver.run(room.clone()).instrument(Span::current()));
@@ -101,20 +114,51 @@ impl<T: Clone + Send + 'static, H: Clone + Send + Sync + 'static> Watcher<T, H> 
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Turns<T, H>> {
+    fn state(&self) -> MutexGuard<'_, Turns<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The task that looks for all, as long as anybody waits.
-struct Driver<T, H> {
-    watcher: Arc<Watcher<T, H>>,
+struct Driver<R: Lookout> {
+    watcher: Arc<Watcher<R>>,
     epoch: u64,
     is_over: bool,
 }
 
-impl<T: Clone + Send + 'static, H: Clone + Send + Sync + 'static> Driver<T, H> {
-    async fn run<R: Lookout<Thing = T, Hint = H>>(mut self, room: R) {
+/// All that one identity looks at.
+struct Group<R: Lookout> {
+    room: Arc<R>,
+    subjects: Vec<Subject<R::Hint>>,
+    /// For each subject, whether it is looked at for the first time, and who asks.
+    asking: Vec<(bool, Vec<Answer<R::Thing>>)>,
+    places: HashMap<(String, R::Hint), usize>,
+}
+
+impl<R: Lookout> Group<R> {
+    fn new(room: Arc<R>) -> Self {
+        Self { room, subjects: Vec::new(), asking: Vec::new(), places: HashMap::new() }
+    }
+
+    fn add(&mut self, subject: Subject<R::Hint>, is_first: bool, answer: Answer<R::Thing>) {
+        let at = *self.places.entry((subject.id.clone(), subject.hint.clone())).or_insert(self.subjects.len());
+        match (self.subjects.get_mut(at), self.asking.get_mut(at)) {
+            (Some(known), Some((was_first, answers))) => {
+                // Who has seen it is to hear of its end.
+                known.is_new &= subject.is_new;
+                *was_first |= is_first;
+                answers.push(answer);
+            }
+            _ => {
+                self.subjects.push(subject);
+                self.asking.push((is_first, vec![answer]));
+            }
+        }
+    }
+}
+
+impl<R: Lookout> Driver<R> {
+    async fn run(mut self, room: Arc<R>) {
         // When those that were told "not yet" must have asked again, or have left.
         let mut linger = None;
         loop {
@@ -152,59 +196,64 @@ impl<T: Clone + Send + 'static, H: Clone + Send + Sync + 'static> Driver<T, H> {
     }
 
     /// Looks, tells everybody, and says whether anybody may ask again.
-    async fn look_at<R: Lookout<Thing = T, Hint = H>>(&self, room: &R, asked: Vec<Asked<T, H>>) -> bool {
+    async fn look_at(&self, room: &Arc<R>, asked: Vec<Asked<R>>) -> bool {
         let interval = asked.iter().map(|asked| asked.poll_interval).min().unwrap_or_default();
-        let mut answers: HashMap<String, Vec<Answer<T>>> = HashMap::with_capacity(asked.len());
-        let (mut subjects, mut first) = (Vec::with_capacity(asked.len()), HashSet::new());
-        for Asked { subject, is_first, answer, .. } in asked {
-            if is_first {
-                first.insert(subject.id.clone());
-            }
-            let known = answers.entry(subject.id.clone()).or_default();
-            known.push(answer);
-            if known.len() == 1 {
-                subjects.push(subject);
+        // The connections of its own room are those of its own runtime.
+        let mut groups = vec![Group::new(room.clone())];
+        for Asked { room, subject, is_first, answer, .. } in asked {
+            let identity = room.identity();
+            match groups.iter_mut().find(|group| group.room.identity() == identity) {
+                Some(group) => group.add(subject, is_first, answer),
+                None => {
+                    let mut group = Group::new(room);
+                    group.add(subject, is_first, answer);
+                    groups.push(group);
+                }
             }
         }
-        let Seen { looks, requests } = {
-            let mut look = room.look_at(&subjects);
+        groups.retain(|group| !group.subjects.is_empty());
+        let seen = {
+            let mut looks = join_all(groups.iter().map(|group| group.room.look_at(&group.subjects)));
             loop {
-                match tokio::time::timeout(BEAT, &mut look).await {
+                match tokio::time::timeout(BEAT, &mut looks).await {
                     Ok(seen) => break seen,
                     Err(_) => drop(self.watcher.state().beat(self.epoch)),
                 }
             }
         };
-        debug!(subjects = subjects.len(), requests, "looked at all");
 
-        let (mut newcomers, mut goes_on) = (Newcomers::None, false);
-        for (subject, look) in subjects.iter().zip(&looks) {
-            let is_done = matches!(look, Ok(Look::Done(_)));
-            goes_on |= !is_done && look.is_ok();
-            if first.contains(&subject.id) {
-                newcomers = match newcomers {
-                    Newcomers::Ready => Newcomers::Ready,
-                    _ if is_done => Newcomers::Ready,
-                    _ => Newcomers::NotReady,
-                };
+        let (mut newcomers, mut goes_on, mut earned) = (Newcomers::None, false, Duration::ZERO);
+        for (group, Seen { looks, requests }) in groups.iter().zip(&seen) {
+            debug!(subjects = group.subjects.len(), requests, "looked at all");
+            earned += group.room.earned().saturating_mul(u32::try_from(*requests).unwrap_or(u32::MAX));
+            for ((is_first, _), look) in group.asking.iter().zip(looks) {
+                let is_done = matches!(look, Ok(Look::Done(_)));
+                goes_on |= !is_done && look.is_ok();
+                if *is_first {
+                    newcomers = match newcomers {
+                        Newcomers::Ready => Newcomers::Ready,
+                        _ if is_done => Newcomers::Ready,
+                        _ => Newcomers::NotReady,
+                    };
+                }
             }
         }
-        let earned = room.earned().saturating_mul(u32::try_from(requests).unwrap_or(u32::MAX));
         self.watcher.state().looked(interval, earned, newcomers);
-        for (subject, look) in subjects.iter().zip(looks) {
-            let mut answers = answers.remove(&subject.id).unwrap_or_default();
-            let last = answers.pop();
-            // Whoever has left is not told.
-            answers.into_iter().for_each(|answer| drop(answer.send(again(&look))));
-            if let Some(answer) = last {
-                drop(answer.send(look));
+        for (group, Seen { looks, .. }) in groups.into_iter().zip(seen) {
+            for ((_, mut answers), look) in group.asking.into_iter().zip(looks) {
+                let last = answers.pop();
+                // Whoever has left is not told.
+                answers.into_iter().for_each(|answer| drop(answer.send(again(&look))));
+                if let Some(answer) = last {
+                    drop(answer.send(look));
+                }
             }
         }
         goes_on
     }
 }
 
-impl<T, H> Drop for Driver<T, H> {
+impl<R: Lookout> Drop for Driver<R> {
     /// Broken off, with its runtime: those that wait begin anew.
     fn drop(&mut self) {
         if !self.is_over {
@@ -214,7 +263,7 @@ impl<T, H> Drop for Driver<T, H> {
 }
 
 /// The same look, for another waiter.
-fn again<T: Clone>(look: &ProviderResult<Look<T>>) -> ProviderResult<Look<T>> {
+pub(super) fn again<T: Clone>(look: &ProviderResult<Look<T>>) -> ProviderResult<Look<T>> {
     match look {
         Ok(look) => Ok(look.clone()),
         Err(error) => Err(ProviderError::from(ErrorParts::from(error))),
@@ -263,6 +312,10 @@ mod tests {
             Duration::from_secs(1)
         }
 
+        fn is_accepted(&self) -> bool {
+            false
+        }
+
         async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<u64> {
             self.ticks.fetch_add(1, Relaxed);
             if self.slow {
@@ -278,15 +331,16 @@ mod tests {
         }
     }
 
-    type Watched = Arc<Watcher<u64, ()>>;
+    type Watched = Arc<Watcher<Room>>;
 
     /// Waits for a thing; when it was seen to be ready.
     async fn wait(watcher: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
         let subject = Subject { id: ready.to_string(), hint: (), is_new: false };
-        let mut is_first = true;
+        let (mut is_first, asker) = (true, Arc::new(room.clone()));
         loop {
-            match watcher.look(&room, &subject, std::mem::take(&mut is_first), INTERVAL).await? {
+            match watcher.look(&asker, &subject, std::mem::take(&mut is_first), INTERVAL).await? {
                 Look::Done(_) => return Ok(room.began.elapsed().as_secs()),
+                Look::Refused(error) => return Err((*error).into()),
                 _ => continue,
             }
         }
@@ -362,6 +416,63 @@ mod tests {
         }
         tokio::time::sleep(INTERVAL * 10).await;
         assert!(!watcher.state().is_driven, "nobody looks for nobody");
+    }
+
+    /// A client of an account: its things are there for its own credentials, in its own region.
+    #[derive(Clone)]
+    struct Client {
+        identity: usize,
+        is_refused: bool,
+        looks: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl Lookout for Client {
+        type Thing = (usize, &'static str);
+        type Hint = &'static str;
+
+        fn identity(&self) -> usize {
+            self.identity
+        }
+
+        fn is_accepted(&self) -> bool {
+            false
+        }
+
+        fn earned(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+
+        async fn look_at(&self, subjects: &[Subject<&'static str>]) -> Seen<Self::Thing> {
+            self.looks.fetch_add(1, Relaxed);
+            if self.is_refused {
+                return Seen { looks: for_all(ProviderError::auth("test", "no"), subjects.len()), requests: 1 };
+            }
+            Seen { looks: subjects.iter().map(|subject| Ok(Look::Done((self.identity, subject.hint)))).collect(), requests: 1 }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
+        let watcher = Arc::<Watcher<Client>>::default();
+        let client = |identity, is_refused| Client { identity, is_refused, looks: Arc::default() };
+        let (one, also_one, two, refused) = (client(1, false), client(1, false), client(2, false), client(3, true));
+        let ask = |client: &Client, hint| {
+            let (watcher, client) = (watcher.clone(), Arc::new(client.clone()));
+            let subject = Subject { id: "i-1".to_string(), hint, is_new: false };
+            async move { watcher.look(&client, &subject, true, INTERVAL).await }
+        };
+        let asked = [(&one, "east"), (&also_one, "west"), (&one, "west"), (&two, "east"), (&refused, "east")];
+        let told = join_all(asked.map(|(client, hint)| ask(client, hint))).await;
+        for (told, (client, hint)) in told.into_iter().zip(asked) {
+            match told.unwrap() {
+                Look::Done(seen) => assert_eq!(seen, (client.identity, hint)),
+                Look::Refused(_) => assert!(client.is_refused),
+                look => panic!("{look:?}"),
+            }
+        }
+        let looks = [&one, &also_one, &two, &refused].map(|client| client.looks.load(Relaxed));
+        assert_eq!(looks, [1, 0, 1, 1], "one identity looks once, whichever of its clients asks");
     }
 
     #[test]

@@ -188,3 +188,15 @@ async fn keys_are_the_names_of_pairs() {
     action("DescribeKeyPairs").respond_with(reply("DescribeKeyPairs", keys)).expect(1).mount(&server).await;
     assert_eq!(provider(&server).get_ssh_keys().await.unwrap(), ["me", "you"]);
 }
+
+#[tokio::test]
+async fn a_machine_that_was_just_made_is_read_when_it_comes_to_light() {
+    let server = MockServer::start().await;
+    mount_image(&server, 1).await;
+    action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
+    action("DescribeInstances").respond_with(unknown()).up_to_n_times(3).expect(3).mount(&server).await;
+    action("DescribeInstances").respond_with(machines(&[machine(ID, "pending", "")], "")).expect(1).mount(&server).await;
+    let (maker, other) = (provider(&server), provider(&server));
+    maker.create_instance(&good()).await.unwrap();
+    assert!(other.get_instance(ID).await.unwrap().is_some(), "the account knows it, whichever provider object has made it");
+}

@@ -6,6 +6,7 @@
 mod support;
 
 mod create;
+mod identities;
 mod images;
 mod instances;
 mod refusals;

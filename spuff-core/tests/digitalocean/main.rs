@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spuff_core::provider::{
-    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderTimeouts,
+    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderRegistry,
+    ProviderTimeouts,
 };
 use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
@@ -311,18 +312,36 @@ async fn a_machine_with_ipv6_only_has_that_address() {
 async fn what_is_absent_is_none_or_done() {
     let server = MockServer::start().await;
     let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
-    Mock::given(method("GET")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(2).mount(&server).await;
-    Mock::given(method("DELETE")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(1).mount(&server).await;
+    // Another client may have made it a moment ago: to end it, and to wait for it, it is asked for again.
+    Mock::given(method("GET")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(1).mount(&server).await;
+    Mock::given(method("GET")).and(path("/v2/droplets/8")).respond_with(absent.clone()).expect(2..).mount(&server).await;
+    Mock::given(method("DELETE")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(2..).mount(&server).await;
     Mock::given(method("DELETE")).and(path("/v2/snapshots/9")).respond_with(absent).expect(1).mount(&server).await;
-    let provider = provider(&server);
+    let config = ProviderConfig::new("test-token").with_endpoint(server.uri()).with_timeouts(support::timeouts());
+    let config = config.with_option("settling", "0.2");
+    let provider = ProviderRegistry::with_defaults().connect("digitalocean", config).unwrap();
     assert_eq!(provider.get_instance("9").await.unwrap(), None);
     provider.destroy_instance("9").await.unwrap();
     provider.delete_snapshot("9").await.unwrap();
-    let error = provider.wait_ready("9").await.unwrap_err();
+    let error = provider.wait_ready("8").await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "instance" && id == "9"),
+        matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "instance" && id == "8"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_droplet_that_another_client_has_made_a_moment_ago_is_ended_when_it_comes_to_light() {
+    let server = MockServer::start().await;
+    let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
+    let delete = || Mock::given(method("DELETE")).and(path("/v2/droplets/9"));
+    delete().respond_with(absent.clone()).up_to_n_times(2).expect(2).mount(&server).await;
+    delete().respond_with(ResponseTemplate::new(204)).up_to_n_times(1).expect(1).mount(&server).await;
+    let provider = provider(&server);
+    provider.destroy_instance("9").await.unwrap();
+    // What was ended from here is not doubted.
+    delete().respond_with(absent).expect(1).mount(&server).await;
+    provider.destroy_instance("9").await.unwrap();
 }
 
 #[tokio::test]

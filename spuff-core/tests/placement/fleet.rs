@@ -90,7 +90,7 @@ async fn a_limit_on_requests_is_waited_for_where_it_is() {
     // More often than a single call is sent again.
     cloud.inject(limit.everywhere().at("hetzner").on(Route::CreateInstance).times(40));
     let outcomes = place_instances(&placement(&cloud, &["hetzner", "digitalocean"]), &requests(2), options()).await;
-    assert_eq!((at(&outcomes, 0), cloud.request_count("digitalocean")), (2, 0));
+    assert_eq!((at(&outcomes, 0), cloud.request_count("digitalocean")), (2, 0), "{outcomes:?}");
     let placed = outcomes.into_iter().map(Result::unwrap);
     assert!(placed.into_iter().all(|placed| placed.attempts.len() == 1), "waiting is no attempt");
 }

@@ -53,7 +53,7 @@ impl AwsProvider {
             }
         };
         for instance in &made {
-            self.recent.add(&instance.instance_id, (), self.http.settling());
+            self.recent.add(&instance.instance_id, ());
             self.places.whereabouts.note(&instance.instance_id, &place.region);
         }
         let named = made.into_iter().zip(requests).map(|(made, request)| self.named(place, made, request));

@@ -37,6 +37,26 @@ const FORM: &str = "write it as ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SES
 const WAYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE, sign in with `aws sso \
                     login`, pass the token ACCESS_KEY_ID:SECRET, or run on a machine or container with a role";
 
+/// The variables that choose the credentials of the chain.
+const CHOICE: [&str; 16] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+];
+
 /// Requests signed with AWS Signature Version 4; refusals in EC2's words.
 pub(super) struct SigV4 {
     context: Context,
@@ -66,6 +86,11 @@ impl SigV4 {
 
     fn of_chain(context: Context, chain: Chain) -> Self {
         Self { context, source: Source::Found(Box::new(chain), Kept::default()) }
+    }
+
+    /// Whether the standard chain finds the credentials.
+    pub(super) fn is_chained(&self) -> bool {
+        matches!(self.source, Source::Found(..))
     }
 
     async fn credential(&self) -> ProviderResult<Credential> {
@@ -108,6 +133,15 @@ impl Dialect for SigV4 {
 
     fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
         pace::draws(call)
+    }
+
+    fn identify(&self, add: &mut dyn FnMut(&str)) {
+        if self.is_chained() {
+            for name in CHOICE {
+                add(&self.context.env_var(name).unwrap_or_default());
+            }
+            add(&self.context.home_dir().map(|home| home.to_string_lossy().into_owned()).unwrap_or_default());
+        }
     }
 }
 

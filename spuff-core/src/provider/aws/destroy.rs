@@ -1,7 +1,5 @@
 //! Ends machines: an id that is not found just after a launch may still start and cost money.
 
-use tokio::time::Instant;
-
 use super::AwsProvider;
 use super::api::{self, Document, TerminateInstances};
 use super::map;
@@ -18,8 +16,7 @@ impl AwsProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         // Ended machines are known for an hour. One that is not may have been made a moment ago, by another client.
-        let settling = self.http.settling().min(timeouts.action_complete / 2);
-        let settled = self.recent.settles_at(id).unwrap_or_else(|| Instant::now() + settling);
+        let settled = self.recent.endable_until(id, timeouts.action_complete);
         let ended = wait.absent_until(Some(settled)).until(|| async move {
             let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
             let look = self.delete::<TerminateInstances>(&call).await?;

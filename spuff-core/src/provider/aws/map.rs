@@ -247,6 +247,11 @@ fn labels(tags: Vec<Tag>) -> HashMap<String, String> {
     own.map(|tag| (tag.key, tag.value)).collect()
 }
 
+/// Whether a machine was stopped, which none is on its way up.
+pub(super) fn is_stopped(instance: &Instance) -> bool {
+    matches!(instance.instance_state.name.as_str(), "stopping" | "stopped")
+}
+
 /// Ending, or ended.
 pub(super) fn is_ending(instance: &Instance) -> bool {
     matches!(instance.instance_state.name.as_str(), "shutting-down" | "terminated")

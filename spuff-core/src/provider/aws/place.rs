@@ -62,7 +62,7 @@ pub(super) struct Scope {
 }
 
 /// A region, and where its services answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(super) region: String,
     ec2: String,

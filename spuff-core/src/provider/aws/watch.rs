@@ -23,9 +23,9 @@ const VALUES: usize = 200;
 /// What is waited for in an account.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) instances: Arc<Watcher<ProviderInstance, Place>>,
+    pub(super) instances: Arc<Watcher<AwsProvider>>,
     /// Images that are done, well or not.
-    pub(super) images: Arc<Watcher<Image, Place>>,
+    pub(super) images: Arc<Watcher<OfImages>>,
 }
 
 /// How images are looked at.
@@ -41,6 +41,15 @@ impl Lookout for AwsProvider {
         self.http.paced(Duration::from_millis(50))
     }
 
+    /// What the standard chain finds may have changed since another client has asked it.
+    fn identity(&self) -> usize {
+        if self.is_chained { Arc::as_ptr(&self.http).addr() } else { 0 }
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.http.is_accepted()
+    }
+
     async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<ProviderInstance> {
         by_region(subjects, |some| self.look_at_instances(some)).await
     }
@@ -53,6 +62,14 @@ impl Lookout for OfImages {
 
     fn earned(&self) -> Duration {
         self.0.earned()
+    }
+
+    fn identity(&self) -> usize {
+        self.0.identity()
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.0.is_accepted()
     }
 
     async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<Image> {
@@ -131,8 +148,14 @@ impl AwsProvider {
     }
 
     fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
+        // Also of one that has ended: it is not looked for elsewhere.
+        self.places.whereabouts.note(&instance.instance_id, &place.region);
         if map::is_ending(&instance) {
+            self.places.whereabouts.end(&instance.instance_id);
             return Err(self.http.discreet(map::failed_launch(&instance)));
+        }
+        if map::is_stopped(&instance) {
+            return Ok(Look::Stopped(instance.instance_state.name));
         }
         Look::of_instance(Ok(map::instance(instance, &place.region)), NAME)
     }

@@ -46,7 +46,7 @@ impl DigitalOceanProvider {
         };
         let made = create.run(read, look).await?;
         for made in &made {
-            self.recent.add(&made.id, None, self.http.settling());
+            self.recent.add(&made.id, None);
             self.worn.note(&made.id, &first.labels);
         }
         Ok(made.into_iter().map(Ok).collect())

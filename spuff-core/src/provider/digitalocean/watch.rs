@@ -24,10 +24,10 @@ const CLOSER: usize = 3;
 /// What is waited for in an account.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) droplets: Arc<Watcher<ProviderInstance, CreateAction>>,
+    pub(super) droplets: Arc<Watcher<DigitalOceanProvider>>,
     /// Snapshot actions.
-    pub(super) actions: Arc<Watcher<Ended, ()>>,
-    pub(super) images: Arc<Watcher<Image, ()>>,
+    pub(super) actions: Arc<Watcher<OfActions>>,
+    pub(super) images: Arc<Watcher<OfImages>>,
     droplet_pages: AtomicUsize,
     image_pages: AtomicUsize,
     turn: AtomicUsize,
@@ -57,6 +57,10 @@ impl Lookout for DigitalOceanProvider {
         self.http.paced(Duration::from_millis(720))
     }
 
+    fn is_accepted(&self) -> bool {
+        self.http.is_accepted()
+    }
+
     async fn look_at(&self, subjects: &[Subject<CreateAction>]) -> Seen<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
         // Alone, a droplet and its action are asked for. What the list does not show is not managed, has a GPU, or is gone.
@@ -82,6 +86,10 @@ impl Lookout for OfActions {
         self.0.earned()
     }
 
+    fn is_accepted(&self) -> bool {
+        self.0.is_accepted()
+    }
+
     async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Ended> {
         let look = |subject: &Subject<()>| {
             let id = subject.id.clone();
@@ -105,6 +113,10 @@ impl Lookout for OfImages {
 
     fn earned(&self) -> Duration {
         self.0.earned()
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.0.is_accepted()
     }
 
     async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {

@@ -24,10 +24,10 @@ const CLOSER: usize = 3;
 /// What is waited for in a project.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) servers: Arc<Watcher<ProviderInstance, Actions>>,
+    pub(super) servers: Arc<Watcher<HetznerProvider>>,
     /// Snapshots, each with the id of its action: the action, when it has failed.
-    pub(super) actions: Arc<Watcher<Option<Action>, u64>>,
-    pub(super) images: Arc<Watcher<Image, ()>>,
+    pub(super) actions: Arc<Watcher<OfActions>>,
+    pub(super) images: Arc<Watcher<OfImages>>,
     server_pages: AtomicUsize,
     image_pages: AtomicUsize,
     turn: AtomicUsize,
@@ -48,6 +48,10 @@ impl Lookout for HetznerProvider {
 
     fn earned(&self) -> Duration {
         self.http.paced(Duration::from_secs(1))
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.http.is_accepted()
     }
 
     async fn look_at(&self, subjects: &[Subject<Actions>]) -> Seen<ProviderInstance> {
@@ -76,6 +80,10 @@ impl Lookout for OfActions {
         self.0.earned()
     }
 
+    fn is_accepted(&self) -> bool {
+        self.0.is_accepted()
+    }
+
     async fn look_at(&self, subjects: &[Subject<u64>]) -> Seen<Option<Action>> {
         let ids: Vec<u64> = subjects.iter().map(|subject| subject.hint).collect();
         let requests = ids.len().div_ceil(ACTIONS_PER_CALL);
@@ -99,6 +107,10 @@ impl Lookout for OfImages {
 
     fn earned(&self) -> Duration {
         self.0.earned()
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.0.is_accepted()
     }
 
     async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {

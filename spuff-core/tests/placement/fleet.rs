@@ -47,7 +47,7 @@ async fn what_is_sold_out_is_not_asked_for_by_each() {
 #[tokio::test]
 async fn a_quota_is_filled_before_the_next_place_is() {
     let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_quota(30).start().unwrap();
-    let placement = placement(&cloud, &["hetzner", "digitalocean", "aws"]);
+    let placement = patient_placement(&cloud, &["hetzner", "digitalocean", "aws"]);
     let outcomes = place_instances(&placement, &requests(80), options().with_wait_ready(true)).await;
     assert_eq!([0, 1, 2].map(|candidate| at(&outcomes, candidate)), [30, 30, 20]);
     assert_eq!(PROVIDERS.map(|name| alive(&cloud, name)).into_iter().sum::<usize>(), 80);
@@ -62,7 +62,7 @@ async fn a_quota_is_filled_before_the_next_place_is() {
 async fn a_fleet_that_is_too_large_is_kept_or_rolled_back_at_every_cloud() {
     for (on_failure, left) in [(Rollback::Keep, 20), (Rollback::DestroyFailed, 20), (Rollback::DestroyAll, 0)] {
         let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_quota(10).start().unwrap();
-        let placement = placement(&cloud, &["hetzner", "digitalocean"]);
+        let placement = patient_placement(&cloud, &["hetzner", "digitalocean"]);
         let outcomes = place_instances(&placement, &requests(25), options().with_on_failure(on_failure)).await;
         let there: usize = PROVIDERS.map(|name| alive(&cloud, name)).into_iter().sum();
         let made = outcomes.iter().filter(|placed| placed.is_ok()).count();
@@ -89,7 +89,7 @@ async fn a_limit_on_requests_is_waited_for_where_it_is() {
     let limit = Fault::RateLimited { retry_after: Some(0), headers: false };
     // More often than a single call is sent again.
     cloud.inject(limit.everywhere().at("hetzner").on(Route::CreateInstance).times(40));
-    let outcomes = place_instances(&placement(&cloud, &["hetzner", "digitalocean"]), &requests(2), options()).await;
+    let outcomes = place_instances(&patient_placement(&cloud, &["hetzner", "digitalocean"]), &requests(2), options()).await;
     assert_eq!((at(&outcomes, 0), cloud.request_count("digitalocean")), (2, 0), "{outcomes:?}");
     let placed = outcomes.into_iter().map(Result::unwrap);
     assert!(placed.into_iter().all(|placed| placed.attempts.len() == 1), "waiting is no attempt");

@@ -7,6 +7,8 @@ mod cancel;
 mod fleet;
 mod moves;
 mod price;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +36,11 @@ fn timeouts() -> ProviderTimeouts {
 }
 
 fn provider(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
-    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts())).unwrap().into()
+    provider_within(cloud, name, timeouts())
+}
+
+fn provider_within(cloud: &Cloud, name: &str, timeouts: ProviderTimeouts) -> Arc<dyn Provider> {
+    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts)).unwrap().into()
 }
 
 fn place(name: &str) -> (&'static str, &'static str) {
@@ -53,6 +59,16 @@ fn candidate(cloud: &Cloud, name: &str) -> Candidate {
 /// These clouds in this order, each at its usual place.
 fn placement(cloud: &Cloud, names: &[&str]) -> Placement {
     Placement::new(names.iter().map(|name| candidate(cloud, name)).collect())
+}
+
+/// The same, with deadlines that only a hang reaches.
+fn patient_placement(cloud: &Cloud, names: &[&str]) -> Placement {
+    let timeouts = ProviderTimeouts { poll_interval: timeouts().poll_interval, ..support::timeouts() };
+    let candidate = |name: &&str| {
+        let (region, size) = place(name);
+        Candidate::new(&provider_within(cloud, name, timeouts), region, size)
+    };
+    Placement::new(names.iter().map(candidate).collect())
 }
 
 /// The region and size are those of the candidates.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::api;
@@ -9,6 +10,9 @@ use crate::http::{Fault, Refusal, Reply, wire};
 
 /// What EC2 asks for between two snapshots of one volume.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
+
+/// A signature is refused whose time differs by more.
+const CLOCK_LIMIT: TimeDelta = TimeDelta::minutes(5);
 
 /// The code for a size that cannot be had, everywhere or in a zone.
 pub(super) const UNSUPPORTED: &str = "Unsupported";
@@ -23,15 +27,24 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     // The rest of such a message repeats the request, with its session token.
     let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
+    let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, Utc::now()));
     Refusal {
         is_own: !code.is_empty(),
         fault,
-        message: Some(message.to_string()),
+        message: Some(format!("{message}{}", wrong_clock.unwrap_or_default())),
         retry_after: (code == "SnapshotCreationPerVolumeRateExceeded").then_some(SNAPSHOT_PAUSE),
         code: Some(code),
         request_id: Some(request_id).filter(|id| !id.is_empty()),
         field: field.map(str::to_string),
     }
+}
+
+/// Of a refused signature: whether this computer's clock is why, and what to do.
+fn wrong_clock(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
+    let behind = theirs - ours;
+    let side = if behind > TimeDelta::zero() { "behind" } else { "ahead of" };
+    let minutes = behind.abs().num_minutes();
+    (behind.abs() > CLOCK_LIMIT).then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: set it)"))
 }
 
 /// Whether what was asked for is not to be had in a zone: EC2 has chosen one where nobody else has, and others may do.
@@ -288,6 +301,21 @@ mod tests {
             let refusal = refusal(&reply(&format!("<Response><Errors><Error>{error}</Error></Errors></Response>")));
             assert_eq!((refusal.fault, refusal.field.as_deref()), (Some(fault), field), "{message}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_named_where_a_signature_is_refused() {
+        let told = |code: &str, minutes: i64| {
+            let mut reply =
+                reply(&format!("<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error></Errors></Response>"));
+            let date = (Utc::now() + TimeDelta::minutes(minutes) + TimeDelta::seconds(20)).to_rfc2822();
+            reply.headers.insert("date", date.parse().unwrap());
+            refusal(&reply).message.unwrap()
+        };
+        assert_eq!(told("RequestExpired", 17), "m (this computer's clock is 17 minutes behind AWS's: set it)");
+        assert_eq!(told("AuthFailure", -31), "m (this computer's clock is 30 minutes ahead of AWS's: set it)");
+        assert_eq!(told("RequestExpired", 2), "m", "keys of a session that has ended");
+        assert_eq!(told("InstanceLimitExceeded", 17), "m", "no signature");
     }
 
     #[test]

@@ -42,6 +42,17 @@ pub(crate) fn reply(body: impl Into<Bytes>) -> Reply {
     Reply { status: 200, headers: HeaderMap::new(), body: body.into() }
 }
 
+/// Whether there are as many as are left of two things in a list, after a change: only null is a list without things.
+pub(crate) fn are_left(path: &str, written: &Written, items: &str, count: usize) -> bool {
+    let left = match path.strip_prefix(items) {
+        Some("") => 0,
+        Some("[0]" | "[1]") if matches!(written, None | Some(Value::Null)) => 1,
+        _ => 2,
+    };
+    let emptied = matches!(written, Some(Value::Null | Value::Array(_)));
+    count == left && (path != items || emptied)
+}
+
 /// Tries each change of a reply: what is read must be right, and an error must name the field, without what stands there.
 pub(crate) fn try_each<T: DeserializeOwned + Debug>(whole: &Value, is_right: impl Fn(&str, &Written, T) -> bool) {
     let read = |reply: &Value| self::reply(reply.to_string()).json::<T>();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::map;
 use super::*;
-use crate::http::changed::{Written, is_nothing, try_each};
+use crate::http::changed::{Written, are_left, is_nothing, try_each};
 use crate::provider::ProviderInstance;
 
 fn droplet(id: u64) -> Value {
@@ -59,16 +59,10 @@ fn listed(items: &str, things: &[Value]) -> Value {
     json!({items: things, "links": {"pages": {"next": next, "last": next}}, "meta": {"total": 3}})
 }
 
-/// How many are left of two: only null is a list without things.
+/// Whether the list goes on, and has what is left of two.
 fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> bool {
     let goes_on = path.starts_with("links") || list.links.pages.next.is_some();
-    let count = match path.strip_prefix(items) {
-        Some("") => 0,
-        Some("[0]" | "[1]") if matches!(written, None | Some(Value::Null)) => 1,
-        _ => 2,
-    };
-    let emptied = matches!(written, Some(Value::Null | Value::Array(_)));
-    goes_on && list.items.len() == count && (path != items || emptied)
+    goes_on && are_left(path, written, items, list.items.len())
 }
 
 #[test]

@@ -77,6 +77,33 @@ async fn the_reply_to_a_start_is_lost() {
     assert_eq!(proxy.answered("PUT /archive", 200), 1, "what runs is not written again");
 }
 
+/// Of a machine whose start is not answered nobody knows whether it runs: the caller has it, and no other takes its place.
+#[tokio::test]
+async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows() {
+    for first in [Fault::Silence, Fault::Cut] {
+        let proxy = Proxy::start();
+        proxy.fault("POST /start", 1..2, first);
+        proxy.fault("POST /start", 2..usize::MAX, Fault::Silence);
+        let (http_request, instance_ready) = (Duration::from_secs(1), Duration::from_secs(3));
+        let hasty = connect(proxy.config().with_timeouts(ProviderTimeouts { http_request, instance_ready, ..timeouts() }));
+        match hasty.create_instance(&telling()).await {
+            // What was cut went on, and was seen to run.
+            Ok(made) => {
+                assert_eq!((first, proxy.containers()), (Fault::Cut, vec![made.id.clone()]));
+                ran_once(&made.id).await;
+                end(&proxy, &made.id).await;
+            }
+            Err(ProviderError::AfterCreate { instance_id, exists: true, source, cleanup: None, .. }) => {
+                assert!(matches!(*source, ProviderError::Timeout { .. }), "{source}");
+                assert_eq!(proxy.containers(), [instance_id.as_str()]);
+                end(&proxy, &instance_id).await;
+            }
+            Err(error) => panic!("{first:?}: {error:?}"),
+        }
+        assert_eq!(proxy.answered("POST /containers/create", 201), 1);
+    }
+}
+
 /// Whichever call of a create it is: there is one machine, or none, and then the caller may try again.
 #[tokio::test]
 async fn any_call_of_a_create_is_lost() {

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Cut,
     /// As `Cut`, with an engine that takes the name first and that long for the rest: meanwhile it refuses others of the kind.
     Slow(Duration),
+    /// Nobody ever answers, for as long as the caller waits.
+    Silence,
     /// The engine has listed it, and does not find it yet.
     NotFoundYet,
     /// The engine does it, and for that time takes no more connections.
@@ -233,6 +235,7 @@ impl Proxy {
         }
         match fault {
             Some(Fault::RequestLost) => return Ok(()),
+            Some(Fault::Silence) => return io::copy(&mut client, &mut io::sink()).map(drop),
             Some(Fault::RequestLate(time) | Fault::Slow(time)) => std::thread::sleep(time),
             _ => {}
         }

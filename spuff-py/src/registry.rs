@@ -161,7 +161,8 @@ impl ProviderRegistry {
         Self::made(slf, Self::ask(slf, name, |registry| registry.create_by_name(name, token, timeouts))?)
     }
 
-    /// Makes a provider from its name or alias and a whole configuration. The environment is not read.
+    /// Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
+    /// the description says that the provider reads itself.
     #[pyo3(signature = (name, token=None, endpoint=None, region=None, timeouts=None, **options))]
     fn connect(
         slf: &Bound<'_, Self>,

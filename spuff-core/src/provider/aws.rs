@@ -113,6 +113,8 @@ impl AwsProvider {
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         check::known_options(config, &[&OPTIONS, &Defaults::CLOUD])?;
         let places = Places::new(config, &OsEnv)?;
+        let ca_file = config.ca_file.clone().or_else(|| places.ca_file.clone());
+        let config = &ProviderConfig { ca_file, ..config.clone() };
         let dialect = SigV4::new(config, places.credentials())?;
         let is_chained = dialect.is_chained();
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
@@ -473,8 +475,11 @@ impl ProviderFactory for AwsFactory {
                  DeleteSnapshot and ssm:GetParameter",
             )
             .secret(),
-            OptionDescription::new("endpoint", "Base URL; https://ec2.REGION.amazonaws.com by default")
-                .env(&["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"]),
+            OptionDescription::new(
+                "endpoint",
+                "Base URL; by default what AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL or the profile says, unless \
+                 AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true, else https://ec2.REGION.amazonaws.com",
+            ),
             OptionDescription::new("region", "Region where a request names none; the profile's by default")
                 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
             OptionDescription::new(
@@ -489,9 +494,9 @@ impl ProviderFactory for AwsFactory {
             OptionDescription::new("profile", "The profile of the AWS configuration files that alone gives the credentials"),
             OptionDescription::new(
                 "ssm_endpoint",
-                "Base URL of SSM; by default that of endpoint, or https://ssm.REGION.amazonaws.com",
-            )
-            .env(&["AWS_ENDPOINT_URL_SSM"]),
+                "Base URL of SSM; by default that of endpoint where it is given, else what AWS_ENDPOINT_URL_SSM, AWS_ENDPOINT_URL or \
+                 the profile says, else https://ssm.REGION.amazonaws.com",
+            ),
             OptionDescription::new(
                 "subnet",
                 "Subnet of new machines, which get a public address in it; the default VPC's by default",

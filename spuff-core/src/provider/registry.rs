@@ -259,7 +259,8 @@ impl ProviderRegistry {
         self.create(self.resolve(name)?, token, timeouts)
     }
 
-    /// Makes a provider from its name or alias and a whole configuration. The environment is not read.
+    /// Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
+    /// the description says that the provider reads itself.
     ///
     /// # Errors
     /// As [`create`](Self::create); [`ProviderError::InvalidConfig`] names the field.

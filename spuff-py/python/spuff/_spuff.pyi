@@ -134,7 +134,9 @@ class ProviderRegistry:
         timeouts: ProviderTimeouts | None = None,
         **options: object,
     ) -> Provider:
-        """Makes a provider from its name or alias and a whole configuration. The environment is not read."""
+        """Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
+        the description says that the provider reads itself.
+        """
 
     def from_env(
         self,

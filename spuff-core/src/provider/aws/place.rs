@@ -1,5 +1,7 @@
 //! Where machines live: a region is a host, and a part of the signature.
 
+use std::path::PathBuf;
+
 use http::Method;
 use reqsign_core::Env;
 
@@ -17,11 +19,13 @@ const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const DEFAULT: &str = "us-east-1";
 const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 /// By the beginning of a region's name.
-const DOMAINS: [(&str, &str); 5] = [
+const DOMAINS: [(&str, &str); 7] = [
     ("cn-", "amazonaws.com.cn"),
     ("eusc-", "amazonaws.eu"),
     ("us-iso-", "c2s.ic.gov"),
     ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
     ("", "amazonaws.com"),
 ];
 
@@ -90,6 +94,8 @@ pub(super) struct Places {
     home: Option<String>,
     ec2: Option<Endpoint>,
     ssm: Option<Endpoint>,
+    /// The authorities that the profile names.
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) used: Used,
     pub(super) whereabouts: Whereabouts,
 }
@@ -106,16 +112,17 @@ impl Places {
             (Some(_), Some(_)) => Profiles::default(),
             _ => Profiles::of(config.options.get("profile").map(String::as_str), var, env.home_dir())?,
         };
-        let of_profile = |service: &str| profiles.endpoint(service, var)?.as_deref().map(Endpoint::parse).transpose();
+        let of_service = |service: &str| profiles.endpoint_or_variable(service, var)?.as_deref().map(Endpoint::parse).transpose();
         let (ssm, ec2) = match ec2 {
             Some(_) => (ssm, ec2),
-            None => (ssm.map_or_else(|| of_profile("ssm"), |ssm| Ok(Some(ssm)))?, of_profile("ec2")?),
+            None => (ssm.map_or_else(|| of_service("ssm"), |ssm| Ok(Some(ssm)))?, of_service("ec2")?),
         };
         let home = stated.or_else(|| profiles.region()).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
         let home = home.map(|region| region.trim().to_string());
         home.as_deref().map_or(Ok(()), |region| check_region("region", region))?;
         let ssm = ssm.or_else(|| config.endpoint.as_ref().and(ec2.clone()));
-        Ok(Self { home, ssm, ec2, used: Used::of(config)?, whereabouts: Whereabouts::default() })
+        let ca_file = profiles.setting("ca_bundle").map(PathBuf::from);
+        Ok(Self { home, ssm, ec2, ca_file, used: Used::of(config)?, whereabouts: Whereabouts::default() })
     }
 
     /// The region that credentials are asked for in.
@@ -224,10 +231,20 @@ mod tests {
             local("3", "3"),
             "a given one stands for both"
         );
-        let ignored = of(ProviderConfig::default(), &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]);
-        assert_eq!(ignored.0, "https://ec2.eu-west-3.amazonaws.com");
-        std::fs::write(home.join("config"), "[default]\nregion = eu-west-3\nendpoint_url = http://example.com\n").unwrap();
+        let (own, all) = (("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:4"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:5"));
+        assert_eq!(of(ProviderConfig::default(), &[own, all]), local("4", "5"), "variables are before the profile");
+        assert_eq!(of(ProviderConfig::default(), &[own]), local("4", "1"), "that of EC2 is not that of SSM");
+        assert_eq!(of(ProviderConfig::default(), &[("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:6"), all]), local("5", "6"));
+        assert_eq!(of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &[own, all]), local("3", "3"));
+        let aws = |service: &str| format!("https://{service}.eu-west-3.amazonaws.com");
+        let ignored = [own, all, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
+        assert_eq!(of(ProviderConfig::default(), &ignored), (aws("ec2"), aws("ssm")), "neither variables nor the profile");
+        assert_eq!(of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &ignored), local("3", "3"));
+        std::fs::write(&file, "[default]\nregion = eu-west-3\nca_bundle = /etc/corp.pem\n").unwrap();
         let env = env(&[("AWS_CONFIG_FILE", file.as_str())]);
+        let read = Places::new(&ProviderConfig::default(), &env).unwrap();
+        assert_eq!(read.ca_file, Some(PathBuf::from("/etc/corp.pem")));
+        std::fs::write(&file, "[default]\nregion = eu-west-3\nendpoint_url = http://example.com\n").unwrap();
         assert!(Places::new(&ProviderConfig::default(), &env).unwrap_err().to_string().contains("plain http"));
         std::fs::remove_dir_all(home).unwrap();
     }
@@ -257,6 +274,9 @@ mod tests {
             expected("https://ec2.cn-north-1.amazonaws.com.cn", "https://ssm.cn-north-1.amazonaws.com.cn")
         );
         assert!(hosts("us-gov-west-1").0.ends_with(".amazonaws.com"));
+        assert!(hosts("us-iso-east-1").0.ends_with(".c2s.ic.gov"));
+        assert!(hosts("us-isof-south-1").0.ends_with(".csp.hci.ic.gov"));
+        assert!(hosts("eu-isoe-west-1").0.ends_with(".cloud.adc-e.uk"));
 
         let own = ProviderConfig::default().with_endpoint("http://127.0.0.1:5000/");
         let places = Places::new(&own, &env(&[])).unwrap();

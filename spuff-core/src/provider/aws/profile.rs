@@ -149,7 +149,7 @@ impl Profiles {
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the profile names a `services` section that is not there.
-    pub(super) fn endpoint(&self, service: &str, var: impl Fn(&str) -> Option<String>) -> ProviderResult<Option<String>> {
+    fn endpoint(&self, service: &str, var: impl Fn(&str) -> Option<String>) -> ProviderResult<Option<String>> {
         if self.ignores_endpoints(var) {
             return Ok(None);
         }
@@ -185,7 +185,7 @@ impl Profiles {
     fn ignores_endpoints(&self, var: impl Fn(&str) -> Option<String>) -> bool {
         let stated = var(IGNORE_ENDPOINTS).filter(|value| !value.is_empty());
         let stated = stated.or_else(|| self.setting("ignore_configured_endpoint_urls").map(str::to_string));
-        stated.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+        stated.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 }
 

@@ -151,12 +151,13 @@ impl Lookup<'_> {
             if settings.stated("mfa_serial").is_some() {
                 return Err(wrong("needs a code of an MFA device, which spuff cannot ask for; use `aws sts assume-role`"));
             }
+            // An id that cannot be is STS's to refuse: left out, it would ask for another session than was meant.
             let mut parameters = vec![
                 ("RoleArn", settings.stated("role_arn").unwrap_or_default().to_string()),
                 ("RoleSessionName", settings.get("role_session_name").unwrap_or(SESSION_NAME).to_string()),
             ];
-            parameters.extend(settings.get("external_id").map(|id| ("ExternalId", id.to_string())));
-            let seconds = settings.get("duration_seconds").and_then(|seconds| seconds.trim().parse::<u32>().ok());
+            parameters.extend(settings.stated("external_id").map(|id| ("ExternalId", id.to_string())));
+            let seconds = settings.stated("duration_seconds").and_then(|seconds| seconds.parse::<i64>().ok());
             parameters.extend(seconds.map(|seconds| ("DurationSeconds", seconds.to_string())));
             self.sts()?.assume("AssumeRole", &parameters, Some(&source)).await
         })

@@ -104,7 +104,13 @@ impl Machine {
             ctx.env_var(variable).filter(|value| !value.is_empty()).or_else(|| profiles.setting(key).map(str::to_string))
         };
         let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
-        let usual = if mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6")) { MACHINE_V6 } else { MACHINE };
+        let usual = match mode.map(|mode| mode.to_lowercase()).as_deref() {
+            Some("ipv6") => MACHINE_V6,
+            Some("ipv4") => MACHINE,
+            None if setting("AWS_IMDS_USE_IPV6", "imds_use_ipv6").is_some_and(|on| on.eq_ignore_ascii_case("true")) => MACHINE_V6,
+            None => MACHINE,
+            Some(_) => return Err(Problem::last("the mode of the endpoint of the machine's metadata is neither ipv4 nor ipv6")),
+        };
         let base = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
         let base = base.as_deref().unwrap_or(usual).trim_end_matches('/');
         let name = self.get(ctx, &format!("{base}{ROLES}"), base).await?;

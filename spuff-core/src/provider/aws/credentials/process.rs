@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Output {
-    version: u32,
+    /// 1.0 is a number like 1.
+    version: f64,
     access_key_id: String,
     secret_access_key: String,
     session_token: Option<String>,
@@ -38,7 +39,7 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
     }
     let unreadable = || failed("did not print credentials of version 1");
     let printed: Output = serde_json::from_slice(&output.stdout).map_err(|_| unreadable())?;
-    if printed.version != 1 {
+    if printed.version != 1.0 {
         return Err(unreadable());
     }
     Ok(Credential {

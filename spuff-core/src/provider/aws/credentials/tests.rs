@@ -186,6 +186,23 @@ async fn roles_are_assumed_with_their_source() {
 }
 
 #[tokio::test]
+async fn what_a_role_says_is_sent_as_it_stands() {
+    for (line, sent) in [
+        ("external_id =", "&ExternalId="),
+        ("role_session_name =", "&RoleSessionName=spuff"),
+        ("duration_seconds = +1200", "&DurationSeconds=1200"),
+        ("duration_seconds = -1", "&DurationSeconds=-1"),
+    ] {
+        let role = format!("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n{line}\n");
+        let base = "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n";
+        let (files, sts) = (Home::new(&[(".aws/config", &format!("{role}{base}"))]), Roles::default());
+        find(files.env(&[]), None, sts.clone()).await.unwrap();
+        let asked = sts.0.lock().unwrap().concat().replace(' ', "&");
+        assert!(asked.contains(&format!("{sent}&")), "{line}: {asked}");
+    }
+}
+
+#[tokio::test]
 async fn web_identity_is_exchanged() {
     let files = Home::new(&[("token", "subject-token\n")]);
     let token = files.0.join("token").display().to_string();
@@ -241,6 +258,8 @@ async fn processes_are_run_and_not_quoted() {
         ".aws/config",
         r#"[profile good]
 credential_process = /bin/sh -c 'echo {\"Version\": 1, \"AccessKeyId\": \"AKIAPROC\", \"SecretAccessKey\": \"s\"}'
+[profile one]
+credential_process = /bin/sh -c 'echo {\"Version\": 1.0, \"AccessKeyId\": \"AKIAONE\", \"SecretAccessKey\": \"s\"}'
 [profile exits]
 credential_process = /bin/sh -c 'echo canary-secret >&2; exit 3'
 [profile prints]
@@ -250,6 +269,7 @@ credential_process = "/nowhere/at all"
 "#,
     )]);
     assert_eq!(id(files.env(&[]), Some("good")).await, "AKIAPROC");
+    assert_eq!(id(files.env(&[]), Some("one")).await, "AKIAONE", "1.0 is the number 1");
     for (profile, expected) in [("exits", "status 3"), ("prints", "version 1"), ("absent", "cannot be started")] {
         let error = id(files.env(&[]), Some(profile)).await;
         assert!(error.contains(expected) && !error.contains("canary"), "{profile}: {error}");
@@ -291,6 +311,36 @@ async fn machines_give_their_role() {
         );
     }
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
+}
+
+/// Notes where it is asked for a token, and has none.
+#[derive(Debug, Clone, Default)]
+struct Nobody(Arc<Mutex<Vec<String>>>);
+
+impl HttpSend for Nobody {
+    async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        self.0.lock().unwrap().push(request.uri().to_string());
+        Err(reqsign_core::Error::unexpected("nobody is there"))
+    }
+}
+
+#[tokio::test]
+async fn machines_are_asked_at_the_address_of_their_mode() {
+    let (mode, v6) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", ("AWS_IMDS_USE_IPV6", "true"));
+    let (old, new) = ("http://169.254.169.254/", "http://[fd00:ec2::254]/");
+    for (pairs, expected) in [
+        (vec![], Some(old)),
+        (vec![(mode, "IPv6")], Some(new)),
+        (vec![v6], Some(new)),
+        (vec![v6, (mode, "ipv4")], Some(old)),
+        (vec![(mode, "words")], None),
+    ] {
+        let (home, asked) = (Home::new(&[]), Nobody::default());
+        let error = find(home.env(&pairs), None, asked.clone()).await.unwrap_err().to_string();
+        let asked = asked.0.lock().unwrap();
+        assert_eq!(asked.first().is_some_and(|uri| uri.starts_with(expected.unwrap_or(" "))), expected.is_some(), "{asked:?}");
+        assert_eq!(error.contains("neither ipv4 nor ipv6"), expected.is_none(), "{error}");
+    }
 }
 
 #[tokio::test]

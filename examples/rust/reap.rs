@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use spuff_core::lease::{self, Reap};
-use spuff_core::provider::{Provider, ProviderError, ProviderRegistry};
+use spuff_core::provider::{Provider, ProviderConfig, ProviderError, ProviderRegistry};
 
 /// Ends what spuff manages and everything that is said here is true of.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ struct Options {
     /// It belongs to this owner
     #[arg(long)]
     owner: Option<String>,
+    /// An option of the provider, before what the environment says
+    #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
+    option: Vec<(String, String)>,
     /// Only tell what would be ended
     #[arg(long)]
     dry_run: bool,
@@ -38,7 +41,11 @@ struct Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, ProviderError> {
     let options = Options::parse();
-    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
+    let registry = ProviderRegistry::with_defaults();
+    let given =
+        options.option.iter().cloned().fold(ProviderConfig::default(), |given, (name, value)| given.with_option(name, value));
+    let config = registry.config_from_env(&options.provider, given)?;
+    let provider: Arc<dyn Provider> = registry.connect(&options.provider, config)?.into();
     let reaped = lease::reap(&provider, &which(options)?).await?;
     for item in &reaped {
         println!("{item}");
@@ -46,6 +53,11 @@ async fn main() -> Result<ExitCode, ProviderError> {
     let failed = reaped.iter().filter(|item| item.outcome.is_err()).count();
     println!("{} found, {failed} could not be ended", reaped.len());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn option(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_string(), value.to_string()))
 }
 
 fn which(options: Options) -> Result<Reap, ProviderError> {

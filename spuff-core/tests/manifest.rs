@@ -206,3 +206,20 @@ fn licence_expressions_are_understood() {
 fn versions_are_compared_as_numbers() {
     assert!(version("1.9") < version("1.88") && version("1.88") == version("1.88.0") && version("1.88.1") > version("1.88"));
 }
+
+#[test]
+fn the_package_has_what_a_user_needs_and_no_more() {
+    let output = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--package", env!("CARGO_PKG_NAME")])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let files: HashSet<_> = listed.lines().collect();
+    for file in ["Cargo.toml", "LICENSE", "README.md", "src/lib.rs"] {
+        assert!(files.contains(file), "{file} is missing");
+    }
+    let strays: Vec<_> = files.iter().filter(|file| file.starts_with("tests/") || file.starts_with("benches/")).collect();
+    assert!(strays.is_empty(), "they cannot run there: {strays:?}");
+}

@@ -168,7 +168,6 @@ int main(int arguments_count, char **arguments) {
         spuff_cloud_options options = {.size = sizeof options, .speed = 30};
         code = spuff_cloud_start(&options, &cloud, &error);
         if (code == SPUFF_OK) code = spuff_cloud_config(cloud, name, &config, &error);
-        if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 160, &error);
         if (code == SPUFF_OK) code = spuff_registry_connect(registry, name, config, &provider, &error);
         spuff_config_free(&config);
     }

@@ -154,7 +154,6 @@ int main(int count, char **arguments) {
         spuff_cloud_options box = {.size = sizeof box, .speed = 30};
         code = spuff_cloud_start(&box, &cloud, &error);
         if (code == SPUFF_OK) code = spuff_cloud_config(cloud, options.provider, &config, &error);
-        if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 160, &error);
         if (code == SPUFF_OK) code = spuff_registry_connect(registry, options.provider, config, &life.provider, &error);
         spuff_config_free(&config);
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances};
-use spuff_core::provider::{InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry};
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 use spuff_core::{Phase, Progress, observe, settled};
 
@@ -63,9 +63,7 @@ async fn run(options: Options) -> Result<bool, ProviderError> {
         Some(provider) => (registry.config_from_env(provider, ProviderConfig::default())?, None),
         None => {
             let cloud = simulate()?;
-            let poll_interval = Duration::from_secs(5).div_f64(SPEED);
-            let timeouts = ProviderTimeouts { poll_interval, ..ProviderTimeouts::default() };
-            (cloud.config(SIMULATED).with_timeouts(timeouts), Some(cloud))
+            (cloud.config(SIMULATED), Some(cloud))
         }
     };
     let provider = registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?.into();

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance, ProviderRegistry, ProviderTimeouts,
+    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance, ProviderRegistry,
 };
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 
@@ -64,20 +64,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), ProviderError> {
-    let timeouts = ProviderTimeouts { instance_ready: Duration::from_secs(options.ready_timeout), ..ProviderTimeouts::default() };
+    let ready_timeout = Duration::from_secs(options.ready_timeout);
     let registry = ProviderRegistry::with_defaults();
-    let (config, cloud) = match &options.provider {
+    let (mut config, cloud) = match &options.provider {
         Some(provider) => {
-            let mut config = ProviderConfig::default().with_timeouts(timeouts);
+            let mut config = ProviderConfig::default();
             config.endpoint = options.endpoint;
             (registry.config_from_env(provider, config)?, None)
         }
         None => {
             let cloud = simulate()?;
-            let timeouts = ProviderTimeouts { poll_interval: Duration::from_secs(5).div_f64(SPEED), ..timeouts };
-            (cloud.config(SIMULATED).with_timeouts(timeouts), Some(cloud))
+            (cloud.config(SIMULATED), Some(cloud))
         }
     };
+    config.timeouts.instance_ready = ready_timeout;
     let region = options.region.or_else(|| config.region.clone());
     let provider = registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?;
 

@@ -30,13 +30,13 @@ struct Arguments {
 
 fn candidate(
     place: &str,
-    connect: impl Fn(&str) -> Result<Box<dyn Provider>, ProviderError>,
+    connect: impl Fn(&str) -> Result<Arc<dyn Provider>, ProviderError>,
 ) -> Result<Candidate, ProviderError> {
     let words: Vec<_> = place.split_whitespace().collect();
     let [name, region, size, price @ ..] = words.as_slice() else {
         return Err(ProviderError::invalid_config("places", format!("{place:?}: say PROVIDER REGION SIZE")));
     };
-    let provider: Arc<dyn Provider> = connect(name)?.into();
+    let provider = connect(name)?;
     let candidate = Candidate::new(&provider, *region, *size);
     Ok(if price.is_empty() { candidate } else { candidate.with_price(price.join(" ").parse()?) })
 }
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         places.iter().map(|place| candidate(place, |name| cloud.provider(name))).collect()
     } else {
         let registry = ProviderRegistry::with_defaults();
-        arguments.places.iter().map(|place| candidate(place, |name| registry.from_env(name))).collect()
+        arguments.places.iter().map(|place| candidate(place, |name| registry.from_env(name).map(Arc::from))).collect()
     };
     let placement = Placement::new(candidates?).with_max_price(arguments.max_price);
 

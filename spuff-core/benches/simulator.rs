@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spuff_core::provider::{InstanceRequest, Provider};
+use spuff_core::provider::InstanceRequest;
 use spuff_core::simulator::{Clock, Cloud, Options, PROVIDERS, Timings};
 
 const CONNECTIONS: usize = 8;
@@ -27,7 +27,7 @@ fn fill(cloud: &Cloud, name: &str, from: usize, to: usize) -> String {
         _ => ("us-east-1", "t3.micro"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let provider: Box<dyn Provider> = cloud.provider(name).unwrap();
+    let provider = cloud.provider(name).unwrap();
     let mut ids = Vec::new();
     for number in from..to {
         let request = InstanceRequest::new(format!("m-{number}"), region, size);

@@ -323,11 +323,16 @@ pub fn settled() -> ProviderResult<()> {
 /// A provider to be used from here on by blocking calls only: its connections belong to the runtime that opened them.
 ///
 /// A child of `fork` uses the same one.
-impl From<Box<dyn provider::Provider>> for Provider {
-    fn from(provider: Box<dyn provider::Provider>) -> Self {
-        let provider: Arc<dyn provider::Provider> = provider.into();
+impl From<Arc<dyn provider::Provider>> for Provider {
+    fn from(provider: Arc<dyn provider::Provider>) -> Self {
         let same = provider.clone();
         Self::new(provider, move || Ok(same.clone()))
+    }
+}
+
+impl From<Box<dyn provider::Provider>> for Provider {
+    fn from(provider: Box<dyn provider::Provider>) -> Self {
+        Arc::<dyn provider::Provider>::from(provider).into()
     }
 }
 

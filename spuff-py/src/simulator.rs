@@ -25,7 +25,6 @@ use crate::timeouts::ProviderTimeouts;
 pub(crate) struct Cloud {
     cloud: Mutex<Option<simulator::Cloud>>,
     process: u32,
-    speed: f64,
 }
 
 impl Cloud {
@@ -125,7 +124,7 @@ impl Cloud {
             options = options.with_timings(name, given);
         }
         let cloud = py.detach(|| options.start()).map_err(|error| PyOSError::new_err(error.to_string()))?;
-        Ok(Self { cloud: Mutex::new(Some(cloud)), process: process::id(), speed: speed.max(1.0) })
+        Ok(Self { cloud: Mutex::new(Some(cloud)), process: process::id() })
     }
 
     /// Ends it.
@@ -153,9 +152,8 @@ impl Cloud {
     ) -> PyResult<Py<Provider>> {
         let mut config = self.wired(py, name)?;
         let given = ProviderConfig::read(None, None, None, timeouts.map(Bound::get), options)?;
-        config.timeouts = given.timeouts;
-        if timeouts.is_none() {
-            config.timeouts.poll_interval = config.timeouts.poll_interval.div_f64(self.speed);
+        if timeouts.is_some() {
+            config.timeouts = given.timeouts;
         }
         config.options.extend(given.options);
         let made = ProviderRegistry::with_defaults().connect(name, config);

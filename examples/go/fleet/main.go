@@ -80,7 +80,6 @@ func connect(o *options) (*spuff.Provider, *spuff.Cloud, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, cloud.Close())
 	}
-	config.Timeouts.PollInterval = spuff.Ptr(100 * time.Millisecond)
 	provider, err := registry.Connect("hetzner", config)
 	return provider, cloud, err
 }

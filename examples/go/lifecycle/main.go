@@ -121,7 +121,6 @@ func connection(registry *spuff.Registry, o *options) (spuff.Config, *spuff.Clou
 	}
 	config, err := cloud.Config(simulated)
 	config.Timeouts.InstanceReady = &o.readyTimeout
-	config.Timeouts.PollInterval = spuff.Ptr(5 * time.Second / speed)
 	return config, cloud, err
 }
 

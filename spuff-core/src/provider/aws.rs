@@ -257,7 +257,10 @@ impl Provider for AwsProvider {
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
         let (making, noted) = (mark.clone(), place.clone());
-        let work = |room: Self, cancel| async move { room.make(&place, &request, &making, &cancel).await };
+        let work = |room: Self, cancel| async move {
+            let made = room.make(&place, &request, &making, &cancel).await;
+            made.map_err(|error| check::with_given(error, &request))
+        };
         // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
         // cloud would not keep a second one out.
         self.noted(&noted, &mark, create::keyed(self, &mark, on_cancel, work)).await

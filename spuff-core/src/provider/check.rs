@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::config::{InstanceRequest, ProviderConfig};
 use super::defaults::Defaults;
 use super::error::{ErrorContext, ProviderError, ProviderResult};
-use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE};
+use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
 
 /// A value that the cloud needs.
 pub(super) fn required(field: &str, value: &str) -> ProviderResult<()> {
@@ -97,11 +97,28 @@ pub(super) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) ->
     let known = [own, &[&Defaults::LEASE]].concat().concat();
     match config.options.keys().find(|option| !known.contains(&option.as_str())) {
         Some(option) => {
-            let message = format!("this provider has no such option; it has {}", known.join(", "));
+            let message =
+                format!("this provider has no such option{}; it has {}", similar::hint(option, &known), known.join(", "));
             Err(ProviderError::invalid_config(option, message))
         }
         None => Ok(()),
     }
+}
+
+/// Says what was given for the field that a cloud complains about, where the cloud's words do not.
+pub(super) fn with_given(error: ProviderError, request: &InstanceRequest) -> ProviderError {
+    let ProviderError::InvalidConfig { field, message } = &error else { return error };
+    let given = match field.as_str() {
+        "name" => request.name.clone(),
+        "region" => request.region.clone(),
+        "size" => request.size.clone(),
+        "image" => request.image.to_string(),
+        _ => return error,
+    };
+    if message.contains(&given) {
+        return error;
+    }
+    ProviderError::invalid_config(field, format!("{message} (given was {given:?})"))
 }
 
 /// Of a read: what is not there is none.

@@ -11,6 +11,8 @@ mod parts;
 
 use std::time::Duration;
 
+use super::similar;
+
 pub use attempt::{Attempt, AttemptOutcome};
 pub use context::ErrorContext;
 pub use kind::ErrorKind;
@@ -119,7 +121,7 @@ pub enum ProviderError {
     },
 
     /// No provider is registered under that name.
-    #[error("unknown provider {name:?}; registered are: {}", .supported.join(", "))]
+    #[error("unknown provider {name:?}{}; registered are: {}", similar::hint(name, supported), .supported.join(", "))]
     UnknownProvider {
         /// The name that was given.
         name: String,

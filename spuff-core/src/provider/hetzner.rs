@@ -261,7 +261,10 @@ impl Provider for HetznerProvider {
         map::check_request(&request)?;
         let on_cancel = request.cancellation();
         let making = mark.clone();
-        let work = |room: Self, cancel| async move { room.make(&request, &making, &cancel).await };
+        let work = |room: Self, cancel| async move {
+            let made = room.make(&request, &making, &cancel).await;
+            made.map_err(|error| check::with_given(error, &request))
+        };
         create::keyed(self, &mark, on_cancel, work).await
     }
 

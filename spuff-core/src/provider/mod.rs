@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod price;
 pub mod registry;
+mod similar;
 
 mod builtins;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]

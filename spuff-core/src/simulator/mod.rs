@@ -76,7 +76,9 @@ pub use options::{Options, Timings};
 pub use route::Route;
 pub use truth::{Bill, BillLine, Kind, Request, Resource};
 
-use crate::provider::{Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderType};
+use crate::provider::{
+    Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
+};
 use engine::Engine;
 use server::Server;
 
@@ -114,6 +116,8 @@ pub struct Cloud {
     settling: String,
     /// How many times as fast as real the clouds' limits are.
     pace: String,
+    /// Between two looks of a program that waits; real.
+    poll_interval: Duration,
     server: Server,
 }
 
@@ -135,7 +139,8 @@ impl Cloud {
             _ => 1.0,
         };
         let (settling, pace) = ((SETTLING / speed).max(LEAST_SETTLING), if options.rate_limits { speed } else { f64::INFINITY });
-        Ok(Self { engine, token, settling: settling.to_string(), pace: pace.to_string(), server })
+        let poll_interval = ProviderTimeouts::default().poll_interval.div_f64(speed).max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        Ok(Self { engine, token, settling: settling.to_string(), pace: pace.to_string(), poll_interval, server })
     }
 
     /// Where it listens.
@@ -148,11 +153,12 @@ impl Cloud {
     /// # Errors
     /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) for a cloud that is not simulated, or whose feature is
     /// off.
-    pub fn provider(&self, name: &str) -> ProviderResult<Box<dyn Provider>> {
-        ProviderRegistry::with_defaults().connect(simulated(name)?, self.config(name))
+    pub fn provider(&self, name: &str) -> ProviderResult<Arc<dyn Provider>> {
+        ProviderRegistry::with_defaults().connect(simulated(name)?, self.config(name)).map(Arc::from)
     }
 
-    /// The configuration that wires a provider to it; timeouts, and whatever else, can be added.
+    /// The configuration that wires a provider to it; timeouts, and whatever else, can be added. `poll_interval` is as much shorter
+    /// as its time goes faster.
     pub fn config(&self, name: &str) -> ProviderConfig {
         let root = format!("http://{}", self.address());
         let config = match name {
@@ -163,7 +169,8 @@ impl Cloud {
             "hetzner" | "hcloud" => ProviderConfig::new(&self.token).with_endpoint(format!("{root}/v1")),
             _ => ProviderConfig::new(&self.token).with_endpoint(root),
         };
-        config.with_option("settling", &self.settling).with_option("pace", &self.pace)
+        let timeouts = ProviderTimeouts { poll_interval: self.poll_interval, ..ProviderTimeouts::default() };
+        config.with_timeouts(timeouts).with_option("settling", &self.settling).with_option("pace", &self.pace)
     }
 
     /// The environment variables that point the clouds' own tools, and [`ProviderRegistry::from_env`], at it.

@@ -15,6 +15,35 @@ fn a_provider_that_is_no_cloud_here_is_unknown() {
     assert_eq!(cloud.provider("HCloud").unwrap().name(), "hetzner");
 }
 
+#[test]
+fn a_name_that_is_nearly_known_is_suggested() {
+    let cloud = Options::default().start().unwrap();
+    let error = cloud.provider("hetzer").err().unwrap().to_string();
+    assert_eq!(error, "unknown provider \"hetzer\" (did you mean \"hetzner\"?); registered are: digitalocean, hetzner, aws");
+}
+
+/// The clouds name the field, and not what stood there.
+#[tokio::test]
+async fn what_a_cloud_refuses_is_told_with_what_was_given() {
+    let cloud = Options::default().with_clock(Clock::Fast(60.0)).start().unwrap();
+    for name in PROVIDERS {
+        let provider = provider(&cloud, name, timeouts());
+        let usual = || request(name, "web-1");
+        let mut nowhere = vec![("size", usual(), "cx99")];
+        nowhere[0].1.size = "cx99".to_string();
+        // An EC2 region that does not exist is another host.
+        if name != "aws" {
+            nowhere.push(("region", usual(), "fsn99"));
+            nowhere[1].1.region = "fsn99".to_string();
+        }
+        for (field, request, given) in nowhere {
+            let error = provider.create_instance(&request).await.unwrap_err();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field), "{name}: {error:?}");
+            assert!(error.to_string().contains(given), "{name}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn faults_time_and_truth_are_there_for_other_languages() {
     let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();

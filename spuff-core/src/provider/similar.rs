@@ -1,0 +1,32 @@
+//! The word that was probably meant, for errors that list those that there are.
+
+/// How like two words have to be, from 0 to 1.
+const LIKE: f64 = 0.75;
+
+/// ` (did you mean "hetzner"?)` for a word that is nearly one of these; else nothing.
+pub(crate) fn hint<T: AsRef<str>>(word: &str, known: &[T]) -> String {
+    let word = word.to_lowercase();
+    let likeness = |known: &&T| strsim::normalized_damerau_levenshtein(&word, known.as_ref());
+    let nearest = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let nearest = nearest.filter(|nearest| likeness(nearest) >= LIKE);
+    nearest.map(|nearest| format!(" (did you mean {:?}?)", nearest.as_ref())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_was_meant_is_named() {
+        let known = ["aws", "digitalocean", "docker", "hetzner"];
+        for (word, meant) in
+            [("hetzer", "hetzner"), ("Hetzner ", "hetzner"), ("digital-ocean", "digitalocean"), ("dokcer", "docker")]
+        {
+            assert_eq!(hint(word, &known), format!(" (did you mean {meant:?}?)"));
+        }
+        for word in ["", "gcp", "azure", "linode"] {
+            assert_eq!(hint(word, &known), "", "{word}");
+        }
+        assert_eq!(hint::<&str>("hetzner", &[]), "");
+    }
+}

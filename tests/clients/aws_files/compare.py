@@ -137,9 +137,8 @@ def main():
     options.add_argument("--seed", type=int, default=SEED)
     options.add_argument("--each", type=int, default=EACH)
     given = options.parse_intermixed_args()
-    listed = tables.cases()
-    made = generated.cases(random.Random(given.seed), given.each)
-    cases = [case for case in listed + made if not given.words or any(word in case.name for word in given.words)]
+    known = tables.cases() + generated.cases(random.Random(given.seed), given.each)
+    cases = [case for case in known if not given.words or any(word in case.name for word in given.words)]
     names = Counter(case.name for case in cases)
     if not cases or max(names.values()) > 1:
         sys.exit(f"no case, or two of one name: {names.most_common(1)}")
@@ -147,7 +146,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="aws-files-") as folder, workers(given.program, folder) as pool:
         for case, (what, boto, spuff, boto_error, spuff_error) in zip(cases, pool.map(compare, cases, chunksize=4), strict=True):
             ends["refused" if spuff == REFUSED else "signed"] += 1
-            reasons[case.differs] += 1
+            reasons[case.differs] += what is None
             if what is None and not given.words:
                 continue
             wrong += what is not None
@@ -161,8 +160,9 @@ def main():
     for reason, count in reasons.items():
         if reason is not None:
             print(f"  {reason} ({count} cases)")
-    same = reasons[None]
-    print(f"{len(cases)} cases: {same} alike, {len(cases) - same} listed as different, {wrong} wrong; {dict(ends)}")
+    listed = sum(count for reason, count in reasons.items() if reason is not None)
+    alike = len(cases) - listed - wrong
+    print(f"{len(cases)} cases: {alike} alike, {listed} listed as different, {wrong} wrong; {dict(ends)}")
     if not given.words and ends["signed"] < len(cases) // 2:
         sys.exit("most cases are refused: they show too little")
     sys.exit(1 if wrong else 0)

@@ -19,7 +19,7 @@ pub(crate) use listing::{Listed, Listing};
 pub(crate) use turns::Subject;
 pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
 
-use crate::http::{Call, Deadline, Failure, HttpClient, number};
+use crate::http::{Call, Deadline, Failure, HttpClient, Reply, number};
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};
@@ -204,15 +204,21 @@ impl<'a> Wait<'a> {
         self.absent_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
     }
 
-    /// Deletes what stands at `path`, again and again while it is busy. What is gone is as good as deleted.
+    /// Deletes what stands at `path`, again and again while it is busy, until a reply says that it is done. What is gone is as good
+    /// as deleted.
     ///
     /// # Errors
     /// As [`until`](Self::until), but never [`ProviderError::NotFound`].
-    pub(crate) async fn delete(self, http: &HttpClient, path: &str) -> ProviderResult<()> {
+    pub(crate) async fn delete(
+        self,
+        http: &HttpClient,
+        path: &str,
+        is_said: fn(&Reply) -> ProviderResult<()>,
+    ) -> ProviderResult<()> {
         let (operation, (resource_type, id)) = (self.operation, self.subject);
         let ended = self.until(|| async move {
             let call = Call::delete(operation, path).about(resource_type, id);
-            Look::of_delete(http.send(&call).await.map(drop))
+            Look::of_delete(http.told(&call, is_said).await)
         });
         Look::deleted(ended.await)
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::batch::BETWEEN;
 use super::{Found, part_of_key};
+use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInstance};
@@ -125,6 +126,18 @@ impl Mark {
         }
     }
 
+    /// Whether the reply to a create is about what it asked for: what came in between may have mixed up two.
+    ///
+    /// # Errors
+    /// The reply cannot be used, and what was made has to be looked for.
+    pub(crate) fn check_answer(&self, reply: &Reply, made: &ProviderInstance) -> ProviderResult<()> {
+        let has_other_key = made.labels.get(KEY_KEY).is_some_and(|key| *key != self.nonce);
+        if has_other_key || made.id == "0" {
+            return Err(reply.unreadable("is about another machine than the one that was asked for"));
+        }
+        Ok(())
+    }
+
     /// What a look for a machine has shown.
     ///
     /// # Errors
@@ -144,14 +157,19 @@ impl Mark {
     }
 }
 
+/// What is longer has no end that a date can tell.
+const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud takes them.
 pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let end = now.as_secs().checked_add(ttl.as_secs()).filter(|end| i64::try_from(*end).is_ok());
-    match end {
-        Some(end) if !ttl.is_zero() => Ok(end.to_string()),
-        _ => Err(ProviderError::invalid_config("ttl", format!("{ttl:?}: give it a second or more, and less than an age"))),
+    if ttl.is_zero() || ttl > LONGEST_LEASE {
+        return Err(ProviderError::invalid_config(
+            "ttl",
+            format!("{ttl:?}: give it a second or more, and a hundred years at most"),
+        ));
     }
+    Ok((now.as_secs() + ttl.as_secs()).to_string())
 }
 
 pub(crate) fn check_owner(owner: &str) -> ProviderResult<&str> {

@@ -174,6 +174,12 @@ impl Reply {
         })
     }
 
+    /// That it is done, where the API says so by an empty reply.
+    pub(crate) fn no_content(&self) -> ProviderResult<()> {
+        let is_empty = self.status == 204 && self.body.is_empty();
+        if is_empty { Ok(()) } else { Err(self.unreadable("is not the empty one, 204, that says that it is done")) }
+    }
+
     /// A success whose body cannot be used: what came is not the API's answer.
     pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
         let (status, form) = (self.status, self.form());

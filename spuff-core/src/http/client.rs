@@ -188,6 +188,11 @@ impl HttpClient {
         self.send_and_read(call, Ok).await
     }
 
+    /// Sends a call that may be repeated, and whose reply says no more than that it is done. One that does not say so is repeated.
+    pub(crate) async fn told(&self, call: &Call<'_>, is_said: impl Fn(&Reply) -> ProviderResult<()>) -> Result<(), Failure> {
+        self.send_and_read(call, |reply| is_said(&reply)).await
+    }
+
     /// Sends a call that may be repeated, and reads its reply as JSON.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call<'_>) -> ProviderResult<T> {
         self.read(call, Reply::json).await

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use super::call::{Call, Failure, Reply};
+use super::call::{Call, Class, Failure, Reply};
 use super::{retry, secret};
 use crate::provider::error::{ErrorContext, ProviderError};
 
@@ -69,8 +69,9 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         request_id: refusal.request_id.as_deref().map(clean),
         ..ErrorContext::default()
     };
-    // Only its own words say what a cloud has not done. To wait is right whoever asks for it.
-    if !refusal.is_own && !matches!(of_status, Fault::RateLimit | Fault::Unavailable) {
+    // Only its own words say what a cloud has not done. To wait is right whoever asks for it, unless twice is one too many.
+    let asks_to_wait = of_status == Fault::Unavailable || of_status == Fault::RateLimit && call.class != Class::Once;
+    if !refusal.is_own && !asks_to_wait {
         if call.optional && reply.status == 404 {
             return Failure::Rejected(ProviderError::not_found("endpoint", call.path.as_ref()));
         }

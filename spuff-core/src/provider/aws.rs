@@ -31,7 +31,7 @@ use reqsign_core::OsEnv;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use self::api::{DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
+use self::api::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
 use self::credentials::SigV4;
 use self::images::Images;
 use self::map::Network;
@@ -173,7 +173,8 @@ impl AwsProvider {
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
-            let created = created.filter(|instance| !instance.instance_id.is_empty());
+            let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == mark.nonce;
+            let created = created.filter(|made| map::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
             let created = created.map(|created| (map::instance(created, &place.region), reply.date()));
             created.ok_or_else(|| reply.unreadable("names no instance"))
         };
@@ -428,7 +429,7 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
             let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
-            let send = || async move { Look::of_answer(self.http.send(call).await.map_err(ProviderError::from)) };
+            let send = || async move { Look::of_answer(api::ask::<CreateTags>(&self.http, call).await) };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
         self.with_instance("set_labels", id, act).await

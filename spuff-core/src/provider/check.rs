@@ -138,7 +138,8 @@ pub(super) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str
 
 /// The id of a cloud that counts its things.
 pub(super) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
-    let digits = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    // What begins with a zero would be another spelling of an id.
+    let digits = (id == "0" || !id.starts_with('0')) && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits).ok_or_else(|| {
         ProviderError::invalid_config(
             field,

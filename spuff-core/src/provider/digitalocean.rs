@@ -131,7 +131,9 @@ impl DigitalOceanProvider {
         let read = |reply: &Reply| {
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
-            Ok((map::instance(created.droplet), action))
+            let made = map::instance(created.droplet);
+            mark.check_answer(reply, &made)?;
+            Ok((made, action))
         };
         let sent = Utc::now();
         let look = || async move {
@@ -277,7 +279,7 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         // A droplet that is not there may have been made a moment ago, by another client.
         let settled = self.recent.endable_until(id, timeouts.action_complete);
-        wait.absent_until(Some(settled)).delete(&self.http, &path).await?;
+        wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
         self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
         self.tidy_after(id).await;
@@ -351,7 +353,7 @@ impl Provider for DigitalOceanProvider {
         let path = format!("/v2/snapshots/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        wait.delete(&self.http, &path).await
+        wait.delete(&self.http, &path, Reply::no_content).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use tracing::instrument;
 
 use self::api::{
-    ACTIONS_PER_CALL, Action, CreateImageReply, CreateServerReply, Image, List, PER_PAGE, PricingReply, Server, ServerReply,
-    SetLabels, SshKey,
+    ACTIONS_PER_CALL, Action, ActionReply, CreateImageReply, CreateServerReply, Image, Labelled, LabelsReply, List, PER_PAGE,
+    PricingReply, Server, ServerReply, SetLabels, SshKey,
 };
 use self::catalog::{Catalog, Reader};
 use self::map::Progress;
@@ -148,7 +148,9 @@ impl HetznerProvider {
         let read = |reply: &Reply| {
             let created: CreateServerReply = reply.json()?;
             let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
-            Ok((map::instance(created.server), actions))
+            let made = map::instance(created.server);
+            mark.check_answer(reply, &made)?;
+            Ok((made, actions))
         };
         let look = || async {
             // Found again, its actions are not known.
@@ -231,11 +233,16 @@ impl HetznerProvider {
     /// Takes away what a failed snapshot has left; says so when that fails too.
     async fn remove_failed(&self, id: &str) -> String {
         let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
-        match check::absent_is_none(self.http.send(&call).await.map_err(ProviderError::from)) {
+        match check::absent_is_none(self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from)) {
             Ok(_) => String::new(),
             Err(error) => format!("; snapshot {id} is left over and may be paid for, as it could not be deleted: {error}"),
         }
     }
+}
+
+/// Whether the end of a server has begun: the reply has its action, or is the empty one.
+fn has_begun(reply: &Reply) -> ProviderResult<()> {
+    reply.no_content().or_else(|_| reply.json::<ActionReply>().map(|begun| drop(begun.action)))
 }
 
 impl create::Room for HetznerProvider {
@@ -273,7 +280,7 @@ impl Provider for HetznerProvider {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path).await?;
+        wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path, has_begun).await?;
         self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
         Ok(())
@@ -333,7 +340,7 @@ impl Provider for HetznerProvider {
         let path = format!("/images/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        wait.delete(&self.http, &path).await
+        wait.delete(&self.http, &path, Reply::no_content).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -360,7 +367,12 @@ impl Provider for HetznerProvider {
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
             let call = Call::get("set_labels", path).about("instance", id);
-            let mut all = self.http.json::<ServerReply>(&call).await?.server.labels;
+            // The write replaces all that there are.
+            let read = |reply: &Reply| {
+                let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
+                if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
+            };
+            let mut all = self.http.read(&call, read).await?;
             if labels.iter().all(|(key, value)| all.get(key) == Some(value)) {
                 return Ok(());
             }

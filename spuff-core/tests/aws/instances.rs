@@ -174,10 +174,18 @@ async fn a_protected_machine_is_a_conflict_at_once() {
 #[tokio::test]
 async fn a_page_of_a_proxy_has_destroyed_nothing() {
     let server = MockServer::start().await;
-    let page = ResponseTemplate::new(200).set_body_raw("<html>Welcome</html>", "text/html");
-    action("TerminateInstances").respond_with(page).expect(1).mount(&server).await;
+    let page = || ResponseTemplate::new(200).set_body_raw("<html>Welcome</html>", "text/html");
+    action("TerminateInstances").respond_with(page()).expect(2..).mount(&server).await;
     let error = provider(&server).destroy_instance(ID).await.unwrap_err();
     assert!(matches!(&error, ProviderError::Api { .. }) && error.to_string().contains("TerminateInstancesResponse"), "{error}");
+
+    let server = MockServer::start().await;
+    for asked in ["TerminateInstances", "CreateTags"] {
+        action(asked).respond_with(page()).up_to_n_times(1).expect(1).mount(&server).await;
+        action(asked).respond_with(reply(asked, "<return>true</return>")).expect(1).mount(&server).await;
+    }
+    provider(&server).destroy_instance(ID).await.unwrap();
+    provider(&server).set_labels(ID, &std::collections::HashMap::from([("env".to_string(), "prod".to_string())])).await.unwrap();
 }
 
 #[tokio::test]

@@ -359,6 +359,29 @@ async fn destroy_waits_for_a_pending_event() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_has_done_nothing() {
+    let server = MockServer::start().await;
+    let page = || ResponseTemplate::new(200).set_body_raw("<html>Welcome</html>", "text/html");
+    let on = |verb: &str, at: &str| Mock::given(method(verb)).and(path(at));
+    let done = [
+        ("DELETE", "/v2/droplets/7", ResponseTemplate::new(204)),
+        ("DELETE", "/v2/snapshots/7", ResponseTemplate::new(204)),
+        ("POST", "/v2/tags", reply(201, json!({"tag": {"name": "env:prod"}}))),
+        ("POST", "/v2/tags/env:prod/resources", ResponseTemplate::new(204)),
+    ];
+    for (verb, at, done) in done {
+        on(verb, at).respond_with(page()).up_to_n_times(1).expect(1).mount(&server).await;
+        on(verb, at).respond_with(done).expect(1).mount(&server).await;
+    }
+    let droplet = reply(200, json!({"droplet": {"id": 7, "name": "web-1", "status": "active", "tags": []}}));
+    on("GET", "/v2/droplets/7").respond_with(droplet).mount(&server).await;
+    let provider = provider(&server);
+    provider.set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())])).await.unwrap();
+    provider.delete_snapshot("7").await.unwrap();
+    provider.destroy_instance("7").await.unwrap();
+}
+
+#[tokio::test]
 async fn destroy_gives_up_at_the_deadline_and_says_why() {
     let server = MockServer::start().await;
     let busy = refusal(422, "unprocessable_entity", "Droplet already has a pending event.");

@@ -82,7 +82,7 @@ async fn a_snapshot_of_a_droplet_that_is_busy_for_a_moment_is_sent_again() {
         .await;
     snapshot_in_progress(&server).await;
     let tagged = ResponseTemplate::new(204);
-    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({}))).mount(&server).await;
+    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({"tag": {}}))).mount(&server).await;
     Mock::given(method("POST")).and(path("/v2/tags/managed-by:spuff/resources")).respond_with(tagged).mount(&server).await;
     let made = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
     Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, made)).mount(&server).await;

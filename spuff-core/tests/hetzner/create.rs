@@ -41,6 +41,18 @@ async fn creates(server: &MockServer) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn the_reply_to_another_create_is_not_taken_for_ones_own() {
+    let server = MockServer::start().await;
+    let mut other = server_body(41, "initializing");
+    other["labels"]["spuff-key"] = json!("00000000000000000000000000000000");
+    on("POST", "/servers").respond_with(created(other, &[])).expect(1..).mount(&server).await;
+    on("GET", "/servers").respond_with(reply(200, json!({"servers": [], "meta": null}))).mount(&server).await;
+    let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
+    assert!(error.instance_id().is_none(), "{error:?}");
+    assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn all_that_was_asked_for_is_sent() {
     let server = MockServer::start().await;
     server_type("cx22", "x86").expect(1).mount(&server).await;

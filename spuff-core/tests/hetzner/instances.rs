@@ -105,6 +105,43 @@ async fn destroy_needs_no_body_in_the_reply() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_has_deleted_nothing() {
+    for page in [
+        ResponseTemplate::new(200).set_body_raw("<html>Welcome</html>", "text/html"),
+        ResponseTemplate::new(200).set_body_raw("{}", "application/json"),
+        ResponseTemplate::new(202),
+    ] {
+        let server = MockServer::start().await;
+        for at in ["/servers/42", "/images/42"] {
+            on("DELETE", at).respond_with(page.clone()).up_to_n_times(2).expect(2).mount(&server).await;
+            on("DELETE", at).respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+        }
+        provider(&server).destroy_instance("42").await.unwrap();
+        provider(&server).delete_snapshot("42").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn labels_that_were_not_told_are_not_taken_away() {
+    for told in [json!({"id": 42, "labels": null}), json!({"id": 42}), json!({"id": 43, "labels": {}})] {
+        let server = MockServer::start().await;
+        on("GET", "/servers/42")
+            .respond_with(reply(200, json!({"server": told})))
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&server)
+            .await;
+        let labelled = |labels: Value| reply(200, json!({"server": {"id": 42, "labels": labels}}));
+        on("GET", "/servers/42").respond_with(labelled(json!({"env": "prod"}))).up_to_n_times(1).expect(1).mount(&server).await;
+        let all = json!({"env": "prod", "job": "7"});
+        let put = on("PUT", "/servers/42").and(body_json(json!({"labels": all})));
+        put.respond_with(labelled(all.clone())).expect(1).mount(&server).await;
+        on("GET", "/servers/42").respond_with(labelled(all)).mount(&server).await;
+        provider(&server).set_labels("42", &HashMap::from([("job".to_string(), "7".to_string())])).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn destroy_of_a_protected_server_ends_at_once() {
     for code in ["protected", "resource_locked"] {
         let server = MockServer::start().await;

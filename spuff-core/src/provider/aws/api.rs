@@ -47,6 +47,7 @@ documents! {
         all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item).any(|instance| instance.instance_id.trim().is_empty())
     };
     TerminateInstances: "TerminateInstancesResponse";
+    CreateTags: "CreateTagsResponse";
     CreateImage: "CreateImageResponse";
     DescribeImages: "DescribeImagesResponse", "imageId" of |all| {
         all.images_set.item.iter().any(|image| image.image_id.trim().is_empty())
@@ -142,6 +143,7 @@ impl Listing for DescribeInstances {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Instance {
     pub(super) instance_id: String,
+    pub(super) client_token: String,
     #[serde(deserialize_with = "wire::parsed")]
     pub(super) ami_launch_index: Option<u32>,
     pub(super) instance_state: State,
@@ -207,6 +209,9 @@ pub(super) struct Tag {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct TerminateInstances {}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct CreateTags {}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 
-use super::api::{DescribeInstances, Instance, Listing, RunInstances, ask, read};
+use super::api::{self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read};
 use super::place::Place;
 use super::query::Query;
 use super::{AwsProvider, map};
@@ -69,7 +69,7 @@ impl AwsProvider {
         // A machine that was just launched is not found at once.
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
             let call = place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
-            match self.http.send(&call).await.map_err(ProviderError::from) {
+            match api::ask::<CreateTags>(&self.http, &call).await {
                 Ok(_) => Ok(Look::Done(())),
                 Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
                 Err(error) => Look::past(error),

@@ -36,10 +36,6 @@ impl AwsProvider {
 
     /// Whether a delete was taken, with the reply read: a proxy's page is not one.
     pub(super) async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
-        let sent = self.http.send(call).await;
-        if let Ok(reply) = &sent {
-            api::read::<T>(reply)?;
-        }
-        Look::of_delete(sent.map(drop))
+        Look::of_delete(self.http.told(call, |reply| api::read::<T>(reply).map(drop)).await)
     }
 }

@@ -58,6 +58,11 @@ pub(super) struct CreateTag<'a> {
     pub(super) name: &'a str,
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct TagReply {
+    pub(super) tag: Tag,
+}
+
 /// A tag, and on how many things it is.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {

@@ -13,9 +13,9 @@ use chrono::{TimeDelta, Utc};
 use http::Method;
 use tokio::time::Instant;
 
-use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagResources};
+use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagReply, TagResources};
 use super::{DigitalOceanProvider, map};
-use crate::http::{Call, Class, Errand, NumberedPage};
+use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, ProviderInstance, check};
@@ -115,12 +115,12 @@ impl DigitalOceanProvider {
             let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
             let call = call.about(resource_type, id).within(errand);
             let put = || async {
-                match self.http.send(&tag).await.map_err(ProviderError::from) {
+                match self.http.json::<TagReply>(&tag).await.map(|made| drop(made.tag)) {
                     // A tag that is there already is refused as invalid.
                     Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
                     Err(error) => return Err(error),
                 }
-                Ok(self.http.send(&call).await.map(drop)?)
+                Ok(self.http.told(&call, Reply::no_content).await?)
             };
             match put().await {
                 // The tag may be what is not there: somebody has deleted it meanwhile. Made twice, it is not.
@@ -136,7 +136,7 @@ impl DigitalOceanProvider {
         for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
             let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
-            check::absent_is_none(self.http.send(&call.within(errand)).await.map_err(ProviderError::from))?;
+            check::absent_is_none(self.http.told(&call.within(errand), Reply::no_content).await.map_err(ProviderError::from))?;
         }
         Ok(())
     }

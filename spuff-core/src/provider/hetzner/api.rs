@@ -56,6 +56,25 @@ pub(super) struct SetLabels<'a> {
     pub(super) labels: &'a HashMap<String, String>,
 }
 
+/// What a server's labels are, before they are replaced: none is not the same as not told.
+#[derive(Debug, Deserialize)]
+pub(super) struct LabelsReply {
+    pub(super) server: Labelled,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Labelled {
+    #[serde(deserialize_with = "wire::number")]
+    pub(super) id: u64,
+    pub(super) labels: HashMap<String, String>,
+}
+
+/// What has been begun.
+#[derive(Debug, Deserialize)]
+pub(super) struct ActionReply {
+    pub(super) action: Action,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct CreateServerReply {
     #[serde(deserialize_with = "wire::thing")]

@@ -78,7 +78,7 @@ impl DigitalOceanProvider {
     /// A provider at `https://api.digitalocean.com`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token is empty or cannot be one. Nothing is sent.
+    /// [`InvalidConfig`](crate::ProviderError::InvalidConfig) when the token is empty or cannot be one. Nothing is sent.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, ENDPOINT, timeouts)
     }
@@ -324,7 +324,7 @@ impl Provider for DigitalOceanProvider {
     /// The snapshot is crash-consistent: the droplet keeps running.
     ///
     /// It can be tagged only when it is done, which may take an hour. Until then it is followed in the background, also when the
-    /// caller has left or was told [`UnknownOutcome`](ProviderError::UnknownOutcome) at its deadline; [`settled`](crate::settled)
+    /// caller has left or was told [`UnknownOutcome`](crate::ProviderError::UnknownOutcome) at its deadline; [`settled`](crate::settled)
     /// waits for it. A process that ends before leaves a snapshot without tags: neither [`list_snapshots`](Self::list_snapshots)
     /// nor [`reap`](crate::lease::reap) sees it until [`resolve_snapshot`](Self::resolve_snapshot) has found it by the key of the
     /// error and tagged it. Without that key, only the cloud's own list shows it, by its name.

@@ -32,6 +32,9 @@ fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// What the cloud says to a DELETE that it has taken.
+const DELETING: &str = r#"{"action": {"id": 2, "command": "delete_server", "status": "success", "progress": 100, "error": null}}"#;
+
 fn is_delete(asked: &Asked) -> bool {
     asked.method == "DELETE"
 }
@@ -41,7 +44,7 @@ fn a_failure_ends_what_was_started() {
     let hetzner = CLOUDS[1];
     let refused = r#"{"error": {"code": "invalid_input", "message": "no snapshot today"}}"#;
     let server = Server::start(move |asked| match asked.path.as_str() {
-        _ if is_delete(asked) => hetzner.reply(200, "{}"),
+        _ if is_delete(asked) => hetzner.reply(200, DELETING),
         "/servers/42/actions/create_image" => hetzner.reply(422, refused),
         path if path.starts_with("/servers?") => hetzner.reply(200, r#"{"servers": [], "meta": null}"#),
         path if path.starts_with("/actions?") => hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "success"}]}"#),
@@ -58,7 +61,7 @@ fn a_failure_ends_what_was_started() {
 fn ctrl_c_ends_what_was_started() {
     let hetzner = CLOUDS[1];
     let server = Server::start(move |asked| match asked.path.as_str() {
-        _ if is_delete(asked) => hetzner.reply(200, "{}"),
+        _ if is_delete(asked) => hetzner.reply(200, DELETING),
         path if path.starts_with("/actions?") => hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "running"}]}"#),
         _ => hetzner.instance(),
     });

@@ -8,6 +8,9 @@
 //! no other thread on its way to the caller; where several call at once, one drives for all. While nobody calls, a keeper
 //! thread drives, so that work in the background goes on.
 //!
+//! The program's signals do not come to threads of spuff's, where the system has masks of them; what spuff writes to a connection
+//! that its other end has closed makes no SIGPIPE on Linux and Apple's systems, whatever the program does with that signal.
+//!
 //! A child of `fork` has a runtime of its own. A provider that a [`ProviderRegistry`] has made is made anew there, as its
 //! connections are its parent's; what its parent does in the background stays with the parent.
 //!
@@ -42,6 +45,8 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use cancel::CancelToken;
+#[doc(hidden)]
+pub use cancel::Cancelling;
 #[doc(hidden)]
 pub use elsewhere::{aside, elsewhere};
 pub use engine::{block_on, caught, observe, spawn};

@@ -9,6 +9,7 @@ mod follow;
 mod keyed;
 mod keys;
 mod mark;
+mod under_way;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-pub use background::settled;
 pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
 pub(crate) use follow::{End, follow, still_open};
@@ -24,6 +24,8 @@ pub(crate) use keyed::{Room, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of, place_of_key};
 pub(crate) use mark::{check_owner, expiry};
+pub(crate) use under_way::{About, Here, Site};
+pub use under_way::{Group, UnderWay, settled, under_way};
 
 use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
 use crate::provider::config::OnCancel;
@@ -362,7 +364,8 @@ where
 {
     let owner = provider.clone();
     let unwanted = move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
-    see_through(|cancel| work(provider.clone(), cancel), unwanted).await
+    let about = About::new("create_instance", provider.name(), "");
+    see_through(about, |cancel| work(provider.clone(), cancel), unwanted).await
 }
 
 /// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that was found, and not made, may
@@ -382,11 +385,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Destroys a machine for which nobody waits: nobody would try again.
 pub(crate) async fn end(provider: &dyn Provider, id: &str) {
+    About::new("destroy_instance", provider.name(), id).here();
     let deadline = Deadline::after(PERSISTENCE);
     let mut pause = Duration::from_millis(100);
     while let Err(error) = provider.destroy_instance(id).await {
         // Destroying twice does no harm: all but what cannot pass by itself is tried again.
-        let is_final = matches!(error.kind(), ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented);
+        let is_final = error.is_deserted()
+            || matches!(error.kind(), ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented);
         if is_final || deadline.remaining().is_zero() {
             warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs money");
             return;

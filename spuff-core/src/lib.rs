@@ -65,9 +65,10 @@ mod http;
 mod process;
 mod progress;
 mod scope;
+mod signals;
 mod wait;
 
-pub use create::settled;
+pub use create::{Group, UnderWay, settled, under_way};
 pub use http::http_client;
 pub use progress::{Observed, Phase, Progress, Step, observe};
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};

@@ -12,8 +12,9 @@
 //! # Ok::<(), logging::Taken>(())
 //! ```
 
+use std::cell::Cell;
 use std::fmt::{self, Write};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -40,11 +41,60 @@ pub struct Record<'a> {
     pub message: &'a str,
 }
 
-type Listener = dyn Fn(&Record<'_>) + Send + Sync;
-
 struct Shared {
     level: LevelFilter,
     listener: Arc<Listener>,
+}
+
+/// Who listens, and how many calls of it are under way.
+struct Listener {
+    listener: Box<dyn Fn(&Record<'_>) + Send + Sync>,
+    calls: Mutex<usize>,
+    over: Condvar,
+}
+
+thread_local! {
+    /// How many calls of listeners are under way on this thread.
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A call of a listener, from before it can be replaced until it is over.
+struct Call(Arc<Listener>);
+
+impl Call {
+    fn begin(listener: &Arc<Listener>) -> Self {
+        *listener.calls.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        INSIDE.set(INSIDE.get() + 1);
+        Self(listener.clone())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        INSIDE.set(INSIDE.get() - 1);
+        *self.0.calls.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.over.notify_all();
+    }
+}
+
+/// A listener that is told nothing more: but calls of it may be under way.
+pub struct Former(Option<Arc<Listener>>);
+
+impl Former {
+    /// Waits until no call of it is under way. Within a listener it returns at once, as that would wait for itself.
+    pub fn wait(self) {
+        let (Some(listener), 0) = (self.0, INSIDE.get()) else { return };
+        let mut calls = listener.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        while *calls > 0 {
+            calls = listener.over.wait(calls).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl fmt::Debug for Former {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Former").field(&self.0.is_some()).finish()
+    }
 }
 
 static SHARED: RwLock<Option<Shared>> = RwLock::new(None);
@@ -58,17 +108,29 @@ pub struct Taken;
 /// Gives every line from now on, of this level and those above it, to `listener`, in place of the one before. It is called
 /// on the thread that logs, in the middle of what that does: it must be quick, and must not call a verb.
 ///
+/// The listener that it takes the place of may still be in the middle of a line: [`Former::wait`] waits for that.
+///
 /// # Errors
 /// [`Taken`], when the process has a global subscriber of tracing.
-pub fn listen(level: Option<Level>, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Result<(), Taken> {
+pub fn listen(level: Option<Level>, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Result<Former, Taken> {
     let install = || tracing::subscriber::set_global_default(Registry::default().with(Forward)).is_ok();
     if !*INSTALLED.get_or_init(install) {
         return Err(Taken);
     }
-    let shared = Shared { level: filter(level), listener: Arc::new(listener) };
-    *SHARED.write().unwrap_or_else(PoisonError::into_inner) = Some(shared);
+    let listener = Listener { listener: Box::new(listener), calls: Mutex::default(), over: Condvar::new() };
+    Ok(replace(Some(Shared { level: filter(level), listener: Arc::new(listener) })))
+}
+
+/// Ends the listening.
+pub fn end() -> Former {
+    replace(None)
+}
+
+/// The former listener is given out: what it holds is not dropped under the lock.
+fn replace(by: Option<Shared>) -> Former {
+    let former = std::mem::replace(&mut *SHARED.write().unwrap_or_else(PoisonError::into_inner), by);
     callsite::rebuild_interest_cache();
-    Ok(())
+    Former(former.map(|former| former.listener))
 }
 
 /// Changes from which level on the listener is told; `None` is nothing.
@@ -112,8 +174,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let listener = match &*SHARED.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(shared) => shared.listener.clone(),
+        let call = match &*SHARED.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(shared) => Call::begin(&shared.listener),
             None => return,
         };
         let mut words = Words::default();
@@ -124,7 +186,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
             }
         }
         let message = words.message + &words.fields;
-        listener(&Record { level: *event.metadata().level(), target: event.metadata().target(), message: &message });
+        (call.0.listener)(&Record { level: *event.metadata().level(), target: event.metadata().target(), message: &message });
     }
 }
 

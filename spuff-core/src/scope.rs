@@ -11,12 +11,11 @@ use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use tokio::runtime::Handle;
 use tokio::task_local;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::create::{self, background, contained};
+use crate::create::{self, About, Site, background, contained};
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
@@ -67,18 +66,32 @@ pub async fn create_and_wait(
         OnFailure::Keep => OnCancel::Keep,
     };
     let is_over = |error: &ProviderError, id: &str| on_failure == OnFailure::Destroy && error.is_instance_failure(id);
-    Ok(made_ready(provider, request, on_drop, is_over).await?.spare())
+    Ok(made_ready(provider, request, on_drop, is_over, on_failure == OnFailure::Destroy).await?.spare())
 }
 
-/// A machine that is ready. For an error that `is_over` it is ended.
+/// A machine that is ready. For an error that `is_over` it is ended; and where it `ends_half_made`, for one of the create itself
+/// that tells of a machine.
 async fn made_ready(
     provider: &Arc<dyn Provider>,
     request: &InstanceRequest,
     on_drop: OnCancel,
-    is_over: impl FnOnce(&ProviderError, &str) -> bool,
+    is_over: impl Fn(&ProviderError, &str) -> bool,
+    ends_half_made: bool,
 ) -> ProviderResult<Doomed> {
     let began = Instant::now();
-    let mut doomed = Doomed::new(provider, provider.create_instance(request).await?, on_drop);
+    let made = match provider.create_instance(request).await {
+        Ok(made) => made,
+        // What a key of the caller's has made may be in use elsewhere.
+        Err(ProviderError::AfterCreate { instance_id, exists: true, source, .. })
+            if ends_half_made && request.idempotency_key.is_none() =>
+        {
+            let half = ProviderInstance { id: instance_id, ..ProviderInstance::default() };
+            return Err(Doomed::new(provider, half, on_drop).end_after(*source).await);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut doomed = Doomed::new(provider, made, on_drop);
+    doomed.is_on_the_way();
     progress::reached("create_instance", Phase::Accepted, doomed.instance(), began.elapsed());
     let id = doomed.instance().id.clone();
     let waited = provider.wait_ready(&id).await;
@@ -99,7 +112,7 @@ async fn made_ready(
 /// A machine for some work, which ends with it whatever fails: nobody else is told of it.
 pub(crate) async fn made_for_work(provider: &Arc<dyn Provider>, request: &InstanceRequest) -> ProviderResult<Doomed> {
     let on_drop = request.on_cancel.unwrap_or(OnCancel::Destroy);
-    let mut doomed = made_ready(provider, request, on_drop, |_, _| true).await?;
+    let mut doomed = made_ready(provider, request, on_drop, |_, _| true, true).await?;
     doomed.doom();
     Ok(doomed)
 }
@@ -173,6 +186,18 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
 
 task_local! {
     static SPARED: Arc<Mutex<Vec<Doomed>>>;
+    static ON_THE_WAY: OnTheWay;
+}
+
+/// The machine that a verb has made on its way to more, and whether it is destroyed when nobody waits for the verb any more.
+type OnTheWay = Arc<Mutex<Option<(String, bool)>>>;
+
+/// A verb that may be left in the middle, with the place where it says what it has made by then.
+#[cfg(feature = "blocking")]
+pub(crate) fn on_the_way<W: Future>(work: W) -> (impl Future<Output = W::Output>, impl Fn() -> Option<(String, bool)>) {
+    let place = OnTheWay::default();
+    let made = place.clone();
+    (ON_THE_WAY.scope(place, work), move || made.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
 /// The outcome of a verb, for a caller that may leave before it takes it: dropped untaken, it ends what the verb has made, as
@@ -218,7 +243,7 @@ pub async fn create_instance(provider: &Arc<dyn Provider>, request: &InstanceReq
 pub(crate) struct Doomed {
     provider: Arc<dyn Provider>,
     instance: ProviderInstance,
-    runtime: Handle,
+    site: Site,
     process: u32,
     on_drop: OnCancel,
 }
@@ -226,7 +251,14 @@ pub(crate) struct Doomed {
 impl Doomed {
     pub(crate) fn new(provider: &Arc<dyn Provider>, instance: ProviderInstance, on_drop: OnCancel) -> Self {
         let on_drop = if instance.adopted { OnCancel::Keep } else { on_drop };
-        Self { provider: provider.clone(), instance, runtime: Handle::current(), process: process::id(), on_drop }
+        Self { provider: provider.clone(), instance, site: Site::current(), process: process::id(), on_drop }
+    }
+
+    /// Tells of it should the verb be left here.
+    fn is_on_the_way(&self) {
+        let made = (self.instance.id.clone(), self.on_drop == OnCancel::Destroy);
+        // Nobody limits the verb.
+        let _ = ON_THE_WAY.try_with(|place| *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made));
     }
 
     /// Destroys it when this is dropped, whatever its request says.
@@ -286,6 +318,7 @@ impl Drop for Doomed {
             return;
         }
         let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));
-        background(&self.runtime, async move { create::end(&*provider, &id).await });
+        let about = About::new("destroy_instance", provider.name(), &id);
+        background(&self.site, about, async move { create::end(&*provider, &id).await });
     }
 }

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::elsewhere::elsewhere;
+use super::engine::spawn;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::scope::on_the_way;
 
 /// Ends the calls that it was given to. Clones are the same token.
 ///
@@ -69,12 +72,32 @@ impl CancelToken {
         }
     }
 
+    /// Calls a function once when this is cancelled, or at its deadline: on a thread where it may block and call spuff. Not any
+    /// more when what this gives has been dropped before.
+    ///
+    /// # Errors
+    /// When spuff's own runtime cannot be started.
+    #[doc(hidden)]
+    pub fn when_cancelled(&self, call: impl FnOnce() + Send + 'static) -> ProviderResult<Cancelling> {
+        let token = self.clone();
+        let over = CancellationToken::new();
+        let watched = over.clone();
+        let watch = async move {
+            tokio::select! {
+                () = token.cancelled() => elsewhere(call).await,
+                () = watched.cancelled() => {}
+            }
+        };
+        drop(spawn(watch)?);
+        Ok(Cancelling { _over: over.drop_guard() })
+    }
+
     /// Runs a verb until this token ends it. Then what the verb has begun goes on in the background, as when its future is
     /// dropped. What is cancelled by hand is not wanted any more, even where it has just been done.
     ///
     /// # Errors
     /// Those of the verb; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the deadline, of `operation`, with
-    /// `instance_id` in it.
+    /// `instance_id` in it; within [`ProviderError::AfterCreate`], where the verb had made a machine by then.
     pub async fn limit<T>(
         &self,
         operation: &str,
@@ -84,11 +107,19 @@ impl CancelToken {
         if self.is_cancelled() {
             return Err(self.error(operation, instance_id));
         }
+        let (work, made) = on_the_way(work);
+        let left = || {
+            let error = self.error(operation, instance_id);
+            match made() {
+                Some((id, ending)) => error.left_behind(id, ending),
+                None => error,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.by_hand.cancelled() => Err(self.error(operation, instance_id)),
+            () = self.by_hand.cancelled() => Err(left()),
             outcome = work => outcome,
-            () = self.cancelled() => Err(self.error(operation, instance_id)),
+            () = self.cancelled() => Err(left()),
         }
     }
 
@@ -109,6 +140,13 @@ impl CancelToken {
     pub(super) fn guard(&self) -> DropGuard {
         self.by_hand.clone().drop_guard()
     }
+}
+
+/// The watch over a token, which ends when this is dropped.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Cancelling {
+    _over: DropGuard,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::engine;
 use crate::process::PerProcess;
+use crate::signals;
 
 /// How long a call waits for a thread of those that are there, before it is given one of its own.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -34,14 +35,15 @@ pub async fn elsewhere(call: impl FnOnce() + Send + 'static) {
             call();
         }
     };
-    if let Some(threads) = THREADS.get_or_init(|| Builder::new_current_thread().build().ok()) {
+    if let Some(threads) = THREADS.get_or_init(|| Builder::new_current_thread().on_thread_start(signals::keep_away).build().ok())
+    {
         // It panics where no thread can be started.
         drop(catch_unwind(AssertUnwindSafe(|| threads.spawn_blocking(turn.clone()))));
     }
     let again = async {
         sleep(PATIENCE).await;
         while waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-            drop(thread::Builder::new().spawn(turn.clone()));
+            drop(signals::spawn(thread::Builder::new(), turn.clone()));
             sleep(PATIENCE).await;
         }
         pending().await

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::process::PerProcess;
 use crate::progress::{Observed, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::signals::{self, Quiet};
 
 /// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
 const GRACE: Duration = Duration::from_millis(2);
@@ -63,13 +64,13 @@ impl Engine {
         static KEEPER: PerProcess<Result<(), String>> = PerProcess::new();
         let failed = |error: &String| ProviderError::Other { message: format!("cannot start the blocking runtime: {error}") };
         let engine = ENGINE.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref().map_err(failed)?;
-        let keeper = || thread::Builder::new().name("spuff".to_string()).spawn(|| engine.keep());
+        let keeper = || signals::spawn(thread::Builder::new().name("spuff".to_string()), || engine.keep());
         KEEPER.get_or_init(|| keeper().map(drop).map_err(|error| error.to_string())).as_ref().map_err(failed)?;
         Ok(engine)
     }
 
     fn new() -> std::io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().on_thread_start(signals::keep_away).build()?;
         Ok(Self { runtime, state: Mutex::default(), changed: Condvar::new(), let_go: Notify::new() })
     }
 
@@ -177,6 +178,7 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
         let feature = "a blocking call in the middle of another one on the same thread".to_string();
         return Err(ProviderError::NotSupported { feature });
     }
+    let _quiet = Quiet::begin();
     if Handle::try_current().is_err() {
         let _visit = engine.visit(Role::Driver);
         let _drives = Drives::begin();

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::task;
 
 use super::CancelToken;
-use crate::create::{self, see_through};
+use crate::create::{self, About, Here, see_through};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{self, InstanceRequest, Price, ProviderInstance, Snapshot};
+use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
 use crate::wait::{Look, Wait};
 
 /// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that is cancelled when nobody
@@ -139,8 +139,8 @@ impl<P: SyncProvider> FromSync<P> {
         cancel: CancelToken,
         verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
     ) -> ProviderResult<T> {
-        let provider = self.provider.clone();
-        match task::spawn_blocking(move || verb(&provider, &cancel)).await {
+        let (provider, here) = (self.provider.clone(), Here::current());
+        match task::spawn_blocking(move || here.sync_scope(|| verb(&provider, &cancel))).await {
             Ok(outcome) => outcome,
             Err(error) => Err(ProviderError::from_panic(&*error.into_panic())),
         }
@@ -149,6 +149,7 @@ impl<P: SyncProvider> FromSync<P> {
     /// Runs a verb that makes something to its end, whoever leaves: `unwanted` is what becomes of that.
     async fn make<T, U>(
         &self,
+        about: About,
         verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
         unwanted: impl FnOnce(Self, T) -> U + Send + 'static,
     ) -> ProviderResult<T>
@@ -159,7 +160,8 @@ impl<P: SyncProvider> FromSync<P> {
         let cancel = CancelToken::new();
         let guard = cancel.guard();
         let (this, ender) = (self.clone(), self.clone());
-        let outcome = see_through(move |_| async move { this.run(cancel, verb).await }, move |made| unwanted(ender, made)).await;
+        let work = move |_| async move { this.run(cancel, verb).await };
+        let outcome = see_through(about, work, move |made| unwanted(ender, made)).await;
         guard.disarm();
         outcome
     }
@@ -172,9 +174,26 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        // What a key of the caller's has made may be in use elsewhere, where the create does not say what it was.
+        let half = if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
         let (request, fate) = (request.clone(), request.cancellation());
-        let unwanted = move |this: Self, made: ProviderInstance| async move { create::unwanted(&this, &made, fate).await };
-        self.make(move |provider, cancel| provider.create_instance(&request, cancel), unwanted).await
+        let unwanted = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
+            match made {
+                Ok(made) => create::unwanted(&this, &made, fate).await,
+                Err(ProviderError::AfterCreate { instance_id, exists: true, .. }) => {
+                    let made = ProviderInstance { id: instance_id, ..ProviderInstance::default() };
+                    create::unwanted(&this, &made, half).await;
+                }
+                Err(_) => {}
+            }
+        };
+        let about = About::new("create_instance", self.name(), &request.name);
+        let create = move |provider: &P, cancel: &CancelToken| match provider.create_instance(&request, cancel) {
+            // It is an outcome of which something is to be ended, should the caller be gone.
+            Err(error @ ProviderError::AfterCreate { .. }) => Ok(Err(error)),
+            outcome => outcome.map(Ok),
+        };
+        self.make(about, create, unwanted).await?
     }
 
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
@@ -209,7 +228,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let (id, name) = (instance_id.to_string(), name.to_string());
         // A snapshot is finished and kept, as those of the clouds are.
-        self.make(move |provider, cancel| provider.create_snapshot(&id, &name, cancel), |_, _| async {}).await
+        let about = About::new("create_snapshot", self.name(), &name);
+        self.make(about, move |provider, cancel| provider.create_snapshot(&id, &name, cancel), |_, _| async {}).await
     }
 
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {

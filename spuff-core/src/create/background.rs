@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
+use super::under_way::{About, Begun, Here, Job, RollCall, Site, State};
 use super::warn_of;
-use crate::process::PerProcess;
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -83,69 +83,34 @@ impl Cancel {
     }
 }
 
-/// How many creates are under way in this process.
-static RUNNING: PerProcess<watch::Sender<usize>> = PerProcess::new();
-
-fn running() -> &'static watch::Sender<usize> {
-    RUNNING.get_or_init(|| watch::Sender::new(0))
+/// Does something in the background, for whoever is at this place. `about` is its verb, provider and id or name.
+pub(crate) fn background(site: &Site, about: About, work: impl Future<Output = ()> + Send + 'static) {
+    let job = Job::begin(&site.here, State::Detached);
+    job.job().is_about(about);
+    spawn(site, job, work);
 }
 
-struct Running(&'static watch::Sender<usize>);
-
-impl Running {
-    fn begin() -> Self {
-        let count = running();
-        count.send_modify(|count| *count += 1);
-        Self(count)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-/// Does something in the background that [`settled`] waits for.
-pub(crate) fn background(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) {
-    let running = Running::begin();
+/// Runs a job in the background.
+pub(super) fn spawn(site: &Site, job: Begun, work: impl Future<Output = ()> + Send + 'static) {
+    let here = site.here.inside(job.job());
     let task = async move {
-        let _running = running;
-        work.await;
+        let _job = job;
+        here.scope(work).await;
     };
-    runtime.spawn(task.instrument(Span::current()));
-}
-
-/// Waits until nothing is under way in the background any more: no create, and no destroy of a machine whose create, or
-/// work, was dropped. A program that ends its runtime before may leave machines behind; their labels tell whose they are.
-///
-/// A create that has ended, but whose future is still held and was not asked for its outcome, is not under way: drop such a
-/// future first, or take its outcome.
-///
-/// # Examples
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// // … after creates that may have been dropped, by a timeout or Ctrl-C:
-/// spuff_core::settled().await;
-/// # }
-/// ```
-pub async fn settled() {
-    // The sender is never dropped.
-    let _ = running().subscribe().wait_for(|count| *count == 0).await;
+    site.runtime.spawn(task.instrument(Span::current()));
 }
 
 /// Where the outcome of a create waits for its caller.
 struct Place<T> {
     outcome: Option<ProviderResult<T>>,
-    /// While something is to be done: not while a finished outcome waits to be taken.
-    running: Option<Running>,
+    /// Whether there is, or was, an outcome.
+    is_done: bool,
     has_left: bool,
 }
 
 impl<T> Place<T> {
     fn new() -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { outcome: None, running: Some(Running::begin()), has_left: false }))
+        Arc::new(Mutex::new(Self { outcome: None, is_done: false, has_left: false }))
     }
 
     fn of(place: &Mutex<Self>) -> MutexGuard<'_, Self> {
@@ -157,6 +122,7 @@ impl<T> Place<T> {
 struct Caller<T> {
     cancel: Cancel,
     place: Arc<Mutex<Place<T>>>,
+    job: Arc<Job>,
     process: u32,
     _here: oneshot::Sender<Infallible>,
 }
@@ -170,18 +136,9 @@ impl<T> Drop for Caller<T> {
         }
         let mut place = Place::of(&self.place);
         place.has_left = true;
-        if place.outcome.is_some() {
-            place.running = Some(Running::begin());
+        if place.outcome.is_some() || !place.is_done {
+            self.job.is(State::Detached);
         }
-    }
-}
-
-/// The task that works. Nothing goes on after its end, also when its runtime ends.
-struct Worker<T>(Arc<Mutex<Place<T>>>);
-
-impl<T> Drop for Worker<T> {
-    fn drop(&mut self) {
-        Place::of(&self.0).running = None;
     }
 }
 
@@ -198,6 +155,7 @@ pub(crate) async fn contained<T>(verb: impl Future<Output = ProviderResult<T>>) 
 /// # Errors
 /// Those of `work`.
 pub(crate) async fn see_through<T, W, U>(
+    about: About,
     work: impl FnOnce(Cancel) -> W,
     unwanted: impl FnOnce(T) -> U + Send + 'static,
 ) -> ProviderResult<T>
@@ -211,34 +169,39 @@ where
     let work = Box::pin(work(cancel.clone()));
     let (done, is_done) = oneshot::channel::<()>();
     let (here, has_left) = oneshot::channel::<Infallible>();
-    let caller = Caller { cancel: cancel.clone(), place: place.clone(), process: process::id(), _here: here };
+    let site = Here::current();
+    let begun = Job::begin(&site, State::Attached);
+    begun.job().is_about(about);
+    let (job, inside) = (begun.job().clone(), site.inside(begun.job()));
+    let mut calls = RollCall::of(job.clone());
+    let caller = Caller { cancel: cancel.clone(), place: place.clone(), job, process: process::id(), _here: here };
     let listener = progress::listener();
-    let (worker, tie) = (Worker(place.clone()), cancel.clone());
+    let (worker, tie) = (place.clone(), cancel.clone());
     let task = async move {
         let mut result = contained(progress::inherit(listener, work)).await;
         if let Err(fault @ ProviderError::Internal { .. }) = result {
             result = Err(tie.told(fault));
         }
         {
-            let mut place = Place::of(&worker.0);
-            place.outcome = Some(result);
+            let mut place = Place::of(&worker);
+            (place.outcome, place.is_done) = (Some(result), true);
             if !place.has_left {
-                place.running = None;
+                begun.job().is(State::Untaken);
             }
         }
         let _ = done.send(());
         // Ends when the caller is gone, with the outcome or without it.
         let _ = has_left.await;
-        let left = Place::of(&worker.0).outcome.take();
+        let left = Place::of(&worker).outcome.take();
         match left {
             Some(Ok(made)) => unwanted(made).await,
             Some(Err(error @ ProviderError::UnknownOutcome { .. })) => warn_of(&error),
             Some(Err(_)) | None => {}
         }
     };
-    Handle::current().spawn(task.instrument(Span::current()));
+    Handle::current().spawn(inside.scope(task).instrument(Span::current()));
 
-    let _ = is_done.await;
+    let _ = calls.answered_during(is_done).await;
     progress::heard().await;
     let result = Place::of(&place).outcome.take();
     drop(caller);
@@ -253,6 +216,10 @@ mod tests {
 
     use super::*;
 
+    fn nothing() -> About {
+        About::new("create_instance", "test", "7")
+    }
+
     /// One create of the number 7, which takes a second; how often it was unwanted.
     async fn run(patience: Duration) -> (Option<u32>, usize) {
         let unwanted = Arc::new(AtomicUsize::new(0));
@@ -263,7 +230,7 @@ mod tests {
         };
         let waited = tokio::time::timeout(
             patience,
-            see_through(work, move |made| async move {
+            see_through(nothing(), work, move |made| async move {
                 count.fetch_add(made, Ordering::Relaxed);
             }),
         )
@@ -281,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_is_told_as_such() {
         let work = |_| async { if true { panic!("over 7") } else { Ok(7) } };
-        let error = see_through(work, |_: u32| async {}).await.unwrap_err();
+        let error = see_through(nothing(), work, |_: u32| async {}).await.unwrap_err();
         assert!(matches!(&error, ProviderError::Internal { .. }) && error.to_string().contains("over 7"), "{error}");
     }
 
@@ -291,7 +258,7 @@ mod tests {
             cancel.sent("create_instance", "order-7");
             if true { panic!("over 7") } else { Ok(7) }
         };
-        let error = see_through(work, |_: u32| async {}).await.unwrap_err();
+        let error = see_through(nothing(), work, |_: u32| async {}).await.unwrap_err();
         assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
         assert!(error.to_string().contains("over 7"), "{error}");
     }
@@ -306,7 +273,7 @@ mod tests {
                 }
                 std::future::pending().await
             };
-            let mut create = Box::pin(see_through(work, |_: u32| async {}));
+            let mut create = Box::pin(see_through(nothing(), work, |_: u32| async {}));
             runtime.block_on(async {
                 std::future::poll_fn(|context| {
                     let _ = create.as_mut().poll(context);
@@ -328,6 +295,7 @@ mod tests {
         let unwanted = Arc::new(AtomicBool::new(false));
         let flag = unwanted.clone();
         let mut create = Box::pin(see_through(
+            nothing(),
             |_| async { Ok(1) },
             move |_: u32| async move {
                 flag.store(true, Ordering::Relaxed);

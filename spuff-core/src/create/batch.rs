@@ -8,7 +8,7 @@ use std::future::Future;
 use super::background::{Cancel, see_through};
 use super::keyed::Room;
 use super::mark::{place_of_key, random_part};
-use super::{Keys, Mark, end, unwanted, warn_of};
+use super::{About, Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
@@ -84,7 +84,7 @@ where
             making.await
         }
     };
-    match see_through(work, unwanted_batch).await {
+    match see_through(About::new("create_instance", room.name(), &mark.name), work, unwanted_batch).await {
         Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, mark, &parts)),
         made => made,
     }

@@ -6,10 +6,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::background::{background, contained};
+use super::background::{contained, spawn};
+use super::under_way::{About, Attached, Job, Site, State};
 use super::warn_of;
 use crate::http::Deadline;
 use crate::progress;
@@ -50,6 +50,7 @@ where
     F: Future<Output = ProviderResult<End<T>>> + Send,
 {
     let usual = *timeouts;
+    let about = About::new(operation, "", &key);
     let unknown = move |failed: &ProviderError| {
         let context = failed.context().cloned().unwrap_or_default();
         let message = format!("it was begun, and goes on; what became of it is not known yet: {failed}");
@@ -57,7 +58,11 @@ where
     };
     let (tell, told) = oneshot::channel();
     let listener = progress::listener();
-    background(&Handle::current(), async move {
+    let site = Site::current();
+    let begun = Job::begin(&site.here, State::Attached);
+    begun.job().is_about(about);
+    let caller = Attached::to(&begun);
+    let work = async move {
         let followed = Deadline::after(FOLLOWED);
         let seldom = usual.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL).saturating_mul(SELDOM);
         let (mut caller, mut refusals) = (Some((tell, listener)), 0);
@@ -92,8 +97,11 @@ where
             let until = if caller.is_some() { deadline } else { followed };
             tokio::time::sleep(pauses.next(until)).await;
         }
-    });
-    told.await
+    };
+    spawn(&site, begun, work);
+    caller
+        .wait(told)
+        .await
         .unwrap_or_else(|_| Err(ProviderError::Other { message: format!("the runtime ended in the middle of {operation}") }))
 }
 

@@ -7,13 +7,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::{Found, Mark, end, look_out, nonce_of, resolve};
+use super::{About, Found, Mark, Site, end, look_out, nonce_of, resolve};
 use crate::http::{Deadline, HttpClient};
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -50,6 +49,7 @@ where
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
     let (room, mark) = (room.clone(), mark.clone());
+    let about = About::new(OPERATION, room.name(), &mark.name);
     let work = |cancel: Cancel| async move {
         let settling = room.http().settling();
         let deadline = Deadline::after(room.http().timeouts().instance_ready);
@@ -66,10 +66,11 @@ where
             turn.found(&made, settling);
             return Ok((made, None));
         }
-        let (runtime, id) = (Handle::current(), made.id.clone());
+        let (site, id) = (Site::current(), made.id.clone());
         // The turn is held until the machine is gone: who creates under this key again would find it.
         let ending = move |turn: Option<Turn>| {
-            background(&runtime, async move {
+            let about = About::new("destroy_instance", room.name(), &id);
+            background(&site, about, async move {
                 end(&room, &id).await;
                 drop(turn);
             });
@@ -80,7 +81,7 @@ where
     let unwanted = |(made, stake): (ProviderInstance, Option<Arc<Stake>>)| async move {
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
-    let (made, stake) = see_through(work, unwanted).await?;
+    let (made, stake) = see_through(about, work, unwanted).await?;
     if let Some(stake) = stake {
         stake.keep();
     }

@@ -28,6 +28,8 @@ pub(crate) struct Mark {
     pub(crate) key: String,
     /// What stands in the cloud for the key.
     pub(crate) nonce: String,
+    /// The name that what is made is to have.
+    pub(crate) name: String,
     /// What stands for the request, where the key is the caller's own and may come again with another one.
     digest: Option<String>,
 }
@@ -55,7 +57,7 @@ impl Mark {
         let given = request.idempotency_key.as_deref().map(check_key).transpose()?;
         let key = given.map_or_else(|| random_key_of(place), |key| Ok(key.to_string()))?;
         let digest = given.map(|_| digest_of(request)).transpose()?;
-        let mark = Self { nonce: nonce_of(&key), key, digest };
+        let mark = Self { nonce: nonce_of(&key), key, name: request.name.clone(), digest };
 
         let mut marked = request.clone();
         let mut label = |key: &str, value: String| marked.labels.insert(key.to_string(), value);
@@ -79,7 +81,7 @@ impl Mark {
 
     /// A mark under a key that tells by itself where to look.
     pub(crate) fn under(key: String) -> Self {
-        Self { nonce: nonce_of(&key), key, digest: None }
+        Self { nonce: nonce_of(&key), key, name: String::new(), digest: None }
     }
 
     /// Whether the key is the caller's own, so that it may have been used before.

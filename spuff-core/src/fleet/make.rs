@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{FleetOptions, Rollback, batch, no_concurrency};
-use crate::create::{self, contained};
+use crate::create::{self, About, contained};
 use crate::progress::{self, Phase};
-use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 use crate::scope::Doomed;
 
@@ -267,6 +267,7 @@ impl<M: Maker> Fleet<'_, M> {
             }
             error => return error,
         };
+        let about = About::new("create_instance", provider.name(), &request.name);
         let work = |_| async move {
             let found = match found {
                 Found::Id(id) => Ok(Some(ProviderInstance { id, ..ProviderInstance::default() })),
@@ -287,7 +288,7 @@ impl<M: Maker> Fleet<'_, M> {
             }
         };
         // It goes on when the fleet is dropped: nobody else would look.
-        match create::see_through(work, unheard).await {
+        match create::see_through(about, work, unheard).await {
             Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
             Ok(Ok(None)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
             // The error carries the key, under which it can be looked for again.
@@ -345,7 +346,7 @@ where
         let outcome = contained(verb()).await;
         let left = LONGEST_LIMIT.saturating_sub(began.elapsed());
         let error = match outcome {
-            Err(error @ ProviderError::RateLimit { .. }) if !left.is_zero() => error,
+            Err(error) if error.kind() == ErrorKind::RateLimit && !left.is_zero() => error,
             outcome => return outcome,
         };
         tokio::select! {

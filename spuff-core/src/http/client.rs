@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use tracing::{Instrument, debug, debug_span};
+use tracing::{Instrument, debug, debug_span, warn};
 
 use super::account::Account;
 use super::call::{Call, Failure, Reply};
@@ -108,7 +108,12 @@ pub(crate) struct HttpClient {
     sent: Mutex<Vec<HeaderValue>>,
     /// Whether a call has succeeded.
     is_accepted: AtomicBool,
+    /// Whether it was told that nothing listens at the endpoint.
+    is_told: AtomicBool,
 }
+
+/// For how long a port of this computer at which nothing listens is tried: a server there may be about to start.
+const STARTING: Duration = Duration::from_secs(5);
 
 impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
@@ -124,6 +129,7 @@ impl HttpClient {
             account,
             sent: Mutex::default(),
             is_accepted: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
         })
     }
 
@@ -208,7 +214,7 @@ impl HttpClient {
         let own = self.errand();
         let errand = call.errand.unwrap_or(&own);
         let mut backoff = Backoff::new();
-        let mut before = None;
+        let (mut before, mut refused_since) = (None, None);
         loop {
             let asked = Instant::now();
             let permit = self.turn(call, self.patience()).await.map_err(Failure::NotSent)?;
@@ -224,7 +230,7 @@ impl HttpClient {
                     Ok(value) => return Ok(value),
                     Err(error) => Failure::Unknown(error),
                 },
-                Err(failure) => failure,
+                Err(failure) => self.refused(failure, &mut refused_since),
             };
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
                 return Err(retry::telling(call.class, before, failure, is_cut));
@@ -232,6 +238,27 @@ impl HttpClient {
             debug!(operation = call.operation, error = %failure.error(), ?pause, "sending again");
             tokio::time::sleep(pause).await;
             before = Some(failure);
+        }
+    }
+
+    /// A failure, after the first refused connection was told. A port of this computer that goes on refusing is given up.
+    fn refused(&self, failure: Failure, since: &mut Option<Instant>) -> Failure {
+        let is_refused = matches!(failure.error(), ProviderError::Network(error) if error.is_refused());
+        if !is_refused {
+            *since = None;
+            return failure;
+        }
+        let since = *since.get_or_insert_with(Instant::now);
+        let is_here = self.endpoint.is_loopback();
+        if !self.is_told.swap(true, Ordering::AcqRel) {
+            let (endpoint, limit) = (&self.endpoint, if is_here { STARTING } else { self.patience() });
+            warn!(%endpoint, ?limit, "nothing listens at the endpoint: the connection was refused; trying again");
+        }
+        match failure {
+            Failure::NotSent(ProviderError::Network(error)) if is_here && since.elapsed() >= STARTING => {
+                Failure::NotSent(ProviderError::Network(error.deserted()))
+            }
+            failure => failure,
         }
     }
 
@@ -266,6 +293,7 @@ impl HttpClient {
         let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);
         let reply = self.exchange(call, head, deadline).instrument(span).await?;
         permit.told(&reply.headers);
+        self.is_told.store(false, Ordering::Release);
         if reply.is_success() {
             *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
             self.is_accepted.store(true, Ordering::Relaxed);

@@ -26,7 +26,7 @@ pub(crate) use account::PACE_OPTION;
 pub(crate) use budget::{Budget, Limit};
 pub(crate) use call::{Call, Class, Failure, Reply};
 pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, client_for, encode};
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Endpoint, is_loopback};
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::{Deadline, Errand, Sight, retry_after};

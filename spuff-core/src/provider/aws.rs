@@ -354,13 +354,14 @@ impl Provider for AwsProvider {
         map::check_id("instance_id", instance_id, "i-")?;
         map::check_image_name(name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move {
             let (room, id, name, cancel) = (&room, &*instance_id, &*name, &cancel);
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
             room.with_instance("create_snapshot", id, act).await
         };
         // Its tags tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(work, |_| async {}).await
+        create::see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -333,8 +333,9 @@ impl Provider for DigitalOceanProvider {
         let droplet = check::numeric_id(NAME, "instance_id", instance_id)?;
         check::required("name", name)?;
         let (room, name) = (self.clone(), name.to_string());
+        let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
-        create::see_through(work, |_| async {}).await
+        create::see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

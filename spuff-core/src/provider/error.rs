@@ -204,7 +204,7 @@ pub enum ProviderError {
 
     /// A failure after a machine was made, by a call that does more than make it. [`kind`](Self::kind) and the like are
     /// those of the failure itself.
-    #[error("{source}{}", fate(.instance_id, .source, .cleanup, *.exists))]
+    #[error("{source}{}", fate(.instance_id, .source, .cleanup, *.exists, *.ending))]
     #[non_exhaustive]
     AfterCreate {
         /// The machine.
@@ -215,6 +215,8 @@ pub enum ProviderError {
         source: Box<ProviderError>,
         /// Why it could not be destroyed, where that was tried.
         cleanup: Option<Box<ProviderError>>,
+        /// Whether it is being destroyed in the background, as nobody waits for it any more.
+        ending: bool,
     },
 
     /// A machine found no place. [`kind`](Self::kind) and the like are those of the failure itself: of what ended the
@@ -237,11 +239,12 @@ fn tried(attempts: &[Attempt]) -> String {
 }
 
 /// How an error ends that came after a machine was made.
-fn fate(instance_id: &str, source: &ProviderError, cleanup: &Option<Box<ProviderError>>, exists: bool) -> String {
+fn fate(instance_id: &str, source: &ProviderError, cleanup: &Option<Box<ProviderError>>, exists: bool, ending: bool) -> String {
     match (cleanup, exists) {
         // It was gone before, and nobody has destroyed it.
         (_, false) if matches!(source, ProviderError::NotFound { id, .. } if id == instance_id) => String::new(),
         (_, false) => format!("; instance {instance_id} has been destroyed"),
+        (_, true) if ending => format!("; instance {instance_id} is being destroyed in the background"),
         (None, true) => format!("; instance {instance_id} exists and costs money"),
         (Some(error), true) => format!("; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"),
     }
@@ -343,7 +346,12 @@ impl ProviderError {
     pub fn after_create(self, instance_id: impl Into<String>, destroyed: Option<ProviderResult<()>>) -> Self {
         let exists = !matches!(destroyed, Some(Ok(())));
         let cleanup = destroyed.and_then(Result::err).map(Box::new);
-        Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup }
+        Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup, ending: false }
+    }
+
+    /// This error, of a call that nobody waits for any more, of the machine that it had made.
+    pub(crate) fn left_behind(self, instance_id: String, ending: bool) -> Self {
+        Self::AfterCreate { instance_id, exists: true, source: Box::new(self), cleanup: None, ending }
     }
 
     /// This error, of a machine that has found no place, with what came of each candidate.
@@ -440,7 +448,7 @@ impl ProviderError {
         }
         // What was to be made when the time was up may be made yet.
         let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
-        self.may_pass() && !makes_a_second
+        (self.may_pass() || self.is_deserted()) && !makes_a_second
     }
 
     /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of this id itself that has failed,
@@ -467,11 +475,20 @@ impl ProviderError {
         }
     }
 
+    /// Whether nothing listens at a port of this computer.
+    pub(crate) fn is_deserted(&self) -> bool {
+        match self {
+            Self::Network(error) => error.is_deserted,
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.is_deserted(),
+            _ => false,
+        }
+    }
+
     /// Whether the request that failed may succeed later.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
-            Self::Network(error) => !error.may_have_been_sent,
+            Self::Network(error) => !error.may_have_been_sent && !error.is_deserted,
             Self::Api { retryable, .. } | Self::Conflict { retryable, .. } => *retryable,
             Self::NotPlaced { source, .. } => source.may_pass(),
             _ => false,
@@ -487,9 +504,42 @@ impl ProviderError {
         }
     }
 
+    /// Where its words are: that tells this error from another one that says the same, as long as both are there. `None` for
+    /// an error that has none.
+    #[doc(hidden)]
+    pub fn place(&self) -> Option<usize> {
+        let words = match self {
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => {
+                return source.place().or(Some(std::ptr::from_ref::<Self>(source).addr()));
+            }
+            Self::RateLimit { .. } => return None,
+            Self::Network(error) => &error.message,
+            Self::NotFound { id, .. } => id,
+            Self::NotSupported { feature } => feature,
+            Self::Timeout { operation, .. } | Self::Cancelled { operation, .. } => operation,
+            Self::NotImplemented { name } | Self::UnknownProvider { name, .. } => name,
+            Self::Authentication { message, .. }
+            | Self::QuotaExceeded { message, .. }
+            | Self::InvalidConfig { message, .. }
+            | Self::Api { message, .. }
+            | Self::Other { message }
+            | Self::Conflict { message, .. }
+            | Self::Capacity { message, .. }
+            | Self::Unavailable { message, .. }
+            | Self::UnknownOutcome { message, .. }
+            | Self::Internal { message } => message,
+        };
+        (words.capacity() > 0).then(|| words.as_ptr().addr())
+    }
+
     /// What the reader should do, in one sentence.
     pub fn advice(&self) -> &'static str {
-        self.kind().advice()
+        match self {
+            Self::AfterCreate { ending: true, .. } => {
+                "Let what goes on in the background settle before the program ends: the machine is being destroyed."
+            }
+            error => error.kind().advice(),
+        }
     }
 
     /// Where the error comes from, for the kinds that have room for it; the others say it in their message.

@@ -319,9 +319,10 @@ impl Provider for HetznerProvider {
         check::numeric_id(NAME, "instance_id", instance_id)?;
         check::required("name", name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(work, |_| async {}).await
+        create::see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -14,10 +14,24 @@ pub(super) type Moment = DateTime<Utc>;
 pub enum Clock {
     /// As the machine's own.
     Real,
-    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second.
+    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second. From a millionth to a million
+    /// times: what is beyond is taken as these.
     Fast(f64),
     /// It stands still until [`Cloud::advance`](super::Cloud::advance) moves it.
     Manual,
+}
+
+impl Clock {
+    /// How many times as fast as the machine's own it goes.
+    pub(super) fn factor(self) -> f64 {
+        match self {
+            Self::Fast(factor) if factor.is_nan() => 1.0,
+            // Beyond that, it would be centuries later before anything is done.
+            Self::Fast(factor) => factor.clamp(1e-6, 1e6),
+            Self::Real => 1.0,
+            Self::Manual => 0.0,
+        }
+    }
 }
 
 /// A clock that goes.
@@ -30,12 +44,7 @@ pub(super) struct Time {
 
 impl Time {
     pub(super) fn start(clock: Clock) -> Self {
-        let factor = match clock {
-            Clock::Real => 1.0,
-            Clock::Fast(factor) => factor,
-            Clock::Manual => 0.0,
-        };
-        Self { began: (Utc::now(), Instant::now()), factor, advanced: TimeDelta::zero() }
+        Self { began: (Utc::now(), Instant::now()), factor: clock.factor(), advanced: TimeDelta::zero() }
     }
 
     pub(super) fn now(&self) -> Moment {

@@ -134,10 +134,7 @@ impl Cloud {
         let engine = Arc::new(Mutex::new(Engine::new(options)));
         let server = Server::start(options.port, engine.clone())?;
         let token = options.tokens.first().cloned().unwrap_or_else(|| TOKEN.to_string());
-        let speed = match options.clock {
-            Clock::Fast(factor) if factor > 1.0 => factor,
-            _ => 1.0,
-        };
+        let speed = options.clock.factor().max(1.0);
         let (settling, pace) = ((SETTLING / speed).max(LEAST_SETTLING), if options.rate_limits { speed } else { f64::INFINITY });
         let poll_interval = ProviderTimeouts::default().poll_interval.div_f64(speed).max(ProviderTimeouts::MIN_POLL_INTERVAL);
         Ok(Self { engine, token, settling: settling.to_string(), pace: pace.to_string(), poll_interval, server })

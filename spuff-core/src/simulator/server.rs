@@ -27,6 +27,7 @@ use tokio::time::Sleep;
 use super::engine::{Delivery, Engine, Reply};
 use super::room::Asked;
 use crate::http::number;
+use crate::signals;
 
 /// The longest request body that is read.
 const MAX_BODY: usize = 8 << 20;
@@ -46,11 +47,15 @@ impl Server {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .on_thread_start(signals::keep_away)
+            .build()?;
         let (stop, mut stopped) = oneshot::channel::<Infallible>();
         let open = Arc::<AtomicUsize>::default();
         let counter = open.clone();
-        let thread = std::thread::Builder::new().name("spuff-simulator".to_string()).spawn(move || {
+        let thread = signals::spawn(std::thread::Builder::new().name("spuff-simulator".to_string()), move || {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 loop {

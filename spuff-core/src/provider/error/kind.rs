@@ -93,7 +93,7 @@ impl ErrorKind {
             Self::RateLimit => "Wait for `retry_after`, and send fewer requests at once.",
             Self::NotFound => "Check the id, the project and the region; it may have been deleted.",
             Self::QuotaExceeded => "Destroy what is not needed, or ask the cloud for a higher limit.",
-            Self::InvalidConfig => "Change the named field.",
+            Self::InvalidConfig => "Change the named field, or give the named argument.",
             Self::NotSupported => "Use another provider, or do without.",
             Self::Timeout => "Look at the resource: the work may still finish; raise the timeout if it does.",
             Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",

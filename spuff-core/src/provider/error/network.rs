@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use super::ProviderError;
 
@@ -11,12 +12,31 @@ pub struct NetworkError {
     pub(super) message: String,
     pub(super) source: Option<Box<dyn StdError + Send + Sync>>,
     pub(super) may_have_been_sent: bool,
+    /// Whether nothing listens at a port of this computer, and has not for as long as a server takes to start.
+    pub(super) is_deserted: bool,
 }
 
 impl NetworkError {
     /// A network error with the failure under it, of a call that is safe to repeat.
     pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false }
+        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false, is_deserted: false }
+    }
+
+    /// The same, of a port of this computer at which nothing has listened for a while: it is not waited for any longer.
+    pub(crate) fn deserted(self) -> Self {
+        Self { is_deserted: true, ..self }
+    }
+
+    /// Whether the connection was refused: nothing listens there.
+    pub(crate) fn is_refused(&self) -> bool {
+        let mut cause = self.source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 }
 

@@ -62,6 +62,8 @@ pub struct ErrorParts {
     pub instance_id: Option<String>,
     /// After a create by a call that does more: whether the machine still exists.
     pub instance_exists: Option<bool>,
+    /// Whether it is being destroyed in the background.
+    pub instance_ending: bool,
     /// Why it could not be destroyed, where that was tried.
     pub cleanup: Option<Box<ErrorParts>>,
     /// Of a machine that has found no place: what came of each candidate.
@@ -99,6 +101,7 @@ impl ErrorParts {
             supported: Vec::new(),
             instance_id: None,
             instance_exists: None,
+            instance_ending: false,
             cleanup: None,
             attempts: Vec::new(),
         }
@@ -152,8 +155,8 @@ impl ErrorParts {
             | ProviderError::Other { message }
             | ProviderError::Internal { message } => return message.clone(),
             ProviderError::Network(error) => return error.to_string(),
-            ProviderError::AfterCreate { exists, source, cleanup, .. } => {
-                self.instance_exists = Some(*exists);
+            ProviderError::AfterCreate { exists, source, cleanup, ending, .. } => {
+                (self.instance_exists, self.instance_ending) = (Some(*exists), *ending);
                 self.cleanup = cleanup.as_deref().map(|error| Box::new(Self::from(error)));
                 return self.take_apart(source);
             }
@@ -209,7 +212,9 @@ impl From<ErrorParts> for ProviderError {
             ErrorKind::InvalidConfig => Self::invalid_config(parts.field.unwrap_or_default(), message),
             ErrorKind::NotSupported => Self::NotSupported { feature: parts.feature.unwrap_or(message) },
             ErrorKind::Timeout => Self::timeout(operation, parts.elapsed.unwrap_or_default()),
-            ErrorKind::Network => Self::Network(NetworkError { message, source: None, may_have_been_sent: !parts.retryable }),
+            ErrorKind::Network => {
+                Self::Network(NetworkError { message, source: None, may_have_been_sent: !parts.retryable, is_deserted: false })
+            }
             ErrorKind::Api if parts.retryable => Self::not_the_api(parts.status.unwrap_or_default(), message),
             ErrorKind::Api => Self::api(parts.status.unwrap_or_default(), message),
             ErrorKind::NotImplemented => Self::NotImplemented { name },
@@ -228,7 +233,7 @@ impl From<ErrorParts> for ProviderError {
         let error = match (parts.instance_exists, parts.instance_id) {
             (Some(exists), Some(instance_id)) => {
                 let cleanup = parts.cleanup.map(|parts| Box::new(Self::from(*parts)));
-                Self::AfterCreate { instance_id, exists, source: Box::new(error), cleanup }
+                Self::AfterCreate { instance_id, exists, source: Box::new(error), cleanup, ending: parts.instance_ending }
             }
             _ => error,
         };

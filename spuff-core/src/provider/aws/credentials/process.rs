@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::problem::{Found, Problem};
 use super::when;
 use crate::provider::aws::profile::command_words;
+use crate::signals::of_the_program;
 
 /// The program may ask a person.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,7 +30,7 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
     let words = command_words(command).ok_or_else(|| failed("has a quote that is not closed"))?;
     let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty")) };
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let output = tokio::time::timeout(PATIENCE, ctx.command_execute(program, &arguments)).await;
+    let output = tokio::time::timeout(PATIENCE, of_the_program(ctx.command_execute(program, &arguments))).await;
     let output = output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
     let output = output.map_err(|_| failed("cannot be started"))?;
     if !output.success() {

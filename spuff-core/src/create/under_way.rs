@@ -1,0 +1,522 @@
+//! What is under way in the background: whose it is, what it is about, and who waits for its end.
+//!
+//! Stands on the process. A create is known here from its beginning; it is in the background as soon as its caller has left.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::future::Future;
+
+use std::pin::pin;
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task_local;
+
+use crate::process::PerProcess;
+
+task_local! {
+    static HERE: Here;
+}
+
+/// Calls that belong together: what they leave in the background can be waited for apart from that of others.
+///
+/// # Examples
+/// ```
+/// use spuff_core::Group;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let group = Group::new();
+/// group.run(async { /* verbs of a provider, which may be dropped half-way */ }).await;
+/// group.settled().await;
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Group {
+    ids: Vec<Arc<()>>,
+    carried: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Group {
+    /// A group of no calls yet. Its clones are the same group.
+    pub fn new() -> Self {
+        Self { ids: vec![Arc::default()], carried: None }
+    }
+
+    /// A group whose calls are those of each of these groups.
+    #[must_use]
+    pub fn of_all<'a>(groups: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self { ids: groups.into_iter().flat_map(|group| group.ids.iter().cloned()).collect(), carried: None }
+    }
+
+    /// Runs a future as one of the group.
+    pub async fn run<F: Future>(&self, work: F) -> F::Output {
+        HERE.scope(Here { group: Some(self.clone()), ..Here::current() }, work).await
+    }
+
+    /// As [`settled`], for what the calls of this group have left in the background.
+    pub async fn settled(&self) {
+        wait(Some(self)).await;
+    }
+
+    /// The same group, where [`carried`](Self::carried) gives this.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn carrying(&self, carried: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { ids: self.ids.clone(), carried: Some(carried) }
+    }
+
+    /// What the group of the call carries that runs here, on the thread of a [`SyncProvider`](crate::blocking::SyncProvider) too.
+    #[doc(hidden)]
+    pub fn carried() -> Option<Arc<dyn Any + Send + Sync>> {
+        Here::current().group?.carried
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.ids.iter().any(|id| other.ids.iter().any(|other| Arc::ptr_eq(id, other)))
+    }
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").finish_non_exhaustive()
+    }
+}
+
+/// What is known of something in the background.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnderWay {
+    /// The verb.
+    pub operation: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The id of the machine or snapshot, or the name that it is to have; empty where neither is known.
+    pub subject: String,
+}
+
+/// `destroy_instance of 1000037 at hetzner`.
+impl fmt::Display for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, provider, subject } = self;
+        f.write_str(if operation.is_empty() { "a create" } else { operation })?;
+        if !subject.is_empty() {
+            write!(f, " of {subject}")?;
+        }
+        if provider.is_empty() { Ok(()) } else { write!(f, " at {provider}") }
+    }
+}
+
+/// The verb, the provider, and the id or name.
+pub(crate) struct About(UnderWay);
+
+impl About {
+    pub(crate) fn new(operation: &str, provider: &str, subject: &str) -> Self {
+        let (operation, provider, subject) = (operation.to_string(), provider.to_string(), subject.to_string());
+        Self(UnderWay { operation, provider, subject })
+    }
+
+    /// What runs here is about this.
+    pub(crate) fn here(self) {
+        if let Some(job) = Here::current().job {
+            job.is_about(self);
+        }
+    }
+}
+
+/// Whose call runs here, and in which job.
+#[derive(Clone, Default)]
+pub(crate) struct Here {
+    group: Option<Group>,
+    job: Option<Arc<Job>>,
+}
+
+impl Here {
+    pub(crate) fn current() -> Self {
+        HERE.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    pub(crate) fn inside(&self, job: &Arc<Job>) -> Self {
+        Self { group: self.group.clone(), job: Some(job.clone()) }
+    }
+
+    pub(crate) async fn scope<F: Future>(self, work: F) -> F::Output {
+        HERE.scope(self, work).await
+    }
+
+    /// Runs something that blocks, on another thread.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn sync_scope<T>(self, work: impl FnOnce() -> T) -> T {
+        HERE.sync_scope(self, work)
+    }
+}
+
+/// Where something in the background can be begun later: also where no runtime is entered.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) runtime: Handle,
+    pub(crate) here: Here,
+}
+
+impl Site {
+    pub(crate) fn current() -> Self {
+        Self { runtime: Handle::current(), here: Here::current() }
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Its caller waits for it, and has answered the roll call of this number.
+    Attached,
+    /// Its outcome is there, for its caller to take.
+    Untaken,
+    /// Nobody waits for it.
+    Detached,
+}
+
+/// Something that is under way.
+pub(crate) struct Job {
+    number: u64,
+    /// The number of the job that this one is a part of, or its own.
+    root: u64,
+    group: Option<Group>,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    state: State,
+    answered: u64,
+    about: UnderWay,
+}
+
+/// A job, until this is dropped.
+pub(crate) struct Begun(Arc<Job>);
+
+/// The jobs of this process.
+struct Jobs {
+    live: Mutex<(u64, BTreeMap<u64, Arc<Job>>)>,
+    changed: watch::Sender<()>,
+    /// The number of the last roll call.
+    calls: watch::Sender<u64>,
+}
+
+fn jobs() -> &'static Jobs {
+    static JOBS: PerProcess<Jobs> = PerProcess::new();
+    JOBS.get_or_init(|| Jobs { live: Mutex::default(), changed: watch::Sender::new(()), calls: watch::Sender::new(0) })
+}
+
+impl Jobs {
+    fn live(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Arc<Job>>)> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn all(&self) -> Vec<Arc<Job>> {
+        self.live().1.values().cloned().collect()
+    }
+}
+
+impl Job {
+    pub(crate) fn begin(here: &Here, state: State) -> Begun {
+        let jobs = jobs();
+        let mut live = jobs.live();
+        live.0 += 1;
+        let number = live.0;
+        let root = here.job.as_ref().map_or(number, |job| job.root);
+        let now = Now { state, answered: *jobs.calls.borrow(), about: UnderWay::default() };
+        let job = Arc::new(Self { number, root, group: here.group.clone(), now: Mutex::new(now) });
+        live.1.insert(number, job.clone());
+        Begun(job)
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is(&self, state: State) {
+        self.now().state = state;
+        jobs().changed.send_replace(());
+    }
+
+    pub(crate) fn is_about(&self, About(about): About) {
+        self.now().about = about;
+    }
+
+    /// Whether nobody waits for it, or may: whoever has not answered the call may have left.
+    fn is_left(&self, call: u64) -> bool {
+        let now = self.now();
+        now.state == State::Detached || (now.state == State::Attached && now.answered < call)
+    }
+}
+
+impl Begun {
+    pub(crate) fn job(&self) -> &Arc<Job> {
+        &self.0
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let jobs = jobs();
+        jobs.live().1.remove(&self.0.number);
+        jobs.changed.send_replace(());
+    }
+}
+
+/// The caller's part in roll calls: a task that was aborted is dropped when it is called, and one that waits answers.
+pub(crate) struct RollCall {
+    job: Arc<Job>,
+    calls: watch::Receiver<u64>,
+}
+
+impl RollCall {
+    pub(crate) fn of(job: Arc<Job>) -> Self {
+        Self { job, calls: jobs().calls.subscribe() }
+    }
+
+    /// Waits for something, and answers meanwhile.
+    pub(crate) async fn answered_during<F: Future>(&mut self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut work => return outcome,
+                // The sender is never dropped.
+                _ = self.calls.changed() => {
+                    self.job.now().answered = *self.calls.borrow_and_update();
+                    jobs().changed.send_replace(());
+                }
+            }
+        }
+    }
+}
+
+/// A caller that is followed by its job; when this is dropped, it has left.
+pub(crate) struct Attached {
+    calls: RollCall,
+    process: u32,
+}
+
+impl Attached {
+    pub(crate) fn to(begun: &Begun) -> Self {
+        Self { calls: RollCall::of(begun.job().clone()), process: process::id() }
+    }
+
+    pub(crate) async fn wait<F: Future>(mut self, work: F) -> F::Output {
+        self.calls.answered_during(work).await
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // In a child of `fork` nobody works.
+        if self.process == process::id() {
+            self.calls.job.is(State::Detached);
+        }
+    }
+}
+
+/// Waits until what is in the background now has come to its end: creates that nobody waits for any more, destroys of machines
+/// whose create, or work, was dropped, and what these have begun. A program that ends its runtime before may leave machines
+/// behind; their labels tell whose they are. What begins in the background after the call is not waited for.
+///
+/// The end of a machine is accepted by its cloud then; lists may show it for a while as one that is being deleted.
+///
+/// A create whose future is held, and is not polled, counts until it has ended: it may have been forgotten. One whose caller
+/// waits for it does not.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // … after creates that may have been dropped, by a timeout or Ctrl-C:
+/// spuff_core::settled().await;
+/// # }
+/// ```
+pub async fn settled() {
+    wait(None).await;
+}
+
+/// What is in the background now, for a program that tells its user what [`settled`] waits for: with creates whose callers
+/// still wait.
+pub fn under_way() -> Vec<UnderWay> {
+    let told = |job: &Arc<Job>| {
+        let now = job.now();
+        (now.state != State::Untaken).then(|| now.about.clone())
+    };
+    jobs().all().iter().filter_map(told).collect()
+}
+
+async fn wait(group: Option<&Group>) {
+    let jobs = jobs();
+    let mut changed = jobs.changed.subscribe();
+    let is_meant = |job: &Arc<Job>| group.is_none_or(|group| job.group.as_ref().is_some_and(|of| of.is(group)));
+    let mut roots: HashSet<u64> = jobs.all().iter().filter(|job| is_meant(job)).map(|job| job.root).collect();
+    let mut call = 0;
+    jobs.calls.send_modify(|number| {
+        *number += 1;
+        call = *number;
+    });
+    loop {
+        let left = jobs.all().into_iter().filter(|job| job.is_left(call)).map(|job| job.root);
+        let left: HashSet<u64> = left.filter(|root| roots.contains(root)).collect();
+        roots = left;
+        if roots.is_empty() {
+            return;
+        }
+        // The sender is never dropped.
+        let _ = changed.changed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+    use crate::create::{background, see_through};
+    use crate::provider::error::ProviderResult;
+
+    fn about(name: &str) -> About {
+        About::new("create_instance", "test", name)
+    }
+
+    /// A create of a second; whoever does not want what it has made needs another one for that.
+    async fn create(name: &str, unwanted: &Arc<AtomicUsize>) -> ProviderResult<u32> {
+        let unwanted = unwanted.clone();
+        let work = |_| async {
+            sleep(Duration::from_secs(1)).await;
+            Ok(7)
+        };
+        let end = move |_: u32| async move {
+            About::new("destroy_instance", "test", "7").here();
+            sleep(Duration::from_secs(1)).await;
+            unwanted.fetch_add(1, Ordering::Relaxed);
+        };
+        see_through(about(name), work, end).await
+    }
+
+    async fn waited(work: impl Future<Output = ()>) -> u64 {
+        let began = Instant::now();
+        work.await;
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_whose_caller_waits_is_not_waited_for() {
+        let group = Group::new();
+        let unwanted = Arc::default();
+        let (made, waited) = tokio::join!(group.run(create("a", &unwanted)), waited(group.settled()));
+        assert_eq!((made.unwrap(), waited), (7, 0));
+        let task = tokio::spawn({
+            let (group, unwanted) = (group.clone(), unwanted.clone());
+            async move { group.run(create("b", &unwanted)).await }
+        });
+        sleep(Duration::from_millis(10)).await;
+        assert_eq!(self::waited(group.settled()).await, 0);
+        assert_eq!(task.await.unwrap().unwrap(), 7);
+        assert_eq!(unwanted.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_whose_caller_was_dropped_or_aborted_just_now_is_waited_for() {
+        let group = Group::new();
+        let unwanted = Arc::<AtomicUsize>::default();
+        let _ = timeout(Duration::from_millis(10), group.run(create("a", &unwanted))).await;
+        assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 1));
+        let task = tokio::spawn({
+            let (group, unwanted) = (group.clone(), unwanted.clone());
+            async move { group.run(create("b", &unwanted)).await }
+        });
+        sleep(Duration::from_millis(10)).await;
+        task.abort();
+        // Its task has not noticed yet.
+        assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_that_is_held_and_not_polled_counts_until_it_has_ended() {
+        let group = Group::new();
+        let unwanted = Arc::default();
+        let mut held = Box::pin(group.run(create("a", &unwanted)));
+        let began = Instant::now();
+        let _ = timeout(Duration::from_millis(10), &mut held).await;
+        group.settled().await;
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+        assert_eq!(held.await.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_have_left_is_not_waited_for_by_a_group_but_by_all() {
+        let (ours, theirs, unwanted) = (Group::new(), Group::new(), Arc::default());
+        let _ = timeout(Duration::from_millis(10), theirs.run(create("a", &unwanted))).await;
+        assert_eq!(waited(ours.settled()).await, 0);
+        assert_eq!(waited(Group::of_all([&ours, &theirs]).settled()).await, 1);
+        assert_eq!(unwanted.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_begins_later_is_waited_for_where_it_is_a_part_of_what_was_there() {
+        let group = Group::new();
+        let (done, parts) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        group
+            .run(async {
+                let parts = parts.clone();
+                background(&Site::current(), about("whole"), async move {
+                    sleep(Duration::from_secs(1)).await;
+                    background(&Site::current(), about("part"), async move {
+                        sleep(Duration::from_secs(1)).await;
+                        parts.fetch_add(1, Ordering::Relaxed);
+                    });
+                });
+            })
+            .await;
+        let later = group.run(async {
+            // One after the other, so that there is always one.
+            for _ in 0..5 {
+                let done = done.clone();
+                background(&Site::current(), about("another"), async move {
+                    sleep(Duration::from_secs(2)).await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                });
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let (waited, ()) = tokio::join!(waited(group.settled()), later);
+        assert_eq!((waited, parts.load(Ordering::Relaxed)), (2, 1));
+        group.settled().await;
+        assert_eq!(done.load(Ordering::Relaxed), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_is_told_in_words() {
+        let ours = || under_way().iter().map(ToString::to_string).filter(|one| one.ends_with(" at told")).collect::<Vec<_>>();
+        let work = |_| async {
+            sleep(Duration::from_secs(1)).await;
+            Ok(7)
+        };
+        let end = |_: u32| async {
+            About::new("destroy_instance", "told", "7").here();
+            sleep(Duration::from_secs(1)).await;
+        };
+        let create = see_through(About::new("create_instance", "told", "web-1"), work, end);
+        let _ = timeout(Duration::from_millis(10), create).await;
+        assert_eq!(ours(), ["create_instance of web-1 at told"]);
+        sleep(Duration::from_millis(1500)).await;
+        assert_eq!(ours(), ["destroy_instance of 7 at told"]);
+        settled().await;
+        assert!(ours().is_empty());
+    }
+}

@@ -6,12 +6,14 @@
 //! it has answered for.
 
 mod boot;
+mod client;
 mod cloud_config;
 mod engine;
 mod images;
 mod map;
 mod options;
 mod refusal;
+mod start;
 mod user_data;
 
 use std::collections::HashMap;
@@ -22,15 +24,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse};
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
-    RemoveContainerOptionsBuilder,
-};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{instrument, warn};
 
 use self::boot::Boot;
 use self::engine::{AGAIN, Ask, Engine, MOMENT};
+use self::map::Seen;
 use self::options::Options;
+use self::start::{Begun, Course};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
@@ -42,6 +44,9 @@ use crate::wait::{Look, Wait};
 
 const NAME: &str = "docker";
 
+/// How many machines of a list are looked into at a time.
+const LOOKS: usize = 8;
+
 /// How long a call that was cut off may still be worked on: an engine answers, or is gone.
 const SETTLING: Duration = Duration::from_secs(2);
 
@@ -51,17 +56,24 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// (Podman's where `podman-restart.service` is on). One that is renamed is no machine any more.
 ///
 /// Its region is a network of the engine (`bridge` by default), its size is `CPUsxMEMORY` such as `2x4g` (no limits by default),
-/// its address that on its network. It is ready when it runs, has an address, and is healthy where its image has a health check.
+/// its address that on its network. It is ready when its first process has begun, it has an address, and it is healthy where its
+/// image has a health check. One whose `/bin/sh` cannot be executed is never active, and ends a create or a wait with the reason.
+///
+/// The address is public where it can be reached from here: on Linux, at an engine of this computer's own that is not rootless. At
+/// any other, and with Docker Desktop, the machine's `ip` is where its published ports are: the engine's computer, or this one.
+/// An engine behind a tunnel to this computer is taken for one that is here.
+///
+/// Where its published ports are is told by labels, as `spuff-port-8080/tcp` with `0.0.0.0:32768,[::]:32768`.
 ///
 /// `user_data` is run by root at the first start: a script that begins with `#!`, or a part of `#cloud-config`. What it prints
 /// is in the container's log.
 ///
-/// The environment of a container can be read by whoever may use the engine. `bollard`, the client under this, writes it into the log
-/// at the level debug, under targets of its own name, when it is sent and when the engine tells it: keep those at info where the
-/// environment has secrets.
+/// What was handed over to a machine is in `/.spuff`, an anonymous volume of its own: user data, and the environment, which what
+/// spuff starts there has. What is started by other means gets it from the file: `docker exec ID sh -c '. /.spuff/environment; …'`.
+/// It is no part of the container's configuration, which `docker inspect` shows.
 ///
-/// A snapshot is an image `spuff-snapshot` with its id as the tag: the files of the machine without its volumes and mounts,
-/// and without what runs.
+/// A snapshot is an image `spuff-snapshot` with its id as the tag: the files of the machine without its volumes and mounts, so
+/// without its environment and user data, and without what runs.
 ///
 /// Labels are written once: [`set_labels`](Provider::set_labels), and with it a renewal of a lease, is not supported.
 ///
@@ -79,14 +91,16 @@ pub struct DockerProvider {
     engine: Arc<Engine>,
     options: Arc<Options>,
     defaults: Defaults,
+    begun: Arc<Begun>,
 }
 
 impl DockerProvider {
-    /// A provider at an engine: `unix://` and a path, `tcp://`, `ssh://`, or empty for `DOCKER_HOST`, or else the first of the
-    /// sockets that Docker and Podman use by default.
+    /// A provider at an engine: `unix://` and a path, `ssh://`, `https://`, `tcp://` on this computer, or empty for that of the
+    /// context that the docker command uses, or else the first that answers at the sockets of Docker and Podman. Variables such
+    /// as `DOCKER_HOST` are read by [`ProviderRegistry::from_env`](super::ProviderRegistry::from_env) alone.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the endpoint cannot be one. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the endpoint cannot be one, or the context is not there. Nothing is sent.
     pub fn new(endpoint: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::default().with_endpoint(endpoint).with_timeouts(timeouts))
     }
@@ -96,7 +110,7 @@ impl DockerProvider {
             return Err(ProviderError::invalid_config("token", "an engine takes none; leave it out"));
         }
         if config.ca_file.is_some() {
-            let message = "an engine behind TLS takes the files in the folder that DOCKER_CERT_PATH names; leave it out";
+            let message = "an engine behind TLS takes the files in the folder cert_path, or DOCKER_CERT_PATH; leave it out";
             return Err(ProviderError::invalid_config("ca_file", message));
         }
         let options = Options::new(config)?;
@@ -104,6 +118,7 @@ impl DockerProvider {
             engine: Arc::new(Engine::new(config, options.secrets())?),
             options: Arc::new(options),
             defaults: Defaults::new(config)?,
+            begun: Arc::default(),
         })
     }
 
@@ -117,14 +132,21 @@ impl DockerProvider {
     }
 
     /// Machines with a label, as the engine's list has them.
-    async fn labelled(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<ProviderInstance>> {
+    async fn listed(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<Seen>> {
         let filters = &HashMap::from([("label", vec![label.to_string()])]);
         let list = |docker: Docker| async move {
             let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
             docker.list_containers(Some(options)).await
         };
         let listed = self.engine.read(Ask::of(operation), list).await?;
-        Ok(listed.into_iter().filter_map(map::listed).collect())
+        let reach = self.engine.reach().await?;
+        Ok(listed.into_iter().filter_map(|container| map::listed(container, reach)).collect())
+    }
+
+    /// Machines with a label, as they are.
+    async fn labelled(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<ProviderInstance>> {
+        let looks = self.listed(operation, label).await?.into_iter().map(|seen| self.believed(operation, seen));
+        stream::iter(looks).buffered(LOOKS).try_collect().await
     }
 
     async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
@@ -141,7 +163,7 @@ impl DockerProvider {
                 Err(error @ ProviderError::NotFound { .. }) => error,
                 read => return read,
             };
-            if self.labelled(operation, map::MACHINE_KEY).await?.iter().all(|listed| listed.id != id) {
+            if self.listed(operation, map::MACHINE_KEY).await?.iter().all(|listed| listed.instance.id != id) {
                 return Err(absent);
             }
             tokio::time::sleep(MOMENT).await;
@@ -151,21 +173,22 @@ impl DockerProvider {
 
     /// A machine by its id.
     async fn read(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
-        Ok(map::inspected(self.inspect(operation, id).await?))
-    }
-
-    async fn start_again(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
-        let ask = Ask::of(operation).about("instance", id);
-        let id = id.to_string();
-        self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
+        let container = self.inspect(operation, id).await?;
+        self.believed(operation, map::inspected(container, self.engine.reach().await?)).await
     }
 
     async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        // What has to be asked for is, before anything is made.
+        self.engine.reach().await?;
         let given = if mark.is_given() { mark.found(self.made_under(&mark.nonce).await?)? } else { Found::Nothing };
         let (mut id, adopted) = match given {
-            // It was begun, whatever has become of it since.
-            Found::Ours(made) if made.status != InstanceStatus::New => return Ok(made.adopted_if(true)),
-            Found::Ours(made) => (made.id, true),
+            Found::Ours(made) => {
+                // It was begun, whatever has become of it since.
+                if made.status != InstanceStatus::New && self.has_begun("create_instance", &made.id).await? {
+                    return Ok(made.adopted_if(true));
+                }
+                (made.id, true)
+            }
             _ => {
                 self.check_network(&plan.request.region).await?;
                 self.provide_image(&plan.image, cancel).await?;
@@ -173,17 +196,20 @@ impl DockerProvider {
             }
         };
         loop {
-            let cut = AtomicBool::new(false);
-            let error = match self.start(&id, plan.boot.archive(), &cut).await {
+            let course = Course::default();
+            let error = match self.start(&id, plan.archive.clone(), &course).await {
                 Ok(started) => return Ok(started.adopted_if(adopted)),
                 // The engine is not there, and nobody knows what has become of it; or it may be in use elsewhere.
-                Err(error) if mark.is_given() || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) => {
+                Err(error)
+                    if (mark.is_given() && !course.hopeless.load(Relaxed))
+                        || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
+                {
                     return Err(error.after_create(id, None));
                 }
                 Err(error) => error,
             };
             let destroyed = self.destroy_instance(&id).await;
-            let remains = cut.load(Relaxed) && matches!(error, ProviderError::Api { .. });
+            let remains = course.cut.load(Relaxed) && matches!(error, ProviderError::Api { .. });
             if destroyed.is_err() || !remains {
                 return Err(error.after_create(id, Some(destroyed)));
             }
@@ -217,67 +243,6 @@ impl DockerProvider {
             None => Ok(Found::Nothing),
         }
     }
-
-    /// Sees that a machine can run: an init that finds no shell would be started again for ever.
-    async fn check_shell(&self, id: &str) -> Result<(), Failure> {
-        let name = id.to_string();
-        let options = ContainerArchiveInfoOptionsBuilder::new().path("/bin/sh").build();
-        let stat = |docker: Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
-        match self.engine.call(Ask::of("create_instance").about("file", "/bin/sh"), stat).await {
-            Ok(_) => Ok(()),
-            Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
-                self.read("create_instance", id).await.map_err(Failure::Rejected)?;
-                let message = "it has no /bin/sh, which a machine needs; use an image of a whole system";
-                Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that is not there may come back:
-    /// then the start was cut. An engine's failure for no known reason is not believed the first time.
-    async fn start(&self, id: &str, archive: Option<Vec<u8>>, cut: &AtomicBool) -> ProviderResult<ProviderInstance> {
-        let wait = Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
-        let ask = || Ask::of("create_instance").about("instance", id);
-        let (archive, refused) = (&archive, &AtomicBool::new(false));
-        wait.until(|| async move {
-            let begun = match self.inspect("create_instance", id).await {
-                Ok(container) => map::has_begun(&container),
-                Err(error) => return Look::past(error),
-            };
-            let began = async {
-                if !begun {
-                    self.check_shell(id).await?;
-                    if let Some(archive) = archive {
-                        self.engine.call(ask(), |docker| boot::upload(docker, id.to_string(), archive.clone())).await?;
-                    }
-                }
-                self.start_again("create_instance", id).await
-            };
-            match began.await {
-                Ok(()) => {}
-                // Whether it runs is seen below, or at the next look.
-                Err(Failure::Unknown(error)) | Err(Failure::NotSent(error)) => {
-                    cut.store(true, Relaxed);
-                    return Ok(Look::Unclear(error.to_string()));
-                }
-                Err(Failure::Rejected(error)) => {
-                    // Somebody else with the same key may have started it.
-                    let read = self.read("create_instance", id).await;
-                    if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
-                        return Ok(Look::Done(running));
-                    }
-                    return match refusal::of_start(error) {
-                        // Podman's storage gets in its own way when many begin at once.
-                        error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => Ok(Look::Unclear(error.to_string())),
-                        error => Err(error),
-                    };
-                }
-            }
-            self.read("create_instance", id).await.map(Look::Done).or_else(Look::past)
-        })
-        .await
-    }
 }
 
 /// Whether something has been removed. Where that is not known it is removed again.
@@ -292,16 +257,17 @@ fn of_removal(removed: Result<(), Failure>) -> ProviderResult<Look<()>> {
 struct Plan {
     request: InstanceRequest,
     image: String,
-    boot: Boot,
+    /// What is handed over to it.
+    archive: Option<Vec<u8>>,
     body: ContainerCreateBody,
 }
 
 impl Plan {
     fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
-        let boot = Boot::new(&request, &mark.nonce)?;
+        let boot = Boot::new(&request, &mark.nonce, &options.environment)?;
         let image = images::reference(&request.image)?;
         let body = map::container(&request, &image, &boot, options)?;
-        Ok(Self { request, image, boot, body })
+        Ok(Self { archive: boot.archive()?, request, image, body })
     }
 }
 
@@ -388,6 +354,7 @@ impl Provider for DockerProvider {
             of_removal(self.engine.call(ask, remove).await)
         });
         Look::deleted(ended.await)?;
+        self.begun.forget(id);
         // The machine is gone, whatever becomes of its image.
         if let Ok(container) = inspected
             && let Err(error) = self.remove_orphan(&container).await
@@ -419,10 +386,10 @@ impl Provider for DockerProvider {
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let was_on = &AtomicBool::new(false);
         wait.until(|| async move {
-            match self.read("wait_ready", id).await {
+            match self.watched("wait_ready", id).await {
                 // Podman leaves what it had when it was killed as it is; so does Docker at times.
                 Ok(instance) if instance.status == InstanceStatus::Off && was_on.load(Relaxed) => {
-                    match self.start_again("wait_ready", id).await.map_err(ProviderError::from) {
+                    match self.start_again(id).await.map_err(ProviderError::from) {
                         Ok(()) => Ok(Look::Pending("started again".to_string())),
                         // It is on its way out, or up.
                         Err(error @ ProviderError::Conflict { .. }) => Ok(Look::Pending(error.to_string())),
@@ -445,9 +412,10 @@ impl Provider for DockerProvider {
         map::check_id("instance_id", instance_id)?;
         check::required("name", name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(work, |_| async {}).await
+        create::see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -502,13 +470,14 @@ impl ProviderFactory for DockerFactory {
     fn describe(&self) -> ProviderDescription {
         let mut description = ProviderDescription::new(self.provider_type());
         description.summary = "Containers of Docker or Podman as machines, on this computer".to_string();
-        let endpoint = "The engine: unix://PATH, tcp://HOST:PORT or ssh://USER@HOST; by default the first socket of Docker or \
-                        Podman that there is";
+        let endpoint = "The engine: unix://PATH, ssh://USER@HOST, https://HOST:PORT, or tcp://HOST:PORT; by default that of the docker \
+                        command's context, or else the first that answers at a socket of Docker or Podman";
         description.options = vec![
             OptionDescription::new("endpoint", endpoint).env(&["DOCKER_HOST"]),
             OptionDescription::new("region", "Network where a request names none; bridge by default"),
         ];
         description.options.extend(Options::describe());
+        description.options.extend(Engine::describe());
         description.options.extend(Defaults::describe_lease());
         description.capabilities = Capabilities { ssh_keys: false, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
         description

@@ -31,6 +31,19 @@ async fn no_engine() {
     assert_eq!(error.kind(), ErrorKind::Network, "{error}");
 }
 
+/// A program may bring two kinds of cryptography, and choose none: it is chosen here, and the client does not panic.
+#[tokio::test]
+async fn an_engine_behind_tls_whose_certificates_are_not_there() {
+    for (endpoint, option) in [("https://127.0.0.1:1", "cert_path"), ("tcp://127.0.0.1:1", "tls_verify")] {
+        let config =
+            config().with_endpoint(endpoint).with_option("cert_path", "/nothing/here").with_option(option, "/nothing/here");
+        let error = create(config, &request()).await;
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{error}");
+        assert!(error.to_string().contains("/nothing/here") && error.to_string().contains("cert_path"), "{error}");
+    }
+    assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+}
+
 /// Root may do anything: another user asks, in a process of its own.
 #[tokio::test]
 async fn no_permission() {

@@ -38,7 +38,7 @@ async fn a_snapshot_is_what_the_machine_was() {
     let image = format!("spuff-snapshot:{}", snapshot.id);
     let other = docker(&["run", "--detach", &image]);
     assert!(provider.list_instances().await.unwrap().iter().all(|listed| listed.id != other));
-    docker(&["rm", "--force", &other]);
+    docker(&["rm", "--force", "--volumes", &other]);
 
     if is_podman() {
         let error = provider.delete_snapshot(&snapshot.id).await.unwrap_err();

@@ -1,6 +1,8 @@
 //! What a machine is: its address, its labels, its limits, its end.
 
-use std::net::{IpAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use spuff_core::fleet::{FleetOptions, create_instances, destroy_instances};
 use spuff_core::provider::{ErrorKind, ImageSpec, InstanceStatus, ProviderError};
@@ -43,9 +45,76 @@ async fn a_machine_is_a_container_with_an_address_of_its_own() {
     assert_eq!(provider.get_instance(&machine.id).await.unwrap(), None);
 }
 
+/// Passes what comes by a connection on to the engine, and what the engine says back.
+fn relay(mut from: impl Read + Send + 'static, mut to: impl Write + Send + 'static) {
+    let engine = UnixStream::connect(config().endpoint.unwrap().trim_start_matches("unix://")).unwrap();
+    let mut there = engine.try_clone().unwrap();
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut from, &mut there));
+        drop(there.shutdown(Shutdown::Write));
+    });
+    std::thread::spawn(move || drop(std::io::copy(&mut &engine, &mut to)));
+}
+
+/// At an engine of another computer, as far as anybody can see, the machine is where its published ports are.
+#[tokio::test]
+async fn what_is_called_public_can_be_reached() {
+    let here = provider();
+    let machine = ready(&here, &request()).await;
+    assert!(machine.addresses.iter().all(|address| address.public) && !machine.addresses.is_empty());
+    here.destroy_instance(&machine.id).await.unwrap();
+
+    // A user's own engine has the networks in a namespace of its own.
+    let relayed = std::env::temp_dir().join(format!("spuff-u{}.sock", std::process::id()));
+    let listener = UnixListener::bind(&relayed).unwrap();
+    std::os::unix::fs::chown(&relayed, Some(65534), None).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            relay(client.try_clone().unwrap(), client);
+        }
+    });
+    let users = connect(config().with_endpoint(relayed.display().to_string()));
+    let mine = ready(&users, &request()).await;
+    assert_eq!((mine.ip, mine.addresses[0].public), (Ipv4Addr::LOCALHOST.into(), true));
+    assert!(mine.addresses.len() > 1 && mine.addresses[1..].iter().all(|address| !address.public), "{:?}", mine.addresses);
+    users.destroy_instance(&mine.id).await.unwrap();
+    std::fs::remove_file(relayed).unwrap();
+
+    // The address by which this computer would speak to others of the engine's network.
+    let probe = UdpSocket::bind("0.0.0.0:0").unwrap();
+    probe.connect((machine.ip, 9)).unwrap();
+    let host = probe.local_addr().unwrap().ip();
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            relay(client.try_clone().unwrap(), client);
+        }
+    });
+    let there = config().with_endpoint(endpoint).with_option("plain_tcp", "true").with_option("ports", "7777");
+    let there = connect(there);
+    let machine = ready(&there, &request()).await;
+    let public: Vec<_> = machine.addresses.iter().filter(|address| address.public).map(|address| address.ip).collect();
+    assert_eq!((machine.ip, public), (host, vec![host]));
+    assert!(machine.addresses.len() > 1, "its own are private: {:?}", machine.addresses);
+    let listed = there.list_instances().await.unwrap().into_iter().find(|listed| listed.id == machine.id).unwrap();
+    assert_eq!((listed.ip, &listed.addresses), (machine.ip, &machine.addresses));
+    docker(&["exec", "--detach", &machine.id, "/bin/sh", "-c", "while :; do echo here | nc -l -p 7777; done"]);
+    let published = machine.labels["spuff-port-7777/tcp"].split(',').next().unwrap().rsplit(':').next().unwrap();
+    // Podman's engine of the tests has no firewall that would lead there.
+    if !is_podman() {
+        assert!(reached_at(host, published.parse().unwrap()).await, "{published}");
+    }
+    there.destroy_instance(&machine.id).await.unwrap();
+}
+
 async fn reached(ip: IpAddr) -> bool {
+    reached_at(ip, 7777).await
+}
+
+async fn reached_at(ip: IpAddr, port: u16) -> bool {
     for _ in 0..50 {
-        if TcpStream::connect((ip, 7777)).is_ok() {
+        if TcpStream::connect((ip, port)).is_ok() {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -82,7 +151,7 @@ async fn what_others_have_made_is_not_spuffs() {
     assert!(found(listed.clone(), &machine.id) && !found(listed, &other));
     provider.destroy_instance(&machine.id).await.unwrap();
     assert_eq!(provider.resolve("handed-down").await.unwrap(), None);
-    docker(&["rm", "--force", &other]);
+    docker(&["rm", "--force", "--volumes", &other]);
     docker(&["rmi", "--force", &image]);
 }
 
@@ -95,7 +164,7 @@ async fn an_image_of_others_stays_when_its_machine_goes() {
     let other = docker(&["create", &format!("spuff-snapshot:{}", snapshot.id)]);
     let image = commit(&["--change", "LABEL theirs=1", &other]);
     let image = format!("sha256:{}", image.trim_start_matches("sha256:"));
-    docker(&["rm", &other]);
+    docker(&["rm", "--volumes", &other]);
 
     let copy = ready(&provider, &request().with_image(ImageSpec::Custom(image.clone()))).await;
     provider.destroy_instance(&copy.id).await.unwrap();

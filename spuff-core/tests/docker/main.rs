@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
 
 mod behaviour;
+mod client;
 mod crash;
 mod engine;
 mod errors;

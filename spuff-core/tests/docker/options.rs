@@ -15,18 +15,25 @@ async fn what_the_options_say_is_there() {
     let mounts = format!("{}:/folder:ro,cache-{}:/cache", folder.display(), std::process::id());
     let options = config().with_option("mounts", &mounts).with_option("ports", "7070").with_option("environment", "A=1,2\nB=x y");
     let provider = connect(options);
-    let machine = ready(&provider, &request()).await;
+    let script = "#!/bin/sh\nprintf '%s\\n' \"$A\" \"$B\" >/new && mv /new /variables\n";
+    let machine = ready(&provider, &request().with_user_data(script)).await;
+    assert_eq!(soon(&machine.id, "cat /variables").await, "1,2\nx y", "what the machine runs has them");
     assert_eq!(
         inside(
             &machine.id,
-            "cat /folder/given; echo; echo $A; echo $B; touch /folder/new 2>/dev/null || touch /cache/new && ls /cache"
+            "cat /folder/given; echo; . /.spuff/environment; echo $A; echo $B; touch /folder/new 2>/dev/null || touch /cache/new && ls /cache"
         ),
         "from here\n1,2\nx y\nnew"
     );
+    assert_eq!(inside(&machine.id, "stat -c %a /.spuff/environment"), "600");
     docker(&["exec", "--detach", &machine.id, "/bin/sh", "-c", "while :; do echo here | nc -l -p 7070; done"]);
     let published = docker(&["port", &machine.id, "7070/tcp"]);
     let port: u16 = published.lines().next().unwrap().rsplit(':').next().unwrap().parse().unwrap();
     assert!(port > 0);
+    let label = machine.labels["spuff-port-7070/tcp"].clone();
+    assert!(label.split(',').any(|at| at == format!("0.0.0.0:{port}")), "{label}");
+    let listed = provider.list_instances().await.unwrap().into_iter().find(|listed| listed.id == machine.id).unwrap();
+    assert_eq!(listed.labels, machine.labels);
     let shown = docker(&[
         "inspect",
         &machine.id,

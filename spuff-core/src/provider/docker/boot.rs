@@ -8,22 +8,27 @@ use bollard::{Docker, body_stream};
 use futures_util::stream;
 use tar::{Builder, EntryType, Header};
 
+use super::cloud_config::quote;
+use super::options::Variable;
 use super::user_data;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Where a machine keeps what was handed over.
-const FOLDER: &str = ".spuff";
+/// Where a machine keeps what was handed over: a volume of its own.
+pub(super) const FOLDER: &str = "/.spuff";
 
-/// The first process after the init. It is told the nonce of the machine: a snapshot holds what other machines have run, and
-/// done. As with cloud-init, what has begun once is not begun again.
-const BOOT: &str = r#"cd /.spuff 2>/dev/null && {
+/// Is there as soon as the first process has begun.
+pub(super) const MARK: &str = "/.spuff/begun";
+
+/// The first process after the init. As with cloud-init, what has begun once is not begun again.
+const BOOT: &str = r#"cd /.spuff && : >begun && {
   if [ -f keys ]; then
     umask 077
     # What is there may end without a newline.
     mkdir -p /root/.ssh && { [ ! -s /root/.ssh/authorized_keys ] || echo; cat keys; } >>/root/.ssh/authorized_keys && rm keys
     umask 022
   fi
+  [ ! -f environment ] || . /.spuff/environment
   if [ -f "user-data-$1" ] && [ ! -e "begun-$1" ]; then
     : >"begun-$1"
     cd /
@@ -44,17 +49,21 @@ pub(super) struct Boot {
     nonce: String,
     script: Option<String>,
     keys: Option<String>,
+    environment: Option<String>,
 }
 
 impl Boot {
-    pub(super) fn new(request: &InstanceRequest, nonce: &str) -> ProviderResult<Self> {
+    pub(super) fn new(request: &InstanceRequest, nonce: &str, environment: &[Variable]) -> ProviderResult<Self> {
         let script = match request.user_data.as_deref() {
             Some(text) => user_data::script(text)?.map(|script| script.into_owned()),
             None => None,
         };
         let keys = request.ssh_keys.iter().map(|key| public_key(key)).collect::<ProviderResult<Vec<_>>>()?;
         let keys = Some(keys.concat()).filter(|keys| !keys.is_empty());
-        Ok(Self { nonce: nonce.to_string(), script, keys })
+        // Some shells end when they are told to set what is theirs alone, unless it is done by `command`.
+        let export = |variable: &Variable| format!("command export {}={}\n", variable.name, quote(&variable.value));
+        let environment = Some(environment.iter().map(export).collect()).filter(|text: &String| !text.is_empty());
+        Ok(Self { nonce: nonce.to_string(), script, keys, environment })
     }
 
     /// The command of the container.
@@ -63,37 +72,37 @@ impl Boot {
     }
 
     /// The files to hand over, where there are any.
-    pub(super) fn archive(&self) -> Option<Vec<u8>> {
-        if self.script.is_none() && self.keys.is_none() {
-            return None;
+    ///
+    /// # Errors
+    /// [`ProviderError::InvalidConfig`] when they cannot be packed.
+    pub(super) fn archive(&self) -> ProviderResult<Option<Vec<u8>>> {
+        let script = format!("user-data-{}", self.nonce);
+        let files =
+            [(script.as_str(), 0o700, &self.script), ("keys", 0o600, &self.keys), ("environment", 0o600, &self.environment)];
+        if files.iter().all(|(_, _, content)| content.is_none()) {
+            return Ok(None);
         }
         let mut archive = Builder::new(Vec::new());
-        // Writing to memory does not fail.
-        let written = (|| {
-            append(&mut archive, "", EntryType::Directory, 0o700, "")?;
-            if let Some(script) = &self.script {
-                append(&mut archive, &format!("user-data-{}", self.nonce), EntryType::Regular, 0o700, script)?;
-            }
-            if let Some(keys) = &self.keys {
-                append(&mut archive, "keys", EntryType::Regular, 0o600, keys)?;
-            }
-            archive.into_inner()
-        })();
-        written.ok()
+        let packed = files.into_iter().try_for_each(|(name, mode, content)| match content {
+            Some(content) => append(&mut archive, name, mode, content),
+            None => Ok(()),
+        });
+        let packed = packed.and_then(|()| archive.into_inner());
+        packed.map(Some).map_err(|error| ProviderError::invalid_config("user_data", format!("it cannot be packed: {error}")))
     }
 }
 
-fn append(archive: &mut Builder<Vec<u8>>, name: &str, entry: EntryType, mode: u32, content: &str) -> io::Result<()> {
+fn append(archive: &mut Builder<Vec<u8>>, name: &str, mode: u32, content: &str) -> io::Result<()> {
     let mut header = Header::new_gnu();
-    header.set_entry_type(entry);
+    header.set_entry_type(EntryType::Regular);
     header.set_mode(mode);
     header.set_size(content.len() as u64);
-    archive.append_data(&mut header, format!("{FOLDER}/{name}"), content.as_bytes())
+    archive.append_data(&mut header, name, content.as_bytes())
 }
 
 /// Puts files into a container.
 pub(super) async fn upload(docker: Docker, id: String, archive: Vec<u8>) -> Result<(), Error> {
-    let options = UploadToContainerOptionsBuilder::new().path("/").build();
+    let options = UploadToContainerOptionsBuilder::new().path(FOLDER).build();
     // The client writes a whole body into its log.
     docker.upload_to_container(&id, Some(options), body_stream(stream::iter([archive.into()]))).await
 }
@@ -122,7 +131,8 @@ mod tests {
     #[test]
     fn files_are_handed_over_with_their_modes() {
         let request = InstanceRequest::new("a", "", "").with_user_data("#!/bin/sh\necho hi\n").with_ssh_key(KEY);
-        let archive = Boot::new(&request, "n").unwrap().archive().unwrap();
+        let environment = [Variable { name: "A".to_string(), value: "it's $B".to_string() }];
+        let archive = Boot::new(&request, "n", &environment).unwrap().archive().unwrap().unwrap();
         let mut files = Vec::new();
         for entry in tar::Archive::new(archive.as_slice()).entries().unwrap() {
             let mut entry = entry.unwrap();
@@ -132,12 +142,12 @@ mod tests {
             files.push((path, entry.header().mode().unwrap(), text));
         }
         let expected = [
-            (".spuff/", 0o700, String::new()),
-            (".spuff/user-data-n", 0o700, "#!/bin/sh\necho hi\n".to_string()),
-            (".spuff/keys", 0o600, format!("{KEY}\n")),
+            ("user-data-n", 0o700, "#!/bin/sh\necho hi\n".to_string()),
+            ("keys", 0o600, format!("{KEY}\n")),
+            ("environment", 0o600, "command export A='it'\\''s $B'\n".to_string()),
         ];
         assert_eq!(files, expected.map(|(path, mode, text)| (path.to_string(), mode, text)));
-        assert!(Boot::new(&InstanceRequest::new("a", "", ""), "n").unwrap().archive().is_none());
+        assert!(Boot::new(&InstanceRequest::new("a", "", ""), "n", &[]).unwrap().archive().unwrap().is_none());
     }
 
     #[test]

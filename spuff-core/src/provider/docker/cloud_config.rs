@@ -18,6 +18,7 @@ mod tests;
 use self::files::When;
 use self::read::{Item, unsupported};
 use self::shell::Script;
+pub(super) use self::shell::quote;
 use crate::provider::error::ProviderResult;
 
 /// The script of a cloud-config; `None` where it asks for nothing. It runs once, and `bootcmd` with it, which cloud-init repeats

@@ -2,23 +2,31 @@
 
 use std::env;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::errors::Error;
+use bollard::models::SystemVersion;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
+use super::client::Client;
 use super::refusal;
-use crate::http::{Failure, without};
+use crate::http::{Failure, is_loopback, without};
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::registry::OptionDescription;
+use crate::signals::{as_the_program, of_the_program};
 
 /// The client's own limit on a call; those that are told here are shorter.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// How often, and after what time, something is read again.
-pub(super) const AGAIN: usize = 20;
+pub(super) const AGAIN: usize = 40;
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
 
 /// What a call is for, what it is about, and how long it may take.
@@ -27,11 +35,13 @@ pub(super) struct Ask<'a> {
     pub(super) operation: &'static str,
     pub(super) subject: Option<(&'static str, &'a str)>,
     limit: Option<Duration>,
+    /// What else may help, where no engine answers.
+    pub(super) hint: &'a str,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn of(operation: &'static str) -> Self {
-        Self { operation, subject: None, limit: None }
+        Self { operation, subject: None, limit: None, hint: "" }
     }
 
     pub(super) fn about(self, resource_type: &'static str, id: &'a str) -> Self {
@@ -47,20 +57,73 @@ impl<'a> Ask<'a> {
 /// An engine.
 pub(super) struct Engine {
     /// Where it is; found at the first call where nobody has said it.
-    endpoint: Option<String>,
+    place: Option<Place>,
+    /// What the docker command keeps.
+    client: Client,
     timeouts: ProviderTimeouts,
     /// What no message may repeat.
     secrets: Vec<String>,
     /// Opens a connection for each call, so that any runtime may use it; to `ssh://` it keeps them.
-    docker: OnceCell<Docker>,
+    docker: OnceCell<(Docker, Place)>,
+    reach: OnceCell<Reach>,
+}
+
+/// How machines are reached from here.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Reach {
+    /// By their own addresses.
+    Direct,
+    /// By their published ports alone, which are at this address, where it is known.
+    Published(Option<IpAddr>),
+}
+
+/// An address of an engine.
+#[derive(Debug, Clone, PartialEq)]
+struct Place {
+    address: String,
+    /// The folder of the certificates, for TLS.
+    certificates: Option<PathBuf>,
 }
 
 impl Engine {
+    /// Takes plain TCP beyond this computer.
+    pub(super) const PLAIN_TCP: &'static str = "plain_tcp";
+    pub(super) const TLS_VERIFY: &'static str = "tls_verify";
+    pub(super) const CERT_PATH: &'static str = "cert_path";
+    pub(super) const OPTIONS: [&'static str; 5] =
+        [Self::PLAIN_TCP, Self::TLS_VERIFY, Self::CERT_PATH, Client::FOLDER, Client::CONTEXT];
+
     pub(super) fn new(config: &ProviderConfig, secrets: Vec<String>) -> ProviderResult<Self> {
-        let named = config.endpoint.clone().filter(|endpoint| !endpoint.trim().is_empty());
-        let endpoint = named.or_else(|| env::var("DOCKER_HOST").ok().filter(|host| !host.trim().is_empty()));
-        let endpoint = endpoint.map(|endpoint| check_endpoint(&endpoint)).transpose()?;
-        Ok(Self { endpoint, timeouts: config.timeouts, secrets, docker: OnceCell::new() })
+        let client = Client::new(config);
+        let place = match config.endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty()) {
+            Some(endpoint) => Some(Place::new(endpoint, None, config, &client)?),
+            None => {
+                let context = client.context()?;
+                context.map(|context| Place::new(&context.host, context.certificates, config, &client)).transpose()?
+            }
+        };
+        Ok(Self { place, client, timeouts: config.timeouts, secrets, docker: OnceCell::new(), reach: OnceCell::new() })
+    }
+
+    pub(super) fn describe() -> [OptionDescription; 5] {
+        let plain =
+            "true: takes tcp:// without TLS beyond this computer, where all can read along, and have root on the engine's";
+        let verify = "Anything: tcp:// is spoken with TLS, as https:// always is";
+        let certificates = "The folder with ca.pem, cert.pem and key.pem for TLS; by default that of the docker command";
+        let folder = "The folder of the docker command, with its contexts and credentials; by default ~/.docker";
+        let context = "The context of the docker command, where no endpoint is given; by default the one that it uses";
+        [
+            OptionDescription::new(Self::PLAIN_TCP, plain),
+            OptionDescription::new(Self::TLS_VERIFY, verify).env(&["DOCKER_TLS_VERIFY"]),
+            OptionDescription::new(Self::CERT_PATH, certificates).env(&["DOCKER_CERT_PATH"]),
+            OptionDescription::new(Client::FOLDER, folder).env(&["DOCKER_CONFIG"]),
+            OptionDescription::new(Client::CONTEXT, context).env(&["DOCKER_CONTEXT"]),
+        ]
+    }
+
+    /// Who the docker command is to the registry of an image.
+    pub(super) async fn credentials(&self, image: &str) -> ProviderResult<Option<DockerCredentials>> {
+        self.client.credentials(image).await
     }
 
     pub(super) fn timeouts(&self) -> &ProviderTimeouts {
@@ -77,9 +140,16 @@ impl Engine {
     {
         let limit = ask.limit.unwrap_or(self.timeouts.http_request);
         let late = |operation| move |_| ProviderError::timeout(operation, limit);
-        let docker = tokio::time::timeout(limit, self.docker()).await.map_err(late("connect")).map_err(Failure::NotSent)??;
-        let done = tokio::time::timeout(limit, work(docker)).await.map_err(late(ask.operation)).map_err(Failure::Unknown)?;
-        done.map_err(|error| refusal::failure(self.discreet(error), &self.place(), &ask))
+        let docker = tokio::time::timeout(limit, of_the_program(self.docker()))
+            .await
+            .map_err(late("connect"))
+            .map_err(Failure::NotSent)??;
+        let (docker, place) = docker;
+        let done = tokio::time::timeout(limit, of_the_program(work(docker)))
+            .await
+            .map_err(late(ask.operation))
+            .map_err(Failure::Unknown)?;
+        done.map_err(|error| refusal::failure(self.discreet(error), &place.address, &ask))
     }
 
     fn discreet(&self, error: Error) -> Error {
@@ -111,48 +181,202 @@ impl Engine {
         Ok(self.call(ask, work).await?)
     }
 
-    /// The client, which speaks a version of the API that the engine knows.
-    async fn docker(&self) -> Result<Docker, Failure> {
+    /// The client, which speaks a version of the API that the engine knows, and where that is. Where nobody has said which engine,
+    /// it is the first that answers.
+    async fn docker(&self) -> Result<(Docker, Place), Failure> {
         let connect = || async {
-            let docker = Docker::connect_with_host(&self.place())?.with_timeout(LONGEST);
-            docker.negotiate_version().await
+            let places = self.place.clone().map_or_else(sockets, |place| vec![place]);
+            let mut failed = None;
+            for place in &places {
+                match place.connect().await {
+                    Ok(docker) => return Ok((docker, place.clone())),
+                    Err(error) => failed = failed.or(Some((error, place))),
+                }
+            }
+            Err(failed.map(|(error, place)| (error, place.address.clone())))
         };
-        let docker = self.docker.get_or_try_init(connect).await;
-        // Asking for the version changes nothing.
-        docker.cloned().map_err(|error| match refusal::failure(error, &self.place(), &Ask::of("connect")) {
-            Failure::Unknown(error) => Failure::NotSent(error),
-            failure => failure,
+        let docker = self.docker.get_or_try_init(connect).await.cloned();
+        docker.map_err(|failed| {
+            let absent = || (Error::SocketNotFoundError(DEFAULT_SOCKET.to_string()), format!("unix://{DEFAULT_SOCKET}"));
+            let (error, place) = failed.unwrap_or_else(absent);
+            // Asking for the version changes nothing.
+            match refusal::failure(error, &place, &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") }) {
+                Failure::Unknown(error) => Failure::NotSent(error),
+                failure => failure,
+            }
         })
+    }
+
+    /// Where else an engine may be, for a message.
+    fn elsewhere(&self, place: &str) -> String {
+        let sockets = sockets().into_iter().map(|socket| socket.address).filter(|address| address != place);
+        // A folder that cannot be read has no names to tell.
+        let contexts = self.client.context_names().into_iter().map(|name| format!("the context {name:?}"));
+        let found: Vec<_> = sockets.chain(contexts).collect();
+        if found.is_empty() { String::new() } else { format!("; there is also {}", found.join(", ")) }
+    }
+
+    /// How the machines of the engine are reached.
+    pub(super) async fn reach(&self) -> ProviderResult<Reach> {
+        let find = || async {
+            let late = |_| ProviderError::timeout("connect", self.timeouts.http_request);
+            let (_, place) =
+                tokio::time::timeout(self.timeouts.http_request, of_the_program(self.docker())).await.map_err(late)??;
+            if let Some(host) = place.remote_host() {
+                let (host, is_ssh) = (host.to_string(), place.address.starts_with("ssh://"));
+                let resolved = tokio::task::spawn_blocking(move || resolve(&host, is_ssh)).await;
+                return Ok(Reach::Published(resolved.ok().flatten()));
+            }
+            let is_apart = cfg!(not(target_os = "linux"))
+                || match place.is_of_a_user() {
+                    // Docker Desktop has a socket of root's where Linux is a guest of Windows.
+                    Some(is_of_a_user) if is_of_a_user || !is_guest_of_windows() => is_of_a_user,
+                    _ => is_apart(&self.version().await?),
+                };
+            Ok(if is_apart { Reach::Published(Some(Ipv4Addr::LOCALHOST.into())) } else { Reach::Direct })
+        };
+        self.reach.get_or_try_init(find).await.copied()
     }
 
     /// Whether the engine is Podman's.
     pub(super) async fn is_podman(&self) -> ProviderResult<bool> {
-        let version = self.read(Ask::of("version"), |docker| async move { docker.version().await }).await?;
-        Ok(version.components.unwrap_or_default().iter().any(|component| component.name.contains("Podman")))
+        Ok(self.version().await?.components.iter().flatten().any(|component| component.name.contains("Podman")))
     }
 
-    /// Where the engine is.
-    pub(super) fn place(&self) -> String {
-        self.endpoint.clone().unwrap_or_else(|| {
-            let found = sockets().into_iter().find(|socket| socket.exists());
-            format!("unix://{}", found.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET)).display())
-        })
+    async fn version(&self) -> ProviderResult<SystemVersion> {
+        self.read(Ask::of("version"), |docker| async move { docker.version().await }).await
+    }
+}
+
+impl Place {
+    fn new(endpoint: &str, certificates: Option<PathBuf>, config: &ProviderConfig, client: &Client) -> ProviderResult<Self> {
+        let address = check_endpoint(endpoint)?;
+        let option = |name: &str| config.options.get(name).map_or("", |value| value.trim());
+        let plain = match option(Engine::PLAIN_TCP) {
+            "" | "false" => false,
+            "true" => true,
+            other => {
+                return Err(ProviderError::invalid_config(Engine::PLAIN_TCP, format!("{other:?} is neither true nor false")));
+            }
+        };
+        let Some((_, host)) = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "tcp" | "http" | "https")) else {
+            return Ok(Self { address, certificates: None });
+        };
+        if address.starts_with("https://") || certificates.is_some() || !option(Engine::TLS_VERIFY).is_empty() {
+            let given = Some(option(Engine::CERT_PATH)).filter(|path| !path.is_empty()).map(PathBuf::from);
+            let folder = certificates.or(given).or_else(|| client.folder().map(Path::to_path_buf)).ok_or_else(|| {
+                ProviderError::invalid_config(Engine::CERT_PATH, "TLS needs ca.pem, cert.pem and key.pem: name their folder")
+            })?;
+            return Ok(Self { address, certificates: Some(folder) });
+        }
+        if !plain && !is_loopback(host_of(host)) {
+            let message = format!(
+                "{address}: without TLS all between here and there can read user data, environment and credentials, and have root on \
+                 the engine's computer; use ssh://, or TLS (https://, or DOCKER_TLS_VERIFY with DOCKER_CERT_PATH), or set the option \
+                 {} to true",
+                Engine::PLAIN_TCP
+            );
+            return Err(ProviderError::invalid_config("endpoint", message));
+        }
+        Ok(Self { address, certificates: None })
+    }
+
+    /// Whether its socket, where it has one, is not root's: so are those of rootless engines and of Docker Desktop.
+    fn is_of_a_user(&self) -> Option<bool> {
+        #[cfg(unix)]
+        if let Some(path) = self.address.strip_prefix("unix://") {
+            use std::os::unix::fs::MetadataExt;
+            return Some(std::fs::metadata(path).ok()?.uid() != 0);
+        }
+        None
+    }
+
+    /// The name of another computer than this one.
+    fn remote_host(&self) -> Option<&str> {
+        let (scheme, rest) = self.address.split_once("://")?;
+        let host = host_of(rest);
+        (matches!(scheme, "tcp" | "http" | "https" | "ssh") && !is_loopback(host)).then_some(host)
+    }
+
+    async fn connect(&self) -> Result<Docker, Error> {
+        let docker = match &self.certificates {
+            Some(folder) => {
+                choose_crypto();
+                let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name));
+                Docker::connect_with_ssl(&self.address, &key, &cert, &ca, LONGEST.as_secs(), API_DEFAULT_VERSION)?
+            }
+            // By the host alone it would ask the environment for TLS.
+            None if self.address.starts_with("tcp://") || self.address.starts_with("http://") => {
+                Docker::connect_with_http(&self.address, LONGEST.as_secs(), API_DEFAULT_VERSION)?
+            }
+            None => Docker::connect_with_host(&self.address)?,
+        };
+        docker.with_timeout(LONGEST).negotiate_version().await
+    }
+}
+
+fn is_guest_of_windows() -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| release.to_ascii_lowercase().contains("microsoft"))
+}
+
+/// Whether an engine says that it has its networks elsewhere than this computer.
+fn is_apart(version: &SystemVersion) -> bool {
+    let is_rootless = version.components.iter().flatten().any(|component| component.name.eq_ignore_ascii_case("rootlesskit"));
+    is_rootless || version.platform.as_ref().is_some_and(|platform| platform.name.contains("Docker Desktop"))
+}
+
+/// The host of `USER@HOST:PORT/PATH`.
+fn host_of(rest: &str) -> &str {
+    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+/// The address of a host. A name may be known to `ssh` alone, and what is behind another one has none from here.
+fn resolve(host: &str, is_ssh: bool) -> Option<IpAddr> {
+    let look = |host: &str| {
+        let found: Vec<_> = (host, 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
+        found.iter().find(|ip| ip.is_ipv4()).or(found.first()).copied()
+    };
+    let named = || {
+        let mut command = Command::new("ssh");
+        command.args(["-G", "--", host]).stdin(Stdio::null());
+        let output = as_the_program(|| command.output()).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        look(text.lines().find_map(|line| line.strip_prefix("hostname "))?.trim())
+    };
+    if is_ssh { named().or_else(|| look(host)) } else { look(host) }
+}
+
+/// The client takes the process's cryptography, and panics where a program has brought two and chosen none.
+fn choose_crypto() {
+    if CryptoProvider::get_default().is_none() {
+        // Another thread may have chosen meanwhile, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Where engines listen by default: the system's Docker, a user's own, Docker Desktop, and Podman.
-fn sockets() -> Vec<PathBuf> {
+/// Sockets that there are where engines listen by default: the system's Docker, a user's own, those of Docker Desktop, Colima and
+/// Rancher Desktop, and Podman's.
+fn sockets() -> Vec<Place> {
     let below = |variable: &str, path: &str| env::var_os(variable).map(|folder| Path::new(&folder).join(path));
     let known = [
         Some(PathBuf::from(DEFAULT_SOCKET)),
         below("XDG_RUNTIME_DIR", "docker.sock"),
         below("HOME", ".docker/run/docker.sock"),
+        below("HOME", ".docker/desktop/docker.sock"),
+        below("HOME", ".colima/default/docker.sock"),
+        below("HOME", ".rd/docker.sock"),
         below("XDG_RUNTIME_DIR", "podman/podman.sock"),
         Some(PathBuf::from("/run/podman/podman.sock")),
     ];
-    known.into_iter().flatten().collect()
+    let there = known.into_iter().flatten().filter(|socket| socket.exists());
+    there.map(|socket| Place { address: format!("unix://{}", socket.display()), certificates: None }).collect()
 }
 
 fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
@@ -187,5 +411,65 @@ mod tests {
             let error = check_endpoint(endpoint).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{endpoint}: {error}");
         }
+    }
+
+    #[test]
+    fn engines_that_have_their_networks_elsewhere() {
+        let version = |text: &str| serde_json::from_str::<SystemVersion>(text).unwrap();
+        for (text, apart) in [
+            (
+                r#"{"Platform": {"Name": "Docker Engine - Community"}, "Components": [{"Name": "Engine", "Version": "28"}]}"#,
+                false,
+            ),
+            (r#"{"Platform": {"Name": "Docker Desktop 4.40.0 (187762)"}, "Components": []}"#, true),
+            (r#"{"Components": [{"Name": "Engine", "Version": "28"}, {"Name": "rootlesskit", "Version": "2.3"}]}"#, true),
+            ("{}", false),
+        ] {
+            assert_eq!(is_apart(&version(text)), apart, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_endpoints() {
+        for (address, expected) in [
+            ("tcp://192.0.2.7:2375", Some("192.0.2.7")),
+            ("tcp://[2001:db8::1]:2375/", Some("2001:db8::1")),
+            ("ssh://me@engine.example.com", Some("engine.example.com")),
+            ("ssh://me@engine.example.com:22/run/docker.sock", Some("engine.example.com")),
+            ("https://127.0.0.1:2376", None),
+            ("tcp://[::1]:2375", None),
+            ("ssh://localhost", None),
+            ("unix:///run/docker.sock", None),
+        ] {
+            let place = Place { address: address.to_string(), certificates: None };
+            assert_eq!(place.remote_host(), expected, "{address}");
+        }
+        assert_eq!(resolve("192.0.2.7", false), Some(IpAddr::from([192, 0, 2, 7])));
+        assert_eq!(resolve("nothing.invalid", false), None);
+    }
+
+    #[test]
+    fn plain_tcp_is_for_this_computer_or_for_who_asks_for_it() {
+        let engine = |endpoint: &str, options: &[(&str, &str)]| {
+            let config = ProviderConfig::default().with_endpoint(endpoint);
+            let config = options.iter().fold(config, |config, (name, value)| config.with_option(*name, *value));
+            Engine::new(&config, Vec::new()).map(|engine| engine.place.unwrap())
+        };
+        for endpoint in
+            ["tcp://192.0.2.7:2375", "http://engine.example.com:2375", "tcp://localhost.example.com", "tcp://[2001:db8::1]:2375"]
+        {
+            let error = engine(endpoint, &[]).unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{text}");
+            assert!(text.contains("plain_tcp") && text.contains("ssh://"), "{text}");
+            assert_eq!(engine(endpoint, &[("plain_tcp", "true")]).unwrap().certificates, None);
+            let place = engine(endpoint, &[("tls_verify", "1"), ("cert_path", "/certs")]).unwrap();
+            assert_eq!(place.certificates.as_deref(), Some(Path::new("/certs")));
+        }
+        for endpoint in ["tcp://127.0.0.1:2375", "tcp://[::1]:2375/", "http://localhost:2375", "ssh://me@engine.example.com"] {
+            assert_eq!(engine(endpoint, &[]).unwrap().certificates, None, "{endpoint}");
+        }
+        assert!(engine("https://192.0.2.7:2376", &[("cert_path", "/certs")]).unwrap().certificates.is_some());
+        assert!(engine("tcp://127.0.0.1:2375", &[("plain_tcp", "yes")]).is_err());
     }
 }

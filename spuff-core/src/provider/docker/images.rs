@@ -131,11 +131,13 @@ impl DockerProvider {
     async fn pull(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
         let limit = self.engine.timeouts().action_complete;
         let deadline = Deadline::after(limit);
+        let credentials = self.engine.credentials(image).await?;
+        let is_known = credentials.is_some();
         let told = &mut Pull::new(image, deadline);
         let pull = |docker: Docker| {
             let options = CreateImageOptionsBuilder::new().from_image(image).build();
             async move {
-                let mut steps = std::pin::pin!(docker.create_image(Some(options), None, None));
+                let mut steps = std::pin::pin!(docker.create_image(Some(options), None, credentials));
                 while let Some(step) = steps.try_next().await? {
                     // Nothing was made yet, and nobody waits for it any more.
                     if cancel.is_set() {
@@ -150,7 +152,7 @@ impl DockerProvider {
         match self.engine.call(ask, pull).await.map_err(ProviderError::from) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Cancel::error()),
-            Err(error) => Err(cannot_pull(image, error)),
+            Err(error) => Err(cannot_pull(image, is_known, error)),
         }
     }
 
@@ -293,7 +295,7 @@ fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> 
     Some((Snapshot { id: id.to_string(), name: asked.name, created_at }, asked.labels))
 }
 
-fn cannot_pull(image: &str, error: ProviderError) -> ProviderError {
+fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderError {
     let (message, status) = match &error {
         ProviderError::NotFound { .. } => (String::new(), 404),
         ProviderError::Api { message, status, retryable: false, .. } => (format!(": {message}"), *status),
@@ -305,15 +307,18 @@ fn cannot_pull(image: &str, error: ProviderError) -> ProviderError {
     if status == 429 || message.contains("toomanyrequests") {
         return ProviderError::RateLimit { retry_after: None };
     }
-    let unknown = [
-        "not found",
-        "manifest unknown",
-        "no matching manifest",
-        "denied",
-        "does not exist",
-        "invalid reference",
-        "unauthorized",
-    ];
+    if ["no basic auth credentials", "authentication required", "unauthorized", "incorrect username or password"]
+        .iter()
+        .any(|words| message.contains(words))
+    {
+        let who = if is_known { "does not take what `docker login` has kept" } else { "wants to know who asks" };
+        let message = format!(
+            "the engine does not have {image}, and its registry {who}{message}; see its name, `docker login`, or pull, load or build it \
+             yourself first"
+        );
+        return ProviderError::auth(NAME, message);
+    }
+    let unknown = ["not found", "manifest unknown", "no matching manifest", "denied", "does not exist", "invalid reference"];
     if status < 500 || unknown.iter().any(|word| message.contains(word)) {
         let message = format!(
             "the engine does not have {image} and cannot pull it{message}; check its name, or pull, load or build it yourself first"
@@ -376,6 +381,23 @@ mod tests {
             let error = reference(&image.parse().unwrap()).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{image}: {error}");
         }
+    }
+
+    #[test]
+    fn whom_a_registry_does_not_know_is_not_told_to_wait() {
+        for message in [
+            "Head \"https://host/v2/app/manifests/1\": no basic auth credentials",
+            "unauthorized: authentication required",
+            "unauthorized: incorrect username or password",
+        ] {
+            for (is_known, words) in [(false, "wants to know who asks"), (true, "has kept")] {
+                let error = cannot_pull("host/app:1", is_known, ProviderError::api(500, message));
+                assert!(matches!(error, ProviderError::Authentication { .. }) && !error.is_retryable(), "{error:?}");
+                assert!(error.to_string().contains(words) && error.to_string().contains("docker login"), "{error}");
+            }
+        }
+        let error = cannot_pull("host/app:1", false, ProviderError::api(500, "dial tcp: no such host"));
+        assert!(matches!(error, ProviderError::Unavailable { .. }), "{error:?}");
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Conversions between the contract's nouns and the engine's.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, EndpointSettings, HealthStatusEnum, HostConfig,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings,
+    HealthStatusEnum, HostConfig, Mount, MountType, MountVolumeOptions, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::boot::Boot;
+use super::boot::{self, Boot};
+use super::engine::Reach;
 use super::images::SNAPSHOT_KEY;
 use super::options::Options;
 use crate::provider::config::{ImageSpec, InstanceRequest};
@@ -29,6 +30,9 @@ pub(super) const DEFAULT_NETWORK: &str = "bridge";
 /// Holds what a machine was asked to be: an image's labels come down to containers that were made without spuff.
 pub(super) const MACHINE_KEY: &str = "spuff-machine";
 
+/// The label of a published port begins so; the port inside and its protocol follow.
+const PORT_PREFIX: &str = "spuff-port-";
+
 /// A machine as it was asked for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Asked {
@@ -39,6 +43,17 @@ struct Asked {
     labels: HashMap<String, String>,
     /// Whether its image is a snapshot.
     snapshot: bool,
+    /// Whether its first process leaves a mark.
+    #[serde(default)]
+    marked: bool,
+}
+
+/// A machine as an engine tells it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    pub(super) instance: ProviderInstance,
+    /// Whether its first process leaves a mark, without which it is not up.
+    pub(super) is_marked: bool,
 }
 
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
@@ -59,7 +74,7 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
     for key in request.labels.keys() {
         check::required("labels", key)?;
-        if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) {
+        if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) || key.starts_with(PORT_PREFIX) {
             return Err(ProviderError::invalid_config("labels", format!("{key} is a label of spuff's own; use another")));
         }
     }
@@ -122,6 +137,7 @@ pub(super) fn container(
         size: request.size.clone(),
         labels: labels.clone(),
         snapshot: matches!(request.image, ImageSpec::Snapshot(_)),
+        marked: true,
     };
     let asked = serde_json::to_string(&asked).map_err(|error| ProviderError::invalid_config("labels", error.to_string()))?;
 
@@ -131,6 +147,13 @@ pub(super) fn container(
         // It comes back with its engine, as a machine with its power. Docker takes one that it has ended itself, when it came back
         // after being killed, for one that somebody has stopped.
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None }),
+        // No part of what a snapshot is made of, nor what an image has there a part of it.
+        mounts: Some(vec![Mount {
+            target: Some(boot::FOLDER.to_string()),
+            typ: Some(MountType::VOLUME),
+            volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+            ..Mount::default()
+        }]),
         ..HostConfig::default()
     };
     if let Some((processors, memory)) = limits(&request.size)? {
@@ -144,7 +167,6 @@ pub(super) fn container(
         cmd: Some(Vec::new()),
         user: Some("0".to_string()),
         working_dir: Some("/".to_string()),
-        env: Some(options.environment.clone()).filter(|environment| !environment.is_empty()),
         exposed_ports: options.exposed(),
         labels: Some(labels.into_iter().chain([(MACHINE_KEY.to_string(), asked)]).collect()),
         host_config: Some(host),
@@ -158,14 +180,14 @@ pub(super) fn no_machine() -> (String, String) {
 }
 
 /// A machine, as it was inspected. One that spuff has not made has what can be seen.
-pub(super) fn inspected(container: ContainerInspectResponse) -> ProviderInstance {
+pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Seen {
     let has_run = has_begun(&container);
     let config = container.config.unwrap_or_default();
     let labels = config.labels.unwrap_or_default();
     let mode = container.host_config.and_then(|host| host.network_mode);
     let name = name(container.name.as_deref());
     let seen = |labels| Asked { region: network(mode.as_deref()), labels, ..Asked::default() };
-    let asked = asked(&labels).filter(|asked| asked.name == name).unwrap_or_else(|| seen(labels));
+    let mut asked = asked(&labels).filter(|asked| asked.name == name).unwrap_or_else(|| seen(labels));
     let state = container.state.unwrap_or_default();
     let health = state.health.and_then(|health| health.status).map(|health: HealthStatusEnum| health.to_string());
     let mut status = state.status.map(|status| status.to_string()).unwrap_or_default();
@@ -173,11 +195,17 @@ pub(super) fn inspected(container: ContainerInspectResponse) -> ProviderInstance
     if status == "created" && has_run {
         status = "exited".to_string();
     }
-    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let addresses = addresses(&networks, &asked.region, &status);
-    ProviderInstance {
+    let settings = container.network_settings.unwrap_or_default();
+    let bound = settings.ports.unwrap_or_default().into_iter().flat_map(|(inside, bindings)| {
+        let at = |binding: PortBinding| (inside.clone(), binding.host_ip, binding.host_port.unwrap_or_default());
+        bindings.unwrap_or_default().into_iter().map(at).collect::<Vec<_>>()
+    });
+    asked.labels.extend(published(bound));
+    let networks = settings.networks.unwrap_or_default();
+    let addresses = addresses(&networks, &asked.region, &status, reach);
+    let instance = ProviderInstance {
         id: container.id.unwrap_or_default(),
-        ip: Address::primary(&addresses),
+        ip: primary(&addresses),
         status: self::status(&status, health.as_deref().unwrap_or_default()),
         created_at: container.created.unwrap_or_default(),
         name,
@@ -186,7 +214,14 @@ pub(super) fn inspected(container: ContainerInspectResponse) -> ProviderInstance
         labels: asked.labels,
         addresses,
         ..ProviderInstance::default()
-    }
+    };
+    Seen { instance, is_marked: asked.marked }
+}
+
+/// Whether a container runs, or is started again and again.
+pub(super) fn runs(container: &ContainerInspectResponse) -> bool {
+    let status = container.state.as_ref().and_then(|state| state.status);
+    matches!(status, Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING))
 }
 
 /// Whether a container was ever started.
@@ -197,13 +232,22 @@ pub(super) fn has_begun(container: &ContainerInspectResponse) -> bool {
 
 /// Whether a container is a machine whose image is a snapshot.
 pub(super) fn is_of_snapshot(container: &ContainerInspectResponse) -> bool {
-    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
-    labels.and_then(asked).is_some_and(|asked| asked.snapshot)
+    asked_of(container).is_some_and(|asked| asked.snapshot)
+}
+
+/// Whether a container is a machine whose first process leaves a mark.
+pub(super) fn is_marked(container: &ContainerInspectResponse) -> bool {
+    asked_of(container).is_some_and(|asked| asked.marked)
+}
+
+fn asked_of(container: &ContainerInspectResponse) -> Option<Asked> {
+    let asked = asked(container.config.as_ref()?.labels.as_ref()?)?;
+    (asked.name == name(container.name.as_deref())).then_some(asked)
 }
 
 /// A machine, as the list has it; nothing of a container that spuff has not made.
-pub(super) fn listed(container: ContainerSummary) -> Option<ProviderInstance> {
-    let asked = asked(&container.labels.unwrap_or_default())?;
+pub(super) fn listed(container: ContainerSummary, reach: Reach) -> Option<Seen> {
+    let mut asked = asked(&container.labels.unwrap_or_default())?;
     if !container.names.unwrap_or_default().iter().any(|name| self::name(Some(name)) == asked.name) {
         return None;
     }
@@ -211,11 +255,16 @@ pub(super) fn listed(container: ContainerSummary) -> Option<ProviderInstance> {
     // `Up 2 seconds (health: starting)`
     let told = container.status.unwrap_or_default();
     let health = ["starting)", "(unhealthy)"].into_iter().find(|word| told.ends_with(word)).unwrap_or_default();
+    let bound = container.ports.unwrap_or_default().into_iter().filter_map(|port| {
+        let protocol = port.typ.map_or_else(|| "tcp".to_string(), |protocol| protocol.to_string());
+        Some((format!("{}/{protocol}", port.private_port), port.ip, port.public_port?.to_string()))
+    });
+    asked.labels.extend(published(bound));
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let addresses = addresses(&networks, &asked.region, &state);
-    Some(ProviderInstance {
+    let addresses = addresses(&networks, &asked.region, &state, reach);
+    let instance = ProviderInstance {
         id: container.id.unwrap_or_default(),
-        ip: Address::primary(&addresses),
+        ip: primary(&addresses),
         status: status(&state, health.trim_matches(['(', ')'])),
         created_at: container.created.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or_default(),
         name: asked.name,
@@ -224,7 +273,8 @@ pub(super) fn listed(container: ContainerSummary) -> Option<ProviderInstance> {
         labels: asked.labels,
         addresses,
         ..ProviderInstance::default()
-    })
+    };
+    Some(Seen { instance, is_marked: asked.marked })
 }
 
 fn asked(labels: &HashMap<String, String>) -> Option<Asked> {
@@ -253,9 +303,32 @@ fn status(state: &str, health: &str) -> InstanceStatus {
     }
 }
 
-/// The addresses on a machine's networks, that of its region first. They can be reached from the engine's computer. What does not
-/// run may show those that others have got meanwhile.
-fn addresses(networks: &HashMap<String, EndpointSettings>, region: &str, state: &str) -> Vec<Address> {
+/// Where the ports inside are to be had outside: labels, for what an engine has chosen is told by nothing else.
+fn published(bound: impl Iterator<Item = (String, Option<String>, String)>) -> impl Iterator<Item = (String, String)> {
+    let mut ports: BTreeMap<String, BTreeSet<SocketAddr>> = BTreeMap::new();
+    for (inside, ip, port) in bound {
+        // Podman leaves out what means all interfaces.
+        let ip = ip.filter(|ip| !ip.is_empty()).unwrap_or_else(|| Ipv4Addr::UNSPECIFIED.to_string());
+        if let (Ok(ip), Ok(port)) = (ip.parse::<IpAddr>(), port.parse()) {
+            ports.entry(inside).or_default().insert(SocketAddr::new(ip, port));
+        }
+    }
+    ports.into_iter().map(|(inside, at)| {
+        let at: Vec<_> = at.iter().map(ToString::to_string).collect();
+        (format!("{PORT_PREFIX}{inside}"), at.join(","))
+    })
+}
+
+/// Where a machine is reached: where that is not known, at an address that only its engine's computer reaches.
+fn primary(addresses: &[Address]) -> IpAddr {
+    let primary = Address::primary(addresses);
+    if primary.is_unspecified() { addresses.first().map_or(primary, |address| address.ip) } else { primary }
+}
+
+/// The addresses on a machine's networks, that of its region first. They can be reached from the engine's computer; where that is
+/// another one, or has the networks behind one of their own, the address at which published ports are stands before them. What
+/// does not run may show those that others have got meanwhile.
+fn addresses(networks: &HashMap<String, EndpointSettings>, region: &str, state: &str, reach: Reach) -> Vec<Address> {
     if !matches!(state, "running" | "paused") {
         return Vec::new();
     }
@@ -263,7 +336,15 @@ fn addresses(networks: &HashMap<String, EndpointSettings>, region: &str, state: 
     networks.sort_by_key(|(name, _)| (name.as_str() != region, name.as_str()));
     let parse = |address: &Option<String>| address.as_deref().and_then(|address| address.parse::<IpAddr>().ok());
     let both = networks.into_iter().flat_map(|(_, network)| [parse(&network.ip_address), parse(&network.global_ipv6_address)]);
-    both.flatten().map(Address::public).collect()
+    let own = both.flatten();
+    match reach {
+        Reach::Direct => own.map(Address::public).collect(),
+        Reach::Published(host) => {
+            let own: Vec<_> = own.map(Address::private).collect();
+            let host = host.filter(|_| !own.is_empty()).map(Address::public);
+            host.into_iter().chain(own).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -342,20 +423,44 @@ mod tests {
             ("bridge".to_string(), network("172.17.0.2", "fd00::2")),
         ]);
         let shown = |region: &str| {
-            addresses(&networks, region, "running").iter().map(|address| address.ip.to_string()).collect::<Vec<_>>()
+            addresses(&networks, region, "running", Reach::Direct)
+                .iter()
+                .map(|address| address.ip.to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(shown("bridge"), ["172.17.0.2", "fd00::2", "172.18.0.2"]);
         assert_eq!(shown("app")[0], "172.18.0.2");
         let six = HashMap::from([("six".to_string(), network("", "fd00::3"))]);
-        assert_eq!(Address::primary(&addresses(&six, "six", "running")).to_string(), "fd00::3");
-        assert!(addresses(&six, "six", "exited").is_empty());
+        assert_eq!(Address::primary(&addresses(&six, "six", "running", Reach::Direct)).to_string(), "fd00::3");
+        assert!(addresses(&six, "six", "exited", Reach::Direct).is_empty());
+
+        let host = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
+        let seen = |reach| {
+            let seen = addresses(&networks, "app", "running", reach);
+            let shown = seen.iter().map(|address| (address.ip.to_string(), address.public)).collect::<Vec<_>>();
+            (shown, primary(&seen).to_string())
+        };
+        let own = [("172.18.0.2", false), ("172.17.0.2", false), ("fd00::2", false)].map(|(ip, public)| (ip.to_string(), public));
+        let (shown, ip) = seen(Reach::Published(Some(host)));
+        assert_eq!((shown[0].clone(), &shown[1..], ip.as_str()), ((host.to_string(), true), &own[..], "192.0.2.7"));
+        assert_eq!(seen(Reach::Published(None)), (own.to_vec(), "172.18.0.2".to_string()));
+        assert!(addresses(&six, "six", "exited", Reach::Published(Some(host))).is_empty());
+    }
+
+    #[test]
+    fn published_ports_are_labels() {
+        let bound = |inside: &str, ip: &str, port: &str| (inside.to_string(), Some(ip.to_string()), port.to_string());
+        let ports = [bound("80/tcp", "::", "8080"), bound("80/tcp", "0.0.0.0", "8080"), bound("53/udp", "", "32768")];
+        let labels: Vec<_> = published(ports.into_iter()).collect();
+        let expected = [("spuff-port-53/udp", "0.0.0.0:32768"), ("spuff-port-80/tcp", "0.0.0.0:8080,[::]:8080")];
+        assert_eq!(labels, expected.map(|(key, value)| (key.to_string(), value.to_string())));
     }
 
     #[test]
     fn what_an_image_hands_down_is_no_machine() {
         let labels = HashMap::from([no_machine(), ("managed-by".to_string(), "spuff".to_string())]);
         let container = ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
-        assert_eq!(listed(container), None);
+        assert_eq!(listed(container, Reach::Direct), None);
 
         // Of an image that was made by `docker commit`, without spuff.
         let asked = Asked { name: "web-1".to_string(), ..Asked::default() };
@@ -365,8 +470,8 @@ mod tests {
             names: Some(vec![name.to_string()]),
             ..ContainerSummary::default()
         };
-        assert_eq!(listed(container("/web-1")).unwrap().name, "web-1");
-        assert_eq!(listed(container("/web-2")), None);
+        assert_eq!(listed(container("/web-1"), Reach::Direct).unwrap().instance.name, "web-1");
+        assert_eq!(listed(container("/web-2"), Reach::Direct), None);
     }
 
     #[test]
@@ -386,7 +491,7 @@ mod tests {
                 status: Some(told.to_string()),
                 ..ContainerSummary::default()
             };
-            assert_eq!(listed(container).unwrap().status, status, "{told}");
+            assert_eq!(listed(container, Reach::Direct).unwrap().instance.status, status, "{told}");
         }
     }
 }

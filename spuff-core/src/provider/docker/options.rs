@@ -1,9 +1,13 @@
 //! What all machines of a provider have in common and no cloud knows: mounts, ports and environment.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 
 use bollard::models::{HostConfig, PortBinding};
 
+use super::boot::FOLDER;
+use super::engine::Engine;
 use crate::provider::check;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -15,7 +19,21 @@ pub(super) struct Options {
     mounts: Vec<String>,
     /// By the port inside, with its protocol.
     ports: HashMap<String, Vec<PortBinding>>,
-    pub(super) environment: Vec<String>,
+    pub(super) environment: Vec<Variable>,
+}
+
+/// A variable of the environment.
+#[derive(PartialEq)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// Its value may be a secret.
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variable").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -24,23 +42,23 @@ impl Options {
     const ENVIRONMENT: &'static str = "environment";
 
     pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT]])?;
-        let given = |name: &str| entries(config.options.get(name).map_or("", String::as_str));
+        check::known_options(config, &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT], &Engine::OPTIONS])?;
+        let given = |name: &str, follows| entries(config.options.get(name).map_or("", String::as_str), follows);
         let mut ports: HashMap<String, Vec<PortBinding>> = HashMap::new();
-        for entry in given(Self::PORTS) {
+        for entry in given(Self::PORTS, |_| true) {
             let (inside, binding) = port(entry)?;
             ports.entry(inside).or_default().push(binding);
         }
         Ok(Self {
-            mounts: given(Self::MOUNTS).map(mount).collect::<ProviderResult<_>>()?,
+            mounts: given(Self::MOUNTS, is_mount).into_iter().map(mount).collect::<ProviderResult<_>>()?,
             ports,
-            environment: given(Self::ENVIRONMENT).map(variable).collect::<ProviderResult<_>>()?,
+            environment: given(Self::ENVIRONMENT, |_| false).into_iter().map(variable).collect::<ProviderResult<_>>()?,
         })
     }
 
     /// The values of the environment.
     pub(super) fn secrets(&self) -> Vec<String> {
-        self.environment.iter().filter_map(|variable| Some(variable.split_once('=')?.1.to_string())).collect()
+        self.environment.iter().map(|variable| variable.value.clone()).collect()
     }
 
     /// Writes mounts and ports into a container's configuration.
@@ -56,11 +74,13 @@ impl Options {
     }
 
     pub(super) fn describe() -> [OptionDescription; 3] {
-        let mounts = "Folders of the engine's computer and named volumes, as SOURCE:TARGET or SOURCE:TARGET:ro, an entry a line or \
-                      separated by commas";
+        let mounts = "Folders of the engine's computer and named volumes, as SOURCE:TARGET or SOURCE:TARGET:ro, an entry a line, or \
+                      separated by commas in a text of one line";
         let ports = "Ports to be reached from outside, as PORT:INSIDE, ADDRESS:PORT:INSIDE, or INSIDE alone for any free port; with \
-                     /udp behind it for that. Entries as in mounts";
-        let environment = "Variables of the machine's environment, as NAME=VALUE. Entries as in mounts";
+                     /udp behind it for that. Without ADDRESS on all interfaces of the engine's computer; the label \
+                     spuff-port-INSIDE/tcp tells where it is. Entries as in mounts";
+        let environment =
+            "Variables of the machine's environment, as NAME=VALUE, an entry a line; a comma is a part of the value";
         [
             OptionDescription::new(Self::MOUNTS, mounts),
             OptionDescription::new(Self::PORTS, ports),
@@ -69,10 +89,26 @@ impl Options {
     }
 }
 
-/// Entries stand on lines; in a text of one line they are separated by commas.
-fn entries(text: &str) -> impl Iterator<Item = &str> {
-    let between = if text.contains('\n') { '\n' } else { ',' };
-    text.split(between).map(str::trim).filter(|entry| !entry.is_empty())
+/// Entries stand on lines. In a text of one line they are separated by commas too, between what may be entries.
+fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let [line] = lines[..] else { return lines };
+    let mut entries = Vec::new();
+    let mut start = 0;
+    for (comma, _) in line.match_indices(',') {
+        let next = &line[comma + 1..];
+        if may_be_entry(&line[start..comma]) && may_be_entry(next.split(',').next().unwrap_or_default().trim()) {
+            entries.push(&line[start..comma]);
+            start = comma + 1;
+        }
+    }
+    entries.push(&line[start..]);
+    entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).collect()
+}
+
+/// Whether a text, as far as the next comma, may be a mount: folders have commas in their names, and modes have them too.
+fn is_mount(text: &str) -> bool {
+    text.is_empty() || text.contains(":/")
 }
 
 fn mount(entry: &str) -> ProviderResult<String> {
@@ -87,6 +123,9 @@ fn mount(entry: &str) -> ProviderResult<String> {
     }
     if target == "/" {
         return Err(invalid("the root of a machine is its own"));
+    }
+    if Path::new(target).starts_with(FOLDER) {
+        return Err(invalid("spuff keeps there what it hands over; choose another target"));
     }
     match mode {
         None | Some("ro" | "rw" | "z" | "Z" | "ro,z" | "ro,Z" | "rw,z" | "rw,Z") => Ok(entry.to_string()),
@@ -122,13 +161,21 @@ fn port(entry: &str) -> ProviderResult<(String, PortBinding)> {
     Ok((format!("{}/{protocol}", number(inside)?), binding))
 }
 
-fn variable(entry: &str) -> ProviderResult<String> {
+fn variable(entry: &str) -> ProviderResult<Variable> {
+    let is_name = |name: &str| {
+        !name.starts_with(|first: char| first.is_ascii_digit())
+            && !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     match entry.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !name.contains(char::is_whitespace) && !value.contains('\0') => {
-            Ok(entry.to_string())
+        Some((name, value)) if is_name(name) && !value.contains('\0') => {
+            Ok(Variable { name: name.to_string(), value: value.to_string() })
         }
-        // The value may be a secret.
-        _ => Err(ProviderError::invalid_config(Options::ENVIRONMENT, "an entry is not NAME=VALUE")),
+        // The value may be a secret, and what stands before it a part of another one.
+        _ => {
+            let message = "an entry is not NAME=VALUE on a line of its own, with a name of letters, digits and _";
+            Err(ProviderError::invalid_config(Options::ENVIRONMENT, message))
+        }
     }
 }
 
@@ -144,7 +191,23 @@ mod tests {
     fn options_are_read() {
         let mounts = options("mounts", "/src:/app:ro, cache:/var/cache").unwrap().mounts;
         assert_eq!(mounts, ["/src:/app:ro", "cache:/var/cache"]);
-        assert_eq!(options("environment", "A=1,2\nB=x=y\n").unwrap().environment, ["A=1,2", "B=x=y"]);
+        for (text, expected) in [
+            ("A=1,2\nB=x=y\n", vec![("A", "1,2"), ("B", "x=y")]),
+            // As a URL has it: what follows a comma may look like an entry.
+            ("URL=postgres://h/db?hosts=a,b=c", vec![("URL", "postgres://h/db?hosts=a,b=c")]),
+            ("A=1\r\nB=2\r\n", vec![("A", "1"), ("B", "2")]),
+        ] {
+            let environment = options("environment", text).unwrap().environment;
+            let read: Vec<_> = environment.iter().map(|variable| (variable.name.as_str(), variable.value.as_str())).collect();
+            assert_eq!(read, expected);
+        }
+        for (text, expected) in [
+            ("/a,b:/x,c:/y:ro,z,d:/w", vec!["/a,b:/x", "c:/y:ro,z", "d:/w"]),
+            ("/src:/app:ro,", vec!["/src:/app:ro"]),
+            ("/a,b:/x\n/c:/y", vec!["/a,b:/x", "/c:/y"]),
+        ] {
+            assert_eq!(options("mounts", text).unwrap().mounts, expected);
+        }
         let ports = options("ports", "8080:80,[::1]:5353:53/udp,443").unwrap().ports;
         let bound = |inside: &str| {
             let PortBinding { host_ip, host_port } = ports[inside][0].clone();
@@ -163,6 +226,7 @@ mod tests {
             ("mounts", "src/here:/app"),
             ("mounts", "/src:work"),
             ("mounts", "/src:/"),
+            ("mounts", "/src:/.spuff/keys"),
             ("mounts", "/src:/app:readonly"),
             ("ports", "0"),
             ("ports", "70000:80"),
@@ -170,6 +234,9 @@ mod tests {
             ("ports", "localhost:80:80"),
             ("environment", "NAME"),
             ("environment", "=x"),
+            ("environment", "['STAGE=test']"),
+            ("environment", "1A=x"),
+            ("environment", "A-B=x"),
             ("volume", "x"),
         ] {
             let error = options(name, value).unwrap_err();

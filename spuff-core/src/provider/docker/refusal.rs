@@ -15,15 +15,18 @@ pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
     match error {
         Error::DockerResponseServerError { status_code, message } => refused(status_code, message.trim(), ask),
         Error::DockerStreamError { error } => refused(500, error.trim(), ask),
-        Error::SocketNotFoundError(_) => Failure::NotSent(no_socket(place)),
+        Error::SocketNotFoundError(_) => Failure::NotSent(no_socket(place, ask.hint)),
         Error::UnsupportedURISchemeError { .. }
         | Error::InvalidURIError { .. }
         | Error::InvalidURIPartsError { .. }
         | Error::URLParseError { .. } => Failure::NotSent(ProviderError::invalid_config("endpoint", format!("{place}: {error}"))),
         Error::RequestTimeoutError => Failure::Unknown(ProviderError::timeout(ask.operation, std::time::Duration::ZERO)),
-        Error::HyperLegacyError { ref err } if err.is_connect() => Failure::NotSent(unreachable(error, place)),
+        Error::HyperLegacyError { ref err } if err.is_connect() => Failure::NotSent(unreachable(error, place, ask.hint)),
         Error::CertPathError { .. } | Error::CertParseError { .. } | Error::CertMultipleKeys { .. } | Error::NoHomePathError => {
-            Failure::NotSent(ProviderError::invalid_config("endpoint", format!("{place}: {error}; see DOCKER_CERT_PATH")))
+            Failure::NotSent(ProviderError::invalid_config(
+                "endpoint",
+                format!("{place}: {error}; see cert_path or DOCKER_CERT_PATH"),
+            ))
         }
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
             let message = format!("the engine's reply cannot be read: {error}");
@@ -127,15 +130,15 @@ pub(super) fn of_start(error: ProviderError) -> ProviderError {
 }
 
 /// There is no socket, or none that may be seen.
-fn no_socket(place: &str) -> ProviderError {
+fn no_socket(place: &str, hint: &str) -> ProviderError {
     match std::fs::metadata(place.trim_start_matches("unix://")) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(place),
-        _ => absent(place, "there is no socket"),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(place, hint),
+        _ => absent(place, hint, "there is no socket"),
     }
 }
 
 /// No connection came about.
-fn unreachable(error: Error, place: &str) -> ProviderError {
+fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
     if place.starts_with("ssh://") {
         let message = format!(
             "no engine answers at {place}: see that `ssh` takes you there without a question, and that `docker version` works there"
@@ -153,25 +156,25 @@ fn unreachable(error: Error, place: &str) -> ProviderError {
         }
     };
     match kind {
-        Some(io::ErrorKind::PermissionDenied) => forbidden(place),
-        Some(io::ErrorKind::NotFound) => absent(place, "there is no socket"),
-        Some(io::ErrorKind::ConnectionRefused) => absent(place, "nobody listens"),
-        _ => absent(place, error),
+        Some(io::ErrorKind::PermissionDenied) => forbidden(place, hint),
+        Some(io::ErrorKind::NotFound) => absent(place, hint, "there is no socket"),
+        Some(io::ErrorKind::ConnectionRefused) => absent(place, hint, "nobody listens"),
+        _ => absent(place, hint, error),
     }
 }
 
-fn forbidden(place: &str) -> ProviderError {
+fn forbidden(place: &str, hint: &str) -> ProviderError {
     let message = format!(
         "no permission to use {place}: join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), or \
-         use an engine of your own (rootless Docker or Podman)"
+         use an engine of your own (rootless Docker or Podman){hint}"
     );
     ProviderError::auth(NAME, message)
 }
 
-fn absent(place: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProviderError {
+fn absent(place: &str, hint: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProviderError {
     let message = format!(
         "no engine answers at {place}: start Docker, or Podman's service (`systemctl start docker`, `podman system service`), or \
-         name another engine by the endpoint or DOCKER_HOST"
+         name another engine by the endpoint or DOCKER_HOST{hint}"
     );
     ProviderError::Network(NetworkError::new(message, why))
 }

@@ -29,7 +29,8 @@ const OTHER_KINDS: [(&str, &str); 12] = [
 /// What a machine runs at its first start: user data as an executable script. `None` where there is nothing to run, which
 /// is so of white space and of a cloud-config that asks for nothing.
 ///
-/// White space before the first line counts for nothing, as in cloud-init.
+/// White space before the first line counts for nothing, as in cloud-init. As there, all lines of a script whose first one ends as
+/// on Windows are taken to end so: its interpreter would not be found otherwise.
 pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
     check::user_data(user_data)?;
     let text = user_data.trim_start();
@@ -37,7 +38,8 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
         return Ok(None);
     }
     if text.starts_with("#!") {
-        return Ok(Some(Cow::Borrowed(text)));
+        let is_of_windows = text.lines().next().is_some_and(|line| text[line.len()..].starts_with("\r\n"));
+        return Ok(Some(if is_of_windows { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }));
     }
     if is_cloud_config(text) {
         // Whole, so that the lines that errors name are those of the caller.
@@ -69,10 +71,21 @@ mod tests {
     fn scripts_are_taken_as_they_are() {
         for (user_data, expected) in [
             ("#!/bin/sh\necho hello\n", "#!/bin/sh\necho hello\n"),
-            ("#! /usr/bin/env python3\r\n", "#! /usr/bin/env python3\r\n"),
+            ("#!/bin/sh\nprintf 'a\r\n'\r\n", "#!/bin/sh\nprintf 'a\r\n'\r\n"),
+            ("#!/bin/sh\r", "#!/bin/sh\r"),
             ("\n  #!/bin/sh\n", "#!/bin/sh\n"),
         ] {
             assert!(matches!(script(user_data), Ok(Some(Cow::Borrowed(found))) if found == expected), "{user_data:?}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_windows_find_their_interpreters() {
+        for (user_data, expected) in [
+            ("#! /usr/bin/env python3\r\n", "#! /usr/bin/env python3\n"),
+            ("\r\n#!/bin/sh\r\necho a\r\n\r\necho b\nc\rd", "#!/bin/sh\necho a\n\necho b\nc\rd"),
+        ] {
+            assert_eq!(script(user_data).unwrap().unwrap(), expected, "{user_data:?}");
         }
     }
 

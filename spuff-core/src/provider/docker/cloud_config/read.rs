@@ -1,5 +1,6 @@
 //! Nodes read as what is wanted of them, with errors that name where they stand.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::scalar::{self, Scalar};
@@ -127,13 +128,13 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// With `-` as `_` in the keys, as cloud-init reads those of users.
     pub(super) fn loosely(mut self) -> ProviderResult<Self> {
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen = HashSet::new();
         for (key, item) in &self.entries {
             let key = key.replace('-', "_");
             if seen.contains(&key) {
                 return Err(item.invalid(&format!("it is the same as {key}; leave one")));
             }
-            seen.push(key);
+            seen.insert(key);
         }
         self.loose = true;
         Ok(self)

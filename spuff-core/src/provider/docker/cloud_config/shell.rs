@@ -12,7 +12,7 @@ const END: &str = "-----";
 const LINE: usize = 76;
 
 /// As one word of a shell, whatever it holds but NUL.
-pub(super) fn quote(text: &str) -> String {
+pub(in super::super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

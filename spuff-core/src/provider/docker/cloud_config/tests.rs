@@ -369,3 +369,28 @@ fn nothing_asks_for_nothing() {
         assert!(matches!(script(&format!("#cloud-config\n{config}")), Ok(None)), "{config}");
     }
 }
+
+/// Eight times the keys take eight times as long, give or take, and not sixty-four times.
+#[test]
+fn many_keys_are_read_in_proportion() {
+    let keys = |count: usize, indent: &str| (0..count).map(|n| format!("{indent}k{n}: 1\n")).collect::<String>();
+    let shapes: [fn(String, String, String) -> String; 3] = [
+        |plain, _, _| plain,
+        |_, deep, _| format!("users:\n  - name: ada\n{deep}"),
+        |_, _, merged| format!("users:\n  - <<:\n{merged}    name: ada\n"),
+    ];
+    for shape in shapes {
+        let quickest = |count: usize| {
+            let config = shape(keys(count, ""), keys(count, "    "), keys(count, "        "));
+            let config = format!("#cloud-config\n{config}");
+            let time = |_| {
+                let began = std::time::Instant::now();
+                assert!(matches!(script(&config), Err(ProviderError::NotSupported { feature }) if feature.contains("k0")));
+                began.elapsed()
+            };
+            (0..3).map(time).min().unwrap()
+        };
+        let (few, many) = (quickest(2_000), quickest(16_000));
+        assert!(many < few * 24, "{few:?} and {many:?}");
+    }
+}

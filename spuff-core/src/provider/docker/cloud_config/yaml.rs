@@ -3,7 +3,7 @@
 //! Scalars are read as PyYAML reads them, which is what cloud-init stands on: by YAML 1.1, where `yes` is a boolean. Beside
 //! its meaning a scalar keeps its text, since what is written and what is meant may differ.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -105,6 +105,8 @@ enum Kind {
 #[derive(Default)]
 struct Map {
     entries: Vec<(String, Rc<Node>)>,
+    /// Of the entries.
+    names: HashSet<String>,
     merged: Vec<Rc<Node>>,
     key: Option<Key>,
 }
@@ -190,7 +192,10 @@ impl Map {
     fn take(&mut self, node: Rc<Node>, at: Place) -> ProviderResult<()> {
         match self.key.take() {
             None => self.key = Some(self.key_of(&node, at)?),
-            Some(Key::Name(name)) => self.entries.push((name, node)),
+            Some(Key::Name(name)) => {
+                self.names.insert(name.clone());
+                self.entries.push((name, node));
+            }
             Some(Key::Merge) => self.merged.push(node),
         }
         Ok(())
@@ -200,7 +205,7 @@ impl Map {
         match &node.value {
             Value::Scalar(Scalar::Merge, _) => Ok(Key::Merge),
             Value::Scalar(Scalar::Text, name) => {
-                if self.entries.iter().any(|(other, _)| other == name) {
+                if self.names.contains(name) {
                     return Err(at.error(&format!("the key {name:?} stands here a second time; leave one")));
                 }
                 Ok(Key::Name(name.clone()))
@@ -220,7 +225,7 @@ impl Map {
                     return Err(source.at.error("<< takes a map, or a list of maps"));
                 };
                 for (name, node) in entries {
-                    if !self.entries.iter().any(|(other, _)| other == name) {
+                    if self.names.insert(name.clone()) {
                         self.entries.push((name.clone(), Rc::clone(node)));
                     }
                 }

@@ -1,0 +1,242 @@
+//! How a machine comes up, and how it is known that it is.
+//!
+//! An engine says that a container runs as soon as its init does, also where the init finds nothing that it can execute, and is
+//! started again for ever. The first process of a machine therefore leaves a mark.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, LogsOptionsBuilder};
+use futures_util::TryStreamExt;
+
+use super::engine::Ask;
+use super::map::Seen;
+use super::{DockerProvider, NAME, boot, map, refusal};
+use crate::http::Failure;
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::{InstanceStatus, ProviderInstance};
+use crate::wait::{Look, Wait};
+
+/// A first process that begins does so within some milliseconds.
+const INSTANT: Duration = Duration::from_millis(20);
+const INSTANTS: usize = 100;
+/// An engine that has started a machine so often by itself, of which nothing has begun, will never get there.
+const RESTARTS: i64 = 2;
+/// As often where its init has said nothing.
+const SILENT_RESTARTS: i64 = 6;
+
+/// Machines whose first process is known to have begun, which stays true.
+#[derive(Debug, Default)]
+pub(super) struct Begun(Mutex<HashSet<String>>);
+
+impl Begun {
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        self.lock().remove(id);
+    }
+}
+
+fn cannot_run(said: &str) -> String {
+    format!(
+        "its /bin/sh cannot be executed, though the engine tries it again and again ({said}): use an image of a whole system for the \
+         processor of the engine's computer"
+    )
+}
+
+/// What a start has shown besides its outcome.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// A call was cut off, which the engine may have begun with.
+    pub(super) cut: AtomicBool,
+    /// The machine will never be up, so that nobody uses it.
+    pub(super) hopeless: AtomicBool,
+}
+
+impl DockerProvider {
+    /// A machine as it was seen; a new one where its first process has not begun.
+    pub(super) async fn believed(&self, operation: &'static str, seen: Seen) -> ProviderResult<ProviderInstance> {
+        let mut instance = seen.instance;
+        if seen.is_marked && instance.status == InstanceStatus::Active && !self.has_begun(operation, &instance.id).await? {
+            instance.status = InstanceStatus::New;
+        }
+        Ok(instance)
+    }
+
+    /// Whether the first process of a machine is known to have begun, once at least.
+    pub(super) async fn has_begun(&self, operation: &'static str, id: &str) -> ProviderResult<bool> {
+        Ok(self.look_for_mark(operation, id).await? == Some(true))
+    }
+
+    /// Whether the first process of a machine has begun; none where that cannot be seen now.
+    async fn look_for_mark(&self, operation: &'static str, id: &str) -> ProviderResult<Option<bool>> {
+        if self.begun.lock().contains(id) {
+            return Ok(Some(true));
+        }
+        let stat = |docker: Docker| async move {
+            let options = ContainerArchiveInfoOptionsBuilder::new().path(boot::MARK).build();
+            docker.get_container_archive_info(id, Some(options)).await
+        };
+        match self.engine.read(Ask::of(operation).about("file", boot::MARK), stat).await {
+            Ok(_) => {
+                self.begun.lock().insert(id.to_string());
+                Ok(Some(true))
+            }
+            Err(ProviderError::NotFound { .. }) => Ok(Some(false)),
+            // So it is while an engine is about to start it, or to take it away.
+            Err(ProviderError::Conflict { .. } | ProviderError::Api { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A machine by its id, for who waits for it.
+    ///
+    /// # Errors
+    /// A [`ProviderError::Conflict`] when it will never be up.
+    pub(super) async fn watched(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
+        let container = self.inspect(operation, id).await?;
+        if let Some(why) = self.never_up(operation, id, &container).await? {
+            let context = ErrorContext::new(NAME).with_instance_id(id);
+            return Err(ProviderError::conflict(why, false).with_context(context));
+        }
+        self.believed(operation, map::inspected(container, self.engine.reach().await?)).await
+    }
+
+    /// Why a machine will never be up, where that is so.
+    async fn never_up(
+        &self,
+        operation: &'static str,
+        id: &str,
+        container: &ContainerInspectResponse,
+    ) -> ProviderResult<Option<String>> {
+        if !map::is_marked(container) || container.restart_count.is_none_or(|count| count < RESTARTS) {
+            return Ok(None);
+        }
+        if self.look_for_mark(operation, id).await? != Some(false) {
+            return Ok(None);
+        }
+        if container.state.as_ref().and_then(|state| state.oom_killed).unwrap_or_default() {
+            let why = "it is killed before its /bin/sh has begun, for it has too little memory: give it a larger size";
+            return Ok(Some(why.to_string()));
+        }
+        // What it says can be written down a moment after it is gone.
+        let Some(said) = self.last_words(operation, id).await? else {
+            let is_silent = container.restart_count.is_some_and(|count| count >= SILENT_RESTARTS);
+            return Ok(is_silent.then(|| cannot_run("its init has said nothing")));
+        };
+        Ok(Some(cannot_run(&said)))
+    }
+
+    /// What the init has said last: nothing else has run.
+    async fn last_words(&self, operation: &'static str, id: &str) -> ProviderResult<Option<String>> {
+        let logs = |docker: Docker| async move {
+            let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("5").build();
+            docker.logs(id, Some(options)).try_collect::<Vec<_>>().await
+        };
+        match self.engine.read(Ask::of(operation).about("instance", id), logs).await {
+            Ok(lines) => {
+                let text: String = lines.iter().map(ToString::to_string).collect();
+                let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+                Ok(last.map(|line| line.chars().take(300).collect()))
+            }
+            // A driver that keeps no log.
+            Err(error @ (ProviderError::Api { .. } | ProviderError::InvalidConfig { .. })) => Ok(Some(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sees that a machine can run, before it is started.
+    async fn check_shell(&self, id: &str) -> Result<(), Failure> {
+        let name = id.to_string();
+        let options = ContainerArchiveInfoOptionsBuilder::new().path("/bin/sh").build();
+        let stat = |docker: Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
+        match self.engine.call(Ask::of("inspect_file").about("file", "/bin/sh"), stat).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
+                self.read("create_instance", id).await.map_err(Failure::Rejected)?;
+                let message = "it has no /bin/sh, which a machine needs; use an image of a whole system";
+                Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    pub(super) async fn start_again(&self, id: &str) -> Result<(), Failure> {
+        let ask = Ask::of("start_instance").about("instance", id);
+        let id = id.to_string();
+        self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
+    }
+
+    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that is not there may come back:
+    /// then the start was cut. An engine's failure for no known reason is not believed the first time.
+    pub(super) async fn start(&self, id: &str, archive: Option<Vec<u8>>, course: &Course) -> ProviderResult<ProviderInstance> {
+        let wait = Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
+        let ask = || Ask::of("hand_over").about("instance", id);
+        let (archive, refused) = (&archive, &AtomicBool::new(false));
+        wait.until(|| async move {
+            let begun = match self.inspect("create_instance", id).await {
+                // What was cut off may have come about.
+                Ok(container) if map::runs(&container) => return self.until_begun(id, course).await,
+                Ok(container) => map::has_begun(&container),
+                Err(error) => return Look::past(error),
+            };
+            let began = async {
+                if !begun {
+                    self.check_shell(id).await?;
+                    if let Some(archive) = archive {
+                        self.engine.call(ask(), |docker| boot::upload(docker, id.to_string(), archive.clone())).await?;
+                    }
+                }
+                self.start_again(id).await
+            };
+            match began.await {
+                Ok(()) => self.until_begun(id, course).await,
+                // Whether it runs is seen at the next look.
+                Err(Failure::Unknown(error)) | Err(Failure::NotSent(error)) => {
+                    course.cut.store(true, Relaxed);
+                    Ok(Look::Unclear(error.to_string()))
+                }
+                Err(Failure::Rejected(error)) => {
+                    // Somebody else with the same key may have started it.
+                    let read = self.read("create_instance", id).await;
+                    if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
+                        return Ok(Look::Done(running));
+                    }
+                    match refusal::of_start(error) {
+                        // Podman's storage gets in its own way when many begin at once.
+                        error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => Ok(Look::Unclear(error.to_string())),
+                        error => Err(error),
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits a moment until the first process of a machine has begun, which was started.
+    async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
+        const CREATE: &str = "create_instance";
+        for _ in 0..INSTANTS {
+            let container = match self.inspect(CREATE, id).await {
+                Ok(container) => container,
+                Err(error) => return Look::past(error),
+            };
+            if !map::is_marked(&container) || self.has_begun(CREATE, id).await? {
+                let reach = self.engine.reach().await?;
+                return self.believed(CREATE, map::inspected(container, reach)).await.map(Look::Done);
+            }
+            if let Some(why) = self.never_up(CREATE, id, &container).await? {
+                course.hopeless.store(true, Relaxed);
+                return Err(ProviderError::invalid_config("image", why));
+            }
+            tokio::time::sleep(INSTANT).await;
+        }
+        Ok(Look::Pending("its first process has not begun".to_string()))
+    }
+}

@@ -152,6 +152,12 @@ int main(int arguments_count, char **arguments) {
         fprintf(stderr, "give how many machines, and for real ones a provider, a region and a size\n");
         return 2;
     }
+    /* Before there is any other thread: each begins with this, and an interrupt waits for whoever waits for it. */
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+
     const char *name = "hetzner", *region = "fsn1", *size = "cx22";
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_cancel *cancel = spuff_cancel_new();
@@ -178,10 +184,6 @@ int main(int arguments_count, char **arguments) {
         return 1;
     }
 
-    sigset_t interrupt;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
     pthread_t watcher;
     const bool watches = pthread_create(&watcher, NULL, watch_for_interrupts, cancel) == 0;
 

@@ -140,6 +140,12 @@ int main(int count, char **arguments) {
         fprintf(stderr, "give --provider, --region, --size and --image, each with a value, or nothing\n");
         return 2;
     }
+    /* Before there is any other thread: each begins with this, and an interrupt waits for whoever waits for it. */
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+
     struct life life = {.cancel = spuff_cancel_new()};
     spuff_registry *registry = spuff_registry_with_defaults();
     spuff_cloud *cloud = NULL;
@@ -160,10 +166,6 @@ int main(int count, char **arguments) {
     spuff_registry_free(&registry);
     if (failed("connect", code, &error)) return 1;
 
-    sigset_t interrupt;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
     pthread_t watcher;
     const bool watches = pthread_create(&watcher, NULL, watch_for_interrupts, &life) == 0;
 

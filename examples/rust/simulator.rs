@@ -3,8 +3,9 @@
 //! ```sh
 //! cargo run -p spuff-core --example simulator --features simulator -- --port 8000 --speed 60
 //! ```
-//! It prints the environment variables that point the clouds' own tools at it, and runs until Ctrl-C or the end of its
-//! standard input. With a command after `--` it runs that command with these variables instead, and ends with it.
+//! It prints the environment variables that point the clouds' own tools at it, and runs until it is ended: by Ctrl-C, by a signal,
+//! or, with `--until-eof`, by the end of its standard input, as a program wants it that holds the other end. With a command after
+//! `--` it runs that command with these variables instead, and ends with it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -35,6 +36,9 @@ struct Arguments {
     /// Nothing at the clouds takes any time: no boot, no lag
     #[arg(long)]
     instant: bool,
+    /// End with the standard input
+    #[arg(long, conflicts_with = "command")]
+    until_eof: bool,
     /// A command to run with the variables set; the simulator ends with it
     #[arg(last = true)]
     command: Vec<String>,
@@ -51,7 +55,7 @@ fn main() -> ExitCode {
     if arguments.instant {
         options = options.with_all_timings(Timings::instant());
     }
-    match options.start().and_then(|cloud| run(&cloud, &arguments.command)) {
+    match options.start().and_then(|cloud| run(&cloud, &arguments)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -60,16 +64,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cloud: &Cloud, command: &[String]) -> std::io::Result<ExitCode> {
+fn run(cloud: &Cloud, arguments: &Arguments) -> std::io::Result<ExitCode> {
     let control = ("SPUFF_SIMULATOR", format!("http://{}/simulator", cloud.address()));
     let environment: Vec<_> = cloud.environment().into_iter().chain([control]).collect();
-    let Some((program, arguments)) = command.split_first() else {
+    let Some((program, words)) = arguments.command.split_first() else {
         for (name, value) in &environment {
             println!("export {name}={value}");
+        }
+        if !arguments.until_eof {
+            loop {
+                std::thread::park();
+            }
         }
         std::io::stdin().read_to_end(&mut Vec::new())?;
         return Ok(ExitCode::SUCCESS);
     };
-    let status = Command::new(program).args(arguments).envs(environment).status()?;
+    let status = Command::new(program).args(words).envs(environment).status()?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

@@ -78,10 +78,15 @@ pub(crate) fn give<T>(value: T) -> *mut T {
 
 /// Takes a handle from a caller that owns it.
 pub(crate) fn take<T>(handle: *mut *mut T) -> Option<T> {
+    take_place(handle).map(|owned| *owned)
+}
+
+/// As [`take`]; it stays in its place.
+pub(crate) fn take_place<T>(handle: *mut *mut T) -> Option<Box<T>> {
     // SAFETY: the caller's pointer to a handle that was made by `give`, or to NULL.
     let owned = unsafe { handle.as_mut() }.map(|handle| std::mem::replace(handle, ptr::null_mut()))?;
     // SAFETY: as above.
-    (!owned.is_null()).then(|| *unsafe { Box::from_raw(owned) })
+    (!owned.is_null()).then(|| unsafe { Box::from_raw(owned) })
 }
 
 /// A handle that may be left out.
@@ -101,17 +106,54 @@ pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
     unsafe { handle.as_mut() }.ok_or_else(|| null(name))
 }
 
-/// A struct of the caller's that may be left out, and that begins with its size: one of an older header is too small.
-pub(crate) fn view<'a, T>(view: *const T, name: &str, of: &str) -> Outcome<Option<&'a T>> {
+/// A struct of the caller's that begins with its size, and that grows at its end: a caller may have an older or a newer header.
+///
+/// # Safety
+/// It is `repr(C)`, begins with its size as a `usize`, and every field may be made of any bytes that a caller has put there. A
+/// new field stands behind all that the last release had, also behind its padding, which nobody sets.
+pub(crate) unsafe trait View: Copy {
+    /// As C calls it.
+    const NAME: &'static str;
+    /// How long it was in the first release.
+    const LEAST: usize;
+    /// What holds of what a caller does not have.
+    const DEFAULT: Self;
+}
+
+/// A copy of a struct of the caller's that may be left out: what an older one does not have is as by default.
+pub(crate) fn view<T: View>(view: *const T, name: &str) -> Outcome<Option<T>> {
     if view.is_null() {
         return Ok(None);
     }
     // SAFETY: every such struct begins with its size, and no more than that is known to be there.
-    if unsafe { view.cast::<usize>().read() } < size_of::<T>() {
-        return Err(Failure::argument(name, &format!("its size is too small; set it to sizeof({of})")));
+    let size = unsafe { view.cast::<usize>().read() };
+    if size < T::LEAST {
+        return Err(Failure::argument(name, &format!("its size is too small; set it to sizeof({})", T::NAME)));
     }
-    // SAFETY: the struct is as long as this one, and the caller keeps it alive during the call.
-    Ok(unsafe { view.as_ref() })
+    // SAFETY: the caller says that so much is there, and keeps it alive during the call.
+    Ok(Some(unsafe { read_grown(view, size, T::DEFAULT) }.map_err(|problem| Failure::argument(name, &problem))?))
+}
+
+/// What there is of a struct of that size, over what holds without it. What comes after it must be zero: else the caller wants
+/// something that this library has never heard of.
+///
+/// # Safety
+/// `size` bytes are there, of a type that may be made of them.
+pub(crate) unsafe fn read_grown<T: Copy>(given: *const T, size: usize, without: T) -> Result<T, String> {
+    let mut read = without;
+    // Half a pointer would be none.
+    let known = size.min(size_of::<T>()) / size_of::<usize>() * size_of::<usize>();
+    // SAFETY: so many bytes are there, and have room.
+    unsafe { ptr::copy_nonoverlapping(given.cast::<u8>(), (&raw mut read).cast(), known) };
+    for at in size_of::<T>()..size {
+        // SAFETY: as above.
+        if unsafe { given.cast::<u8>().add(at).read() } != 0 {
+            let version = env!("CARGO_PKG_VERSION");
+            let problem = "it sets a field that is newer than this library, which is version";
+            return Err(format!("{problem} {version}; set that to zero, or use a newer library"));
+        }
+    }
+    Ok(read)
 }
 
 /// A text that must be there.
@@ -138,6 +180,16 @@ pub(crate) fn pairs<'a>(
 ) -> Outcome<impl Iterator<Item = Outcome<(&'a str, &'a str)>>> {
     let (keys, values) = (array(keys, count, "keys")?, array(values, count, "values")?);
     Ok(keys.iter().zip(values).map(|(key, value)| Ok((text(*key, "keys")?, text(*value, "values")?))))
+}
+
+/// As [`pairs`], copied.
+pub(crate) fn owned_pairs(
+    keys: *const *const c_char,
+    values: *const *const c_char,
+    count: usize,
+) -> Outcome<HashMap<String, String>> {
+    let pair = |pair: Outcome<(&str, &str)>| pair.map(|(key, value)| (key.to_string(), value.to_string()));
+    pairs(keys, values, count)?.map(pair).collect()
 }
 
 /// An array of `count` pointers, none of which may be NULL.
@@ -248,4 +300,44 @@ impl From<&Failure> for Code {
 /// The kind that an error of a caller's provider says it is.
 pub(crate) fn kind_of(code: i32) -> ErrorKind {
     u32::try_from(code).ok().and_then(ErrorKind::from_number).unwrap_or(ErrorKind::Other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it is now: it has grown by `later` since the first release.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Grown {
+        size: usize,
+        first: usize,
+        later: usize,
+    }
+
+    // SAFETY: plain numbers.
+    unsafe impl View for Grown {
+        const NAME: &'static str = "spuff_grown";
+        const LEAST: usize = std::mem::offset_of!(Self, later);
+        const DEFAULT: Self = Self { size: 0, first: 1, later: 7 };
+    }
+
+    /// What is read of a caller's words, the first of which is the size.
+    fn read(words: &[usize]) -> Result<(usize, usize), String> {
+        let read = view::<Grown>(words.as_ptr().cast(), "grown");
+        read.map(|grown| grown.map(|grown| (grown.first, grown.later)).unwrap()).map_err(|failure| failure.0.message.clone())
+    }
+
+    #[test]
+    fn a_struct_of_an_older_header_is_taken_and_one_of_a_newer_header_where_it_asks_for_nothing_new() {
+        let word = size_of::<usize>();
+        assert_eq!(read(&[2 * word, 5]), Ok((5, 7)), "the older one");
+        assert_eq!(read(&[3 * word, 5, 6]), Ok((5, 6)));
+        assert_eq!(read(&[5 * word, 5, 6, 0, 0]), Ok((5, 6)), "the newer one, with nothing new");
+        let newer = read(&[5 * word, 5, 6, 0, 1]).unwrap_err();
+        assert!(newer.contains("newer than this library"), "{newer}");
+        let older = read(&[word, 5]).unwrap_err();
+        assert!(older.contains("sizeof(spuff_grown)"), "{older}");
+        assert!(view::<Grown>(ptr::null(), "grown").is_ok_and(|none| none.is_none()));
+    }
 }

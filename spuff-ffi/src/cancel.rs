@@ -1,13 +1,18 @@
 //! `spuff_cancel`: ends calls that block, by hand from any thread or at a deadline.
 
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use spuff_core::blocking::{CancelToken, block_on};
+use spuff_core::blocking::{CancelToken, Cancelling, block_on};
 
-use crate::boundary::{getter, give, optional, release};
+use crate::boundary::{Failure, Out, UserData, getter, give, guard, optional, release};
+use crate::error::{Code, Error};
 
 /// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free, also while calls that have it
-/// are under way. Any thread may use it at any time.
+/// are under way: they have a share of their own. Any thread may use it at any time; that none cancels, asks or begins a call
+/// with it as it is freed is the owner's to see to.
 pub struct Cancel(pub(crate) CancelToken);
 
 /// The token of a call, where there is one.
@@ -64,4 +69,85 @@ pub unsafe extern "C" fn spuff_cancel_wait(cancel: *const Cancel, limit_ms: u64)
         let _ = block_on(limit.limit("wait", None, cancelled));
         Some(token.is_cancelled())
     })
+}
+
+/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's, where it may block and call
+/// spuff.
+pub type CancelCallback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free, which ends it, also after the
+/// token has been freed. Any thread may free it.
+pub struct Notice {
+    state: Arc<(Mutex<Telling>, Condvar)>,
+    _watch: Cancelling,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    NotYet,
+    Now,
+    Over,
+}
+
+thread_local! {
+    /// The notice whose callback runs on this thread.
+    static INSIDE: Cell<*const (Mutex<Telling>, Condvar)> = const { Cell::new(std::ptr::null()) };
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        let (telling, changed) = &*self.state;
+        let mut now = telling.lock().unwrap_or_else(PoisonError::into_inner);
+        while *now == Telling::Now && INSIDE.get() != Arc::as_ptr(&self.state) {
+            now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
+        }
+        *now = Telling::Over;
+    }
+}
+
+/// Lets `callback` be called when a token is cancelled or its deadline passes: at once, where that was before. For providers
+/// written in C that have to wake something of their own. The caller owns *out. With NULL for the token nothing is ever told.
+///
+/// Errors: SPUFF_INVALID_CONFIG for a callback that is NULL; SPUFF_OTHER where spuff's thread cannot be started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_cancel_notify(
+    cancel: *const Cancel,
+    callback: CancelCallback,
+    user_data: *mut c_void,
+    out: *mut *mut Notice,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let out = Out::new(out, "out")?;
+        let user_data = UserData(user_data);
+        let callback = callback.ok_or_else(|| Failure::argument("callback", "it is NULL; it must be given"))?;
+        let state = Arc::new((Mutex::new(Telling::NotYet), Condvar::new()));
+        let told = state.clone();
+        let watch = token(cancel).when_cancelled(move || {
+            let user_data = user_data;
+            let (telling, changed) = &*told;
+            {
+                let mut now = telling.lock().unwrap_or_else(PoisonError::into_inner);
+                if *now == Telling::Over {
+                    return;
+                }
+                *now = Telling::Now;
+            }
+            let outer = INSIDE.replace(Arc::as_ptr(&told));
+            // SAFETY: the caller's function, called as the header says.
+            unsafe { callback(user_data.0) };
+            INSIDE.set(outer);
+            *telling.lock().unwrap_or_else(PoisonError::into_inner) = Telling::Over;
+            changed.notify_all();
+        })?;
+        out.put(Notice { state, _watch: watch });
+        Ok(())
+    })
+}
+
+/// Frees a notice and sets *notice to NULL. The callback is not called any more, and `user_data` may be freed: one that runs is
+/// waited for, unless this is called from inside it. NULL, or a pointer to NULL, is fine: twice is harmless.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_notice_free(notice: *mut *mut Notice) {
+    release(notice);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use spuff_core::provider::{ErrorKind, ErrorParts};
 
 use crate::attempts::Attempts;
-use crate::boundary::{Failure, Out, Outcome, c_text, changed, getter, guard, kind_of, optional, release, text};
+use crate::boundary::{Failure, Out, Outcome, c_text, changed, getter, give, guard, kind_of, optional, release, text};
 
 /// What a function answers: 0, or the kind of the error. The numbers are the same in every language, and never change.
 #[repr(i32)]
@@ -92,6 +92,7 @@ pub struct Error {
 struct Texts {
     text: CString,
     message: CString,
+    advice: CString,
     fields: [Option<CString>; FIELDS],
     candidates: Vec<CString>,
     supported: Vec<CString>,
@@ -149,6 +150,7 @@ impl Error {
             Texts {
                 text: c_text(parts.text.as_str()),
                 message: c_text(parts.message.as_str()),
+                advice: c_text(spuff_core::ProviderError::from(parts.clone()).advice()),
                 fields: fields.map(|field| field.as_deref().map(c_text)),
                 candidates: parts.candidates.iter().map(|text| c_text(text.as_str())).collect(),
                 supported: parts.supported.iter().map(|text| c_text(text.as_str())).collect(),
@@ -175,6 +177,18 @@ pub(crate) fn millis(duration: Option<Duration>) -> Option<i64> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_free(error: *mut *mut Error) {
     release(error);
+}
+
+/// Makes a copy of an error, such as of one that outcomes own. The caller owns it. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_clone(error: *const Error) -> *mut Error {
+    getter(std::ptr::null_mut(), || Some(give(Error::new(optional(error)?.parts.clone()))))
+}
+
+/// What the reader should do, in one sentence: more than spuff_code_advice where more is known. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_error_advice(error: *const Error) -> *const c_char {
+    getter(std::ptr::null(), || Some(optional(error)?.texts().advice.as_ptr()))
 }
 
 /// The kind. SPUFF_OK for NULL.

@@ -7,7 +7,7 @@ use std::ffi::{c_char, c_void};
 use spuff_core::fleet::{FleetOptions as CoreOptions, Rollback};
 use spuff_core::provider::InstanceRequest;
 
-use crate::boundary::{Failure, Out, Outcome, array, guard, handle, text, view};
+use crate::boundary::{Failure, Out, Outcome, View, array, guard, handle, text, view};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::outcomes::Outcomes;
@@ -41,6 +41,7 @@ fn rollback_of(code: i32) -> Outcome<Rollback> {
 
 /// How a fleet is made. All zero but the size is the default of each.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct FleetOptions {
     /// The size of this struct: set it to sizeof(spuff_fleet_options).
     pub size: usize,
@@ -52,9 +53,16 @@ pub struct FleetOptions {
     pub wait_ready: bool,
 }
 
+// SAFETY: as the trait asks; of a bool, C sets no other bytes than 0 and 1.
+unsafe impl View for FleetOptions {
+    const NAME: &'static str = "spuff_fleet_options";
+    const LEAST: usize = (std::mem::offset_of!(Self, wait_ready) + 1).next_multiple_of(align_of::<Self>());
+    const DEFAULT: Self = Self { size: size_of::<Self>(), concurrency: 0, on_failure: 0, wait_ready: false };
+}
+
 impl FleetOptions {
     pub(crate) fn read(options: *const Self) -> Outcome<CoreOptions> {
-        let Some(given) = view(options, "options", "spuff_fleet_options")? else { return Ok(CoreOptions::default()) };
+        let Some(given) = view(options, "options")? else { return Ok(CoreOptions::default()) };
         Ok(CoreOptions::default()
             .with_concurrency(concurrency_of(given.concurrency))
             .with_on_failure(rollback_of(given.on_failure)?)

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use spuff_core::blocking::{CancelToken, SyncProvider, aside};
 use spuff_core::provider::{
-    ErrorParts, InstanceRequest, ProviderError, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
+    ErrorParts, InstanceRequest, Price as CorePrice, ProviderError, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
 };
 
 use crate::boundary::{UserData, c_pairs, c_text, kind_of, take};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
+use crate::price::Price;
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
@@ -35,6 +36,49 @@ pub(crate) fn answered(provider: &str, verb: &str, code: i32, mut error: *mut Er
         parts
     };
     Err(told.unwrap_or_else(silent).about(provider, None).into())
+}
+
+/// An error, and what was put in the place of a result all the same.
+struct Beside<T> {
+    error: ProviderError,
+    made: Option<T>,
+}
+
+/// What was only read is not needed.
+impl<T> From<Beside<T>> for ProviderError {
+    fn from(beside: Beside<T>) -> Self {
+        beside.error
+    }
+}
+
+impl Beside<Instance> {
+    /// The error of a create, which tells of the machine.
+    fn of_create(self) -> ProviderError {
+        match (self.error, self.made) {
+            (error @ ProviderError::AfterCreate { .. }, _) | (error, None) => error,
+            (error, Some(made)) if made.inner.adopted => noting(error, &format!("instance {} was there before", made.inner.id)),
+            (error, Some(made)) => error.after_create(made.inner.id, None),
+        }
+    }
+}
+
+impl Beside<Snapshot> {
+    /// The error of a create, which tells of the snapshot.
+    fn of_create(self) -> ProviderError {
+        match self.made {
+            Some(made) => noting(self.error, &format!("snapshot {} was made, and may cost money", made.inner.id)),
+            None => self.error,
+        }
+    }
+}
+
+/// An error with some words more, where its kind has room for them.
+fn noting(error: ProviderError, note: &str) -> ProviderError {
+    let mut parts = ErrorParts::from(&error);
+    parts.message = format!("{}; {note}", parts.message);
+    parts.operation = parts.operation.map(|operation| format!("{operation} ({note})"));
+    let noted = ProviderError::from(parts);
+    if noted.to_string().contains(note) { noted } else { ProviderError::Other { message: format!("{error}; {note}") } }
 }
 
 /// A provider whose verbs are functions of a table.
@@ -73,12 +117,14 @@ impl Foreign {
         verb: &str,
         cancel: &CancelToken,
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
-    ) -> ProviderResult<Option<T>> {
+    ) -> Result<Option<T>, Beside<T>> {
         let (mut out, mut error, cancel) = (null_mut(), null_mut(), Cancel(cancel.clone()));
         let code = call(self.state.0, &raw const cancel, &raw mut out, &raw mut error);
         let made = take(&raw mut out);
-        answered(self.name, verb, code, error)?;
-        Ok(made)
+        match answered(self.name, verb, code, error) {
+            Ok(()) => Ok(made),
+            Err(error) => Err(Beside { error, made }),
+        }
     }
 
     /// Calls a function that must put a handle in a place.
@@ -87,9 +133,9 @@ impl Foreign {
         verb: &str,
         cancel: &CancelToken,
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
-    ) -> ProviderResult<T> {
+    ) -> Result<T, Beside<T>> {
         let nothing = || ProviderError::Other { message: format!("{verb} of {} answered with nothing in *out", self.name) };
-        self.made(verb, cancel, call)?.ok_or_else(nothing)
+        self.made(verb, cancel, call)?.ok_or_else(|| Beside { error: nothing(), made: None })
     }
 
     /// Calls a function that makes nothing.
@@ -99,7 +145,8 @@ impl Foreign {
         cancel: &CancelToken,
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut Error) -> i32,
     ) -> ProviderResult<()> {
-        self.made::<()>(verb, cancel, |state, cancel, _, error| call(state, cancel, error)).map(drop)
+        self.made::<()>(verb, cancel, |state, cancel, _, error| call(state, cancel, error))?;
+        Ok(())
     }
 
     /// Calls a function that fills a list.
@@ -125,7 +172,8 @@ impl SyncProvider for Foreign {
         let (create, request) = (function!(self.create_instance), Request::from(request.clone()));
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe { create(state, &raw const request, cancel, out, error) };
-        self.must_make::<Instance>("create_instance", cancel, call).map(|made| made.inner)
+        let made = self.must_make::<Instance>("create_instance", cancel, call);
+        made.map(|made| made.inner).map_err(Beside::<Instance>::of_create)
     }
 
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
@@ -153,7 +201,7 @@ impl SyncProvider for Foreign {
         let (wait, id) = (function!(self.wait_ready), argument(id, "id")?);
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe { wait(state, id.as_ptr(), cancel, out, error) };
-        self.must_make::<Instance>("wait_ready", cancel, call).map(|ready| ready.inner)
+        Ok(self.must_make::<Instance>("wait_ready", cancel, call)?.inner)
     }
 
     fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<CoreSnapshot> {
@@ -161,7 +209,8 @@ impl SyncProvider for Foreign {
         let (id, name) = (argument(instance_id, "instance_id")?, argument(name, "name")?);
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe { create(state, id.as_ptr(), name.as_ptr(), cancel, out, error) };
-        self.must_make::<Snapshot>("create_snapshot", cancel, call).map(|made| made.inner)
+        let made = self.must_make::<Snapshot>("create_snapshot", cancel, call);
+        made.map(|made| made.inner).map_err(Beside::<Snapshot>::of_create)
     }
 
     fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(CoreSnapshot, HashMap<String, String>)>> {
@@ -208,6 +257,14 @@ impl SyncProvider for Foreign {
         let keys: Strings =
             self.filled("get_ssh_keys", cancel, |state, cancel, keys, error| unsafe { get(state, cancel, keys, error) })?;
         Ok(keys.into_plain())
+    }
+
+    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<CorePrice> {
+        let ask = function!(self.hourly_price);
+        let (region, size) = (argument(region, "region")?, argument(size, "size")?);
+        // SAFETY: see above.
+        let call = |state, cancel, out, error| unsafe { ask(state, region.as_ptr(), size.as_ptr(), cancel, out, error) };
+        Ok(self.must_make::<Price>("hourly_price", cancel, call)?.into_inner())
     }
 
     fn supports_snapshots(&self) -> bool {

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use chrono::DateTime;
 use spuff_core::provider::{Address, InstanceStatus, ProviderInstance};
 
-use crate::boundary::{Failure, Out, Outcome, c_pairs, c_text, changed, getter, guard, optional, release, take, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release, take_place, text,
+};
 use crate::error::{Code, Error};
 
 /// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a list, which owns it. What its
@@ -77,6 +79,12 @@ fn field(instance: *const Instance, field: impl FnOnce(&Texts) -> Option<&CStrin
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_free(instance: *mut *mut Instance) {
     release(instance);
+}
+
+/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns. The caller owns it. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_instance_clone(instance: *const Instance) -> *mut Instance {
+    getter(std::ptr::null_mut(), || Some(give(optional(instance)?.inner.clone().into())))
 }
 
 /// The provider's id. NULL for NULL, as all getters here that give text.
@@ -319,14 +327,17 @@ pub unsafe extern "C" fn spuff_instance_add_address(
     })
 }
 
-/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines in it. Any thread may read
-/// it.
+/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines in it: a pointer to one of them
+/// stays good until then, also while more are added. Any thread may read it.
 #[derive(Default)]
-pub struct Instances(pub(crate) Vec<Instance>);
+pub struct Instances(
+    // Each stands in a place of its own: a pointer to one stays good while more are added.
+    #[allow(clippy::vec_box, reason = "callers hold pointers to them")] pub(crate) Vec<Box<Instance>>,
+);
 
 impl From<Vec<ProviderInstance>> for Instances {
     fn from(machines: Vec<ProviderInstance>) -> Self {
-        Self(machines.into_iter().map(Into::into).collect())
+        Self(machines.into_iter().map(|machine| Box::new(machine.into())).collect())
     }
 }
 
@@ -345,7 +356,7 @@ pub unsafe extern "C" fn spuff_instances_count(instances: *const Instances) -> u
 /// One of them, which the list owns. NULL past the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instances_get(instances: *const Instances, index: usize) -> *const Instance {
-    getter(std::ptr::null(), || optional(instances)?.0.get(index).map(std::ptr::from_ref))
+    getter(std::ptr::null(), || optional(instances)?.0.get(index).map(|one| std::ptr::from_ref(&**one)))
 }
 
 /// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to NULL: the list owns it.
@@ -355,7 +366,7 @@ pub unsafe extern "C" fn spuff_instances_get(instances: *const Instances, index:
 pub unsafe extern "C" fn spuff_instances_push(instances: *mut Instances, instance: *mut *mut Instance) -> Code {
     guard(std::ptr::null_mut(), || {
         let instances = changed(instances, "instances")?;
-        let instance = take(instance).ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
+        let instance = take_place(instance).ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
         instances.0.push(instance);
         Ok(())
     })

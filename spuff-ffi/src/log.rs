@@ -54,7 +54,10 @@ fn number(level: Level) -> LogLevel {
 }
 
 /// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to `callback` in place of the one
-/// before; NULL ends it. While nothing listens, the log costs nothing. Any thread may call it. `user_data` is used by any thread.
+/// before; NULL ends it. While nothing listens, the log costs nothing. Any thread may call it. `user_data` is used by any thread,
+/// and must live until the listening has been ended, or given to another: this returns when no call of the callback before is
+/// under way any more, so that its user data may be freed then. Called from inside a callback it does not wait; then that
+/// callback's user data must live on until it has returned, and those of others as well.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program that listens to the same log by
 /// itself.
@@ -68,7 +71,7 @@ pub unsafe extern "C" fn spuff_log_listen(
     guard(error, || {
         let (level, user_data) = (self::level(level)?, UserData(user_data));
         let Some(callback) = callback else {
-            logging::set_level(None);
+            logging::end().wait();
             return Ok(());
         };
         let listener = move |record: &logging::Record<'_>| {
@@ -77,6 +80,7 @@ pub unsafe extern "C" fn spuff_log_listen(
             // SAFETY: the caller's function, called as the header says.
             unsafe { callback(user_data.0, number(record.level), target.as_ptr(), message.as_ptr()) };
         };
-        Ok(logging::listen(level, listener).map_err(|taken| ProviderError::conflict(taken.to_string(), false))?)
+        logging::listen(level, listener).map_err(|taken| ProviderError::conflict(taken.to_string(), false))?.wait();
+        Ok(())
     })
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::{CString, c_char};
 
-use spuff_core::provider::{Price as CorePrice, PriceSource};
+use spuff_core::provider::{ErrorParts, Price as CorePrice, PriceSource, ProviderError};
 
-use crate::boundary::{c_text, getter, optional, release};
+use crate::boundary::{Failure, Out, c_text, getter, guard, optional, release, text};
+use crate::error::{Code, Error};
 
 /// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free, unless it was got from a log
 /// of attempts, which owns it. Any thread may read it.
@@ -18,6 +19,29 @@ impl From<CorePrice> for Price {
     fn from(inner: CorePrice) -> Self {
         Self { currency: c_text(inner.currency.as_str()), text: c_text(inner.to_string()), inner }
     }
+}
+
+impl Price {
+    pub(crate) fn into_inner(self) -> CorePrice {
+        self.inner
+    }
+}
+
+/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The caller owns *out, until a
+/// provider's function has answered with it.
+///
+/// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is no price.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_price_new(words: *const c_char, out: *mut *mut Price, error: *mut *mut Error) -> Code {
+    guard(error, || {
+        let out = Out::new(out, "out")?;
+        let mut price: CorePrice = text(words, "words")?
+            .parse()
+            .map_err(|error: ProviderError| Failure::argument("words", ErrorParts::from(&error).message.as_str()))?;
+        price.source = PriceSource::Catalogue;
+        out.put(price.into());
+        Ok(())
+    })
 }
 
 /// Frees a price and sets *price to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.

@@ -5,7 +5,7 @@ use std::ptr;
 
 use spuff_core::{Phase, Progress as CoreProgress};
 
-use crate::boundary::{Outcome, c_text, view};
+use crate::boundary::{Outcome, View, c_text, view};
 use crate::instance::Instance;
 
 /// How far something is that a call waits for.
@@ -74,17 +74,25 @@ pub struct Observer {
     /// Called in order and never at the same time: by a call that blocks on the caller's thread, by one that was submitted on
     /// a thread of spuff's. It may call spuff. NULL: nothing is told.
     pub progress: Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const Progress)>,
-    /// What `progress` is called with. Of a call that was submitted, it is used on threads of spuff's.
+    /// What `progress` is called with. Of a call that was submitted, it is used on threads of spuff's. It must live until a call
+    /// that blocks has returned, or until the callback of one that was submitted is called.
     pub user_data: *mut c_void,
 }
 
 // SAFETY: the header says that user data is used on other threads.
 unsafe impl Send for Observer {}
 
+// SAFETY: as the trait asks; a function that is missing is NULL.
+unsafe impl View for Observer {
+    const NAME: &'static str = "spuff_observer";
+    const LEAST: usize = std::mem::offset_of!(Self, user_data) + size_of::<*mut c_void>();
+    const DEFAULT: Self = Self { size: size_of::<Self>(), progress: None, user_data: ptr::null_mut() };
+}
+
 impl Observer {
     /// A caller's observer, if it is one.
     pub(crate) fn read(observer: *const Self) -> Outcome<Option<Self>> {
-        Ok(view(observer, "observer", "spuff_observer")?.copied().filter(|given| given.progress.is_some()))
+        Ok(view(observer, "observer")?.filter(|given| given.progress.is_some()))
     }
 
     pub(crate) fn tell(&self, seen: CoreProgress) {

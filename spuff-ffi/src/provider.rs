@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use spuff_core::{OnFailure, blocking};
 
-use crate::boundary::{Failure, Out, Outcome, c_text, getter, guard, handle, optional, pairs, put_value, release, text};
-use crate::cancel::{self, Cancel};
+use crate::boundary::{Failure, Out, Outcome, c_text, getter, guard, handle, optional, owned_pairs, put_value, release, text};
+use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
 use crate::progress::Observer;
@@ -19,7 +19,8 @@ use crate::strings::Strings;
 use crate::verb;
 
 /// A cloud that machines can be started on. Owned by whoever got it, freed with spuff_provider_free, also while calls are under
-/// way. Any thread may use it at any time.
+/// way: those that were submitted, and those that block and of which it is certain that they have begun, as a progress or the
+/// provider's own function tells. Any thread may use it at any time; that none begins a call as it is freed is the owner's to see to.
 ///
 /// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline. All
 /// that reads is lost without harm; a create is brought to an end in the background, see spuff_settled. The errors of all
@@ -302,9 +303,7 @@ pub unsafe extern "C" fn spuff_provider_set_labels(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let pair = |pair: Outcome<(&str, &str)>| pair.map(|(key, value)| (key.to_string(), value.to_string()));
-        let labels = pairs(keys, values, count)?.map(pair).collect::<Outcome<_>>()?;
-        verb::set_labels(text(id, "id")?, labels).block(provider, cancel, std::ptr::null())
+        verb::set_labels(text(id, "id")?, owned_pairs(keys, values, count)?).block(provider, cancel, std::ptr::null())
     })
 }
 
@@ -389,12 +388,5 @@ pub unsafe extern "C" fn spuff_provider_reap(
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_settled(cancel: *const Cancel, error: *mut *mut Error) -> Code {
-    guard(error, || {
-        let token = cancel::token(cancel);
-        let settled = async {
-            spuff_core::settled().await;
-            Ok(())
-        };
-        Ok(blocking::block_on(token.limit("settled", None, settled))?)
-    })
+    guard(error, || verb::settled().block(cancel, std::ptr::null()))
 }

@@ -9,7 +9,7 @@ use spuff_core::provider::ProviderError;
 use spuff_core::simulator::{Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, Resource, simulated};
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_text, getter, guard, handle, optional, optional_text, put_value, release, text, view,
+    Failure, Out, Outcome, View, c_text, getter, guard, handle, optional, optional_text, put_value, release, text, view,
 };
 use crate::config::Config;
 use crate::error::{Code, Error};
@@ -17,6 +17,7 @@ use crate::strings::Strings;
 
 /// How the clouds in a box are started. All zero is: in real time, on a free port, without limits, with any token.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct CloudOptions {
     /// The size of this struct: set it to sizeof(spuff_cloud_options).
     pub size: usize,
@@ -36,9 +37,25 @@ pub struct CloudOptions {
     pub token: *const c_char,
 }
 
+// SAFETY: as the trait asks; of a bool, C sets no other bytes than 0 and 1.
+unsafe impl View for CloudOptions {
+    const NAME: &'static str = "spuff_cloud_options";
+    const LEAST: usize = std::mem::offset_of!(Self, token) + size_of::<*const c_char>();
+    const DEFAULT: Self = Self {
+        size: size_of::<Self>(),
+        speed: 0.0,
+        manual_clock: false,
+        rate_limits: false,
+        port: 0,
+        seed: 0,
+        quota: 0,
+        token: std::ptr::null(),
+    };
+}
+
 impl CloudOptions {
     fn read(options: *const Self) -> Outcome<Options> {
-        let Some(given) = view(options, "options", "spuff_cloud_options")? else { return Ok(Options::default()) };
+        let Some(given) = view(options, "options")? else { return Ok(Options::default()) };
         let mut options = Options::default().with_port(given.port).with_seed(given.seed).with_rate_limits(given.rate_limits);
         if given.manual_clock {
             options = options.with_clock(Clock::Manual);

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use chrono::DateTime;
 use spuff_core::provider::Snapshot as CoreSnapshot;
 
-use crate::boundary::{Failure, Out, Outcome, c_pairs, c_text, changed, getter, guard, optional, release, take, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release, take_place, text,
+};
 use crate::error::{Code, Error};
 
 /// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was got from a list, which owns
@@ -54,6 +56,15 @@ fn field(snapshot: *const Snapshot, field: impl FnOnce(&Texts) -> Option<&CStrin
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_free(snapshot: *mut *mut Snapshot) {
     release(snapshot);
+}
+
+/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_snapshot_clone(snapshot: *const Snapshot) -> *mut Snapshot {
+    getter(std::ptr::null_mut(), || {
+        let snapshot = optional(snapshot)?;
+        Some(give((snapshot.inner.clone(), snapshot.labels.clone()).into()))
+    })
 }
 
 /// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all getters here.
@@ -147,14 +158,17 @@ pub unsafe extern "C" fn spuff_snapshot_add_label(
     })
 }
 
-/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the snapshots in it. Any thread may
-/// read it.
+/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the snapshots in it: a pointer to one of
+/// them stays good until then, also while more are added. Any thread may read it.
 #[derive(Default)]
-pub struct Snapshots(pub(crate) Vec<Snapshot>);
+pub struct Snapshots(
+    // As those of a list of machines.
+    #[allow(clippy::vec_box, reason = "callers hold pointers to them")] pub(crate) Vec<Box<Snapshot>>,
+);
 
 impl<T: Into<Snapshot>> FromIterator<T> for Snapshots {
     fn from_iter<I: IntoIterator<Item = T>>(snapshots: I) -> Self {
-        Self(snapshots.into_iter().map(Into::into).collect())
+        Self(snapshots.into_iter().map(|snapshot| Box::new(snapshot.into())).collect())
     }
 }
 
@@ -173,7 +187,7 @@ pub unsafe extern "C" fn spuff_snapshots_count(snapshots: *const Snapshots) -> u
 /// One of them, which the list owns. NULL past the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshots_get(snapshots: *const Snapshots, index: usize) -> *const Snapshot {
-    getter(std::ptr::null(), || optional(snapshots)?.0.get(index).map(std::ptr::from_ref))
+    getter(std::ptr::null(), || optional(snapshots)?.0.get(index).map(|one| std::ptr::from_ref(&**one)))
 }
 
 /// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to NULL: the list owns it.
@@ -183,7 +197,7 @@ pub unsafe extern "C" fn spuff_snapshots_get(snapshots: *const Snapshots, index:
 pub unsafe extern "C" fn spuff_snapshots_push(snapshots: *mut Snapshots, snapshot: *mut *mut Snapshot) -> Code {
     guard(std::ptr::null_mut(), || {
         let snapshots = changed(snapshots, "snapshots")?;
-        let snapshot = take(snapshot).ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
+        let snapshot = take_place(snapshot).ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
         snapshots.0.push(snapshot);
         Ok(())
     })

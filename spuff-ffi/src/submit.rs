@@ -4,16 +4,19 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
+use std::time::Duration;
 
-use crate::boundary::{Failure, Outcome, UserData, give, guard, handle, text};
+use crate::boundary::{Failure, Outcome, UserData, give, guard, handle, owned_pairs, text};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
+use crate::price::Price;
 use crate::progress::Observer;
 use crate::provider::{Provider, on_failure_of};
 use crate::reap::{Reap, Reaped};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::strings::Strings;
 use crate::verb::{self, Verb};
 
 /// Told of the end of a call without a result. Every callback is called once, on a thread of spuff's, where it may block and
@@ -34,6 +37,14 @@ pub type SnapshotsCallback =
 /// Told of what was reaped, which the callback owns. All else as spuff_done_callback.
 pub type ReapedCallback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, reaped: *mut Reaped, error: *mut Error)>;
+
+/// Told of texts, which the callback owns. All else as spuff_done_callback.
+pub type StringsCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, strings: *mut Strings, error: *mut Error)>;
+/// Told of a price, which the callback owns. All else as spuff_done_callback.
+pub type PriceCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, price: *mut Price, error: *mut Error)>;
+/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as spuff_done_callback.
+pub type TimeCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, unix_ms: i64, error: *mut Error)>;
 
 /// A caller's function for a result of one type, and what it is called with.
 pub(crate) struct Callback<T> {
@@ -81,8 +92,13 @@ fn submit_done(
     callback: DoneCallback,
     user_data: *mut c_void,
 ) -> Outcome<()> {
+    verb.submit(provider, cancel, std::ptr::null(), when_done(callback, user_data)?)
+}
+
+/// Gives an outcome without a result to a caller's function.
+fn when_done(callback: DoneCallback, user_data: *mut c_void) -> Outcome<impl FnOnce(Outcome<()>) + Send + 'static> {
     let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
-    verb.submit(provider, cancel, std::ptr::null(), move |outcome| {
+    Ok(move |outcome: Outcome<()>| {
         let (user_data, error) = (user_data, outcome.err());
         let code = error.as_ref().map_or(Code::Ok, Code::from);
         // SAFETY: the caller's function, called as the header says.
@@ -281,4 +297,124 @@ pub unsafe extern "C" fn spuff_provider_reap_submit(
         let verb = verb::reap(handle(which, "which")?)?;
         submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |reaped| Some(reaped.into()))
     })
+}
+
+/// As spuff_provider_list_labelled_snapshots; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_list_labelled_snapshots_submit(
+    provider: *const Provider,
+    cancel: *const Cancel,
+    callback: SnapshotsCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let callback = Callback::new(callback, user_data)?;
+        let all = |found: Vec<_>| Some(found.into_iter().collect());
+        submit(verb::list_labelled_snapshots(), (provider, cancel, std::ptr::null()), callback, all)
+    })
+}
+
+/// As spuff_provider_list_owned; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_list_owned_submit(
+    provider: *const Provider,
+    owner: *const c_char,
+    cancel: *const Cancel,
+    callback: InstancesCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let (verb, callback) = (verb::list_owned(text(owner, "owner")?), Callback::new(callback, user_data)?);
+        submit(verb, (provider, cancel, std::ptr::null()), callback, |found| Some(found.into()))
+    })
+}
+
+/// As spuff_provider_set_labels; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_set_labels_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    keys: *const *const c_char,
+    values: *const *const c_char,
+    count: usize,
+    cancel: *const Cancel,
+    callback: DoneCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::set_labels(text(id, "id")?, owned_pairs(keys, values, count)?);
+        submit_done(verb, provider, cancel, callback, user_data)
+    })
+}
+
+/// As spuff_provider_get_ssh_keys; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_get_ssh_keys_submit(
+    provider: *const Provider,
+    cancel: *const Cancel,
+    callback: StringsCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let callback = Callback::new(callback, user_data)?;
+        submit(verb::get_ssh_keys(), (provider, cancel, std::ptr::null()), callback, |keys| Some(Strings::new(keys)))
+    })
+}
+
+/// As spuff_provider_hourly_price; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_hourly_price_submit(
+    provider: *const Provider,
+    region: *const c_char,
+    size: *const c_char,
+    cancel: *const Cancel,
+    callback: PriceCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::hourly_price(text(region, "region")?, text(size, "size")?);
+        submit(verb, (provider, cancel, std::ptr::null()), Callback::new(callback, user_data)?, |price| Some(price.into()))
+    })
+}
+
+/// As spuff_provider_renew; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_provider_renew_submit(
+    provider: *const Provider,
+    id: *const c_char,
+    ttl_seconds: u64,
+    cancel: *const Cancel,
+    callback: TimeCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        let verb = verb::renew(text(id, "id")?, Duration::from_secs(ttl_seconds));
+        let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
+        verb.submit(provider, cancel, std::ptr::null(), move |outcome| {
+            let user_data = user_data;
+            let (code, end, error) = match outcome {
+                Ok(end) => (Code::Ok, end.timestamp_millis(), null_mut()),
+                Err(failure) => (Code::from(&failure), -1, give(failure.into())),
+            };
+            // SAFETY: the caller's function, called as the header says.
+            unsafe { callback(user_data.0, code, end, error) };
+        })
+    })
+}
+
+/// As spuff_settled; `callback` gets the outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn spuff_settled_submit(
+    cancel: *const Cancel,
+    callback: DoneCallback,
+    user_data: *mut c_void,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || verb::settled().submit(cancel, std::ptr::null(), when_done(callback, user_data)?))
 }

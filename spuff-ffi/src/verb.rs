@@ -73,7 +73,7 @@ impl<T: Send + 'static> Verb<T> {
 
 /// What the errors of a call are about.
 struct About {
-    /// Of a placement, which is at several, there is none.
+    /// Of a placement, which is at several, there is none; nor of what is under way in the background.
     provider: Option<String>,
     id: Option<String>,
 }
@@ -89,7 +89,7 @@ impl About {
     }
 }
 
-/// A call that is about to be made: of a verb at its provider, or of a placement, which has its own.
+/// A call that is about to be made: of a verb at its provider, or of what has none, or its own.
 pub(crate) struct Call<T> {
     operation: &'static str,
     about: About,
@@ -97,7 +97,7 @@ pub(crate) struct Call<T> {
 }
 
 impl<T: Send + 'static> Call<T> {
-    fn of_placement(operation: &'static str, work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+    fn of_no_provider(operation: &'static str, work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
         Self { operation, about: About { provider: None, id: None }, work: Box::pin(work) }
     }
 
@@ -141,6 +141,13 @@ impl<T: Send + 'static> Call<T> {
         drop(blocking::spawn(submitted)?);
         Ok(())
     }
+}
+
+pub(crate) fn settled() -> Call<()> {
+    Call::of_no_provider("settled", async {
+        spuff_core::settled().await;
+        Ok(())
+    })
 }
 
 pub(crate) fn create_instance(request: InstanceRequest) -> Verb<ProviderInstance> {
@@ -254,7 +261,7 @@ pub(crate) fn destroy_instances(ids: Vec<String>, concurrency: usize) -> Verb<Ea
 }
 
 pub(crate) fn place_instance(placement: Placement, request: InstanceRequest) -> Call<Placed> {
-    Call::of_placement("place_instance", async move { placement::place_instance(&placement, &request).await })
+    Call::of_no_provider("place_instance", async move { placement::place_instance(&placement, &request).await })
 }
 
 pub(crate) fn place_instances(
@@ -262,7 +269,7 @@ pub(crate) fn place_instances(
     requests: Vec<InstanceRequest>,
     options: FleetOptions,
 ) -> Call<Vec<Outcome<Placed>>> {
-    Call::of_placement("place_instances", async move {
+    Call::of_no_provider("place_instances", async move {
         let outcomes = placement::place_instances(&placement, &requests, options).await;
         Ok(outcomes.into_iter().map(|one| one.map_err(Into::into)).collect())
     })

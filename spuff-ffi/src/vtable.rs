@@ -12,12 +12,13 @@ use spuff_core::provider::{
     ProviderTimeouts, ProviderType,
 };
 
-use crate::boundary::{Failure, Outcome, UserData, guard, handle, optional_text, text};
+use crate::boundary::{Failure, Outcome, UserData, guard, handle, optional_text, read_grown, text};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::foreign::{Foreign, answered};
 use crate::instance::{Instance, Instances};
+use crate::price::Price;
 use crate::registry::Registry;
 use crate::request::Request;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -28,10 +29,13 @@ use crate::strings::Strings;
 /// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`, `destroy_instance`,
 /// `get_instance` and `list_instances` must be there. The table is copied.
 ///
-/// The functions are called on threads of spuff's, several at once, and may block and call spuff. Their inputs live as long as
-/// the call. Each answers SPUFF_OK, or a code with an error from spuff_error_new in *error, which spuff frees; a result that it
-/// puts in *out is spuff's from there on. A list is given to be filled. `cancel` tells when nobody waits any more: one that takes
-/// long looks at spuff_cancel_is_cancelled, or pauses with spuff_cancel_wait. A create that nobody waits for is let finish, and
+/// The functions are called on threads of spuff's, several at once, and may block and call spuff; `connect` on the thread that
+/// makes the provider. On spuff's threads the program's signals are blocked, and so they are in programs that these start, unless
+/// the function sees to it. Their inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
+/// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from there on, also beside an error: a
+/// machine that was made before something failed is then ended, or kept, as the caller has said, and the error tells its id.
+/// A list is given to be filled. `cancel` tells when nobody waits any more: one that takes
+/// long looks at spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A create that nobody waits for is let finish, and
 /// what it made is destroyed, or kept, as the request says. `disconnect`, and then `drop`, are called before the free returns that
 /// lets go last, or on a thread of spuff's where its background does.
 #[repr(C)]
@@ -152,6 +156,18 @@ pub struct ProviderVtable {
     pub get_ssh_keys: Option<
         unsafe extern "C" fn(self_: *mut c_void, cancel: *const Cancel, list: *mut Strings, error: *mut *mut Error) -> i32,
     >,
+    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with spuff_price_new. NULL: the
+    /// provider does not say.
+    pub hourly_price: Option<
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            region: *const c_char,
+            size: *const c_char,
+            cancel: *const Cancel,
+            out: *mut *mut Price,
+            error: *mut *mut Error,
+        ) -> i32,
+    >,
 }
 
 impl ProviderVtable {
@@ -175,6 +191,7 @@ impl ProviderVtable {
         resolve_snapshot: None,
         set_labels: None,
         get_ssh_keys: None,
+        hourly_price: None,
     };
 
     /// A copy of a caller's table, which may be older or newer than this one. One that cannot be used is dropped.
@@ -188,11 +205,11 @@ impl ProviderVtable {
         if size < std::mem::offset_of!(Self, max_user_data) {
             return Err(too_small());
         }
-        let mut table = Table(Self::EMPTY);
-        // Half a pointer would be none.
-        let whole = size.min(size_of::<Self>()) / size_of::<usize>() * size_of::<usize>();
         // SAFETY: so many bytes are there, and every field may be all zero.
-        unsafe { std::ptr::copy_nonoverlapping(vtable.cast::<u8>(), (&raw mut table.0).cast(), whole) };
+        let known = unsafe { read_grown(vtable, size.min(size_of::<Self>()), Self::EMPTY) };
+        let table = Table(known.map_err(|problem| Failure::argument("vtable", &problem))?);
+        // SAFETY: as above.
+        unsafe { read_grown(vtable, size, Self::EMPTY) }.map_err(|problem| Failure::argument("vtable", &problem))?;
         if size < std::mem::offset_of!(Self, wait_ready) {
             return Err(too_small());
         }
@@ -212,7 +229,7 @@ impl ProviderVtable {
 
 /// Adds a provider written in C to a registry, under its own name, in place of one that had it. `summary` says what it is, in a
 /// line; NULL is the name. `vtable` is copied; its `drop` is called when neither a registry nor a provider uses it any more, and
-/// also when this fails.
+/// also when this fails, unless the table's size is too small to have one.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, for an empty name, and for a table whose size or functions are not enough.
 #[unsafe(no_mangle)]
@@ -231,7 +248,9 @@ pub unsafe extern "C" fn spuff_registry_register(
             return Err(Failure::argument("name", "it is empty; give the provider's name"));
         }
         let summary = optional_text(summary, "summary")?.unwrap_or(name).to_string();
-        registry.lock().register(Factory { name: ProviderType::named(name), summary, table });
+        let displaced = registry.lock().register(Factory { name: ProviderType::named(name), summary, table });
+        // Its table's `drop` may ask the registry: the lock is free again.
+        drop(displaced);
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 //! boundary. `tests/ffi/header` writes them anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,39 +10,197 @@ fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The sources in the order of use.
+const ORDER: [&str; 24] = [
+    "registry",
+    "config",
+    "request",
+    "provider",
+    "instance",
+    "error",
+    "cancel",
+    "progress",
+    "snapshot",
+    "strings",
+    "submit",
+    "fleet",
+    "outcomes",
+    "reap",
+    "price",
+    "placement",
+    "placed",
+    "attempts",
+    "place",
+    "log",
+    "version",
+    "vtable",
+    "simulator",
+    "conformance",
+];
+
 fn header() -> String {
     let config = cbindgen::Config::from_file(folder().join("cbindgen.toml")).unwrap();
+    let names: HashMap<String, String> = config.export.rename.iter().map(|(rust, c)| (c.clone(), rust.clone())).collect();
     let bindings = cbindgen::Builder::new().with_config(config).with_src(folder().join("src/lib.rs")).generate().unwrap();
     let mut written = Vec::new();
     bindings.write(&mut written);
     // The codes are everywhere: their names are to be short.
-    let text = String::from_utf8(written).unwrap().replace("SPUFF_CODE_", "SPUFF_").replace("\n\n\n", "\n");
-    in_sections(&text)
+    let text = String::from_utf8(written).unwrap().replace("SPUFF_CODE_", "SPUFF_");
+    in_sections(&text, &names)
 }
 
-/// The header with a heading before the functions of each source: the line that the source begins with.
-fn in_sections(header: &str) -> String {
-    let mut lines: Vec<&str> = header.lines().collect();
-    let headings: Vec<(String, String)> = exports()
-        .into_iter()
-        .filter_map(|(path, functions)| {
-            let source = fs::read_to_string(path).unwrap();
-            let title = source.lines().next().unwrap().strip_prefix("//! ").unwrap().trim_end_matches('.');
-            Some((format!("/* ---- {title} ---- */"), functions.first()?.0.clone()))
-        })
-        .collect();
-    for (heading, first) in &headings {
-        let function = declared(&lines, first);
-        let text = lines[..function].iter().rposition(|line| !line.starts_with("///")).unwrap() + 1;
-        lines.splice(text..text, [heading.as_str(), ""]);
+/// The header in the order of use: what is named everywhere, then for each source a heading, its types and its functions.
+fn in_sections(header: &str, names: &HashMap<String, String>) -> String {
+    let (opening, body) = header.split_once("#include <stdint.h>\n").unwrap();
+    let sources = sources();
+    let mut parts: HashMap<String, Vec<String>> = HashMap::new();
+    let (mut forward, mut code) = (String::new(), String::new());
+    for item in body.split("\n\n").map(|item| item.trim_matches('\n')).filter(|item| !item.is_empty() && !is_frame(item)) {
+        let name = name_of(item);
+        let item = match item.split_once(&format!("typedef struct {name} ")) {
+            Some((text, rest)) => {
+                forward += &format!("typedef struct {name} {name};\n");
+                let members = rest.strip_suffix(&format!(" {name};")).map(|members| format!(" {members}")).unwrap_or_default();
+                format!("{text}struct {name}{members};")
+            }
+            None => marked(item, &name),
+        };
+        let owner = sources.iter().find(|source| source.has(&name, names)).unwrap_or_else(|| panic!("no source has {name}"));
+        if name == "spuff_code" {
+            code = item;
+        } else {
+            parts.entry(owner.name.clone()).or_default().push(item);
+        }
     }
-    lines.join("\n") + "\n"
+    let mut text = MACROS.replace("@VERSION@", &version());
+    text += &format!(
+        "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* ---- what is named everywhere ---- */\n\n{forward}\n{code}\n"
+    );
+    let mut map = Vec::new();
+    for name in ORDER {
+        let items = parts.remove(name).unwrap();
+        let title = &sources.iter().find(|source| source.name == name).unwrap().title;
+        map.push(format!(" * - {title}"));
+        text += &format!("\n/* ---- {title} ---- */\n\n{}\n", items.join("\n\n"));
+    }
+    assert!(parts.is_empty(), "ORDER has each source: {:?}", parts.keys());
+    text += "\n#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* SPUFF_H */\n";
+    let opening = opening.replace("@MAP@", &map.join("\n")).replace("\n\n\n", "\n");
+    format!("{opening}#include <stdint.h>\n\n{text}")
+}
+
+/// The version as macros.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lines = format!("#define SPUFF_VERSION \"{version}\"\n");
+    for (name, number) in ["MAJOR", "MINOR", "PATCH"].iter().zip(version.split(['.', '-'])) {
+        lines += &format!("#define SPUFF_VERSION_{name} {number}\n");
+    }
+    lines
+}
+
+const MACROS: &str = "\
+/// The version that this header is of; spuff_version tells that of the library.
+@VERSION@
+/* Define SPUFF_SHARED where the library is a DLL of Windows. */
+#if defined(_WIN32) && defined(SPUFF_SHARED)
+#define SPUFF_EXPORTED __declspec(dllimport)
+#elif defined(__GNUC__)
+#define SPUFF_EXPORTED __attribute__((visibility(\"default\")))
+#else
+#define SPUFF_EXPORTED
+#endif
+
+/* What must be looked at, or freed. */
+#if defined(__GNUC__)
+#define SPUFF_MUST_USE __attribute__((warn_unused_result))
+#else
+#define SPUFF_MUST_USE
+#endif
+
+";
+
+/// What opens and closes the part for C++, and the file.
+fn is_frame(item: &str) -> bool {
+    item.contains("extern \"C\"") || item.starts_with("#endif") || item.starts_with("#ifdef __cplusplus\n}")
+}
+
+/// What an item declares.
+fn name_of(item: &str) -> String {
+    let code: String = item.lines().filter(|line| !line.starts_with("///")).collect::<Vec<_>>().join(" ");
+    let found = |before: &str, text: &str| {
+        let rest = text.split_once(before)?.1.trim_start_matches(['*', ' ']);
+        let name: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+        (!name.is_empty()).then_some(name)
+    };
+    let name = if code.starts_with("enum ") {
+        found("enum ", &code)
+    } else if code.starts_with("typedef struct ") {
+        found("typedef struct ", &code)
+    } else if code.starts_with("typedef ") {
+        found("(*", &code)
+    } else {
+        code.split_once('(').and_then(|(before, _)| before.rsplit([' ', '*']).next().map(str::to_string))
+    };
+    name.unwrap_or_else(|| panic!("what is this: {item}"))
+}
+
+/// A function with what the compiler is told of it; anything else as it is.
+fn marked(item: &str, name: &str) -> String {
+    let Some(at) = item.lines().position(|line| line.contains(&format!("{name}(")) && !line.starts_with("///")) else {
+        return item.to_string();
+    };
+    let mut lines: Vec<&str> = item.lines().collect();
+    let answers_code = lines[at].starts_with("spuff_code ");
+    let of_a_cloud = ["spuff_provider_", "spuff_place_", "spuff_settled", "spuff_registry_", "spuff_cloud_start"];
+    let makes = ["_new", "_clone", "_with_defaults", "_with_deadline_ms"];
+    let must_use = if answers_code {
+        of_a_cloud.iter().any(|start| name.starts_with(start))
+    } else {
+        makes.iter().any(|end| name.ends_with(end))
+    };
+    lines.insert(at, if must_use { "SPUFF_EXPORTED SPUFF_MUST_USE" } else { "SPUFF_EXPORTED" });
+    lines.join("\n")
+}
+
+/// A source: its name, what its first line says, and its text.
+struct Source {
+    name: String,
+    title: String,
+    text: String,
+}
+
+impl Source {
+    /// Whether it has what C calls that.
+    fn has(&self, name: &str, names: &HashMap<String, String>) -> bool {
+        let rust = names.get(name).cloned().unwrap_or_else(|| pascal(name));
+        let types = ["struct", "enum", "type"].map(|kind| format!("pub {kind} {rust}"));
+        let ends = |at: usize, found: &str| !self.text[at + found.len()..].starts_with(|next: char| next.is_alphanumeric());
+        self.text.contains(&format!("extern \"C\" fn {name}("))
+            || types.iter().any(|found| self.text.match_indices(found.as_str()).any(|(at, found)| ends(at, found)))
+    }
+}
+
+/// `spuff_log_level` as `LogLevel`.
+fn pascal(name: &str) -> String {
+    let words = name.trim_start_matches("spuff_").split('_');
+    words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+fn sources() -> Vec<Source> {
+    let source = |(path, _): (PathBuf, Vec<(String, String)>)| {
+        let text = fs::read_to_string(&path).unwrap();
+        let title = text.lines().next().unwrap().strip_prefix("//! ").unwrap().trim_end_matches('.').to_string();
+        Source { name: path.file_stem().unwrap().to_str().unwrap().to_string(), title, text }
+    };
+    exports().into_iter().map(source).collect()
 }
 
 /// The line on which a function is declared.
 fn declared(header: &[&str], function: &str) -> usize {
     let call = format!("{function}(");
-    header.iter().position(|line| line.contains(&call) && !line.trim_start().starts_with("///")).unwrap()
+    let comment = |line: &str| line.starts_with("///") || line.starts_with(" *");
+    header.iter().position(|line| line.contains(&call) && !comment(line)).unwrap()
 }
 
 /// The sources, and the functions that each exports, with their bodies.
@@ -121,12 +280,27 @@ fn every_exported_function_runs_behind_the_boundary() {
 }
 
 #[test]
+fn every_verb_that_waits_has_a_form_that_calls_back() {
+    let functions: Vec<String> = exports().into_iter().flat_map(|(_, found)| found).map(|(name, _)| name).collect();
+    for (_, found) in exports() {
+        for (name, body) in found {
+            if body.contains(".block(") {
+                let form = format!("{name}_submit");
+                assert!(functions.contains(&form), "{form}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_exported_function_is_described() {
     let header = header();
     let lines: Vec<&str> = header.lines().collect();
     for (_, functions) in exports() {
         for (name, _) in functions {
-            assert!(lines[declared(&lines, &name) - 1].starts_with("///"), "{name} has a text before it");
+            let before = declared(&lines, &name) - 1;
+            assert!(lines[before].starts_with("SPUFF_EXPORTED"), "{name} says that it is exported");
+            assert!(lines[before - 1].starts_with("///"), "{name} has a text before it");
         }
     }
 }

@@ -3,29 +3,47 @@
 
 package spuff
 
-// #include <spuff.h>
+// #include "bridge.h"
 import "C"
 
 import (
 	"context"
 	"fmt"
 	"runtime/cgo"
-	"time"
 )
-
-// How often the library's token is looked at, which tells nobody by itself.
-const lookInterval = 10 * time.Millisecond
 
 // answer calls work with a provider, and gives the library the code and the error of it.
 func answer(self C.uintptr_t, cancel *C.spuff_cancel, failure **C.spuff_error, verb string,
 	work func(ctx context.Context, p Implementation) error) C.int32_t {
-	ctx, end := linked(cancel)
-	defer end()
-	err := contained(func() error { return work(ctx, cgo.Handle(self).Value().(Implementation)) })
-	if err == nil {
+	return answered(failure, verb, func() error {
+		ctx, end, err := linked(cancel)
+		if err != nil {
+			return err
+		}
+		defer end()
+		return work(ctx, cgo.Handle(self).Value().(Implementation))
+	})
+}
+
+// answered gives the library the code and the error of some work.
+func answered(failure **C.spuff_error, verb string, work func() error) C.int32_t {
+	failed := failureOf(verb, work)
+	if failed == nil {
 		return C.SPUFF_OK
 	}
-	return asError(err, verb).give(failure)
+	return failed.give(failure)
+}
+
+// failureOf is the error of some work, of a verb; nil where there is none. What an error says of itself is asked where it may panic.
+func failureOf(verb string, work func() error) (failed *Error) {
+	fault := contained(func() error {
+		failed = asError(work(), verb)
+		return nil
+	})
+	if fault != nil {
+		return asError(fault, verb)
+	}
+	return failed
 }
 
 // contained calls work on a goroutine of its own, of which neither a panic nor runtime.Goexit gets into the library.
@@ -48,33 +66,19 @@ func contained(work func() error) (err error) {
 	return err
 }
 
-// linked gives a context that ends when a token does, and what ends the watch over it: the token lives no longer than the call.
-func linked(cancel *C.spuff_cancel) (context.Context, func()) {
+// linked gives a context that ends when a token does, and what ends the watch over it.
+func linked(cancel *C.spuff_cancel) (context.Context, func(), error) {
 	ctx, ended := context.WithCancel(context.Background())
-	if bool(C.spuff_cancel_is_cancelled(cancel)) {
+	number := cgo.NewHandle(ended)
+	notice, failure := new(*C.spuff_notice), new(*C.spuff_error)
+	if err := checked(C.spuffgo_notify(cancel, C.uintptr_t(number), notice, failure), *failure); err != nil {
+		number.Delete()
 		ended()
-		return ctx, func() {}
+		return nil, nil, err
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		look := time.NewTicker(lookInterval)
-		defer look.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-look.C:
-				if bool(C.spuff_cancel_is_cancelled(cancel)) {
-					ended()
-					return
-				}
-			}
-		}
-	}()
 	return ctx, func() {
-		close(stop)
-		<-stopped
+		C.spuff_notice_free(notice)
+		number.Delete()
 		ended()
-	}
+	}, nil
 }

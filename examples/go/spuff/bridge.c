@@ -36,6 +36,22 @@ static void placed_done(void *call, spuff_code code, spuff_placed *made, spuff_e
   spuffgoDone(NUMBER(call), code, made, error);
 }
 
+static void strings_done(void *call, spuff_code code, spuff_strings *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void price_done(void *call, spuff_code code, spuff_price *made, spuff_error *error) {
+  spuffgoDone(NUMBER(call), code, made, error);
+}
+
+static void time_done(void *call, spuff_code code, int64_t at, spuff_error *error) { spuffgoTime(NUMBER(call), code, at, error); }
+
+static void cancelled(void *number) { spuffgoCancelled(NUMBER(number)); }
+
+spuff_code spuffgo_notify(const spuff_cancel *cancel, uintptr_t number, spuff_notice **out, spuff_error **error) {
+  return spuff_cancel_notify(cancel, cancelled, (void *)number, out, error);
+}
+
 static void progress(void *call, const spuff_progress *seen) { spuffgoProgress(NUMBER(call), (spuff_progress *)seen); }
 
 static spuff_observer observer(bool observed, uintptr_t call) {
@@ -137,4 +153,47 @@ static void line(void *nothing, spuff_log_level level, const char *target, const
 
 spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error) {
   return spuff_log_listen(level, listens ? line : NULL, NULL, error);
+}
+
+spuff_code spuffgo_list_owned(const spuff_provider *provider, const char *owner, const spuff_cancel *cancel, uintptr_t call,
+                              spuff_error **error) {
+  return spuff_provider_list_owned_submit(provider, owner, cancel, instances_done, CALL(call), error);
+}
+
+spuff_code spuffgo_list_labelled_snapshots(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                           spuff_error **error) {
+  return spuff_provider_list_labelled_snapshots_submit(provider, cancel, snapshots_done, CALL(call), error);
+}
+
+spuff_code spuffgo_resolve(const spuff_provider *provider, const char *key, const spuff_cancel *cancel, uintptr_t call,
+                           spuff_error **error) {
+  return spuff_provider_resolve_submit(provider, key, cancel, instance_done, CALL(call), error);
+}
+
+spuff_code spuffgo_resolve_snapshot(const spuff_provider *provider, const char *key, const spuff_cancel *cancel, uintptr_t call,
+                                    spuff_error **error) {
+  return spuff_provider_resolve_snapshot_submit(provider, key, cancel, snapshot_done, CALL(call), error);
+}
+
+spuff_code spuffgo_set_labels(const spuff_provider *provider, const char *id, const char *const *keys, const char *const *values,
+                              size_t count, const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
+  return spuff_provider_set_labels_submit(provider, id, keys, values, count, cancel, done, CALL(call), error);
+}
+
+spuff_code spuffgo_get_ssh_keys(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
+  return spuff_provider_get_ssh_keys_submit(provider, cancel, strings_done, CALL(call), error);
+}
+
+spuff_code spuffgo_hourly_price(const spuff_provider *provider, const char *region, const char *size, const spuff_cancel *cancel,
+                                uintptr_t call, spuff_error **error) {
+  return spuff_provider_hourly_price_submit(provider, region, size, cancel, price_done, CALL(call), error);
+}
+
+spuff_code spuffgo_renew(const spuff_provider *provider, const char *id, uint64_t ttl_seconds, const spuff_cancel *cancel,
+                         uintptr_t call, spuff_error **error) {
+  return spuff_provider_renew_submit(provider, id, ttl_seconds, cancel, time_done, CALL(call), error);
+}
+
+spuff_code spuffgo_settled(const spuff_cancel *cancel, uintptr_t call, spuff_error **error) {
+  return spuff_settled_submit(cancel, done, CALL(call), error);
 }

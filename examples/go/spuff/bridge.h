@@ -27,6 +27,26 @@ spuff_code spuffgo_delete_snapshot(const spuff_provider *provider, const char *i
 spuff_code spuffgo_reap(const spuff_provider *provider, const spuff_reap *which, const spuff_cancel *cancel, bool observed,
                         uintptr_t call, spuff_error **error);
 
+spuff_code spuffgo_list_owned(const spuff_provider *provider, const char *owner, const spuff_cancel *cancel, uintptr_t call,
+                              spuff_error **error);
+spuff_code spuffgo_list_labelled_snapshots(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call,
+                                           spuff_error **error);
+spuff_code spuffgo_resolve(const spuff_provider *provider, const char *key, const spuff_cancel *cancel, uintptr_t call,
+                           spuff_error **error);
+spuff_code spuffgo_resolve_snapshot(const spuff_provider *provider, const char *key, const spuff_cancel *cancel, uintptr_t call,
+                                    spuff_error **error);
+spuff_code spuffgo_set_labels(const spuff_provider *provider, const char *id, const char *const *keys, const char *const *values,
+                              size_t count, const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_get_ssh_keys(const spuff_provider *provider, const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
+spuff_code spuffgo_hourly_price(const spuff_provider *provider, const char *region, const char *size, const spuff_cancel *cancel,
+                                uintptr_t call, spuff_error **error);
+spuff_code spuffgo_renew(const spuff_provider *provider, const char *id, uint64_t ttl_seconds, const spuff_cancel *cancel,
+                         uintptr_t call, spuff_error **error);
+spuff_code spuffgo_settled(const spuff_cancel *cancel, uintptr_t call, spuff_error **error);
+
+/* Lets a Go function be called when a token is cancelled: `number` is its. */
+spuff_code spuffgo_notify(const spuff_cancel *cancel, uintptr_t number, spuff_notice **out, spuff_error **error);
+
 /* Verbs over many: the arrays may be Go's, as they are copied. */
 spuff_code spuffgo_create_instances(const spuff_provider *provider, const spuff_request *const *requests, size_t count,
                                     const spuff_fleet_options *options, const spuff_cancel *cancel, bool observed,
@@ -47,7 +67,7 @@ spuff_code spuffgo_listen(int32_t level, bool listens, spuff_error **error);
 
 /* What a provider written in Go can do beside what every one can. */
 typedef struct spuffgo_abilities {
-  bool wait_ready, snapshots, resolve, resolve_snapshot, set_labels, get_ssh_keys;
+  bool wait_ready, snapshots, resolve, resolve_snapshot, set_labels, get_ssh_keys, hourly_price;
 } spuffgo_abilities;
 
 /* Registers a provider written in Go; `factory` is the number of what makes it. */

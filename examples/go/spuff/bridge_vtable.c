@@ -68,6 +68,11 @@ static int32_t get_ssh_keys(void *self, const spuff_cancel *cancel, spuff_string
   return spuffgoGetSSHKeys(NUMBER(self), (spuff_cancel *)cancel, list, error);
 }
 
+static int32_t hourly_price(void *self, const char *region, const char *size, const spuff_cancel *cancel, spuff_price **out,
+                            spuff_error **error) {
+  return spuffgoHourlyPrice(NUMBER(self), (char *)region, (char *)size, (spuff_cancel *)cancel, out, error);
+}
+
 spuff_code spuffgo_register(const spuff_registry *registry, const char *name, const char *summary, size_t max_user_data,
                             bool drops_labels, spuffgo_abilities abilities, uintptr_t factory, spuff_error **error) {
   spuff_provider_vtable table = {
@@ -90,6 +95,7 @@ spuff_code spuffgo_register(const spuff_registry *registry, const char *name, co
       .resolve_snapshot = abilities.resolve_snapshot ? resolve_snapshot : NULL,
       .set_labels = abilities.set_labels ? set_labels : NULL,
       .get_ssh_keys = abilities.get_ssh_keys ? get_ssh_keys : NULL,
+      .hourly_price = abilities.hourly_price ? hourly_price : NULL,
   };
   return spuff_registry_register(registry, name, summary, &table, error);
 }

@@ -25,8 +25,8 @@ type call struct {
 // given are the texts that a verb takes: the name of each argument, then its value.
 func given(texts ...string) []string { return texts }
 
-// begin borrows the provider, copies the texts, and gives the call a token of the context. A placement has no provider of its
-// own: p is nil.
+// begin borrows the provider, copies the texts, and gives the call a token of the context. A placement, and Settled, have no
+// provider of their own: p is nil.
 func (p *Provider) begin(ctx context.Context, arguments []string) (*call, error) {
 	c := &call{owner: p, failure: new(*C.spuff_error)}
 	for at := 0; at < len(arguments); at += 2 {
@@ -59,22 +59,6 @@ func (c *call) failed(code C.spuff_code, failure *C.spuff_error) error {
 		return nil
 	}
 	return c.token.explain(taken(failure))
-}
-
-// block does one of the short verbs that the library has no other form of, and gives what it has made.
-func block[P, T any](ctx context.Context, p *Provider, arguments []string, verb func(c *call, out *P) C.spuff_code,
-	take func(P) (T, error)) (made T, err error) {
-	c, err := p.begin(ctx, arguments)
-	if err != nil {
-		return made, err
-	}
-	defer c.free()
-	out := new(P)
-	code := verb(c, out)
-	if err := c.failed(code, *c.failure); err != nil {
-		return made, err
-	}
-	return take(*out)
 }
 
 // A pending is a verb that calls back, while it is waited for. The library is held up until what it has seen was observed: it

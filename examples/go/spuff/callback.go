@@ -6,6 +6,7 @@ package spuff
 import "C"
 
 import (
+	"context"
 	"runtime/cgo"
 	"unsafe"
 )
@@ -15,6 +16,15 @@ func spuffgoDone(number C.uintptr_t, code C.int32_t, made unsafe.Pointer, failur
 	waits := cgo.Handle(number).Value().(*pending)
 	waits.end <- outcome{C.spuff_code(code), made, failure}
 }
+
+//export spuffgoTime
+func spuffgoTime(number C.uintptr_t, code C.int32_t, at C.int64_t, failure *C.spuff_error) {
+	waits := cgo.Handle(number).Value().(*pending)
+	waits.end <- outcome{C.spuff_code(code), unsafe.Pointer(&at), failure}
+}
+
+//export spuffgoCancelled
+func spuffgoCancelled(number C.uintptr_t) { cgo.Handle(number).Value().(context.CancelFunc)() }
 
 //export spuffgoProgress
 func spuffgoProgress(number C.uintptr_t, seen *C.spuff_progress) {

@@ -69,6 +69,14 @@ func (t *token) explain(failure *Error) error {
 		}
 	case failure.Kind == Timeout && t.limited && !time.Now().Before(t.deadline):
 		failure.causes = append(failure.causes, context.DeadlineExceeded)
+		// The library may have been quicker than the context's own timer.
+		select {
+		case <-t.ctx.Done():
+		case <-time.After(time.Second):
+		}
+		if cause := context.Cause(t.ctx); cause != nil && cause != context.DeadlineExceeded {
+			failure.causes = append(failure.causes, cause)
+		}
 	}
 	return failure
 }

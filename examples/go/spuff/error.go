@@ -61,6 +61,7 @@ type Error struct {
 	Attempts []Attempt
 
 	causes []error
+	advice string
 }
 
 // Error is the whole error in words.
@@ -84,7 +85,15 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() []error { return e.causes }
 
 // Advice is what the reader should do, in one sentence.
-func (e *Error) Advice() string { return e.Kind.Advice() }
+func (e *Error) Advice() string {
+	if e.advice != "" {
+		return e.advice
+	}
+	return e.Kind.Advice()
+}
+
+// Timeout says whether a deadline has passed, as the errors of the package net do.
+func (e *Error) Timeout() bool { return e.Kind == Timeout }
 
 // errorOf copies an error of the library's.
 func errorOf(pointer *C.spuff_error) *Error {
@@ -112,6 +121,7 @@ func errorOf(pointer *C.spuff_error) *Error {
 		InstanceID:   C.GoString(C.spuff_error_instance_id(pointer)),
 		Cleanup:      errorOf(C.spuff_error_cleanup(pointer)),
 		Attempts:     attemptsOf(C.spuff_error_attempts(pointer)),
+		advice:       C.GoString(C.spuff_error_advice(pointer)),
 	}
 	for at := range C.spuff_error_candidate_count(pointer) {
 		e.Candidates = append(e.Candidates, C.GoString(C.spuff_error_candidate(pointer, at)))
@@ -146,10 +156,10 @@ func checked(code C.spuff_code, pointer *C.spuff_error) error {
 	return taken(pointer)
 }
 
-// asError gives whatever a provider in Go has answered with as an Error, of a verb.
+// asError gives whatever a provider in Go has answered with as an Error, of a verb. A nil *Error is none, as nil is.
 func asError(err error, verb string) *Error {
 	var e *Error
-	if errors.As(err, &e) {
+	if err == nil || errors.As(err, &e) {
 		return e
 	}
 	e = &Error{Kind: Other, Message: err.Error(), Operation: verb}

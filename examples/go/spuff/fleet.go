@@ -40,6 +40,13 @@ type FleetOptions struct {
 // because it takes no more requests now, is tried again. When the context ends, no more are made, and all that were made are
 // destroyed in the background, but those that InstanceRequest.OnCancel keeps; Settled waits for that.
 //
+// The error is nil also when some machines, or all, have failed: that is told in the outcomes, and Outcomes.Err joins it.
+//
+//	fleet, err := provider.CreateInstances(ctx, requests, spuff.FleetOptions{WaitReady: true})
+//	if err == nil {
+//		err = fleet.Err()
+//	}
+//
 // Errors: InvalidConfig for what no request or option can be, before anything was sent; those of the context. All others are in
 // the outcomes: those of CreateInstance and, after a machine exists, those of WaitReady. Of a fleet that is destroyed because
 // one has failed, the others are Cancelled.
@@ -115,10 +122,16 @@ func (p *Provider) DestroyInstances(ctx context.Context, ids []string, concurren
 // earlier, it passes over what has not been received, and waits for the end.
 func (p *Provider) Watch(ctx context.Context, ids []string) (seen <-chan Progress, outcomes func() (Outcomes, error)) {
 	var ended Outcomes
-	var err error
 	channel := make(chan Progress)
+	// From here on, and not only from when the goroutine begins.
+	p, release, err := p.held()
+	if err != nil {
+		close(channel)
+		return channel, func() (Outcomes, error) { return nil, err }
+	}
 	go func() {
 		defer close(channel)
+		defer release()
 		ended, err = p.WaitReadyMany(ctx, ids, OnProgress(func(one Progress) {
 			select {
 			case channel <- one:

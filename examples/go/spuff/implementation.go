@@ -15,8 +15,9 @@ import (
 // has those whose methods its type has, and Close, where it has one, ends it.
 //
 // The methods are called by many goroutines at once. Their context ends when nobody waits any more. Their errors are best an
-// *Error, with the fields that its kind has; a Kind that is wrapped is known as such, and so are the errors of contexts. A panic
-// becomes an error of the kind Internal.
+// *Error, with the fields that its kind has; a Kind that is wrapped is known as such, and so are the errors of contexts. A nil
+// *Error is no error. A panic becomes an error of the kind Internal. What a create has made before it failed is returned beside
+// the error: it is ended, or kept, as the caller has said, and the error tells its id.
 type Implementation interface {
 	// CreateInstance starts a machine, with the labels of the request and managed-by=spuff, and returns as soon as it is
 	// accepted. One that nobody waits for is let finish, and what it made is destroyed, or kept, as the request says. A machine that
@@ -72,6 +73,12 @@ type KeyLister interface {
 	GetSSHKeys(ctx context.Context) ([]string, error)
 }
 
+// A Pricer knows what machines cost.
+type Pricer interface {
+	// HourlyPrice tells what an hour of a machine of that size costs in that region; empty is the default.
+	HourlyPrice(ctx context.Context, region, size string) (Price, error)
+}
+
 // A Factory makes providers of one type that is written in Go.
 type Factory[P Implementation] struct {
 	// Summary says what the provider is, in a line.
@@ -101,6 +108,7 @@ func Register[P Implementation](registry *Registry, name string, factory Factory
 		resolve_snapshot: C.bool(made.Implements(reflect.TypeFor[SnapshotResolver]())),
 		set_labels:       C.bool(made.Implements(reflect.TypeFor[Labeller]())),
 		get_ssh_keys:     C.bool(made.Implements(reflect.TypeFor[KeyLister]())),
+		hourly_price:     C.bool(made.Implements(reflect.TypeFor[Pricer]())),
 	}, connect)
 }
 

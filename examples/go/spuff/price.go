@@ -2,10 +2,14 @@
 
 package spuff
 
-// #include <spuff.h>
+// #include "bridge.h"
 import "C"
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"unsafe"
+)
 
 // A Price is what an hour of a machine costs, without tax, exactly.
 type Price struct {
@@ -28,12 +32,21 @@ func (p Price) String() string { return p.Text }
 //
 // Errors: InvalidConfig when the list has no such size, or not in that region; NotSupported where there is none.
 func (p *Provider) HourlyPrice(ctx context.Context, region, size string) (Price, error) {
-	return block(ctx, p, given("region", region, "size", size), func(c *call, out **C.spuff_price) C.spuff_code {
-		return C.spuff_provider_hourly_price(c.provider, c.arguments[0], c.arguments[1], c.token.pointer, out, c.failure)
-	}, func(made *C.spuff_price) (Price, error) {
-		defer C.spuff_price_free(&made)
-		return priceOf(made), nil
+	return await(ctx, p, given("region", region, "size", size), nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_hourly_price(c.provider, c.arguments[0], c.arguments[1], c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) (Price, error) {
+		pointer := (*C.spuff_price)(made)
+		defer C.spuff_price_free(&pointer)
+		return priceOf(pointer), nil
 	})
+}
+
+// give makes a price for the library to own.
+func (p *Price) give(out **C.spuff_price) error {
+	b := newBuild()
+	words := b.add("price", fmt.Sprintf("%d.%06d %s", p.Micros/1e6, p.Micros%1e6, p.Currency))
+	b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_price_new(words, out, failure) })
+	return b.end()
 }
 
 func priceOf(pointer *C.spuff_price) Price {

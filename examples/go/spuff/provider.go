@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"runtime"
 	"time"
 	"unsafe"
 )
@@ -31,6 +32,17 @@ func newProvider(pointer *C.spuff_provider) *Provider {
 func (p *Provider) Close() error {
 	p.handle.close()
 	return nil
+}
+
+// held gives the provider for several calls in a row: its own Close lets these go on until the release.
+func (p *Provider) held() (held *Provider, release func(), err error) {
+	pointer, err := p.handle.acquire()
+	runtime.KeepAlive(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	inner := &handle[*C.spuff_provider]{what: p.handle.what, free: func(*C.spuff_provider) {}, pointer: pointer}
+	return &Provider{handle: inner, name: p.name, supportsSnapshots: p.supportsSnapshots}, p.handle.release, nil
 }
 
 // Name is the provider's name.
@@ -103,9 +115,9 @@ func (p *Provider) ListInstances(ctx context.Context) ([]Instance, error) {
 //
 // Errors: InvalidConfig for an owner that cannot be one.
 func (p *Provider) ListOwned(ctx context.Context, owner string) ([]Instance, error) {
-	return block(ctx, p, given("owner", owner), func(c *call, out **C.spuff_instances) C.spuff_code {
-		return C.spuff_provider_list_owned(c.provider, c.arguments[0], c.token.pointer, out, c.failure)
-	}, takeInstances)
+	return await(ctx, p, given("owner", owner), nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_list_owned(c.provider, c.arguments[0], c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) ([]Instance, error) { return takeInstances((*C.spuff_instances)(made)) })
 }
 
 // WaitReady waits until a machine is active and has a public address.
@@ -141,9 +153,9 @@ func (p *Provider) ListSnapshots(ctx context.Context) ([]Snapshot, error) {
 
 // ListLabelledSnapshots gives every snapshot that spuff manages, each with its labels.
 func (p *Provider) ListLabelledSnapshots(ctx context.Context) ([]Snapshot, error) {
-	return block(ctx, p, nil, func(c *call, out **C.spuff_snapshots) C.spuff_code {
-		return C.spuff_provider_list_labelled_snapshots(c.provider, c.token.pointer, out, c.failure)
-	}, takeSnapshots)
+	return await(ctx, p, nil, nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_list_labelled_snapshots(c.provider, c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) ([]Snapshot, error) { return takeSnapshots((*C.spuff_snapshots)(made)) })
 }
 
 // DeleteSnapshot deletes a snapshot with all that it stores. For one that is already gone it does nothing.
@@ -159,16 +171,16 @@ func (p *Provider) DeleteSnapshot(ctx context.Context, id string) error {
 //
 // Errors: UnknownOutcome when the cloud cannot be asked; NotSupported where the provider has no such verb.
 func (p *Provider) Resolve(ctx context.Context, key string) (*Instance, error) {
-	return block(ctx, p, given("key", key), func(c *call, out **C.spuff_instance) C.spuff_code {
-		return C.spuff_provider_resolve(c.provider, c.arguments[0], c.token.pointer, out, c.failure)
-	}, takeFound)
+	return await(ctx, p, given("key", key), nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_resolve(c.provider, c.arguments[0], c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) (*Instance, error) { return takeFound((*C.spuff_instance)(made)) })
 }
 
 // ResolveSnapshot gives the snapshot that was made under the key of UnknownOutcome, as Resolve.
 func (p *Provider) ResolveSnapshot(ctx context.Context, key string) (*Snapshot, error) {
-	return block(ctx, p, given("key", key), func(c *call, out **C.spuff_snapshot) C.spuff_code {
-		return C.spuff_provider_resolve_snapshot(c.provider, c.arguments[0], c.token.pointer, out, c.failure)
-	}, takeFoundSnapshot)
+	return await(ctx, p, given("key", key), nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_resolve_snapshot(c.provider, c.arguments[0], c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) (*Snapshot, error) { return takeFoundSnapshot((*C.spuff_snapshot)(made)) })
 }
 
 // SetLabels adds labels to a machine, or replaces their values; other labels stay.
@@ -179,22 +191,22 @@ func (p *Provider) SetLabels(ctx context.Context, id string, labels map[string]s
 	for key, value := range labels {
 		arguments = append(arguments, "labels", key, "labels", value)
 	}
-	_, err := block(ctx, p, arguments, func(c *call, _ *struct{}) C.spuff_code {
+	_, err := await(ctx, p, arguments, nil, func(c *call, number C.uintptr_t) C.spuff_code {
 		var keys, values []*C.char
 		for at := 1; at < len(c.arguments); at += 2 {
 			keys, values = append(keys, c.arguments[at]), append(values, c.arguments[at+1])
 		}
-		return C.spuff_provider_set_labels(c.provider, c.arguments[0], unsafe.SliceData(keys), unsafe.SliceData(values),
-			C.size_t(len(keys)), c.token.pointer, c.failure)
-	}, func(nothing struct{}) (struct{}, error) { return nothing, nil })
+		return C.spuffgo_set_labels(c.provider, c.arguments[0], unsafe.SliceData(keys), unsafe.SliceData(values),
+			C.size_t(len(keys)), c.token.pointer, number, c.failure)
+	}, done)
 	return err
 }
 
 // GetSSHKeys gives the SSH keys of the account, as values for InstanceRequest.SSHKeys.
 func (p *Provider) GetSSHKeys(ctx context.Context) ([]string, error) {
-	return block(ctx, p, nil, func(c *call, out **C.spuff_strings) C.spuff_code {
-		return C.spuff_provider_get_ssh_keys(c.provider, c.token.pointer, out, c.failure)
-	}, takeStrings)
+	return await(ctx, p, nil, nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_get_ssh_keys(c.provider, c.token.pointer, number, c.failure)
+	}, func(made unsafe.Pointer) ([]string, error) { return takeStrings((*C.spuff_strings)(made)) })
 }
 
 // Renew lets the lease of a machine end so long from now, in whole seconds, whether or not it had one, and tells when that is.
@@ -202,9 +214,9 @@ func (p *Provider) GetSSHKeys(ctx context.Context) ([]string, error) {
 // Errors: as SetLabels; InvalidConfig for no time at all.
 func (p *Provider) Renew(ctx context.Context, id string, ttl time.Duration) (time.Time, error) {
 	seconds := C.uint64_t(max(0, ceil(ttl, time.Second)))
-	return block(ctx, p, given("id", id), func(c *call, out *C.int64_t) C.spuff_code {
-		return C.spuff_provider_renew(c.provider, c.arguments[0], seconds, c.token.pointer, out, c.failure)
-	}, func(end C.int64_t) (time.Time, error) { return moment(end), nil })
+	return await(ctx, p, given("id", id), nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_renew(c.provider, c.arguments[0], seconds, c.token.pointer, number, c.failure)
+	}, func(end unsafe.Pointer) (time.Time, error) { return moment(*(*C.int64_t)(end)), nil })
 }
 
 // Reap ends machines and snapshots that spuff manages and that which says, each with a result of its own. When the context

@@ -33,8 +33,8 @@ type Reaped struct {
 	ExpiresAt time.Time
 	// Gone says whether it has been ended, and was seen to be gone. false also in a dry run.
 	Gone bool
-	// Err is why it still exists; nil where it is gone, and in a dry run.
-	Err *Error
+	// Err is why it still exists, an *Error; nil where it is gone, and in a dry run.
+	Err error
 }
 
 // make makes a choice of the library's, which the caller frees.
@@ -69,15 +69,18 @@ func takeReaped(pointer *C.spuff_reaped) []Reaped {
 	defer C.spuff_reaped_free(&pointer)
 	results := make([]Reaped, 0, C.spuff_reaped_count(pointer))
 	for at := range C.spuff_reaped_count(pointer) {
-		results = append(results, Reaped{
+		one := Reaped{
 			Kind:      C.GoString(C.spuff_reaped_kind(pointer, at)),
 			ID:        C.GoString(C.spuff_reaped_id(pointer, at)),
 			Name:      C.GoString(C.spuff_reaped_name(pointer, at)),
 			Owner:     C.GoString(C.spuff_reaped_owner(pointer, at)),
 			ExpiresAt: moment(C.spuff_reaped_expires_at_ms(pointer, at)),
 			Gone:      bool(C.spuff_reaped_is_gone(pointer, at)),
-			Err:       errorOf(C.spuff_reaped_error(pointer, at)),
-		})
+		}
+		if failure := errorOf(C.spuff_reaped_error(pointer, at)); failure != nil {
+			one.Err = failure
+		}
+		results = append(results, one)
 	}
 	return results
 }

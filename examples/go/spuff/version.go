@@ -3,7 +3,7 @@
 package spuff
 
 // #include <stdlib.h>
-// #include <spuff.h>
+// #include "bridge.h"
 import "C"
 
 import "context"
@@ -23,11 +23,8 @@ func HasFeature(name string) bool {
 //
 // Errors: Cancelled or Timeout, when the context ends before.
 func Settled(ctx context.Context) error {
-	ends := newToken(ctx)
-	defer ends.free()
-	var failure *C.spuff_error
-	if C.spuff_settled(ends.pointer, &failure) != C.SPUFF_OK {
-		return ends.explain(taken(failure))
-	}
-	return nil
+	_, err := await(ctx, nil, nil, nil, func(c *call, number C.uintptr_t) C.spuff_code {
+		return C.spuffgo_settled(c.token.pointer, number, c.failure)
+	}, done)
+	return err
 }

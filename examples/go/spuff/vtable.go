@@ -18,20 +18,17 @@ func spuffgoDrop(factory C.uintptr_t) { cgo.Handle(factory).Delete() }
 //export spuffgoConnect
 func spuffgoConnect(factory C.uintptr_t, config *C.spuff_config, self *C.uintptr_t, failure **C.spuff_error) C.int32_t {
 	connect := cgo.Handle(factory).Value().(connector)
-	err := contained(func() error {
+	return answered(failure, "connect", func() error {
 		p, err := connect(configOf(config))
-		if err == nil && p == nil {
-			err = &Error{Kind: Other, Message: "connect answered with nothing"}
+		if failed := asError(err, "connect"); failed != nil {
+			return failed
 		}
-		if err == nil {
-			*self = C.uintptr_t(cgo.NewHandle(p))
+		if p == nil {
+			return &Error{Kind: Other, Message: "connect answered with nothing"}
 		}
-		return err
+		*self = C.uintptr_t(cgo.NewHandle(p))
+		return nil
 	})
-	if err == nil {
-		return C.SPUFF_OK
-	}
-	return asError(err, "connect").give(failure)
 }
 
 //export spuffgoDisconnect
@@ -39,8 +36,9 @@ func spuffgoDisconnect(self C.uintptr_t) {
 	provider := cgo.Handle(self).Value()
 	cgo.Handle(self).Delete()
 	if closer, is := provider.(io.Closer); is {
-		if err := contained(closer.Close); err != nil {
-			logged(logWarn, "spuff", "a provider could not be closed: "+err.Error())
+		failed := failureOf("close", closer.Close)
+		if failed != nil {
+			logged(logWarn, "spuff", "a provider could not be closed: "+failed.Error())
 		}
 	}
 }
@@ -162,6 +160,18 @@ func spuffgoSetLabels(self C.uintptr_t, id *C.char, keys, values **C.char, count
 	})
 }
 
+//export spuffgoHourlyPrice
+func spuffgoHourlyPrice(self C.uintptr_t, region, size *C.char, cancel *C.spuff_cancel, out **C.spuff_price,
+	failure **C.spuff_error) C.int32_t {
+	return answer(self, cancel, failure, "hourly_price", func(ctx context.Context, p Implementation) error {
+		price, err := p.(Pricer).HourlyPrice(ctx, C.GoString(region), C.GoString(size))
+		if err != nil {
+			return err
+		}
+		return price.give(out)
+	})
+}
+
 //export spuffgoGetSSHKeys
 func spuffgoGetSSHKeys(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_strings, failure **C.spuff_error) C.int32_t {
 	return answer(self, cancel, failure, "get_ssh_keys", func(ctx context.Context, p Implementation) error {
@@ -175,10 +185,20 @@ func spuffgoGetSSHKeys(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_s
 	})
 }
 
-// handed gives the library what a verb has made, where there is something and no error.
-func handed[T any, P any](made *T, err error, out *P, give func(*T, *P) error) error {
-	if err != nil || made == nil {
+// handed gives the library what a verb has made, also beside an error: of what that may be, the id is known at least.
+func handed[T identified, P any](made *T, err error, out *P, give func(*T, *P) error) error {
+	if made == nil || (err != nil && (*made).id() == "") {
 		return err
 	}
-	return give(made, out)
+	given := give(made, out)
+	if err != nil {
+		return err
+	}
+	return given
 }
+
+// identified is what has an id of the provider's.
+type identified interface{ id() string }
+
+func (i Instance) id() string { return i.ID }
+func (s Snapshot) id() string { return s.ID }

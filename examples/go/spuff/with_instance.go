@@ -16,6 +16,12 @@ import (
 // both work and destroying fail, errors.Is and errors.As see both.
 func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	work func(ctx context.Context, instance Instance) error, options ...Option) (err error) {
+	// A Close meanwhile must not keep the machine from its end.
+	p, release, err := p.held()
+	if err != nil {
+		return err
+	}
+	defer release()
 	instance, err := p.CreateAndWait(ctx, request, OnFailureDestroy, options...)
 	if err != nil {
 		return p.unused(ctx, request, err)
@@ -29,7 +35,7 @@ func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 		if ended == nil {
 			return
 		}
-		ended = fmt.Errorf("instance %s exists and costs money: %w", instance.ID, ended)
+		ended = stillThere(instance.ID, ended)
 		err = errors.Join(err, ended)
 		if !returned {
 			// A panic shows no error beside it.
@@ -41,6 +47,18 @@ func (p *Provider) WithInstance(ctx context.Context, request InstanceRequest,
 	return err
 }
 
+// stillThere is the error of a machine that could not be destroyed.
+func stillThere(id string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Kind: Other, Message: err.Error()}
+	}
+	told := *e
+	told.InstanceID, told.InstanceExists = id, Ptr(true)
+	told.Text = fmt.Sprintf("instance %s exists and costs money: %s", id, err)
+	return &told
+}
+
 // unused ends what CreateAndWait has left because it could not be looked at: nobody else knows of it. What a key of the caller's has
 // made may be in use.
 func (p *Provider) unused(ctx context.Context, request InstanceRequest, err error) error {
@@ -50,7 +68,7 @@ func (p *Provider) unused(ctx context.Context, request InstanceRequest, err erro
 		return err
 	}
 	if ended := p.DestroyInstance(context.WithoutCancel(ctx), e.InstanceID); ended != nil {
-		return errors.Join(err, ended)
+		return errors.Join(err, stillThere(e.InstanceID, ended))
 	}
 	told := *e
 	told.InstanceExists = Ptr(false)

@@ -7,15 +7,15 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::IntoPyObjectExt;
-use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use spuff_core::Progress;
 use spuff_core::provider::ProviderResult;
+use spuff_core::{Group, Progress};
 
-use crate::blocked::settling;
-use crate::call::{Call, Source, Subject, Work};
+use crate::blocked::{self, settling};
+use crate::call::{Call, Connected, Source, Subject, Work};
+use crate::guard::{self, Arguments};
 use crate::outcome::Outcome;
 use crate::{error, progress, task};
 
@@ -43,6 +43,11 @@ impl Pending {
 
 #[pymethods]
 impl Pending {
+    /// The error of one that was closed.
+    fn cancelled(&self, py: Python<'_>) -> Py<PyAny> {
+        blocked::closed(py, &self.subject).into_value(py).into_any()
+    }
+
     /// Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress` what is seen on the way.
     #[pyo3(signature = (event_loop, future, on_progress=None))]
     fn begin(
@@ -52,6 +57,9 @@ impl Pending {
         future: Py<PyAny>,
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Running> {
+        if blocked::is_over(py)? {
+            return Err(blocked::over(&self.subject));
+        }
         let begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begin = begin.ok_or_else(|| PyRuntimeError::new_err("a verb runs once"))?;
         let waiter = Waiter { event_loop, future, on_progress };
@@ -105,8 +113,8 @@ impl Waiter {
     }
 
     /// Calls something on the event loop's own thread.
-    fn soon<'py>(&self, py: Python<'py>, call: impl PyCallArgs<'py>) -> PyResult<()> {
-        self.event_loop.bind(py).getattr("call_soon_threadsafe")?.call1(call).map(drop)
+    fn soon<'py>(&self, py: Python<'py>, call: impl Arguments<'py>) -> PyResult<()> {
+        guard::call(&self.event_loop.bind(py).getattr("call_soon_threadsafe")?, call).map(drop)
     }
 }
 
@@ -131,7 +139,7 @@ where
     let subject = call.subject.clone();
     let pending = Pending::new(subject, move || call.work(call.on_progress.is_some(), verb));
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    COROUTINE.import(py, "spuff._asyncio", "verb")?.call1((pending, on_progress)).map(Bound::unbind)
+    guard::call(guard::imported(py, &COROUTINE, "spuff._asyncio", "verb")?, (pending, on_progress)).map(Bound::unbind)
 }
 
 /// A verb, to be looped over by `async for`.
@@ -146,13 +154,22 @@ where
     W: Future<Output = ProviderResult<T>> + Send + 'static,
 {
     let pending = Pending::new(call.subject.clone(), move || call.work(true, verb));
-    py.import("spuff._asyncio")?.getattr("Watch")?.call1((pending,)).map(Bound::unbind)
+    guard::call(&guard::import(py, "spuff._asyncio", "Watch")?, (pending,)).map(Bound::unbind)
 }
 
 /// As [`blocked::settled`](crate::blocked::settled), for asyncio.
 #[pyfunction]
 pub(crate) fn settled_async(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    let subject = Subject { provider: None, operation: "settled", instance_id: None };
-    let pending = Pending::new(subject, settling);
-    py.import("spuff._asyncio")?.getattr("verb")?.call1((pending,)).map(Bound::unbind)
+    settles(py, Subject::new("settled"), None)
+}
+
+/// The same, for the calls of a provider.
+pub(crate) fn settled_of(py: Python<'_>, provider: &Connected) -> PyResult<Py<PyAny>> {
+    let subject = Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
+    settles(py, subject, Some(provider.group.clone()))
+}
+
+fn settles(py: Python<'_>, subject: Subject, group: Option<Group>) -> PyResult<Py<PyAny>> {
+    let pending = Pending::new(subject, move || settling(group));
+    guard::call(&guard::import(py, "spuff._asyncio", "verb")?, (pending,)).map(Bound::unbind)
 }

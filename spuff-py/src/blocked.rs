@@ -4,15 +4,23 @@
 //! every 50 ms, for signals.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::mem;
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
-use spuff_core::{Step, blocking};
+use spuff_core::blocking::CancelToken;
+use spuff_core::provider::ProviderError;
+use spuff_core::{Group, Step, blocking};
 
-use crate::call::{Given, Subject, Work};
-use crate::outcome::Outcome;
-use crate::{progress, task};
+use crate::call::{Connected, Given, Subject, Work};
+use crate::outcome::{Failure, Outcome};
+use crate::task::Ends;
+use crate::{foreign, guard, progress, task};
 
 /// How often the main thread looks for signals.
 const TICK: Duration = Duration::from_millis(50);
@@ -26,9 +34,8 @@ impl Signals {
         if let Some(known) = self.0 {
             return Ok(known);
         }
-        let threading = py.import("threading")?;
-        let main = threading.call_method0("main_thread")?.getattr("ident")?;
-        let here = threading.call_method0("get_ident")?.eq(main)?;
+        let main = guard::call(&guard::import(py, "threading", "main_thread")?, ())?.getattr("ident")?;
+        let here = guard::call(&guard::import(py, "threading", "get_ident")?, ())?.eq(main)?;
         self.0 = Some(here);
         Ok(here)
     }
@@ -42,44 +49,131 @@ pub(crate) fn run(
     on_progress: Option<&Py<PyAny>>,
     begin: impl FnOnce() -> Work,
 ) -> PyResult<Py<PyAny>> {
+    let mut visit = Visit::begin();
     let (mut work, mut signals) = (begin(), Signals::default());
+    let Some(on_progress) = on_progress else {
+        loop {
+            if let Step::Done(outcome) = next(py, &mut work, &mut signals, subject)? {
+                return outcome.into_python(py, subject);
+            }
+        }
+    };
+    let aside = Arc::<Aside>::default();
+    task::until_exit(&aside);
     loop {
         match next(py, &mut work, &mut signals, subject)? {
             Step::Done(outcome) => return outcome.into_python(py, subject),
             Step::Progress(seen) => {
-                if let Some(on_progress) = on_progress {
-                    on_progress.call1(py, (progress::Progress(seen),))?;
-                }
+                aside.swap(Some(work));
+                drop(visit);
+                guard::call(on_progress.bind(py), (progress::Progress(seen),))?;
+                visit = Visit::begin();
+                work = aside.swap(None).ok_or_else(|| over(subject))?;
             }
         }
     }
 }
 
-/// Waits for what comes next of a verb. When a handler of a signal raises, the caller has to drop the verb.
+/// How many threads are in a verb, or about to take its outcome, below the process that counts: the end of Python waits for these
+/// to notice, and a forked child has none of its parent's.
+static VISITS: AtomicU64 = AtomicU64::new(0);
+
+/// A thread that is in a verb.
+struct Visit(u64);
+
+impl Visit {
+    /// Nothing where a provider's method calls: that belongs to the verb that has called the method.
+    fn begin() -> Option<Self> {
+        let here = u64::from(process::id()) << 32;
+        let one_more = |visits| Some(Self::count(visits, here) + here + 1);
+        (!foreign::is_inside()).then(|| {
+            // It always gives a number.
+            let _ = VISITS.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+            Self(here)
+        })
+    }
+
+    fn count(visits: u64, here: u64) -> u64 {
+        if visits >> 32 << 32 == here { visits - here } else { 0 }
+    }
+
+    /// How many there are in this process.
+    fn all() -> u64 {
+        Self::count(VISITS.load(Ordering::Acquire), u64::from(process::id()) << 32)
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let one_less = |visits| (Self::count(visits, self.0) > 0).then(|| visits - 1);
+        // In a forked child it was never counted.
+        let _ = VISITS.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+    }
+}
+
+/// A verb while its callback runs: on a thread that Python does not wait for at its end, that may never return.
+#[derive(Default)]
+struct Aside(Mutex<Option<Work>>);
+
+impl Aside {
+    fn swap(&self, work: Option<Work>) -> Option<Work> {
+        mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), work)
+    }
+}
+
+impl Ends for Aside {
+    fn end(&self) {
+        drop(self.swap(None));
+    }
+}
+
+/// Waits for what comes next of a verb. When a handler of a signal raises, or Python ends, the caller has to drop the verb.
 pub(crate) fn next(py: Python<'_>, work: &mut Work, signals: &mut Signals, subject: &Subject) -> PyResult<Step<Given>> {
+    // What a provider's method calls belongs to the verb that has called the method.
+    let mut may_end = !foreign::is_inside();
     loop {
         let ticks = signals.0 != Some(false);
-        match py.detach(|| step(work, ticks)) {
-            Some(next) => return Ok(next),
-            None if signals.are_here(py)? => {
+        match py.detach(|| step(work, ticks, may_end)) {
+            Turn::Next(next) => return Ok(next),
+            Turn::Tick if signals.are_here(py)? => {
                 py.check_signals().map_err(|interruption| interrupted(py, interruption, subject))?;
             }
-            None => {}
+            Turn::Tick => {}
+            Turn::Ending if signals.are_here(py)? => may_end = false,
+            Turn::Ending => return Err(over(subject)),
         }
     }
 }
 
-/// What comes next, or nothing when it is time to look for signals.
-fn step(work: &mut Work, ticks: bool) -> Option<Step<Given>> {
+/// What a thread that waits is woken by.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart as soon as it is there")]
+enum Turn {
+    Next(Step<Given>),
+    /// It is time to look for signals.
+    Tick,
+    /// Python ends.
+    Ending,
+}
+
+/// What comes next, but not for longer than a tick, or until Python ends.
+fn step(work: &mut Work, ticks: bool, may_end: bool) -> Turn {
     let tick = async { if ticks { tokio::time::sleep(TICK).await } else { pending().await } };
+    let ends = async { if may_end { ending().cancelled().await } else { pending().await } };
     let next = async {
         tokio::select! {
             biased;
-            next = work.next() => Ok(Some(next)),
-            () = tick => Ok(None),
+            () = ends => Ok(Turn::Ending),
+            next = work.next() => Ok(Turn::Next(next)),
+            () = tick => Ok(Turn::Tick),
         }
     };
-    blocking::block_on(next).unwrap_or_else(|error| Some(Step::Done(Err(error).into())))
+    blocking::block_on(next).unwrap_or_else(|error| Turn::Next(Step::Done(Err(error).into())))
+}
+
+/// Is cancelled when Python ends: threads that it does not wait for are not to begin, or wait for, anything more.
+fn ending() -> &'static CancelToken {
+    static ENDING: OnceLock<CancelToken> = OnceLock::new();
+    ENDING.get_or_init(CancelToken::new)
 }
 
 /// What a handler of a signal has raised, with what was interrupted: as attributes, and as a note where Python has notes.
@@ -105,38 +199,187 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
     interruption
 }
 
-/// Waits until nothing is under way in the background any more: no create that was interrupted or cancelled, and no destroy of
-/// what it has made.
+/// Waits until what is in the background now has come to its end: creates that were interrupted or cancelled, and destroys of
+/// what they have made.
 #[pyfunction]
 pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
-    let subject = Subject { provider: None, operation: "settled", instance_id: None };
-    run(py, &subject, None, settling).map(drop)
+    run(py, &Subject::new("settled"), None, || settling(None)).map(drop)
 }
 
-#[pyfunction]
-fn settled_at_exit(py: Python<'_>) -> PyResult<()> {
-    task::exit();
-    settled(py)
+/// The same, for the calls of a provider.
+pub(crate) fn settled_of(py: Python<'_>, provider: &Connected) -> PyResult<()> {
+    let subject = Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
+    run(py, &subject, None, || settling(Some(provider.group.clone()))).map(drop)
 }
 
-/// The wait for what is under way in the background.
-pub(crate) fn settling() -> Work {
+/// The wait for what is in the background, of a group or of all.
+pub(crate) fn settling(group: Option<Group>) -> Work {
     // What was dropped before this is dropped by the runtime in its turn: a task that comes after it tells when that is done.
     let turn = blocking::spawn(async {});
-    let settled = async {
+    let settled = async move {
         // It cannot be aborted, and does nothing that panics.
         let _ = turn?.await;
-        spuff_core::settled().await;
+        match group {
+            Some(group) => group.settled().await,
+            None => spuff_core::settled().await,
+        }
         Ok(())
     };
     Work::silent(settled)
+}
+
+/// After so long, whoever looks at the terminal is told what is waited for.
+const UNTOLD: Duration = Duration::from_millis(1500);
+/// How long the end of Python waits, unless `SPUFF_EXIT_TIMEOUT` says otherwise.
+const AT_EXIT: Duration = Duration::from_secs(180);
+
+/// How a wait for the background has ended.
+enum Settled {
+    All,
+    /// It took too long.
+    Late,
+}
+
+/// Waits for the background, for so long. It is told on stderr what is waited for, and by what that is ended.
+///
+/// # Errors
+/// What a handler of a signal raises.
+fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
+    let (began, mut signals, mut is_told) = (Instant::now(), Signals::default(), false);
+    let mut work = settling(None);
+    loop {
+        match py.detach(|| step(&mut work, true, false)) {
+            Turn::Next(_) => return Ok(Settled::All),
+            Turn::Tick | Turn::Ending => {}
+        }
+        if signals.are_here(py)? {
+            py.check_signals()?;
+        }
+        if began.elapsed() >= limit {
+            return Ok(Settled::Late);
+        }
+        if !is_told && began.elapsed() >= UNTOLD.min(limit / 2) {
+            is_told = true;
+            let limit = limit.as_secs_f64();
+            tell(py, &format!("waiting for {}; for {limit} s at most, Ctrl-C leaves it", under_way()));
+        }
+    }
+}
+
+/// Whether Python ends, on a thread that it does not wait for.
+pub(crate) fn is_over(py: Python<'_>) -> PyResult<bool> {
+    Ok(ending().is_cancelled() && !foreign::is_inside() && !Signals::default().are_here(py)?)
+}
+
+/// What ends a thread that Python does not wait for, in the middle of a verb: quietly.
+pub(crate) fn over(subject: &Subject) -> PyErr {
+    PySystemExit::new_err(format!("Python ends in the middle of {}", subject.operation))
+}
+
+/// The error of a verb that was closed.
+pub(crate) fn closed(py: Python<'_>, subject: &Subject) -> PyErr {
+    let Subject { operation, instance_id, .. } = subject.clone();
+    ProviderError::Cancelled { operation: operation.to_string(), instance_id }.raised(py, subject)
+}
+
+/// The same, until no thread is in a verb any more either, and has left nothing.
+///
+/// # Errors
+/// What a handler of a signal raises.
+fn settle_all(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
+    let (began, mut signals) = (Instant::now(), Signals::default());
+    loop {
+        task::exit();
+        let left = limit.saturating_sub(began.elapsed());
+        if let Settled::Late = settle_within(py, left)? {
+            return Ok(Settled::Late);
+        }
+        if Visit::all() == 0 && spuff_core::under_way().is_empty() {
+            return Ok(Settled::All);
+        }
+        py.detach(|| thread::sleep(Duration::from_millis(5)));
+        if signals.are_here(py)? {
+            py.check_signals()?;
+        }
+    }
+}
+
+/// What is in the background, in words.
+fn under_way() -> String {
+    const SHOWN: usize = 20;
+    let all = spuff_core::under_way();
+    let shown: Vec<_> = all.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = all.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Writes a line to stderr, where there is one.
+fn tell(py: Python<'_>, line: &str) {
+    let written = py.import("sys").and_then(|sys| {
+        let stderr = sys.getattr("stderr")?;
+        if stderr.is_none() {
+            return Ok(());
+        }
+        guard::call(&stderr.getattr("write")?, (format!("spuff: {line}\n"),))?;
+        guard::call(&stderr.getattr("flush")?, ()).map(drop)
+    });
+    if let Err(error) = written {
+        error.write_unraisable(py, None);
+    }
+}
+
+/// Ends what is to end with Python, and waits for the background.
+#[pyfunction]
+fn settled_at_exit(py: Python<'_>) -> PyResult<()> {
+    ending().cancel();
+    let left = |why: &str| {
+        let left = under_way();
+        if !left.is_empty() {
+            tell(py, &format!("{why}: left as it is, and what exists costs money: {left}"));
+        }
+    };
+    match settle_all(py, patience_at_exit(py)) {
+        Ok(Settled::All) => Ok(()),
+        Ok(Settled::Late) => {
+            left("it took too long (SPUFF_EXIT_TIMEOUT)");
+            Ok(())
+        }
+        Err(interruption) if interruption.is_instance_of::<PyKeyboardInterrupt>(py) => {
+            left("interrupted");
+            Ok(())
+        }
+        Err(raised) => Err(raised),
+    }
+}
+
+fn patience_at_exit(py: Python<'_>) -> Duration {
+    let Ok(given) = std::env::var("SPUFF_EXIT_TIMEOUT") else { return AT_EXIT };
+    let read = given.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    read.unwrap_or_else(|| {
+        tell(
+            py,
+            &format!("SPUFF_EXIT_TIMEOUT is {given:?}; give seconds as a number, 0 or more. It is {} s now", AT_EXIT.as_secs()),
+        );
+        AT_EXIT
+    })
+}
+
+/// Waits a moment for the background, before something ends that it needs.
+pub(crate) fn settle_before_close(py: Python<'_>) -> PyResult<()> {
+    const MOMENT: Duration = Duration::from_secs(15);
+    match settle_within(py, MOMENT)? {
+        Settled::All => {}
+        Settled::Late => tell(py, &format!("a simulated cloud ends before what is aimed at it: {}", under_way())),
+    }
+    Ok(())
 }
 
 /// Lets Python wait for the background before it ends, once.
 pub(crate) fn settle_at_exit(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.swap(true, Ordering::AcqRel) {
-        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(settled_at_exit, py)?,))?;
+        guard::call(&guard::import(py, "atexit", "register")?, (wrap_pyfunction!(settled_at_exit, py)?,))?;
     }
     Ok(())
 }

@@ -11,9 +11,10 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use spuff_core::blocking::{self, CancelToken, caught};
 use spuff_core::provider::{Provider, ProviderResult};
-use spuff_core::{Observed, Progress, Step, Untaken, untaken};
+use spuff_core::{Group, Observed, Progress, Step, Untaken, untaken};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use crate::error::Raised;
 use crate::outcome::{AnyOutcome, Outcome};
 use crate::seconds::Seconds;
 use crate::task::Running;
@@ -34,18 +35,42 @@ pub(crate) trait Source: Send + Sync + 'static {
     type Given: Send;
 
     fn given(&self) -> ProviderResult<Self::Given>;
+
+    /// The calls among which one with this is.
+    fn group(&self) -> Group;
 }
 
-impl Source for blocking::Provider {
+/// A provider, and the calls of its faces.
+#[derive(Clone)]
+pub(crate) struct Connected {
+    pub(crate) provider: blocking::Provider,
+    pub(crate) group: Group,
+}
+
+impl Connected {
+    pub(crate) fn new(provider: blocking::Provider) -> Self {
+        Self { provider, group: Group::new() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.provider.name()
+    }
+}
+
+impl Source for Connected {
     type Given = Arc<dyn Provider>;
 
     fn given(&self) -> ProviderResult<Self::Given> {
-        self.shared()
+        self.provider.shared()
+    }
+
+    fn group(&self) -> Group {
+        self.group.clone()
     }
 }
 
 /// A verb that is about to run.
-pub(crate) struct Call<S = blocking::Provider> {
+pub(crate) struct Call<S = Connected> {
     pub(crate) face: Face,
     pub(crate) source: Arc<S>,
     pub(crate) subject: Subject,
@@ -59,6 +84,15 @@ pub(crate) struct Subject {
     pub(crate) provider: Option<String>,
     pub(crate) operation: &'static str,
     pub(crate) instance_id: Option<String>,
+    /// What providers written in Python have raised meanwhile.
+    pub(crate) raised: Arc<Raised>,
+}
+
+impl Subject {
+    /// Of no provider and no machine yet.
+    pub(crate) fn new(operation: &'static str) -> Self {
+        Self { provider: None, operation, instance_id: None, raised: Arc::default() }
+    }
 }
 
 /// The outcome of a verb, not yet taken.
@@ -73,7 +107,7 @@ pub(crate) enum Work {
     /// Goes on when what it has told was taken.
     Telling(Observed<Verb>),
     /// Goes on by itself.
-    Spawned(Running, UnboundedReceiver<Option<Progress>>),
+    Spawned(Arc<Running>, UnboundedReceiver<Option<Progress>>),
 }
 
 impl Work {
@@ -83,11 +117,11 @@ impl Work {
     }
 
     /// Lets it run as a task of its own.
-    pub(crate) fn spawned(self) -> ProviderResult<Self> {
+    pub(crate) fn spawned(self) -> ProviderResult<(Self, Arc<Running>)> {
         let (tell, seen) = unbounded_channel();
         // Where nobody hears it any more, the verb is about to be dropped.
-        let running = Running::spawn(self, move |seen| drop(tell.send(seen)))?;
-        Ok(Self::Spawned(running, seen))
+        let running = Arc::new(Running::spawn(self, move |seen| drop(tell.send(seen)))?);
+        Ok((Self::Spawned(running.clone(), seen), running))
     }
 
     /// What was seen comes before the outcome. Dropping this in the middle loses nothing.
@@ -108,7 +142,7 @@ fn verb<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'stat
 }
 
 impl Call {
-    pub(crate) fn new(face: Face, provider: &blocking::Provider, operation: &'static str) -> Self {
+    pub(crate) fn new(face: Face, provider: &Connected, operation: &'static str) -> Self {
         let mut call = Self::over(face, provider.clone(), operation);
         call.subject.provider = Some(provider.name().to_string());
         call
@@ -118,7 +152,7 @@ impl Call {
 impl<S: Source> Call<S> {
     /// A verb that is no single provider's.
     pub(crate) fn over(face: Face, source: S, operation: &'static str) -> Self {
-        let subject = Subject { provider: None, operation, instance_id: None };
+        let subject = Subject::new(operation);
         Self { face, source: Arc::new(source), subject, timeout: None, on_progress: None }
     }
 
@@ -167,8 +201,8 @@ impl<S: Source> Call<S> {
             return awaited::watch(py, self, verb);
         }
         let work = py.detach(|| self.work(true, verb).spawned());
-        let work = work.map_err(|failed| error::plain(py, &failed))?;
-        Watch::new(self.subject, work).into_py_any(py)
+        let (work, running) = work.map_err(|failed| error::plain(py, &failed))?;
+        Watch::new(self.subject, work, running).into_py_any(py)
     }
 
     /// The verb, until its deadline, telling what it sees where that is asked for.
@@ -177,7 +211,9 @@ impl<S: Source> Call<S> {
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
-        let (source, timeout, Subject { operation, instance_id, .. }) = (self.source.clone(), self.timeout, self.subject.clone());
+        let (source, timeout) = (self.source.clone(), self.timeout);
+        let Subject { operation, instance_id, raised, .. } = self.subject.clone();
+        let group = source.group().carrying(raised);
         let limited = async move {
             let given = source.given()?;
             match timeout {
@@ -185,7 +221,7 @@ impl<S: Source> Call<S> {
                 None => verb(given).await,
             }
         };
-        let verb = self::verb(limited);
+        let verb = self::verb(async move { group.run(limited).await });
         if telling { Work::Telling(Observed::new(verb)) } else { Work::Silent(verb) }
     }
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use spuff_core::provider::ProviderConfig as Config;
 
+use crate::option;
 use crate::show::Shown;
 use crate::timeouts::ProviderTimeouts;
 
@@ -29,9 +30,9 @@ impl ProviderConfig {
         (config.endpoint, config.region) = (endpoint, region);
         config.timeouts = timeouts.map(|timeouts| timeouts.0).unwrap_or_default();
         for (name, value) in options.into_iter().flat_map(|options| options.iter()) {
-            let (name, text) = (name.extract::<String>()?, value.str()?.to_string());
+            let name = name.extract::<String>()?;
+            let Some(text) = option::read(&name, &value)? else { continue };
             match name.as_str() {
-                _ if value.is_none() => {}
                 "ca_file" => config.ca_file = Some(text.into()),
                 _ => config = config.with_option(name, text),
             }

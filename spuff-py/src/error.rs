@@ -2,26 +2,66 @@
 //!
 //! Stands on the core's `ErrorParts`; the exceptions themselves are in `python/spuff/errors.py`.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyBaseException, PyConnectionError, PyNotImplementedError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
-use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError};
+use pyo3::types::PyDict;
+use spuff_core::Group;
+use spuff_core::provider::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
 
+use crate::call::Subject;
+use crate::guard;
 use crate::placed::Attempt;
 
-/// How many exceptions of providers are kept until they are raised again.
-const KEPT: usize = 32;
+/// How many exceptions of one call are kept until they are raised again.
+const KEPT: usize = 4096;
 
-/// What providers written in Python have raised, and the error that the core was told in its place.
-static RAISED: Mutex<VecDeque<(ErrorParts, Py<PyBaseException>)>> = Mutex::new(VecDeque::new());
+/// What providers written in Python have raised in the course of one call, each by the place of the error that the core was told
+/// in its stead.
+#[derive(Default)]
+pub(crate) struct Raised(Mutex<VecDeque<(usize, Py<PyBaseException>)>>);
 
-fn raised() -> std::sync::MutexGuard<'static, VecDeque<(ErrorParts, Py<PyBaseException>)>> {
-    RAISED.lock().unwrap_or_else(PoisonError::into_inner)
+impl Raised {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(usize, Py<PyBaseException>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, told: &ProviderError, raised: Py<PyBaseException>) {
+        let Some(place) = told.place() else { return };
+        // What is displaced is dropped after the lock: that runs code of Python. What was at this place before is gone.
+        let _displaced = {
+            let mut kept = self.lock();
+            let before = kept.iter().position(|(known, _)| *known == place).and_then(|at| kept.remove(at));
+            kept.push_back((place, raised));
+            before.or_else(|| if kept.len() > KEPT { kept.pop_front() } else { None })
+        };
+    }
+
+    fn take(&self, error: &ProviderError) -> Option<Py<PyBaseException>> {
+        let place = error.place()?;
+        let mut kept = self.lock();
+        let at = kept.iter().position(|(known, _)| *known == place)?;
+        kept.remove(at).map(|(_, raised)| raised)
+    }
+}
+
+thread_local! {
+    /// Of the factories that this thread runs.
+    static OF_FACTORY: RefCell<Option<Arc<Raised>>> = const { RefCell::new(None) };
+}
+
+/// Makes something on this thread; what a factory raises meanwhile is what this raises.
+pub(crate) fn made<T>(py: Python<'_>, make: impl FnOnce() -> PyResult<ProviderResult<T>>) -> PyResult<T> {
+    let raised = Arc::<Raised>::default();
+    let before = OF_FACTORY.replace(Some(raised.clone()));
+    let made = make();
+    OF_FACTORY.set(before);
+    made?.map_err(|error| of_error(py, &error, ErrorParts::from(&error), &raised))
 }
 
 /// Number, name and advice of every kind.
@@ -29,47 +69,48 @@ pub(crate) fn kinds() -> Vec<(u32, &'static str, &'static str)> {
     ErrorKind::ALL.iter().map(|kind| (kind.number(), kind.name(), kind.advice())).collect()
 }
 
-fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static BASE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    BASE.import(py, "spuff.errors", "SpuffError")
+fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    guard::imported(py, &BASE, "spuff.errors", "SpuffError")
 }
 
 /// The exception of an error, of a verb that was asked about a machine, where it is one provider's.
-pub(crate) fn exception(py: Python<'_>, error: &ProviderError, provider: Option<&str>, instance_id: Option<&str>) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, error: &ProviderError, subject: &Subject) -> PyErr {
     let parts = ErrorParts::from(error);
-    of_parts(py, if let Some(provider) = provider { parts.about(provider, instance_id) } else { parts })
+    let parts = match &subject.provider {
+        Some(provider) => parts.about(provider, subject.instance_id.as_deref()),
+        None => parts,
+    };
+    of_error(py, error, parts, &subject.raised)
 }
 
 /// The exception of an error that is of no verb.
 pub(crate) fn plain(py: Python<'_>, error: &ProviderError) -> PyErr {
-    of_parts(py, ErrorParts::from(error))
+    of_error(py, error, ErrorParts::from(error), &Raised::default())
 }
 
-fn of_parts(py: Python<'_>, parts: ErrorParts) -> PyErr {
-    let made = again(py, &parts).map_or_else(|| to_exception(py, &parts), Ok);
+fn of_error(py: Python<'_>, error: &ProviderError, parts: ErrorParts, raised: &Raised) -> PyErr {
+    let first = raised.take(error);
+    let made = match first {
+        Some(first) => again(py, &parts, first.into_bound(py)),
+        None => to_exception(py, &parts),
+    };
     made.map_or_else(|broken| broken, PyErr::from_value)
 }
 
-/// What a provider written in Python has raised itself, where this is it, with its traceback: one of ours as it is, any other
-/// as the cause of ours.
-fn again<'py>(py: Python<'py>, parts: &ErrorParts) -> Option<Bound<'py, PyAny>> {
-    let (_, first) = {
-        let mut raised = raised();
-        let place = raised.iter().rposition(|(told, _)| (told.kind, &told.message) == (parts.kind, &parts.message))?;
-        raised.remove(place)?
-    };
-    let first = first.into_bound(py);
-    if parts.instance_exists.is_none() && parts.attempts.is_empty() && first.is_instance(base(py).ok()?).ok()? {
+/// What a provider written in Python has raised itself, with its traceback: one of ours as it is, any other as the cause of ours.
+fn again<'py>(py: Python<'py>, parts: &ErrorParts, first: Bound<'py, PyBaseException>) -> PyResult<Bound<'py, PyAny>> {
+    if parts.instance_exists.is_none() && parts.attempts.is_empty() && first.is_instance(base(py)?)? {
         for (name, value) in [("provider", &parts.provider), ("instance_id", &parts.instance_id)] {
-            if first.getattr(name).ok()?.is_none() {
-                first.setattr(name, value).ok()?;
+            if first.getattr(name)?.is_none() {
+                first.setattr(name, value)?;
             }
         }
-        return Some(first.into_any());
+        return Ok(first.into_any());
     }
-    let ours = to_exception(py, parts).ok()?;
+    let ours = to_exception(py, parts)?;
     PyErr::from_value(ours.clone()).set_cause(py, Some(PyErr::from_value(first.into_any())));
-    Some(ours)
+    Ok(ours)
 }
 
 /// The exception of these fields.
@@ -102,8 +143,8 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, parts: &ErrorParts) -> PyResult
     fields.set_item("elapsed", parts.elapsed.map(|time| time.as_secs_f64()))?;
     fields.set_item("instance_exists", parts.instance_exists)?;
     fields.set_item("cleanup", parts.cleanup.as_deref().map(|cleanup| to_exception(py, cleanup)).transpose()?)?;
-    let class = base(py)?.getattr("of_kind")?.call1((parts.kind.name(),))?;
-    class.call((&parts.message,), Some(&fields))
+    let class = guard::method(base(py)?, "of_kind", (parts.kind.name(),))?;
+    guard::call_with(&class, (&parts.message,), Some(&fields))
 }
 
 /// The fields of one of our exceptions.
@@ -137,6 +178,25 @@ pub(crate) fn from_exception(error: &Bound<'_, PyAny>) -> PyResult<ErrorParts> {
     Ok(parts)
 }
 
+/// Where an exception was raised, in brackets: in a log, its traceback is not to be had.
+fn origin(error: &PyErr, py: Python<'_>) -> String {
+    let last = || -> PyResult<Option<String>> {
+        let Some(mut at) = error.traceback(py).map(Bound::into_any) else { return Ok(None) };
+        loop {
+            let next = at.getattr("tb_next")?;
+            if next.is_none() {
+                break;
+            }
+            at = next;
+        }
+        let (code, line) = (at.getattr("tb_frame")?.getattr("f_code")?, at.getattr("tb_lineno")?);
+        let file: String = code.getattr("co_filename")?.extract()?;
+        let file = file.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
+        Ok(Some(format!(" ({file}, line {line}, in {})", code.getattr("co_name")?)))
+    };
+    last().ok().flatten().unwrap_or_default()
+}
+
 /// What the core is told of an exception that a provider, or its factory, has raised; the exception is kept until the verb's
 /// caller has it.
 pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
@@ -147,7 +207,7 @@ pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
         Some(parts) => ProviderError::from(parts),
         None => {
             let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-            let message = format!("{name}: {value}");
+            let message = format!("{name}: {value}{}", origin(&error, py));
             let kind = if error.is_instance_of::<PyNotImplementedError>(py) {
                 ErrorKind::NotSupported
             } else if error.is_instance_of::<PyTimeoutError>(py) {
@@ -162,13 +222,12 @@ pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
             ProviderError::from(parts)
         }
     };
-    let kept = (ErrorParts::from(&told), error.into_value(py));
-    // The one that is displaced is dropped after the lock: that runs code of Python.
-    let _displaced = {
-        let mut raised = raised();
-        raised.push_back(kept);
-        if raised.len() > KEPT { raised.pop_front() } else { None }
-    };
+    // One without words has a place of its own in a shell.
+    let told = if told.place().is_some() { told } else { told.not_placed(Vec::new()) };
+    let of_call = Group::carried().and_then(|carried| carried.downcast::<Raised>().ok());
+    if let Some(raised) = of_call.or_else(|| OF_FACTORY.with_borrow(Clone::clone)) {
+        raised.keep(&told, error.into_value(py));
+    }
     told
 }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyString};
 use spuff_core::FleetError;
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances, wait_ready_many};
 use spuff_core::provider::{InstanceRequest as Request, Provider, ProviderInstance, ProviderResult};
 
 use crate::call::Subject;
+use crate::guard;
 use crate::outcome::{Failure, Outcome};
 use crate::request::InstanceRequest;
 
@@ -103,9 +104,9 @@ impl Outcome for Each<()> {
 
 impl Outcome for Each<ProviderInstance> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let class = CLASS.import(py, "spuff._tables", "Outcomes")?;
-        Ok(class.call1((self.into_list(py, subject)?,))?.unbind())
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let class = guard::imported(py, &CLASS, "spuff._tables", "Outcomes")?;
+        Ok(guard::call(class, (self.into_list(py, subject)?,))?.unbind())
     }
 }
 

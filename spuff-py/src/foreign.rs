@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -19,6 +18,7 @@ use spuff_core::provider::{
 
 use crate::config::ProviderConfig;
 use crate::error;
+use crate::guard::{self, Arguments};
 use crate::instance::Instance;
 use crate::price::Price;
 use crate::request::InstanceRequest;
@@ -48,12 +48,12 @@ impl Factory {
     pub(crate) fn make(&self, config: Config) -> ProviderResult<Box<dyn Provider>> {
         let (name, timeouts) = (self.description.provider_type.to_string(), config.timeouts);
         attached(|py| {
-            let object = self.factory.call1(py, (ProviderConfig(config),))?;
-            let snapshots = match object.bind(py).getattr_opt("supports_snapshots")? {
-                Some(supports) => supports.call0()?.is_truthy()?,
-                None => object.bind(py).hasattr("create_snapshot")?,
+            let object = guard::call(self.factory.bind(py), (ProviderConfig(config),))?;
+            let snapshots = match object.getattr_opt("supports_snapshots")? {
+                Some(supports) => guard::call(&supports, ())?.is_truthy()?,
+                None => object.hasattr("create_snapshot")?,
             };
-            Ok(from_sync(InPython { object, name, snapshots }, timeouts))
+            Ok(from_sync(InPython { object: object.unbind(), name, snapshots }, timeouts))
         })
     }
 }
@@ -87,6 +87,11 @@ thread_local! {
     static CANCEL: RefCell<Option<CancelToken>> = const { RefCell::new(None) };
 }
 
+/// Whether this thread runs a method of a provider.
+pub(crate) fn is_inside() -> bool {
+    CANCEL.with_borrow(Option::is_some)
+}
+
 /// Whether nobody waits any more for the verb that this thread runs: for methods of providers that take long.
 #[pyfunction]
 pub(crate) fn is_cancelled() -> bool {
@@ -106,19 +111,19 @@ impl InPython {
         &self,
         verb: &str,
         cancel: &CancelToken,
-        arguments: impl for<'py> PyCallArgs<'py>,
+        arguments: impl for<'py> Arguments<'py>,
         read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
     ) -> ProviderResult<T> {
         let called = attached(|py| {
             let Some(method) = self.object.bind(py).getattr_opt(verb)? else { return Ok(None) };
             CANCEL.set(Some(cancel.clone()));
-            let answer = method.call1(arguments).and_then(|answer| {
+            let answer = guard::call(&method, arguments).and_then(|answer| {
                 if !answer.hasattr("__await__")? {
                     return Ok(answer);
                 }
                 static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 let makes = verb.starts_with("create_");
-                WAIT.import(py, "spuff._asyncio", "wait_for_answer")?.call1((answer, !makes))
+                guard::call(guard::imported(py, &WAIT, "spuff._asyncio", "wait_for_answer")?, (answer, !makes))
             });
             CANCEL.set(None);
             read(&answer?).map(Some)
@@ -157,7 +162,7 @@ fn perhaps<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&B
 }
 
 fn each<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Vec<T>> {
-    move |answer| answer.try_iter()?.map(|item| read(&item?)).collect()
+    move |answer| guard::list(answer)?.iter().map(|item| read(&item)).collect()
 }
 
 fn with_labels(pair: &Bound<'_, PyAny>) -> PyResult<(Taken, HashMap<String, String>)> {

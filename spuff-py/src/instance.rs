@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 use spuff_core::lease;
 use spuff_core::provider::{self, OWNER_KEY, ProviderInstance};
 
+use crate::seconds::Moment;
 use crate::show::Shown;
 use crate::status::InstanceStatus;
 
@@ -73,7 +74,7 @@ impl Instance {
         id: String,
         ip: Option<&Bound<'_, PyAny>>,
         status: Option<&Bound<'_, PyAny>>,
-        created_at: Option<DateTime<Utc>>,
+        created_at: Option<Moment>,
         name: String,
         region: String,
         size: String,
@@ -85,7 +86,7 @@ impl Instance {
         let addresses: Vec<_> = addresses.into_iter().map(|Address(address)| address).collect();
         let ip = ip.map(address).transpose()?.unwrap_or_else(|| provider::Address::primary(&addresses));
         let status = status.map(InstanceStatus::read).transpose()?.unwrap_or(unset.status);
-        let created_at = created_at.unwrap_or(unset.created_at);
+        let created_at = created_at.map_or(unset.created_at, |Moment(time)| time);
         Ok(Self(ProviderInstance { id, ip, status, created_at, name, region, size, labels: given, addresses, adopted }))
     }
 

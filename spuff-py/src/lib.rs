@@ -4,8 +4,8 @@
 //! | --- | --- | --- |
 //! | classes | `provider`, `placement`, `registry`, `scope`, `watch`, `simulator`, `suite` | what Python sees: verbs, registries, clouds in a box |
 //! | faces | `call`, `blocked`, `awaited`, `task` | one future, run for a thread that blocks or for asyncio |
-//! | other way | `foreign` | providers written in Python, as the core sees them |
-//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `progress`, `reap`, `price`, `placed` | the nouns |
+//! | other way | `foreign`, `guard` | providers written in Python, as the core sees them; calls of code that is Python's |
+//! | values | `instance`, `request`, `image`, `snapshot`, `status`, `timeouts`, `config`, `option`, `progress`, `reap`, `price`, `placed` | the nouns |
 //! | ground | `error`, `outcome`, `fleet`, `logs`, `seconds`, `show` | errors, lists, what came of many, the log, durations, `repr` |
 //!
 //! The names and their documentation, for Python, are in `python/spuff`.
@@ -17,9 +17,11 @@ mod config;
 mod error;
 mod fleet;
 mod foreign;
+mod guard;
 mod image;
 mod instance;
 mod logs;
+mod option;
 mod outcome;
 mod placed;
 mod placement;

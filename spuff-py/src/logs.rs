@@ -11,6 +11,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use spuff_core::logging::{self, Level, Record};
 
+use crate::guard;
+
 /// Python's number for a level.
 fn number(level: Level) -> i64 {
     match level {
@@ -29,7 +31,8 @@ fn level(number: i64) -> Option<Level> {
 
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let logger = LOGGER.get_or_try_init(py, || py.import("logging")?.call_method1("getLogger", ("spuff",)).map(Bound::unbind));
+    let logger =
+        LOGGER.get_or_try_init(py, || guard::call(&guard::import(py, "logging", "getLogger")?, ("spuff",)).map(Bound::unbind));
     logger.map(|logger| logger.bind(py))
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
     if !modules.bind(py).contains("logging")? {
         return Ok(());
     }
-    let wanted: i64 = logger(py)?.call_method0("getEffectiveLevel")?.extract()?;
+    let wanted: i64 = guard::method(logger(py)?, "getEffectiveLevel", ())?.extract()?;
     if NOW.swap(wanted, Ordering::AcqRel) != wanted {
         py.detach(|| logging::set_level(level(wanted)));
     }
@@ -59,7 +62,10 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
 /// Gives a line to the logger. Where the interpreter is ending, nobody reads it.
 fn write(record: &Record<'_>) {
     Python::try_attach(|py| {
-        let written = logger(py).and_then(|logger| logger.call_method1("log", (number(record.level), "%s", record.message)));
+        let written = logger(py).and_then(|logger| {
+            let line = (number(record.level), "%s", record.message);
+            guard::method(logger, "log", line).map(drop)
+        });
         if let Err(error) = written {
             error.write_unraisable(py, None);
         }

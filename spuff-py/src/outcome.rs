@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::PyList;
 use spuff_core::Untaken;
 use spuff_core::lease::Reaped;
 use spuff_core::provider::{Price, ProviderError, ProviderInstance, Snapshot};
 
 use crate::call::Subject;
+use crate::guard;
 use crate::{error, instance, price, reap, snapshot};
 
 /// Something that a verb gives.
@@ -28,7 +29,7 @@ pub(crate) trait Failure: Send + 'static {
 
 impl Failure for ProviderError {
     fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr {
-        error::exception(py, &self, subject.provider.as_deref(), subject.instance_id.as_deref())
+        error::exception(py, &self, subject)
     }
 }
 
@@ -108,15 +109,15 @@ impl Outcome for Vec<String> {
 
 impl Outcome for Vec<ProviderInstance> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        table(CLASS.import(py, "spuff._tables", "Instances")?, self, subject)
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        table(guard::imported(py, &CLASS, "spuff._tables", "Instances")?, self, subject)
     }
 }
 
 impl Outcome for Vec<Snapshot> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        table(CLASS.import(py, "spuff._tables", "Snapshots")?, self, subject)
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        table(guard::imported(py, &CLASS, "spuff._tables", "Snapshots")?, self, subject)
     }
 }
 
@@ -128,15 +129,15 @@ impl Outcome for Vec<(Snapshot, HashMap<String, String>)> {
 }
 
 impl Outcome for Vec<Reaped> {
-    fn into_python(self, py: Python<'_>, _: &Subject) -> PyResult<Py<PyAny>> {
-        let all = self.into_iter().map(|ended| reap::Reaped::new(py, ended));
+    fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
+        let all = self.into_iter().map(|ended| reap::Reaped::new(py, ended, subject));
         all.collect::<PyResult<Vec<_>>>()?.into_py_any(py)
     }
 }
 
 /// A list that shows itself as a table in notebooks.
-fn table<T: Outcome>(class: &Bound<'_, PyType>, items: Vec<T>, subject: &Subject) -> PyResult<Py<PyAny>> {
+fn table<T: Outcome>(class: &Bound<'_, PyAny>, items: Vec<T>, subject: &Subject) -> PyResult<Py<PyAny>> {
     let py = class.py();
     let items = items.into_iter().map(|item| item.into_python(py, subject)).collect::<PyResult<Vec<_>>>()?;
-    Ok(class.call1((PyList::new(py, items)?,))?.unbind())
+    Ok(guard::call(class, (PyList::new(py, items)?,))?.unbind())
 }

@@ -5,11 +5,11 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use spuff_core::blocking;
+use spuff_core::Group;
 use spuff_core::placement::{self as core, Placement};
 use spuff_core::provider::{ImageSpec as Image, Price as Cost, ProviderResult};
 
-use crate::call::{Call, Face, Source, Subject};
+use crate::call::{Call, Connected, Face, Source, Subject};
 use crate::fleet::{self, Each};
 use crate::image::ImageSpec;
 use crate::outcome::Outcome;
@@ -100,7 +100,7 @@ impl Candidate {
 
 /// The candidates, in order, and what they may cost.
 struct Places {
-    candidates: Vec<(blocking::Provider, Place)>,
+    candidates: Vec<(Connected, Place)>,
     max_price: Option<Cost>,
     allow_unknown_price: bool,
 }
@@ -120,7 +120,7 @@ impl Source for Places {
 
     fn given(&self) -> ProviderResult<Placement> {
         let candidates = self.candidates.iter().map(|(provider, Place { region, size, price, image })| {
-            let mut candidate = core::Candidate::new(&provider.shared()?, region, size);
+            let mut candidate = core::Candidate::new(&provider.provider.shared()?, region, size);
             candidate.price.clone_from(price);
             candidate.image.clone_from(image);
             Ok(candidate)
@@ -128,6 +128,10 @@ impl Source for Places {
         let mut placement = Placement::new(candidates.collect::<ProviderResult<_>>()?);
         placement.max_price.clone_from(&self.max_price);
         Ok(placement.with_allow_unknown_price(self.allow_unknown_price))
+    }
+
+    fn group(&self) -> Group {
+        Group::of_all(self.candidates.iter().map(|(provider, _)| &provider.group))
     }
 }
 

@@ -2,18 +2,22 @@
 //!
 //! Stands on the core's `Price`.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use pyo3::IntoPyObjectExt;
+use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyInt, PyString, PyType};
+use pyo3::types::{PyInt, PyString};
 use spuff_core::provider::{Price as Cost, PriceSource};
 
 use crate::error;
+use crate::guard;
 use crate::show::Shown;
 
 /// What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`. Verbs also take the text `"0.0056 EUR"`.
-#[pyclass(frozen, eq, hash, name = "Price", module = "spuff")]
-#[derive(PartialEq, Eq, Hash)]
+#[pyclass(frozen, name = "Price", module = "spuff")]
 pub(crate) struct Price(pub(crate) Cost);
 
 impl Price {
@@ -34,9 +38,9 @@ impl Price {
     }
 }
 
-fn decimal(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    DECIMAL.import(py, "decimal", "Decimal")
+fn decimal(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    guard::imported(py, &DECIMAL, "decimal", "Decimal")
 }
 
 fn said_by(source: &str) -> PyResult<PriceSource> {
@@ -55,7 +59,7 @@ impl Price {
     #[pyo3(signature = (amount, currency, source="given"))]
     fn new(amount: &Bound<'_, PyAny>, currency: &str, source: &str) -> PyResult<Self> {
         let py = amount.py();
-        let known = [py.get_type::<PyString>(), py.get_type::<PyInt>(), decimal(py)?.clone()];
+        let known = [py.get_type::<PyString>().into_any(), py.get_type::<PyInt>().into_any(), decimal(py)?.clone()];
         if !known.iter().any(|class| amount.is_instance(class).unwrap_or(false)) {
             let message = "an amount is a Decimal, an int, or a string such as \"0.0056\": a float would not be exact";
             return Err(PyTypeError::new_err(message));
@@ -78,7 +82,7 @@ impl Price {
     /// The amount.
     #[getter]
     fn amount<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        decimal(py)?.call1((self.amount_in_words(),))
+        guard::call(decimal(py)?, (self.amount_in_words(),))
     }
 
     /// The amount in millionths of the currency's unit.
@@ -100,6 +104,29 @@ impl Price {
             PriceSource::Catalogue => "catalogue",
             _ => "given",
         }
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Prices of one currency have an order; there is none between currencies.
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, how: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
+        let (ours, theirs) = (&self.0, &other.get().0);
+        let answer = match how {
+            CompareOp::Eq => ours == theirs,
+            CompareOp::Ne => ours != theirs,
+            how if ours.currency == theirs.currency => how.matches(ours.micros.cmp(&theirs.micros)),
+            _ => {
+                let message = format!("{ours} and {theirs} have no order: they are in different currencies");
+                return Err(PyTypeError::new_err(message));
+            }
+        };
+        answer.into_py_any(py)
     }
 
     fn __str__(&self) -> String {

@@ -11,8 +11,9 @@ use spuff_core::blocking;
 use spuff_core::{OnFailure, create_and_wait, create_instance};
 use spuff_core::{fleet as core, lease};
 
-use crate::call::{Call, Face};
+use crate::call::{Call, Connected, Face};
 use crate::fleet::{self, Each};
+use crate::guard;
 use crate::request::InstanceRequest;
 use crate::scope::{Scope, What};
 use crate::seconds::Seconds;
@@ -21,7 +22,7 @@ use crate::{error, reap};
 /// The verbs of a provider. `Provider` and `AsyncProvider` have them.
 #[pyclass(frozen, subclass, name = "Verbs", module = "spuff._spuff")]
 pub(crate) struct Verbs {
-    provider: blocking::Provider,
+    provider: Connected,
     face: Face,
 }
 
@@ -34,14 +35,18 @@ pub(crate) struct Provider;
 pub(crate) struct AsyncProvider;
 
 impl Provider {
-    pub(crate) fn of(py: Python<'_>, provider: blocking::Provider) -> PyResult<Py<Self>> {
+    pub(crate) fn new(py: Python<'_>, provider: blocking::Provider) -> PyResult<Py<Self>> {
+        Self::of(py, Connected::new(provider))
+    }
+
+    fn of(py: Python<'_>, provider: Connected) -> PyResult<Py<Self>> {
         let verbs = Verbs { provider, face: Face::Blocking };
         Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
     }
 }
 
 impl AsyncProvider {
-    fn of(py: Python<'_>, provider: blocking::Provider) -> PyResult<Py<Self>> {
+    fn of(py: Python<'_>, provider: Connected) -> PyResult<Py<Self>> {
         let verbs = Verbs { provider, face: Face::Asyncio };
         Py::new(py, PyClassInitializer::from(verbs).add_subclass(Self))
     }
@@ -49,7 +54,7 @@ impl AsyncProvider {
 
 impl Verbs {
     /// The provider, whichever the face.
-    pub(crate) fn provider(&self) -> &blocking::Provider {
+    pub(crate) fn provider(&self) -> &Connected {
         &self.provider
     }
 
@@ -70,38 +75,43 @@ impl Verbs {
 
     /// Whether the snapshot verbs work.
     fn supports_snapshots(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.provider.supports_snapshots())
+        py.detach(|| self.provider.provider.supports_snapshots())
     }
 
     /// Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
     ///
     /// Takes an `InstanceRequest`, or the name and the other fields of one.
-    #[pyo3(signature = (request=None, /, *, timeout=None, **fields))]
+    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, **fields))]
     fn create_instance(
         &self,
         py: Python<'_>,
         request: Option<&Bound<'_, PyAny>>,
+        region_: Option<&str>,
+        size_: Option<&str>,
         timeout: Option<Seconds>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let request = InstanceRequest::read(request, fields, py)?;
+        let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
         let call = self.call("create_instance").within(timeout);
         call.run(py, |provider| async move { create_instance(&provider, &request).await })
     }
 
     /// Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
     /// `on_failure="keep"` left as it is. One that was there before, or could only not be looked at, is left.
-    #[pyo3(signature = (request=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn create_and_wait(
         &self,
         py: Python<'_>,
         request: Option<&Bound<'_, PyAny>>,
+        region_: Option<&str>,
+        size_: Option<&str>,
         on_failure: &str,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let request = InstanceRequest::read(request, fields, py)?;
+        let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
         let on_failure = match on_failure {
             "destroy" => OnFailure::Destroy,
             "keep" => OnFailure::Keep,
@@ -241,22 +251,25 @@ impl Verbs {
         on_progress: Option<Py<PyAny>>,
     ) -> Given {
         let which = reap::which(expired, older_than, owner, dry_run, confirm_within);
-        let which = which.map_err(|error| error::exception(py, &error, Some(self.provider.name()), None))?;
+        let which = which.map_err(|error| error::exception(py, &error, &self.call("reap").subject))?;
         let call = self.call("reap").within(timeout).telling(on_progress);
         call.run(py, |provider| async move { lease::reap(&provider, &which).await })
     }
 
     /// A context manager over a machine: it is made and waited for at the beginning, and destroyed at the end, whatever happens.
-    #[pyo3(signature = (request=None, /, *, timeout=None, on_progress=None, **fields))]
+    #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields))]
+    #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn instance(
         &self,
         py: Python<'_>,
         request: Option<&Bound<'_, PyAny>>,
+        region_: Option<&str>,
+        size_: Option<&str>,
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let request = InstanceRequest::read(request, fields, py)?;
+        let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
         Scope::new(&self.provider, What::One(Box::new(request)), timeout, on_progress).into_python(py, self.face)
     }
 
@@ -382,10 +395,10 @@ impl Provider {
         slf
     }
 
-    /// Waits for what goes on in the background.
+    /// Waits for what calls of this provider have left in the background.
     #[pyo3(signature = (*_raised))]
-    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
-        crate::blocked::settled(py)
+    fn __exit__(slf: &Bound<'_, Self>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        crate::blocked::settled_of(slf.py(), &slf.as_super().get().provider)
     }
 }
 
@@ -399,16 +412,16 @@ impl AsyncProvider {
 
     /// Loops over the machines.
     fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("spuff._asyncio")?.getattr("each")?.call1((slf.call_method0("list_instances")?,))
+        guard::call(&guard::import(slf.py(), "spuff._asyncio", "each")?, (slf.call_method0("list_instances")?,))
     }
 
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("spuff._asyncio")?.getattr("itself")?.call1((slf,))
+        guard::call(&guard::import(slf.py(), "spuff._asyncio", "itself")?, (slf,))
     }
 
-    /// Waits for what goes on in the background.
+    /// Waits for what calls of this provider have left in the background.
     #[pyo3(signature = (*_raised))]
-    fn __aexit__(&self, py: Python<'_>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<Py<PyAny>> {
-        crate::awaited::settled_async(py)
+    fn __aexit__(slf: &Bound<'_, Self>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<Py<PyAny>> {
+        crate::awaited::settled_of(slf.py(), &slf.as_super().get().provider)
     }
 }

@@ -5,8 +5,9 @@
 use chrono::{DateTime, Utc};
 use pyo3::prelude::*;
 use spuff_core::lease::{self, Reap};
-use spuff_core::provider::{ErrorParts, ProviderResult};
+use spuff_core::provider::ProviderResult;
 
+use crate::call::Subject;
 use crate::error;
 use crate::seconds::Seconds;
 use crate::show::Shown;
@@ -32,13 +33,14 @@ pub(crate) struct Reaped {
 }
 
 impl Reaped {
-    pub(crate) fn new(py: Python<'_>, reaped: lease::Reaped) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, reaped: lease::Reaped, subject: &Subject) -> PyResult<Self> {
         let text = reaped.to_string();
-        let error = reaped.outcome.as_ref().err().map(|error| error::to_exception(py, &ErrorParts::from(error)));
+        let subject = Subject { instance_id: None, ..subject.clone() };
+        let error = reaped.outcome.as_ref().err().map(|error| error::exception(py, error, &subject).into_value(py).into_any());
         Ok(Self {
             kind: reaped.kind.as_str(),
             ended: matches!(reaped.outcome, Ok(true)),
-            error: error.transpose()?.map(Bound::unbind),
+            error,
             text,
             id: reaped.id,
             name: reaped.name,

@@ -14,6 +14,7 @@ use crate::blocked;
 use crate::config::ProviderConfig;
 use crate::error;
 use crate::foreign::Factory;
+use crate::guard;
 use crate::provider::Provider;
 use crate::show::Shown;
 use crate::timeouts::ProviderTimeouts;
@@ -73,11 +74,13 @@ impl ProviderRegistry {
     fn ask<T>(slf: &Bound<'_, Self>, name: &str, ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>) -> PyResult<T> {
         let (py, this) = (slf.py(), slf.get());
         let copy = || this.lock(py).clone();
-        let mut asked = ask(&copy());
-        if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider) && this.discover(slf, Some(name))? {
-            asked = ask(&copy());
-        }
-        asked.map_err(|error| error::plain(py, &error))
+        error::made(py, || {
+            let asked = ask(&copy());
+            if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider) && this.discover(slf, Some(name))? {
+                return Ok(ask(&copy()));
+            }
+            Ok(asked)
+        })
     }
 
     /// Registers what installed packages offer: of that name, or all.
@@ -85,12 +88,12 @@ impl ProviderRegistry {
         if !self.discovers {
             return Ok(false);
         }
-        slf.py().import("spuff._plugins")?.getattr("discover")?.call1((slf, name))?.extract()
+        guard::call(&guard::import(slf.py(), "spuff._plugins", "discover")?, (slf, name))?.extract()
     }
 
     fn made(slf: &Bound<'_, Self>, made: blocking::Provider) -> PyResult<Py<Provider>> {
         blocked::settle_at_exit(slf.py())?;
-        Provider::of(slf.py(), made)
+        Provider::new(slf.py(), made)
     }
 
     fn names(slf: &Bound<'_, Self>, list: impl Fn(&provider::ProviderRegistry) -> Vec<ProviderType>) -> PyResult<Vec<String>> {
@@ -115,7 +118,7 @@ impl ProviderRegistry {
         let registry = Bound::new(py, Self { registry, discovers: true })?;
         // Nothing can have been declared before this module is there.
         if let Some(plugins) = py.import("sys")?.getattr("modules")?.cast::<PyDict>()?.get_item("spuff._plugins")? {
-            plugins.getattr("add_declared")?.call1((&registry,))?;
+            guard::method(&plugins, "add_declared", (&registry,))?;
         }
         Ok(registry)
     }

@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 use spuff_core::provider::{InstanceRequest as Request, OnCancel};
 
+use crate::guard;
 use crate::image::ImageSpec;
 use crate::seconds::Seconds;
 use crate::show::Shown;
@@ -26,6 +28,32 @@ impl InstanceRequest {
         fields: Option<&Bound<'_, PyDict>>,
         py: Python<'_>,
     ) -> PyResult<Request> {
+        Self::placed(first, [None, None], fields, py)
+    }
+
+    /// The same, where the region and the size may come after the name.
+    pub(crate) fn placed(
+        first: Option<&Bound<'_, PyAny>>,
+        place: [Option<&str>; 2],
+        fields: Option<&Bound<'_, PyDict>>,
+        py: Python<'_>,
+    ) -> PyResult<Request> {
+        let fields = fields.map(|fields| fields.copy()).transpose()?;
+        let fields = match (fields, place) {
+            (fields, [None, None]) => fields,
+            (fields, place) => {
+                let fields = fields.unwrap_or_else(|| PyDict::new(py));
+                for (key, value) in ["region", "size"].into_iter().zip(place) {
+                    let Some(value) = value else { continue };
+                    if fields.contains(key)? {
+                        return Err(PyTypeError::new_err(format!("{key} is given twice: by its position, and by its name")));
+                    }
+                    fields.set_item(key, value)?;
+                }
+                Some(fields)
+            }
+        };
+        let fields = fields.as_ref();
         let made = match (first.map(|first| first.cast::<Self>()), fields) {
             (Some(Ok(request)), None) => return Ok(request.get().0.clone()),
             (Some(Ok(request)), Some(changes)) => request.get().replace(py, Some(changes))?,
@@ -53,6 +81,33 @@ impl InstanceRequest {
     }
 }
 
+/// A cloud-init document or script: as text, as bytes of UTF-8, or as the path of a file.
+struct UserData(String);
+
+impl<'py> FromPyObject<'_, 'py> for UserData {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let py = given.py();
+        if given.is_instance_of::<PyString>() {
+            return given.extract().map(Self);
+        }
+        static PATH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let bytes = if given.is_instance(guard::imported(py, &PATH, "os", "PathLike")?)? {
+            guard::method(&guard::call(&guard::import(py, "pathlib", "Path")?, (given,))?, "read_bytes", ())?
+        } else if given.is_instance_of::<PyBytes>() || given.is_instance_of::<PyByteArray>() {
+            given.to_owned()
+        } else {
+            let class = given.get_type();
+            let message = format!("user_data is text, bytes of UTF-8, or the path of a file, not {}", class.name()?);
+            return Err(PyTypeError::new_err(message));
+        };
+        String::from_utf8(bytes.extract::<Vec<u8>>()?).map(Self).map_err(|error| {
+            PyValueError::new_err(format!("user_data is not UTF-8, which clouds take ({}); give text", error.utf8_error()))
+        })
+    }
+}
+
 #[pymethods]
 impl InstanceRequest {
     #[new]
@@ -66,7 +121,7 @@ impl InstanceRequest {
         region: String,
         size: String,
         image: Option<&Bound<'_, PyAny>>,
-        user_data: Option<String>,
+        user_data: Option<UserData>,
         labels: Option<HashMap<String, String>>,
         ssh_keys: Vec<String>,
         idempotency_key: Option<String>,
@@ -77,7 +132,8 @@ impl InstanceRequest {
         let mut request = Request::new(name, region, size);
         request.image = image.map(ImageSpec::read).transpose()?.unwrap_or_default();
         request.labels = labels.unwrap_or_default();
-        (request.user_data, request.ssh_keys, request.owner) = (user_data, ssh_keys, owner);
+        request.user_data = user_data.map(|UserData(text)| text);
+        (request.ssh_keys, request.owner) = (ssh_keys, owner);
         (request.idempotency_key, request.ttl) = (idempotency_key, ttl.map(|Seconds(ttl)| ttl));
         request.on_cancel = match on_cancel {
             None => None,

@@ -4,6 +4,7 @@
 //! left without its end, as by a second Ctrl-C, the core ends the machines in the background.
 
 use std::future::Future;
+use std::mem;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,13 +13,15 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use spuff_core::provider::{InstanceRequest as Request, Provider, ProviderError, ProviderInstance};
-use spuff_core::{FleetError, blocking, with_instance, with_instances};
+use spuff_core::{FleetError, with_instance, with_instances};
 use tokio::sync::oneshot;
 
-use crate::call::{Call, Face, Subject};
+use crate::blocked;
+use crate::call::{Call, Connected, Face, Subject};
+use crate::error::Raised;
 use crate::outcome::{AnyOutcome, Failure, Outcome};
 use crate::seconds::Seconds;
-use crate::task::Task;
+use crate::task::{Ends, Task, until_exit};
 
 /// Machines that are made at the beginning of a `with`, and destroyed at its end.
 #[pyclass(frozen, name = "Scope", module = "spuff._spuff")]
@@ -29,11 +32,27 @@ pub(crate) struct BlockingScope(Scope);
 pub(crate) struct AsyncScope(Scope);
 
 pub(crate) struct Scope {
-    provider: blocking::Provider,
+    provider: Connected,
     what: What,
     timeout: Option<Duration>,
     on_progress: Option<Py<PyAny>>,
-    held: Arc<Mutex<Option<Held>>>,
+    held: Arc<Place>,
+}
+
+/// Where what was made is held. It ends with Python, also where nobody leaves the block.
+#[derive(Default)]
+struct Place(Mutex<Option<Held>>);
+
+impl Place {
+    fn swap(&self, held: Option<Held>) -> Option<Held> {
+        mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), held)
+    }
+}
+
+impl Ends for Place {
+    fn end(&self) {
+        drop(self.swap(None));
+    }
 }
 
 /// What is made for the block.
@@ -50,6 +69,7 @@ struct Held {
     end: oneshot::Sender<bool>,
     task: Task<AnyOutcome>,
     process: u32,
+    raised: Arc<Raised>,
 }
 
 /// Why the core's work is over before its end: by itself, or as the block has raised. Then the core logs what stays behind.
@@ -93,23 +113,23 @@ impl<M> Block<M> {
 struct Begun<M> {
     made: M,
     held: Held,
-    place: Arc<Mutex<Option<Held>>>,
+    place: Arc<Place>,
 }
 
 impl<M: Outcome> Outcome for Begun<M> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.held);
+        drop(self.place.swap(Some(self.held)));
+        until_exit(&self.place);
+        if blocked::is_over(py)? {
+            self.place.end();
+            return Err(blocked::over(subject));
+        }
         self.made.into_python(py, subject)
     }
 }
 
 impl Scope {
-    pub(crate) fn new(
-        provider: &blocking::Provider,
-        what: What,
-        timeout: Option<Seconds>,
-        on_progress: Option<Py<PyAny>>,
-    ) -> Self {
+    pub(crate) fn new(provider: &Connected, what: What, timeout: Option<Seconds>, on_progress: Option<Py<PyAny>>) -> Self {
         let timeout = timeout.map(|Seconds(timeout)| timeout);
         Self { provider: provider.clone(), what, timeout, on_progress, held: Arc::default() }
     }
@@ -160,15 +180,16 @@ impl Scope {
     {
         let call = call.within(self.timeout.map(Seconds));
         let call = call.telling(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
-        let place = self.held.clone();
+        let (place, raised) = (self.held.clone(), call.subject.raised.clone());
+        let group = self.provider.group.carrying(raised.clone());
         call.run(py, |provider| async move {
             let ((tell, mut made), (end, over)) = (oneshot::channel(), oneshot::channel());
             let mut work = Box::pin(run(provider, Block { made: tell, over }));
             tokio::select! {
                 biased;
                 Ok(made) = &mut made => {
-                    let task = Task(tokio::spawn(async move { Ok(AnyOutcome::new(work.await)) }));
-                    let held = Held { id: id(&made), end, task, process: process::id() };
+                    let task = Task(tokio::spawn(async move { Ok(AnyOutcome::new(group.run(work).await)) }));
+                    let held = Held { id: id(&made), end, task, process: process::id(), raised };
                     Ok(Ok(Begun { made, held, place }))
                 }
                 ended = &mut work => Ok(Err(ended.err().unwrap_or(Unwell::Raised))),
@@ -177,7 +198,7 @@ impl Scope {
     }
 
     fn finish(&self, py: Python<'_>, face: Face, raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self.held.swap(None);
         let well = raised.get_item(0).is_ok_and(|kind| kind.is_none());
         let operation = match self.what {
             What::One(_) => "destroy_instance",
@@ -186,6 +207,9 @@ impl Scope {
         let mut call = Call::new(face, &self.provider, operation);
         if let Some(id) = held.as_ref().and_then(|held| held.id.as_deref()) {
             call = call.of(id);
+        }
+        if let Some(held) = &held {
+            call.subject.raised = held.raised.clone();
         }
         call.run(py, move |_| async move {
             match held {
@@ -198,7 +222,7 @@ impl Scope {
                 }
                 Some(held) => {
                     // A forked child leaves the machines to its parent.
-                    std::mem::forget(held);
+                    mem::forget(held);
                     Ok(None)
                 }
                 None => Ok(None),

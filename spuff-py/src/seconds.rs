@@ -1,12 +1,15 @@
-//! Durations as Python has them: seconds as a number, or a `timedelta`.
+//! Durations as Python has them, seconds as a number or a `timedelta`, and points in time.
 //!
 //! Stands on nothing.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDelta;
+use pyo3::types::{PyDateTime, PyDelta, PyTzInfo};
+
+use crate::guard;
 
 /// A duration that Python gives: `90`, `1.5` or `timedelta(minutes=2)`.
 #[derive(Clone, Copy)]
@@ -24,5 +27,25 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
         };
         let duration = Duration::try_from_secs_f64(seconds);
         duration.map(Self).map_err(|_| PyValueError::new_err(format!("{seconds} s is no length of time; give 0 or more")))
+    }
+}
+
+/// A point in time that Python gives: a `datetime` that knows its time zone, whichever that is.
+pub(crate) struct Moment(pub(crate) DateTime<Utc>);
+
+impl<'py> FromPyObject<'_, 'py> for Moment {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if !given.is_instance_of::<PyDateTime>() {
+            let class = given.get_type();
+            return Err(PyTypeError::new_err(format!("give a datetime.datetime with a time zone, not {}", class.name()?)));
+        }
+        if guard::method(&given, "utcoffset", ())?.is_none() {
+            let message = "this datetime has no time zone: it could be any hour; make it with datetime.now(timezone.utc)";
+            return Err(PyValueError::new_err(message));
+        }
+        let utc = PyTzInfo::utc(given.py())?;
+        guard::method(&given, "astimezone", (utc,))?.extract().map(Self)
     }
 }

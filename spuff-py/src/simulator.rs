@@ -60,7 +60,17 @@ fn json(value: &impl Serialize) -> PyResult<String> {
 
 /// Reads what serde calls by this word: a route.
 fn route(word: &str) -> PyResult<Route> {
-    serde_json::from_value(word.into()).map_err(|error| PyValueError::new_err(format!("route: {error}")))
+    serde_json::from_value(word.into()).map_err(|error| chosen("route", word, &error))
+}
+
+/// A word that is none of a list; serde knows the list.
+fn chosen(what: &str, word: &str, error: &serde_json::Error) -> PyErr {
+    let words = error.to_string();
+    if !words.starts_with("unknown variant") {
+        return PyValueError::new_err(format!("{what}: {words}"));
+    }
+    let known: Vec<_> = words.split('`').skip(3).step_by(2).collect();
+    PyValueError::new_err(format!("{what} {word:?} is not one of {}", known.join(", ")))
 }
 
 fn timings(usual: Timings, given: &Bound<'_, PyDict>) -> PyResult<Timings> {
@@ -107,6 +117,7 @@ impl Cloud {
     ) -> PyResult<Self> {
         let clock = match (manual, speed) {
             (true, _) => Clock::Manual,
+            // What is beyond a millionth or a million is taken as these.
             (false, speed) if speed.is_finite() && speed > 0.0 => Clock::Fast(speed),
             _ => return Err(PyValueError::new_err("speed has to be more than 0; manual=True stops the time")),
         };
@@ -127,12 +138,15 @@ impl Cloud {
         Ok(Self { cloud: Mutex::new(Some(cloud)), process: process::id() })
     }
 
-    /// Ends it.
-    fn close(&self, py: Python<'_>) {
-        if self.process == process::id() {
-            let cloud = self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
-            py.detach(|| drop(cloud));
+    /// Ends it, when what is in the background has come to its end, or after a moment.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if self.process != process::id() || self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(());
         }
+        let settled = blocked::settle_before_close(py);
+        let cloud = self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).take();
+        py.detach(|| drop(cloud));
+        settled
     }
 
     /// Where it listens: `127.0.0.1:PORT`.
@@ -158,7 +172,7 @@ impl Cloud {
         config.options.extend(given.options);
         let made = ProviderRegistry::with_defaults().connect(name, config);
         blocked::settle_at_exit(py)?;
-        Provider::of(py, made.map_err(|error| error::plain(py, &error))?)
+        Provider::new(py, made.map_err(|error| error::plain(py, &error))?)
     }
 
     /// The configuration that wires a provider to it.
@@ -187,7 +201,14 @@ impl Cloud {
     }
 
     fn _inject(&self, py: Python<'_>, rule: &str) -> PyResult<usize> {
-        let rule: FaultRule = serde_json::from_str(rule).map_err(|error| PyValueError::new_err(format!("fault: {error}")))?;
+        let given: serde_json::Value = serde_json::from_str(rule).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        if let Some(word) = given.get("route").and_then(serde_json::Value::as_str) {
+            route(word)?;
+        }
+        let fault = &given["fault"];
+        let name =
+            fault.as_str().or_else(|| fault.as_object()?.keys().next().map(String::as_str)).unwrap_or_default().to_string();
+        let rule: FaultRule = serde_json::from_value(given).map_err(|error| chosen("fault", &name, &error))?;
         let id = self.with(py, |cloud| cloud.inject(rule))?;
         serde_json::from_str(&json(&id)?).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 use pyo3::prelude::*;
 
+use crate::seconds::Moment;
 use crate::show::Shown;
 
 /// A snapshot of a machine. It can be given as the `image` of a request.
@@ -18,7 +19,8 @@ pub(crate) struct Snapshot(pub(crate) spuff_core::provider::Snapshot);
 impl Snapshot {
     #[new]
     #[pyo3(signature = (id, name="".to_string(), created_at=None))]
-    fn new(id: String, name: String, created_at: Option<DateTime<Utc>>) -> Self {
+    fn new(id: String, name: String, created_at: Option<Moment>) -> Self {
+        let created_at = created_at.map(|Moment(time)| time);
         Self(spuff_core::provider::Snapshot { id, name, created_at })
     }
 

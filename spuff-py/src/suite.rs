@@ -80,7 +80,7 @@ pub(crate) fn check_provider(
             None => Ok(Found(conformance::check(&subject).await)),
         }
     };
-    let about = call::Subject { provider: Some(name.to_string()), operation: "check_provider", instance_id: None };
+    let about = call::Subject { provider: Some(name.to_string()), ..call::Subject::new("check_provider") };
     blocked::run(py, &about, None, || Work::silent(suite))
 }
 

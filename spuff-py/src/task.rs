@@ -6,7 +6,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use spuff_core::provider::{ProviderError, ProviderResult};
@@ -15,18 +15,33 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::call::{Given, Work};
 
-/// The verbs that end when Python ends, each with its process: a forked child has the others' handles, but not their runtime.
-static LIVE: Mutex<Vec<(u32, AbortHandle, Weak<Place>)>> = Mutex::new(Vec::new());
+/// Something that ends when Python ends.
+pub(crate) trait Ends: Send + Sync {
+    fn end(&self);
+}
+
+/// What ends when Python ends, each with its process: a forked child has the others' handles, but not their runtime.
+static LIVE: Mutex<Vec<(u32, Weak<dyn Ends>)>> = Mutex::new(Vec::new());
+
+/// Ends it when Python ends, if it is still there.
+pub(crate) fn until_exit(ends: &Arc<impl Ends + 'static>) {
+    let ends: Weak<dyn Ends> = Arc::<_>::downgrade(ends) as Weak<dyn Ends>;
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    if live.len() == live.capacity() {
+        live.retain(|(_, ends)| ends.strong_count() > 0);
+    }
+    live.push((process::id(), ends));
+}
 
 /// A verb that goes on by itself, and whose outcome is here until it is taken.
-pub(crate) struct Running {
-    task: AbortHandle,
-    place: Arc<Place>,
-}
+pub(crate) struct Running(Arc<Place>);
 
 /// Where the outcome of a verb is put.
 #[derive(Default)]
-struct Place(Mutex<Put>);
+struct Place {
+    put: Mutex<Put>,
+    task: OnceLock<AbortHandle>,
+}
 
 #[derive(Default)]
 enum Put {
@@ -38,13 +53,22 @@ enum Put {
 
 impl Place {
     fn swap(&self, put: Put) -> Put {
-        mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), put)
+        mem::replace(&mut *self.put.lock().unwrap_or_else(PoisonError::into_inner), put)
     }
 
     fn put(&self, outcome: Given) {
         if let Put::Over = self.swap(Put::There(outcome)) {
             drop(self.swap(Put::Over));
         }
+    }
+}
+
+impl Ends for Place {
+    fn end(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+        drop(self.swap(Put::Over));
     }
 }
 
@@ -64,19 +88,15 @@ impl Running {
                 }
             }
         };
-        let task = blocking::spawn(work)?.abort_handle();
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.len() == live.capacity() {
-            live.retain(|(_, _, place)| place.strong_count() > 0);
-        }
-        live.push((process::id(), task.clone(), Arc::downgrade(&place)));
-        drop(live);
-        Ok(Self { task, place })
+        // Set once, here.
+        let _ = place.task.set(blocking::spawn(work)?.abort_handle());
+        until_exit(&place);
+        Ok(Self(place))
     }
 
     /// The outcome, once.
     pub(crate) fn take(&self) -> Given {
-        match self.place.swap(Put::Over) {
+        match self.0.swap(Put::Over) {
             Put::There(outcome) => outcome,
             Put::Awaited | Put::Over => Err(over()).into(),
         }
@@ -84,8 +104,7 @@ impl Running {
 
     /// Drops the verb, or its outcome.
     pub(crate) fn end(&self) {
-        self.task.abort();
-        drop(self.place.swap(Put::Over));
+        self.0.end();
     }
 }
 
@@ -98,9 +117,10 @@ impl Drop for Running {
 /// Ends what is to end with Python.
 pub(crate) fn exit() {
     let live = mem::take(&mut *LIVE.lock().unwrap_or_else(PoisonError::into_inner));
-    for (_, task, place) in live.into_iter().filter(|(process, ..)| *process == process::id()) {
-        task.abort();
-        drop(place.upgrade().map(|place| place.swap(Put::Over)));
+    for (_, ends) in live.into_iter().filter(|(process, _)| *process == process::id()) {
+        if let Some(ends) = ends.upgrade() {
+            ends.end();
+        }
     }
 }
 

@@ -2,57 +2,97 @@
 //!
 //! Stands on the call. The verb goes on between two turns; until its outcome is taken, by the last turn or `result`, it ends, with
 //! what it has made, when it is closed, when nobody holds it any more, or with Python.
+//!
+//! No lock is held while it waits, or while code of Python's runs: a handler of a signal may close it, and another thread.
 
-use std::sync::{Mutex, PoisonError};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::PyTuple;
 use spuff_core::Step;
-use spuff_core::provider::ProviderError;
 
 use crate::blocked::{self, Signals};
 use crate::call::{Subject, Work};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::progress;
+use crate::task::Running;
 
 /// A verb, to be looped over.
 #[pyclass(frozen, name = "Watch", module = "spuff._spuff")]
 pub(crate) struct Watch {
     subject: Subject,
+    running: Arc<Running>,
     state: Mutex<State>,
 }
 
 enum State {
     Waits(Work),
+    /// A turn is under way, which has the work.
+    Turns,
+    /// It was closed in the middle of a turn.
+    Closed,
     Done(PyResult<Py<PyAny>>),
 }
 
 impl Watch {
     /// Of a verb that runs by itself.
-    pub(crate) fn new(subject: Subject, work: Work) -> Self {
-        Self { subject, state: Mutex::new(State::Waits(work)) }
+    pub(crate) fn new(subject: Subject, work: Work, running: Arc<Running>) -> Self {
+        Self { subject, running, state: Mutex::new(State::Waits(work)) }
+    }
+
+    /// Never held for longer than it takes to look, or to put something in its place.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn swap(&self, state: State) -> State {
+        mem::replace(&mut *self.state(), state)
     }
 
     /// What is seen next, until there is an outcome.
     fn advance(&self, py: Python<'_>) -> PyResult<Option<progress::Progress>> {
-        let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        let State::Waits(work) = &mut *state else { return Ok(None) };
-        let outcome = match blocked::next(py, work, &mut Signals::default(), &self.subject) {
-            Ok(Step::Progress(seen)) => return Ok(Some(progress::Progress(seen))),
-            Ok(Step::Done(outcome)) => outcome.into_python(py, &self.subject),
+        let taken = {
+            let mut state = self.state();
+            match mem::replace(&mut *state, State::Turns) {
+                State::Waits(work) => Ok(work),
+                State::Turns => {
+                    Err(PyRuntimeError::new_err("this watch is being looped over already, here or by another thread"))
+                }
+                done => {
+                    *state = done;
+                    return Ok(None);
+                }
+            }
+        };
+        let mut work = taken?;
+        let next = blocked::next(py, &mut work, &mut Signals::default(), &self.subject);
+        let outcome = match next {
+            Ok(Step::Progress(seen)) => {
+                let mut state = self.state();
+                if let State::Turns = *state {
+                    *state = State::Waits(work);
+                    return Ok(Some(progress::Progress(seen)));
+                }
+                drop(state);
+                Err(blocked::closed(py, &self.subject))
+            }
+            Ok(Step::Done(outcome)) => match self.swap(State::Turns) {
+                State::Closed => Err(blocked::closed(py, &self.subject)),
+                _ => outcome.into_python(py, &self.subject),
+            },
             Err(interruption) => Err(interruption),
         };
-        *state = State::Done(outcome);
+        drop(self.swap(State::Done(outcome)));
         Ok(None)
     }
 
     fn outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match &*self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
+        match &*self.state() {
             State::Done(Ok(outcome)) => Ok(outcome.clone_ref(py)),
             State::Done(Err(error)) => Err(error.clone_ref(py)),
-            State::Waits(_) => Err(PyRuntimeError::new_err("another thread loops over this watch")),
+            _ => Err(PyRuntimeError::new_err("this watch is being looped over by another thread")),
         }
     }
 }
@@ -70,14 +110,20 @@ impl Watch {
         }
     }
 
-    /// Ends the verb, and what it has made, if its outcome was not taken yet.
+    /// Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a handler of a signal: a turn that
+    /// is under way ends with a `CancelledError`.
     fn close(&self, py: Python<'_>) {
-        let mut state = self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Waits(_)) {
-            let Subject { operation, instance_id, .. } = self.subject.clone();
-            let cancelled = ProviderError::Cancelled { operation: operation.to_string(), instance_id };
-            *state = State::Done(Err(cancelled.raised(py, &self.subject)));
-        }
+        let cancelled = blocked::closed(py, &self.subject);
+        let before = {
+            let mut state = self.state();
+            match &*state {
+                State::Waits(_) => mem::replace(&mut *state, State::Done(Err(cancelled))),
+                State::Turns => mem::replace(&mut *state, State::Closed),
+                State::Closed | State::Done(_) => return,
+            }
+        };
+        self.running.end();
+        drop(before);
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {

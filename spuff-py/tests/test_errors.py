@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import copy
+import gc
 import pickle
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -149,3 +154,119 @@ def test_an_error_after_the_machine_exists_says_which(cloud: Cloud, face: Face) 
     assert stays.value.instance_exists
     assert isinstance(stays.value.cleanup, spuff.SpuffError)
     assert vars(pickle.loads(pickle.dumps(stays.value)))["cleanup"].kind == stays.value.cleanup.kind
+
+
+class Failing:
+    """Raises what its test says, once for each call."""
+
+    def __init__(self, config: spuff.ProviderConfig) -> None: ...
+
+    made: Any = None
+
+    def create_instance(self, request: spuff.InstanceRequest) -> spuff.Instance:
+        return spuff.Instance("m-1", "192.0.2.1", "active", name=request.name)
+
+    def destroy_instance(self, id: str) -> None:
+        raise self.made(id)
+
+    def get_instance(self, id: str) -> spuff.Instance | None:
+        raise self.made(id)
+
+    def list_instances(self) -> list[spuff.Instance]:
+        return []
+
+
+def failing(make: Callable[[str], Exception]) -> spuff.Provider:
+    class Now(Failing):
+        made = staticmethod(make)
+
+    registry = spuff.ProviderRegistry()
+    registry.register("failing", Now, token_required=False)
+    return registry.connect("failing")
+
+
+def named(kind: str) -> Callable[[str], spuff.SpuffError]:
+    def make(id: str) -> spuff.SpuffError:
+        error = spuff.SpuffError.of_kind(kind)("the same words", **FIELDS[kind])
+        error.request_id = f"request of {id}"
+        return error
+
+    return make
+
+
+# What a rate limit does to a destroy of many is to wait, and to ask again.
+ALIKE = [name for _, name in KINDS if name != "rate_limit"]
+
+
+@pytest.mark.parametrize("kind", [name for _, name in KINDS])
+def test_calls_at_once_that_fail_alike_each_get_their_own_error(kind: str) -> None:
+    provider = failing(named(kind))
+
+    def ask(number: int) -> bool:
+        with pytest.raises(spuff.SpuffError) as error:
+            provider.get_instance(f"m-{number}")
+        return error.value.request_id == f"request of m-{number}"
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(ask, range(400)))
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_each_of_many_gets_its_own_error(kind: str) -> None:
+    ids = [f"m-{number}" for number in range(50)]
+    outcomes = failing(named(kind)).destroy_instances(ids)
+    assert [outcome.request_id for outcome in outcomes if outcome] == [f"request of {id}" for id in ids]
+
+
+def test_builtin_exceptions_that_are_alike_are_each_the_cause_of_its_own() -> None:
+    def make(id: str) -> Exception:
+        error = KeyError("the same")
+        error.id = id  # type: ignore[attr-defined]
+        return error
+
+    provider = failing(make)
+    for number in range(3):
+        with pytest.raises(
+            spuff.OtherError, match=r"KeyError: 'the same' \(test_errors.py, line \d+, in get_instance\)"
+        ) as error:
+            provider.get_instance(f"m-{number}")
+        assert vars(error.value.__cause__)["id"] == f"m-{number}"
+    outcomes = provider.destroy_instances(["m-1", "m-2"])
+    assert [vars(outcome.__cause__)["id"] for outcome in outcomes if outcome] == ["m-1", "m-2"]
+
+
+def test_what_was_raised_is_let_go_with_its_call() -> None:
+    class Local: ...
+
+    kept: list[weakref.ref[Local]] = []
+
+    def make(id: str) -> Exception:
+        local = Local()
+        kept.append(weakref.ref(local))
+        return ValueError(local)
+
+    provider = failing(make)
+    for number in range(40):
+        with contextlib.suppress(spuff.SpuffError):
+            provider.get_instance(f"m-{number}", timeout=5)
+    with contextlib.suppress(spuff.SpuffError):
+        failing(lambda id: spuff.UnavailableError("later")).wait_ready("m", timeout=0.3)
+    gc.collect()
+    assert len(kept) == 40
+    assert [one for one in kept if one() is not None] == []
+
+
+def test_what_a_factory_raises_is_what_connect_raises() -> None:
+    def factory(config: spuff.ProviderConfig) -> Any:
+        raise spuff.AuthenticationError("no", request_id="r-1")
+
+    registry = spuff.ProviderRegistry()
+    registry.register("refuses", factory, token_required=False)
+    with pytest.raises(spuff.AuthenticationError) as refused:
+        registry.connect("refuses")
+    assert refused.value.request_id == "r-1"
+    assert refused.value.__traceback__ is not None
+
+
+def test_errors_with_names_of_builtins_are_not_among_those_of_a_star() -> None:
+    assert not set(spuff.__all__) & set(vars(builtins))

@@ -304,7 +304,8 @@ def test_a_block_whose_machines_cannot_be_ended_tells_which(cloud: Cloud, face: 
     assert [getattr(one, "instance_id", None) for one in stay.value.outcomes] == left
     assert stay.value.instance_exists
     cloud.clear_faults()
-    assert provider.destroy_instances(left) == [None, None]
+    # With patience: what the block could not end is tried again in the background, and may be gone before it was ever listed.
+    assert cloud.connect("hetzner").destroy_instances(left) == [None, None]
     cloud.assert_no_leaks()
 
 

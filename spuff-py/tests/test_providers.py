@@ -257,3 +257,17 @@ def test_a_thousand_providers_come_and_go() -> None:
         del provider
     gc.collect()
     assert len(ended) == 1000
+
+
+def test_a_report_speaks_python_and_tells_where_an_exception_came_from() -> None:
+    class Forgets(Shed):
+        def destroy_instance(self, id: str, /) -> None:
+            del MEMORY.machines[id]
+
+    report = check_provider(Forgets, spuff.InstanceRequest("", "east", "small"), "m-none", check="destroy_is_idempotent")
+    [outcome] = report.failed
+    assert outcome.failure is not None
+    assert "KeyError: " in outcome.failure.seen
+    assert "(test_providers.py, line " in outcome.failure.seen
+    assert "`Ok" not in f"{outcome.failure} {report}"
+    assert "`None`" in outcome.failure.remedy

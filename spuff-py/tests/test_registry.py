@@ -51,7 +51,20 @@ def test_a_description() -> None:
 def test_an_engine_takes_no_token() -> None:
     described = spuff.ProviderRegistry.with_defaults().describe("local")
     options = {option.name: option for option in described.options}
-    assert list(options) == ["endpoint", "region", "mounts", "ports", "environment", "owner", "ttl"]
+    assert list(options) == [
+        "endpoint",
+        "region",
+        "mounts",
+        "ports",
+        "environment",
+        "plain_tcp",
+        "tls_verify",
+        "cert_path",
+        "docker_config",
+        "context",
+        "owner",
+        "ttl",
+    ]
     assert options["endpoint"].env == ["DOCKER_HOST"]
     assert not any(option.required or option.secret for option in described.options)
     assert (described.name, described.snapshots, described.ssh_keys, described.labels) == ("docker", True, False, True)

@@ -121,3 +121,33 @@ def test_the_fixture_of_pytest(pytester: pytest.Pytester) -> None:
     ran = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider")
     ran.assert_outcomes(passed=3, errors=1)
     ran.stdout.fnmatch_lines(["*left behind, and still costing money*"])
+
+
+def test_a_marker_with_a_slip_names_itself_and_the_choices(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.spuff_cloud(qouta=2)
+        def test_it(spuff_cloud):
+            pass
+        """
+    )
+    ran = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    ran.stdout.fnmatch_lines(["*marker spuff_cloud has no option 'qouta'; did you mean quota? It has leaks, *rate_limits*"])
+
+
+def test_a_route_or_fault_with_a_slip_is_told_the_choices(cloud: Cloud) -> None:
+    with pytest.raises(ValueError, match=r"^route \"create_instances\" is not one of .*create_instance"):
+        cloud.inject("reply_lost", provider="hetzner", route="create_instances")
+    with pytest.raises(ValueError, match=r"^fault \"replylost\" is not one of .*reply_lost"):
+        cloud.inject("replylost", provider="hetzner")
+
+
+@pytest.mark.parametrize("speed", [1e30, 5e-324])
+def test_a_speed_beyond_reason_is_taken_as_the_last_within(speed: float) -> None:
+    with Cloud(speed=speed) as cloud:
+        assert cloud.now.year < 2600
+        for _ in range(600):
+            cloud.advance(timedelta(days=365 * 500))
+        assert cloud.bill().total("EUR") == 0

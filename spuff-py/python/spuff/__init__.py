@@ -52,21 +52,27 @@ from .errors import (
     InvalidConfigError,
     NetworkError,
     NotFoundError,
-    NotImplementedError,
     NotSupportedError,
     OtherError,
     QuotaExceededError,
     RateLimitError,
     SpuffError,
-    TimeoutError,
     UnavailableError,
     UnknownOutcomeError,
     UnknownProviderError,
 )
 
+# Not of those that `import *` gives: they have the names of builtins.
+from .errors import NotImplementedError as NotImplementedError
+from .errors import TimeoutError as TimeoutError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import protocol as protocol
+    from . import simulator as simulator
+    from . import testing as testing
     from ._plugins import provider as provider
+    from ._values import _Option
 
 __all__ = [
     "Address",
@@ -86,7 +92,6 @@ __all__ = [
     "InvalidConfigError",
     "NetworkError",
     "NotFoundError",
-    "NotImplementedError",
     "NotSupportedError",
     "OptionDescription",
     "OtherError",
@@ -103,7 +108,6 @@ __all__ = [
     "Reaped",
     "Snapshot",
     "SpuffError",
-    "TimeoutError",
     "UnavailableError",
     "UnknownOutcomeError",
     "UnknownProviderError",
@@ -125,14 +129,40 @@ def connect(
     endpoint: str | None = None,
     region: str | None = None,
     timeouts: ProviderTimeouts | None = None,
-    **options: object,
+    **options: _Option,
 ) -> Provider:
     """Makes a provider from its name or alias; nothing is sent.
 
     What is left out comes from the environment variables that the provider describes, such as `HETZNER_TOKEN`.
-    `ProviderRegistry.with_defaults().describe(name)` lists its options.
+    `ProviderRegistry.with_defaults().describe(name)` lists its options: text, a number, a bool, a path, a
+    `timedelta`, or a list or mapping of these, which is a line for each item.
     """
     return ProviderRegistry.with_defaults().from_env(name, token, endpoint, region, timeouts, **options)
+
+
+_MODULES = ("protocol", "simulator", "testing")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, "provider"})
+
+
+def _imported_by_name() -> None:
+    """Shows the programs that pack others, as PyInstaller does, what only the compiled part imports. Nobody calls it."""
+    import asyncio as asyncio
+    import atexit as atexit
+    import decimal as decimal
+    import logging as logging
+    import os as os
+    import pathlib as pathlib
+    import threading as threading
+
+    from . import _asyncio as _asyncio
+    from . import _plugins as _plugins
+    from . import _tables as _tables
+    from . import protocol as protocol
+    from . import simulator as simulator
+    from . import testing as testing
 
 
 def __getattr__(name: str) -> object:
@@ -141,4 +171,8 @@ def __getattr__(name: str) -> object:
 
         globals()["provider"] = provider
         return provider
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -18,15 +19,35 @@ TICK = 0.05
 
 
 async def verb(pending: Pending, on_progress: Callable[[Progress], object] | None = None) -> Any:
-    """Runs a verb while it is awaited, and drops it when that is cancelled."""
+    """Runs a verb while it is awaited, and drops it when that is cancelled, or when its callback raises."""
     loop = asyncio.get_running_loop()
     there: asyncio.Future[None] = loop.create_future()
-    running = pending.begin(loop, there, on_progress)
+    running = pending.begin(loop, there, on_progress and _telling(on_progress, there))
     try:
         await there
         return running.take()
     finally:
         running.abort()
+
+
+def _telling(on_progress: Callable[[Progress], object], there: asyncio.Future[None]) -> Callable[[Progress], None]:
+    """Gives a callback in the context of whoever awaits the verb: what it raises ends the verb, and is raised there."""
+    context = contextvars.copy_context()
+
+    def tell(seen: Progress) -> None:
+        if there.done():
+            return
+        try:
+            context.run(on_progress, seen)
+        except BaseException as raised:
+            # A future takes no StopIteration.
+            there.set_exception(
+                RuntimeError("on_progress has raised StopIteration") if isinstance(raised, StopIteration) else raised
+            )
+            if not isinstance(raised, Exception):
+                raise
+
+    return tell
 
 
 async def each(listing: Awaitable[Iterable[T]]) -> AsyncIterator[T]:
@@ -41,47 +62,64 @@ async def itself(provider: AsyncProvider) -> AsyncProvider:
 
 
 class Watch(Generic[T]):
-    """A verb, to be looped over: each turn is something that was seen. It begins with the loop, and ends with it."""
+    """A verb, to be looped over: each turn is something that was seen.
+
+    It begins with the first turn, and goes on between two. Until its outcome is taken, by the last turn or `result`, it ends,
+    with what it has made, when it is closed, when a task is cancelled that waits for it, when nobody holds it any more, or with
+    Python.
+    """
 
     _there: asyncio.Future[None]
-    _outcome: asyncio.Future[T]
 
     def __init__(self, pending: Pending) -> None:
         self._seen: asyncio.Queue[Progress | None] = asyncio.Queue()
         self._pending = pending
         self._running: Running | None = None
+        self._outcome: tuple[T] | BaseException | None = None
 
     def _begin(self) -> Running:
         if self._running is None:
             loop, seen = asyncio.get_running_loop(), self._seen
-            self._there, self._outcome = loop.create_future(), loop.create_future()
+            self._there = loop.create_future()
             self._there.add_done_callback(lambda _: seen.put_nowait(None))
             self._running = self._pending.begin(loop, self._there, seen.put_nowait)
         return self._running
 
     def _take(self) -> T:
-        if not self._outcome.done():
+        if self._outcome is None:
             try:
-                self._outcome.set_result(self._begin().take())
+                self._outcome = (self._begin().take(),)
             except Exception as failed:
-                self._outcome.set_exception(failed)
-        return self._outcome.result()
+                self._outcome = failed
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome[0]
 
     def _end(self) -> None:
+        if self._outcome is None:
+            self._outcome = self._pending.cancelled()
         if self._running is not None:
             self._running.abort()
-            self._there.cancel()
-            self._outcome.cancel()
+            if not (self._there.done() or self._there.get_loop().is_closed()):
+                self._there.set_result(None)
 
-    async def __aiter__(self) -> AsyncIterator[Progress]:
-        self._begin()
-        try:
-            while (seen := await self._seen.get()) is not None:
-                yield seen
+    def __aiter__(self) -> AsyncIterator[Progress]:
+        return self
+
+    async def __anext__(self) -> Progress:
+        if self._outcome is None:
+            self._begin()
+            try:
+                seen = await self._seen.get()
+            except BaseException:
+                self._end()
+                raise
+            if seen is not None and self._outcome is None:
+                return seen
+            # For whoever else loops over it.
             self._seen.put_nowait(None)
-            self._take()
-        finally:
-            self._end()
+        self._take()
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Ends the verb, and what it has made, if its outcome was not taken yet."""
@@ -95,12 +133,14 @@ class Watch(Generic[T]):
 
     async def result(self) -> T:
         """Gives the outcome of the verb, as soon as there is one: a machine, or one outcome for each of many."""
-        self._begin()
-        try:
-            await self._there
-            return self._take()
-        finally:
-            self._end()
+        if self._outcome is None:
+            self._begin()
+            try:
+                await asyncio.shield(self._there)
+            except BaseException:
+                self._end()
+                raise
+        return self._take()
 
 
 class _Loop:
@@ -109,7 +149,11 @@ class _Loop:
     def __init__(self) -> None:
         self.process = os.getpid()
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self._run, name="spuff-asyncio", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="spuff-asyncio", daemon=True).start()
+        except RuntimeError:
+            self.loop.close()
+            raise
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -140,14 +184,23 @@ async def _awaited(answer: Awaitable[T]) -> T:
     return await answer
 
 
+async def _watched(answer: Awaitable[T], may_cancel: bool) -> T:
+    task = asyncio.ensure_future(answer)
+    while not (await asyncio.wait([task], timeout=TICK))[0]:
+        if may_cancel and is_cancelled():
+            task.cancel()
+    return task.result()
+
+
 def wait_for_answer(answer: Awaitable[T], may_cancel: bool) -> T:
     """Waits for what an `async def` method of a provider gives, and cancels it when nobody waits for the verb any more."""
-    future = asyncio.run_coroutine_threadsafe(_awaited(answer), _running_loop())
-    while True:
-        try:
-            return future.result(TICK)
-        except futures.TimeoutError:
-            if future.done():
-                raise
+    try:
+        loop = _running_loop()
+    except RuntimeError:
+        # Python ends, and begins no thread any more: the loop is run here. Nothing has used another one before.
+        return asyncio.run(_watched(answer, may_cancel))
+    future = asyncio.run_coroutine_threadsafe(_awaited(answer), loop)
+    while not futures.wait([future], TICK).done:
         if may_cancel and is_cancelled():
             future.cancel()
+    return future.result()

@@ -23,7 +23,7 @@ from ._values import ProviderConfig as ProviderConfig
 from ._values import ProviderTimeouts as ProviderTimeouts
 from ._values import Reaped as Reaped
 from ._values import Snapshot as Snapshot
-from ._values import _Seconds
+from ._values import _Option, _Seconds
 from ._verbs import AsyncProvider as AsyncProvider
 from ._verbs import AsyncScope as AsyncScope
 from ._verbs import Provider as Provider
@@ -132,7 +132,7 @@ class ProviderRegistry:
         endpoint: str | None = None,
         region: str | None = None,
         timeouts: ProviderTimeouts | None = None,
-        **options: object,
+        **options: _Option,
     ) -> Provider:
         """Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
         the description says that the provider reads itself.
@@ -145,7 +145,7 @@ class ProviderRegistry:
         endpoint: str | None = None,
         region: str | None = None,
         timeouts: ProviderTimeouts | None = None,
-        **options: object,
+        **options: _Option,
     ) -> Provider:
         """As `connect`; what is left out comes from the environment variables that the provider describes."""
 
@@ -166,6 +166,9 @@ class ProviderRegistry:
 @final
 class Pending:
     """A verb that runs when its coroutine is awaited."""
+
+    def cancelled(self) -> SpuffError:
+        """The error of one that was closed."""
 
     def begin(
         self, event_loop: AbstractEventLoop, future: Future[Any], on_progress: Callable[[Progress], object] | None = None
@@ -206,7 +209,7 @@ class Cloud:
     def address(self) -> str:
         """Where it listens: `127.0.0.1:PORT`."""
 
-    def connect(self, name: str, *, timeouts: ProviderTimeouts | None = None, **options: object) -> Provider:
+    def connect(self, name: str, *, timeouts: ProviderTimeouts | None = None, **options: _Option) -> Provider:
         """Gives a provider that is wired to it."""
 
     def config(self, name: str) -> ProviderConfig:

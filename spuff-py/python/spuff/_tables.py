@@ -32,6 +32,23 @@ class Instances(list[Instance]):
 class Outcomes(list["Instance | SpuffError"]):
     """What became of each machine of a fleet, in the order in which they were asked for: a machine, or an exception."""
 
+    @property
+    def ok(self) -> list[Instance]:
+        """The machines, in order."""
+        return [outcome for outcome in self if isinstance(outcome, Instance)]
+
+    @property
+    def failed(self) -> list[SpuffError]:
+        """The exceptions, in order."""
+        return [outcome for outcome in self if not isinstance(outcome, Instance)]
+
+    def raise_first(self) -> None:
+        """Raises what has failed first, if anything has: the cause, before what was cancelled because of it."""
+        failed = self.failed
+        causes = [error for error in failed if error.kind != "cancelled"]
+        for error in causes or failed:
+            raise error
+
     def _repr_html_(self) -> str:
         columns = ("id", "name", "status", "ip", "region", "size")
 

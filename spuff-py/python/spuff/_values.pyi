@@ -1,6 +1,7 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from os import PathLike
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import Unpack
@@ -21,13 +22,15 @@ __all__ = [
 ]
 
 _Seconds: TypeAlias = float | timedelta
+_Text: TypeAlias = str | float | PathLike[str] | timedelta
+_Option: TypeAlias = _Text | Sequence[_Text] | Mapping[str, _Text] | None
 
 class _Fields(TypedDict, total=False):
     name: str
     region: str
     size: str
     image: ImageSpec | Snapshot | str
-    user_data: str | None
+    user_data: str | bytes | bytearray | PathLike[str] | None
     labels: dict[str, str] | None
     ssh_keys: list[str]
     idempotency_key: str | None
@@ -222,7 +225,7 @@ class InstanceRequest:
         size: str = ...,
         *,
         image: ImageSpec | Snapshot | str | None = None,
-        user_data: str | None = None,
+        user_data: str | bytes | bytearray | PathLike[str] | None = None,
         labels: dict[str, str] | None = None,
         ssh_keys: list[str] = ...,
         idempotency_key: str | None = None,
@@ -414,7 +417,7 @@ class ProviderConfig:
         endpoint: str | None = None,
         region: str | None = None,
         timeouts: ProviderTimeouts | None = None,
-        **options: object,
+        **options: _Option,
     ) -> ProviderConfig: ...
     @property
     def token(self) -> str:

@@ -39,6 +39,8 @@ class Provider(Verbs):
     def create_instance(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         timeout: _Seconds | None = None,
@@ -46,12 +48,14 @@ class Provider(Verbs):
     ) -> Instance:
         """Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
 
-        Takes an `InstanceRequest`, or the name and the other fields of one.
+        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
         """
 
     def create_and_wait(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         on_failure: Literal["destroy", "keep"] = "destroy",
@@ -139,6 +143,8 @@ class Provider(Verbs):
     def instance(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         timeout: _Seconds | None = None,
@@ -244,6 +250,8 @@ class AsyncProvider(Verbs):
     def create_instance(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         timeout: _Seconds | None = None,
@@ -251,12 +259,14 @@ class AsyncProvider(Verbs):
     ) -> _Verb[Instance]:
         """Starts a machine and gives it as soon as the cloud has accepted it: it may still be booting.
 
-        Takes an `InstanceRequest`, or the name and the other fields of one.
+        Takes an `InstanceRequest`, or the name, the region and the size, and by keyword the other fields of one.
         """
 
     def create_and_wait(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         on_failure: Literal["destroy", "keep"] = "destroy",
@@ -344,6 +354,8 @@ class AsyncProvider(Verbs):
     def instance(
         self,
         request: InstanceRequest | str | None = None,
+        region_: str | None = None,
+        size_: str | None = None,
         /,
         *,
         timeout: _Seconds | None = None,
@@ -457,8 +469,8 @@ class AsyncScope(Generic[_T]):
 class Watch(Generic[_T]):
     """A verb, to be looped over: each turn is something that was seen.
 
-    It goes on between two turns. Until its outcome is taken, by the last turn or `result`, it ends with the block of a `with`, or
-    when nobody holds it any more, and ends what it has made.
+    It goes on between two turns. Until its outcome is taken, by the last turn or `result`, it ends, with what it has made, when
+    it is closed, with the block of a `with`, when nobody holds it any more, or with Python.
     """
 
     def __iter__(self) -> Watch[_T]: ...
@@ -466,7 +478,10 @@ class Watch(Generic[_T]):
     def __enter__(self) -> Watch[_T]: ...
     def __exit__(self, *_raised: object) -> None: ...
     def close(self) -> None:
-        """Ends the verb, and what it has made, if its outcome was not taken yet."""
+        """Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a handler of a signal.
+
+        A turn that is under way ends with a `CancelledError`.
+        """
 
     def result(self) -> _T:
         """Gives the outcome of the verb, as soon as there is one: a machine, or one outcome for each of many."""

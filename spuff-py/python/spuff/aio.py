@@ -7,6 +7,10 @@ from ._spuff import place_instance_async as place_instance
 from ._spuff import place_instances_async as place_instances
 from ._spuff import settled_async as settled
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._values import _Option
+
 __all__ = ["AsyncProvider", "connect", "place_instance", "place_instances", "settled"]
 
 
@@ -16,7 +20,7 @@ def connect(
     endpoint: str | None = None,
     region: str | None = None,
     timeouts: ProviderTimeouts | None = None,
-    **options: object,
+    **options: _Option,
 ) -> AsyncProvider:
     """Makes a provider from its name or alias, as `spuff.connect` does; nothing is sent, and nothing is to be awaited."""
     return ProviderRegistry.with_defaults().from_env(name, token, endpoint, region, timeouts, **options).aio

@@ -5,8 +5,10 @@ The marker `spuff_cloud` gives the keywords of `spuff.simulator.Cloud`; `leaks=T
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +21,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "spuff_cloud(leaks=False, **options): the options of the fixture spuff_cloud")
 
 
+def _check(options: dict[str, Any], cloud: type[Cloud]) -> None:
+    known = ["leaks", *inspect.signature(cloud).parameters]
+    for name in options:
+        if name not in known:
+            close = "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, 1))
+            message = f"the marker spuff_cloud has no option {name!r}{close or '.'} It has {', '.join(known)}"
+            raise pytest.UsageError(message)
+
+
 @pytest.fixture
 def spuff_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Simulated clouds whose time goes 60 times as fast."""
@@ -26,6 +37,7 @@ def spuff_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
     marker = request.node.get_closest_marker("spuff_cloud")
     options = {"speed": 60.0, **(marker.kwargs if marker else {})}
+    _check(options, Cloud)
     may_leak = options.pop("leaks", False)
     with Cloud(**options) as cloud:
         yield cloud

@@ -100,9 +100,10 @@ def _resources(text: str) -> list[Resource]:
 class Cloud(_spuff.Cloud):
     """Three clouds on the loopback interface; as a context manager they end with the block.
 
-    `speed` makes their time go faster, `manual=True` stops it until `advance`. `timings` changes how long things take, in
-    seconds of their time: `{"hetzner": {"boot": 600}}`. `quota`, `rate_limits` and `tokens` make an account less generous.
-    A provider that it connects looks as often as usual, in the cloud's time, unless it is given timeouts.
+    `speed` makes their time go faster, a million times at most; `manual=True` stops it until `advance`. `timings` changes
+    how long things take, in seconds of their time: `{"hetzner": {"boot": 600}}`. `quota`, `rate_limits` and `tokens` make an
+    account less generous. A provider that it connects looks as often as usual, in the cloud's time, unless it is given
+    timeouts.
     """
 
     def __enter__(self) -> Cloud:

@@ -80,8 +80,31 @@ class Report(NamedTuple):
         return self.text
 
 
+_WORDS = {
+    "`Ok(())`": "`None`",
+    "`Ok(None)`": "`None`",
+    "is `Ok`": "raises nothing",
+    "deletes `Ok`": "deletes raise nothing",
+    "NotSupported from": "NotSupportedError from",
+    "as `ProviderInstance::default()` has it": "out",
+    **{f"`{kind}`": f"`{kind}Error`" for kind in ("NotFound", "Timeout", "InvalidConfig", "NotSupported")},
+    "::": ".",
+}
+
+
+def _in_python(text: str) -> str:
+    """Says in Python what the suite says in Rust."""
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
 def _outcome(found: dict[str, Any]) -> Outcome:
-    failure = Failure(found["contract"], found["seen"], found["remedy"]) if found["verdict"] == "failed" else None
+    failure = (
+        Failure(_in_python(found["contract"]), found["seen"], _in_python(found["remedy"]))
+        if found["verdict"] == "failed"
+        else None
+    )
     return Outcome(found["name"], found["verdict"], found["seconds"], failure, found.get("reason"))
 
 
@@ -132,5 +155,5 @@ def check_provider(
         [_outcome(outcome) for outcome in report["outcomes"]],
         [LeftBehind(**left) for left in report["left_behind"]],
         report["seconds"],
-        text,
+        _in_python(text),
     )

@@ -134,12 +134,18 @@ pub(crate) fn view<T: View>(view: *const T, name: &str) -> Outcome<Option<T>> {
     Ok(Some(unsafe { read_grown(view, size, T::DEFAULT) }.map_err(|problem| Failure::argument(name, &problem))?))
 }
 
+/// No struct of any version is as long as this: a larger size was never set.
+const MOST: usize = 4096;
+
 /// What there is of a struct of that size, over what holds without it. What comes after it must be zero: else the caller wants
 /// something that this library has never heard of.
 ///
 /// # Safety
 /// `size` bytes are there, of a type that may be made of them.
 pub(crate) unsafe fn read_grown<T: Copy>(given: *const T, size: usize, without: T) -> Result<T, String> {
+    if size > MOST {
+        return Err(format!("its size is {size}, longer than any version has it; set it to the sizeof of the struct"));
+    }
     let mut read = without;
     // Half a pointer would be none.
     let known = size.min(size_of::<T>()) / size_of::<usize>() * size_of::<usize>();
@@ -338,6 +344,8 @@ mod tests {
         assert!(newer.contains("newer than this library"), "{newer}");
         let older = read(&[word, 5]).unwrap_err();
         assert!(older.contains("sizeof(spuff_grown)"), "{older}");
+        let unset = read(&[usize::MAX, 5, 6]).unwrap_err();
+        assert!(unset.contains("longer than any version"), "nothing beyond is read: {unset}");
         assert!(view::<Grown>(ptr::null(), "grown").is_ok_and(|none| none.is_none()));
     }
 }

@@ -6,7 +6,7 @@
 
 #include "shelf.h"
 
-enum what { VALID, IS_NULL, EMPTIED, BAD_UTF8, EMPTY, HUGE_TEXT, NUMBER, TOO_SMALL, NEWER, ALL_NULL, ALL_BUT_ERROR };
+enum what { VALID, IS_NULL, EMPTIED, BAD_UTF8, EMPTY, HUGE_TEXT, NUMBER, TOO_SMALL, TOO_LARGE, NEWER, UNKNOWN_FIELD, ALL_NULL, ALL_BUT_ERROR };
 /* FINE: success, or something to tell. REFUSED: SPUFF_INVALID_CONFIG. MISSING: nothing to tell. ANY: all but a crash. */
 enum expected { FINE, REFUSED, MISSING, ANY };
 
@@ -45,6 +45,17 @@ static spuff_cancel *make_cancelled(void) {
     spuff_cancel *cancel = spuff_cancel_new();
     spuff_cancel_cancel(cancel);
     return cancel;
+}
+
+static void on_cancel(void *user_data);
+
+static spuff_notice *make_notice(void) {
+    spuff_cancel *cancel = make_cancel();
+    spuff_notice *made = NULL;
+    spuff_error *error = NULL;
+    worked(spuff_cancel_notify(cancel, on_cancel, &delivered, &made, &error), &error, "notice");
+    spuff_cancel_free(&cancel);
+    return made;
 }
 
 static spuff_cloud *make_cloud(void) {
@@ -265,8 +276,11 @@ static uint64_t number_at(const struct test *test, int at, uint64_t valid) {
     return is_at(test, NUMBER, at) ? test->number : valid;
 }
 
-static size_t size_at(const struct test *test, int at, size_t valid) {
-    return is_at(test, TOO_SMALL, at) ? sizeof(size_t) : is_at(test, NEWER, at) ? SIZE_MAX : valid;
+/* The size that a struct says it has: as it is now, or as in a newer header, with something behind what is known. */
+static size_t size_at(const struct test *test, int at, size_t now, size_t newer) {
+    if (is_at(test, TOO_SMALL, at)) return sizeof(size_t);
+    if (is_at(test, TOO_LARGE, at)) return SIZE_MAX;
+    return is_at(test, NEWER, at) || is_at(test, UNKNOWN_FIELD, at) ? newer : now;
 }
 
 /* Judges the code of a call and the error that came with it; `asked` is whether there was room for one. */
@@ -358,8 +372,19 @@ ON_RESULT(instance)
 ON_RESULT(instances)
 ON_RESULT(outcomes)
 ON_RESULT(placed)
+ON_RESULT(price)
 ON_RESULT(snapshots)
+ON_RESULT(strings)
 ON_RESULT(reaped)
+
+static void on_time(void *user_data, spuff_code code, int64_t unix_ms, spuff_error *error) {
+    CHECK((code == SPUFF_OK) == (unix_ms >= 0), "a time, or an error");
+    on_done(user_data, code, error);
+}
+
+static void on_cancel(void *user_data) {
+    CHECK(user_data == NULL || user_data == &delivered, "the callback has its user data");
+}
 
 static void on_log(void *user_data, spuff_log_level level, const char *target, const char *message) {
     (void)user_data;

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = {
     ("*", "error"): "who does not ask for the error has the code",
     ("spuff_provider_*", "cancel"): "a call without a token ends by itself",
-    ("spuff_settled", "cancel"): "as a verb",
+    ("spuff_settled*", "cancel"): "as a verb",
+    ("spuff_cancel_notify", "cancel"): "nothing is ever told",
     ("spuff_place_instance*", "cancel"): "as a verb",
     ("spuff_conformance_check", "cancel"): "as a verb",
     ("*", "observer"): "nobody has to watch",
@@ -64,9 +65,10 @@ RIGHT = {
     ("spuff_request_set_image", "image"): '"debian:12"',
     ("spuff_registry_create_by_name", "token"): '"token"',
     ("spuff_cloud_*", "provider"): '"hetzner"',
-    ("spuff_provider_hourly_price", "region"): '"fsn1"',
-    ("spuff_provider_hourly_price", "size"): '"cx22"',
+    ("spuff_provider_hourly_price*", "region"): '"fsn1"',
+    ("spuff_provider_hourly_price*", "size"): '"cx22"',
     ("spuff_placement_*", "price"): '"0.01 EUR"',
+    ("spuff_price_new", "words"): '"0.01 EUR"',
     ("spuff_request_new", "region"): '"fsn1"',
     ("spuff_request_new", "size"): '"cx22"',
     ("spuff_instance_add_address", "ip"): '"2001:db8::7"',
@@ -97,14 +99,17 @@ NOTHING = {
 }  # fmt: skip
 NUMBERS = {"size_t": 64, "uint64_t": 64, "int64_t": -64, "int32_t": -32, "bool": 1}
 VIEWS = {
-    "spuff_observer": "{{.size = size_at(test, {at}, sizeof(spuff_observer)), .progress = on_progress, .user_data = &delivered}}",
-    "spuff_fleet_options": "{{.size = size_at(test, {at}, sizeof(spuff_fleet_options)), .wait_ready = true}}",
-    "spuff_cloud_options": "{{.size = size_at(test, {at}, sizeof(spuff_cloud_options)), .speed = 1000.0}}",
+    "spuff_observer": "{.progress = on_progress, .user_data = &delivered}",
+    "spuff_fleet_options": "{.wait_ready = true}",
+    "spuff_cloud_options": "{.speed = 1000.0}",
     "spuff_provider_vtable": "shelf_vtable(&shelf)",
 }
-CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log"} | {
-    f"spuff_{made}_callback": f"on_{made}" for made in ["instance", "instances", "outcomes", "placed", "snapshot", "snapshots", "reaped"]
-}
+CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log", "spuff_cancel_callback": "on_cancel"} | {
+    f"spuff_{made}_callback": f"on_{made}"
+    for made in [
+        "instance", "instances", "outcomes", "placed", "price", "snapshot", "snapshots", "strings", "reaped", "time",
+    ]
+}  # fmt: skip
 
 
 RETURNED_NUMBERS = {*NUMBERS, "uint16_t", "spuff_attempt_outcome", "spuff_code", "spuff_status"}
@@ -129,7 +134,7 @@ def lookup(table, function, argument):
 
 def prototypes(header):
     """Every function of the header: its name, what it returns and its arguments, as (type, name)."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*|^#[^\n]*", "", header[header.index('extern "C" {') :], flags=re.S | re.M)
+    text = re.sub(r"/\*.*?\*/|//[^\n]*|^#[^\n]*|\bSPUFF_(?:EXPORTED|MUST_USE)\b", "", header[header.index('extern "C" {') :], flags=re.S | re.M)
     found = {}
     for returned, name, arguments in re.findall(r"([\w\s*]+?)\b(spuff_\w+)\s*\(([^()]*)\)\s*;", text):
         listed = [] if arguments.strip() == "void" else [" ".join(part.split()) for part in arguments.split(",")]
@@ -155,7 +160,8 @@ class Function:
         for at, (kind, argument) in enumerate(arguments):
             self.add(at, kind, argument)
         if self.is_verb:
-            needed = [kind for kind, argument in arguments if "*" in kind and not self.may_be_null(kind, argument)]
+            pointers = [(kind, argument) for kind, argument in arguments if "*" in kind or kind in CALLBACKS]
+            needed = [kind for kind, argument in pointers if not self.may_be_null(kind, argument)]
             refused = "REFUSED" if needed else "FINE"
             self.cases.append(Case("ALL_NULL", expected=refused))
             if self.error is not None:
@@ -256,11 +262,12 @@ class Function:
         self.after.append(f"spuff_{handle}_free(&own_{name});")
 
     def add_view(self, view):
-        self.before.append(f"{view} {self.argument} = {VIEWS[view].format(at=self.at)};")
-        if view == "spuff_provider_vtable":
-            self.before.append(f"{self.argument}.size = size_at(test, {self.at}, {self.argument}.size);")
-        self.add_place(f"&{self.argument}")
-        self.cases.append(Case("TOO_SMALL", self.at, "REFUSED", self.argument))
+        name = self.argument
+        self.before.append(f"struct {{ {view} view; size_t newer; }} {name} = {{.view = {VIEWS[view]}}};")
+        self.before.append(f"{name}.view.size = size_at(test, {self.at}, sizeof {name}.view, sizeof {name});")
+        self.before.append(f"{name}.newer = is_at(test, UNKNOWN_FIELD, {self.at});")
+        self.add_place(f"&{name}.view")
+        self.cases += [Case(what, self.at, "REFUSED", name) for what in ("TOO_SMALL", "TOO_LARGE", "UNKNOWN_FIELD")]
         self.cases.append(Case("NEWER", self.at, self.good()))
 
     def add_handle(self, handle, right):

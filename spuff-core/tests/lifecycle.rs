@@ -33,7 +33,8 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 /// What the cloud says to a DELETE that it has taken.
-const DELETING: &str = r#"{"action": {"id": 2, "command": "delete_server", "status": "success", "progress": 100, "error": null}}"#;
+const DELETING: &str =
+    r#"{"action": {"id": 2, "command": "delete_server", "status": "success", "progress": 100, "error": null}}"#;
 
 fn is_delete(asked: &Asked) -> bool {
     asked.method == "DELETE"

@@ -5,6 +5,11 @@ const LIKE: f64 = 0.75;
 
 /// ` (did you mean "hetzner"?)` for a word that is nearly one of these; else nothing.
 pub(crate) fn hint<T: AsRef<str>>(word: &str, known: &[T]) -> String {
+    let longest = known.iter().map(|known| known.as_ref().len()).max().unwrap_or_default();
+    // Longer than this it is like none, and to find that out takes as long as it is.
+    if word.len() > 2 * longest {
+        return String::new();
+    }
     let word = word.to_lowercase();
     let likeness = |known: &&T| strsim::normalized_damerau_levenshtein(&word, known.as_ref());
     let nearest = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
@@ -24,7 +29,7 @@ mod tests {
         {
             assert_eq!(hint(word, &known), format!(" (did you mean {meant:?}?)"));
         }
-        for word in ["", "gcp", "azure", "linode"] {
+        for word in ["", "gcp", "azure", "linode", &"hetzner".repeat(1 << 17)] {
             assert_eq!(hint(word, &known), "", "{word}");
         }
         assert_eq!(hint::<&str>("hetzner", &[]), "");

@@ -40,7 +40,7 @@ def main():
         ports.append(str(listener.getsockname()[1]))
         for _ in range(4):
             threading.Thread(target=serve, args=(listener, with_tls), daemon=True).start()
-    (folder / "ports.new").write_text(" ".join(ports))
+    (folder / "ports.new").write_text(" ".join(ports) + "\n")
     (folder / "ports.new").rename(folder / "ports")
     threading.Event().wait()
 

@@ -191,8 +191,8 @@ func (s *stage) reap(a arguments) (string, error) {
 		if owner == "" {
 			owner = "-"
 		}
-		if each.Err != nil {
-			failed = " error=" + each.Err.Kind.String()
+		if e := (*spuff.Error)(nil); errors.As(each.Err, &e) {
+			failed = " error=" + e.Kind.String()
 		}
 		return fmt.Sprintf("%s id=%s owner=%s gone=%v%s", each.Kind, s.shown(each.ID), owner, each.Gone, failed)
 	}

@@ -221,12 +221,14 @@ impl DockerProvider {
 
     /// Waits a moment until the first process of a machine has begun, which was started.
     async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
+        // The engine may be started anew at any of its answers.
+        self.has_it_begun(id, course).await.or_else(Look::past)
+    }
+
+    async fn has_it_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
         const CREATE: &str = "create_instance";
         for _ in 0..INSTANTS {
-            let container = match self.inspect(CREATE, id).await {
-                Ok(container) => container,
-                Err(error) => return Look::past(error),
-            };
+            let container = self.inspect(CREATE, id).await?;
             if !map::is_marked(&container) || self.has_begun(CREATE, id).await? {
                 let reach = self.engine.reach().await?;
                 return self.believed(CREATE, map::inspected(container, reach)).await.map(Look::Done);

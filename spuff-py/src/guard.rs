@@ -4,22 +4,27 @@
 //! the frames of Rust below a method of a provider, or a callback, that would end the process with a signal. Such a thread stays
 //! here instead, and ends with the process.
 
+use std::hint::black_box;
+use std::mem;
 use std::ptr::null_mut;
 use std::thread;
 
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyImportError;
-use pyo3::ffi::PyObject;
+use pyo3::ffi::{PyObject, PyObject_Call};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-mod unwinding {
-    use pyo3::ffi::PyObject;
+type Call = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
+type UnwindingCall = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
-    unsafe extern "C-unwind" {
-        pub(super) fn PyObject_Call(callable: *mut PyObject, args: *mut PyObject, keywords: *mut PyObject) -> *mut PyObject;
-    }
+/// CPython's call, as one that may be unwound. The compiler must not see which function that is: pyo3 declares it as one that never
+/// is, and of two declarations of a symbol in one module the first holds for both.
+fn unwinding_call() -> UnwindingCall {
+    let call: Call = PyObject_Call;
+    // SAFETY: the same function; to expect that it may be unwound does no harm.
+    black_box(unsafe { mem::transmute::<Call, UnwindingCall>(call) })
 }
 
 /// Holds a thread that is being unwound.
@@ -55,10 +60,11 @@ pub(crate) fn call_with<'py>(
     let py = callable.py();
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
     let keywords = keywords.map_or(null_mut(), |keywords| keywords.as_ptr());
+    let call = unwinding_call();
     let stay = Stay;
     // SAFETY: all are objects that live on, or NULL for no keywords, and this thread is attached, as `py` proves.
-    let answer: *mut PyObject = unsafe { unwinding::PyObject_Call(callable.as_ptr(), arguments.as_ptr(), keywords) };
-    std::mem::forget(stay);
+    let answer: *mut PyObject = unsafe { call(callable.as_ptr(), arguments.as_ptr(), keywords) };
+    mem::forget(stay);
     // SAFETY: a new reference, or NULL with an exception set.
     unsafe { Bound::from_owned_ptr_or_err(py, answer) }
 }

@@ -23,7 +23,7 @@ pub(crate) use follow::{End, follow, still_open};
 pub(crate) use keyed::{Room, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of, place_of_key};
-pub(crate) use mark::{check_owner, expiry};
+pub(crate) use mark::{check_owner, expiry, label_of_one};
 pub(crate) use under_way::{About, Here, Site};
 pub use under_way::{Group, UnderWay, settled, under_way};
 

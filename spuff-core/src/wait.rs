@@ -63,6 +63,17 @@ impl<T> Look<T> {
         }
     }
 
+    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or for what else goes on, tells nothing
+    /// of what was to be read.
+    pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
+        match error {
+            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. } => {
+                Ok(Self::Unclear(error.to_string()))
+            }
+            error => Self::past(error),
+        }
+    }
+
     /// Whether the look has shown how the thing is, or that it is not there.
     fn is_clear(&self) -> bool {
         !matches!(self, Self::Unclear(_) | Self::Refused(_))
@@ -85,7 +96,7 @@ impl<T> Look<T> {
             Ok(thing) if state(&thing) == wanted => Ok(Self::Done(thing)),
             Ok(thing) => Ok(Self::Pending(state(&thing).to_string())),
             Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error) => Self::past(error),
+            Err(error) => Self::unread(error),
         }
     }
 }
@@ -104,7 +115,7 @@ impl Look<ProviderInstance> {
             }
             Ok(instance) => Ok(Self::Pending(instance.status.to_string())),
             Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error) => Self::past(error),
+            Err(error) => Self::unread(error),
         }
     }
 }
@@ -274,9 +285,12 @@ impl<'a> Wait<'a> {
         let mut so_far = SoFar::Nothing;
         let (mut state, mut told) = ("no answer yet".to_string(), String::new());
         let (mut was_clear, mut refused, mut stopped) = (false, None, None);
-        while !self.deadline.remaining().is_zero() {
+        // A limit of zero is one look, which has as much time as it takes.
+        let is_one_look = self.deadline.remaining().is_zero();
+        while so_far == SoFar::Nothing || !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
-            let looked = tokio::time::timeout(self.deadline.remaining(), looked).await;
+            let looked =
+                if is_one_look { Ok(looked.await) } else { tokio::time::timeout(self.deadline.remaining(), looked).await };
             if so_far == SoFar::Nothing {
                 so_far = SoFar::NotSeen;
             }
@@ -425,7 +439,8 @@ impl<T: Clone + Send + 'static> Recent<T> {
     }
 
     /// Whether the end of `id` has been seen here.
-    fn has_ended(&self, id: &str) -> bool {
+    /// Whether its end has been seen.
+    pub(crate) fn has_ended(&self, id: &str) -> bool {
         self.known(id).is_some_and(|(_, note)| note.is_none())
     }
 
@@ -506,6 +521,24 @@ mod tests {
         let began = Instant::now();
         let (result, _) = run(new(), vec![|| Ok(Look::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_nothing_is_one_look() {
+        let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![|| Ok(Look::Done(3))]).await;
+        assert_eq!((result.unwrap(), looks), (3, 1));
+        let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![pending]).await;
+        assert!(matches!(result, Err(ProviderError::Timeout { .. })) && looks == 1);
+    }
+
+    #[test]
+    fn a_read_that_is_refused_for_want_of_room_tells_nothing_of_the_machine() {
+        let refused =
+            [ProviderError::capacity("full"), ProviderError::quota("test", "full"), ProviderError::conflict("busy", false)];
+        for error in refused {
+            let words = error.to_string();
+            assert!(matches!(Look::of_instance(Err(error), "test"), Ok(Look::Unclear(_))), "{words}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

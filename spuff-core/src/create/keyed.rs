@@ -12,17 +12,27 @@ use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::{About, Found, Mark, Site, end, look_out, nonce_of, resolve};
+use super::{About, Found, Guard, Mark, Site, end, look_out, nonce_of, resolve};
 use crate::http::{Deadline, HttpClient};
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
+use crate::wait::Pauses;
 
 const OPERATION: &str = "create_instance";
+/// So many looks in a row must show nothing before a first machine is made, where nothing else keeps a second one out: one list that
+/// comes back wrong is not to cost one.
+const LOOKS: u32 = 2;
 
 /// A room whose machines are made under keys.
 pub(crate) trait Room: Provider + Clone + 'static {
+    /// What keeps a second machine from being made under a key.
+    const GUARD: Guard;
+
     fn http(&self) -> &HttpClient;
+
+    /// Whether a machine is on its way out, or was ended by this process: lists may show it for a while.
+    fn is_ending(&self, machine: &ProviderInstance) -> bool;
 
     /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
     fn found_under(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
@@ -57,7 +67,7 @@ where
             Begun::Turn(turn) => turn,
             Begun::Made(made, stake) => return Ok((made.adopted_if(true), stake)),
         };
-        if let Some(found) = look_first(&room, &mark, &mut turn, deadline).await? {
+        if let Some(found) = look_first(&room, &mark, &mut turn, &cancel, deadline).await? {
             turn.found(&found, settling);
             return Ok((found.adopted_if(true), None));
         }
@@ -106,11 +116,11 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
             Entry::Made(made, stake) if has_waited => return Ok(Begun::Made(made, stake)),
             Entry::Made(made, stake) => match room.get_instance(&made.id).await {
-                Ok(Some(now)) => return Ok(Begun::Made(now, stake)),
-                // What does not come to light in time is there all the same.
-                Ok(None) | Err(ProviderError::Timeout { .. }) if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
+                Ok(Some(now)) if !room.is_ending(&now) => return Ok(Begun::Made(now, stake)),
+                // Its absence is not believed yet: what does not come to light in time is there all the same.
+                Err(ProviderError::Timeout { .. }) if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
                 Err(error) => return Err(error),
-                Ok(None) => keys.forget(&made.id),
+                Ok(_) => keys.forget(&made.id),
             },
             Entry::Busy(stake) => {
                 has_waited = true;
@@ -128,22 +138,47 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
 }
 
 /// What was made under a key before, by any process. Where the last create in this one has ended without an answer, looks until
-/// it must have come to light.
+/// it must have come to light. One that is ending is waited for until it is gone: it is not what was asked for.
+///
+/// # Errors
+/// Those of the looks; [`ProviderError::Conflict`] when another request has made something under this key, or when what this one
+/// has made is not gone at the deadline.
 async fn look_first<R: Room>(
     room: &R,
     mark: &Mark,
     turn: &mut Turn,
+    cancel: &Cancel,
     deadline: Deadline,
 ) -> ProviderResult<Option<ProviderInstance>> {
     if !mark.is_given() {
         return Ok(None);
     }
-    let look = || async { mark.adopted(room.found_under(&mark.key).await?) };
-    let Some(since) = turn.since else {
-        // Nothing was sent: what hinders the look is told at once.
-        return Ok(if let Found::Ours(made) = look().await? { Some(made) } else { None });
-    };
     let mut sight = room.http().sight();
+    let mut pauses = Pauses::new(sight.poll_interval);
+    let mut looks_left = if R::GUARD == Guard::Looking { LOOKS } else { 1 };
+    while looks_left > 0 {
+        // Nothing was sent: what hinders the look is told at once.
+        match mark.adopted(room.found_under(&mark.key).await?)? {
+            Found::Ours(made) if room.is_ending(&made) => {
+                if deadline.remaining().is_zero() {
+                    return Err(mark.still_ending(&made.id));
+                }
+                if cancel.is_set() {
+                    return Err(Cancel::error());
+                }
+                tokio::time::sleep(pauses.next(deadline)).await;
+            }
+            Found::Ours(made) => return Ok(Some(made)),
+            _ => looks_left -= 1,
+        }
+    }
+    let Some(since) = turn.since else { return Ok(None) };
+    let look = || async {
+        Ok(match mark.adopted(room.found_under(&mark.key).await?)? {
+            Found::Ours(made) if room.is_ending(&made) => Found::Unsure(vec![made.id]),
+            found => found,
+        })
+    };
     sight.settling = sight.settling.saturating_sub(Instant::now().saturating_duration_since(since)).max(Duration::from_millis(1));
     let unknown = |candidates: &[String], why: &str| {
         let message = format!("it is not known what an earlier create has made{why}");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::batch::BETWEEN;
-use super::{Found, part_of_key};
+use super::{Found, Origin, part_of_key};
 use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -13,9 +13,10 @@ use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInsta
 
 /// What every cloud here takes as a key of a create.
 const MAX_KEY: usize = 64;
-/// Hexadecimal digits of a nonce (128 bits) and of a digest (64 bits).
+/// Hexadecimal digits of a nonce (128 bits), of a request's digest and of what stands for one call (64 bits each).
 const NONCE: usize = 32;
 const DIGEST: usize = 16;
+const CALL: usize = 16;
 /// Between the digits of a random key and the place that it carries.
 const AT: char = '@';
 /// The longest owner that every cloud here takes as a label's value.
@@ -30,8 +31,29 @@ pub(crate) struct Mark {
     pub(crate) nonce: String,
     /// The name that what is made is to have.
     pub(crate) name: String,
-    /// What stands for the request, where the key is the caller's own and may come again with another one.
-    digest: Option<String>,
+    /// Where the key is the caller's own, and may come again.
+    asked: Option<Asked>,
+}
+
+/// What is asked for under a key, and by which call.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// Stands for the request: the key may come again with another one.
+    digest: String,
+    /// Random: another process may make the same under this key at this moment.
+    call: String,
+}
+
+impl Asked {
+    fn label(&self) -> String {
+        format!("{}{}", self.digest, self.call)
+    }
+}
+
+/// The digest and the call of a label. An earlier version has told no call.
+fn asked_for(labels: &HashMap<String, String>) -> Option<(&str, &str)> {
+    let label = labels.get(DIGEST_KEY)?;
+    Some(label.split_at_checked(DIGEST).unwrap_or((label, "")))
 }
 
 impl Mark {
@@ -56,14 +78,15 @@ impl Mark {
         }
         let given = request.idempotency_key.as_deref().map(check_key).transpose()?;
         let key = given.map_or_else(|| random_key_of(place), |key| Ok(key.to_string()))?;
-        let digest = given.map(|_| digest_of(request)).transpose()?;
-        let mark = Self { nonce: nonce_of(&key), key, name: request.name.clone(), digest };
+        let asked = || ProviderResult::Ok(Asked { digest: digest_of(request)?, call: random_digits(CALL)? });
+        let asked = given.map(|_| asked()).transpose()?;
+        let mark = Self { nonce: nonce_of(&key), key, name: request.name.clone(), asked };
 
         let mut marked = request.clone();
         let mut label = |key: &str, value: String| marked.labels.insert(key.to_string(), value);
         label(KEY_KEY, mark.nonce.clone());
-        if let Some(digest) = &mark.digest {
-            label(DIGEST_KEY, digest.clone());
+        if let Some(asked) = &mark.asked {
+            label(DIGEST_KEY, asked.label());
         }
         if let Some(owner) = &request.owner {
             label(OWNER_KEY, check_owner(owner)?.to_string());
@@ -81,16 +104,16 @@ impl Mark {
 
     /// A mark under a key that tells by itself where to look.
     pub(crate) fn under(key: String) -> Self {
-        Self { nonce: nonce_of(&key), key, name: String::new(), digest: None }
+        Self { nonce: nonce_of(&key), key, name: String::new(), asked: None }
     }
 
     /// Whether the key is the caller's own, so that it may have been used before.
     pub(crate) fn is_given(&self) -> bool {
-        self.digest.is_some()
+        self.asked.is_some()
     }
 
     pub(super) fn digest(&self) -> Option<&str> {
-        self.digest.as_deref()
+        self.asked.as_ref().map(|asked| asked.digest.as_str())
     }
 
     /// Whether this stands for the same request as a digest does.
@@ -108,9 +131,24 @@ impl Mark {
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made by another request.
     pub(super) fn adopted(&self, found: Option<ProviderInstance>) -> ProviderResult<Found<ProviderInstance>> {
-        match (&self.digest, found.as_ref().and_then(|found| found.labels.get(DIGEST_KEY))) {
-            (Some(ours), Some(theirs)) if ours != theirs => Err(self.reused(&found.map_or_else(String::new, |found| found.id))),
+        match &found {
+            Some(made) if self.is_for_another_request(&made.labels) => Err(self.reused(&made.id)),
             _ => Ok(Found::ours(found)),
+        }
+    }
+
+    fn is_for_another_request(&self, labels: &HashMap<String, String>) -> bool {
+        let theirs = asked_for(labels).map(|(digest, _)| digest);
+        self.digest().zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
+    }
+
+    /// Whether this call has made something that it has come by so, and that has these labels: what is under a caller's own key may
+    /// have been made by another process, while it was not known what came of a call here.
+    pub(crate) fn has_made(&self, origin: Origin, labels: &HashMap<String, String>) -> bool {
+        match (&self.asked, asked_for(labels)) {
+            (Some(ours), Some((_, call))) => ours.call == call,
+            (Some(_), None) => origin == Origin::Answered,
+            (None, _) => origin != Origin::Found,
         }
     }
 
@@ -122,10 +160,7 @@ impl Mark {
         if labels.get(KEY_KEY) != Some(&self.nonce) {
             return Ok(false);
         }
-        match (&self.digest, labels.get(DIGEST_KEY)) {
-            (Some(ours), Some(theirs)) if ours != theirs => Err(self.reused(id)),
-            _ => Ok(true),
-        }
+        if self.is_for_another_request(labels) { Err(self.reused(id)) } else { Ok(true) }
     }
 
     /// Whether the reply to a create is about what it asked for: what came in between may have mixed up two.
@@ -151,6 +186,15 @@ impl Mark {
         }
     }
 
+    /// What was made under the key is being destroyed, and takes its time.
+    pub(super) fn still_ending(&self, id: &str) -> ProviderError {
+        let key = &self.key;
+        let message = format!(
+            "{id}, which was made under the idempotency key {key:?}, is still being destroyed; create again when it is gone, or use another key"
+        );
+        ProviderError::conflict(message, true)
+    }
+
     /// The key was used before, for something else.
     pub(crate) fn reused(&self, id: &str) -> ProviderError {
         let key = &self.key;
@@ -161,6 +205,14 @@ impl Mark {
 
 /// What is longer has no end that a date can tell.
 const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The label that no other create has: its random key, or the call under a key that may come again.
+pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static str, &str)> {
+    match labels.get(DIGEST_KEY) {
+        Some(asked) => (asked.len() == DIGEST + CALL).then_some((DIGEST_KEY, asked.as_str())),
+        None => labels.get(KEY_KEY).map(|nonce| (KEY_KEY, nonce.as_str())),
+    }
+}
 
 /// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud takes them.
 pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
@@ -198,7 +250,11 @@ fn check_key(key: &str) -> ProviderResult<&str> {
 
 /// 128 random bits, in hexadecimal.
 pub(crate) fn random_key() -> ProviderResult<String> {
-    let mut bits = [0; NONCE / 2];
+    random_digits(NONCE)
+}
+
+fn random_digits(count: usize) -> ProviderResult<String> {
+    let mut bits = vec![0; count / 2];
     let random = rustls::crypto::ring::default_provider().secure_random;
     random.fill(&mut bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })?;
     Ok(hexadecimal(&bits))
@@ -288,6 +344,15 @@ mod tests {
         let (_, leased) =
             Mark::of(&request().with_idempotency_key("order-7").with_owner("ci").with_ttl(Duration::from_secs(60))).unwrap();
         assert!(mark.matches(&leased.labels, "1").unwrap(), "a lease is not part of what is asked for");
+        let (again, its) = Mark::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        assert!(mark.matches(&its.labels, "1").unwrap(), "another call of the same request");
+        for origin in [Origin::Answered, Origin::Recovered, Origin::Found] {
+            assert!(mark.has_made(origin, &marked.labels) && !mark.has_made(origin, &its.labels), "{origin:?}");
+            assert!(again.has_made(origin, &its.labels), "{origin:?}");
+        }
+        let mut earlier = marked.labels.clone();
+        earlier.get_mut(DIGEST_KEY).unwrap().truncate(DIGEST);
+        assert!(mark.matches(&earlier, "1").unwrap() && !mark.has_made(Origin::Recovered, &earlier), "of an earlier version");
         assert!(marked.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
     }
 

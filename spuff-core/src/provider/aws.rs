@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqsign_core::OsEnv;
-use tokio::time::Instant;
 use tracing::instrument;
 
 use self::api::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
@@ -43,7 +42,7 @@ use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Class, Deadline, Errand, HttpClient, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
@@ -167,35 +166,27 @@ impl AwsProvider {
         let image = self.images.find(&self.http, place, request).await?;
         let query = map::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
         let call = place.ec2("create_instance", Class::Once, &query);
-        // The client token: the same bytes are answered with the same machine.
-        let guard = Guard::Cloud;
+        let guard = <Self as create::Room>::GUARD;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
             let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == mark.nonce;
             let created = created.filter(|made| map::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
-            let created = created.map(|created| (map::instance(created, &place.region), reply.date()));
+            let created = created.map(|created| map::instance(created, &place.region));
             created.ok_or_else(|| reply.unreadable("names no instance"))
         };
-        let look = || async { Ok(mark.found(self.made_under(place, &mark.key).await?)?.map(|made| (made, None))) };
-        let began = Instant::now();
+        let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
         let created = self.noted(place, mark, create.make_or_find(read, look)).await;
         if let Err(ProviderError::InvalidConfig { .. }) = created {
             self.images.forget(&image);
         }
-        let ((mut instance, now), origin) = created?;
-        instance.adopted = match origin {
-            Origin::Found => true,
-            Origin::Recovered => false,
-            // What its lists do not show yet, EC2 gives back as if it were made now.
-            Origin::Answered if mark.is_given() => {
-                self.recent.note(&instance.id).is_some() || map::was_there(&instance, now, began.elapsed())
-            }
-            Origin::Answered => false,
-        };
+        let (mut instance, origin) = created?;
+        instance.adopted = !mark.has_made(origin, &instance.labels);
         instance.name.clone_from(&request.name);
-        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        if !instance.adopted {
+            instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        }
         self.recent.add(&instance.id, ());
         self.places.whereabouts.note(&instance.id, &place.region);
         Ok(instance)
@@ -220,8 +211,15 @@ impl AwsProvider {
 }
 
 impl create::Room for AwsProvider {
+    /// The client token: the same bytes are answered with the same machine. Those of another call have its label, and are refused.
+    const GUARD: Guard = Guard::Cloud;
+
     fn http(&self) -> &HttpClient {
         &self.http
+    }
+
+    fn is_ending(&self, machine: &ProviderInstance) -> bool {
+        self.recent.has_ended(&machine.id)
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {

@@ -35,7 +35,7 @@ use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
@@ -127,7 +127,7 @@ impl DigitalOceanProvider {
         let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
         let read = |reply: &Reply| {
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
@@ -152,7 +152,8 @@ impl DigitalOceanProvider {
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
         self.worn.note(&instance.id, &request.labels);
-        Ok(instance.adopted_if(origin == Origin::Found))
+        let is_own = mark.has_made(origin, &instance.labels);
+        Ok(instance.adopted_if(!is_own))
     }
 
     /// Droplets with the name of a request. Those with a GPU are in a list of their own.
@@ -225,8 +226,14 @@ fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
 }
 
 impl create::Room for DigitalOceanProvider {
+    const GUARD: Guard = Guard::Looking;
+
     fn http(&self) -> &HttpClient {
         &self.http
+    }
+
+    fn is_ending(&self, machine: &ProviderInstance) -> bool {
+        self.recent.has_ended(&machine.id)
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {

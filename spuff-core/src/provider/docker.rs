@@ -38,7 +38,7 @@ use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark, Origin};
+use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
 use crate::http::{Deadline, Failure, Sight};
 use crate::wait::{Look, Wait};
 
@@ -201,7 +201,8 @@ impl DockerProvider {
                 Ok(started) => return Ok(started.adopted_if(adopted)),
                 // The engine is not there, and nobody knows what has become of it; or it may be in use elsewhere.
                 Err(error)
-                    if (mark.is_given() && !course.hopeless.load(Relaxed))
+                    if adopted
+                        || (mark.is_given() && !course.hopeless.load(Relaxed))
                         || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
                 {
                     return Err(error.after_create(id, None));
@@ -229,10 +230,12 @@ impl DockerProvider {
                 Found::Nothing => self.named(&plan.request.name, mark).await?,
                 found => found,
             };
-            Ok(made.map(|made| made.id))
+            Ok(made.map(|made| (made.id, made.labels)))
         };
-        let (id, origin) = create.make_or_find(|reply| Ok(reply.id.clone()), look).await?;
-        Ok((id, origin == Origin::Found))
+        // A reply tells no labels: they are those that were asked for.
+        let read = |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
+        let ((id, labels), origin) = create.make_or_find(read, look).await?;
+        Ok((id, !mark.has_made(origin, &labels)))
     }
 
     /// The container that has the name of a create.

@@ -32,7 +32,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark, Origin};
+use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
@@ -126,7 +126,7 @@ impl HetznerProvider {
         let look = Look::of_instance(read.map(map::instance), NAME)?;
         let actions = match self.actions("wait_ready", ids).await {
             Ok(actions) => actions,
-            Err(error) => return Look::past(error),
+            Err(error) => return Look::unread(error),
         };
         match (map::progress(ids, &actions), look) {
             (Progress::Failed(action), _) => Err(self.http.discreet(refusal::failed(id, action, ""))),
@@ -141,8 +141,7 @@ impl HetznerProvider {
         let image = self.catalog.image(&reader, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
         let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
-        // A name is taken once in a project.
-        let guard = Guard::Cloud;
+        let guard = <Self as create::Room>::GUARD;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
@@ -165,7 +164,8 @@ impl HetznerProvider {
         }
         let ((instance, actions), origin) = created?;
         self.recent.add(&instance.id, actions);
-        Ok(instance.adopted_if(origin == Origin::Found))
+        let is_own = mark.has_made(origin, &instance.labels);
+        Ok(instance.adopted_if(!is_own))
     }
 
     /// The server that has the name of a create, which its labels need not lead to yet.
@@ -246,8 +246,15 @@ fn has_begun(reply: &Reply) -> ProviderResult<()> {
 }
 
 impl create::Room for HetznerProvider {
+    /// A name is taken once in a project.
+    const GUARD: Guard = Guard::Cloud;
+
     fn http(&self) -> &HttpClient {
         &self.http
+    }
+
+    fn is_ending(&self, machine: &ProviderInstance) -> bool {
+        self.recent.has_ended(&machine.id) || map::is_deleting(machine)
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
@@ -373,7 +380,8 @@ impl Provider for HetznerProvider {
                 let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
                 if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
             };
-            let mut all = self.http.read(&call, read).await?;
+            let found = self.recent.read(("set_labels", id), &self.http, || self.http.read(&call, read)).await?;
+            let mut all = found.ok_or_else(|| ProviderError::not_found("instance", id))?;
             if labels.iter().all(|(key, value)| all.get(key) == Some(value)) {
                 return Ok(());
             }

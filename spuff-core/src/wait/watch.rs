@@ -272,7 +272,7 @@ pub(super) fn again<T: Clone>(look: &ProviderResult<Look<T>>) -> ProviderResult<
 
 /// The same outcome for all, of a request that was to tell of all.
 pub(crate) fn for_all<T: Clone>(error: ProviderError, count: usize) -> Vec<ProviderResult<Look<T>>> {
-    let look = Look::past(error);
+    let look = Look::unread(error);
     let copies = (1..count).map(|_| again(&look)).collect::<Vec<_>>();
     copies.into_iter().chain([look]).take(count).collect()
 }

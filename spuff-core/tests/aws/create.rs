@@ -27,13 +27,18 @@ async fn a_create_says_everything_in_one_call() {
     assert_eq!((made.labels["env"].as_str(), made.labels["managed-by"].as_str()), ("prod & more", "spuff"));
     assert_eq!(made.created_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");
 
+    let sent = sent(&server, "RunInstances").await;
+    // What stands for this call is random.
+    let (_, call) = sent[0].split_once("50e8bf4cbb453f83").unwrap();
+    let call = &call[..16];
+    assert!(call.bytes().all(|byte| byte.is_ascii_hexdigit()), "{call}");
     let tags = |at: u8, kind: &str| {
         let start = format!("TagSpecification.{at}");
         format!(
             "&{start}.ResourceType={kind}&{start}.Tag.1.Key=Name&{start}.Tag.1.Value=web-1\
              &{start}.Tag.2.Key=env&{start}.Tag.2.Value=prod%20%26%20more\
              &{start}.Tag.3.Key=managed-by&{start}.Tag.3.Value=spuff\
-             &{start}.Tag.4.Key=spuff-digest&{start}.Tag.4.Value=50e8bf4cbb453f83\
+             &{start}.Tag.4.Key=spuff-digest&{start}.Tag.4.Value=50e8bf4cbb453f83{call}\
              &{start}.Tag.5.Key=spuff-key&{start}.Tag.5.Value=df8cf80227ec3237922df0ecd88385c5"
         )
     };
@@ -46,7 +51,7 @@ async fn a_create_says_everything_in_one_call() {
         tags(1, "instance"),
         tags(2, "volume"),
     );
-    assert_eq!(sent(&server, "RunInstances").await, [expected]);
+    assert_eq!(sent, [expected]);
 }
 
 #[tokio::test]

@@ -287,6 +287,27 @@ async fn bad_input_sends_nothing() {
     assert!(sent(&server).await.is_empty());
 }
 
+/// Nothing but looking first keeps a second droplet out: one list that comes back wrong does not make one.
+#[tokio::test]
+async fn one_list_that_is_wrong_makes_no_second_droplet() {
+    let mut made = droplet(7, "active", addresses());
+    made["name"] = json!("web-1");
+    made["tags"] = json!(["managed-by:spuff", "spuff-key:df8cf80227ec3237922df0ecd88385c5"]);
+    let mut untagged = made.clone();
+    untagged["tags"] = Value::Null;
+    for wrong in [json!({"droplets": null}), json!({"droplets": []}), json!({"droplets": [untagged]})] {
+        let server = MockServer::start().await;
+        let list = || Mock::given(method("GET")).and(path("/v2/droplets"));
+        let (by_tag, gpus) = (|| list().and(query_param("tag_name", "spuff-key:df8cf80227ec3237922df0ecd88385c5")), list());
+        by_tag().respond_with(reply(200, wrong.clone())).up_to_n_times(1).expect(1).mount(&server).await;
+        by_tag().respond_with(reply(200, json!({"droplets": [made]}))).mount(&server).await;
+        gpus.and(query_param("type", "gpus")).respond_with(reply(200, json!({"droplets": []}))).mount(&server).await;
+        Mock::given(method("POST")).respond_with(reply(500, json!({}))).expect(0).mount(&server).await;
+        let found = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap();
+        assert_eq!((found.id.as_str(), found.adopted), ("7", true), "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn get_reads_addresses_public_first() {
     let server = MockServer::start().await;

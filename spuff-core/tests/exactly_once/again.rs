@@ -58,7 +58,7 @@ const ALL: [Again; 9] = [
 async fn unknown_outcome(cloud: &Cloud, name: &str, fault: Fault) {
     cloud.inject(fault.once(name, Route::CreateInstance));
     // What is looked at before anything is sent gets its answer.
-    let before = if name == "digitalocean" { 2 } else { 1 };
+    let before = if name == "digitalocean" { 4 } else { 1 };
     let down = Fault::ServerError { status: 503, committed: false }.everywhere().at(name);
     for (route, spared) in [(Route::CreateInstance, 0), (Route::ListInstances, before), (Route::GetInstance, 0)] {
         cloud.inject(down.clone().on(route).skip(spared));

@@ -47,7 +47,6 @@ async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() 
 #[tokio::test]
 async fn what_a_create_has_made_or_found_is_told_apart() {
     for name in PROVIDERS {
-        // A time that stands still: EC2 tells what was made now by its time alone.
         let cloud = Options::default().with_clock(Clock::Manual).with_all_timings(Timings::instant()).start().unwrap();
         let here = provider(&cloud, name);
         let keyed = |machine: &str| request(name, machine).with_idempotency_key(machine);
@@ -62,6 +61,78 @@ async fn what_a_create_has_made_or_found_is_told_apart() {
         assert_eq!((made.adopted, again.adopted, later.adopted), (false, true, true), "{name}");
         let read = here.get_instance(&made.id).await.unwrap().unwrap();
         assert!(!read.adopted && here.list_instances().await.unwrap().iter().all(|read| !read.adopted), "{name}");
+    }
+}
+
+/// While it is not known what has come of a create, another process makes the same under the key: that one has made it, and what it
+/// has made is not ended by a failure here.
+#[tokio::test]
+async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here() {
+    let unsent = [Fault::ServerError { status: 503, committed: false }, Fault::ReplyLost];
+    for name in PROVIDERS {
+        for (round, fault) in (0..24).map(|round| (round, unsent[round % unsent.len()].clone())) {
+            let cloud = cloud();
+            cloud.inject(fault.once(name, Route::CreateInstance));
+            let keyed = request(name, "web-1").with_idempotency_key("order-7");
+            let (here, there) = (provider(&cloud, name), apart(&cloud, name));
+            let later = async {
+                tokio::time::sleep(Duration::from_millis(round as u64)).await;
+                there.create_instance(&keyed).await
+            };
+            let (one, two) = tokio::join!(here.create_instance(&keyed), later);
+            let (one, two) = (one.unwrap(), two.unwrap());
+            let made = [&one, &two].iter().filter(|made| !made.adopted).count();
+            assert_eq!(made, alive(&cloud).len(), "{name} {round}: {one:?} {two:?}");
+            // Two processes at once are two machines at DigitalOcean, which has nothing that keeps the second one out.
+            assert!(one.id == two.id || name == "digitalocean", "{name} {round}: {one:?} {two:?}");
+        }
+    }
+}
+
+/// What is on its way out is not what is asked for. EC2 keeps a key for what it once stood for.
+#[tokio::test]
+async fn a_key_whose_machine_is_ending_is_given_another_one() {
+    for name in PROVIDERS {
+        for lists_lag in [true, false] {
+            let cloud = cloud();
+            let keyed = request(name, "web-1").with_idempotency_key("order-7");
+            let provider = provider(&cloud, name);
+            let first = provider.create_instance(&keyed).await.unwrap();
+            if !lists_lag {
+                lists_have_caught_up().await;
+            }
+            provider.destroy_instance(&first.id).await.unwrap();
+            match provider.create_instance(&keyed).await {
+                Ok(second) => {
+                    assert!(second.id != first.id && !second.adopted && name != "aws", "{name}: {second:?}");
+                    assert_eq!(alive(&cloud), [second.id], "{name}");
+                }
+                Err(error) => {
+                    assert!(
+                        matches!(error, ProviderError::Conflict { retryable: false, .. }) && name == "aws",
+                        "{name}: {error}"
+                    );
+                    assert!(error.to_string().contains("use another key"), "{error}");
+                    assert_eq!(alive(&cloud), Vec::<String>::new(), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// A limit of nothing is one try: what it ends is not left as it was.
+#[tokio::test]
+async fn a_destroy_that_may_take_no_time_is_sent_once() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let calm = provider(&cloud, name);
+        let made = calm.create_instance(&request(name, "web-1")).await.unwrap();
+        calm.wait_ready(&made.id).await.unwrap();
+        let none = ProviderTimeouts { action_complete: Duration::ZERO, ..timeouts() };
+        let hasty = ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(none)).unwrap();
+        let ended = hasty.destroy_instance(&made.id).await;
+        assert!(ended.is_ok() || matches!(ended, Err(ProviderError::Timeout { .. })), "{name}: {ended:?}");
+        assert_eq!(alive(&cloud), Vec::<String>::new(), "{name}");
     }
 }
 

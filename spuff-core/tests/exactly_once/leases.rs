@@ -149,6 +149,22 @@ async fn a_lease_that_is_set_by_two_at_once_is_one_of_theirs() {
     }
 }
 
+/// The cloud may not show yet what was made a moment ago.
+#[tokio::test]
+async fn what_is_new_can_be_renewed_at_once() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        cloud.inject(Fault::NotYetVisible { reads: 2 }.once(name, Route::CreateInstance));
+        let provider = provider(&cloud, name);
+        let leased = request(name, "web-1").with_owner("ci").with_ttl(Duration::from_secs(60));
+        let made = provider.create_instance(&leased).await.unwrap();
+        let until = lease::renew(&*provider, &made.id, Duration::from_secs(9000)).await.unwrap();
+        provider.wait_ready(&made.id).await.unwrap();
+        let seen = provider.get_instance(&made.id).await.unwrap().unwrap();
+        assert_eq!(lease::expires_at(&seen.labels), Some(until), "{name}");
+    }
+}
+
 /// DigitalOcean's labels are tags, of which there may be several with one key.
 #[tokio::test]
 async fn a_renewal_that_ends_half_way_has_renewed() {

@@ -48,6 +48,13 @@ fn provider(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
     ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts())).unwrap().into()
 }
 
+/// A client that knows nothing of what the others here know, as one of another process: its token is another one.
+fn apart(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
+    let token = if name == "aws" { "elsewhere:secret" } else { "elsewhere" };
+    let config = cloud.config(name).with_token(token).with_timeouts(timeouts());
+    ProviderRegistry::with_defaults().connect(name, config).unwrap().into()
+}
+
 fn place(name: &str) -> (&'static str, &'static str) {
     match name {
         "digitalocean" => ("nyc3", "s-1vcpu-1gb"),

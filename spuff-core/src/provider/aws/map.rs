@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chrono::{DateTime, Utc};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -30,8 +28,6 @@ const MAX_KEY_NAME: usize = 255;
 pub(super) const NAME_TAG: &str = "Name";
 /// What EC2 keeps for itself.
 const RESERVED: &str = "aws:";
-/// How far two times of EC2's may be apart that are told in whole seconds, by two of its computers.
-const PRECISION: Duration = Duration::from_secs(2);
 /// The filter that finds what is spuff's.
 pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", MANAGED_BY_VALUE);
 
@@ -230,12 +226,6 @@ pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
         addresses,
         ..ProviderInstance::default()
     }
-}
-
-/// Whether a machine that was given back under a client token was made before the call that has taken so long, by the cloud's
-/// own clock. Where that cannot be told, it was: what may be in use is not ended.
-pub(super) fn was_there(made: &ProviderInstance, now: Option<DateTime<Utc>>, taken: Duration) -> bool {
-    now.is_none_or(|now| (now - made.created_at).to_std().is_ok_and(|age| age > taken.saturating_add(PRECISION)))
 }
 
 fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {

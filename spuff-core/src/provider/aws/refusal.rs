@@ -28,15 +28,24 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
     let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, Utc::now()));
+    let hint = wrong_clock.or_else(|| used_before(code.trim()).map(str::to_string));
     Refusal {
         is_own: !code.is_empty(),
         fault,
-        message: Some(format!("{message}{}", wrong_clock.unwrap_or_default())),
+        message: Some(format!("{message}{}", hint.unwrap_or_default())),
         retry_after: (code == "SnapshotCreationPerVolumeRateExceeded").then_some(SNAPSHOT_PAUSE),
         code: Some(code),
         request_id: Some(request_id).filter(|id| !id.is_empty()),
         field: field.map(str::to_string),
     }
+}
+
+/// Of a client token that was used before: by what, and what to do. EC2 says the first also of a machine that has ended.
+fn used_before(code: &str) -> Option<&'static str> {
+    let is_so = matches!(code, "IdempotentParameterMismatch" | "IdempotentInstanceTerminated");
+    is_so.then_some(
+        " (the idempotency key was used before, with other parameters or for a machine that has ended: use another key)",
+    )
 }
 
 /// Of a refused signature: whether this computer's clock is why, and what to do.

@@ -122,7 +122,7 @@ impl AwsProvider {
             Some(instance) => self.look(instance, place),
             None if by_id(subject) => match read.next() {
                 Some(Ok(Some(instance))) => self.look(instance, place),
-                Some(Err(error)) => Look::past(error),
+                Some(Err(error)) => Look::unread(error),
                 Some(Ok(None)) | None => Ok(Look::Absent),
             },
             None => Ok(Look::Absent),

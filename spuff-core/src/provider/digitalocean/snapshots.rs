@@ -184,7 +184,7 @@ impl DigitalOceanProvider {
             };
             let listed = match listed {
                 Ok(listed) => listed,
-                Err(error) => return Look::past(error),
+                Err(error) => return Look::unread(error),
             };
             let fresh = |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name;
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();

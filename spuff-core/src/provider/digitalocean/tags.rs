@@ -1,9 +1,9 @@
 //! Tags: put on, taken off, and deleted when nobody can want them any more, as they outlive what they were on.
 //!
 //! A tag that is deleted is taken off everything, also off a droplet that a create makes at that moment with this tag among others.
-//! So only those are deleted that no create can name any more: the tag of a random key, which one create alone has named, after
-//! all of its droplets were destroyed here; and the end of a lease that was over long ago. Tags of callers' own keys may come again,
-//! owners are shared, and other tags are not spuff's: they stay.
+//! So only those are deleted that no create can name any more: the tag that one create alone has named, of a random key or of one
+//! call under a caller's own, after all of its droplets were destroyed here; and the end of a lease that was over long ago. Tags of
+//! callers' own keys may come again, owners are shared, and other tags are not spuff's: they stay.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagReply, TagResources};
 use super::{DigitalOceanProvider, map};
+use crate::create;
 use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, ProviderInstance, check};
+use crate::provider::{EXPIRES_KEY, ProviderInstance, check};
 
 /// How much longer a destroy may take for this.
 const TIDYING: Duration = Duration::from_secs(5);
@@ -43,8 +44,8 @@ struct Wearers {
 
 #[derive(Debug)]
 struct Wearer {
-    /// Of a random key.
-    nonce: Option<String>,
+    /// That one create alone has named.
+    tag: Option<String>,
     leased: bool,
     ended: bool,
     seen: Instant,
@@ -57,15 +58,15 @@ impl Worn {
 
     /// Notes what a droplet carries.
     pub(super) fn note(&self, id: &str, labels: &HashMap<String, String>) {
-        let nonce = labels.get(KEY_KEY).filter(|_| !labels.contains_key(DIGEST_KEY));
+        let tag = create::label_of_one(labels).map(|(key, value)| map::tag(key, value));
         let leased = labels.contains_key(EXPIRES_KEY);
-        if nonce.is_none() && !leased {
+        if tag.is_none() && !leased {
             return;
         }
         let mut wearers = self.wearers();
-        let new = || Wearer { nonce: None, leased: false, ended: false, seen: Instant::now() };
+        let new = || Wearer { tag: None, leased: false, ended: false, seen: Instant::now() };
         let wearer = wearers.droplets.entry(id.to_string()).or_insert_with(new);
-        wearer.nonce = nonce.cloned().or(wearer.nonce.take());
+        wearer.tag = tag.or(wearer.tag.take());
         wearer.leased |= leased;
     }
 
@@ -76,14 +77,14 @@ impl Worn {
         self.wearers().droplets.retain(|id, wearer| ids.contains(id.as_str()) || wearer.seen.elapsed() < REMEMBERED);
     }
 
-    /// Notes that a droplet was destroyed. Tells the nonce that nobody else is known to carry, and whether it was leased.
+    /// Notes that a droplet was destroyed. Tells the tag that nobody else is known to carry, and whether it was leased.
     fn end(&self, id: &str) -> (Option<String>, bool) {
         let mut wearers = self.wearers();
         let Some(wearer) = wearers.droplets.get_mut(id) else { return (None, false) };
         wearer.ended = true;
-        let (nonce, leased) = (wearer.nonce.clone(), wearer.leased);
-        let others = wearers.droplets.values().any(|other| !other.ended && other.nonce == nonce);
-        (nonce.filter(|_| !others), leased)
+        let (tag, leased) = (wearer.tag.clone(), wearer.leased);
+        let others = wearers.droplets.values().any(|other| !other.ended && other.tag == tag);
+        (tag.filter(|_| !others), leased)
     }
 
     fn has_ended(&self, id: u64) -> bool {
@@ -144,10 +145,10 @@ impl DigitalOceanProvider {
     /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace has room for it, for a short
     /// time, and whether or not it succeeds.
     pub(super) async fn tidy_after(&self, id: &str) {
-        let (nonce, leased) = self.worn.end(id);
+        let (tag, leased) = self.worn.end(id);
         let work = async {
-            if let Some(nonce) = nonce {
-                self.delete_nonce(&nonce).await;
+            if let Some(tag) = tag {
+                self.delete_worn(&tag).await;
             }
             if leased && self.worn.sweep_is_due() {
                 self.delete_old_leases().await;
@@ -158,12 +159,11 @@ impl DigitalOceanProvider {
     }
 
     /// The droplets of one batch share it.
-    async fn delete_nonce(&self, nonce: &str) -> Option<()> {
-        let tag = map::tag(KEY_KEY, nonce);
-        let call = Call::get("destroy_instance", "/v2/droplets").query("tag_name", &tag).query("per_page", PER_PAGE.to_string());
+    async fn delete_worn(&self, tag: &str) -> Option<()> {
+        let call = Call::get("destroy_instance", "/v2/droplets").query("tag_name", tag).query("per_page", PER_PAGE.to_string());
         let carriers: List<Droplet> = self.http.spare(&call, LEFT).await?.json().ok()?;
         let all_ended = carriers.is_last() && carriers.into_items().iter().all(|droplet| self.worn.has_ended(droplet.id));
-        if all_ended { self.delete_tag(&tag).await } else { None }
+        if all_ended { self.delete_tag(tag).await } else { None }
     }
 
     /// Ends of leases that were over long ago, and that nothing carries any more.
@@ -196,6 +196,7 @@ impl DigitalOceanProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::{DIGEST_KEY, KEY_KEY};
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
@@ -210,8 +211,11 @@ mod tests {
         worn.note("3", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, "0"), (EXPIRES_KEY, "7")]));
         assert_eq!(worn.end("1"), (None, false), "the other one carries it");
         worn.note("1", &batch);
-        assert_eq!(worn.end("2"), (Some("abc".to_string()), false), "one that has ended may be listed for a while");
+        assert_eq!(worn.end("2"), (Some("spuff-key:abc".to_string()), false), "one that has ended may be listed for a while");
         assert_eq!(worn.end("3"), (None, true), "a caller's own key may come again");
+        let call = "50e8bf4cbb453f830123456789abcdef";
+        worn.note("5", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, call)]));
+        assert_eq!(worn.end("5"), (Some(format!("spuff-digest:{call}")), false), "a call does not");
         assert_eq!(worn.end("4"), (None, false));
         assert!(worn.has_ended(1) && worn.has_ended(2) && !worn.has_ended(4));
     }
@@ -221,7 +225,7 @@ mod tests {
         let worn = Worn::default();
         worn.note("1", &labels(&[(KEY_KEY, "abc")]));
         worn.note_all(&[]);
-        assert_eq!(worn.end("1").0.as_deref(), Some("abc"), "lists lag");
+        assert_eq!(worn.end("1").0.as_deref(), Some("spuff-key:abc"), "lists lag");
     }
 
     #[test]

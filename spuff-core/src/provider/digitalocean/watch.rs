@@ -98,7 +98,7 @@ impl Lookout for OfActions {
                     Ok(action) if action.status == "completed" => Ok(Look::Done(Ended::Well)),
                     Ok(action) if action.status == "errored" => Ok(Look::Done(Ended::InAnError)),
                     Ok(action) => Ok(Look::Pending(action.status)),
-                    Err(error) => Look::past(error),
+                    Err(error) => Look::unread(error),
                 }
             }
         };

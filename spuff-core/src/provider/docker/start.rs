@@ -184,7 +184,7 @@ impl DockerProvider {
                 // What was cut off may have come about.
                 Ok(container) if map::runs(&container) => return self.until_begun(id, course).await,
                 Ok(container) => map::has_begun(&container),
-                Err(error) => return Look::past(error),
+                Err(error) => return Look::unread(error),
             };
             let began = async {
                 if !begun {
@@ -222,7 +222,7 @@ impl DockerProvider {
     /// Waits a moment until the first process of a machine has begun, which was started.
     async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
         // The engine may be started anew at any of its answers.
-        self.has_it_begun(id, course).await.or_else(Look::past)
+        self.has_it_begun(id, course).await.or_else(Look::unread)
     }
 
     async fn has_it_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {

@@ -10,7 +10,9 @@ use super::NAME;
 use super::api::{Action, CreateImage, CreateServer, Host, Image, Pricing, PublicNetwork, Server};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices};
+use crate::provider::{
+    Address, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices,
+};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
 /// Of a host name, whole and between two dots.
@@ -132,6 +134,10 @@ fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) 
         format!("the {part} {text:?} must begin and end with a letter or digit")
     };
     Err(ProviderError::invalid_config(field, message))
+}
+
+pub(super) fn is_deleting(machine: &ProviderInstance) -> bool {
+    matches!(&machine.status, InstanceStatus::Unknown(word) if word == "deleting")
 }
 
 pub(super) fn instance(server: Server) -> ProviderInstance {

@@ -1,7 +1,7 @@
 use std::io::Read;
 use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use flate2::read::GzDecoder;
 
 use super::*;
@@ -195,17 +195,4 @@ fn a_failed_launch_has_the_clouds_reason() {
     for code in ["", "Client.UserInitiatedShutdown"] {
         assert!(matches!(ended(code, "User initiated"), ProviderError::NotFound { id, .. } if id == "i-01234567"), "{code}");
     }
-}
-
-#[test]
-fn what_is_older_than_the_call_was_there_before_it() {
-    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    let aged = |seconds| ProviderInstance { created_at: now - TimeDelta::seconds(seconds), ..ProviderInstance::default() };
-    let taken = Duration::from_secs(10);
-    // Whole seconds, by two clocks: one as old as the call is the call's.
-    let seen = [-5, 0, 10, 12, 13, 86_400].map(|age| was_there(&aged(age), Some(now), taken));
-    assert_eq!(seen, [false, false, false, false, true, true]);
-    assert!(was_there(&ProviderInstance::default(), Some(now), taken), "nobody says when it was made");
-    assert!(was_there(&aged(0), None, taken), "nobody says when it is");
-    assert!(!was_there(&aged(0), Some(DateTime::UNIX_EPOCH), Duration::MAX), "no time is too long");
 }

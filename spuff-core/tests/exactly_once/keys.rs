@@ -70,7 +70,7 @@ async fn what_a_create_has_made_or_found_is_told_apart() {
 async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here() {
     let unsent = [Fault::ServerError { status: 503, committed: false }, Fault::ReplyLost];
     for name in PROVIDERS {
-        for (round, fault) in (0..24).map(|round| (round, unsent[round % unsent.len()].clone())) {
+        for (round, fault) in (0..24).map(|round| (round, unsent[round % unsent.len()])) {
             let cloud = cloud();
             cloud.inject(fault.once(name, Route::CreateInstance));
             let keyed = request(name, "web-1").with_idempotency_key("order-7");

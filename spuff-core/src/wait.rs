@@ -285,9 +285,9 @@ impl<'a> Wait<'a> {
         let mut so_far = SoFar::Nothing;
         let (mut state, mut told) = ("no answer yet".to_string(), String::new());
         let (mut was_clear, mut refused, mut stopped) = (false, None, None);
-        // A limit of zero is one look, which has as much time as it takes.
-        let is_one_look = self.deadline.remaining().is_zero();
-        while so_far == SoFar::Nothing || !self.deadline.remaining().is_zero() {
+        // Of a call that is made here, a limit of zero is one try, which takes as long as it takes.
+        let is_one_look = pauses.is_some() && self.deadline.remaining().is_zero();
+        while (is_one_look && so_far == SoFar::Nothing) || !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
             let looked =
                 if is_one_look { Ok(looked.await) } else { tokio::time::timeout(self.deadline.remaining(), looked).await };

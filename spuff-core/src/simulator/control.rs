@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderName, Method, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ use super::clock::Moment;
 use super::engine::{Engine, Reply};
 use super::fault::FaultRule;
 use super::room::{Answer, Asked};
+use crate::http::is_loopback;
 
 /// Where the switches are.
 pub(super) const ROOT: &str = "/simulator";
@@ -24,7 +27,16 @@ struct Advance {
 }
 
 pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>, now: Moment) -> Reply {
-    let outcome = match (asked.method, asked.path.strip_prefix(ROOT).unwrap_or_default().trim_matches('/')) {
+    let outcome = foreign(asked).map_or_else(|| switch(engine, asked), Err);
+    let answer = match outcome {
+        Ok(body) => Answer::json(200, &body),
+        Err((status, message)) => Answer::json(status, &json!({"error": message})),
+    };
+    Reply::new(answer, "application/json", now)
+}
+
+fn switch(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)> {
+    match (asked.method, asked.path.strip_prefix(ROOT).unwrap_or_default().trim_matches('/')) {
         (&Method::GET, "requests") => Ok(requests(engine)),
         (&Method::GET, "resources") => Ok(json!({"instances": engine.instances(), "snapshots": engine.snapshots()})),
         (&Method::GET, "leaks") => Ok(json!(engine.leaks())),
@@ -38,12 +50,18 @@ pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>, now: Moment) -> Rep
         (&Method::GET, "clock") => Ok(json!({"now": engine.time.now()})),
         (&Method::POST, "clock") => advance(engine, asked),
         (method, path) => Err((404, format!("there is no {method} {ROOT}/{path}"))),
-    };
-    let answer = match outcome {
-        Ok(body) => Answer::json(200, &body),
-        Err((status, message)) => Answer::json(status, &json!({"error": message})),
-    };
-    Reply::new(answer, "application/json", now)
+    }
+}
+
+/// A page of the web can reach this port as well, under a name of its own for this computer, or from an origin that is elsewhere: the
+/// switches are not for it.
+fn foreign(asked: &Asked<'_>) -> Option<(u16, String)> {
+    let header = |name: HeaderName| asked.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_here = |host: Option<&str>| host.is_some_and(is_loopback);
+    let host = header(HOST).filter(|host| !is_here(host.parse::<Authority>().ok().as_ref().map(Authority::host)));
+    let origin = header(ORIGIN).filter(|origin| !is_here(origin.parse::<Uri>().ok().as_ref().and_then(Uri::host)));
+    let (name, value) = host.map(|host| ("host", host)).or(origin.map(|origin| ("origin", origin)))?;
+    Some((403, format!("{ROOT} is for programs of this computer, by localhost or 127.0.0.1: the {name} is {value:?}")))
 }
 
 /// What is at no cloud's address.

@@ -48,6 +48,10 @@
 //! | `DELETE /simulator/faults` | ends all rules |
 //! | `GET /simulator/clock` | the cloud's time |
 //! | `POST /simulator/clock` | moves it: `{"advance_seconds": 60}` |
+//!
+//! These are for programs of this computer, which name it `localhost` or by its address; a page of the web is refused. Every user of the
+//! computer can read them, and with them the bodies of requests: it is no place for real secrets. Docker is not simulated: its engine is
+//! there to be used.
 
 mod clock;
 mod control;

@@ -44,6 +44,35 @@ async fn what_a_cloud_refuses_is_told_with_what_was_given() {
     }
 }
 
+/// A browser names the page's own host, or its origin.
+#[tokio::test]
+async fn the_switches_are_not_for_pages_of_the_web() {
+    let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let port = cloud.address().port();
+    let rule = r#"{"fault": "reply_lost"}"#;
+    let cases = [
+        ("host", format!("localhost:{port}"), 200),
+        ("host", format!("[::1]:{port}"), 200),
+        ("origin", format!("http://127.0.0.1:{port}"), 200),
+        ("host", format!("rebound.example.com:{port}"), 403),
+        ("origin", "https://page.example.com".to_string(), 403),
+        ("origin", "null".to_string(), 403),
+    ];
+    for (name, value, status) in cases {
+        let before = cloud.faults().len();
+        for request in [
+            client.get(format!("http://{}/simulator/requests", cloud.address())),
+            client.post(format!("http://{}/simulator/faults", cloud.address())).body(rule),
+        ] {
+            let response = request.header(name, &value).send().await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{name}: {value}");
+        }
+        assert_eq!(cloud.faults().len() - before, usize::from(status == 200), "{name}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn faults_time_and_truth_are_there_for_other_languages() {
     let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();

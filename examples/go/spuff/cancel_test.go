@@ -16,7 +16,7 @@ import (
 // waiting is a machine that never becomes ready, and a provider of it.
 func waiting(t *testing.T) (*spuff.Provider, string) {
 	cloud := started(t, spuff.CloudOptions{})
-	must(cloud.Inject(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
 	provider := connected(t, cloud, "hetzner")
 	id := must(provider.CreateInstance(t.Context(), request("hetzner", "web-1")))(t).ID
 	t.Cleanup(func() { none(t, provider.DestroyInstance(context.Background(), id)) })
@@ -70,7 +70,7 @@ func TestAnErrorOfTheCloudIsNotTheContexts(t *testing.T) {
 	config.Timeouts.InstanceReady = spuff.Ptr(100 * time.Millisecond)
 	provider := must(registry.Connect("hetzner", config))(t)
 	defer provider.Close()
-	must(cloud.Inject(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := provider.CreateAndWait(ctx, request("hetzner", "web-1"), spuff.OnFailureKeep)
@@ -88,7 +88,7 @@ func TestAnErrorOfTheCloudIsNotTheContexts(t *testing.T) {
 func TestACancelledCreateLeavesNothing(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "digitalocean")
-	slow := must(cloud.Inject(`{"fault": {"slow": {"millis": 1500}}, "route": "create_instance"}`))(t)
+	slow := must(cloud.InjectJSON(`{"fault": {"slow": {"millis": 1500}}, "route": "create_instance"}`))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
@@ -113,7 +113,7 @@ func TestACancelledCreateLeavesNothing(t *testing.T) {
 func TestSettledEndsWithItsContext(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "digitalocean")
-	must(cloud.Inject(`{"fault": {"slow": {"millis": 2000}}, "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(`{"fault": {"slow": {"millis": 2000}}, "route": "create_instance"}`))(t)
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	failure(t, second(provider.CreateInstance(short, request("digitalocean", "web-1"))), spuff.Timeout)

@@ -6,6 +6,7 @@ package spuff
 import "C"
 
 import (
+	"encoding/json"
 	"runtime"
 	"time"
 )
@@ -137,11 +138,22 @@ func (c *Cloud) strings(list func(*C.spuff_cloud, **C.spuff_strings, **C.spuff_e
 	return takeStrings(*out)
 }
 
-// Inject lets something go wrong from now on: a rule in JSON, such as
-// {"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}. It gives the number of the rule.
+// Inject lets something go wrong from now on, and gives the number of the rule.
+//
+// Errors: InvalidConfig for a rule that cannot be, such as one without a fault.
+func (c *Cloud) Inject(rule FaultRule) (uint64, error) {
+	text, err := json.Marshal(rule)
+	if err != nil {
+		return 0, &Error{Kind: InvalidConfig, Field: "rule", Message: err.Error(), causes: []error{err}}
+	}
+	return c.InjectJSON(string(text))
+}
+
+// InjectJSON is Inject for a rule in JSON, as it stands in files that several languages read, such as
+// {"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}.
 //
 // Errors: InvalidConfig for what is no rule.
-func (c *Cloud) Inject(rule string) (uint64, error) {
+func (c *Cloud) InjectJSON(rule string) (uint64, error) {
 	id := new(C.uint64_t)
 	err := c.use(func(cloud *C.spuff_cloud, b *build) {
 		text := b.add("rule", rule)

@@ -135,14 +135,14 @@ func TestErrorsOfTheClouds(t *testing.T) {
 	if absent.ResourceType != "instance" || absent.ResourceID != "4242" || absent.InstanceID != "4242" {
 		t.Errorf("%+v", absent)
 	}
-	must(cloud.Inject(`{"fault": {"server_error": {"status": 503, "committed": false}}, "route": "list_instances"}`))(t)
+	must(cloud.InjectJSON(`{"fault": {"server_error": {"status": 503, "committed": false}}, "route": "list_instances"}`))(t)
 	short, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if err := second(provider.ListInstances(short)); !errors.Is(err, spuff.Unavailable) && !errors.Is(err, spuff.Timeout) {
 		t.Errorf("%v came of 503", err)
 	}
 	none(t, cloud.ClearFaults())
-	if e := failure(t, second(cloud.Inject("{}")), spuff.InvalidConfig); e.Field == "" {
+	if e := failure(t, second(cloud.InjectJSON("{}")), spuff.InvalidConfig); e.Field == "" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -21,7 +21,7 @@ func TestALostReplyMakesOneMachine(t *testing.T) {
 				cloud := started(t, spuff.CloudOptions{})
 				provider := connected(t, cloud, name)
 				rule := fmt.Sprintf(`{"fault": %s, "provider": %q, "route": "create_instance", "times": 1}`, fault, name)
-				number := must(cloud.Inject(rule))(t)
+				number := must(cloud.InjectJSON(rule))(t)
 				made, err := provider.CreateInstance(t.Context(), request(name, "web-1"))
 				var e *spuff.Error
 				if errors.As(err, &e) && e.Kind == spuff.UnknownOutcome {
@@ -102,7 +102,7 @@ func TestAMachineThatCannotBeLookedAtEndsWithItsWork(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "hetzner")
 	for _, route := range []string{"list_instances", "get_instance"} {
-		must(cloud.Inject(fmt.Sprintf(`{"fault": "unauthorized", "provider": "hetzner", "route": %q}`, route)))(t)
+		must(cloud.InjectJSON(fmt.Sprintf(`{"fault": "unauthorized", "provider": "hetzner", "route": %q}`, route)))(t)
 	}
 	err := provider.WithInstance(t.Context(), request("hetzner", "job-1"), func(context.Context, spuff.Instance) error {
 		t.Error("it may not be ready")

@@ -111,7 +111,7 @@ func TestAFleetIsMadeAndWatchedAndEnded(t *testing.T) {
 // broken makes a fleet of which one create is refused.
 func broken(t *testing.T, cloud *spuff.Cloud, provider *spuff.Provider, fleet spuff.FleetOptions,
 	failures int) (spuff.Outcomes, *tally) {
-	must(cloud.Inject(`{"fault": "capacity_out", "route": "create_instance", "skip": 9, "times": 1}`))(t)
+	must(cloud.InjectJSON(`{"fault": "capacity_out", "route": "create_instance", "skip": 9, "times": 1}`))(t)
 	told := new(tally)
 	outcomes := must(provider.CreateInstances(t.Context(), unlike(wanted(provider.Name(), "web")), fleet, told.observe(t, "web")))(t)
 	if len(outcomes) != size || !errors.Is(outcomes.Err(), spuff.Capacity) || told.count(spuff.PhaseFailed) != failures {
@@ -173,7 +173,7 @@ func TestOfMachinesThatDoNotBecomeReadyOnlyThoseAreEnded(t *testing.T) {
 	provider := must(registry.Connect("hetzner", config))(t)
 	defer provider.Close()
 	for rollback, exists := range map[spuff.Rollback]bool{spuff.RollbackDestroyFailed: false, spuff.RollbackKeep: true} {
-		must(cloud.Inject(`{"fault": "stuck_creating", "route": "create_instance", "skip": 3, "times": 1}`))(t)
+		must(cloud.InjectJSON(`{"fault": "stuck_creating", "route": "create_instance", "skip": 3, "times": 1}`))(t)
 		fleet := spuff.FleetOptions{OnFailure: rollback, WaitReady: true}
 		outcomes := must(provider.CreateInstances(t.Context(), unlike(wanted("hetzner", "web")), fleet))(t)
 		failed := slices.IndexFunc(outcomes, func(one spuff.Outcome) bool { return one.Err != nil })

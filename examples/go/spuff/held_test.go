@@ -146,7 +146,7 @@ func TestWhatGoProvidersCostIsAsked(t *testing.T) {
 func TestNoVerbHoldsAThreadWhileItWaits(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
 	provider := connected(t, cloud, "hetzner")
-	must(cloud.Inject(`{"fault": {"slow": {"millis": 1500}}}`))(t)
+	must(cloud.InjectJSON(`{"fault": {"slow": {"millis": 1500}}}`))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	const each = 40
 	verbs := map[string]func() error{
@@ -204,7 +204,7 @@ func threads(t *testing.T) int {
 
 func TestADeadlineTellsWhichMachineIsBeingDestroyed(t *testing.T) {
 	cloud := started(t, spuff.CloudOptions{})
-	must(cloud.Inject(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
+	must(cloud.InjectJSON(`{"fault": "stuck_creating", "provider": "hetzner", "route": "create_instance"}`))(t)
 	provider := connected(t, cloud, "hetzner")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

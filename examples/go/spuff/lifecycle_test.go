@@ -153,7 +153,7 @@ func TestAMachineEndsWithItsWork(t *testing.T) {
 		return nil
 	})
 	none(t, err)
-	must(cloud.Inject(`{"fault": "unauthorized", "provider": "hetzner", "route": "destroy_instance"}`))(t)
+	must(cloud.InjectJSON(`{"fault": "unauthorized", "provider": "hetzner", "route": "destroy_instance"}`))(t)
 	err = provider.WithInstance(t.Context(), request("hetzner", "job-4"), work)
 	lost := failure(t, err, spuff.Authentication)
 	if lost.InstanceID != used || !errors.Is(err, errUnscripted) {

@@ -24,7 +24,7 @@ func at(providers ...*spuff.Provider) (candidates []spuff.Candidate) {
 
 func strike(t *testing.T, cloud *spuff.Cloud, fault, name string) {
 	t.Helper()
-	must(cloud.Inject(fmt.Sprintf(`{"fault": %q, "provider": %q, "route": "create_instance"}`, fault, name)))(t)
+	must(cloud.InjectJSON(fmt.Sprintf(`{"fault": %q, "provider": %q, "route": "create_instance"}`, fault, name)))(t)
 }
 
 // tried is what came of the candidates, in words.

@@ -45,7 +45,7 @@ func (s *stage) play(step, rest string) (string, error) {
 		return "", errors.New("there is no cloud yet")
 	}
 	if step == "fault" {
-		_, err := s.cloud.Inject(strings.ReplaceAll(rest, "@provider", s.name))
+		_, err := s.cloud.InjectJSON(strings.ReplaceAll(rest, "@provider", s.name))
 		return "", err
 	}
 	a := s.read(rest)

@@ -130,6 +130,7 @@ typedef struct spuff_resources spuff_resources;
 typedef struct spuff_snapshot spuff_snapshot;
 typedef struct spuff_snapshots spuff_snapshots;
 typedef struct spuff_strings spuff_strings;
+typedef struct spuff_subject spuff_subject;
 typedef struct spuff_fleet_options spuff_fleet_options;
 typedef struct spuff_progress spuff_progress;
 typedef struct spuff_observer spuff_observer;
@@ -763,12 +764,15 @@ spuff_code spuff_provider_reap(const struct spuff_provider *provider,
                                struct spuff_reaped **out,
                                struct spuff_error **error);
 
-/// Waits until nothing is under way in the background any more: no create, and no destroy of a machine whose create was
-/// cancelled. A program that ends before may leave machines behind; their labels tell whose they are.
+/// Waits until what is in the background at this call has come to its end: creates that nobody waits for any more, and destroys of
+/// machines whose create was cancelled. What begins later is not waited for, nor a create whose caller waits for it. A program that
+/// ends before may leave machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud then: lists
+/// may show it for a while.
 ///
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_settled(const struct spuff_cancel *cancel, struct spuff_error **error);
+spuff_code spuff_settled(const struct spuff_cancel *cancel,
+                         struct spuff_error **error);
 
 /* ---- `spuff_instance` and `spuff_instances`: machines ---- */
 
@@ -954,7 +958,9 @@ const struct spuff_instance *spuff_instances_get(const struct spuff_instances *i
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_instances_push(struct spuff_instances *instances, struct spuff_instance **instance);
+spuff_code spuff_instances_push(struct spuff_instances *instances,
+                                struct spuff_instance **instance,
+                                struct spuff_error **error);
 
 /* ---- `spuff_error`: why a function failed, with all that is known ---- */
 
@@ -1304,7 +1310,9 @@ const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *s
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
-spuff_code spuff_snapshots_push(struct spuff_snapshots *snapshots, struct spuff_snapshot **snapshot);
+spuff_code spuff_snapshots_push(struct spuff_snapshots *snapshots,
+                                struct spuff_snapshot **snapshot,
+                                struct spuff_error **error);
 
 /* ---- `spuff_strings`: a list of texts ---- */
 
@@ -1328,7 +1336,7 @@ const char *spuff_strings_get(const struct spuff_strings *strings, size_t index)
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is not UTF-8.
 SPUFF_EXPORTED
-spuff_code spuff_strings_push(struct spuff_strings *strings, const char *value);
+spuff_code spuff_strings_push(struct spuff_strings *strings, const char *value, struct spuff_error **error);
 
 /* ---- The verbs that call back: each returns at once, and its callback is called once with the outcome ---- */
 
@@ -1729,23 +1737,23 @@ void spuff_reap_free(struct spuff_reap **reap);
 ///
 /// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_expired(struct spuff_reap *reap);
+spuff_code spuff_reap_set_expired(struct spuff_reap *reap, struct spuff_error **error);
 
 /// Only what was made longer ago than this, leased or not.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_older_than_seconds(struct spuff_reap *reap, uint64_t seconds);
+spuff_code spuff_reap_set_older_than_seconds(struct spuff_reap *reap, uint64_t seconds, struct spuff_error **error);
 
 /// Only what belongs to an owner.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_owner(struct spuff_reap *reap, const char *owner);
+spuff_code spuff_reap_set_owner(struct spuff_reap *reap, const char *owner, struct spuff_error **error);
 
 /// Only tells what would be ended.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap, bool dry_run);
+spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap, bool dry_run, struct spuff_error **error);
 
 /// How long to wait until what was ended is seen to be gone; five minutes by default.
 SPUFF_EXPORTED
-spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t limit_ms);
+spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t limit_ms, struct spuff_error **error);
 
 /// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
@@ -2360,23 +2368,34 @@ spuff_code spuff_cloud_bill(const struct spuff_cloud *cloud, struct spuff_string
 /// does. Any thread may read it.
 struct spuff_report;
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. `config` may be
-/// NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
-/// none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`
-/// that of a snapshot, or NULL for the same. `default_size` says that a request may leave the size out, and `idempotent` that
-/// creates with one idempotency key make one machine. Blocks until it is done; a token that is cancelled lets the rest fail, and
-/// ends what was made. The caller owns *out.
+/// What the behaviour suite is run on. What it points to must live until the suite is done.
+struct spuff_subject {
+    /// The size of this struct: set it to sizeof(spuff_subject).
+    size_t size;
+    /// The name of a provider of the registry.
+    const char *name;
+    /// How it is reached; NULL is its defaults.
+    const struct spuff_config *config;
+    /// What every machine is asked for with: a region, size and image that the provider takes, empty where it has none. The name is
+    /// replaced.
+    const struct spuff_request *request;
+    /// An id as the provider writes them, of nothing that exists.
+    const char *absent_id;
+    /// That of a snapshot; NULL is the same.
+    const char *absent_snapshot_id;
+    /// Whether a request may leave the size out.
+    bool default_size;
+    /// Whether creates with one idempotency key make one machine.
+    bool idempotent;
+};
+
+/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. Blocks until it is
+/// done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG. What the provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the provider does wrong is told in *out.
 SPUFF_EXPORTED
 spuff_code spuff_conformance_check(const struct spuff_registry *registry,
-                                   const char *name,
-                                   const struct spuff_config *config,
-                                   const struct spuff_request *request,
-                                   const char *absent_id,
-                                   const char *absent_snapshot_id,
-                                   bool default_size,
-                                   bool idempotent,
+                                   const struct spuff_subject *subject,
                                    const struct spuff_cancel *cancel,
                                    struct spuff_report **out,
                                    struct spuff_error **error);

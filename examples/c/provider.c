@@ -171,7 +171,7 @@ static spuff_code list_instances(void *self, const spuff_cancel *cancel, spuff_i
         if (!cloud->machines[at].exists) continue;
         spuff_instance *instance = NULL;
         code = show(&cloud->machines[at], &instance, error);
-        if (code == SPUFF_OK) code = spuff_instances_push(list, &instance);
+        if (code == SPUFF_OK) code = spuff_instances_push(list, &instance, error);
         spuff_instance_free(&instance);
     }
     pthread_mutex_unlock(&cloud->lock);
@@ -235,8 +235,13 @@ int main(void) {
     spuff_code code = spuff_registry_register(registry, "nimbus", "fifty machines in memory", &table, &error);
     if (code == SPUFF_OK) code = spuff_config_set_timeout_ms(config, "poll_interval", 20, &error);
     if (code == SPUFF_OK) code = spuff_request_new("", "north", "small", &request, &error);
-    if (code == SPUFF_OK)
-        code = spuff_conformance_check(registry, "nimbus", config, request, "nb-0", NULL, false, true, NULL, &report, &error);
+    const spuff_subject subject = {.size = sizeof subject,
+                                   .name = "nimbus",
+                                   .config = config,
+                                   .request = request,
+                                   .absent_id = "nb-0",
+                                   .idempotent = true};
+    if (code == SPUFF_OK) code = spuff_conformance_check(registry, &subject, NULL, &report, &error);
     if (code == SPUFF_OK) fputs(spuff_report_text(report), stdout);
     else fprintf(stderr, "%s\n", spuff_error_text(error));
     const bool passed = spuff_report_is_passed(report);

@@ -5,10 +5,10 @@
 use std::ffi::{CString, c_char};
 
 use spuff_core::blocking::block_on;
-use spuff_core::conformance::{Report as CoreReport, Subject, check_until};
+use spuff_core::conformance::{Report as CoreReport, Subject as CoreSubject, check_until};
 use spuff_core::provider::ProviderError;
 
-use crate::boundary::{Out, c_text, getter, guard, handle, optional, optional_text, release, text};
+use crate::boundary::{Failure, Out, View, c_text, getter, guard, handle, optional, optional_text, release, text, view};
 use crate::cancel::{self, Cancel};
 use crate::config::Config;
 use crate::error::{Code, Error};
@@ -23,24 +23,53 @@ pub struct Report {
     json: CString,
 }
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. `config` may be
-/// NULL. `request` is what every machine is asked for with: a region, size and image that the provider takes, empty where it has
-/// none; the name is replaced. `absent_id` is an id as the provider writes them, of nothing that exists; `absent_snapshot_id`
-/// that of a snapshot, or NULL for the same. `default_size` says that a request may leave the size out, and `idempotent` that
-/// creates with one idempotency key make one machine. Blocks until it is done; a token that is cancelled lets the rest fail, and
-/// ends what was made. The caller owns *out.
+/// What the behaviour suite is run on. What it points to must live until the suite is done.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Subject {
+    /// The size of this struct: set it to sizeof(spuff_subject).
+    pub size: usize,
+    /// The name of a provider of the registry.
+    pub name: *const c_char,
+    /// How it is reached; NULL is its defaults.
+    pub config: *const Config,
+    /// What every machine is asked for with: a region, size and image that the provider takes, empty where it has none. The name is
+    /// replaced.
+    pub request: *const Request,
+    /// An id as the provider writes them, of nothing that exists.
+    pub absent_id: *const c_char,
+    /// That of a snapshot; NULL is the same.
+    pub absent_snapshot_id: *const c_char,
+    /// Whether a request may leave the size out.
+    pub default_size: bool,
+    /// Whether creates with one idempotency key make one machine.
+    pub idempotent: bool,
+}
+
+// SAFETY: as the trait asks; of a bool, C sets no other bytes than 0 and 1.
+unsafe impl View for Subject {
+    const NAME: &'static str = "spuff_subject";
+    const LEAST: usize = (std::mem::offset_of!(Self, idempotent) + 1).next_multiple_of(align_of::<Self>());
+    const DEFAULT: Self = Self {
+        size: size_of::<Self>(),
+        name: std::ptr::null(),
+        config: std::ptr::null(),
+        request: std::ptr::null(),
+        absent_id: std::ptr::null(),
+        absent_snapshot_id: std::ptr::null(),
+        default_size: false,
+        idempotent: false,
+    };
+}
+
+/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. Blocks until it is
+/// done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG. What the provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the provider does wrong is told in *out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_conformance_check(
     registry: *const Registry,
-    name: *const c_char,
-    config: *const Config,
-    request: *const Request,
-    absent_id: *const c_char,
-    absent_snapshot_id: *const c_char,
-    default_size: bool,
-    idempotent: bool,
+    subject: *const Subject,
     cancel: *const Cancel,
     out: *mut *mut Report,
     error: *mut *mut Error,
@@ -48,17 +77,18 @@ pub unsafe extern "C" fn spuff_conformance_check(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let registry = handle(registry, "registry")?.lock().clone();
-        let config = optional(config).map(|config| config.inner.clone()).unwrap_or_default();
-        let request = handle(request, "request")?.inner.clone();
-        let absent_id = text(absent_id, "absent_id")?;
-        let mut subject = Subject::registered(&registry, text(name, "name")?, config, request, absent_id)?;
-        if let Some(id) = optional_text(absent_snapshot_id, "absent_snapshot_id")? {
+        let given = view(subject, "subject")?.ok_or_else(|| Failure::argument("subject", "it is NULL; it must be given"))?;
+        let config = optional(given.config).map(|config| config.inner.clone()).unwrap_or_default();
+        let request = handle(given.request, "request")?.inner.clone();
+        let absent_id = text(given.absent_id, "absent_id")?;
+        let mut subject = CoreSubject::registered(&registry, text(given.name, "name")?, config, request, absent_id)?;
+        if let Some(id) = optional_text(given.absent_snapshot_id, "absent_snapshot_id")? {
             subject = subject.with_absent_snapshot_id(id);
         }
-        if default_size {
+        if given.default_size {
             subject = subject.with_default_size();
         }
-        if idempotent {
+        if given.idempotent {
             subject = subject.with_idempotency();
         }
         let cancel = cancel::token(cancel);

@@ -363,8 +363,12 @@ pub unsafe extern "C" fn spuff_instances_get(instances: *const Instances, index:
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instances_push(instances: *mut Instances, instance: *mut *mut Instance) -> Code {
-    guard(std::ptr::null_mut(), || {
+pub unsafe extern "C" fn spuff_instances_push(
+    instances: *mut Instances,
+    instance: *mut *mut Instance,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
         let instances = changed(instances, "instances")?;
         let instance = take_place(instance).ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
         instances.0.push(instance);

@@ -52,20 +52,20 @@ fn change(reap: *mut Reap, change: impl FnOnce(&mut Reap)) -> Outcome<()> {
 ///
 /// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_expired(reap: *mut Reap) -> Code {
-    guard(std::ptr::null_mut(), || change(reap, |reap| reap.expired = true))
+pub unsafe extern "C" fn spuff_reap_set_expired(reap: *mut Reap, error: *mut *mut Error) -> Code {
+    guard(error, || change(reap, |reap| reap.expired = true))
 }
 
 /// Only what was made longer ago than this, leased or not.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(reap: *mut Reap, seconds: u64) -> Code {
-    guard(std::ptr::null_mut(), || change(reap, |reap| reap.older_than = Some(Duration::from_secs(seconds))))
+pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(reap: *mut Reap, seconds: u64, error: *mut *mut Error) -> Code {
+    guard(error, || change(reap, |reap| reap.older_than = Some(Duration::from_secs(seconds))))
 }
 
 /// Only what belongs to an owner.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_owner(reap: *mut Reap, owner: *const c_char) -> Code {
-    guard(std::ptr::null_mut(), || {
+pub unsafe extern "C" fn spuff_reap_set_owner(reap: *mut Reap, owner: *const c_char, error: *mut *mut Error) -> Code {
+    guard(error, || {
         let owner = text(owner, "owner")?.to_string();
         change(reap, |reap| reap.owner = Some(owner))
     })
@@ -73,14 +73,14 @@ pub unsafe extern "C" fn spuff_reap_set_owner(reap: *mut Reap, owner: *const c_c
 
 /// Only tells what would be ended.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_dry_run(reap: *mut Reap, dry_run: bool) -> Code {
-    guard(std::ptr::null_mut(), || change(reap, |reap| reap.dry_run = dry_run))
+pub unsafe extern "C" fn spuff_reap_set_dry_run(reap: *mut Reap, dry_run: bool, error: *mut *mut Error) -> Code {
+    guard(error, || change(reap, |reap| reap.dry_run = dry_run))
 }
 
 /// How long to wait until what was ended is seen to be gone; five minutes by default.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(reap: *mut Reap, limit_ms: u64) -> Code {
-    guard(std::ptr::null_mut(), || change(reap, |reap| reap.confirm_within = Some(Duration::from_millis(limit_ms))))
+pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(reap: *mut Reap, limit_ms: u64, error: *mut *mut Error) -> Code {
+    guard(error, || change(reap, |reap| reap.confirm_within = Some(Duration::from_millis(limit_ms))))
 }
 
 /// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with spuff_reaped_free; its texts and

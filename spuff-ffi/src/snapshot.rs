@@ -194,8 +194,12 @@ pub unsafe extern "C" fn spuff_snapshots_get(snapshots: *const Snapshots, index:
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_snapshots_push(snapshots: *mut Snapshots, snapshot: *mut *mut Snapshot) -> Code {
-    guard(std::ptr::null_mut(), || {
+pub unsafe extern "C" fn spuff_snapshots_push(
+    snapshots: *mut Snapshots,
+    snapshot: *mut *mut Snapshot,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
         let snapshots = changed(snapshots, "snapshots")?;
         let snapshot = take_place(snapshot).ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
         snapshots.0.push(snapshot);

@@ -113,7 +113,7 @@ unsafe extern "C" fn list(_: *mut c_void, _: *const Cancel, list: *mut Instances
             let (mut one, id) = (null_mut(), CString::new(format!("m-{at}")).unwrap());
             spuff_instance_new(id.as_ptr(), &raw mut one, null_mut());
             let (own, first) = (one.cast_const(), spuff_instances_get(list, 0));
-            spuff_instances_push(list, &raw mut one);
+            spuff_instances_push(list, &raw mut one, null_mut());
             assert_eq!(spuff_instances_get(list, at), own, "the one that was pushed");
             if at > 0 {
                 assert_eq!(spuff_instances_get(list, 0), first, "the first stays in its place");

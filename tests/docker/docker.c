@@ -283,8 +283,9 @@ static void conformance(const spuff_registry *registry) {
     memset(absent, '0', sizeof absent - 1);
     absent[sizeof absent - 1] = 0;
     is_ok(spuff_request_new("", "bridge", "0.5x64m", &request, &error), &error, "request");
-    spuff_code code =
-        spuff_conformance_check(registry, "docker", config, request, absent, "absent", true, true, NULL, &report, &error);
+    const spuff_subject subject = {.size = sizeof subject, .name = "docker", .config = config, .request = request, .absent_id = absent,
+                                   .absent_snapshot_id = "absent", .default_size = true, .idempotent = true};
+    spuff_code code = spuff_conformance_check(registry, &subject, NULL, &report, &error);
     is_ok(code, &error, "conformance");
     CHECK(spuff_report_is_passed(report), "the contract is not kept\n%s", shown(spuff_report_text(report)));
     spuff_report_free(&report);

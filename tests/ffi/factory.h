@@ -25,6 +25,7 @@ static struct world world;
 static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static char *huge;
 static spuff_placed *attempted;
+static spuff_request *asked_for;
 static const char poison;
 #define POISON ((void *)(uintptr_t)&poison)
 static char machine_id[64], absent_id[] = "987654321";
@@ -135,6 +136,14 @@ static spuff_request *make_request(void) {
     return world_request(name);
 }
 
+/* It lives as long as the tests. */
+static const spuff_request *asked(void) {
+    if (asked_for == NULL) {
+        asked_for = make_request();
+    }
+    return asked_for;
+}
+
 static spuff_placement *make_placement(void) {
     spuff_placement *made = spuff_placement_new();
     spuff_error *error = NULL;
@@ -183,8 +192,8 @@ static const spuff_attempts *make_attempts(void) {
 
 static spuff_reap *make_reap(void) {
     spuff_reap *made = spuff_reap_new();
-    NEED(spuff_reap_set_owner(made, "nobody") == SPUFF_OK, "owner");
-    NEED(spuff_reap_set_confirm_within_ms(made, 1000) == SPUFF_OK, "confirm_within");
+    NEED(spuff_reap_set_owner(made, "nobody", NULL) == SPUFF_OK, "owner");
+    NEED(spuff_reap_set_confirm_within_ms(made, 1000, NULL) == SPUFF_OK, "confirm_within");
     return made;
 }
 
@@ -192,7 +201,7 @@ static spuff_reaped *make_reaped(void) {
     spuff_reap *which = spuff_reap_new();
     spuff_reaped *made = NULL;
     spuff_error *error = NULL;
-    NEED(spuff_reap_set_owner(which, "robust") == SPUFF_OK && spuff_reap_set_dry_run(which, true) == SPUFF_OK, "reap");
+    NEED(spuff_reap_set_owner(which, "robust", NULL) == SPUFF_OK && spuff_reap_set_dry_run(which, true, NULL) == SPUFF_OK, "reap");
     worked(spuff_provider_reap(world.provider, which, NULL, NULL, &made, &error), &error, "reap");
     spuff_reap_free(&which);
     return made;
@@ -216,7 +225,8 @@ static spuff_report *make_report(void) {
     spuff_cancel *cancel = make_cancelled();
     spuff_report *made = NULL;
     spuff_error *error = NULL;
-    worked(spuff_conformance_check(registry, "shelf", NULL, request, "absent", NULL, false, false, cancel, &made, &error), &error, "report");
+    const spuff_subject subject = {.size = sizeof subject, .name = "shelf", .request = request, .absent_id = "absent"};
+    worked(spuff_conformance_check(registry, &subject, cancel, &made, &error), &error, "report");
     spuff_cancel_free(&cancel);
     spuff_request_free(&request);
     spuff_registry_free(&registry);

@@ -188,7 +188,7 @@ static void lists(void) {
     spuff_instance *machine = NULL;
     is_ok(spuff_registry_registered_providers(world.registry, &names, &error), &error, "names");
     size_t count = spuff_strings_count(names);
-    CHECK(spuff_strings_push(names, spuff_strings_get(names, 0)) == SPUFF_OK, "its own text");
+    CHECK(spuff_strings_push(names, spuff_strings_get(names, 0), NULL) == SPUFF_OK, "its own text");
     CHECK(same(spuff_strings_get(names, count), spuff_strings_get(names, 0)), "%s", shown(spuff_strings_get(names, count)));
     CHECK(spuff_strings_get(names, count + 1) == NULL, "there is no more");
     spuff_strings_free(&names);
@@ -197,8 +197,10 @@ static void lists(void) {
         char id[16];
         snprintf(id, sizeof id, "%d", at + 1);
         is_ok(spuff_instance_new(id, &machine, &error), &error, "machine");
-        CHECK(spuff_instances_push(machines, &machine) == SPUFF_OK && machine == NULL, "the list owns it");
-        CHECK(spuff_instances_push(machines, &machine) == SPUFF_INVALID_CONFIG, "it was taken");
+        CHECK(spuff_instances_push(machines, &machine, &error) == SPUFF_OK && machine == NULL, "the list owns it");
+        CHECK(spuff_instances_push(machines, &machine, &error) == SPUFF_INVALID_CONFIG, "it was taken");
+        CHECK(same(spuff_error_field(error), "instance"), "%s", shown(spuff_error_field(error)));
+        spuff_error_free(&error);
     }
     CHECK(spuff_instances_count(machines) == 100, "%zu", spuff_instances_count(machines));
     TELLS(spuff_instance_id(spuff_instances_get(machines, 99)), "100");
@@ -254,8 +256,8 @@ static void extremes(void) {
     for (size_t at = 0; at < sizeof ends / sizeof *ends; at++) {
         spuff_reap *which = spuff_reap_new();
         spuff_reaped *reaped = NULL;
-        CHECK(spuff_reap_set_older_than_seconds(which, ends[at]) == SPUFF_OK, "age");
-        CHECK(spuff_reap_set_confirm_within_ms(which, ends[at]) == SPUFF_OK, "confirm");
+        CHECK(spuff_reap_set_older_than_seconds(which, ends[at], NULL) == SPUFF_OK, "age");
+        CHECK(spuff_reap_set_confirm_within_ms(which, ends[at], NULL) == SPUFF_OK, "confirm");
         spuff_cancel *cancel = spuff_cancel_with_deadline_ms(60000);
         spuff_code code = spuff_provider_reap(world.provider, which, cancel, NULL, &reaped, &error);
         CHECK(code != SPUFF_INTERNAL && code != SPUFF_TIMEOUT, "reap: %s", shown(spuff_error_text(error)));
@@ -305,6 +307,32 @@ static void extremes(void) {
     }
 }
 
+/* Each field of what the behaviour suite is run on is looked at before anything is made. */
+static void subjects(void) {
+    spuff_request *request = world_request("subject");
+    spuff_error *error = NULL;
+    spuff_report *report = NULL;
+    const spuff_subject whole = {.size = sizeof whole, .name = WORLD_PROVIDER, .request = request, .absent_id = "987654321"};
+    const char *const fields[] = {"name", "request", "absent_id", "absent_id", "absent_snapshot_id"};
+    for (size_t at = 0; at < sizeof fields / sizeof *fields; at++) {
+        spuff_subject subject = whole;
+        if (at == 0) subject.name = NULL;
+        if (at == 1) subject.request = NULL;
+        if (at == 2) subject.absent_id = NULL;
+        if (at == 3) subject.absent_id = "\xff";
+        if (at == 4) subject.absent_snapshot_id = "\xff";
+        spuff_code code = spuff_conformance_check(world.registry, &subject, NULL, &report, &error);
+        CHECK(code == SPUFF_INVALID_CONFIG && report == NULL, "%s: %s", fields[at], spuff_code_name(code));
+        CHECK(same(spuff_error_field(error), fields[at]), "%s in place of %s", shown(spuff_error_field(error)), fields[at]);
+        spuff_error_free(&error);
+    }
+    spuff_subject unknown = whole;
+    unknown.name = "shack";
+    CHECK(spuff_conformance_check(world.registry, &unknown, NULL, &report, &error) == SPUFF_UNKNOWN_PROVIDER, "unknown");
+    spuff_error_free(&error);
+    spuff_request_free(&request);
+}
+
 int main(void) {
     world = world_open(1000.0);
     configs();
@@ -314,6 +342,7 @@ int main(void) {
     errors();
     lists();
     tables();
+    subjects();
     extremes();
     world_is_empty(&world);
     world_close(&world);

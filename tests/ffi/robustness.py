@@ -27,8 +27,6 @@ OPTIONAL = {
     ("spuff_placement_add", "image"): "that of the request",
     ("*", "user_data"): "it belongs to the caller",
     ("spuff_registry_connect", "config"): "the provider's defaults",
-    ("spuff_conformance_check", "config"): "the provider's defaults",
-    ("spuff_conformance_check", "absent_snapshot_id"): "the same id as for machines",
     ("spuff_registry_register", "summary"): "the provider's name",
     ("spuff_cloud_start", "options"): "all zero",
     ("spuff_cloud_inject", "id"): "the rule's hits are not asked for",
@@ -43,7 +41,6 @@ NEEDED_ALL_THE_SAME = {
 
 # (functions, argument): what makes a call succeed, in C; the first that fits is taken.
 RIGHT = {
-    ("spuff_conformance_check", "name"): '"shelf"',
     ("spuff_registry_connect", "name"): '"shelf"',
     ("spuff_registry_register", "name"): '"attic"',
     ("spuff_registry_*", "name"): '"hetzner"',
@@ -103,6 +100,7 @@ VIEWS = {
     "spuff_fleet_options": "{.wait_ready = true}",
     "spuff_cloud_options": "{.speed = 1000.0}",
     "spuff_provider_vtable": "shelf_vtable(&shelf)",
+    "spuff_subject": '{.name = "shelf", .request = asked(), .absent_id = "absent"}',
 }
 CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log", "spuff_cancel_callback": "on_cancel"} | {
     f"spuff_{made}_callback": f"on_{made}"

@@ -142,13 +142,13 @@ static inline int32_t shelf_get(void *self, const char *id, const spuff_cancel *
 
 static inline int32_t shelf_list(void *self, const spuff_cancel *cancel, spuff_instances *list, spuff_error **error) {
     struct shelf *shelf = self;
-    (void)cancel, (void)error;
+    (void)cancel;
     atomic_fetch_add(&shelf->calls, 1);
     pthread_mutex_lock(&shelf->lock);
     for (size_t at = 0; at < SHELF_SLOTS; at++) {
         if (shelf->machines[at].used) {
             spuff_instance *found = shelf_handle(&shelf->machines[at]);
-            CHECK(spuff_instances_push(list, &found) == SPUFF_OK && found == NULL, "the list takes a machine");
+            CHECK(spuff_instances_push(list, &found, error) == SPUFF_OK && found == NULL, "the list takes a machine");
         }
     }
     pthread_mutex_unlock(&shelf->lock);
@@ -156,9 +156,9 @@ static inline int32_t shelf_list(void *self, const spuff_cancel *cancel, spuff_i
 }
 
 static inline int32_t shelf_keys(void *self, const spuff_cancel *cancel, spuff_strings *list, spuff_error **error) {
-    (void)cancel, (void)error;
+    (void)cancel;
     atomic_fetch_add(&((struct shelf *)self)->calls, 1);
-    return spuff_strings_push(list, "a key");
+    return spuff_strings_push(list, "a key", error);
 }
 
 static inline spuff_provider_vtable shelf_vtable(struct shelf *shelf) {

@@ -358,11 +358,11 @@ static void play_ssh_keys(void) {
 
 static void play_reap(void) {
     spuff_reap *which = spuff_reap_new();
-    if (word("owner")) spuff_reap_set_owner(which, word("owner"));
-    if (word("older_than")) spuff_reap_set_older_than_seconds(which, number("older_than", 0));
-    if (word("expired")) spuff_reap_set_expired(which);
-    spuff_reap_set_dry_run(which, word("dry_run") != NULL);
-    spuff_reap_set_confirm_within_ms(which, PATIENCE_MS);
+    if (word("owner")) spuff_reap_set_owner(which, word("owner"), NULL);
+    if (word("older_than")) spuff_reap_set_older_than_seconds(which, number("older_than", 0), NULL);
+    if (word("expired")) spuff_reap_set_expired(which, NULL);
+    spuff_reap_set_dry_run(which, word("dry_run") != NULL, NULL);
+    spuff_reap_set_confirm_within_ms(which, PATIENCE_MS, NULL);
     struct told told;
     CALL(&told, spuff_provider_reap(provider, which, NULL, NULL, &told.reaped, &told.error),
          spuff_provider_reap_submit(provider, which, NULL, NULL, on_reaped, &told, &refused));

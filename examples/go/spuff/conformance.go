@@ -53,11 +53,14 @@ func (r *Registry) CheckConformance(ctx context.Context, name string, subject Su
 	defer ends.free()
 	out := new(*C.spuff_report)
 	err = r.use(func(registry *C.spuff_registry, b *build) {
-		name, absent := b.add("name", name), b.add("absent_id", subject.AbsentID)
-		absentSnapshot := b.optional("absent_snapshot_id", subject.AbsentSnapshotID)
+		asked := &C.spuff_subject{
+			size: C.sizeof_spuff_subject, name: b.add("name", name), config: settings, request: request,
+			absent_id:          b.add("absent_id", subject.AbsentID),
+			absent_snapshot_id: b.optional("absent_snapshot_id", subject.AbsentSnapshotID),
+			default_size:       C.bool(subject.DefaultSize), idempotent: C.bool(subject.Idempotent),
+		}
 		b.step(func(failure **C.spuff_error) C.spuff_code {
-			return C.spuff_conformance_check(registry, name, settings, request, absent, absentSnapshot,
-				C.bool(subject.DefaultSize), C.bool(subject.Idempotent), ends.pointer, out, failure)
+			return C.spuff_conformance_check(registry, asked, ends.pointer, out, failure)
 		})
 	})
 	if err != nil {

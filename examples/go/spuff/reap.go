@@ -41,22 +41,27 @@ type Reaped struct {
 func (r *Reap) make() (*C.spuff_reap, error) {
 	b := newBuild()
 	made := C.spuff_reap_new()
-	step := func(next func() C.spuff_code) { b.step(func(**C.spuff_error) C.spuff_code { return next() }) }
 	if r.Expired {
-		step(func() C.spuff_code { return C.spuff_reap_set_expired(made) })
+		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_reap_set_expired(made, failure) })
 	}
 	if r.OlderThan != nil {
 		seconds := b.units("older_than", *r.OlderThan, time.Second)
-		step(func() C.spuff_code { return C.spuff_reap_set_older_than_seconds(made, seconds) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_reap_set_older_than_seconds(made, seconds, failure)
+		})
 	}
 	if owner := b.optional("owner", r.Owner); owner != nil {
-		step(func() C.spuff_code { return C.spuff_reap_set_owner(made, owner) })
+		b.step(func(failure **C.spuff_error) C.spuff_code { return C.spuff_reap_set_owner(made, owner, failure) })
 	}
 	if r.ConfirmWithin != nil {
 		limit := b.units("confirm_within", *r.ConfirmWithin, time.Millisecond)
-		step(func() C.spuff_code { return C.spuff_reap_set_confirm_within_ms(made, limit) })
+		b.step(func(failure **C.spuff_error) C.spuff_code {
+			return C.spuff_reap_set_confirm_within_ms(made, limit, failure)
+		})
 	}
-	step(func() C.spuff_code { return C.spuff_reap_set_dry_run(made, C.bool(r.DryRun)) })
+	b.step(func(failure **C.spuff_error) C.spuff_code {
+		return C.spuff_reap_set_dry_run(made, C.bool(r.DryRun), failure)
+	})
 	if err := b.end(); err != nil {
 		C.spuff_reap_free(&made)
 		return nil, err

@@ -18,8 +18,10 @@ func HasFeature(name string) bool {
 	return bool(C.spuff_has_feature(t.lossy(name)))
 }
 
-// Settled waits until nothing is under way in the background any more: no create, and no destroy of a machine whose create was
-// cancelled. A program that ends before may leave machines behind; their labels tell whose they are.
+// Settled waits until what is in the background at this call has come to its end: creates that nobody waits for any more, and destroys
+// of machines whose create was cancelled. What begins later is not waited for, nor a create whose caller waits for it. A program that
+// ends before may leave machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud then: lists may
+// show it for a while.
 //
 // Errors: Cancelled or Timeout, when the context ends before.
 func Settled(ctx context.Context) error {

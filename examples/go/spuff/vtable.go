@@ -80,7 +80,7 @@ func spuffgoListInstances(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuf
 			if err := found[at].give(one); err != nil {
 				return err
 			}
-			C.spuff_instances_push(list, one)
+			C.spuff_instances_push(list, one, nil)
 		}
 		return nil
 	})
@@ -116,7 +116,7 @@ func spuffgoListSnapshots(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuf
 			if err := found[at].give(one); err != nil {
 				return err
 			}
-			C.spuff_snapshots_push(list, one)
+			C.spuff_snapshots_push(list, one, nil)
 		}
 		return nil
 	})
@@ -179,7 +179,7 @@ func spuffgoGetSSHKeys(self C.uintptr_t, cancel *C.spuff_cancel, list *C.spuff_s
 		var t texts
 		defer t.free()
 		for _, key := range found {
-			C.spuff_strings_push(list, t.lossy(key))
+			C.spuff_strings_push(list, t.lossy(key), nil)
 		}
 		return err
 	})

@@ -48,7 +48,8 @@ pub struct InstanceRequest {
     pub ssh_keys: Vec<String>,
     /// A key of the caller's own that stands for this one machine: the same request under the same key gives the same
     /// machine, after a timeout, at once, by another provider of the account, and from another process. At DigitalOcean,
-    /// where only looking first keeps a second one out, two processes must not use it within the same seconds.
+    /// where only looking first keeps a second one out, two processes must not use it within the same seconds; at Hetzner, not for two
+    /// names. While its machine is being destroyed, the key waits until that one is gone.
     pub idempotency_key: Option<String>,
     /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and [`reap`](crate::lease::reap) find it by.
     pub owner: Option<String>,

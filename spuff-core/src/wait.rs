@@ -64,10 +64,13 @@ impl<T> Look<T> {
     }
 
     /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or for what else goes on, tells nothing
-    /// of what was to be read.
+    /// of what was to be read. What a room has concluded of a machine names it.
     pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
+        let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
         match error {
-            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. } => {
+            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. }
+                if !is_concluded =>
+            {
                 Ok(Self::Unclear(error.to_string()))
             }
             error => Self::past(error),
@@ -539,6 +542,9 @@ mod tests {
             let words = error.to_string();
             assert!(matches!(Look::of_instance(Err(error), "test"), Ok(Look::Unclear(_))), "{words}");
         }
+        let concluded =
+            ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
+        assert!(matches!(Look::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
     }
 
     #[tokio::test(start_paused = true)]

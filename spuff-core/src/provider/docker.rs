@@ -252,6 +252,7 @@ impl DockerProvider {
 fn of_removal(removed: Result<(), Failure>) -> ProviderResult<Look<()>> {
     match removed {
         Err(Failure::Unknown(error)) => Look::past(error),
+        Err(Failure::Rejected(error)) if refusal::is_between_states(&error) => Ok(Look::Pending(error.to_string())),
         removed => Look::of_delete(removed),
     }
 }

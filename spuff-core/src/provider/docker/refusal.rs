@@ -44,6 +44,11 @@ pub(super) fn may_be_read_again(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Network(_) | ProviderError::Api { retryable: true, .. })
 }
 
+/// Whether Podman was about to start, or to stop, what was to be removed: it looks first, and is overtaken by itself.
+pub(super) fn is_between_states(error: &ProviderError) -> bool {
+    matches!(error, ProviderError::Api { message, .. } if message.contains("container state improper"))
+}
+
 /// What the engine has refused. An engine's 500 is its own word, not that of something between: the call has failed.
 fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let context = ErrorContext::new(NAME).with_status(status);
@@ -218,6 +223,15 @@ mod tests {
                 let failure = told(resource_type, status, message);
                 assert!(matches!(failure, Failure::Unknown(_)) && failure.error().may_pass(), "{message}: {failure:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_removal_that_podman_overtakes_by_itself_is_tried_again() {
+        let words = "cannot remove container it as it could not be stopped: sending SIGKILL to container it: container state improper: stopped";
+        for (message, expected) in [(words, true), ("cannot remove container it: device or resource busy", false)] {
+            let Failure::Rejected(error) = told("instance", 500, message) else { panic!("{message}") };
+            assert_eq!(is_between_states(&error), expected, "{message}");
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) use under_way::{About, Here, Site};
 pub use under_way::{Group, UnderWay, settled, under_way};
 
 use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
+use crate::progress;
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
@@ -42,6 +43,8 @@ pub(crate) enum Found<T> {
     Unsure(Vec<String>),
     /// It cannot have been made: its name, which there is once only, belongs to another.
     Taken,
+    /// As `Taken`, by one of this id that is being destroyed: then the name is free.
+    Leaving(String),
     Nothing,
 }
 
@@ -55,6 +58,7 @@ impl<T> Found<T> {
             Self::Ours(made) => Found::Ours(change(made)),
             Self::Unsure(candidates) => Found::Unsure(candidates),
             Self::Taken => Found::Taken,
+            Self::Leaving(id) => Found::Leaving(id),
             Self::Nothing => Found::Nothing,
         }
     }
@@ -166,6 +170,7 @@ impl<M: Making> Create<'_, M> {
     {
         let mut pauses = Pauses::new(self.call.sight().poll_interval);
         let mut unclear: Option<ProviderError> = None;
+        let mut unseen_since = None;
         loop {
             if self.cancel.is_set() && unclear.is_none() {
                 return Err(Cancel::error());
@@ -186,6 +191,11 @@ impl<M: Making> Create<'_, M> {
             };
             let refusal = match (refusal, &unclear) {
                 (Some(error), None) if self.is_busy(&error) => {
+                    debug!(operation = self.call.operation(), %error, "sending again");
+                    tokio::time::sleep(pauses.next(self.deadline)).await;
+                    continue;
+                }
+                (Some(error), None) if self.is_leaving(&error, &look, &mut unseen_since).await => {
                     debug!(operation = self.call.operation(), %error, "sending again");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
@@ -231,6 +241,29 @@ impl<M: Making> Create<'_, M> {
     /// A refusal that passes by itself, of what was certainly not carried out.
     fn is_busy(&self, error: &ProviderError) -> bool {
         matches!(error, ProviderError::Conflict { retryable: true, .. }) && !self.deadline.remaining().is_zero()
+    }
+
+    /// A refusal because the name is still that of one that is being destroyed, or of one that lists do not show: for as long as
+    /// they lag, that may be such a one. Under a caller's own key it may be the one that was asked for.
+    async fn is_leaving<T, F>(&self, error: &ProviderError, look: impl Fn() -> F, unseen_since: &mut Option<Instant>) -> bool
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
+        if !matches!(error, ProviderError::Conflict { retryable: false, .. }) || self.deadline.remaining().is_zero() {
+            return false;
+        }
+        let state = match look().await {
+            Ok(Found::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
+            Ok(Found::Nothing) if !self.mark.is_given() => {
+                if unseen_since.get_or_insert_with(Instant::now).elapsed() >= self.call.sight().settling {
+                    return false;
+                }
+                "its name is said to be taken, and nobody is seen to have it".to_string()
+            }
+            _ => return false,
+        };
+        progress::report(self.call.operation(), &self.mark.name, &state, self.deadline.elapsed());
+        true
     }
 
     /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
@@ -320,7 +353,7 @@ where
                 denied = 0;
                 match found {
                     Found::Ours(made) => return Ok(Looked::Ours(made)),
-                    Found::Taken => return Ok(Looked::Taken),
+                    Found::Taken | Found::Leaving(_) => return Ok(Looked::Taken),
                     Found::Nothing => {
                         empty += 1;
                         if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {

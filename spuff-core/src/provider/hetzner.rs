@@ -174,6 +174,7 @@ impl HetznerProvider {
         let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
         match named.into_iter().find(|made| made.name == name) {
             Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours((made, Vec::new()))),
+            Some(other) if create::Room::is_ending(self, &other) => Ok(Found::Leaving(other.id)),
             Some(_) => Ok(Found::Taken),
             None => Ok(Found::Nothing),
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
 use spuff_core::provider::{OnCancel, ProviderError, ProviderInstance, ProviderResult};
-use spuff_core::settled;
 use spuff_core::simulator::{Fault, FaultRule, Route};
+use spuff_core::{observe, settled};
 
 use super::*;
 
@@ -134,6 +134,34 @@ async fn the_same_key_again_is_the_same_machine_however_it_comes() {
             for made in made {
                 let made = made.unwrap_or_else(|error| panic!("{name} {again:?}: {error}"));
                 assert_eq!(made.id, alive[0], "{name} {again:?}");
+            }
+        }
+    }
+}
+
+/// A name that there is once only is free when its machine is gone, and not as soon as that was told to end.
+#[tokio::test]
+async fn the_same_names_again_wait_for_those_that_are_being_destroyed() {
+    for name in PROVIDERS {
+        for (key, is_seen) in [(None, false), (None, true), (Some("order-8"), true)] {
+            let cloud = laggy();
+            let provider = provider(&cloud, name);
+            let asked =
+                |key: Option<&str>| InstanceRequest { idempotency_key: key.map(str::to_string), ..request(name, "web-1") };
+            let first = provider.create_instance(&asked(None)).await.unwrap();
+            if is_seen {
+                provider.wait_ready(&first.id).await.unwrap();
+            }
+            provider.destroy_instance(&first.id).await.unwrap();
+            let (mut seen, request) = (Vec::new(), asked(key));
+            let second = observe(provider.create_instance(&request), |progress| seen.push(progress.state)).await;
+            assert_eq!(alive(&cloud), [second.unwrap().id], "{name} {key:?}");
+            let is_told = seen.iter().any(|state| state.starts_with("its name is"));
+            assert_eq!(is_told, name == "hetzner", "{name} {key:?}: {seen:?}");
+            // One that stays has its name.
+            if name == "hetzner" {
+                let refused = provider.create_instance(&asked(None)).await;
+                assert!(matches!(refused, Err(ProviderError::Conflict { retryable: false, .. })), "{refused:?}");
             }
         }
     }

@@ -51,9 +51,14 @@ async fn each_machine_is_told_of_in_order_and_the_outcomes_are_in_that_of_the_re
         check(&seen, &names);
         for (index, machine) in made.iter().enumerate() {
             let told = told_of(&seen, index);
-            assert_eq!(phases(&told), [Phase::Accepted, Phase::Booting, Phase::Ready], "{name}: {told:?}");
+            // One that is ready at its first look was not seen to boot.
+            let phases = phases(&told);
+            let in_order = phases == [Phase::Accepted, Phase::Booting, Phase::Ready] || phases == [Phase::Accepted, Phase::Ready];
+            assert!(in_order, "{name}: {told:?}");
             assert_eq!(told.last().unwrap().instance.as_ref(), Some(machine), "{name}");
         }
+
+        assert!(seen.iter().any(|progress| progress.phase == Phase::Booting), "{name}: {seen:?}");
 
         // The order of the ids is the caller's.
         let ids: Vec<_> = made.iter().rev().map(|machine| machine.id.clone()).collect();

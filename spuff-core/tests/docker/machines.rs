@@ -60,9 +60,9 @@ fn relay(mut from: impl Read + Send + 'static, mut to: impl Write + Send + 'stat
 #[tokio::test]
 async fn what_is_called_public_can_be_reached() {
     let here = provider();
-    let machine = ready(&here, &request()).await;
-    assert!(machine.addresses.iter().all(|address| address.public) && !machine.addresses.is_empty());
-    here.destroy_instance(&machine.id).await.unwrap();
+    // It stays to the end: Podman's network has an address of this computer only while it has a machine.
+    let resident = ready(&here, &request()).await;
+    assert!(resident.addresses.iter().all(|address| address.public) && !resident.addresses.is_empty());
 
     // A user's own engine has the networks in a namespace of its own.
     let relayed = std::env::temp_dir().join(format!("spuff-u{}.sock", std::process::id()));
@@ -82,7 +82,7 @@ async fn what_is_called_public_can_be_reached() {
 
     // The address by which this computer would speak to others of the engine's network.
     let probe = UdpSocket::bind("0.0.0.0:0").unwrap();
-    probe.connect((machine.ip, 9)).unwrap();
+    probe.connect((resident.ip, 9)).unwrap();
     let host = probe.local_addr().unwrap().ip();
     let listener = TcpListener::bind((host, 0)).unwrap();
     let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
@@ -106,6 +106,7 @@ async fn what_is_called_public_can_be_reached() {
         assert!(reached_at(host, published.parse().unwrap()).await, "{published}");
     }
     there.destroy_instance(&machine.id).await.unwrap();
+    here.destroy_instance(&resident.id).await.unwrap();
 }
 
 async fn reached(ip: IpAddr) -> bool {

@@ -5,6 +5,7 @@
 
 mod background;
 mod batch;
+mod ending;
 mod follow;
 mod keyed;
 mod keys;
@@ -19,8 +20,9 @@ use tracing::{debug, warn};
 
 pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
+pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use keyed::{Room, keyed, resolve_keyed};
+pub(crate) use keyed::{Room, is_leaving, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of, place_of_key};
 pub(crate) use mark::{check_owner, expiry, label_of_one};
@@ -419,6 +421,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Destroys a machine for which nobody waits: nobody would try again.
 pub(crate) async fn end(provider: &dyn Provider, id: &str) {
     About::new("destroy_instance", provider.name(), id).here();
+    let _ending = Ending::begin(provider.name(), id);
     let deadline = Deadline::after(PERSISTENCE);
     let mut pause = Duration::from_millis(100);
     while let Err(error) = provider.destroy_instance(id).await {

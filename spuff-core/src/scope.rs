@@ -15,7 +15,7 @@ use tokio::task_local;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::create::{self, About, Site, background, contained};
+use crate::create::{self, About, Ending, Site, background, contained};
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
@@ -319,6 +319,11 @@ impl Drop for Doomed {
         }
         let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));
         let about = About::new("destroy_instance", provider.name(), &id);
-        background(&self.site, about, async move { create::end(&*provider, &id).await });
+        // From here on: what is to be done in the background may begin later.
+        let ending = Ending::begin(provider.name(), &id);
+        background(&self.site, about, async move {
+            create::end(&*provider, &id).await;
+            drop(ending);
+        });
     }
 }

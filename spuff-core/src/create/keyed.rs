@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::{About, Found, Guard, Mark, Site, end, look_out, nonce_of, resolve};
+use super::{About, Ending, Found, Guard, Mark, Site, end, look_out, nonce_of, resolve};
 use crate::http::{Deadline, HttpClient};
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -41,6 +41,11 @@ pub(crate) trait Room: Provider + Clone + 'static {
     fn found_anywhere(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send {
         self.found_under(key)
     }
+}
+
+/// Whether a machine is on its way out, or is being destroyed by this process: it is not what anybody asks for.
+pub(crate) fn is_leaving<R: Room>(room: &R, machine: &ProviderInstance) -> bool {
+    Ending::is_of(room.name(), &machine.id) || room.is_ending(machine)
 }
 
 /// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
@@ -114,11 +119,13 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
         let mut changes = keys.changes();
         match keys.enter(mark, cancel, room.http().settling())? {
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
-            Entry::Made(made, stake) if has_waited => return Ok(Begun::Made(made, stake)),
+            Entry::Made(made, stake) if has_waited && !is_leaving(room, &made) => return Ok(Begun::Made(made, stake)),
             Entry::Made(made, stake) => match room.get_instance(&made.id).await {
-                Ok(Some(now)) if !room.is_ending(&now) => return Ok(Begun::Made(now, stake)),
+                Ok(Some(now)) if !is_leaving(room, &now) => return Ok(Begun::Made(now, stake)),
                 // Its absence is not believed yet: what does not come to light in time is there all the same.
-                Err(ProviderError::Timeout { .. }) if keys.is_new(mark) => return Ok(Begun::Made(made, stake)),
+                Err(ProviderError::Timeout { .. }) if keys.is_new(mark) && !is_leaving(room, &made) => {
+                    return Ok(Begun::Made(made, stake));
+                }
                 Err(error) => return Err(error),
                 Ok(_) => keys.forget(&made.id),
             },
@@ -159,7 +166,7 @@ async fn look_first<R: Room>(
     while looks_left > 0 {
         // Nothing was sent: what hinders the look is told at once.
         match mark.adopted(room.found_under(&mark.key).await?)? {
-            Found::Ours(made) if room.is_ending(&made) => {
+            Found::Ours(made) if is_leaving(room, &made) => {
                 if deadline.remaining().is_zero() {
                     return Err(mark.still_ending(&made.id));
                 }
@@ -175,7 +182,7 @@ async fn look_first<R: Room>(
     let Some(since) = turn.since else { return Ok(None) };
     let look = || async {
         Ok(match mark.adopted(room.found_under(&mark.key).await?)? {
-            Found::Ours(made) if room.is_ending(&made) => Found::Unsure(vec![made.id]),
+            Found::Ours(made) if is_leaving(room, &made) => Found::Unsure(vec![made.id]),
             found => found,
         })
     };

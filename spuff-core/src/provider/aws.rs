@@ -195,7 +195,12 @@ impl AwsProvider {
     /// The machine that was made under a key and has not ended.
     async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let made = match (self.launched(place, &create::nonce_of(key)).await?.into_iter().next(), create::part_of_key(key)) {
-            (None, Some((batch, index))) => batch::part(self.launched(place, &create::nonce_of(batch)).await?, index)?,
+            (None, Some((batch, index))) => {
+                let mut launched = self.launched(place, &create::nonce_of(batch)).await?;
+                // What a caller's own key has made is no part of a batch.
+                launched.retain(|made| !map::has_digest(&made.tag_set.item));
+                batch::part(launched, index)?
+            }
             (made, _) => made,
         };
         Ok(made.map(|made| map::instance(made, &place.region)))
@@ -219,7 +224,7 @@ impl create::Room for AwsProvider {
     }
 
     fn is_ending(&self, machine: &ProviderInstance) -> bool {
-        self.recent.has_ended(&machine.id)
+        self.recent.has_ended(&machine.id) || map::is_shutting_down(machine)
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
@@ -284,6 +289,7 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        let _ending = create::Ending::begin(NAME, id);
         map::check_id("id", id, "i-")?;
         let act = |place: Place| async move { self.destroy_at(&place, id).await };
         Look::deleted(self.with_instance("destroy_instance", id, act).await)?;
@@ -421,6 +427,7 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         map::check_id("id", id, "i-")?;
+        check::changed_labels(labels)?;
         let tags: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         map::check_tags(&tags)?;
         let query = &map::create_tags(id, &tags);

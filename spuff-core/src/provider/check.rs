@@ -1,11 +1,11 @@
 //! Checks of what a caller gave, made before anything is sent. The limits themselves are in the rooms: they differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::config::{InstanceRequest, ProviderConfig};
 use super::defaults::Defaults;
 use super::error::{ErrorContext, ProviderError, ProviderResult};
-use super::{MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
+use super::{DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
 
 /// A value that the cloud needs.
 pub(super) fn required(field: &str, value: &str) -> ProviderResult<()> {
@@ -90,6 +90,17 @@ pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
         }
         _ => Ok(labels),
     }
+}
+
+/// Labels that are put on a machine which is there: none of those by which its key leads to it.
+pub(super) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
+    for key in [KEY_KEY, DIGEST_KEY] {
+        if labels.contains_key(key) {
+            let message = format!("{key} is a label of spuff's own, by which it knows what a key has made: leave it out");
+            return Err(ProviderError::invalid_config("labels", message));
+        }
+    }
+    Ok(())
 }
 
 /// A provider with these options, beside those of every provider here.

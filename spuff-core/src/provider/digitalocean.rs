@@ -34,7 +34,7 @@ use super::error::ProviderResult;
 use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
+use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
@@ -239,7 +239,11 @@ impl create::Room for DigitalOceanProvider {
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let made = self.tagged(&create::nonce_of(key), None).await?;
         match (made, create::part_of_key(key)) {
-            (None, Some((batch, name))) => self.tagged(&create::nonce_of(batch), Some(name)).await,
+            (None, Some((batch, name))) => {
+                let made = self.tagged(&create::nonce_of(batch), Some(name)).await?;
+                // What a caller's own key has made is no part of a batch.
+                Ok(made.filter(|made| !made.labels.contains_key(DIGEST_KEY)))
+            }
             (made, _) => Ok(made),
         }
     }
@@ -281,6 +285,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        let _ending = create::Ending::begin(NAME, id);
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
@@ -390,6 +395,7 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
+        check::changed_labels(labels)?;
         let labels_in_order: BTreeMap<_, _> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let tags = map::tags(&labels_in_order)?;
         let timeouts = self.http.timeouts();

@@ -69,6 +69,8 @@ pub struct HetznerProvider {
     http: Arc<HttpClient>,
     /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
     recent: Recent<Vec<u64>>,
+    /// Snapshots that were made a moment ago.
+    taken: Recent<()>,
     catalog: Arc<Catalog>,
     prices: Arc<Prices>,
     defaults: Defaults,
@@ -97,6 +99,7 @@ impl HetznerProvider {
         let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, pace::draws, config)?;
         Ok(Self {
             recent: Recent::of(&http),
+            taken: Recent::of(&http),
             http: Arc::new(http),
             catalog: Arc::default(),
             prices: Arc::default(),
@@ -174,7 +177,7 @@ impl HetznerProvider {
         let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
         match named.into_iter().find(|made| made.name == name) {
             Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours((made, Vec::new()))),
-            Some(other) if create::Room::is_ending(self, &other) => Ok(Found::Leaving(other.id)),
+            Some(other) if create::is_leaving(self, &other) => Ok(Found::Leaving(other.id)),
             Some(_) => Ok(Found::Taken),
             None => Ok(Found::Nothing),
         }
@@ -214,6 +217,7 @@ impl HetznerProvider {
         let (id, actions) = create.run(read, look).await?;
 
         let (id, waiting) = (&id.to_string(), self.http.shared::<Waiting>());
+        self.taken.add(id, ());
         let open = |error| create::still_open("create_snapshot", &mark.key, id, error);
         for action in actions {
             let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
@@ -223,6 +227,7 @@ impl HetznerProvider {
             }
         }
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+        let wait = wait.unseen_for(self.http.settling());
         Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?))
     }
 
@@ -285,6 +290,7 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        let _ending = create::Ending::begin(NAME, id);
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
@@ -349,7 +355,9 @@ impl Provider for HetznerProvider {
         let path = format!("/images/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        wait.delete(&self.http, &path, Reply::no_content).await
+        wait.absent_until(self.taken.settles_at(id)).delete(&self.http, &path, Reply::no_content).await?;
+        self.taken.end(id);
+        Ok(())
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -369,6 +377,7 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         let number = check::numeric_id(NAME, "id", id)?;
+        check::changed_labels(labels)?;
         labels.iter().try_for_each(|(key, value)| map::check_label(key, value))?;
         let path = &format!("/servers/{number}");
         let (writing, patience) = (self.http.shared::<Writing>(), self.http.timeouts().http_request);

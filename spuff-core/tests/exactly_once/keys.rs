@@ -1,7 +1,8 @@
 //! Keys: the same one is the same machine, from any process; and on the happy path they cost nothing.
 
-use spuff_core::provider::ProviderError;
+use spuff_core::provider::{OnCancel, ProviderError, ProviderInstance, ProviderResult};
 use spuff_core::simulator::{Fault, Route, Timings};
+use spuff_core::{OnFailure, create_and_wait, settled};
 
 use super::*;
 
@@ -116,6 +117,91 @@ async fn a_key_whose_machine_is_ending_is_given_another_one() {
                     assert_eq!(alive(&cloud), Vec::<String>::new(), "{name}");
                 }
             }
+        }
+    }
+}
+
+/// What is to be destroyed is not given to whoever comes with its key, however long its end takes.
+#[tokio::test]
+async fn a_key_whose_machine_is_about_to_be_destroyed_is_given_another_one() {
+    for name in PROVIDERS {
+        for is_locked in [false, true] {
+            let cloud = Options::default().with_clock(Clock::Fast(10.0)).start().unwrap();
+            let keyed = request(name, "web-1").with_idempotency_key("order-7").with_on_cancel(OnCancel::Destroy);
+            let provider = provider(&cloud, name);
+            if is_locked {
+                cloud.inject(Fault::Locked.everywhere().at(name).on(Route::DestroyInstance).times(3));
+            }
+            // It is left in the midst of its boot.
+            let made = create_and_wait(&provider, &keyed, OnFailure::Destroy);
+            assert!(tokio::time::timeout(Duration::from_millis(150), made).await.is_err(), "{name}: it has not been left");
+            let first = alive(&cloud);
+            let again = provider.create_instance(&keyed).await;
+            settled().await;
+            check_second(name, &cloud, &first, again);
+        }
+        // The same by hand.
+        let cloud = Options::default().with_clock(Clock::Fast(10.0)).start().unwrap();
+        let keyed = request(name, "web-1").with_idempotency_key("order-7");
+        let provider = provider(&cloud, name);
+        let first = vec![provider.create_instance(&keyed).await.unwrap().id];
+        let (ended, again) = tokio::join!(provider.destroy_instance(&first[0]), provider.create_instance(&keyed));
+        ended.unwrap();
+        check_second(name, &cloud, &first, again);
+    }
+}
+
+/// What came of a create under the key of a machine that was being destroyed.
+fn check_second(name: &str, cloud: &Cloud, first: &[String], again: ProviderResult<ProviderInstance>) {
+    match again {
+        Ok(second) => {
+            assert!(!first.contains(&second.id) && !second.adopted, "{name}: {first:?}, {second:?}");
+            assert_eq!(alive(cloud), [second.id], "{name}");
+        }
+        Err(error) => assert!(matches!(error, ProviderError::Conflict { .. }) && name == "aws", "{name}: {error}"),
+    }
+}
+
+/// A machine that another client has ended at EC2 is there for an hour.
+#[tokio::test]
+async fn a_machine_that_is_shutting_down_is_nobodys() {
+    let cloud = cloud();
+    let keyed = request("aws", "web-1").with_idempotency_key("order-7");
+    let here = provider(&cloud, "aws");
+    let first = here.create_instance(&keyed).await.unwrap();
+    apart(&cloud, "aws").destroy_instance(&first.id).await.unwrap();
+    let error = here.create_instance(&keyed).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_labels_of_a_key_are_not_put_on_another_machine() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let keyed = |key: &str| request(name, key).with_idempotency_key(key);
+        let one = provider.create_instance(&keyed("one")).await.unwrap();
+        let other = provider.create_instance(&keyed("other")).await.unwrap();
+        let error = provider.set_labels(&other.id, &one.labels).await.unwrap_err();
+        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "labels"), "{name}: {error}");
+        lists_have_caught_up().await;
+        for (key, made) in [("one", &one), ("other", &other)] {
+            assert_eq!(provider.resolve(key).await.unwrap().map(|found| found.id), Some(made.id.clone()), "{name}");
+        }
+    }
+}
+
+/// A key of one's own that looks like a part of a batch.
+#[tokio::test]
+async fn a_key_does_not_lead_to_what_a_shorter_one_has_made() {
+    let digits = "0123456789abcdef0123456789abcdef";
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        provider.create_instance(&request(name, "web-1").with_idempotency_key(digits)).await.unwrap();
+        lists_have_caught_up().await;
+        for part in ["web-1", "0"] {
+            assert_eq!(provider.resolve(&format!("{digits}/{part}")).await.unwrap(), None, "{name}: {part}");
         }
     }
 }

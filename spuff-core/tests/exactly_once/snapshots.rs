@@ -6,6 +6,22 @@ use spuff_core::simulator::{Fault, Route};
 
 use super::*;
 
+/// What a cloud does not show yet is there.
+#[tokio::test]
+async fn a_snapshot_that_is_not_shown_yet_is_waited_for_and_can_be_deleted() {
+    for name in PROVIDERS {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        cloud.inject(Fault::NotYetVisible { reads: 3 }.once(name, Route::CreateSnapshot));
+        let snapshot = provider.create_snapshot(&machine.id, "golden").await.unwrap();
+        provider.delete_snapshot(&snapshot.id).await.unwrap();
+        lists_have_caught_up().await;
+        assert!(cloud.snapshots().is_empty(), "{name}: {:?}", cloud.snapshots());
+    }
+}
+
 const LOST: [Fault; 4] = [
     Fault::ReplyLost,
     Fault::ServerError { status: 503, committed: true },

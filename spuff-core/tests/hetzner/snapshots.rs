@@ -105,7 +105,8 @@ async fn a_snapshot_that_vanishes_ends_the_wait() {
     snapshot_started(&server).await;
     action_is("success").expect(1).mount(&server).await;
     let gone = refusal(404, "not_found", "image with ID '4711' not found");
-    on("GET", "/images/4711").respond_with(gone).expect(1).mount(&server).await;
+    // For as long as it may not be shown yet, its absence is not believed.
+    on("GET", "/images/4711").respond_with(gone).expect(2..).mount(&server).await;
     let error = provider(&server).create_snapshot("42", "before the upgrade").await.unwrap_err();
     assert!(matches!(&error, ProviderError::NotFound { resource_type, .. } if resource_type == "snapshot"), "{error}");
 }

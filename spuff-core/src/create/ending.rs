@@ -1,0 +1,60 @@
+//! Which machines this process is destroying: from the wish to the end of it, whatever the cloud shows of them meanwhile.
+//!
+//! Stands on the process. Who is given such a machine by its key would lose it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::process::PerProcess;
+
+type Wishes = HashMap<(String, String), usize>;
+
+fn wishes() -> MutexGuard<'static, Wishes> {
+    static WISHES: PerProcess<Mutex<Wishes>> = PerProcess::new();
+    WISHES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A machine that is being destroyed, as long as this is there.
+pub(crate) struct Ending((String, String));
+
+impl Ending {
+    pub(crate) fn begin(provider: &str, id: &str) -> Self {
+        let machine = (provider.to_string(), id.to_string());
+        *wishes().entry(machine.clone()).or_default() += 1;
+        Self(machine)
+    }
+
+    /// Whether a machine is being destroyed.
+    pub(super) fn is_of(provider: &str, id: &str) -> bool {
+        wishes().contains_key(&(provider.to_string(), id.to_string()))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut wishes = wishes();
+        // A forked child has none of its parent's.
+        let Some(count) = wishes.get_mut(&self.0) else { return };
+        *count -= 1;
+        if *count == 0 {
+            wishes.remove(&self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_ending_as_long_as_anybody_destroys_it() {
+        let is_ending = || Ending::is_of("test", "7");
+        let one = Ending::begin("test", "7");
+        let other = Ending::begin("test", "7");
+        assert!(is_ending() && !Ending::is_of("test", "8") && !Ending::is_of("other", "7"));
+        drop(one);
+        assert!(is_ending());
+        drop(other);
+        assert!(!is_ending());
+    }
+}

@@ -4,7 +4,7 @@
 //! Stands on the keys and the looks. The rooms know neither.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,8 +12,8 @@ use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::{About, Ending, Found, Guard, Mark, Site, end, look_out, nonce_of, resolve};
-use crate::http::{Deadline, HttpClient};
+use super::{About, Ending, Found, Guard, Making, Mark, Site, end, look_out, nonce_of, resolve};
+use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
@@ -194,6 +194,57 @@ async fn look_first<R: Room>(
     let found = look_out(deadline, sight, false, look, unknown).await?.ours();
     turn.nothing_before();
     Ok(found)
+}
+
+/// How old a look may be when a create that stands on it is sent.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The call of a create under a key where nothing but looking keeps a second machine out: one that has waited for the account's
+/// pace, or for the cloud to take it, looks again before it is sent.
+pub(crate) struct Looking<'a, R> {
+    room: &'a R,
+    mark: &'a Mark,
+    call: Call<'a>,
+    looked: Mutex<Instant>,
+}
+
+impl<'a, R: Room> Looking<'a, R> {
+    pub(crate) fn new(room: &'a R, mark: &'a Mark, call: Call<'a>, looked: Instant) -> Self {
+        Self { room, mark, call, looked: Mutex::new(looked) }
+    }
+
+    /// # Errors
+    /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the meantime.
+    async fn look_again(&self) -> ProviderResult<()> {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.mark.is_given() || looked.elapsed() < self.room.http().paced(FRESH) {
+            return Ok(());
+        }
+        for _ in 0..LOOKS {
+            if let Found::Ours(made) = self.mark.adopted(self.room.found_under(&self.mark.key).await?)? {
+                let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
+                return Err(ProviderError::conflict(message, is_leaving(self.room, &made)));
+            }
+        }
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        Ok(())
+    }
+}
+
+impl<R: Room> Making for Looking<'_, R> {
+    type Reply = Reply;
+
+    fn operation(&self) -> &'static str {
+        self.call.operation
+    }
+
+    fn sight(&self) -> Sight {
+        self.room.http().sight()
+    }
+
+    async fn send(&self) -> Result<Reply, Failure> {
+        self.room.http().send_checked(&self.call, || self.look_again()).await
+    }
 }
 
 /// Looks for what was made under a key, by any process: `None` when it is certain that there is nothing.

@@ -191,12 +191,20 @@ impl HttpClient {
 
     /// Sends a call, and again as long as that is safe, promising, and within the time of its errand.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        self.send_and_read(call, Ok).await
+        self.send_and_read(call, Ok, || std::future::ready(Ok(()))).await
+    }
+
+    /// As [`send`](Self::send). Each time that it is its turn, `check` may still object.
+    pub(crate) async fn send_checked<C>(&self, call: &Call<'_>, check: impl Fn() -> C) -> Result<Reply, Failure>
+    where
+        C: Future<Output = ProviderResult<()>>,
+    {
+        self.send_and_read(call, Ok, check).await
     }
 
     /// Sends a call that may be repeated, and whose reply says no more than that it is done. One that does not say so is repeated.
     pub(crate) async fn told(&self, call: &Call<'_>, is_said: impl Fn(&Reply) -> ProviderResult<()>) -> Result<(), Failure> {
-        self.send_and_read(call, |reply| is_said(&reply)).await
+        self.send_and_read(call, |reply| is_said(&reply), || std::future::ready(Ok(()))).await
     }
 
     /// Sends a call that may be repeated, and reads its reply as JSON.
@@ -207,10 +215,18 @@ impl HttpClient {
     /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated as well: it is that of
     /// something in between, or broke off.
     pub(crate) async fn read<T>(&self, call: &Call<'_>, read: impl Fn(&Reply) -> ProviderResult<T>) -> ProviderResult<T> {
-        Ok(self.send_and_read(call, |reply| read(&reply)).await?)
+        Ok(self.send_and_read(call, |reply| read(&reply), || std::future::ready(Ok(()))).await?)
     }
 
-    async fn send_and_read<T>(&self, call: &Call<'_>, read: impl Fn(Reply) -> ProviderResult<T>) -> Result<T, Failure> {
+    async fn send_and_read<T, C>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(Reply) -> ProviderResult<T>,
+        check: impl Fn() -> C,
+    ) -> Result<T, Failure>
+    where
+        C: Future<Output = ProviderResult<()>>,
+    {
         let own = self.errand();
         let errand = call.errand.unwrap_or(&own);
         let mut backoff = Backoff::new();
@@ -218,6 +234,7 @@ impl HttpClient {
         loop {
             let asked = Instant::now();
             let permit = self.turn(call, self.patience()).await.map_err(Failure::NotSent)?;
+            check().await.map_err(Failure::NotSent)?;
             errand.waited(asked.elapsed());
             let deadline = errand.deadline();
             if deadline.remaining().is_zero() {

@@ -22,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::{debug, instrument};
 
 use self::api::{Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey};
@@ -35,7 +36,7 @@ use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::create::{self, Cancel, Create, Found, Guard, Looking, Mark};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
@@ -124,10 +125,11 @@ impl DigitalOceanProvider {
     }
 
     async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        let looked = Instant::now();
         let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
-        let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
+        let call = Looking::new(self, mark, Call::once("create_instance", "/v2/droplets").json(&body)?, looked);
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
+        let create = Create { call, mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
         let read = |reply: &Reply| {
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);

@@ -1,6 +1,6 @@
 //! Keys: the same one is the same machine, from any process; and on the happy path they cost nothing.
 
-use spuff_core::provider::{OnCancel, ProviderError, ProviderInstance, ProviderResult};
+use spuff_core::provider::{ErrorKind, OnCancel, ProviderError, ProviderInstance, ProviderResult};
 use spuff_core::simulator::{Fault, Route, Timings};
 use spuff_core::{OnFailure, create_and_wait, settled};
 
@@ -86,6 +86,37 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
             assert_eq!(made, alive(&cloud).len(), "{name} {round}: {one:?} {two:?}");
             // Two processes at once are two machines at DigitalOcean, which has nothing that keeps the second one out.
             assert!(one.id == two.id || name == "digitalocean", "{name} {round}: {one:?} {two:?}");
+        }
+    }
+}
+
+/// A create that is told to wait is not sent on what was seen before the wait.
+#[tokio::test]
+async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_is_not_made_again() {
+    for name in PROVIDERS {
+        for is_ending in [false, true] {
+            let cloud = cloud();
+            cloud.inject(Fault::RateLimited { retry_after: Some(2), headers: true }.once(name, Route::CreateInstance));
+            let keyed = request(name, "web-1").with_idempotency_key("order-7");
+            let (here, there) = (provider(&cloud, name), apart(&cloud, name));
+            let later = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let made = there.create_instance(&keyed).await?;
+                if is_ending {
+                    lists_have_caught_up().await;
+                    there.destroy_instance(&made.id).await?;
+                }
+                Ok::<_, ProviderError>(made)
+            };
+            let (waited, other) = tokio::join!(here.create_instance(&keyed), later);
+            let other = other.unwrap();
+            assert!(!other.adopted, "{name}");
+            match waited {
+                Ok(made) => assert_eq!((made.adopted, made.id != other.id), (!is_ending, is_ending), "{name}: {made:?}"),
+                // EC2 keeps a key for what it once stood for.
+                Err(error) => assert!(name == "aws" && is_ending && error.kind() == ErrorKind::Conflict, "{name}: {error}"),
+            }
+            assert_eq!(alive(&cloud).len(), usize::from(!is_ending || name != "aws"), "{name}");
         }
     }
 }

@@ -248,11 +248,16 @@ impl DockerProvider {
     }
 }
 
+/// For how long a removal at which the engine itself has failed is tried again: what hinders it passes within seconds, or not at all.
+const REMOVAL_PASSES: Duration = Duration::from_secs(15);
+
 /// Whether something has been removed. Where that is not known it is removed again.
-fn of_removal(removed: Result<(), Failure>) -> ProviderResult<Look<()>> {
+fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResult<Look<()>> {
     match removed {
         Err(Failure::Unknown(error)) => Look::past(error),
-        Err(Failure::Rejected(error)) if refusal::is_between_states(&error) => Ok(Look::Pending(error.to_string())),
+        Err(Failure::Rejected(error)) if refusal::is_half_removed(&error) && deadline.elapsed() < REMOVAL_PASSES => {
+            Ok(Look::Pending(error.to_string()))
+        }
         removed => Look::of_delete(removed),
     }
 }
@@ -350,12 +355,13 @@ impl Provider for DockerProvider {
         }
         let timeouts = self.engine.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let deadline = wait.deadline;
         let ended = wait.until(|| async move {
             let ask = Ask::of("destroy_instance").about("instance", id).within(timeouts.action_complete);
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             let id = id.to_string();
             let remove = |docker: Docker| async move { docker.remove_container(&id, Some(options)).await };
-            of_removal(self.engine.call(ask, remove).await)
+            of_removal(self.engine.call(ask, remove).await, deadline)
         });
         Look::deleted(ended.await)?;
         self.begun.forget(id);

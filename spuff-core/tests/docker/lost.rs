@@ -277,6 +277,29 @@ async fn no_machine(fault: Fault) {
     assert_eq!((proxy.struck(), proxy.containers().len()), (1, 0));
 }
 
+/// What the engine has not quite removed is removed when it is asked again; one that never can says so.
+#[tokio::test]
+async fn a_removal_at_which_the_engine_fails_is_tried_again() {
+    let (proxy, provider, machine) = made().await;
+    proxy.fault("DELETE /containers/", 1..4, Fault::Failed);
+    provider.destroy_instance(&machine.id).await.unwrap();
+    assert_eq!((proxy.struck(), proxy.containers().len()), (3, 0));
+
+    let (proxy, provider, machine) = made().await;
+    let snapshot = provider.create_snapshot(&machine.id, &proxy.owner).await.unwrap();
+    proxy.fault("DELETE /images/", 1..3, Fault::Failed);
+    provider.delete_snapshot(&snapshot.id).await.unwrap();
+    assert_eq!((proxy.struck(), proxy.images().len()), (2, 0));
+
+    proxy.mend();
+    proxy.fault("DELETE /containers/", 1..usize::MAX, Fault::Failed);
+    let error = provider.destroy_instance(&machine.id).await.unwrap_err();
+    assert!(error.to_string().contains("directory not empty"), "{error}");
+    proxy.mend();
+    provider.destroy_instance(&machine.id).await.unwrap();
+    assert_eq!(proxy.containers(), [""; 0]);
+}
+
 /// Its end is known, or the caller is told that it may try again.
 #[tokio::test]
 async fn any_call_of_a_destroy_is_lost() {

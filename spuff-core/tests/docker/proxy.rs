@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Silence,
     /// The engine has listed it, and does not find it yet.
     NotFoundYet,
+    /// The engine says that it has failed at it.
+    Failed,
     /// The engine does it, and for that time takes no more connections.
     ThenGone(Duration),
 }
@@ -225,9 +227,16 @@ impl Proxy {
             return write!(client, "{head}\r\n\r\n{said}");
         }
         let fault = chosen.map(|(_, fault)| fault);
-        if fault == Some(Fault::NotFoundYet) {
-            let said = r#"{"message":"No such container: it"}"#;
-            let head = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nConnection: close";
+        let said = match fault {
+            Some(Fault::NotFoundYet) => Some(("404 Not Found", r#"{"message":"No such container: it"}"#)),
+            Some(Fault::Failed) => {
+                let said = r#"{"message":"container it: driver \"overlay2\" failed to remove root filesystem: unlinkat merged: directory not empty"}"#;
+                Some(("500 Internal Server Error", said))
+            }
+            _ => None,
+        };
+        if let Some((status, said)) = said {
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close");
             return write!(client, "{head}\r\nContent-Length: {}\r\n\r\n{said}", said.len());
         }
         if let Some(Fault::Cut | Fault::Slow(_)) = fault {

@@ -213,11 +213,17 @@ impl DockerProvider {
         if inspected.is_none_or(|image| names(image) > 0) {
             return Ok(());
         }
-        let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
-        match self.engine.call(ask(), remove).await.map_err(ProviderError::from) {
+        let timeouts = self.engine.timeouts();
+        let wait = Wait::new("destroy_instance", ("image", image), timeouts.action_complete, timeouts);
+        let deadline = wait.deadline;
+        let ended = wait.until(|| async move {
+            let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
+            of_removal(self.engine.call(ask(), remove).await.map(drop), deadline)
+        });
+        match Look::deleted(ended.await) {
             // Another machine is made of it, or another snapshot.
-            Ok(_) | Err(ProviderError::NotFound { .. } | ProviderError::Conflict { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Err(ProviderError::Conflict { .. }) => Ok(()),
+            ended => ended,
         }
     }
 
@@ -230,13 +236,14 @@ impl DockerProvider {
             let options = RemoveImageOptionsBuilder::new().force(force).build();
             self.engine.call(ask, |docker| async move { docker.remove_image(image, Some(options), None).await }).await.map(drop)
         };
+        let deadline = wait.deadline;
         let ended = wait.until(|| async move {
             match remove(false).await {
                 // Of an image that is in use Docker takes away the name alone; Podman would take away the machines too.
                 Err(Failure::Rejected(ProviderError::Conflict { .. })) if !self.engine.is_podman().await? => {
-                    of_removal(remove(true).await)
+                    of_removal(remove(true).await, deadline)
                 }
-                removed => of_removal(removed),
+                removed => of_removal(removed, deadline),
             }
         });
         Look::deleted(ended.await)

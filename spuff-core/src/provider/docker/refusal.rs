@@ -44,9 +44,10 @@ pub(super) fn may_be_read_again(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Network(_) | ProviderError::Api { retryable: true, .. })
 }
 
-/// Whether Podman was about to start, or to stop, what was to be removed: it looks first, and is overtaken by itself.
-pub(super) fn is_between_states(error: &ProviderError) -> bool {
-    matches!(error, ProviderError::Api { message, .. } if message.contains("container state improper"))
+/// Whether an engine has failed at a removal that it began: it is overtaken by itself, such as Podman by a start or a stop, or by what
+/// still uses the machine's files, and does what is left when it is asked again.
+pub(super) fn is_half_removed(error: &ProviderError) -> bool {
+    matches!(error, ProviderError::Api { status: 500, retryable: false, .. })
 }
 
 /// What the engine has refused. An engine's 500 is its own word, not that of something between: the call has failed.
@@ -227,11 +228,20 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_podman_overtakes_by_itself_is_tried_again() {
-        let words = "cannot remove container it as it could not be stopped: sending SIGKILL to container it: container state improper: stopped";
-        for (message, expected) in [(words, true), ("cannot remove container it: device or resource busy", false)] {
-            let Failure::Rejected(error) = told("instance", 500, message) else { panic!("{message}") };
-            assert_eq!(is_between_states(&error), expected, "{message}");
+    fn a_removal_at_which_the_engine_has_failed_is_tried_again() {
+        for (status, message, expected) in [
+            (500, "cannot remove container it as it could not be stopped: container state improper: stopped", true),
+            (
+                500,
+                "container it: driver \"overlay2\" failed to remove root filesystem: unlinkat merged: directory not empty",
+                true,
+            ),
+            (500, "container it: driver \"overlay2\" failed to remove root filesystem: device or resource busy", true),
+            (400, "bad parameter", false),
+            (403, "not allowed", false),
+        ] {
+            let Failure::Rejected(error) = told("instance", status, message) else { panic!("{message}") };
+            assert_eq!(is_half_removed(&error), expected, "{message}");
         }
     }
 }

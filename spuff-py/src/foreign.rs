@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
@@ -43,6 +44,11 @@ impl Factory {
         description.capabilities = capabilities;
         description.options.iter_mut().for_each(|token| token.required = token_required);
         Self { factory, description }
+    }
+
+    /// Shows the collector of garbage what this holds.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.factory)
     }
 
     pub(crate) fn make(&self, config: Config) -> ProviderResult<Box<dyn Provider>> {

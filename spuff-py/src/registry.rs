@@ -2,13 +2,15 @@
 //!
 //! Stands on the core's registry, which Rust's and Python's providers enter in the same way.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyTuple};
 use spuff_core::blocking;
-use spuff_core::provider::{self, Capabilities, ErrorKind, ProviderResult, ProviderType};
+use spuff_core::provider::{self, Capabilities, ErrorKind, ProviderFactory, ProviderResult, ProviderType};
 
 use crate::blocked;
 use crate::config::ProviderConfig;
@@ -22,9 +24,16 @@ use crate::timeouts::ProviderTimeouts;
 /// The providers that can be used, by name. A registry is a value: what is registered in one is in no other.
 #[pyclass(frozen, name = "ProviderRegistry", module = "spuff")]
 pub(crate) struct ProviderRegistry {
-    registry: Mutex<blocking::ProviderRegistry>,
+    kept: Mutex<Kept>,
     /// Whether installed packages are looked through for what is not here.
     discovers: bool,
+}
+
+#[derive(Default)]
+struct Kept {
+    registry: blocking::ProviderRegistry,
+    /// Those of them that are written in Python: what they hold may hold this registry.
+    written: BTreeMap<&'static str, Arc<Factory>>,
 }
 
 /// What a provider takes and can do.
@@ -66,14 +75,14 @@ impl OptionDescription {
 }
 
 impl ProviderRegistry {
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, blocking::ProviderRegistry> {
-        self.registry.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Kept> {
+        self.kept.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `ask` gives; where the name is unknown, once more after a look through the installed packages.
     fn ask<T>(slf: &Bound<'_, Self>, name: &str, ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>) -> PyResult<T> {
         let (py, this) = (slf.py(), slf.get());
-        let copy = || this.lock(py).clone();
+        let copy = || this.lock(py).registry.clone();
         error::made(py, || {
             let asked = ask(&copy());
             if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider) && this.discover(slf, Some(name))? {
@@ -98,7 +107,7 @@ impl ProviderRegistry {
 
     fn names(slf: &Bound<'_, Self>, list: impl Fn(&provider::ProviderRegistry) -> Vec<ProviderType>) -> PyResult<Vec<String>> {
         slf.get().discover(slf, None)?;
-        Ok(list(&slf.get().lock(slf.py())).iter().map(ToString::to_string).collect())
+        Ok(list(&slf.get().lock(slf.py()).registry).iter().map(ToString::to_string).collect())
     }
 }
 
@@ -107,15 +116,15 @@ impl ProviderRegistry {
     /// A registry with no provider.
     #[new]
     fn new() -> Self {
-        Self { registry: Mutex::default(), discovers: false }
+        Self { kept: Mutex::default(), discovers: false }
     }
 
     /// A registry with every provider of this build, those that were declared with `@spuff.provider`, and those that
     /// installed packages offer under the entry points `spuff.providers`.
     #[staticmethod]
     fn with_defaults(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let registry = Mutex::new(blocking::ProviderRegistry::with_defaults());
-        let registry = Bound::new(py, Self { registry, discovers: true })?;
+        let kept = Kept { registry: blocking::ProviderRegistry::with_defaults(), ..Kept::default() };
+        let registry = Bound::new(py, Self { kept: Mutex::new(kept), discovers: true })?;
         // Nothing can have been declared before this module is there.
         if let Some(plugins) = py.import("sys")?.getattr("modules")?.cast::<PyDict>()?.get_item("spuff._plugins")? {
             guard::method(&plugins, "add_declared", (&registry,))?;
@@ -145,11 +154,20 @@ impl ProviderRegistry {
         capabilities.snapshots = snapshots.map_or_else(|| has("create_snapshot"), Ok)?;
         capabilities.ssh_keys = ssh_keys.map_or_else(|| has("get_ssh_keys"), Ok)?;
         (capabilities.labels, capabilities.max_user_data) = (labels, max_user_data);
-        let factory = Factory::new(name, factory.unbind(), summary, capabilities, token_required);
+        let factory = Arc::new(Factory::new(name, factory.unbind(), summary, capabilities, token_required));
         // The one whose place is taken is dropped after the lock: that may run code of Python.
-        let displaced = self.lock(py).register(factory);
+        let mut kept = self.lock(py);
+        let displaced = (kept.registry.register(factory.clone()), kept.written.insert(factory.provider_type().as_str(), factory));
+        drop(kept);
         drop(displaced);
         Ok(())
+    }
+
+    /// A factory is this registry's alone unless a provider that it made, or a call, keeps a copy of the registry.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(kept) = self.kept.try_lock() else { return Ok(()) };
+        let own = kept.written.values().filter(|factory| kept.registry.holders(factory.provider_type()) == 1);
+        own.into_iter().try_for_each(|factory| factory.visit(&visit))
     }
 
     /// Makes a provider from its name or alias and a token.
@@ -245,7 +263,7 @@ impl ProviderRegistry {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let names: Vec<_> = self.lock(py).registered_providers().iter().map(ToString::to_string).collect();
+        let names: Vec<_> = self.lock(py).registry.registered_providers().iter().map(ToString::to_string).collect();
         Ok(format!("<spuff.ProviderRegistry of {}>", PyTuple::new(py, names)?.repr()?))
     }
 }

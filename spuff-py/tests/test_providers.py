@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 import time
 import traceback
@@ -257,6 +258,43 @@ def test_a_thousand_providers_come_and_go() -> None:
         del provider
     gc.collect()
     assert len(ended) == 1000
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_factory_that_holds_its_registry_is_collected_with_it() -> None:
+    ended: list[str] = []
+
+    def registered(name: str) -> spuff.ProviderRegistry:
+        class Held(Shed):
+            pass
+
+        def make(config: spuff.ProviderConfig) -> Held:
+            assert "held" in registry
+            return Held(config)
+
+        weakref.finalize(Held, ended.append, name)
+        registry = spuff.ProviderRegistry()
+        registry.register("held", make)
+        return registry
+
+    registry = registered("alone")
+    gc.collect()
+    assert ended == []
+    del registry
+    gc.collect()
+    assert ended == ["alone"]
+
+    # What a provider was made by is kept as long as the provider: a child of `fork` makes it anew.
+    provider = registered("in use").connect("held", "token")
+    gc.collect()
+    assert (provider.get_instance("m-none"), ended) == (None, ["alone"])
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if provider.get_instance("m-none") is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    del provider
+    gc.collect()
+    assert ended == ["alone", "in use"]
 
 
 def test_a_report_speaks_python_and_tells_where_an_exception_came_from() -> None:

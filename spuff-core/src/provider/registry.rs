@@ -308,6 +308,13 @@ impl ProviderRegistry {
         self.factories.contains_key(provider_type.as_str())
     }
 
+    /// How many registries have the factory of that type in common with this one, itself included: for the collectors of garbage of
+    /// other languages.
+    #[doc(hidden)]
+    pub fn holders(&self, provider_type: ProviderType) -> usize {
+        self.factories.get(provider_type.as_str()).map_or(0, Arc::strong_count)
+    }
+
     /// A registered name as it stands wins over an alias of another provider.
     fn resolve(&self, name: &str) -> ProviderResult<ProviderType> {
         let name = name.trim();

@@ -22,7 +22,7 @@ pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use keyed::{Looking, Room, is_leaving, keyed, resolve_keyed};
+pub(crate) use keyed::{Answer, Looking, Room, is_leaving, keyed, resolve_keyed};
 pub(crate) use keys::Keys;
 pub(crate) use mark::{Mark, nonce_of, place_of_key};
 pub(crate) use mark::{check_owner, expiry, label_of_one};
@@ -101,7 +101,8 @@ pub(crate) trait Making: Send + Sync {
 
     fn sight(&self) -> Sight;
 
-    fn send(&self) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
+    /// Sends it, also again where it was certainly not carried out: not when its caller has left meanwhile.
+    fn send(&self, cancel: &Cancel) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
 }
 
 /// A call through the pipeline.
@@ -116,8 +117,8 @@ impl Making for (&HttpClient, Call<'_>) {
         self.0.sight()
     }
 
-    async fn send(&self) -> Result<Reply, Failure> {
-        self.0.send(&self.1).await
+    async fn send(&self, cancel: &Cancel) -> Result<Reply, Failure> {
+        self.0.send_checked(&self.1, || std::future::ready(cancel.check())).await
     }
 }
 
@@ -174,8 +175,8 @@ impl<M: Making> Create<'_, M> {
         let mut unclear: Option<ProviderError> = None;
         let mut unseen_since = None;
         loop {
-            if self.cancel.is_set() && unclear.is_none() {
-                return Err(Cancel::error());
+            if unclear.is_none() {
+                self.cancel.check()?;
             }
             let refusal = match self.send(unclear.is_some()).await {
                 Ok(reply) => match read(&reply) {
@@ -230,10 +231,10 @@ impl<M: Making> Create<'_, M> {
         let operation = self.call.operation();
         self.cancel.sent(operation, &self.mark.key);
         let sent = if again {
-            let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send()).await;
+            let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send(self.cancel)).await;
             sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(operation, self.deadline.elapsed()))))
         } else {
-            self.call.send().await
+            self.call.send(self.cancel).await
         };
         // It may have been carried out until now.
         self.cancel.sent(operation, &self.mark.key);

@@ -103,8 +103,9 @@ async fn made_ready(
         }
         Err(error) if is_over(&error, &id) => Err(doomed.end_after(error).await),
         Err(error) => {
+            let error = doomed.tell(error).await;
             doomed.spare();
-            Err(error.after_create(id, None))
+            Err(error)
         }
     }
 }
@@ -303,8 +304,24 @@ impl Doomed {
         Some(ended)
     }
 
+    /// An error that leaves it as it is, which tells whether it is still there: one that has failed may be gone.
+    pub(crate) async fn tell(&self, error: ProviderError) -> ProviderError {
+        let id = self.instance.id.as_str();
+        if !error.is_instance_failure(id) {
+            return error.after_create(id, None);
+        }
+        let is_gone = match contained(self.provider.get_instance(id)).await {
+            Ok(there) => there.is_none(),
+            Err(_) => matches!(error, ProviderError::NotFound { .. }),
+        };
+        error.after_create(id, is_gone.then_some(Ok(())))
+    }
+
     /// Ends it for an error, which then tells what has become of it.
     pub(crate) async fn end_after(self, error: ProviderError) -> ProviderError {
+        if self.instance.adopted {
+            return self.tell(error).await;
+        }
         let id = self.instance.id.clone();
         let destroyed = self.end().await;
         error.after_create(id, destroyed)

@@ -43,6 +43,12 @@ impl Cancel {
         self.0.has_left.load(Ordering::Acquire)
     }
 
+    /// # Errors
+    /// [`Cancel::error`] when the caller has left.
+    pub(crate) fn check(&self) -> ProviderResult<()> {
+        if self.is_set() { Err(Self::error()) } else { Ok(()) }
+    }
+
     /// The end of a create that made nothing, as nobody waits for it.
     pub(crate) fn error() -> ProviderError {
         ProviderError::Other { message: "cancelled; nothing was made".to_string() }

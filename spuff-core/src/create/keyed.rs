@@ -23,6 +23,10 @@ const OPERATION: &str = "create_instance";
 /// So many looks in a row must show nothing before a first machine is made, where nothing else keeps a second one out: one list that
 /// comes back wrong is not to cost one.
 const LOOKS: u32 = 2;
+/// So many at most, where the account's pace or a slow reply makes each of them old.
+const MOST_LOOKS: u32 = 5;
+/// How old a look may be when a create that stands on it is sent.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A room whose machines are made under keys.
 pub(crate) trait Room: Provider + Clone + 'static {
@@ -36,6 +40,14 @@ pub(crate) trait Room: Provider + Clone + 'static {
 
     /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
     fn found_under(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
+
+    /// The same, and as of when: what was made later need not be among it.
+    fn found_lately(&self, key: &str) -> impl Future<Output = ProviderResult<(Option<ProviderInstance>, Instant)>> + Send {
+        async move {
+            let asked = Instant::now();
+            Ok((self.found_under(key).await?, asked))
+        }
+    }
 
     /// The same, where it may be that a create under this key would not have made it: before it is told that there is none.
     fn found_anywhere(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send {
@@ -97,10 +109,11 @@ where
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
     let (made, stake) = see_through(about, work, unwanted).await?;
-    if let Some(stake) = stake {
-        stake.keep();
-    }
-    Ok(made)
+    // Whose create has made it may have left: then it is the first one's that takes it, so that somebody ends it.
+    Ok(match stake {
+        Some(stake) => made.adopted_if(!stake.keep()),
+        None => made,
+    })
 }
 
 /// How a create begins.
@@ -160,26 +173,12 @@ async fn look_first<R: Room>(
     if !mark.is_given() {
         return Ok(None);
     }
-    let mut sight = room.http().sight();
-    let mut pauses = Pauses::new(sight.poll_interval);
-    let mut looks_left = if R::GUARD == Guard::Looking { LOOKS } else { 1 };
-    while looks_left > 0 {
-        // Nothing was sent: what hinders the look is told at once.
-        match mark.adopted(room.found_under(&mark.key).await?)? {
-            Found::Ours(made) if is_leaving(room, &made) => {
-                if deadline.remaining().is_zero() {
-                    return Err(mark.still_ending(&made.id));
-                }
-                if cancel.is_set() {
-                    return Err(Cancel::error());
-                }
-                tokio::time::sleep(pauses.next(deadline)).await;
-            }
-            Found::Ours(made) => return Ok(Some(made)),
-            _ => looks_left -= 1,
-        }
+    // Nothing was sent: what hinders the look is told at once.
+    if let Some(made) = found_now(room, mark, cancel, deadline).await? {
+        return Ok(Some(made));
     }
     let Some(since) = turn.since else { return Ok(None) };
+    let mut sight = room.http().sight();
     let look = || async {
         Ok(match mark.adopted(room.found_under(&mark.key).await?)? {
             Found::Ours(made) if is_leaving(room, &made) => Found::Unsure(vec![made.id]),
@@ -193,11 +192,49 @@ async fn look_first<R: Room>(
     };
     let found = look_out(deadline, sight, false, look, unknown).await?.ours();
     turn.nothing_before();
-    Ok(found)
+    if found.is_some() { Ok(found) } else { found_now(room, mark, cancel, deadline).await }
 }
 
-/// How old a look may be when a create that stands on it is sent.
-const FRESH: Duration = Duration::from_secs(1);
+/// What there is under a key, once what is being destroyed is gone.
+async fn found_now<R: Room>(
+    room: &R,
+    mark: &Mark,
+    cancel: &Cancel,
+    deadline: Deadline,
+) -> ProviderResult<Option<ProviderInstance>> {
+    let mut pauses = Pauses::new(room.http().sight().poll_interval);
+    loop {
+        let Some(made) = found(room, mark).await? else { return Ok(None) };
+        if !is_leaving(room, &made) {
+            return Ok(Some(made));
+        }
+        if deadline.remaining().is_zero() {
+            return Err(mark.still_ending(&made.id));
+        }
+        cancel.check()?;
+        tokio::time::sleep(pauses.next(deadline)).await;
+    }
+}
+
+/// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a
+/// part of what it shows is repeated.
+async fn found<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Option<ProviderInstance>> {
+    for looks in 1..=MOST_LOOKS {
+        let (made, as_of) = room.found_lately(&mark.key).await?;
+        if let Found::Ours(made) = mark.adopted(made)? {
+            return Ok(Some(made));
+        }
+        if R::GUARD == Guard::Cloud || (looks >= LOOKS && is_fresh(room, as_of)) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
+    let paced = room.http().paced(FRESH);
+    as_of.elapsed() < if paced.is_zero() { FRESH } else { paced }
+}
 
 /// The call of a create under a key where nothing but looking keeps a second machine out: one that has waited for the account's
 /// pace, or for the cloud to take it, looks again before it is sent.
@@ -206,25 +243,35 @@ pub(crate) struct Looking<'a, R> {
     mark: &'a Mark,
     call: Call<'a>,
     looked: Mutex<Instant>,
+    found: Mutex<Option<ProviderInstance>>,
+}
+
+/// What a create comes to that looks again before it is sent.
+pub(crate) enum Answer {
+    /// The cloud's.
+    Reply(Reply),
+    /// It was not sent: this was made under its key while it waited.
+    Found(ProviderInstance),
 }
 
 impl<'a, R: Room> Looking<'a, R> {
     pub(crate) fn new(room: &'a R, mark: &'a Mark, call: Call<'a>, looked: Instant) -> Self {
-        Self { room, mark, call, looked: Mutex::new(looked) }
+        Self { room, mark, call, looked: Mutex::new(looked), found: Mutex::default() }
     }
 
     /// # Errors
     /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the meantime.
     async fn look_again(&self) -> ProviderResult<()> {
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.mark.is_given() || looked.elapsed() < self.room.http().paced(FRESH) {
+        if !self.mark.is_given() || is_fresh(self.room, looked) {
             return Ok(());
         }
-        for _ in 0..LOOKS {
-            if let Found::Ours(made) = self.mark.adopted(self.room.found_under(&self.mark.key).await?)? {
-                let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
-                return Err(ProviderError::conflict(message, is_leaving(self.room, &made)));
+        if let Some(made) = found(self.room, self.mark).await? {
+            let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
+            if !is_leaving(self.room, &made) {
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             }
+            return Err(ProviderError::conflict(message, true));
         }
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         Ok(())
@@ -232,7 +279,7 @@ impl<'a, R: Room> Looking<'a, R> {
 }
 
 impl<R: Room> Making for Looking<'_, R> {
-    type Reply = Reply;
+    type Reply = Answer;
 
     fn operation(&self) -> &'static str {
         self.call.operation
@@ -242,8 +289,14 @@ impl<R: Room> Making for Looking<'_, R> {
         self.room.http().sight()
     }
 
-    async fn send(&self) -> Result<Reply, Failure> {
-        self.room.http().send_checked(&self.call, || self.look_again()).await
+    async fn send(&self, cancel: &Cancel) -> Result<Answer, Failure> {
+        let check = || async {
+            cancel.check()?;
+            self.look_again().await
+        };
+        let sent = self.room.http().send_checked(&self.call, check).await;
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        found.map_or_else(|| sent.map(Answer::Reply), |found| Ok(Answer::Found(found)))
     }
 }
 

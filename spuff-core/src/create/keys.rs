@@ -70,9 +70,9 @@ impl Stake {
         Self { is_kept: Arc::default(), end: Mutex::default(), process: process::id() }
     }
 
-    /// A caller has the machine: it is theirs to end.
-    pub(super) fn keep(&self) {
-        self.is_kept.store(true, Ordering::Release);
+    /// A caller has the machine. It is the first one's to end: whether this is the first.
+    pub(super) fn keep(&self) -> bool {
+        !self.is_kept.swap(true, Ordering::AcqRel)
     }
 }
 

@@ -241,7 +241,7 @@ impl<M: Maker> Fleet<'_, M> {
                 self.failed();
                 Err(made.end_after(error).await.into())
             }
-            Err(error) => Err(Lack(error.after_create(id, None), Some(made))),
+            Err(error) => Err(Lack(made.tell(error).await, Some(made))),
         }
     }
 

@@ -242,9 +242,13 @@ impl HttpClient {
                 return Err(before.unwrap_or_else(late));
             }
             let is_cut = deadline.remaining() < self.timeouts.http_request;
+            let sent = Instant::now();
             let failure = match self.attempt(call, permit, deadline).await {
                 Ok(reply) => match read(reply) {
-                    Ok(value) => return Ok(value),
+                    Ok(value) => {
+                        errand.answered(sent);
+                        return Ok(value);
+                    }
                     Err(error) => Failure::Unknown(error),
                 },
                 Err(failure) => self.refused(failure, &mut refused_since),

@@ -1,6 +1,7 @@
 //! Whether to send again, and when: decided by what failed, and by what sending twice would do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -48,15 +49,28 @@ pub(crate) struct Errand {
     began: Deadline,
     /// In microseconds.
     waited: AtomicU64,
+    /// When the first of its calls that were answered was sent.
+    as_of: Mutex<Option<Instant>>,
 }
 
 impl Errand {
     pub(super) fn of(limit: Duration) -> Self {
-        Self { began: Deadline::after(limit), waited: AtomicU64::new(0) }
+        Self { began: Deadline::after(limit), waited: AtomicU64::new(0), as_of: Mutex::default() }
     }
 
     pub(super) fn waited(&self, time: Duration) {
         self.waited.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// A call was answered that was sent then.
+    pub(super) fn answered(&self, sent: Instant) {
+        let mut as_of = self.as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        *as_of = Some(as_of.map_or(sent, |as_of| as_of.min(sent)));
+    }
+
+    /// As of when all that its calls have shown is true: what came later need not be among it.
+    pub(crate) fn as_of(&self) -> Instant {
+        self.as_of.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(Instant::now)
     }
 
     pub(crate) fn deadline(&self) -> Deadline {

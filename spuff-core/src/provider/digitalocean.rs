@@ -36,7 +36,7 @@ use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Cancel, Create, Found, Guard, Looking, Mark};
+use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
@@ -130,7 +130,11 @@ impl DigitalOceanProvider {
         let call = Looking::new(self, mark, Call::once("create_instance", "/v2/droplets").json(&body)?, looked);
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call, mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
-        let read = |reply: &Reply| {
+        let read = |answer: &Answer| {
+            let reply = match answer {
+                Answer::Reply(reply) => reply,
+                Answer::Found(found) => return Ok((found.clone().adopted_if(true), None)),
+            };
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
             let made = map::instance(created.droplet);
@@ -154,7 +158,7 @@ impl DigitalOceanProvider {
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
         self.worn.note(&instance.id, &request.labels);
-        let is_own = mark.has_made(origin, &instance.labels);
+        let is_own = !instance.adopted && mark.has_made(origin, &instance.labels);
         Ok(instance.adopted_if(!is_own))
     }
 
@@ -166,10 +170,11 @@ impl DigitalOceanProvider {
     }
 
     /// The oldest droplet with the nonce of a create, and of this name.
-    async fn tagged(&self, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
+    async fn tagged(&self, errand: &Errand, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
         let tag = map::tag(KEY_KEY, nonce);
-        let tagged = self.droplets("create_instance", ("tag_name", &tag));
-        let (tagged, gpus) = tokio::try_join!(tagged, self.droplets("create_instance", ("type", "gpus")))?;
+        let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
+        let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
+        let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
         let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
         let made = tagged.into_iter().chain(gpus).map(map::instance).filter(is_named);
         Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
@@ -239,15 +244,18 @@ impl create::Room for DigitalOceanProvider {
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = self.tagged(&create::nonce_of(key), None).await?;
-        match (made, create::part_of_key(key)) {
-            (None, Some((batch, name))) => {
-                let made = self.tagged(&create::nonce_of(batch), Some(name)).await?;
-                // What a caller's own key has made is no part of a batch.
-                Ok(made.filter(|made| !made.labels.contains_key(DIGEST_KEY)))
-            }
-            (made, _) => Ok(made),
+        Ok(self.found_lately(key).await?.0)
+    }
+
+    async fn found_lately(&self, key: &str) -> ProviderResult<(Option<ProviderInstance>, Instant)> {
+        let errand = self.http.errand();
+        let mut made = self.tagged(&errand, &create::nonce_of(key), None).await?;
+        if let (None, Some((batch, name))) = (&made, create::part_of_key(key)) {
+            made = self.tagged(&errand, &create::nonce_of(batch), Some(name)).await?;
+            // What a caller's own key has made is no part of a batch.
+            made = made.filter(|made| !made.labels.contains_key(DIGEST_KEY));
         }
+        Ok((made, errand.as_of()))
     }
 }
 

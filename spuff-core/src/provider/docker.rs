@@ -306,7 +306,7 @@ impl Making for CreateContainer<'_> {
         self.room.sight()
     }
 
-    async fn send(&self) -> Result<ContainerCreateResponse, Failure> {
+    async fn send(&self, _: &Cancel) -> Result<ContainerCreateResponse, Failure> {
         let engine = &self.room.engine;
         let options = CreateContainerOptionsBuilder::new().name(self.name).build();
         let body = self.body.clone();

@@ -1,5 +1,6 @@
 //! Creates whose caller leaves.
 
+use spuff_core::fleet::{FleetOptions, create_instances};
 use spuff_core::provider::{OnCancel, ProviderError};
 use spuff_core::settled;
 use spuff_core::simulator::{Fault, Route};
@@ -40,6 +41,32 @@ async fn a_machine_that_nobody_waits_for_is_destroyed_or_kept() {
             let (cloud, count) = dropped(name, Some(OnCancel::Keep), false).await;
             assert_eq!(count, 1, "{name}: it was to be kept");
             assert_eq!(provider(&cloud, name).list_instances().await.unwrap().len(), 1);
+        }
+    }
+}
+
+/// What was told to wait was not carried out: when nobody waits for it any more it is not sent again.
+#[tokio::test]
+async fn a_create_that_is_dropped_while_it_waits_for_its_rate_limit_makes_nothing() {
+    let throttled = Fault::RateLimited { retry_after: Some(1), headers: true };
+    for name in PROVIDERS {
+        for key in [None, Some("order-7")] {
+            let cloud = cloud();
+            cloud.inject(throttled.everywhere().at(name).on(Route::CreateInstance).times(4));
+            let provider = provider(&cloud, name);
+            let mut request = request(name, "web-1");
+            request.idempotency_key = key.map(str::to_string);
+            let dropped = tokio::time::timeout(Duration::from_millis(600), provider.create_instance(&request)).await;
+            assert!(dropped.is_err(), "{name}");
+            let requests = [1, 2].map(|number| {
+                let key = request.idempotency_key.as_ref().map(|key| format!("{key}-{number}"));
+                InstanceRequest { name: format!("fleet-{number}"), idempotency_key: key, ..request.clone() }
+            });
+            let fleet = create_instances(&provider, &requests, FleetOptions::default());
+            assert!(tokio::time::timeout(Duration::from_millis(600), fleet).await.is_err(), "{name}");
+            let sent = cloud.route_count(name, Route::CreateInstance);
+            settled().await;
+            assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (sent, 0), "{name}, {key:?}");
         }
     }
 }

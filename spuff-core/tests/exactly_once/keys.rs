@@ -121,6 +121,29 @@ async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_i
     }
 }
 
+/// A look of which a part had to be waited for does not tell how it is now.
+#[tokio::test]
+async fn what_another_process_has_made_while_a_look_waits_is_not_made_again() {
+    let waits = [Fault::Slow { millis: 1700 }, Fault::RateLimited { retry_after: Some(2), headers: true }];
+    for (fault, skip) in waits.into_iter().flat_map(|fault| [1, 2, 3].map(|skip| (fault, skip))) {
+        let cloud = cloud();
+        let rule = cloud.inject(fault.once("digitalocean", Route::ListInstances).skip(skip));
+        let keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
+        let (here, there) = (provider(&cloud, "digitalocean"), apart(&cloud, "digitalocean"));
+        let later = async {
+            while cloud.hits(rule) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            there.create_instance(&keyed).await
+        };
+        let (waited, other) = tokio::join!(here.create_instance(&keyed), later);
+        let (waited, other) = (waited.unwrap(), other.unwrap());
+        assert_eq!((waited.id, waited.adopted), (other.id, true), "{fault:?}, {skip}");
+        assert_eq!(alive(&cloud).len(), 1, "{fault:?}, {skip}");
+    }
+}
+
 /// What is on its way out is not what is asked for. EC2 keeps a key for what it once stood for.
 #[tokio::test]
 async fn a_key_whose_machine_is_ending_is_given_another_one() {

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
 use spuff_core::provider::{ErrorKind, OnCancel, ProviderError, ProviderInstance};
 use spuff_core::simulator::{Fault, Route};
 use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance, with_instances};
@@ -179,6 +180,51 @@ async fn a_create_that_is_dropped_leaves_the_machine_that_it_has_found() {
         settled().await;
         assert!(cloud.hits(looks) > 0, "{name}");
         assert_eq!((alive(&cloud), cloud.route_count(name, Route::CreateInstance)), (vec![id], 1), "{name}");
+    }
+}
+
+/// Of several that wait for one machine, the caller whose create has made it may leave: then it is the next one's.
+#[tokio::test]
+async fn a_machine_whose_maker_has_left_is_its_next_callers_to_end() {
+    for name in PROVIDERS {
+        for kept in [None, Some(OnCancel::Keep)] {
+            let cloud = cloud();
+            cloud.inject(Fault::Slow { millis: 700 }.once(name, Route::CreateInstance));
+            let provider = provider(&cloud, name);
+            let keyed = InstanceRequest { on_cancel: Some(OnCancel::Destroy), ..keyed(name) };
+            let first = InstanceRequest { on_cancel: kept.or(keyed.on_cancel), ..keyed.clone() };
+            let leaving = tokio::time::timeout(Duration::from_millis(400), provider.create_instance(&first));
+            let joining = async {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                with_instance(&provider, &keyed, |machine| async move { Ok::<_, ProviderError>(machine.adopted) }).await
+            };
+            let (left, adopted) = tokio::join!(leaving, joining);
+            assert!(left.is_err(), "{name}");
+            settled().await;
+            // What its maker wants to be kept is nobody else's to end.
+            assert_eq!((adopted.unwrap(), alive(&cloud).len()), (kept.is_some(), usize::from(kept.is_some())), "{name}");
+        }
+    }
+}
+
+/// What was found here is gone while it is waited for.
+#[tokio::test]
+async fn an_error_about_a_machine_that_is_gone_does_not_say_that_it_exists() {
+    for (name, is_fleet) in PROVIDERS.into_iter().flat_map(|name| [(name, false), (name, true)]) {
+        let cloud = Options::default().with_clock(Clock::Fast(5.0)).start().unwrap();
+        cloud.inject(Fault::Vanishes { after: 10 }.once(name, Route::CreateInstance));
+        let made = apart(&cloud, name).create_instance(&keyed(name)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let (here, request) = (provider(&cloud, name), keyed(name));
+        let error = if is_fleet {
+            let options = FleetOptions::default().with_wait_ready(true).with_on_failure(Rollback::Keep);
+            create_instances(&here, &[request], options).await.remove(0).unwrap_err()
+        } else {
+            create_and_wait(&here, &request, OnFailure::Destroy).await.unwrap_err()
+        };
+        assert_eq!(error.instance_id(), Some(&*made.id), "{name}: {error}");
+        assert!(matches!(error, ProviderError::AfterCreate { exists: false, .. }), "{name}: {error:?}");
+        assert!(!error.to_string().contains("costs money"), "{name}: {error}");
     }
 }
 

@@ -270,7 +270,7 @@ impl Making for Commit<'_> {
         self.room.sight()
     }
 
-    async fn send(&self) -> Result<IdResponse, Failure> {
+    async fn send(&self, _: &Cancel) -> Result<IdResponse, Failure> {
         let asked = Asked { name: self.name.to_string(), labels: self.labels.clone() };
         let asked = asked.write().map_err(Failure::NotSent)?;
         let own = [map::no_machine(), (SNAPSHOT_KEY.to_string(), asked)];

@@ -128,6 +128,7 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
     // While this is held, what the other one makes is not ended because its own caller has left.
     let mut joined = None;
     let mut has_waited = false;
+    let mut pauses = Pauses::new(room.http().sight().poll_interval);
     loop {
         let mut changes = keys.changes();
         match keys.enter(mark, cancel, room.http().settling())? {
@@ -140,7 +141,9 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
                     return Ok(Begun::Made(made, stake));
                 }
                 Err(error) => return Err(error),
-                Ok(_) => keys.forget(&made.id),
+                // Lists may not show it yet: it is waited for here.
+                Ok(Some(_)) => wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?,
+                Ok(None) => keys.forget(&made.id),
             },
             Entry::Busy(stake) => {
                 has_waited = true;
@@ -208,12 +211,18 @@ async fn found_now<R: Room>(
         if !is_leaving(room, &made) {
             return Ok(Some(made));
         }
-        if deadline.remaining().is_zero() {
-            return Err(mark.still_ending(&made.id));
-        }
-        cancel.check()?;
-        tokio::time::sleep(pauses.next(deadline)).await;
+        wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
     }
+}
+
+/// A pause in the wait for a machine of this key that is being destroyed.
+async fn wait_for_end(mark: &Mark, id: &str, cancel: &Cancel, deadline: Deadline, pauses: &mut Pauses) -> ProviderResult<()> {
+    if deadline.remaining().is_zero() {
+        return Err(mark.still_ending(id));
+    }
+    cancel.check()?;
+    tokio::time::sleep(pauses.next(deadline)).await;
+    Ok(())
 }
 
 /// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a

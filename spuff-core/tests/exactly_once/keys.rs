@@ -191,22 +191,28 @@ async fn a_key_whose_machine_is_about_to_be_destroyed_is_given_another_one() {
             assert!(tokio::time::timeout(Duration::from_millis(150), made).await.is_err(), "{name}: it has not been left");
             let first = alive(&cloud);
             let again = provider.create_instance(&keyed).await;
+            let there = alive(&cloud);
             settled().await;
-            check_second(name, &cloud, &first, again);
+            check_second(name, &cloud, &first, again, &there);
         }
         // The same by hand.
         let cloud = Options::default().with_clock(Clock::Fast(10.0)).start().unwrap();
         let keyed = request(name, "web-1").with_idempotency_key("order-7");
         let provider = provider(&cloud, name);
         let first = vec![provider.create_instance(&keyed).await.unwrap().id];
-        let (ended, again) = tokio::join!(provider.destroy_instance(&first[0]), provider.create_instance(&keyed));
+        let again = async {
+            let again = provider.create_instance(&keyed).await;
+            (again, alive(&cloud))
+        };
+        let (ended, (again, there)) = tokio::join!(provider.destroy_instance(&first[0]), again);
         ended.unwrap();
-        check_second(name, &cloud, &first, again);
+        check_second(name, &cloud, &first, again, &there);
     }
 }
 
-/// What came of a create under the key of a machine that was being destroyed.
-fn check_second(name: &str, cloud: &Cloud, first: &[String], again: ProviderResult<ProviderInstance>) {
+/// What came of a create under the key of a machine that was being destroyed, and what there was when it had come.
+fn check_second(name: &str, cloud: &Cloud, first: &[String], again: ProviderResult<ProviderInstance>, there: &[String]) {
+    assert!(!there.iter().any(|id| first.contains(id)), "{name}: the first is still there");
     match again {
         Ok(second) => {
             assert!(!first.contains(&second.id) && !second.adopted, "{name}: {first:?}, {second:?}");

@@ -41,6 +41,8 @@ use crate::wait::Pauses;
 pub(crate) enum Found<T> {
     /// It was made.
     Ours(T),
+    /// Another call has made this under the key, or something else: what this one has sent may come to light beside it.
+    Others(ProviderResult<T>),
     /// These may be it; a later look will tell.
     Unsure(Vec<String>),
     /// It cannot have been made: its name, which there is once only, belongs to another.
@@ -58,6 +60,7 @@ impl<T> Found<T> {
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
         match self {
             Self::Ours(made) => Found::Ours(change(made)),
+            Self::Others(made) => Found::Others(made.map(change)),
             Self::Unsure(candidates) => Found::Unsure(candidates),
             Self::Taken => Found::Taken,
             Self::Leaving(id) => Found::Leaving(id),
@@ -357,10 +360,10 @@ where
                 match found {
                     Found::Ours(made) => return Ok(Looked::Ours(made)),
                     Found::Taken | Found::Leaving(_) => return Ok(Looked::Taken),
-                    Found::Nothing => {
+                    Found::Nothing | Found::Others(_) => {
                         empty += 1;
                         if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
-                            return Ok(Looked::Nothing);
+                            return if let Found::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
                         }
                     }
                     Found::Unsure(some) => {

@@ -36,7 +36,7 @@ use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
-use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark};
+use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
 
@@ -144,16 +144,21 @@ impl DigitalOceanProvider {
         let sent = Utc::now();
         let look = || async move {
             let named = self.named(request).await?;
-            let mut unsure = Vec::new();
+            let (mut unsure, mut others) = (Vec::new(), None);
             for made in named {
-                if mark.matches(&made.labels, &made.id)? {
-                    return Ok(Found::Ours((made, None)));
-                }
-                if may_be_new(&made, sent) {
-                    unsure.push(made.id);
+                match mark.matches(&made.labels, &made.id) {
+                    Ok(true) if mark.has_made(Origin::Recovered, &made.labels) => return Ok(Found::Ours((made, None))),
+                    Ok(true) => others = others.or(Some(Ok((made, None)))),
+                    Ok(false) if may_be_new(&made, sent) => unsure.push(made.id),
+                    Ok(false) => {}
+                    Err(error) => others = others.or(Some(Err(error))),
                 }
             }
-            Ok(if unsure.is_empty() { Found::Nothing } else { Found::Unsure(unsure) })
+            Ok(match others {
+                _ if !unsure.is_empty() => Found::Unsure(unsure),
+                Some(others) => Found::Others(others),
+                None => Found::Nothing,
+            })
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);

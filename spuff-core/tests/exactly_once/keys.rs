@@ -90,6 +90,31 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
     }
 }
 
+/// Two processes within the same second are two machines at DigitalOcean: then each knows its own, also after a lost reply, and also
+/// where the other one is seen first, or was asked for by another request.
+#[tokio::test]
+async fn a_create_whose_reply_is_lost_does_not_take_anothers_machine_for_its_own() {
+    for is_other in [false, true] {
+        let cloud = cloud();
+        let (here, there) = (provider(&cloud, "digitalocean"), apart(&cloud, "digitalocean"));
+        let mut keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
+        keyed.ssh_keys = vec![there.get_ssh_keys().await.unwrap().remove(0)];
+        // Between its look and its create it has something else to look up.
+        cloud.inject(Fault::Slow { millis: 500 }.once("digitalocean", Route::SshKeys));
+        cloud.inject(Fault::ReplyLost.once("digitalocean", Route::CreateInstance).skip(1));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            there.create_instance(&if is_other { keyed.clone().with_label("other", "1") } else { keyed.clone() }).await
+        };
+        let (one, two) = tokio::join!(here.create_instance(&keyed), later);
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!((one.adopted, two.adopted), (false, false), "{one:?} {two:?}");
+        let mut known = [one.id, two.id];
+        known.sort_unstable();
+        assert_eq!(alive(&cloud), known);
+    }
+}
+
 /// A create that is told to wait is not sent on what was seen before the wait.
 #[tokio::test]
 async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_is_not_made_again() {

@@ -82,6 +82,9 @@ def test_a_provider_of_ones_own_tells_what_it_has_found() -> None:
         def create_instance(self, request: spuff.InstanceRequest, /) -> spuff.Instance:
             return spuff.Instance("m-1", "192.0.2.1", "active", name=request.name, adopted=True)
 
+        def get_instance(self, id: str, /) -> spuff.Instance | None:
+            return spuff.Instance(id, "192.0.2.1", "active") if id == "m-1" and is_there else None
+
         def wait_ready(self, id: str, /) -> spuff.Instance:
             raise spuff.CapacityError("it has failed")
 
@@ -92,6 +95,7 @@ def test_a_provider_of_ones_own_tells_what_it_has_found() -> None:
     registry.register("attic", Attic)
     attic = registry.connect("attic", "token")
     assert attic.create_instance("web-1", region="east", size="small", idempotency_key="order-7").adopted
-    with pytest.raises(spuff.CapacityError) as failed:
-        attic.create_and_wait("web-1", region="east", size="small", idempotency_key="order-7")
-    assert (failed.value.instance_id, failed.value.instance_exists) == ("m-1", True)
+    for is_there in (True, False):
+        with pytest.raises(spuff.CapacityError) as failed:
+            attic.create_and_wait("web-1", region="east", size="small", idempotency_key="order-7")
+        assert (failed.value.instance_id, failed.value.instance_exists) == ("m-1", is_there)

@@ -261,7 +261,7 @@ fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
         if !is_told && began.elapsed() >= UNTOLD.min(limit / 2) {
             is_told = true;
             let limit = limit.as_secs_f64();
-            tell(py, &format!("waiting for {}; for {limit} s at most, Ctrl-C leaves it", under_way()));
+            tell(py, &format!("waiting for {}; for {limit:.1} s at most, Ctrl-C leaves it", under_way()));
         }
     }
 }

@@ -36,6 +36,11 @@ def started(program: str, *arguments: str, env: Mapping[str, str] | None = None)
     )
 
 
+def complaints(ran: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a program has said beside that it waits: on a busy computer anything may take the two seconds."""
+    return [line for line in ran.stderr.splitlines() if not line.startswith("spuff: waiting for ")]
+
+
 BUSY = """
 import signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -223,7 +228,7 @@ def test_a_block_that_is_open_when_python_ends_leaves_nothing(cloud: Cloud, who:
     if who == "daemon that creates":
         cloud.inject("slow", millis=700, provider="hetzner", route="create_instance")
     ran = ended(OPEN, who, env=cloud.environment())
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.returncode, ran.stdout, complaints(ran)) == (0, "", [])
     assert cloud.request_count("hetzner", "create_instance") == 1 + (who == "fleet")
     cloud.assert_no_leaks()
 
@@ -325,4 +330,4 @@ next(watch)
 
 def test_an_async_method_that_is_called_for_the_first_time_when_python_ends() -> None:
     ran = ended(LAST)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "destroyed m-1\n", "")
+    assert (ran.returncode, ran.stdout, complaints(ran)) == (0, "destroyed m-1\n", [])

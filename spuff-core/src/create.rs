@@ -9,7 +9,9 @@ mod ending;
 mod follow;
 mod keyed;
 mod keys;
+mod looking;
 mod mark;
+mod room;
 mod under_way;
 
 use std::future::Future;
@@ -22,10 +24,12 @@ pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use keyed::{Answer, Looking, Room, is_leaving, keyed, resolve_keyed};
+pub(crate) use keyed::{keyed, resolve_keyed};
 pub(crate) use keys::Keys;
+pub(crate) use looking::{Answer, Looking};
 pub(crate) use mark::{Mark, nonce_of, place_of_key};
 pub(crate) use mark::{check_owner, expiry, label_of_one};
+pub(crate) use room::{Room, is_leaving};
 pub(crate) use under_way::{About, Here, Site};
 pub use under_way::{Group, UnderWay, settled, under_way};
 

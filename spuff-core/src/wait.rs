@@ -3,30 +3,30 @@
 //! Stands on the contract. What to look at comes from a cloud's room.
 
 mod listing;
+mod look;
+mod recent;
 mod turns;
 mod watch;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::debug;
 
 pub(crate) use listing::{Listed, Listing};
+pub(crate) use look::Look;
+pub(crate) use recent::Recent;
 pub(crate) use turns::Subject;
 pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
 
-use crate::http::{Call, Deadline, Failure, HttpClient, Reply, number};
+use crate::http::{Call, Deadline, HttpClient, Reply, number};
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
-use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{InstanceStatus, ProviderInstance};
+use crate::provider::error::{ProviderError, ProviderResult};
 
-/// How long what was made is remembered: longer than any boot.
-const REMEMBERED: Duration = Duration::from_secs(3600);
 /// The first pause is this part of `poll_interval`; the next ones grow to it.
 const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
@@ -35,114 +35,6 @@ const REFUSALS: u32 = 3;
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// A machine that was stopped is waited for so long: somebody may be starting it again.
 const STOPPED_FOR: Duration = Duration::from_secs(30);
-
-/// What a look has shown.
-#[derive(Debug, Clone)]
-pub(crate) enum Look<T> {
-    /// It is as it should be.
-    Done(T),
-    /// Not yet; in words that a timeout can repeat.
-    Pending(String),
-    /// Not, and it will not be by itself; in words that an error can repeat.
-    Stopped(String),
-    /// It is not there.
-    Absent,
-    /// The look itself failed in a way that may pass.
-    Unclear(String),
-    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts is out of order.
-    Refused(Box<ErrorParts>),
-}
-
-impl<T> Look<T> {
-    /// Looks past a failure that may pass; keeps any other.
-    pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
-        match error {
-            ProviderError::Authentication { .. } => Ok(Self::Refused(Box::new(ErrorParts::from(&error)))),
-            error if error.may_pass() => Ok(Self::Unclear(error.to_string())),
-            error => Err(error),
-        }
-    }
-
-    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or for what else goes on, tells nothing
-    /// of what was to be read. What a room has concluded of a machine names it.
-    pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
-        let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
-        match error {
-            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. }
-                if !is_concluded =>
-            {
-                Ok(Self::Unclear(error.to_string()))
-            }
-            error => Self::past(error),
-        }
-    }
-
-    /// Whether the look has shown how the thing is, or that it is not there.
-    fn is_clear(&self) -> bool {
-        !matches!(self, Self::Unclear(_) | Self::Refused(_))
-    }
-}
-
-impl<T> Look<T> {
-    /// Whether a thing that is asked for or changed is there already. Other failures have been tried again by the pipeline.
-    pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
-        match answered {
-            Ok(answer) => Ok(Self::Done(answer)),
-            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether a thing that was read is in the state that is waited for.
-    pub(crate) fn of_state(read: ProviderResult<T>, state: impl Fn(&T) -> &str, wanted: &str) -> ProviderResult<Self> {
-        match read {
-            Ok(thing) if state(&thing) == wanted => Ok(Self::Done(thing)),
-            Ok(thing) => Ok(Self::Pending(state(&thing).to_string())),
-            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error) => Self::unread(error),
-        }
-    }
-}
-
-impl Look<ProviderInstance> {
-    /// Whether a machine that was read is ready, may become so, or never will.
-    pub(crate) fn of_instance(read: ProviderResult<ProviderInstance>, provider: &str) -> ProviderResult<Self> {
-        match read {
-            Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
-            Ok(instance) if instance.status == InstanceStatus::Archive => {
-                let context = ErrorContext::new(provider).with_instance_id(instance.id);
-                Err(ProviderError::conflict("the machine is archived and will not start", false).with_context(context))
-            }
-            Ok(instance) if instance.status == InstanceStatus::Active => {
-                Ok(Self::Pending("active, no public address yet".to_string()))
-            }
-            Ok(instance) => Ok(Self::Pending(instance.status.to_string())),
-            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error) => Self::unread(error),
-        }
-    }
-}
-
-impl Look<()> {
-    /// Whether a delete has been taken. One that is refused because the thing is busy is tried again; other failures have
-    /// been tried again by the pipeline already.
-    pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
-        match sent.map_err(ProviderError::from) {
-            Ok(()) => Ok(Self::Done(())),
-            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error @ ProviderError::Conflict { retryable: true, .. }) => Ok(Self::Pending(error.to_string())),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The end of a delete: what is gone is as good as deleted.
-    pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<()> {
-        match ended {
-            Err(ProviderError::NotFound { .. }) => Ok(()),
-            ended => ended,
-        }
-    }
-}
 
 /// The pauses between looks: they grow to the longest, and none overshoots a deadline.
 #[derive(Debug)]
@@ -346,121 +238,6 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
-#[derive(Debug, Clone)]
-pub(crate) struct Recent<T> {
-    made: Arc<Made<T>>,
-    settling: Duration,
-}
-
-/// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
-#[derive(Debug)]
-struct Made<T>(Mutex<HashMap<String, (Instant, Option<T>)>>);
-
-impl<T> Default for Made<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T: Clone + Send + 'static> Recent<T> {
-    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
-    pub(crate) fn of(http: &HttpClient) -> Self {
-        Self { made: http.shared(), settling: http.settling() }
-    }
-
-    /// Notes that `id` was just made, with what only the create call could tell.
-    pub(crate) fn add(&self, id: &str, note: T) {
-        self.note_now(id, Some(note));
-    }
-
-    /// Notes an id whose end has been seen.
-    pub(crate) fn end(&self, id: &str) {
-        self.note_now(id, None);
-    }
-
-    fn note_now(&self, id: &str, note: Option<T>) {
-        let mut made = self.locked();
-        if made.len() == made.capacity() {
-            made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-            // So much may come before all are walked through again.
-            let kept = made.len();
-            made.reserve(kept + 1);
-        }
-        made.insert(id.to_string(), (Instant::now(), note));
-    }
-
-    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has ended.
-    pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
-        let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
-        Some(number::later(since, self.settling.saturating_mul(2)))
-    }
-
-    /// How long the absence of a thing is borne with that was never seen: another client may have made it a moment ago. Not of one
-    /// whose end has been seen.
-    pub(crate) fn unseen(&self, id: &str) -> Duration {
-        if self.has_ended(id) { Duration::ZERO } else { self.settling }
-    }
-
-    /// Until when it is not believed that there is nothing to end, where there is so much time.
-    pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
-        self.settles_at(id).unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
-    }
-
-    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a moment ago.
-    ///
-    /// # Errors
-    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of a verb that only asks.
-    pub(crate) async fn read<V, F>(
-        &self,
-        (operation, id): (&'static str, &str),
-        http: &HttpClient,
-        read: impl Fn() -> F,
-    ) -> ProviderResult<Option<V>>
-    where
-        F: Future<Output = ProviderResult<V>> + Send,
-    {
-        let mut answer = read().await;
-        if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
-            let wait = Wait::new(operation, ("instance", id), http.errand().deadline().remaining(), http.timeouts());
-            let look = || {
-                let looked = read();
-                async move {
-                    match looked.await {
-                        // Somebody has ended it meanwhile.
-                        Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => Err(error),
-                        looked => Look::of_answer(looked),
-                    }
-                }
-            };
-            answer = wait.absent_until(Some(time)).until(look).await;
-        }
-        match answer {
-            Err(ProviderError::NotFound { .. }) => Ok(None),
-            answer => answer.map(Some),
-        }
-    }
-
-    /// Whether the end of `id` has been seen here.
-    /// Whether its end has been seen.
-    pub(crate) fn has_ended(&self, id: &str) -> bool {
-        self.known(id).is_some_and(|(_, note)| note.is_none())
-    }
-
-    /// What the create call told.
-    pub(crate) fn note(&self, id: &str) -> Option<T> {
-        self.known(id).and_then(|(_, note)| note)
-    }
-
-    fn known(&self, id: &str) -> Option<(Instant, Option<T>)> {
-        self.locked().get(id).filter(|(since, _)| since.elapsed() < REMEMBERED).cloned()
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<T>)>> {
-        self.made.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,19 +311,6 @@ mod tests {
         assert!(matches!(result, Err(ProviderError::Timeout { .. })) && looks == 1);
     }
 
-    #[test]
-    fn a_read_that_is_refused_for_want_of_room_tells_nothing_of_the_machine() {
-        let refused =
-            [ProviderError::capacity("full"), ProviderError::quota("test", "full"), ProviderError::conflict("busy", false)];
-        for error in refused {
-            let words = error.to_string();
-            assert!(matches!(Look::of_instance(Err(error), "test"), Ok(Look::Unclear(_))), "{words}");
-        }
-        let concluded =
-            ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
-        assert!(matches!(Look::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_final_error_ends_the_wait_at_once() {
         let (result, looks) =
@@ -606,30 +370,5 @@ mod tests {
             let spent = began.elapsed();
             assert!(matches!(result, Err(ProviderError::NotFound { .. })) && spent >= borne && spent < borne * 2, "{spent:?}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
-        recent.add("a", 1);
-        assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
-        assert!(recent.settles_at("b").is_none());
-        tokio::time::advance(SETTLING).await;
-        assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
-        assert_eq!(recent.note("a"), Some(1));
-        tokio::time::advance(REMEMBERED).await;
-        recent.add("b", 2);
-        assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
-        recent.end("b");
-        assert_eq!((recent.note("b"), recent.settles_at("b"), recent.has_ended("b")), (None, None, true));
-        assert!(!recent.has_ended("a"), "it is not known");
-        for at in 0..1000 {
-            recent.add(&at.to_string(), at);
-        }
-        tokio::time::advance(REMEMBERED).await;
-        for at in 1000..2500 {
-            recent.add(&at.to_string(), at);
-        }
-        assert!(recent.locked().len() <= 2000, "what is forgotten is not kept: {}", recent.locked().len());
     }
 }

@@ -6,8 +6,8 @@
 use std::future::Future;
 
 use super::background::{Cancel, see_through};
-use super::keyed::Room;
 use super::mark::{place_of_key, random_part};
+use super::room::Room;
 use super::{About, Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};

@@ -4,7 +4,7 @@
 //! Stands on the keys and the looks. The rooms know neither.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,53 +12,16 @@ use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::{About, Ending, Found, Guard, Making, Mark, Site, end, look_out, nonce_of, resolve};
-use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
+use super::looking::found;
+use super::room::{Room, is_leaving};
+use super::{About, Found, Mark, Site, end, look_out, nonce_of, resolve};
+use crate::http::Deadline;
+use crate::provider::ProviderInstance;
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Provider, ProviderInstance};
 use crate::wait::Pauses;
 
 const OPERATION: &str = "create_instance";
-/// So many looks in a row must show nothing before a first machine is made, where nothing else keeps a second one out: one list that
-/// comes back wrong is not to cost one.
-const LOOKS: u32 = 2;
-/// So many at most, where the account's pace or a slow reply makes each of them old.
-const MOST_LOOKS: u32 = 5;
-/// How old a look may be when a create that stands on it is sent.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// A room whose machines are made under keys.
-pub(crate) trait Room: Provider + Clone + 'static {
-    /// What keeps a second machine from being made under a key.
-    const GUARD: Guard;
-
-    fn http(&self) -> &HttpClient;
-
-    /// Whether a machine is on its way out, or was ended by this process: lists may show it for a while.
-    fn is_ending(&self, machine: &ProviderInstance) -> bool;
-
-    /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
-    fn found_under(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
-
-    /// The same, and as of when: what was made later need not be among it.
-    fn found_lately(&self, key: &str) -> impl Future<Output = ProviderResult<(Option<ProviderInstance>, Instant)>> + Send {
-        async move {
-            let asked = Instant::now();
-            Ok((self.found_under(key).await?, asked))
-        }
-    }
-
-    /// The same, where it may be that a create under this key would not have made it: before it is told that there is none.
-    fn found_anywhere(&self, key: &str) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send {
-        self.found_under(key)
-    }
-}
-
-/// Whether a machine is on its way out, or is being destroyed by this process: it is not what anybody asks for.
-pub(crate) fn is_leaving<R: Room>(room: &R, machine: &ProviderInstance) -> bool {
-    Ending::is_of(room.name(), &machine.id) || room.is_ending(machine)
-}
 
 /// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
 /// request says, unless another caller under the same key waits for it or has it.
@@ -223,90 +186,6 @@ async fn wait_for_end(mark: &Mark, id: &str, cancel: &Cancel, deadline: Deadline
     cancel.check()?;
     tokio::time::sleep(pauses.next(deadline)).await;
     Ok(())
-}
-
-/// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a
-/// part of what it shows is repeated.
-async fn found<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Option<ProviderInstance>> {
-    for looks in 1..=MOST_LOOKS {
-        let (made, as_of) = room.found_lately(&mark.key).await?;
-        if let Found::Ours(made) = mark.adopted(made)? {
-            return Ok(Some(made));
-        }
-        if R::GUARD == Guard::Cloud || (looks >= LOOKS && is_fresh(room, as_of)) {
-            break;
-        }
-    }
-    Ok(None)
-}
-
-fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
-    let paced = room.http().paced(FRESH);
-    as_of.elapsed() < if paced.is_zero() { FRESH } else { paced }
-}
-
-/// The call of a create under a key where nothing but looking keeps a second machine out: one that has waited for the account's
-/// pace, or for the cloud to take it, looks again before it is sent.
-pub(crate) struct Looking<'a, R> {
-    room: &'a R,
-    mark: &'a Mark,
-    call: Call<'a>,
-    looked: Mutex<Instant>,
-    found: Mutex<Option<ProviderInstance>>,
-}
-
-/// What a create comes to that looks again before it is sent.
-pub(crate) enum Answer {
-    /// The cloud's.
-    Reply(Reply),
-    /// It was not sent: this was made under its key while it waited.
-    Found(ProviderInstance),
-}
-
-impl<'a, R: Room> Looking<'a, R> {
-    pub(crate) fn new(room: &'a R, mark: &'a Mark, call: Call<'a>, looked: Instant) -> Self {
-        Self { room, mark, call, looked: Mutex::new(looked), found: Mutex::default() }
-    }
-
-    /// # Errors
-    /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the meantime.
-    async fn look_again(&self) -> ProviderResult<()> {
-        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.mark.is_given() || is_fresh(self.room, looked) {
-            return Ok(());
-        }
-        if let Some(made) = found(self.room, self.mark).await? {
-            let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
-            if !is_leaving(self.room, &made) {
-                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-            }
-            return Err(ProviderError::conflict(message, true));
-        }
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        Ok(())
-    }
-}
-
-impl<R: Room> Making for Looking<'_, R> {
-    type Reply = Answer;
-
-    fn operation(&self) -> &'static str {
-        self.call.operation
-    }
-
-    fn sight(&self) -> Sight {
-        self.room.http().sight()
-    }
-
-    async fn send(&self, cancel: &Cancel) -> Result<Answer, Failure> {
-        let check = || async {
-            cancel.check()?;
-            self.look_again().await
-        };
-        let sent = self.room.http().send_checked(&self.call, check).await;
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
-        found.map_or_else(|| sent.map(Answer::Reply), |found| Ok(Answer::Found(found)))
-    }
 }
 
 /// Looks for what was made under a key, by any process: `None` when it is certain that there is nothing.

@@ -1,0 +1,133 @@
+//! What one look at a thing has shown, or has failed by.
+//!
+//! Stands on the contract's errors.
+
+use crate::http::Failure;
+use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};
+use crate::provider::{InstanceStatus, ProviderInstance};
+
+/// What a look has shown.
+#[derive(Debug, Clone)]
+pub(crate) enum Look<T> {
+    /// It is as it should be.
+    Done(T),
+    /// Not yet; in words that a timeout can repeat.
+    Pending(String),
+    /// Not, and it will not be by itself; in words that an error can repeat.
+    Stopped(String),
+    /// It is not there.
+    Absent,
+    /// The look itself failed in a way that may pass.
+    Unclear(String),
+    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts is out of order.
+    Refused(Box<ErrorParts>),
+}
+
+impl<T> Look<T> {
+    /// Looks past a failure that may pass; keeps any other.
+    pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
+        match error {
+            ProviderError::Authentication { .. } => Ok(Self::Refused(Box::new(ErrorParts::from(&error)))),
+            error if error.may_pass() => Ok(Self::Unclear(error.to_string())),
+            error => Err(error),
+        }
+    }
+
+    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or for what else goes on, tells nothing
+    /// of what was to be read. What a room has concluded of a machine names it.
+    pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
+        let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
+        match error {
+            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. }
+                if !is_concluded =>
+            {
+                Ok(Self::Unclear(error.to_string()))
+            }
+            error => Self::past(error),
+        }
+    }
+
+    /// Whether the look has shown how the thing is, or that it is not there.
+    pub(super) fn is_clear(&self) -> bool {
+        !matches!(self, Self::Unclear(_) | Self::Refused(_))
+    }
+}
+
+impl<T> Look<T> {
+    /// Whether a thing that is asked for or changed is there already. Other failures have been tried again by the pipeline.
+    pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
+        match answered {
+            Ok(answer) => Ok(Self::Done(answer)),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a thing that was read is in the state that is waited for.
+    pub(crate) fn of_state(read: ProviderResult<T>, state: impl Fn(&T) -> &str, wanted: &str) -> ProviderResult<Self> {
+        match read {
+            Ok(thing) if state(&thing) == wanted => Ok(Self::Done(thing)),
+            Ok(thing) => Ok(Self::Pending(state(&thing).to_string())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Self::unread(error),
+        }
+    }
+}
+
+impl Look<ProviderInstance> {
+    /// Whether a machine that was read is ready, may become so, or never will.
+    pub(crate) fn of_instance(read: ProviderResult<ProviderInstance>, provider: &str) -> ProviderResult<Self> {
+        match read {
+            Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
+            Ok(instance) if instance.status == InstanceStatus::Archive => {
+                let context = ErrorContext::new(provider).with_instance_id(instance.id);
+                Err(ProviderError::conflict("the machine is archived and will not start", false).with_context(context))
+            }
+            Ok(instance) if instance.status == InstanceStatus::Active => {
+                Ok(Self::Pending("active, no public address yet".to_string()))
+            }
+            Ok(instance) => Ok(Self::Pending(instance.status.to_string())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error) => Self::unread(error),
+        }
+    }
+}
+
+impl Look<()> {
+    /// Whether a delete has been taken. One that is refused because the thing is busy is tried again; other failures have
+    /// been tried again by the pipeline already.
+    pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
+        match sent.map_err(ProviderError::from) {
+            Ok(()) => Ok(Self::Done(())),
+            Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
+            Err(error @ ProviderError::Conflict { retryable: true, .. }) => Ok(Self::Pending(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The end of a delete: what is gone is as good as deleted.
+    pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<()> {
+        match ended {
+            Err(ProviderError::NotFound { .. }) => Ok(()),
+            ended => ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_is_refused_for_want_of_room_tells_nothing_of_the_machine() {
+        let refused =
+            [ProviderError::capacity("full"), ProviderError::quota("test", "full"), ProviderError::conflict("busy", false)];
+        for error in refused {
+            let words = error.to_string();
+            assert!(matches!(Look::of_instance(Err(error), "test"), Ok(Look::Unclear(_))), "{words}");
+        }
+        let concluded =
+            ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
+        assert!(matches!(Look::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
+    }
+}

@@ -1,0 +1,164 @@
+//! What this process has made a short while ago, and what it has ended: the clouds' reads lag behind their writes.
+//!
+//! Stands on the wait loop. All clients of an account share it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Look, Wait};
+use crate::http::{HttpClient, number};
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// How long what was made is remembered: longer than any boot.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Recent<T> {
+    made: Arc<Made<T>>,
+    settling: Duration,
+}
+
+/// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
+#[derive(Debug)]
+struct Made<T>(Mutex<HashMap<String, (Instant, Option<T>)>>);
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone + Send + 'static> Recent<T> {
+    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
+    pub(crate) fn of(http: &HttpClient) -> Self {
+        Self { made: http.shared(), settling: http.settling() }
+    }
+
+    /// Notes that `id` was just made, with what only the create call could tell.
+    pub(crate) fn add(&self, id: &str, note: T) {
+        self.note_now(id, Some(note));
+    }
+
+    /// Notes an id whose end has been seen.
+    pub(crate) fn end(&self, id: &str) {
+        self.note_now(id, None);
+    }
+
+    fn note_now(&self, id: &str, note: Option<T>) {
+        let mut made = self.locked();
+        if made.len() == made.capacity() {
+            made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+            // So much may come before all are walked through again.
+            let kept = made.len();
+            made.reserve(kept + 1);
+        }
+        made.insert(id.to_string(), (Instant::now(), note));
+    }
+
+    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has ended.
+    pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
+        let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
+        Some(number::later(since, self.settling.saturating_mul(2)))
+    }
+
+    /// How long the absence of a thing is borne with that was never seen: another client may have made it a moment ago. Not of one
+    /// whose end has been seen.
+    pub(crate) fn unseen(&self, id: &str) -> Duration {
+        if self.has_ended(id) { Duration::ZERO } else { self.settling }
+    }
+
+    /// Until when it is not believed that there is nothing to end, where there is so much time.
+    pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
+        self.settles_at(id).unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
+    }
+
+    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a moment ago.
+    ///
+    /// # Errors
+    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of a verb that only asks.
+    pub(crate) async fn read<V, F>(
+        &self,
+        (operation, id): (&'static str, &str),
+        http: &HttpClient,
+        read: impl Fn() -> F,
+    ) -> ProviderResult<Option<V>>
+    where
+        F: Future<Output = ProviderResult<V>> + Send,
+    {
+        let mut answer = read().await;
+        if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
+            let wait = Wait::new(operation, ("instance", id), http.errand().deadline().remaining(), http.timeouts());
+            let look = || {
+                let looked = read();
+                async move {
+                    match looked.await {
+                        // Somebody has ended it meanwhile.
+                        Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => Err(error),
+                        looked => Look::of_answer(looked),
+                    }
+                }
+            };
+            answer = wait.absent_until(Some(time)).until(look).await;
+        }
+        match answer {
+            Err(ProviderError::NotFound { .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Whether the end of `id` has been seen here.
+    /// Whether its end has been seen.
+    pub(crate) fn has_ended(&self, id: &str) -> bool {
+        self.known(id).is_some_and(|(_, note)| note.is_none())
+    }
+
+    /// What the create call told.
+    pub(crate) fn note(&self, id: &str) -> Option<T> {
+        self.known(id).and_then(|(_, note)| note)
+    }
+
+    fn known(&self, id: &str) -> Option<(Instant, Option<T>)> {
+        self.locked().get(id).filter(|(since, _)| since.elapsed() < REMEMBERED).cloned()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<T>)>> {
+        self.made.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLING: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_made_settles_and_is_forgotten() {
+        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
+        recent.add("a", 1);
+        assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
+        assert!(recent.settles_at("b").is_none());
+        tokio::time::advance(SETTLING).await;
+        assert!(recent.settles_at("a").is_some_and(|until| until <= Instant::now()));
+        assert_eq!(recent.note("a"), Some(1));
+        tokio::time::advance(REMEMBERED).await;
+        recent.add("b", 2);
+        assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
+        recent.end("b");
+        assert_eq!((recent.note("b"), recent.settles_at("b"), recent.has_ended("b")), (None, None, true));
+        assert!(!recent.has_ended("a"), "it is not known");
+        for at in 0..1000 {
+            recent.add(&at.to_string(), at);
+        }
+        tokio::time::advance(REMEMBERED).await;
+        for at in 1000..2500 {
+            recent.add(&at.to_string(), at);
+        }
+        assert!(recent.locked().len() <= 2000, "what is forgotten is not kept: {}", recent.locked().len());
+    }
+}

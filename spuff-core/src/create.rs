@@ -24,7 +24,7 @@ pub(crate) use background::{Cancel, background, contained, see_through};
 pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use keyed::{keyed, resolve_keyed};
+pub(crate) use keyed::{keyed, resolve_keyed, wait_for_end};
 pub(crate) use keys::Keys;
 pub(crate) use looking::{Answer, Looking};
 pub(crate) use mark::{Mark, nonce_of, place_of_key};

@@ -25,7 +25,7 @@ impl Ending {
     }
 
     /// Whether a machine is being destroyed.
-    pub(super) fn is_of(provider: &str, id: &str) -> bool {
+    pub(crate) fn is_of(provider: &str, id: &str) -> bool {
         wishes().contains_key(&(provider.to_string(), id.to_string()))
     }
 }

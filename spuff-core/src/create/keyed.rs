@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::background::{Cancel, background, see_through};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
-use super::looking::found;
+use super::looking::look_now;
 use super::room::{Room, is_leaving};
 use super::{About, Found, Mark, Site, end, look_out, nonce_of, resolve};
 use crate::http::Deadline;
@@ -115,9 +115,7 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
                 if tokio::time::timeout(deadline.remaining(), changes.changed()).await.is_err() {
                     return Err(still_busy(OPERATION, mark));
                 }
-                if cancel.is_set() {
-                    return Err(Cancel::error());
-                }
+                cancel.check()?;
             }
         }
     }
@@ -170,7 +168,7 @@ async fn found_now<R: Room>(
 ) -> ProviderResult<Option<ProviderInstance>> {
     let mut pauses = Pauses::new(room.http().sight().poll_interval);
     loop {
-        let Some(made) = found(room, mark).await? else { return Ok(None) };
+        let Some(made) = look_now(room, mark).await? else { return Ok(None) };
         if !is_leaving(room, &made) {
             return Ok(Some(made));
         }
@@ -179,7 +177,16 @@ async fn found_now<R: Room>(
 }
 
 /// A pause in the wait for a machine of this key that is being destroyed.
-async fn wait_for_end(mark: &Mark, id: &str, cancel: &Cancel, deadline: Deadline, pauses: &mut Pauses) -> ProviderResult<()> {
+///
+/// # Errors
+/// [`ProviderError::Conflict`] at the deadline; [`Cancel::error`] when the caller has left.
+pub(crate) async fn wait_for_end(
+    mark: &Mark,
+    id: &str,
+    cancel: &Cancel,
+    deadline: Deadline,
+    pauses: &mut Pauses,
+) -> ProviderResult<()> {
     if deadline.remaining().is_zero() {
         return Err(mark.still_ending(id));
     }

@@ -24,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a
 /// part of what it shows is repeated.
-pub(super) async fn found<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Option<ProviderInstance>> {
+pub(super) async fn look_now<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Option<ProviderInstance>> {
     for looks in 1..=MOST_LOOKS {
         let (made, as_of) = room.found_lately(&mark.key).await?;
         if let Found::Ours(made) = mark.adopted(made)? {
@@ -38,6 +38,7 @@ pub(super) async fn found<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Opti
 }
 
 fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
+    // A simulated cloud without limits has no pace, and its time need not be faster.
     let paced = room.http().paced(FRESH);
     as_of.elapsed() < if paced.is_zero() { FRESH } else { paced }
 }
@@ -72,7 +73,7 @@ impl<'a, R: Room> Looking<'a, R> {
         if !self.mark.is_given() || is_fresh(self.room, looked) {
             return Ok(());
         }
-        if let Some(made) = found(self.room, self.mark).await? {
+        if let Some(made) = look_now(self.room, self.mark).await? {
             let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
             if !is_leaving(self.room, &made) {
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);

@@ -40,7 +40,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
 use crate::http::{Deadline, Failure, Sight};
-use crate::wait::{Look, Wait};
+use crate::wait::{Look, Pauses, Wait};
 
 const NAME: &str = "docker";
 
@@ -180,16 +180,16 @@ impl DockerProvider {
     async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         // What has to be asked for is, before anything is made.
         self.engine.reach().await?;
-        let given = if mark.is_given() { mark.found(self.made_under(&mark.nonce).await?)? } else { Found::Nothing };
+        let given = if mark.is_given() { self.given(mark, cancel).await? } else { None };
         let (mut id, adopted) = match given {
-            Found::Ours(made) => {
+            Some(made) => {
                 // It was begun, whatever has become of it since.
                 if made.status != InstanceStatus::New && self.has_begun("create_instance", &made.id).await? {
                     return Ok(made.adopted_if(true));
                 }
                 (made.id, true)
             }
-            _ => {
+            None => {
                 self.check_network(&plan.request.region).await?;
                 self.provide_image(&plan.image, cancel).await?;
                 self.create(&plan, mark, cancel).await?
@@ -228,6 +228,7 @@ impl DockerProvider {
         let look = || async {
             let made = match mark.found(self.made_under(&mark.nonce).await?)? {
                 Found::Nothing => self.named(&plan.request.name, mark).await?,
+                Found::Ours(made) if is_leaving(&made) => Found::Leaving(made.id),
                 found => found,
             };
             Ok(made.map(|made| (made.id, made.labels)))
@@ -241,11 +242,33 @@ impl DockerProvider {
     /// The container that has the name of a create.
     async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
         match check::absent_is_none(self.read("create_instance", name).await)? {
+            Some(made) if is_leaving(&made) => Ok(Found::Leaving(made.id)),
             Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
             Some(_) => Ok(Found::Taken),
             None => Ok(Found::Nothing),
         }
     }
+
+    /// What was made under a caller's own key before. One that is being destroyed is waited for until it is gone.
+    async fn given(&self, mark: &Mark, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
+        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
+        let mut pauses = Pauses::new(self.engine.timeouts().poll_interval);
+        loop {
+            match mark.found(self.made_under(&mark.nonce).await?)? {
+                Found::Ours(made) if is_leaving(&made) => {
+                    create::wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
+                }
+                Found::Ours(made) => return Ok(Some(made)),
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Whether a machine is being destroyed by this process, or is what a removal has left of it: it is not what anybody asks for.
+fn is_leaving(machine: &ProviderInstance) -> bool {
+    let is_dead = matches!(&machine.status, InstanceStatus::Unknown(state) if state == "dead");
+    is_dead || create::Ending::is_of(NAME, &machine.id)
 }
 
 /// For how long a removal at which the engine itself has failed is tried again: what hinders it passes within seconds, or not at all.
@@ -349,6 +372,7 @@ impl Provider for DockerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         map::check_id("id", id)?;
+        let _ending = create::Ending::begin(NAME, id);
         let inspected = self.inspect("destroy_instance", id).await;
         if matches!(inspected, Err(ProviderError::NotFound { .. })) {
             return Ok(());

@@ -112,7 +112,6 @@ impl<T: Clone + Send + 'static> Recent<T> {
     }
 
     /// Whether the end of `id` has been seen here.
-    /// Whether its end has been seen.
     pub(crate) fn has_ended(&self, id: &str) -> bool {
         self.known(id).is_some_and(|(_, note)| note.is_none())
     }

@@ -300,6 +300,27 @@ async fn a_removal_at_which_the_engine_fails_is_tried_again() {
     assert_eq!(proxy.containers(), [""; 0]);
 }
 
+/// What is being destroyed is not given to its key, nor is its name in the way, however often the engine fails at its end.
+#[tokio::test]
+async fn a_machine_that_is_being_removed_is_nobodys() {
+    for key in [None, Some("order-7")] {
+        let proxy = Proxy::start();
+        let provider = proxy.provider();
+        let wanted = InstanceRequest { idempotency_key: key.map(|key| format!("{key}-{}", proxy.owner)), ..request() };
+        let first = provider.create_instance(&wanted).await.unwrap();
+        proxy.fault("DELETE /containers/", 1..4, Fault::Failed);
+        let again = async {
+            let again = provider.create_instance(&wanted).await.unwrap();
+            (again, proxy.containers())
+        };
+        let (ended, (again, there)) = tokio::join!(provider.destroy_instance(&first.id), again);
+        ended.unwrap();
+        assert_eq!((again.adopted, there, proxy.struck()), (false, vec![again.id.clone()], 3), "{key:?}");
+        assert_ne!(again.id, first.id, "{key:?}");
+        end(&proxy, &again.id).await;
+    }
+}
+
 /// Its end is known, or the caller is told that it may try again.
 #[tokio::test]
 async fn any_call_of_a_destroy_is_lost() {

@@ -2,8 +2,8 @@
 
 use spuff_core::fleet::{FleetOptions, create_instances};
 use spuff_core::provider::{OnCancel, ProviderError};
-use spuff_core::settled;
 use spuff_core::simulator::{Fault, Route};
+use spuff_core::{OnFailure, create_and_wait, settled};
 
 use super::*;
 
@@ -68,6 +68,14 @@ async fn a_create_that_is_dropped_while_it_waits_for_its_rate_limit_makes_nothin
             settled().await;
             assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (sent, 0), "{name}, {key:?}");
         }
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = create_and_wait(&provider, &request(name, "web-1"), OnFailure::Keep).await.unwrap();
+        cloud.inject(throttled.once(name, Route::CreateSnapshot));
+        let dropped = tokio::time::timeout(Duration::from_millis(600), provider.create_snapshot(&machine.id, "before"));
+        assert!(dropped.await.is_err(), "{name}");
+        settled().await;
+        assert_eq!((cloud.route_count(name, Route::CreateSnapshot), cloud.snapshots()), (1, Vec::new()), "{name}");
     }
 }
 

@@ -90,6 +90,17 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
     }
 }
 
+/// A look that is always slow is not repeated for ever.
+#[tokio::test]
+async fn a_key_makes_its_machine_also_where_every_look_is_slow() {
+    let cloud = cloud();
+    cloud.inject(Fault::Slow { millis: 1050 }.everywhere().at("digitalocean").on(Route::ListInstances));
+    let keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
+    let made = provider(&cloud, "digitalocean").create_instance(&keyed).await.unwrap();
+    assert_eq!((made.adopted, alive(&cloud)), (false, vec![made.id]));
+    assert_eq!(cloud.route_count("digitalocean", Route::ListInstances), 10, "five looks of two lists each");
+}
+
 /// Two processes within the same second are two machines at DigitalOcean: then each knows its own, also after a lost reply, and also
 /// where the other one is seen first, or was asked for by another request.
 #[tokio::test]

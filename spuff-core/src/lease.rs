@@ -33,6 +33,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::create::{self, contained};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
@@ -162,7 +163,7 @@ impl Reap {
 
     /// `age` tells how old it is at a time, where that is known.
     fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
-        let now = self.now.unwrap_or_else(Utc::now);
+        let now = self.now.unwrap_or_else(clock::utc);
         let managed = labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
         let owned = self.owner.as_ref().is_none_or(|owner| labels.get(OWNER_KEY) == Some(owner));
         let expired = !self.expired || expires_at(labels).is_some_and(|end| end <= now);
@@ -260,17 +261,17 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     }
     let began = Instant::now();
     let report = |reaped: &Reaped| progress::report("reap", &reaped.id, reaped.state(), began.elapsed());
-    let (limit, mut ending) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    let (limit, mut ending, here) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new(), create::Here::current());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
         let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
-        ending.spawn(async move {
+        ending.spawn(here.clone().scope(async move {
             // The semaphore is never closed.
             let _turn = limit.acquire().await;
             let end = || contained(end(&*provider, kind, &id, which.confirm_within));
             let outcome = if which.dry_run { Ok(false) } else { end().await };
             let (owner, expires_at) = (labels.get(OWNER_KEY).cloned(), expires_at(&labels));
             (place, Reaped { kind, id, name, owner, expires_at, outcome })
-        });
+        }));
     }
     let mut reaped = Vec::new();
     while let Some(ended) = ending.join_next().await {

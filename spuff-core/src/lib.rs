@@ -41,11 +41,15 @@
 //! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A provider's connections belong
 //! to the runtime that opened them.
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_methods)]
 #![cfg_attr(
     not(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner")),
     allow(dead_code, unused_imports, unused_macros, reason = "each room uses its part of the shared floors")
 )]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a test that panics has failed")
+)]
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -57,13 +61,18 @@ pub mod lease;
 pub mod logging;
 pub mod placement;
 pub mod provider;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 
+mod changes;
+mod clock;
 mod create;
 mod http;
 mod process;
 mod progress;
+mod random;
 mod scope;
 mod signals;
 mod wait;

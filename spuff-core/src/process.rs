@@ -7,6 +7,14 @@ use std::mem;
 use std::process;
 use std::sync::OnceLock;
 
+/// Of a simulation, which holds many programs in one process: which of them runs here, and which of its calls.
+#[cfg(feature = "simulation")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) number: u64,
+    pub(crate) call: usize,
+}
+
 /// A value that each process makes for itself, when it first needs it.
 ///
 /// A child never touches what its parent made, nor a lock that the parent may have held: it goes on to a place that only

@@ -1,8 +1,9 @@
 //! Ends calls that block: by hand from another thread, or at a deadline.
 
 use std::future::{Future, pending};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::elsewhere::elsewhere;

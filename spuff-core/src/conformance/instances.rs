@@ -5,11 +5,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::task::JoinSet;
 
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
+use crate::clock;
 use crate::lease::{self, Reap};
 use crate::provider::{InstanceRequest, InstanceStatus, ProviderError, ProviderInstance, ProviderTimeouts};
 
@@ -194,7 +194,7 @@ pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     let id = &trial.create(&trial.request()).await?.id;
     let (found, listed) = (trial.found(id).await?, shown(&trial, id).await?);
     for (verb, seen) in [("get_instance", &found), ("list_instances", &listed)] {
-        let young = seen.age(Utc::now()).is_none_or(|age| age < OLD);
+        let young = seen.age(clock::utc()).is_none_or(|age| age < OLD);
         rule::AGE.holds(young, || format!("{verb} says that {id}, just made, was created at {}", seen.created_at))?;
     }
     let dry = Reap::older_than(OLD).dry_run();

@@ -6,6 +6,7 @@ use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
 use crate::fleet::{FleetOptions, Rollback, create_instances};
 use crate::provider::{ErrorParts, InstanceRequest, ProviderError};
+use crate::random;
 
 const UNKNOWN_SIZE: &str = "no-such-size";
 /// Non-ASCII, so that counting characters and counting bytes differ.
@@ -66,7 +67,7 @@ pub(super) async fn user_data_beyond_its_limit_is_refused(trial: Trial) -> Tried
     }
     let bytes = TOO_MUCH.max(limit.saturating_mul(4));
     // Random, since a provider may compress what it sends.
-    let mut random = fastrand::Rng::new();
+    let mut random = fastrand::Rng::with_seed(random::number());
     let text: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
     let error = trial.refused(trial.request().with_user_data(text), &format!("with {bytes} bytes of user_data")).await?;
     names(&error, "user_data", &format!("{bytes} bytes of user_data"))

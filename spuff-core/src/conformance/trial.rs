@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::rule::{self, Tried};
 use super::subject::Subject;
 use crate::provider::{InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot};
+use crate::random;
 
 /// Marks what a run asks for under a name that cannot be told apart.
 const RUN_LABEL: &str = "spuff-conformance";
@@ -30,7 +31,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { id: format!("spuff-check-{:010x}", fastrand::u64(..1 << 40)), ..Self::default() })
+        Arc::new(Self { id: format!("spuff-check-{:010x}", random::number() >> 24), ..Self::default() })
     }
 
     fn made(&self, instance: &ProviderInstance) -> bool {

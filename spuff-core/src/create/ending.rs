@@ -7,26 +7,36 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process::PerProcess;
 
-type Wishes = HashMap<(String, String), usize>;
+/// How many destroy each machine: the program, the provider, and the id.
+type Wishes = HashMap<(u64, String, String), usize>;
 
 fn wishes() -> MutexGuard<'static, Wishes> {
     static WISHES: PerProcess<Mutex<Wishes>> = PerProcess::new();
     WISHES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The program that runs here; a real process is one.
+fn program() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(program) = super::Group::carried().and_then(|carried| carried.downcast::<crate::process::Program>().ok()) {
+        return program.number;
+    }
+    0
+}
+
 /// A machine that is being destroyed, as long as this is there.
-pub(crate) struct Ending((String, String));
+pub(crate) struct Ending((u64, String, String));
 
 impl Ending {
     pub(crate) fn begin(provider: &str, id: &str) -> Self {
-        let machine = (provider.to_string(), id.to_string());
+        let machine = (program(), provider.to_string(), id.to_string());
         *wishes().entry(machine.clone()).or_default() += 1;
         Self(machine)
     }
 
     /// Whether a machine is being destroyed.
     pub(crate) fn is_of(provider: &str, id: &str) -> bool {
-        wishes().contains_key(&(provider.to_string(), id.to_string()))
+        wishes().contains_key(&(program(), provider.to_string(), id.to_string()))
     }
 }
 

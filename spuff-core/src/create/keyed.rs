@@ -111,7 +111,6 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
             Entry::Busy(stake) => {
                 has_waited = true;
                 joined = stake.or(joined);
-                // The sender is not dropped while the keys are here.
                 if tokio::time::timeout(deadline.remaining(), changes.changed()).await.is_err() {
                     return Err(still_busy(OPERATION, mark));
                 }

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::background::Cancel;
 use super::mark::Mark;
+use crate::changes::{Changes, Seen};
 use crate::process::PerProcess;
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -35,7 +35,7 @@ impl Default for Keys {
 #[derive(Default)]
 struct Table {
     known: Mutex<HashMap<String, Known>>,
-    changed: watch::Sender<()>,
+    changed: Changes,
 }
 
 /// What is known of a key.
@@ -108,12 +108,12 @@ impl Keys {
     }
 
     fn tell(&self) {
-        self.table().changed.send_replace(());
+        self.table().changed.tell();
     }
 
     /// Told whenever a key is not busy any more.
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.table().changed.subscribe()
+    pub(super) fn changes(&self) -> Seen<'_> {
+        self.table().changed.seen()
     }
 
     /// Begins a create, where no other one is under way or has made what this one is to make.

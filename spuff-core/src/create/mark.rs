@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::batch::BETWEEN;
 use super::{Found, Origin, part_of_key};
+use crate::clock;
 use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInstance};
+use crate::random;
 
 /// What every cloud here takes as a key of a create.
 const MAX_KEY: usize = 64;
@@ -216,7 +218,7 @@ pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static
 
 /// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud takes them.
 pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if ttl.is_zero() || ttl > LONGEST_LEASE {
         return Err(ProviderError::invalid_config(
             "ttl",
@@ -255,8 +257,7 @@ pub(crate) fn random_key() -> ProviderResult<String> {
 
 fn random_digits(count: usize) -> ProviderResult<String> {
     let mut bits = vec![0; count / 2];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })?;
+    random::fill(&mut bits)?;
     Ok(hexadecimal(&bits))
 }
 

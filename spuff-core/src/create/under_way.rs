@@ -12,9 +12,9 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task_local;
 
+use crate::changes::{Changes, Seen};
 use crate::process::PerProcess;
 
 task_local! {
@@ -205,14 +205,14 @@ pub(crate) struct Begun(Arc<Job>);
 /// The jobs of this process.
 struct Jobs {
     live: Mutex<(u64, BTreeMap<u64, Arc<Job>>)>,
-    changed: watch::Sender<()>,
-    /// The number of the last roll call.
-    calls: watch::Sender<u64>,
+    changed: Changes,
+    /// The roll calls, by their numbers.
+    calls: Changes,
 }
 
 fn jobs() -> &'static Jobs {
     static JOBS: PerProcess<Jobs> = PerProcess::new();
-    JOBS.get_or_init(|| Jobs { live: Mutex::default(), changed: watch::Sender::new(()), calls: watch::Sender::new(0) })
+    JOBS.get_or_init(|| Jobs { live: Mutex::default(), changed: Changes::default(), calls: Changes::default() })
 }
 
 impl Jobs {
@@ -232,7 +232,7 @@ impl Job {
         live.0 += 1;
         let number = live.0;
         let root = here.job.as_ref().map_or(number, |job| job.root);
-        let now = Now { state, answered: *jobs.calls.borrow(), about: UnderWay::default() };
+        let now = Now { state, answered: jobs.calls.count(), about: UnderWay::default() };
         let job = Arc::new(Self { number, root, group: here.group.clone(), now: Mutex::new(now) });
         live.1.insert(number, job.clone());
         Begun(job)
@@ -244,7 +244,7 @@ impl Job {
 
     pub(crate) fn is(&self, state: State) {
         self.now().state = state;
-        jobs().changed.send_replace(());
+        jobs().changed.tell();
     }
 
     pub(crate) fn is_about(&self, About(about): About) {
@@ -268,19 +268,19 @@ impl Drop for Begun {
     fn drop(&mut self) {
         let jobs = jobs();
         jobs.live().1.remove(&self.0.number);
-        jobs.changed.send_replace(());
+        jobs.changed.tell();
     }
 }
 
 /// The caller's part in roll calls: a task that was aborted is dropped when it is called, and one that waits answers.
 pub(crate) struct RollCall {
     job: Arc<Job>,
-    calls: watch::Receiver<u64>,
+    calls: Seen<'static>,
 }
 
 impl RollCall {
     pub(crate) fn of(job: Arc<Job>) -> Self {
-        Self { job, calls: jobs().calls.subscribe() }
+        Self { job, calls: jobs().calls.seen() }
     }
 
     /// Waits for something, and answers meanwhile.
@@ -290,10 +290,9 @@ impl RollCall {
             tokio::select! {
                 biased;
                 outcome = &mut work => return outcome,
-                // The sender is never dropped.
-                _ = self.calls.changed() => {
-                    self.job.now().answered = *self.calls.borrow_and_update();
-                    jobs().changed.send_replace(());
+                call = self.calls.changed() => {
+                    self.job.now().answered = call;
+                    jobs().changed.tell();
                 }
             }
         }
@@ -358,14 +357,10 @@ pub fn under_way() -> Vec<UnderWay> {
 
 async fn wait(group: Option<&Group>) {
     let jobs = jobs();
-    let mut changed = jobs.changed.subscribe();
+    let mut changed = jobs.changed.seen();
     let is_meant = |job: &Arc<Job>| group.is_none_or(|group| job.group.as_ref().is_some_and(|of| of.is(group)));
     let mut roots: HashSet<u64> = jobs.all().iter().filter(|job| is_meant(job)).map(|job| job.root).collect();
-    let mut call = 0;
-    jobs.calls.send_modify(|number| {
-        *number += 1;
-        call = *number;
-    });
+    let call = jobs.calls.tell();
     loop {
         let left = jobs.all().into_iter().filter(|job| job.is_left(call)).map(|job| job.root);
         let left: HashSet<u64> = left.filter(|root| roots.contains(root)).collect();
@@ -373,8 +368,7 @@ async fn wait(group: Option<&Group>) {
         if roots.is_empty() {
             return;
         }
-        // The sender is never dropped.
-        let _ = changed.changed().await;
+        changed.changed().await;
     }
 }
 

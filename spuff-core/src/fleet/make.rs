@@ -5,14 +5,16 @@
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{FleetOptions, Rollback, batch, no_concurrency};
+use crate::changes::Changes;
 use crate::create::{self, About, contained};
 use crate::progress::{self, Phase};
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
@@ -80,21 +82,23 @@ impl Maker for AtOne {
 
 /// Whether one has failed, where that ends all.
 pub(crate) struct Over {
-    set: watch::Sender<bool>,
+    is_set: AtomicBool,
+    changes: Changes,
     operation: &'static str,
 }
 
 impl Over {
     pub(crate) fn new(operation: &'static str) -> Self {
-        Self { set: watch::Sender::new(false), operation }
+        Self { is_set: AtomicBool::new(false), changes: Changes::default(), operation }
     }
 
     pub(crate) fn set(&self) {
-        self.set.send_replace(true);
+        self.is_set.store(true, Ordering::Release);
+        self.changes.tell();
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        *self.set.borrow()
+        self.is_set.load(Ordering::Acquire)
     }
 
     /// What becomes of a machine that had not failed itself.
@@ -103,8 +107,10 @@ impl Over {
     }
 
     async fn wait(&self) {
-        // The sender is not dropped before this.
-        let _ = self.set.subscribe().wait_for(|over| *over).await;
+        let mut changes = self.changes.seen();
+        while !self.is_set() {
+            changes.changed().await;
+        }
     }
 }
 
@@ -350,6 +356,7 @@ where
             outcome => return outcome,
         };
         tokio::select! {
+            biased;
             () = over.wait() => return Err(error),
             () = tokio::time::sleep(error.retry_after().unwrap_or(UNTOLD).min(left)) => {}
         }

@@ -1,40 +1,33 @@
 //! Sends calls: the whole order of the pipeline stands in [`HttpClient::send`] and [`HttpClient::attempt`].
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use reqwest::redirect;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, debug_span, warn};
 
 use super::account::Account;
 use super::call::{Call, Failure, Reply};
+use super::connection::{Cause, Connection, Sent, TransportError};
 use super::endpoint::Endpoint;
 use super::governor::{Draws, Permit};
 use super::number;
 use super::retry::{self, Backoff, Deadline, Errand, Sight};
 use super::secret::{self, Bearer, clean_token};
 use super::status::{self, Refusal};
-use super::tls;
 use crate::progress;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
-use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
+use crate::provider::error::{ProviderError, ProviderResult};
 
 /// The most bytes of a reply that are read: far above the largest page of any cloud.
 const MAX_BODY: usize = 32 * 1024 * 1024;
-/// The most that is set aside on a server's word before anything has come.
-const MAX_RESERVED: usize = 1024 * 1024;
-/// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is being closed.
-const IDLE_CONNECTION: Duration = Duration::from_secs(20);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The clouds' lists lag their creates by seconds; this is several times the longest that was seen.
 const SETTLING: Duration = Duration::from_secs(30);
@@ -98,7 +91,7 @@ impl Dialect for BearerDialect {
 
 /// A pooled client for one account at one endpoint.
 pub(crate) struct HttpClient {
-    client: reqwest::Client,
+    connection: Connection,
     endpoint: Endpoint,
     dialect: Box<dyn Dialect>,
     timeouts: ProviderTimeouts,
@@ -112,16 +105,21 @@ pub(crate) struct HttpClient {
     is_told: AtomicBool,
 }
 
+/// Nothing that could object to a call.
+fn unchecked() -> Ready<ProviderResult<()>> {
+    ready(Ok(()))
+}
+
 /// For how long a port of this computer at which nothing listens is tried: a server there may be about to start.
 const STARTING: Duration = Duration::from_secs(5);
 
 impl HttpClient {
     pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
-        let client = client_for(&endpoint, config)?;
+        let connection = Connection::open(&endpoint, config, MAX_BODY)?;
         let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
         let account = Account::of(dialect.provider(), endpoint.as_str(), config, |add| dialect.identify(add))?;
         Ok(Self {
-            client,
+            connection,
             endpoint,
             dialect: Box::new(dialect),
             timeouts: config.timeouts,
@@ -191,7 +189,7 @@ impl HttpClient {
 
     /// Sends a call, and again as long as that is safe, promising, and within the time of its errand.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        self.send_and_read(call, Ok, || std::future::ready(Ok(()))).await
+        self.send_and_read(call, Ok, unchecked).await
     }
 
     /// As [`send`](Self::send). Each time that it is its turn, `check` may still object.
@@ -204,7 +202,7 @@ impl HttpClient {
 
     /// Sends a call that may be repeated, and whose reply says no more than that it is done. One that does not say so is repeated.
     pub(crate) async fn told(&self, call: &Call<'_>, is_said: impl Fn(&Reply) -> ProviderResult<()>) -> Result<(), Failure> {
-        self.send_and_read(call, |reply| is_said(&reply), || std::future::ready(Ok(()))).await
+        self.send_and_read(call, |reply| is_said(&reply), unchecked).await
     }
 
     /// Sends a call that may be repeated, and reads its reply as JSON.
@@ -215,7 +213,7 @@ impl HttpClient {
     /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated as well: it is that of
     /// something in between, or broke off.
     pub(crate) async fn read<T>(&self, call: &Call<'_>, read: impl Fn(&Reply) -> ProviderResult<T>) -> ProviderResult<T> {
-        Ok(self.send_and_read(call, |reply| read(&reply), || std::future::ready(Ok(()))).await?)
+        Ok(self.send_and_read(call, |reply| read(&reply), unchecked).await?)
     }
 
     async fn send_and_read<T, C>(
@@ -347,53 +345,31 @@ impl HttpClient {
     }
 
     async fn exchange(&self, call: &Call<'_>, head: Parts, deadline: Deadline) -> Result<Reply, Failure> {
-        let began = std::time::Instant::now();
-        let failed = |error: reqwest::Error| {
-            debug!(elapsed = ?began.elapsed(), "no reply");
-            if error.is_connect() || error.is_builder() {
-                let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the endpoint").to_string();
-                let message = format!("cannot connect to {host}");
-                Failure::NotSent(ProviderError::Network(NetworkError::new(message, error.without_url())))
-            } else if error.is_timeout() {
-                Failure::Unknown(ProviderError::timeout(call.operation, began.elapsed()))
-            } else {
-                Failure::Unknown(ProviderError::Network(NetworkError::new("the reply did not arrive", error.without_url())))
+        let began = Instant::now();
+        let request = http::Request::from_parts(head, call.body.clone());
+        let within = deadline.remaining().min(self.timeouts.http_request);
+        let TransportError { sent, cause } = match self.connection.send(request, within).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                debug!(status = head.status.as_u16(), bytes = body.len(), elapsed = ?began.elapsed(), "reply");
+                return Ok(Reply { status: head.status.as_u16(), headers: head.headers, body });
+            }
+            Err(error) => error,
+        };
+        debug!(elapsed = ?began.elapsed(), "no reply");
+        let error = match cause {
+            Cause::Late => ProviderError::timeout(call.operation, began.elapsed()),
+            Cause::Network(error) => ProviderError::Network(error),
+            Cause::TooLong { status, limit } => {
+                let limit = limit / (1024 * 1024);
+                ProviderError::api(status, format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"))
             }
         };
-        let request = http::Request::from_parts(head, reqwest::Body::from(call.body.clone()));
-        let mut request = reqwest::Request::try_from(request).map_err(failed)?;
-        *request.timeout_mut() = Some(deadline.remaining().min(self.timeouts.http_request));
-        let mut response = self.client.execute(request).await.map_err(failed)?;
-
-        let status = response.status().as_u16();
-        let headers = std::mem::take(response.headers_mut());
-        let expected =
-            response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(MAX_RESERVED).min(MAX_RESERVED));
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                let limit = MAX_BODY / (1024 * 1024);
-                let error = ProviderError::api(
-                    status,
-                    format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"),
-                );
-                return Err(Failure::Unknown(error));
-            }
-            append(&mut body, chunk, expected);
-        }
-        debug!(status, bytes = body.len(), elapsed = ?began.elapsed(), "reply");
-        Ok(Reply { status, headers, body: body.freeze() })
+        Err(match sent {
+            Sent::No => Failure::NotSent(error),
+            Sent::Unknown => Failure::Unknown(error),
+        })
     }
-}
-
-/// A reply that comes as one chunk is taken over; others are copied once, to a place of the expected size.
-fn append(body: &mut BytesMut, chunk: Bytes, expected: usize) {
-    if body.is_empty() && chunk.len() >= expected {
-        *body = chunk.into();
-        return;
-    }
-    body.reserve(expected.saturating_sub(body.len()).max(chunk.len()));
-    body.extend_from_slice(&chunk);
 }
 
 /// `name=value` pairs, percent-encoded with `%20` for a space, as every cloud here reads them.
@@ -415,48 +391,4 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 
 fn percent(value: &str) -> PercentEncode<'_> {
     utf8_percent_encode(value, RESERVED)
-}
-
-/// An HTTP client for a provider written elsewhere, by the rules of the built-in ones: TLS by rustls with the platform's
-/// authorities and `ca_file`, no redirect followed, no request repeated, proxies from the environment but none for this
-/// machine's own addresses, and `http_request` as the limit of each request.
-///
-/// Whoever brings a `reqwest` of their own into the same build needs it, or a cryptography provider for rustls: this crate
-/// selects reqwest's feature `rustls-no-provider`.
-///
-/// # Errors
-/// [`ProviderError::InvalidConfig`] when `endpoint` is not an `https` URL (or `http` on a loopback address), or `ca_file`
-/// cannot be read.
-///
-/// # Examples
-/// ```
-/// use spuff_core::provider::ProviderConfig;
-///
-/// let config = ProviderConfig::new("token");
-/// assert!(spuff_core::http_client("http://127.0.0.1:8080", &config).is_ok());
-/// assert!(spuff_core::http_client("http://api.example.com", &config).is_err());
-/// ```
-pub fn http_client(endpoint: &str, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
-    client_for(&Endpoint::parse(endpoint)?, config)
-}
-
-/// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
-pub(crate) fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
-    // What is not said to be identity may come in any coding, and none is read here.
-    let identity = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
-    let mut builder = reqwest::Client::builder()
-        .default_headers(identity)
-        .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .timeout(config.timeouts.http_request)
-        .connect_timeout(CONNECT_TIMEOUT.min(config.timeouts.http_request))
-        .tls_backend_preconfigured(tls::config(endpoint, config.ca_file.as_deref())?);
-    if endpoint.is_loopback() {
-        builder = builder.no_proxy();
-    } else {
-        builder = builder.https_only(true);
-    }
-    builder.build().map_err(|error| ProviderError::Network(NetworkError::new("cannot set up the HTTP client", error)))
 }

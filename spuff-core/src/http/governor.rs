@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::sync::oneshot;
@@ -16,6 +16,7 @@ use tracing::debug;
 use super::budget::{Budget, Gauge};
 use super::call::Class;
 use super::number;
+use crate::clock;
 
 /// So many writes are admitted before a read that waits.
 const WRITES_BEFORE_A_READ: u32 = 3;
@@ -196,7 +197,7 @@ impl Permit {
         let Some(governor) = &self.governor else { return };
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let Some(left) = header("ratelimit-remaining").and_then(number::count) else { return };
-        let reset = header("ratelimit-reset").and_then(|at| number::until(at, SystemTime::now()));
+        let reset = header("ratelimit-reset").and_then(|at| number::until(at, clock::now()));
         let reset = governor.paced(reset.unwrap_or(UNTOLD).clamp(UNTOLD, BELIEVED));
         let mut meters = governor.meters();
         let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };

@@ -8,6 +8,7 @@ mod call;
 #[cfg(test)]
 pub(crate) mod changed;
 mod client;
+mod connection;
 mod endpoint;
 mod governor;
 pub(crate) mod number;
@@ -20,12 +21,15 @@ mod tls;
 mod told;
 pub(crate) mod wire;
 
-pub use client::http_client;
+pub use connection::http_client;
 
 pub(crate) use account::PACE_OPTION;
 pub(crate) use budget::{Budget, Limit};
 pub(crate) use call::{Call, Class, Failure, Reply};
-pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, client_for, encode};
+pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, encode};
+pub(crate) use connection::{Cause, Connection, Sent, TransportError};
+#[cfg(feature = "simulation")]
+pub(crate) use connection::{Transport, carried};
 pub(crate) use endpoint::{Endpoint, is_loopback};
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};

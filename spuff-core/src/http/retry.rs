@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::call::{Class, Failure};
 use super::number;
 use crate::provider::error::ProviderError;
+use crate::random;
 
 /// What to wait after a 429 that does not say how long: the clouds refill by the second.
 const UNTOLD: Duration = Duration::from_secs(1);
@@ -108,7 +109,7 @@ impl Backoff {
             return None;
         }
         // Full jitter: anything from nothing to the exponential delay.
-        let jitter = number::times(self.0.next()?, fastrand::f64());
+        let jitter = number::times(self.0.next()?, random::part());
         let asked = match error {
             ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(UNTOLD),
             _ => error.retry_after().unwrap_or_default(),

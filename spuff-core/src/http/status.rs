@@ -1,11 +1,12 @@
 //! The one table from HTTP status to error kind. A room refines it by its cloud's own codes, and only refines.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::call::{Call, Class, Failure, Reply};
 use super::{retry, secret};
+use crate::clock;
 use crate::provider::error::{ErrorContext, ProviderError};
 
 /// What kind of refusal a reply is.
@@ -61,7 +62,7 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
     let message =
         refusal.message.as_deref().filter(|text| !text.trim().is_empty()).map_or_else(|| without_message(reply), str::to_string);
     let message = clean(&message);
-    let retry_after = refusal.retry_after.or_else(|| retry::retry_after(&reply.headers, SystemTime::now()));
+    let retry_after = refusal.retry_after.or_else(|| retry::retry_after(&reply.headers, clock::now()));
     let context = ErrorContext {
         provider: Some(provider.to_string()),
         status: Some(reply.status),

@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::{ErrorParts, ProviderError, ProviderResult};
+use crate::changes::Changes;
 
 /// The longest wait for what another call is looking up: one that nobody drives on holds up nobody else.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,19 +26,66 @@ pub(super) struct Lookups<K, V> {
 #[derive(Debug)]
 enum Known<V> {
     Found(Instant, V),
-    /// One looks; it tells of its end, if it comes to one.
-    Sought(Look<V>),
+    /// One looks.
+    Sought(Arc<Look<V>>),
 }
 
 type Outcome<V> = Result<V, ErrorParts>;
-/// A look that is under way.
-type Look<V> = watch::Receiver<Option<Outcome<V>>>;
+
+/// A look, until all who wait for it know what came of it.
+#[derive(Debug)]
+struct Look<V> {
+    state: Mutex<State<V>>,
+    changes: Changes,
+}
+
+#[derive(Debug, Clone)]
+enum State<V> {
+    UnderWay,
+    Ended(Box<Outcome<V>>),
+    /// Who was looking has left.
+    Left,
+}
+
+impl<V: Clone> Look<V> {
+    fn state(&self) -> State<V> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn end(&self, state: State<V>) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.changes.tell();
+    }
+
+    /// What came of it; none where who was looking has left.
+    async fn ended(&self) -> Option<Outcome<V>> {
+        let mut changes = self.changes.seen();
+        loop {
+            match self.state() {
+                State::Ended(outcome) => return Some(*outcome),
+                State::Left => return None,
+                State::UnderWay => changes.changed().await,
+            };
+        }
+    }
+}
+
+/// The one who looks; when this is dropped before the end, it has left.
+struct Looking<V: Clone>(Arc<Look<V>>);
+
+impl<V: Clone> Drop for Looking<V> {
+    fn drop(&mut self) {
+        if matches!(self.0.state(), State::UnderWay) {
+            self.0.end(State::Left);
+        }
+    }
+}
 
 /// What is to be done by one who asks.
-enum Turn<V> {
+enum Turn<V: Clone> {
     Take(V),
-    Wait(Look<V>),
-    Look(watch::Sender<Option<Outcome<V>>>),
+    Wait(Arc<Look<V>>),
+    Look(Looking<V>),
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
@@ -57,11 +104,9 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
             match self.turn(&key, given_up.as_ref()) {
                 Turn::Take(known) => return Ok(known),
                 Turn::Look(sought) => break sought,
-                Turn::Wait(mut sought) => {
-                    if let Ok(Ok(outcome)) = tokio::time::timeout(PATIENCE, sought.wait_for(Option::is_some)).await
-                        && let Some(outcome) = &*outcome
-                    {
-                        return outcome.clone().map_err(ProviderError::from);
+                Turn::Wait(sought) => {
+                    if let Ok(Some(outcome)) = tokio::time::timeout(PATIENCE, sought.ended()).await {
+                        return outcome.map_err(ProviderError::from);
                     }
                     // Who was looking has left, or does not get on.
                     given_up = Some(sought);
@@ -71,31 +116,32 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
         let found = look.await;
         let mut known = self.locked();
         // Another one may have begun since, and is to be waited for then.
-        let is_last = matches!(known.get(&key), Some(Known::Sought(last)) if sought.subscribe().same_channel(last));
+        let is_last = matches!(known.get(&key), Some(Known::Sought(last)) if Arc::ptr_eq(&sought.0, last));
         match &found {
             Ok(value) => drop(known.insert(key, Known::Found(Instant::now(), value.clone()))),
             Err(_) if is_last => drop(known.remove(&key)),
             Err(_) => {}
         }
         drop(known);
-        sought.send_replace(Some(found.as_ref().map(V::clone).map_err(ErrorParts::from)));
+        sought.0.end(State::Ended(Box::new(found.as_ref().map(V::clone).map_err(ErrorParts::from))));
         found
     }
 
-    fn turn(&self, key: &K, given_up: Option<&Look<V>>) -> Turn<V> {
+    fn turn(&self, key: &K, given_up: Option<&Arc<Look<V>>>) -> Turn<V> {
         let mut known = self.locked();
         match known.get(key) {
             Some(Known::Found(since, value)) if since.elapsed() < self.fresh => return Turn::Take(value.clone()),
             Some(Known::Sought(sought))
-                if sought.has_changed().is_ok() && given_up.is_none_or(|given_up| !given_up.same_channel(sought)) =>
+                if matches!(sought.state(), State::UnderWay)
+                    && given_up.is_none_or(|given_up| !Arc::ptr_eq(given_up, sought)) =>
             {
                 return Turn::Wait(sought.clone());
             }
             _ => {}
         }
-        let (looks, sought) = watch::channel(None);
-        known.insert(key.clone(), Known::Sought(sought));
-        Turn::Look(looks)
+        let sought = Arc::new(Look { state: Mutex::new(State::UnderWay), changes: Changes::default() });
+        known.insert(key.clone(), Known::Sought(sought.clone()));
+        Turn::Look(Looking(sought))
     }
 
     /// Keeps a finding that was made otherwise.

@@ -101,7 +101,8 @@ pub trait Provider: Send + Sync {
     ///
     /// # Cancellation
     /// A create whose future is dropped goes on in the background until the machine is known, and destroys it unless
-    /// [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for that.
+    /// [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for that. A request that was certainly not
+    /// carried out, such as one that the cloud put off by a 429, is not sent again then: nothing is made.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
     /// How many machines like this one a [`create_alike`](Self::create_alike) may start; 1 by default.
@@ -252,7 +253,8 @@ pub struct ProviderInstance {
     pub addresses: Vec<Address>,
     /// Whether `create_instance` has not made this machine, but given back the one that its
     /// [`idempotency_key`](InstanceRequest::idempotency_key) had made before: it may be in use, and nothing here ends it as the
-    /// work of the call that has found it. `false` where a machine is only read.
+    /// work of the call that has found it. `false` where a machine is only read. Of several callers in a process that wait for one
+    /// machine under a key, one is told `false`: the first that takes it, which is another where the one whose create it was has left.
     #[serde(default)]
     pub adopted: bool,
 }
@@ -273,7 +275,7 @@ impl ProviderInstance {
     /// assert_eq!(ProviderInstance::default().known_created_at(), None);
     /// ```
     pub fn known_created_at(&self) -> Option<DateTime<Utc>> {
-        self.age(Utc::now()).map(|_| self.created_at)
+        self.age(crate::clock::utc()).map(|_| self.created_at)
     }
 
     /// How old it is at that time; `None` where that is not known, as of

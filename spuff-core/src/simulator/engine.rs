@@ -99,12 +99,9 @@ impl Engine {
     /// Answers a request, whichever cloud it is for.
     pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Delivery {
         let now = self.time.now();
-        let index = match asked.path {
-            path if path.starts_with("/v2/") || path == "/v2" => 0,
-            path if path.starts_with("/v1/") || path == "/v1" => 1,
-            path if path.starts_with(control::ROOT) => return Delivery::Now(control::answer(self, asked, now)),
-            "/" => 2,
-            _ => return Delivery::Now(control::nowhere(now)),
+        let Some(index) = room_of(asked.path) else {
+            let is_control = asked.path.starts_with(control::ROOT);
+            return Delivery::Now(if is_control { control::answer(self, asked, now) } else { control::nowhere(now) });
         };
         let room = &mut self.rooms[index];
         room.world_mut().sweep(now);
@@ -151,6 +148,25 @@ impl Engine {
         }
     }
 
+    /// Whether a request may make or end a machine or a snapshot.
+    #[cfg(feature = "simulation")]
+    pub(super) fn changes(&self, asked: &Asked<'_>) -> bool {
+        let Some(room) = room_of(asked.path) else { return false };
+        let route = self.rooms[room].route(asked);
+        matches!(
+            route,
+            Route::CreateInstance | Route::DestroyInstance | Route::CreateSnapshot | Route::DeleteSnapshot | Route::PowerInstance
+        )
+    }
+
+    /// The machines and snapshots that exist.
+    #[cfg(feature = "simulation")]
+    pub(super) fn resources(&mut self) -> Vec<Resource> {
+        let mut all = self.instances();
+        all.extend(self.snapshots());
+        all
+    }
+
     fn keep(&mut self, request: Request) {
         if self.kept_requests == 0 {
             return;
@@ -194,6 +210,16 @@ impl Engine {
     pub(super) fn bill(&mut self) -> Bill {
         let now = self.time.now();
         Bill { lines: self.rooms.iter().flat_map(|room| room.world().bill(now)).collect() }
+    }
+}
+
+/// The position of the room that a path is for.
+fn room_of(path: &str) -> Option<usize> {
+    match path {
+        path if path.starts_with("/v2/") || path == "/v2" => Some(0),
+        path if path.starts_with("/v1/") || path == "/v1" => Some(1),
+        "/" => Some(2),
+        _ => None,
     }
 }
 

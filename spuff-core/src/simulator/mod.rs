@@ -60,6 +60,8 @@ mod ec2;
 mod engine;
 mod fault;
 mod hetzner;
+#[cfg(feature = "simulation")]
+mod inside;
 mod options;
 mod room;
 mod route;
@@ -79,6 +81,9 @@ pub use fault::{Fault, FaultCount, FaultId, FaultRule};
 pub use options::{Options, Timings};
 pub use route::Route;
 pub use truth::{Bill, BillLine, Kind, Request, Resource};
+
+#[cfg(feature = "simulation")]
+pub(crate) use inside::{Answered, Inside, Served};
 
 use crate::provider::{
     Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,

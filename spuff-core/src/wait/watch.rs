@@ -180,6 +180,7 @@ impl<R: Lookout> Driver<R> {
             };
             if due > Instant::now() {
                 tokio::select! {
+                    biased;
                     // Whoever asks may be due earlier.
                     () = self.watcher.asked.notified() => {}
                     () = tokio::time::sleep_until(due) => {}

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, Response, Uri};
 use reqsign_core::{Error, HttpSend, Result};
 
-use crate::http::{Endpoint, client_for};
+use crate::http::{Cause, Connection, Endpoint, TransportError};
 use crate::provider::config::ProviderConfig;
 
 /// A metadata service is near, or is not there at all.
@@ -20,8 +20,8 @@ const MAX_BODY: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Fetch {
     config: ProviderConfig,
-    near: OnceLock<reqwest::Client>,
-    far: OnceLock<reqwest::Client>,
+    near: OnceLock<Connection>,
+    far: OnceLock<Connection>,
 }
 
 impl Fetch {
@@ -31,7 +31,7 @@ impl Fetch {
     }
 
     /// The client for an address: near ones have no proxy and no TLS.
-    fn client(&self, uri: &Uri) -> Result<(&reqwest::Client, Duration)> {
+    fn client(&self, uri: &Uri) -> Result<(&Connection, Duration)> {
         let (place, like, patience) = match uri.scheme_str() {
             Some("https") => (&self.far, "https://sts.amazonaws.com", FAR),
             Some("http") if is_near(uri.host().unwrap_or_default()) => (&self.near, "http://127.0.0.1", NEAR),
@@ -40,7 +40,7 @@ impl Fetch {
         if let Some(client) = place.get() {
             return Ok((client, patience));
         }
-        let made = Endpoint::parse(like).and_then(|endpoint| client_for(&endpoint, &self.config));
+        let made = Endpoint::parse(like).and_then(|endpoint| Connection::open(&endpoint, &self.config, MAX_BODY));
         let made = made.map_err(|error| Error::config_invalid(error.to_string()))?;
         Ok((place.get_or_init(|| made), patience))
     }
@@ -58,22 +58,12 @@ fn is_near(host: &str) -> bool {
 
 impl HttpSend for Fetch {
     async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
-        let failed = |error: reqwest::Error| Error::unexpected(error.without_url().to_string()).set_retryable(true);
         let (client, patience) = self.client(request.uri())?;
-        let mut request = reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(failed)?;
-        *request.timeout_mut() = Some(patience);
-        let mut response = client.execute(request).await.map_err(failed)?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(Error::unexpected("the reply is too long for one with credentials"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut read = Response::new(body.freeze());
-        *read.status_mut() = response.status();
-        *read.headers_mut() = std::mem::take(response.headers_mut());
-        Ok(read)
+        client.send(request, patience).await.map_err(|TransportError { cause, .. }| match cause {
+            Cause::TooLong { .. } => Error::unexpected("the reply is too long for one with credentials"),
+            Cause::Late => Error::unexpected("the reply did not come in time").set_retryable(true),
+            Cause::Network(error) => Error::unexpected(error.to_string()).set_retryable(true),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::api;
+use crate::clock;
 use crate::http::{Fault, Refusal, Reply, wire};
 
 /// What EC2 asks for between two snapshots of one volume.
@@ -27,7 +28,7 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     // The rest of such a message repeats the request, with its session token.
     let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
-    let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, Utc::now()));
+    let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, clock::utc()));
     let hint = wrong_clock.or_else(|| used_before(code.trim()).map(str::to_string));
     Refusal {
         is_own: !code.is_empty(),

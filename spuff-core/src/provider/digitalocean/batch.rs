@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use chrono::Utc;
-
 use super::api::{Droplet, List};
 use super::{DigitalOceanProvider, map, may_be_new};
+use crate::clock;
 use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
 use crate::provider::config::InstanceRequest;
@@ -32,7 +31,7 @@ impl DigitalOceanProvider {
             let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(map::instance).collect();
             in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
         };
-        let sent = Utc::now();
+        let sent = clock::utc();
         let look = || async {
             let tag = map::tag(KEY_KEY, &mark.nonce);
             let made: Vec<_> =

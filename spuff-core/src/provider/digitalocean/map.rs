@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
 use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
+use crate::clock;
 use crate::http::{Fault, Refusal, Reply, number};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -227,7 +228,7 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
         message,
         request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
         field,
-        retry_after: reset(reply, SystemTime::now()).filter(|_| reply.header("retry-after").is_none()),
+        retry_after: reset(reply, clock::now()).filter(|_| reply.header("retry-after").is_none()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::api::{Action, ActionReply, DropletAction, Image};
 use super::snapshot_key::{Before, SnapshotKey};
 use super::watch::{Ended, OfActions, OfImages, Waiting};
 use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, map};
+use crate::clock;
 use crate::create::{Cancel, Create, End, Found, Guard, Mark, follow};
 use crate::http::{Call, Deadline, Reply};
 use crate::provider::config::ProviderTimeouts;
@@ -68,7 +69,7 @@ impl DigitalOceanProvider {
         let instance_id = &droplet.to_string();
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
-        let begun = Utc::now();
+        let begun = clock::utc();
         let listed = self.snapshots_of(droplet).await?;
         let newest = listed.iter().max_by_key(|image| (image.created_at, image.id.parse::<u64>().ok()));
         let before = newest.map_or(Some(Before::Nothing), |image| image.id.parse().ok().map(Before::Snapshot));

@@ -1,12 +1,13 @@
 //! Why there are no credentials, and the requests for them.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use reqsign_core::{Context, ErrorKind};
 
 use super::super::{NAME, refusal};
+use crate::clock;
 use crate::http::{Fault, Reply, without};
 use crate::provider::error::{NetworkError, ProviderError};
 
@@ -83,7 +84,7 @@ fn problem(what: &str, reply: &Reply, secrets: &[String]) -> Problem {
     let passing = matches!(code.trim(), "IDPCommunicationError");
     match (refusal.fault, StatusCode::from_u16(reply.status)) {
         (Some(Fault::RateLimit), _) | (_, Ok(StatusCode::TOO_MANY_REQUESTS)) => {
-            Problem::RateLimit(message, crate::http::retry_after(&reply.headers, SystemTime::now()))
+            Problem::RateLimit(message, crate::http::retry_after(&reply.headers, clock::now()))
         }
         (Some(Fault::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => Problem::Unavailable(message),
         (_, Ok(status)) if status.is_server_error() || passing => Problem::Unavailable(message),

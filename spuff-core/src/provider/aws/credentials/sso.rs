@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::problem::{Found, Problem, ask, unreadable};
 use super::when;
 use crate::http::encode;
+use crate::random;
 
 /// A token that ends sooner is renewed.
 const EARLY: Duration = Duration::from_secs(15 * 60);
@@ -116,7 +117,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
 
     let mut beside = PathBuf::from(path);
-    beside.set_extension(format!("{:016x}.tmp", fastrand::u64(..)));
+    beside.set_extension(format!("{:016x}.tmp", random::number()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

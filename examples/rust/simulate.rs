@@ -1,0 +1,100 @@
+//! Plays whole programs at simulated clouds, with faults, and says where what they were told is not what is true.
+//!
+//! `cargo run -p spuff-core --release --features simulation --example simulate -- --seeds 1000`
+
+#![allow(clippy::print_stdout, reason = "a program for a terminal")]
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use spuff_core::simulation::{Coverage, Plan, Report, play, shrink};
+use spuff_core::simulator::{PROVIDERS, simulated};
+
+/// Plays runs of programs at simulated clouds, each from a seed, and reports what is not as the library has said.
+#[derive(Parser)]
+struct Arguments {
+    /// The first seed; one that nobody has chosen by default.
+    #[arg(long)]
+    first: Option<u64>,
+    /// How many runs.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// For how many seconds at most.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// The cloud: digitalocean, hetzner or aws; by default each run has one, or all, by its seed.
+    #[arg(long)]
+    cloud: Option<String>,
+    /// How many steps a run has.
+    #[arg(long, default_value_t = 150)]
+    steps: usize,
+    /// Plays one run, the first seed's, and prints all that happens in it.
+    #[arg(long)]
+    log: bool,
+    /// Prints which verbs met which faults, and what came of it.
+    #[arg(long)]
+    table: bool,
+    /// After how many runs with a finding to stop.
+    #[arg(long, default_value_t = 1)]
+    findings: u64,
+    /// In how many runs at most a finding is shortened; 0: not at all.
+    #[arg(long, default_value_t = 300)]
+    shrink: usize,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let cloud = arguments.cloud.as_deref().map(simulated).transpose()?;
+    let first = arguments.first.unwrap_or_else(|| fastrand::u64(..1 << 40));
+    if arguments.log {
+        let report = play(&Plan::of_seed(first, cloud, arguments.steps), true);
+        report.log.iter().for_each(|line| println!("{line}"));
+        report.findings.iter().for_each(|finding| println!("FOUND {finding}"));
+        return ended(report.findings.len());
+    }
+    let (began, mut steps, mut played, mut found, mut coverage) = (Instant::now(), 0, 0, 0, Coverage::default());
+    for seed in first..first.saturating_add(arguments.seeds) {
+        let plan = Plan::of_seed(seed, cloud, arguments.steps);
+        let report = play(&plan, false);
+        steps += report.steps;
+        played += 1;
+        coverage.merge(&report.coverage);
+        if !report.findings.is_empty() {
+            found += 1;
+            tell(seed, &plan, &report, arguments.shrink);
+        }
+        let is_over = arguments.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
+        if is_over || found >= arguments.findings {
+            break;
+        }
+    }
+    if arguments.table {
+        print!("{coverage}");
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let clouds = cloud.map_or_else(|| PROVIDERS.join(", "), str::to_string);
+    println!(
+        "{clouds}: seeds {first} to {}: {steps} steps in {seconds:.1} s, {:.0} a second",
+        first + played - 1,
+        steps as f64 / seconds
+    );
+    ended(found as usize)
+}
+
+/// Tells of a run with findings, and of a shorter one that has some too.
+fn tell(seed: u64, plan: &Plan, report: &Report, most: usize) {
+    println!("seed {seed}: {} findings", report.findings.len());
+    report.findings.iter().for_each(|finding| println!("  {finding}"));
+    if most > 0 {
+        let (short, runs) = shrink(plan, most, |plan| !play(plan, false).findings.is_empty());
+        let report = play(&short, true);
+        println!("shortened in {runs} runs to {} steps:", short.len());
+        report.log.iter().for_each(|line| println!("  {line}"));
+        report.findings.iter().for_each(|finding| println!("  FOUND {finding}"));
+    }
+}
+
+fn ended(found: usize) -> Result<(), Box<dyn Error>> {
+    if found == 0 { Ok(()) } else { Err(format!("{found} found").into()) }
+}

@@ -1,0 +1,93 @@
+//! That something has changed, told to all who wait for it in the order in which they came.
+//!
+//! Stands on nothing. tokio's `watch` wakes its receivers in an order of chance, and a simulation is to play a run again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// Something that changes.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    count: AtomicU64,
+    told: Notify,
+}
+
+/// One who waits for changes: each since the last one that was seen.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    changes: &'a Changes,
+    count: u64,
+}
+
+impl Changes {
+    /// Tells of a change. Which one it is, from 1.
+    pub(crate) fn tell(&self) -> u64 {
+        let before = self.count.fetch_add(1, Ordering::AcqRel);
+        self.told.notify_waiters();
+        before + 1
+    }
+
+    /// What was until now is seen.
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        Seen { changes: self, count: self.count() }
+    }
+
+    /// How many changes there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+}
+
+impl Seen<'_> {
+    /// Waits for a change. Which is the last one, from 1.
+    pub(crate) async fn changed(&mut self) -> u64 {
+        loop {
+            // It is told from here on, also before it is first polled.
+            let told = self.changes.told.notified();
+            let count = self.changes.count();
+            if count != self.count {
+                self.count = count;
+                return count;
+            }
+            told.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_who_wait_are_told_in_their_order() {
+        let (changes, order) = (Changes::default(), Mutex::new(Vec::new()));
+        let wait = |at| {
+            let mut seen = changes.seen();
+            let order = &order;
+            async move {
+                seen.changed().await;
+                order.lock().unwrap().push(at);
+            }
+        };
+        let waits = join_all((0..20).map(wait));
+        tokio::join!(waits, async {
+            changes.tell();
+        });
+        assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_change_before_the_wait_is_not_missed_and_not_told_twice() {
+        let changes = Changes::default();
+        let mut seen = changes.seen();
+        changes.tell();
+        changes.tell();
+        seen.changed().await;
+        assert!(futures_util::poll!(std::pin::pin!(seen.changed())).is_pending());
+    }
+}

@@ -1,0 +1,92 @@
+//! All chance: keys that nobody can guess, jitter, and names of temporary files.
+//!
+//! Stands on the contract's errors. The only place that asks the system: a simulation draws from its seed.
+
+#![allow(clippy::disallowed_methods, reason = "the one place that asks")]
+
+use crate::provider::error::{ProviderError, ProviderResult};
+
+/// Fills with bits that nobody can guess.
+///
+/// # Errors
+/// [`ProviderError::Other`] where the system gives none.
+pub(crate) fn fill(bits: &mut [u8]) -> ProviderResult<()> {
+    #[cfg(feature = "simulation")]
+    if seeded::with(|rng| rng.fill(bits)).is_some() {
+        return Ok(());
+    }
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })
+}
+
+/// From 0 up to, and without, 1. Can be guessed.
+pub(crate) fn part() -> f64 {
+    #[cfg(feature = "simulation")]
+    if let Some(part) = seeded::with(fastrand::Rng::f64) {
+        return part;
+    }
+    fastrand::f64()
+}
+
+/// Any number. Can be guessed.
+#[cfg(any(feature = "aws", feature = "conformance"))]
+pub(crate) fn number() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(number) = seeded::with(|rng| rng.u64(..)) {
+        return number;
+    }
+    fastrand::u64(..)
+}
+
+#[cfg(feature = "simulation")]
+pub(crate) mod seeded {
+    use std::cell::RefCell;
+
+    use fastrand::Rng;
+
+    thread_local! {
+        static RNG: RefCell<Option<Rng>> = const { RefCell::new(None) };
+    }
+
+    /// All chance of this thread comes from a seed, until this is dropped.
+    pub(crate) struct Seeded(());
+
+    impl Seeded {
+        pub(crate) fn begin(seed: u64) -> Self {
+            RNG.set(Some(Rng::with_seed(seed)));
+            Self(())
+        }
+    }
+
+    impl Drop for Seeded {
+        fn drop(&mut self) {
+            RNG.set(None);
+        }
+    }
+
+    pub(super) fn with<T>(draw: impl FnOnce(&mut Rng) -> T) -> Option<T> {
+        RNG.with_borrow_mut(|rng| rng.as_mut().map(draw))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::random;
+
+        #[test]
+        fn a_seed_gives_the_same_each_time() {
+            let draw = || {
+                let mut bits = [0; 16];
+                random::fill(&mut bits).unwrap();
+                (bits, random::part().to_bits())
+            };
+            let of = |seed| {
+                let _seeded = Seeded::begin(seed);
+                draw()
+            };
+            assert_eq!(of(7), of(7));
+            assert_ne!(of(7), of(8));
+            assert_ne!(draw(), draw(), "the system's again");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Which verbs met which faults, and what came of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::verb::Verb;
+
+/// How often a verb met a fault, by what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<(&'static str, Verb), BTreeMap<String, u64>>);
+
+impl Coverage {
+    pub(super) fn add(&mut self, verb: Verb, fault: &'static str, outcome: &str) {
+        *self.0.entry((fault, verb)).or_default().entry(outcome.to_string()).or_default() += 1;
+    }
+
+    /// What another run has met as well.
+    pub fn merge(&mut self, other: &Self) {
+        for (cell, outcomes) in &other.0 {
+            let mine = self.0.entry(*cell).or_default();
+            for (outcome, count) in outcomes {
+                *mine.entry(outcome.clone()).or_default() += count;
+            }
+        }
+    }
+
+    /// How often a verb met each fault.
+    pub fn cells(&self) -> impl Iterator<Item = (Verb, &'static str, u64)> {
+        self.0.iter().map(|((fault, verb), outcomes)| (*verb, *fault, outcomes.values().sum()))
+    }
+}
+
+/// A line for each fault and verb: how often, and what came of it.
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last = "";
+        for ((fault, verb), outcomes) in &self.0 {
+            if *fault != last {
+                writeln!(f, "{fault}")?;
+                last = fault;
+            }
+            let told: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+            writeln!(f, "  {:24}{:>8}  {}", verb.name(), outcomes.values().sum::<u64>(), told.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,592 @@
+//! What is true, call by call, and what was said: where the two differ, that is a finding.
+//!
+//! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call, or which key, it is of.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::plan::{Limits, name_of};
+use super::verb::Verb;
+use crate::process::Program;
+use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::{ProviderInstance, Snapshot};
+use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served};
+
+/// Within this time two processes may make two machines under one key at DigitalOcean, where only looking keeps the second out, and
+/// lists lag.
+const AT_ONCE: Duration = Duration::from_secs(35);
+/// How long a list may lack what is new.
+const LAG: Duration = Duration::from_secs(30);
+/// How long another program may find that there is nothing by the id of what is new.
+const READ_LAG: Duration = Duration::from_secs(5);
+
+/// A machine or snapshot that was made in a run.
+#[derive(Debug)]
+pub(super) struct Fact {
+    pub(super) cloud: &'static str,
+    pub(super) kind: Kind,
+    pub(super) id: String,
+    pub(super) name: String,
+    /// Whether it was hidden from some reads, whenever they are.
+    pub(super) is_hidden: bool,
+    /// The call that has made it.
+    pub(super) call: usize,
+    pub(super) at: Instant,
+    /// When its end was accepted, and from which call.
+    pub(super) ended: Option<Instant>,
+    pub(super) ended_by: Option<usize>,
+    /// The calls that were given it, and whether as what they had made.
+    pub(super) given: Vec<(usize, bool)>,
+    /// When its labels say that its lease is over, in seconds since 1970.
+    pub(super) expires: Option<i64>,
+}
+
+/// What a caller was told of one machine or snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fate {
+    Given(String),
+    /// It failed, and what may exist is named.
+    Left(String),
+    /// It failed with a key.
+    Unknown(String),
+    /// It failed: nothing was made, or it was ended.
+    Nothing,
+}
+
+/// A verb that was begun.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) verb: Verb,
+    pub(super) cloud: &'static str,
+    pub(super) program: u64,
+    /// What it is to make.
+    pub(super) names: Vec<String>,
+    pub(super) key: Option<String>,
+    /// Whether what it has made stays when its caller leaves.
+    pub(super) keeps: bool,
+    /// What it was told to end.
+    pub(super) targets: Vec<String>,
+    pub(super) began: Instant,
+    pub(super) ended: Option<Instant>,
+    /// Whether its future was dropped, or its program killed.
+    pub(super) has_left: bool,
+    pub(super) is_killed: bool,
+    /// Whether a cloud has taken a destroy of it that failed later.
+    pub(super) is_deceived: bool,
+    /// For each name, what was told.
+    pub(super) fates: Vec<Fate>,
+    /// What went wrong on its way.
+    pub(super) faults: BTreeSet<&'static str>,
+}
+
+/// What a verb has answered.
+#[derive(Debug)]
+pub(super) enum Told {
+    Made(Vec<ProviderResult<ProviderInstance>>),
+    Used(ProviderResult<()>),
+    Snapshot(ProviderResult<Snapshot>),
+    Ended(Vec<ProviderResult<()>>),
+    Read(String, ProviderResult<Option<ProviderInstance>>),
+    Ready(String, ProviderResult<ProviderInstance>),
+    List(ProviderResult<Vec<ProviderInstance>>),
+    Resolved(String, ProviderResult<Option<String>>),
+    Other(ProviderResult<()>),
+}
+
+impl Told {
+    /// In a word, for a table: of several failures the first.
+    pub(super) fn word(&self) -> String {
+        self.errors().first().map_or("ok".to_string(), |error| format!("{:?}", error.kind()))
+    }
+
+    pub(super) fn errors(&self) -> Vec<&ProviderError> {
+        match self {
+            Self::Made(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
+            Self::Ended(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
+            Self::Used(one) | Self::Other(one) => one.as_ref().err().into_iter().collect(),
+            Self::Snapshot(one) => one.as_ref().err().into_iter().collect(),
+            Self::Read(_, one) => one.as_ref().err().into_iter().collect(),
+            Self::Ready(_, one) => one.as_ref().err().into_iter().collect(),
+            Self::List(one) => one.as_ref().err().into_iter().collect(),
+            Self::Resolved(_, one) => one.as_ref().err().into_iter().collect(),
+        }
+    }
+}
+
+/// As a log shows it: ids, and errors in their words.
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machine = |machine: &ProviderInstance| {
+            let adopted = if machine.adopted { ", adopted" } else { "" };
+            format!("{} {} {}{adopted}", machine.id, machine.name, machine.status)
+        };
+        let done = |_: &()| "done".to_string();
+        let told: Vec<String> = match self {
+            Self::Made(all) => all.iter().map(|one| one.as_ref().map(machine)).map(shown).collect(),
+            Self::Ended(all) => all.iter().map(|one| one.as_ref().map(done)).map(shown).collect(),
+            Self::Used(one) | Self::Other(one) => vec![shown(one.as_ref().map(done))],
+            Self::Snapshot(one) => vec![shown(one.as_ref().map(|snapshot| format!("{} {}", snapshot.id, snapshot.name)))],
+            Self::Read(_, one) => vec![shown(one.as_ref().map(|read| read.as_ref().map_or("nothing".to_string(), machine)))],
+            Self::Ready(_, one) => vec![shown(one.as_ref().map(machine))],
+            Self::List(one) => vec![shown(one.as_ref().map(|all| {
+                let mut ids: Vec<_> = all.iter().map(|machine| machine.id.as_str()).collect();
+                ids.sort_unstable();
+                ids.join(" ")
+            }))],
+            Self::Resolved(key, one) => {
+                vec![shown(one.as_ref().map(|found| format!("{key}: {}", found.as_deref().unwrap_or("nothing"))))]
+            }
+        };
+        f.write_str(&told.join("; "))
+    }
+}
+
+/// The judge of a run.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    pub(super) facts: Vec<Fact>,
+    pub(super) calls: Vec<Call>,
+    pub(super) findings: Vec<String>,
+    /// Whether a cloud has refused a request for its rate.
+    pub(super) is_throttled: bool,
+}
+
+impl Judge {
+    fn find(&mut self, finding: String) {
+        self.findings.push(finding);
+    }
+
+    /// A call, for a message.
+    fn show(&self, call: usize) -> String {
+        let Call { verb, cloud, program, .. } = &self.calls[call];
+        format!("#{call} ({} at {cloud} by p{program})", verb.name())
+    }
+
+    pub(super) fn fact(&self, cloud: &str, id: &str) -> Option<&Fact> {
+        self.facts.iter().find(|fact| fact.cloud == cloud && fact.id == id)
+    }
+
+    fn fact_mut(&mut self, cloud: &str, id: &str) -> Option<&mut Fact> {
+        self.facts.iter_mut().find(|fact| fact.cloud == cloud && fact.id == id)
+    }
+
+    /// A request has come to a cloud.
+    pub(super) fn served(&mut self, served: &Served, by: Option<Program>, rates: bool, calendar: i64, truth: &Inside) {
+        let now = Instant::now();
+        if let (Some(fault), Some(by)) = (served.fault, by) {
+            self.calls[by.call].faults.insert(name_of(fault));
+        }
+        let is_refused = served.fault.is_none() && matches!(served.status, 429 | 503);
+        if is_refused && rates {
+            self.find(format!("{}: a request was refused for its rate, though the program keeps to it", served.provider));
+        }
+        self.is_throttled |= matches!(served.fault, Some(Fault::RateLimited { .. }));
+        // A destroy is done when the cloud has taken it: that it fails later is not to be known.
+        if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) = (served.fault, by, served.route) {
+            self.calls[by.call].is_deceived = true;
+        }
+        for resource in &served.made {
+            self.made(served.provider, resource, by, served.fault, truth);
+        }
+        for resource in &served.ended {
+            self.ended(served.provider, resource, by, now, calendar);
+        }
+    }
+
+    fn made(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, fault: Option<Fault>, truth: &Inside) {
+        let now = Instant::now();
+        let Resource { kind, id, name, .. } = resource;
+        let Some(Program { number, call }) = by else {
+            return self.find(format!("{cloud}: {id} ({name}) was made by no call"));
+        };
+        let (of, who) = (&self.calls[call], self.show(call));
+        let place = of.names.iter().position(|wanted| wanted == name);
+        // Of a batch at EC2 each gets its name when all are there.
+        let is_unnamed = name.is_empty() && of.verb == Verb::CreateMany;
+        let twins = self.facts.iter().filter(|fact| {
+            let is_same = fact.call == call && fact.name == *name && !is_unnamed;
+            let is_keyed = of.key.is_some() && self.calls[fact.call].key == of.key && fact.kind == *kind;
+            fact.cloud == cloud && fact.ended.is_none() && (is_same || is_keyed)
+        });
+        let twins: Vec<_> = twins.map(|fact| (fact.id.clone(), fact.at, fact.call)).collect();
+        let mut findings = Vec::new();
+        let live = self.facts.iter().filter(|fact| fact.call == call && fact.ended.is_none()).count();
+        if live >= of.names.len() {
+            let there = existing(truth, cloud, *kind);
+            let live = self
+                .facts
+                .iter()
+                .filter(|fact| fact.call == call && there.iter().any(|there| there.id == fact.id && !there.ending));
+            if live.count() >= of.names.len() {
+                findings.push(format!("{who} has made more than it was asked for: {id} ({name})"));
+            }
+        }
+        if place.is_none() && !is_unnamed {
+            findings.push(format!("{who} has made {id} under a name that it was not given: {name}"));
+        }
+        if let Some(Fate::Nothing) = place.and_then(|place| of.fates.get(place))
+            && !of.has_left
+        {
+            findings.push(format!("{who} has failed and said that it made nothing, and then made {id} ({name})"));
+        }
+        for (twin, at, other) in twins {
+            let is_hidden = fact_of(&self.facts, cloud, &twin).is_some_and(|fact| fact.is_hidden);
+            let is_apart = self.calls[other].program != number && cloud == "digitalocean";
+            let between = is_apart && (now - at < AT_ONCE || is_hidden);
+            let exists = existing(truth, cloud, *kind).iter().any(|there| there.id == twin && !there.ending);
+            if exists && !between {
+                findings.push(format!("two of one: {who} has made {id} ({name}), and there is {twin} of {}", self.show(other)));
+            }
+        }
+        self.findings.append(&mut findings);
+        self.facts.push(Fact {
+            cloud,
+            kind: *kind,
+            id: id.clone(),
+            name: name.clone(),
+            is_hidden: matches!(fault, Some(Fault::NotYetVisible { .. })),
+            call,
+            at: now,
+            ended: None,
+            ended_by: None,
+            given: Vec::new(),
+            expires: expiry(resource),
+        });
+    }
+
+    fn ended(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, now: Instant, calendar: i64) {
+        let Resource { id, name, kind, .. } = resource;
+        if matches!(kind, Kind::DiskSnapshot | Kind::Disk | Kind::Address) {
+            return;
+        }
+        let Some(Program { call, .. }) = by else {
+            return self.find(format!("{cloud}: {id} ({name}) was ended by no call"));
+        };
+        let who = self.show(call);
+        let (verb, is_told) = (self.calls[call].verb, self.calls[call].targets.contains(id));
+        let (given, has_left) =
+            (self.calls[call].fates.iter().any(|fate| *fate == Fate::Given(id.clone())), self.calls[call].has_left);
+        let Some(fact) = self.fact_mut(cloud, id) else {
+            return self.find(format!("{who} has ended {id} ({name}), which no call had made"));
+        };
+        fact.ended = fact.ended.or(Some(now));
+        fact.ended_by = fact.ended_by.or(Some(call));
+        if is_told {
+            return;
+        }
+        let expires = expiry(resource).or(fact.expires);
+        if verb == Verb::Reap {
+            // The programs' computer may have set its clock since it looked.
+            if expires.is_none_or(|end| end > calendar + 600) {
+                self.find(format!("{who} has reaped {id} ({name}), whose lease is not over"));
+            }
+            return;
+        }
+        let (maker, takers) = (fact.call, fact.given.clone());
+        // It has made it, and it was not ready: who shares the key has been told that it may end.
+        if maker == call && verb == Verb::CreateAndWaitKeyed {
+            return;
+        }
+        if maker != call {
+            let maker = self.show(maker);
+            return self.find(format!("{who} has ended {id} ({name}), which {maker} has made"));
+        }
+        let others: Vec<_> = takers.into_iter().map(|(taker, _)| taker).filter(|taker| *taker != call).collect();
+        if let Some(other) = others.first() {
+            let other = self.show(*other);
+            self.find(format!("{who} has ended {id} ({name}), which {other} was given"));
+        } else if given && !has_left {
+            self.find(format!("{who} has ended {id} ({name}), which it had given to its caller"));
+        }
+    }
+
+    /// A call has answered.
+    pub(super) fn told(&mut self, number: usize, told: &Told, limits: &Limits, truth: &Inside) {
+        let now = Instant::now();
+        let who = self.show(number);
+        let call = &mut self.calls[number];
+        call.ended = Some(now);
+        let (cloud, verb, took, program) = (call.cloud, call.verb, now - call.began, call.program);
+        let (names, key, targets) = (call.names.clone(), call.key.clone(), call.targets.clone());
+        if took > verb.bound(limits) && !limits.rates {
+            self.find(format!("{who} has answered after {took:?}, which is later than {:?}", verb.bound(limits)));
+        }
+        for error in told.errors() {
+            if error.kind() == ErrorKind::Internal {
+                self.find(format!("{who} has failed by a fault of its own: {error}"));
+            }
+        }
+        match told {
+            Told::Made(outcomes) => {
+                if outcomes.len() != names.len() {
+                    return self.find(format!("{who} has {} outcomes for {} requests", outcomes.len(), names.len()));
+                }
+                let machines = existing(truth, cloud, Kind::Instance);
+                for (name, outcome) in names.iter().zip(outcomes) {
+                    let fate = match outcome {
+                        Ok(machine) => self.given(number, &who, name, key.as_deref(), machine, &machines),
+                        Err(error) => self.failed(number, &who, name, error, &machines),
+                    };
+                    self.calls[number].fates.push(fate);
+                }
+                self.unnamed(number, &who, outcomes, &machines);
+            }
+            Told::Snapshot(outcome) => {
+                let snapshots = existing(truth, cloud, Kind::Snapshot);
+                let name = names.first().cloned().unwrap_or_default();
+                let fate = match outcome {
+                    Ok(snapshot) => {
+                        let is_there = snapshots.iter().any(|there| there.id == snapshot.id);
+                        match self.fact_mut(cloud, &snapshot.id) {
+                            Some(fact) if fact.name == name => fact.given.push((number, true)),
+                            _ => self.find(format!("{who} gives {}, which is not its snapshot", snapshot.id)),
+                        }
+                        let ended = self.fact(cloud, &snapshot.id).is_some_and(|fact| fact.ended.is_some());
+                        if !is_there && !ended {
+                            self.find(format!("{who} gives {}, which does not exist", snapshot.id));
+                        }
+                        Fate::Given(snapshot.id.clone())
+                    }
+                    Err(error) => self.failed(number, &who, &name, error, &snapshots),
+                };
+                self.calls[number].fates.push(fate);
+            }
+            Told::Used(outcome) => {
+                let machines = existing(truth, cloud, Kind::Instance);
+                let name = names.first().cloned().unwrap_or_default();
+                let fate = match outcome {
+                    Ok(()) => {
+                        let left = self.left(number, &name, &machines);
+                        if let Some(id) = left.first() {
+                            self.find(format!("{who} is done, and has left {id}"));
+                        }
+                        Fate::Nothing
+                    }
+                    // What the work says is told, and the machine is ended in the background.
+                    Err(ProviderError::Other { .. }) => Fate::Nothing,
+                    Err(error) => self.failed(number, &who, &name, error, &machines),
+                };
+                self.calls[number].fates.push(fate);
+            }
+            Told::Ended(outcomes) => {
+                let mut there = existing(truth, cloud, Kind::Instance);
+                there.extend(existing(truth, cloud, Kind::Snapshot));
+                for (id, outcome) in targets.iter().zip(outcomes) {
+                    let lives = there.iter().any(|there| there.id == *id && !there.ending);
+                    if outcome.is_ok() && lives && !self.calls[number].is_deceived && !self.is_unseen(cloud, id, program, took) {
+                        self.find(format!("{who} says that {id} is ended, and it lives"));
+                    }
+                }
+            }
+            Told::Read(id, Ok(None)) => {
+                let lives = existing(truth, cloud, Kind::Instance).into_iter().any(|there| there.id == *id && !there.ending);
+                let is_new = self.fact(cloud, id).is_none_or(|fact| now - fact.at < LAG + took);
+                if lives && !is_new && !self.is_unseen(cloud, id, program, took) {
+                    self.find(format!("{who} says that there is no {id}, and it lives"));
+                }
+            }
+            Told::Read(id, Ok(Some(machine))) if machine.id != *id => {
+                self.find(format!("{who} was asked for {id} and has read {}", machine.id));
+            }
+            Told::Ready(id, Ok(machine)) if machine.id != *id || !machine.is_ready() => {
+                self.find(format!("{who} says of {id} that it is ready: {machine:?}"));
+            }
+            Told::List(Ok(listed)) => {
+                let mut ids: Vec<_> = listed.iter().map(|machine| machine.id.as_str()).collect();
+                ids.sort_unstable();
+                let many = ids.len();
+                ids.dedup();
+                if ids.len() < many {
+                    self.find(format!("{who} lists a machine twice"));
+                }
+            }
+            Told::Resolved(key, Ok(None)) => self.resolved_to_nothing(&who, number, key, truth),
+            Told::Resolved(..) | Told::Read(..) | Told::Ready(..) | Told::List(_) | Told::Other(_) => {}
+        }
+    }
+
+    /// A caller was given a machine.
+    fn given(
+        &mut self,
+        number: usize,
+        who: &str,
+        name: &str,
+        key: Option<&str>,
+        machine: &ProviderInstance,
+        machines: &[Resource],
+    ) -> Fate {
+        let cloud = self.calls[number].cloud;
+        let fate = Fate::Given(machine.id.clone());
+        let lives = machines.iter().any(|there| there.id == machine.id && !there.ending);
+        let Some(fact) = self.fact(cloud, &machine.id) else {
+            self.find(format!("{who} gives {}, which nobody has made", machine.id));
+            return fate;
+        };
+        let is_its_own = (fact.name == name || fact.name.is_empty())
+            && (fact.call == number || (key.is_some() && self.calls[fact.call].key.as_deref() == key));
+        let maker = fact.call;
+        if !is_its_own {
+            let maker = self.show(maker);
+            self.find(format!("{who} gives {}, which is of {maker}", machine.id));
+        }
+        if fact_of(&self.facts, cloud, &machine.id).is_some_and(|fact| fact.given.iter().any(|(_, as_made)| *as_made))
+            && !machine.adopted
+        {
+            self.find(format!("{who} gives {} as made, which was given before", machine.id));
+        }
+        let ended = fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
+        if !lives && let Some((ended, by)) = ended {
+            let ender = &self.calls[by];
+            // What another was told to end is that one's to end; and who shares a key with one that fails shares the end.
+            let is_known = ender.targets.contains(&machine.id) || matches!(ender.verb, Verb::Reap | Verb::CreateAndWaitKeyed);
+            if !is_known {
+                let (since, ender) = (Instant::now() - ended, self.show(by));
+                self.find(format!("{who} gives {}, whose end was accepted {since:?} ago from {ender}", machine.id));
+            }
+        }
+        if let Some(fact) = self.fact_mut(cloud, &machine.id) {
+            fact.given.push((number, !machine.adopted));
+        }
+        fate
+    }
+
+    /// What a call has made under a name, and not ended.
+    fn left(&self, number: usize, name: &str, existing: &[Resource]) -> Vec<String> {
+        let own = self.facts.iter().filter(|fact| fact.call == number && fact.ended.is_none());
+        if self.calls[number].is_deceived {
+            return Vec::new();
+        }
+        let own = own.filter(|fact| fact.kind == Kind::Instance || !fact.is_hidden);
+        let left = own.filter(|fact| existing.iter().any(|there| there.id == fact.id && !there.ending && there.name == name));
+        // What others were given is known.
+        left.filter(|fact| fact.given.iter().all(|(taker, _)| *taker == number)).map(|fact| fact.id.clone()).collect()
+    }
+
+    /// What a batch has left without a name is named by one of its outcomes.
+    fn unnamed(&mut self, number: usize, who: &str, outcomes: &[ProviderResult<ProviderInstance>], existing: &[Resource]) {
+        if outcomes.iter().any(|outcome| outcome.as_ref().err().is_some_and(|error| unknown(error).is_some())) {
+            return;
+        }
+        for id in self.left(number, "", existing) {
+            let is_told = outcomes.iter().any(|outcome| match outcome {
+                Ok(machine) => machine.id == id,
+                Err(error) => error.instance_id() == Some(&id),
+            });
+            if !is_told {
+                self.find(format!("{who} has left {id}, which has no name yet, and tells of it in no outcome"));
+            }
+        }
+    }
+
+    /// A caller was told of a failure.
+    fn failed(&mut self, number: usize, who: &str, name: &str, error: &ProviderError, existing: &[Resource]) -> Fate {
+        let left = self.left(number, name, existing);
+        if let Some(key) = unknown(error) {
+            return Fate::Unknown(key.to_string());
+        }
+        if let ProviderError::AfterCreate { instance_id, exists: false, .. } = error
+            && existing.iter().any(|there| there.id == *instance_id && !there.ending)
+            && !self.calls[number].is_deceived
+        {
+            self.find(format!("{who} says that {instance_id} does not exist any more, and it lives: {error}"));
+        }
+        let named = error.instance_id().map(str::to_string);
+        for id in left {
+            // An error of a snapshot names it in its words.
+            let is_said = self.calls[number].verb == Verb::CreateSnapshot && error.to_string().contains(&id);
+            if named.as_ref() != Some(&id) && !is_said {
+                self.find(format!("{who} has left {id} ({name}) and does not name it: {error}"));
+            }
+        }
+        named.map_or(Fate::Nothing, Fate::Left)
+    }
+
+    /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags by reads does so for any time.
+    fn is_unseen(&self, cloud: &str, id: &str, program: u64, took: Duration) -> bool {
+        self.fact(cloud, id).is_none_or(|fact| {
+            let is_anothers = self.calls[fact.call].program != program && fact.at.elapsed() < READ_LAG + took;
+            is_anothers || fact.is_hidden
+        })
+    }
+
+    /// Whether something was made under a key: a caller's own, or that of an outcome that was not known.
+    pub(super) fn is_of_key(&self, fact: &Fact, there: &Resource, key: &str) -> bool {
+        let call = &self.calls[fact.call];
+        let mut fates = call.names.iter().zip(&call.fates);
+        call.key.as_deref() == Some(key)
+            || fates.any(|(name, fate)| *name == there.name && *fate == Fate::Unknown(key.to_string()))
+    }
+
+    /// A key was said to have made nothing.
+    fn resolved_to_nothing(&mut self, who: &str, number: usize, key: &str, truth: &Inside) {
+        let Call { cloud, verb, began, .. } = self.calls[number];
+        let kind = if verb == Verb::ResolveSnapshot { Kind::Snapshot } else { Kind::Instance };
+        let there = existing(truth, cloud, kind);
+        // What came while it was looking, or is shown after some reads only, need not be seen.
+        let known = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.kind == kind && fact.ended.is_none());
+        let known = known.filter(|fact| fact.at < began && !fact.is_hidden);
+        let lives = known
+            .filter(|fact| there.iter().any(|there| there.id == fact.id && !there.ending && self.is_of_key(fact, there, key)));
+        let old = lives.filter(|fact| fact.at.elapsed() > LAG).map(|fact| fact.id.clone()).next();
+        if let Some(id) = old {
+            self.find(format!("{who} says that {key} has made nothing, and {id} lives"));
+        }
+    }
+}
+
+/// What came of one thing.
+fn shown(outcome: Result<String, &ProviderError>) -> String {
+    outcome.unwrap_or_else(|error| format!("{:?}: {error}", error.kind()))
+}
+
+fn fact_of<'a>(facts: &'a [Fact], cloud: &str, id: &str) -> Option<&'a Fact> {
+    facts.iter().find(|fact| fact.cloud == cloud && fact.id == id)
+}
+
+/// The key of an outcome that is not known.
+pub(super) fn unknown(error: &ProviderError) -> Option<&str> {
+    match error {
+        ProviderError::UnknownOutcome { key, .. } => Some(key),
+        ProviderError::AfterCreate { source, .. } | ProviderError::NotPlaced { source, .. } => unknown(source),
+        _ => None,
+    }
+}
+
+/// What there is of a kind at a cloud.
+pub(super) fn existing(truth: &Inside, cloud: &str, kind: Kind) -> Vec<Resource> {
+    let mut all = if kind == Kind::Snapshot { truth.snapshots() } else { truth.instances() };
+    all.retain(|resource| resource.provider == cloud);
+    all
+}
+
+fn expiry(resource: &Resource) -> Option<i64> {
+    let label = resource.labels.get(crate::provider::EXPIRES_KEY).cloned();
+    // DigitalOcean's labels are tags.
+    let tag = || {
+        let prefix = format!("{}:", crate::provider::EXPIRES_KEY);
+        resource.labels.keys().find_map(|tag| tag.strip_prefix(&prefix).map(str::to_string))
+    };
+    label.filter(|label| !label.is_empty()).or_else(tag)?.parse().ok()
+}
+
+/// Whether a fault is one that a request of this kind can show.
+pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
+    match fault {
+        Fault::NotYetVisible { .. }
+        | Fault::StuckCreating
+        | Fault::CapacityOut
+        | Fault::QuotaReached
+        | Fault::Vanishes { .. } => {
+            matches!(route, Route::CreateInstance | Route::CreateSnapshot)
+        }
+        Fault::ShiftingPages => matches!(route, Route::ListInstances | Route::ListSnapshots),
+        Fault::Locked | Fault::ActionFails => !matches!(
+            route,
+            Route::GetInstance | Route::ListInstances | Route::GetSnapshot | Route::ListSnapshots | Route::GetAction
+        ),
+        _ => true,
+    }
+}

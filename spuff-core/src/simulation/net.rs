@@ -1,0 +1,115 @@
+//! The network between the programs and the clouds: it takes time, and loses what the plan says.
+//!
+//! Stands on the seam below the pipeline. What has left arrives, also when nobody waits for it any more.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::plan::Outage;
+use super::run::Run;
+use crate::create::Group;
+use crate::http::{Cause, Sent, Transport, TransportError};
+use crate::process::Program;
+use crate::provider::error::NetworkError;
+use crate::simulator::Answered;
+
+/// The most bytes of a reply that are read, as of a real one.
+const LIMIT: usize = 32 << 20;
+
+/// Carries the requests of a run.
+pub(super) struct Net(pub(super) Weak<Run>);
+
+#[async_trait]
+impl Transport for Net {
+    async fn send(&self, request: Request<Bytes>, within: Duration) -> Result<Response<Bytes>, TransportError> {
+        let Some(run) = self.0.upgrade() else { return std::future::pending().await };
+        let program = u64::from(request.uri().port_u16().unwrap_or_default());
+        let by = Group::carried().and_then(|carried| carried.downcast::<Program>().ok()).map(|program| *program);
+        let way = run.way(program);
+        let Some(way) = way else { return std::future::pending().await };
+        if way.outage == Some(Outage::Refused) {
+            run.met(by, Outage::Refused);
+            tokio::time::sleep(way.there).await;
+            let refused = NetworkError::new("cannot connect to 127.0.0.1", io::Error::from(io::ErrorKind::ConnectionRefused));
+            return Err(TransportError { sent: Sent::No, cause: Cause::Network(refused) });
+        }
+        let late = || TransportError { sent: Sent::Unknown, cause: Cause::Late };
+        // What has left arrives whatever becomes of its sender; of the other half nothing has left when it is dropped.
+        let arrive = arrive(run.clone(), request, by, way);
+        let exchange = async {
+            let answered = if way.has_left { tokio::spawn(arrive).await.ok() } else { Some(arrive.await) };
+            match answered {
+                Some(answered) => reply(answered, way).await,
+                None => Err(late()),
+            }
+        };
+        let answered = tokio::time::timeout(within, exchange).await;
+        if !run.is_alive(program) {
+            return std::future::pending().await;
+        }
+        answered.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// How a request goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    pub(super) outage: Option<Outage>,
+    /// How long it takes there, and its reply back.
+    pub(super) there: Duration,
+    pub(super) back: Duration,
+    /// Whether it arrives though its sender gives up before.
+    pub(super) has_left: bool,
+}
+
+/// The way of a request to its cloud.
+async fn arrive(run: Arc<Run>, request: Request<Bytes>, by: Option<Program>, way: Way) -> Answered {
+    match way.outage {
+        Some(outage @ Outage::Late(time)) => {
+            run.met(by, outage);
+            tokio::time::sleep(time).await;
+        }
+        Some(outage) => {
+            run.met(by, outage);
+            return std::future::pending().await;
+        }
+        None => {}
+    }
+    tokio::time::sleep(way.there).await;
+    let (head, body) = request.into_parts();
+    run.arrived(&head, &body, by)
+}
+
+/// The way of a reply back.
+async fn reply(answered: Answered, way: Way) -> Result<Response<Bytes>, TransportError> {
+    let broken = |words: &str| {
+        let error = NetworkError::new(words, io::Error::from(io::ErrorKind::ConnectionReset));
+        Err(TransportError { sent: Sent::Unknown, cause: Cause::Network(error) })
+    };
+    tokio::time::sleep(way.back).await;
+    match answered {
+        Answered::Whole(time, response) => {
+            if !time.is_zero() {
+                tokio::time::sleep(time).await;
+            }
+            Ok(response)
+        }
+        Answered::Closed => broken("the reply did not arrive"),
+        Answered::Cut => broken("the reply broke off"),
+        Answered::Flood(bytes, status) => {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            if bytes > LIMIT {
+                let cause = Cause::TooLong { status: status.as_u16(), limit: LIMIT };
+                return Err(TransportError { sent: Sent::Unknown, cause });
+            }
+            let mut response = Response::new(Bytes::from(vec![b' '; bytes]));
+            *response.status_mut() = status;
+            Ok(response)
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What happens in a run: drawn from its seed before it begins, so that it can be played again, and shortened.
+//!
+//! Stands on the simulator's faults. A step names nothing that only a run knows: what it picks is a number, taken as far as it goes.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::verb::Verb;
+use crate::simulator::{Fault, FaultRule, PROVIDERS, Route};
+
+/// A run, whole.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What all chance in the run comes from.
+    pub seed: u64,
+    /// The clouds that are used.
+    pub(super) clouds: Vec<&'static str>,
+    /// How many programs run at once.
+    pub(super) programs: usize,
+    /// How many keys of their own they share.
+    pub(super) keys: u32,
+    pub(super) limits: Limits,
+    pub(super) steps: Vec<Step>,
+}
+
+/// How patient the programs are, and what the clouds allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) http_request: Duration,
+    pub(super) instance_ready: Duration,
+    pub(super) action_complete: Duration,
+    /// Whether the clouds refuse what is above their rates, and the programs keep to these.
+    pub(super) rates: bool,
+    pub(super) quota: usize,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A program begins a verb.
+    Begin(Begin),
+    /// A cloud does wrong from now on, as the rule says.
+    Fault(FaultRule),
+    /// The clouds do right again.
+    Clear,
+    /// The network of a program fails.
+    Network(usize, Outage, u32),
+    /// A program is killed, and started anew with what it had written down.
+    Kill(usize),
+    /// A program waits for what it has in the background.
+    Settle(usize),
+    /// Time passes.
+    Pass(Duration),
+    /// The programs' computer sets its clock by so many seconds.
+    Clock(i64),
+}
+
+/// A verb that is begun.
+#[derive(Debug, Clone)]
+pub(super) struct Begin {
+    pub(super) program: usize,
+    pub(super) cloud: usize,
+    pub(super) verb: Verb,
+    /// What it is about, of what there is.
+    pub(super) pick: u32,
+    pub(super) leave: Leave,
+}
+
+/// Whether the caller stays until the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Leave {
+    /// It does.
+    Never,
+    /// Its future is dropped after it was polled so often.
+    AfterPolls(u32),
+    /// Its future is dropped after this time.
+    After(Duration),
+}
+
+/// What the network does to the next requests of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// They cannot leave.
+    Refused,
+    /// They leave, and never arrive.
+    Swallowed,
+    /// They arrive after so long, whether or not anybody waits: sooner than what is made by them need have come to light.
+    Late(Duration),
+}
+
+impl Outage {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "network refused",
+            Self::Swallowed => "network swallowed",
+            Self::Late(_) => "network late",
+        }
+    }
+}
+
+/// How a part of a run goes.
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    Calm,
+    Lossy,
+    Down,
+    Throttled,
+    Revoked,
+    Lagging,
+    Full,
+    Failing,
+    Offline,
+}
+
+const MOODS: [Mood; 9] = [
+    Mood::Calm,
+    Mood::Lossy,
+    Mood::Down,
+    Mood::Throttled,
+    Mood::Revoked,
+    Mood::Lagging,
+    Mood::Full,
+    Mood::Failing,
+    Mood::Offline,
+];
+
+impl Plan {
+    /// The run of a seed, of about so many steps; at one cloud, or at one that the seed chooses, or at all.
+    pub fn of_seed(seed: u64, cloud: Option<&'static str>, steps: usize) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x5bd1_e995);
+        let clouds = match cloud {
+            Some(cloud) => vec![cloud],
+            None if rng.u8(..8) == 0 => PROVIDERS.to_vec(),
+            None => vec![PROVIDERS[rng.usize(..PROVIDERS.len())]],
+        };
+        let one_of = |rng: &mut Rng, seconds: &[u64]| Duration::from_secs(seconds[rng.usize(..seconds.len())]);
+        let limits = Limits {
+            http_request: one_of(&mut rng, &[2, 5, 10, 30]),
+            instance_ready: one_of(&mut rng, &[40, 60, 120, 300]),
+            action_complete: one_of(&mut rng, &[60, 120, 600]),
+            rates: rng.u8(..6) == 0,
+            quota: if rng.u8(..4) == 0 { rng.usize(2..8) } else { usize::MAX },
+        };
+        // What keeps to the rate of an account is one program.
+        let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
+        let mut plan = Self { seed, clouds, programs, keys: rng.u32(1..=3), limits, steps: Vec::new() };
+        while plan.steps.len() < steps {
+            let mood = MOODS[rng.usize(..MOODS.len())];
+            let length = rng.usize(5..40);
+            if rng.bool() {
+                plan.steps.push(Step::Clear);
+            }
+            for _ in 0..length {
+                let step = plan.step(mood, &mut rng);
+                plan.steps.push(step);
+            }
+        }
+        plan.steps.truncate(steps);
+        plan
+    }
+
+    /// How many steps it has.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing happens in it.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    fn step(&self, mood: Mood, rng: &mut Rng) -> Step {
+        match rng.u8(..100) {
+            0..=56 => Step::Begin(self.begin(rng)),
+            57..=78 => mood.step(self.programs, rng),
+            79..=92 => Step::Pass(some_time(rng)),
+            93..=94 if !self.limits.rates => Step::Kill(rng.usize(..self.programs)),
+            95..=96 => Step::Settle(rng.usize(..self.programs)),
+            97 => Step::Clear,
+            98 => Step::Clock(rng.i64(-300..300)),
+            _ => Step::Pass(Duration::from_millis(rng.u64(1..300))),
+        }
+    }
+
+    fn begin(&self, rng: &mut Rng) -> Begin {
+        let leave = match rng.u8(..10) {
+            0 => Leave::AfterPolls(rng.u32(1..40)),
+            1 => Leave::After(some_time(rng)),
+            _ => Leave::Never,
+        };
+        Begin {
+            program: rng.usize(..self.programs),
+            cloud: rng.usize(..self.clouds.len()),
+            verb: Verb::draw(rng),
+            pick: rng.u32(..),
+            leave,
+        }
+    }
+}
+
+/// From a millisecond to two minutes, short ones as often as long ones.
+fn some_time(rng: &mut Rng) -> Duration {
+    Duration::from_secs_f64(0.001 * 120_000_f64.powf(rng.f64()))
+}
+
+impl Mood {
+    fn step(self, programs: usize, rng: &mut Rng) -> Step {
+        let millis = |rng: &mut Rng| rng.u64(1..40_000);
+        let fault = match self {
+            Self::Calm => return Step::Pass(some_time(rng)),
+            Self::Offline => {
+                let outage = match rng.u8(..3) {
+                    0 => Outage::Refused,
+                    1 => Outage::Swallowed,
+                    _ => Outage::Late(Duration::from_millis(rng.u64(1..8000))),
+                };
+                return Step::Network(rng.usize(..programs), outage, rng.u32(1..6));
+            }
+            Self::Lossy => match rng.u8(..6) {
+                0 | 1 => Fault::ReplyLost,
+                2 => Fault::ConnectionClosed,
+                3 => Fault::Truncated,
+                4 => Fault::Slow { millis: millis(rng) },
+                _ => Fault::SlowDrip { millis: rng.u64(1..60) },
+            },
+            Self::Down => match rng.u8(..4) {
+                0 => Fault::ServerError { status: rng.u16(500..505), committed: true },
+                1 => Fault::ServerError { status: rng.u16(500..505), committed: false },
+                2 => Fault::Html { status: [200, 403, 502, 503][rng.usize(..4)] },
+                _ => Fault::Oversized { bytes: [1 << 10, 64 << 20][rng.usize(..2)] },
+            },
+            Self::Throttled => {
+                Fault::RateLimited { retry_after: [None, Some(1), Some(20), Some(4000)][rng.usize(..4)], headers: rng.bool() }
+            }
+            Self::Revoked => Fault::Unauthorized,
+            Self::Lagging => match rng.u8(..3) {
+                0 | 1 => Fault::NotYetVisible { reads: rng.u32(1..5) },
+                _ => Fault::ShiftingPages,
+            },
+            Self::Full => match rng.u8(..2) {
+                0 => Fault::CapacityOut,
+                _ => Fault::QuotaReached,
+            },
+            Self::Failing => match rng.u8(..4) {
+                0 => Fault::StuckCreating,
+                1 => Fault::Locked,
+                2 => Fault::ActionFails,
+                _ => Fault::Vanishes { after: rng.u64(1..90) },
+            },
+        };
+        let mut rule = fault.everywhere();
+        rule.route = self.route(rng);
+        rule.skip = if rng.u8(..3) == 0 { rng.u64(..4) } else { 0 };
+        rule.times = Some(rng.u64(1..6));
+        rule.chance = if rng.u8(..3) == 0 { 0.5 } else { 1.0 };
+        Step::Fault(rule)
+    }
+
+    /// Which requests are struck; none, where all are.
+    fn route(self, rng: &mut Rng) -> Option<Route> {
+        const ALL: [Route; 14] = [
+            Route::CreateInstance,
+            Route::CreateInstance,
+            Route::DestroyInstance,
+            Route::GetInstance,
+            Route::ListInstances,
+            Route::UpdateInstance,
+            Route::CreateSnapshot,
+            Route::GetSnapshot,
+            Route::ListSnapshots,
+            Route::UpdateSnapshot,
+            Route::DeleteSnapshot,
+            Route::GetAction,
+            Route::SshKeys,
+            Route::Catalogue,
+        ];
+        match self {
+            Self::Full => Some([Route::CreateInstance, Route::CreateSnapshot][rng.usize(..2)]),
+            Self::Lagging | Self::Failing => {
+                let some = [Route::CreateInstance, Route::CreateSnapshot, Route::DestroyInstance, Route::DeleteSnapshot];
+                Some(some[rng.usize(..some.len())]).filter(|_| rng.u8(..4) > 0)
+            }
+            _ if rng.u8(..5) == 0 => None,
+            _ => Some(ALL[rng.usize(..ALL.len())]),
+        }
+    }
+}
+
+/// What a fault is called in tables.
+pub(super) fn name_of(fault: Fault) -> &'static str {
+    match fault {
+        Fault::ReplyLost => "reply lost",
+        Fault::ConnectionClosed => "connection closed",
+        Fault::Slow { .. } => "slow",
+        Fault::ServerError { committed: true, .. } => "server error, committed",
+        Fault::ServerError { committed: false, .. } => "server error",
+        Fault::RateLimited { .. } => "rate limited",
+        Fault::Unauthorized => "unauthorized",
+        Fault::Truncated => "truncated",
+        Fault::Html { .. } => "html",
+        Fault::Oversized { .. } => "oversized",
+        Fault::SlowDrip { .. } => "slow drip",
+        Fault::NotYetVisible { .. } => "not yet visible",
+        Fault::StuckCreating => "stuck creating",
+        Fault::CapacityOut => "capacity out",
+        Fault::QuotaReached => "quota reached",
+        Fault::Locked => "locked",
+        Fault::ActionFails => "action fails",
+        Fault::Vanishes { .. } => "vanishes",
+        Fault::ShiftingPages => "shifting pages",
+    }
+}

@@ -1,0 +1,553 @@
+//! A run: programs, clouds and the network between them, in one thread and in a time that nobody waits for.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
+use futures_util::FutureExt;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use super::coverage::Coverage;
+use super::judge::{self, Call, Judge, Told, existing};
+use super::log::{Log, SECRET};
+use super::net::{Net, Way};
+use super::plan::{Begin, Outage, Plan, Step, name_of};
+use super::program::{Left, Running, Task};
+use super::verb::Verb;
+use crate::clock;
+use crate::clock::calendar::Simulated;
+use crate::http::carried::Carried;
+use crate::process::Program;
+use crate::provider::error::ProviderError;
+use crate::random::seeded::Seeded;
+use crate::simulator::{Answered, Inside, Kind, Options, Timings};
+
+/// When every run begins.
+const BEGINNING: DateTime<Utc> = DateTime::from_timestamp_nanos(1_900_000_000_000_000_000);
+/// How many verbs are under way at once.
+const AT_ONCE: usize = 10;
+/// How long what goes on in the background may take when nothing goes wrong any more.
+const BACKGROUND: Duration = Duration::from_secs(8 * 3600);
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Verbs begun, faults that took effect, and kills.
+    pub steps: u64,
+    /// Where what was said is not what is true.
+    pub findings: Vec<String>,
+    /// What happened, where that was asked for.
+    pub log: Vec<String>,
+    /// Which verbs met which faults.
+    pub coverage: Coverage,
+}
+
+/// All that a run holds.
+pub(super) struct Run {
+    plan: Plan,
+    clouds: Inside,
+    log: Log,
+    token: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    rng: Rng,
+    judge: Judge,
+    coverage: Coverage,
+    steps: u64,
+    /// What the network does to each program, by its port; and whose it is.
+    alive: BTreeMap<u64, VecDeque<(Outage, u32)>>,
+    owners: BTreeMap<u64, String>,
+    running: Vec<Running>,
+    /// What the programs have written down.
+    machines: Vec<(&'static str, String)>,
+    snapshots: Vec<(&'static str, String)>,
+    unknown: Vec<(&'static str, Kind, String)>,
+    /// The keys of what never comes to an end.
+    stuck: BTreeSet<String>,
+    under_way: usize,
+}
+
+/// Plays a run.
+pub fn play(plan: &Plan, keeps_log: bool) -> Report {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Report { findings: vec![format!("no runtime: {error}")], ..Report::default() },
+    };
+    let report = runtime.block_on(async {
+        let _calendar = Simulated::begin(BEGINNING);
+        let _seeded = Seeded::begin(plan.seed);
+        let log = Log::begin(keeps_log);
+        let listener = log.listener();
+        let played = AssertUnwindSafe(Run::play(plan, log.clone(), &_calendar)).catch_unwind();
+        let played = if keeps_log {
+            let _default = tracing::subscriber::set_default(listener);
+            played.await
+        } else {
+            played.await
+        };
+        played.unwrap_or_else(|panic| {
+            let findings = vec![format!("a panic: {}", ProviderError::from_panic(&*panic))];
+            Report { findings, log: log.lines(), ..Report::default() }
+        })
+    });
+    drop(runtime);
+    report
+}
+
+impl Run {
+    async fn play(plan: &Plan, log: Log, calendar: &Simulated) -> Report {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let mut options = Options::default().with_seed(plan.seed).with_rate_limits(plan.limits.rates);
+        options = options.with_quota(plan.limits.quota);
+        let mut rng = Rng::with_seed(plan.seed ^ 0x9e37);
+        for cloud in &plan.clouds {
+            let mut timings = Timings::usual(cloud);
+            timings.list_lag = Duration::from_secs(rng.u64(..15));
+            timings.read_lag = Duration::from_secs(if *cloud == "hetzner" { 0 } else { rng.u64(..3) });
+            if rng.u8(..4) == 0 {
+                timings.boot = Duration::from_secs(rng.u64(1..400));
+            }
+            options = options.with_timings(*cloud, timings);
+        }
+        let token = format!("{SECRET}-{}", RUNS.fetch_add(1, Ordering::Relaxed));
+        let state = State {
+            rng,
+            judge: Judge::default(),
+            coverage: Coverage::default(),
+            steps: 0,
+            alive: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            running: Vec::new(),
+            machines: Vec::new(),
+            snapshots: Vec::new(),
+            unknown: Vec::new(),
+            stuck: BTreeSet::new(),
+            under_way: 0,
+        };
+        let run = Arc::new(Self { plan: plan.clone(), clouds: Inside::start(&options), log, token, state: Mutex::new(state) });
+        let _carried = Carried::begin(Arc::new(Net(Arc::downgrade(&run))));
+        for slot in 0..plan.programs {
+            run.start(slot);
+        }
+        for step in &plan.steps {
+            run.step(step, calendar).await;
+        }
+        run.end().await;
+        let mut state = run.state();
+        let mut findings = std::mem::take(&mut state.judge.findings);
+        let secret = run.log.lines().into_iter().find(|line| line.contains(SECRET));
+        findings.extend(secret.map(|line| format!("a secret is in the log: {line}")));
+        Report { steps: state.steps, findings, log: run.log.lines(), coverage: std::mem::take(&mut state.coverage) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the program of a place, also anew.
+    fn start(&self, slot: usize) {
+        let number = 1024 + self.state().alive.len() as u64;
+        let started = Running::start(number, format!("team-{slot}"), &self.token, &self.plan.clouds, &self.plan.limits);
+        let mut state = self.state();
+        state.alive.insert(number, VecDeque::new());
+        state.owners.insert(number, format!("team-{slot}"));
+        match started {
+            Ok(running) if slot < state.running.len() => state.running[slot] = running,
+            Ok(running) => state.running.push(running),
+            Err(error) => state.judge.findings.push(format!("a program cannot start: {error}")),
+        }
+        drop(state);
+        self.log.line(|| format!("p{number} starts in the place {slot}"));
+    }
+
+    async fn step(self: &Arc<Self>, step: &Step, calendar: &Simulated) {
+        match step {
+            Step::Begin(begin) => {
+                while self.state().under_way >= AT_ONCE {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                self.begin(begin);
+                tokio::task::yield_now().await;
+            }
+            Step::Fault(rule) => {
+                self.log.line(|| format!("fault {rule:?}"));
+                self.clouds.inject(rule.clone());
+            }
+            Step::Clear => {
+                self.log.line(|| "no more faults".to_string());
+                self.clouds.clear_faults();
+                self.state().alive.values_mut().for_each(VecDeque::clear);
+            }
+            Step::Network(slot, outage, times) => {
+                let mut state = self.state();
+                let number = state.running[*slot].number;
+                if let Some(outages) = state.alive.get_mut(&number) {
+                    outages.push_back((*outage, *times));
+                }
+                self.log.line(|| format!("network of p{number}: {outage:?}, {times} times"));
+            }
+            Step::Kill(slot) => {
+                let number = self.state().running[*slot].number;
+                self.log.line(|| format!("p{number} is killed"));
+                self.kill(number);
+                self.start(*slot);
+            }
+            Step::Settle(slot) => {
+                let group = self.state().running[*slot].group.clone();
+                tokio::spawn(async move { group.settled().await });
+            }
+            Step::Pass(time) => tokio::time::sleep(*time).await,
+            Step::Clock(seconds) => {
+                self.log.line(|| format!("the clock is set by {seconds} s"));
+                calendar.step(TimeDelta::seconds(*seconds));
+            }
+        }
+    }
+
+    fn kill(&self, number: u64) {
+        let mut state = self.state();
+        state.steps += 1;
+        state.alive.entry(number).and_modify(VecDeque::clear);
+        let dead: Vec<_> = state.judge.calls.iter_mut().filter(|call| call.program == number).collect();
+        for call in dead {
+            call.is_killed = true;
+            call.has_left |= call.ended.is_none();
+        }
+        let open = state.judge.calls.iter_mut().filter(|call| call.program == number && call.ended.is_none());
+        let now = Instant::now();
+        let count = open.map(|call| call.ended = Some(now)).count();
+        state.under_way -= count;
+    }
+
+    /// How a request of a program goes; none where the program is dead.
+    pub(super) fn way(&self, program: u64) -> Option<Way> {
+        if !self.is_alive(program) {
+            return None;
+        }
+        let mut state = self.state();
+        // What leaves at an even pace is to arrive so.
+        let is_even = self.plan.limits.rates;
+        let millis = |rng: &mut Rng| Duration::from_millis(if is_even { 20 } else { rng.u64(1..60) });
+        let (there, back, has_left) = (millis(&mut state.rng), millis(&mut state.rng), state.rng.bool());
+        let outages = state.alive.get_mut(&program)?;
+        let outage = outages.front_mut().map(|(outage, times)| {
+            *times -= 1;
+            *outage
+        });
+        if outages.front().is_some_and(|(_, times)| *times == 0) {
+            outages.pop_front();
+        }
+        Some(Way { outage, there, back, has_left })
+    }
+
+    pub(super) fn is_alive(&self, program: u64) -> bool {
+        self.state().running.iter().any(|running| running.number == program)
+    }
+
+    /// A request has met a failure of the network.
+    pub(super) fn met(&self, by: Option<Program>, outage: Outage) {
+        let mut state = self.state();
+        state.steps += 1;
+        if let Some(by) = by {
+            state.judge.calls[by.call].faults.insert(outage.name());
+        }
+        self.log.line(|| format!("{} {outage:?}", shown(by)));
+    }
+
+    /// A request comes to its cloud.
+    pub(super) fn arrived(&self, head: &Parts, body: &[u8], by: Option<Program>) -> Answered {
+        let served = self.clouds.serve(head, body);
+        let mut state = self.state();
+        state.steps += u64::from(served.fault.is_some_and(|fault| judge::is_apt(fault, served.route)));
+        state.judge.served(&served, by, self.plan.limits.rates, clock::utc().timestamp(), &self.clouds);
+        self.log.line(|| {
+            let ids = |all: &[crate::simulator::Resource]| all.iter().map(|one| format!(" {}", one.id)).collect::<String>();
+            let fault = served.fault.map(|fault| format!(" [{}]", name_of(fault))).unwrap_or_default();
+            let made = if served.made.is_empty() { String::new() } else { format!(" made{}", ids(&served.made)) };
+            let ended = if served.ended.is_empty() { String::new() } else { format!(" ended{}", ids(&served.ended)) };
+            let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            format!("{} {} {target} {}: {}{made}{ended}{fault}", shown(by), head.method, served.route, served.status)
+        });
+        served.answered
+    }
+
+    fn begin(self: &Arc<Self>, begin: &Begin) {
+        let (running, task, number) = {
+            let mut state = self.state();
+            let running = state.running[begin.program].clone();
+            let number = state.judge.calls.len();
+            let task = state.task(begin, number, &self.plan);
+            let is_end = matches!(begin.verb, Verb::Destroy | Verb::DestroyMany | Verb::DeleteSnapshot);
+            state.judge.calls.push(Call {
+                verb: begin.verb,
+                cloud: task.cloud,
+                program: running.number,
+                names: task.names.clone(),
+                key: task.key.clone().filter(|_| !task.names.is_empty()),
+                keeps: task.keeps(),
+                targets: if is_end { task.ids.clone() } else { Vec::new() },
+                began: Instant::now(),
+                ended: None,
+                has_left: false,
+                is_killed: false,
+                is_deceived: false,
+                fates: Vec::new(),
+                faults: Default::default(),
+            });
+            state.steps += 1;
+            state.under_way += 1;
+            (running, task, number)
+        };
+        self.log.line(|| format!("p{} #{number} {} {task:?} {:?}", running.number, begin.verb.name(), begin.leave));
+        let program = Program { number: running.number, call: number };
+        let group = running.group.carrying(Arc::new(program));
+        let work = task.run(&running);
+        drop(running);
+        let (run, leave) = (self.clone(), begin.leave);
+        tokio::spawn(async move {
+            let ended = AssertUnwindSafe(group.run(Left::new(work, leave))).catch_unwind().await;
+            run.ended(number, ended.unwrap_or_else(|panic| Some(Told::Other(Err(ProviderError::from_panic(&*panic))))));
+        });
+    }
+
+    /// A verb has answered, or was left.
+    fn ended(&self, number: usize, told: Option<Told>) {
+        let mut state = self.state();
+        if state.judge.calls[number].is_killed {
+            return;
+        }
+        state.under_way -= 1;
+        self.log.line(|| format!("#{number} ends: {}", told.as_ref().map_or("left".to_string(), Told::to_string)));
+        let outcome = told.as_ref().map_or("left".to_string(), Told::word);
+        let Call { verb, cloud, faults, .. } = &state.judge.calls[number];
+        let (verb, cloud, faults) = (*verb, *cloud, faults.clone());
+        for fault in if faults.is_empty() { ["none"].into() } else { faults } {
+            state.coverage.add(verb, fault, &outcome);
+        }
+        let Some(told) = told else {
+            let call = &mut state.judge.calls[number];
+            (call.has_left, call.ended) = (true, Some(Instant::now()));
+            return;
+        };
+        if format!("{told:?}").contains(SECRET) {
+            state.judge.findings.push(format!("#{number}: a secret is in {told:?}"));
+        }
+        state.judge.told(number, &told, &self.plan.limits, &self.clouds);
+        state.write_down(cloud, verb, &told);
+        if state.judge.calls[number].faults.contains("stuck creating") {
+            let keys = told.errors().into_iter().filter_map(judge::unknown).map(str::to_string);
+            state.stuck.extend(keys);
+        }
+    }
+
+    /// All goes right from now on: what is under way comes to its end, and what is left is known.
+    async fn end(self: &Arc<Self>) {
+        self.log.line(|| "all goes right from now on".to_string());
+        self.clouds.clear_faults();
+        self.state().alive.values_mut().for_each(VecDeque::clear);
+        let began = Instant::now();
+        let longest = Verb::CreateMany.bound(&self.plan.limits) + Verb::Reap.bound(&self.plan.limits);
+        while self.state().under_way > 0 {
+            if began.elapsed() > longest * 4 {
+                let mut state = self.state();
+                let open = state.judge.calls.iter().enumerate().filter(|(_, call)| call.ended.is_none());
+                let open: Vec<_> = open.map(|(at, call)| format!("#{at} {}", call.verb.name())).collect();
+                state.judge.findings.push(format!("does not end: {}", open.join(", ")));
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let running = self.state().running.clone();
+        for running in &running {
+            if tokio::time::timeout(BACKGROUND, running.group.settled()).await.is_err() {
+                self.state().judge.findings.push(format!("what p{} has in the background does not end", running.number));
+                return;
+            }
+        }
+        // Ends have been accepted, and lists have caught up.
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        for running in &running {
+            self.known(running).await;
+        }
+        self.keys(&running[0]).await;
+        drop(running);
+        self.state().running.clear();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let is_killed = self.plan.steps.iter().any(|step| matches!(step, Step::Kill(_)));
+        let swallowed = self.plan.steps.iter().any(|step| matches!(step, Step::Network(_, Outage::Swallowed, _)));
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        if tasks > 0 && !is_killed && !swallowed {
+            self.state().judge.findings.push(format!("{tasks} tasks are left"));
+        }
+    }
+
+    /// What is left of a program's is what its owner's list shows; and what nobody wants has been ended.
+    async fn known(&self, running: &Running) {
+        for cloud in &self.plan.clouds {
+            let mut listed = Vec::new();
+            // What was hidden from some reads is seen after as many; a limit passes.
+            for _ in 0..6 {
+                match crate::lease::list_owned(&*running.providers[cloud], &running.owner).await {
+                    Ok(shown) => listed = shown.into_iter().map(|machine| machine.id).collect(),
+                    Err(error) if error.retry_after().is_some() => {
+                        tokio::time::sleep(error.retry_after().unwrap_or_default()).await;
+                    }
+                    Err(error) => {
+                        return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}"));
+                    }
+                }
+            }
+            let mut state = self.state();
+            let machines = existing(&self.clouds, cloud, Kind::Instance);
+            let owned = |id: &str| {
+                let fact = state.judge.fact(cloud, id);
+                fact.is_some_and(|fact| {
+                    let program = state.judge.calls[fact.call].program;
+                    state.owners.get(&program) == Some(&running.owner)
+                })
+            };
+            let mut there: Vec<_> = machines
+                .iter()
+                .filter(|machine| !machine.ending && owned(&machine.id))
+                .map(|machine| machine.id.clone())
+                .collect();
+            there.sort();
+            let missing: Vec<_> = there.iter().filter(|id| !listed.contains(id)).cloned().collect();
+            let dropped = state.judge.facts.iter().filter(|fact| {
+                let call = &state.judge.calls[fact.call];
+                let is_to_end =
+                    fact.kind == Kind::Instance && call.has_left && !call.is_killed && !call.is_deceived && !call.keeps;
+                let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
+                // What could not be looked at for as long as a create may take is warned of, and listed.
+                let is_hindered = state.judge.is_throttled || call.faults.len() > 1;
+                is_to_end && lives && !is_hindered && fact.given.is_empty() && call.program == running.number
+            });
+            let dropped: Vec<_> = dropped.map(|fact| fact.id.clone()).collect();
+            if !missing.is_empty() {
+                state
+                    .judge
+                    .findings
+                    .push(format!("{cloud}: {missing:?} of {} exist, and its list does not show them", running.owner));
+            }
+            for id in dropped {
+                state.judge.findings.push(format!("{cloud}: {id} lives, though the caller of its create has left"));
+            }
+        }
+    }
+
+    /// What is told as unknown can be resolved.
+    async fn keys(&self, running: &Running) {
+        let unknown = self.state().unknown.clone();
+        for (cloud, kind, key) in unknown {
+            let provider = &running.providers[cloud];
+            let found = match kind {
+                Kind::Snapshot => provider.resolve_snapshot(&key).await.map(|found| found.map(|snapshot| snapshot.id)),
+                _ => provider.resolve(&key).await.map(|found| found.map(|machine| machine.id)),
+            };
+            let there = existing(&self.clouds, cloud, kind);
+            let mut state = self.state();
+            let judge = &state.judge;
+            let made: Vec<_> = judge
+                .facts
+                .iter()
+                .filter(|fact| fact.cloud == cloud && fact.kind == kind)
+                .filter(|fact| {
+                    there.iter().any(|there| there.id == fact.id && !there.ending && judge.is_of_key(fact, there, &key))
+                })
+                .map(|fact| fact.id.clone())
+                .collect();
+            self.log.line(|| format!("{key} is resolved: {found:?}; there is {made:?}"));
+            let finding = match found {
+                Err(_) if state.stuck.contains(&key) => None,
+                Err(error) => Some(format!("{cloud}: {key} cannot be resolved in the end: {error}")),
+                Ok(None) if !made.is_empty() => Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing")),
+                Ok(Some(id)) if !made.contains(&id) && there.iter().any(|there| there.id == id && !there.ending) => {
+                    Some(format!("{cloud}: {key} is resolved to {id}, which it has not made"))
+                }
+                Ok(_) => None,
+            };
+            state.judge.findings.extend(finding);
+        }
+    }
+}
+
+fn shown(by: Option<Program>) -> String {
+    by.map_or("  ?".to_string(), |by| format!("  p{} #{}", by.number, by.call))
+}
+
+impl State {
+    /// What a verb is begun with, of what is known.
+    fn task(&mut self, begin: &Begin, number: usize, plan: &Plan) -> Task {
+        let Begin { verb, pick, .. } = *begin;
+        let cloud = plan.clouds[begin.cloud];
+        let of = |known: &[(&'static str, String)], pick: u32| {
+            let here: Vec<_> = known.iter().filter(|(at, _)| *at == cloud).map(|(_, id)| id.clone()).collect();
+            if here.is_empty() { None } else { Some(here[pick as usize % here.len()].clone()) }
+        };
+        let own = || format!("n{number}");
+        let (mut names, mut ids, mut key) = (Vec::new(), Vec::new(), None);
+        match verb {
+            Verb::Create | Verb::CreateAndWait | Verb::WithInstance | Verb::Place => names.push(own()),
+            Verb::CreateKeyed | Verb::CreateAndWaitKeyed => {
+                let at = pick % plan.keys;
+                names.push(format!("k{at}"));
+                key = Some(format!("order-{at}"));
+            }
+            Verb::CreateMany => names.extend((0..2 + pick % 3).map(|at| format!("n{number}-{at}"))),
+            Verb::WaitReady | Verb::Get | Verb::Destroy | Verb::SetLabels | Verb::Renew | Verb::DestroyMany => {
+                ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
+                if verb == Verb::DestroyMany {
+                    ids.extend(of(&self.machines, pick / 7).filter(|id| !ids.contains(id)));
+                }
+            }
+            Verb::CreateSnapshot => {
+                names.push(own());
+                ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
+            }
+            Verb::DeleteSnapshot => ids.push(of(&self.snapshots, pick).unwrap_or_else(|| nobodys_snapshot(cloud))),
+            Verb::Resolve | Verb::ResolveSnapshot => {
+                let kind = if verb == Verb::Resolve { Kind::Instance } else { Kind::Snapshot };
+                let here: Vec<_> = self.unknown.iter().filter(|(at, of, _)| *at == cloud && *of == kind).collect();
+                let asked = if here.is_empty() { None } else { Some(here[pick as usize % here.len()].2.clone()) };
+                key = Some(asked.unwrap_or_else(|| format!("order-{}", pick % plan.keys)));
+            }
+            Verb::List | Verb::ListOwned | Verb::ListSnapshots | Verb::Reap | Verb::HourlyPrice | Verb::SshKeys => {}
+        }
+        Task { verb, cloud, names, key, ids, pick }
+    }
+
+    /// A program writes down what it was told.
+    fn write_down(&mut self, cloud: &'static str, verb: Verb, told: &Told) {
+        let kind = if matches!(verb, Verb::CreateSnapshot | Verb::ResolveSnapshot) { Kind::Snapshot } else { Kind::Instance };
+        match told {
+            Told::Made(all) => {
+                let ids = all.iter().filter_map(|one| one.as_ref().ok()).map(|machine| (cloud, machine.id.clone()));
+                self.machines.extend(ids);
+            }
+            Told::Snapshot(Ok(snapshot)) => self.snapshots.push((cloud, snapshot.id.clone())),
+            _ => {}
+        }
+        for error in told.errors() {
+            let key = judge::unknown(error).map(|key| (cloud, kind, key.to_string()));
+            let id = error.instance_id().filter(|_| kind == Kind::Instance).map(|id| (cloud, id.to_string()));
+            self.unknown.extend(key);
+            self.machines.extend(id);
+        }
+    }
+}
+
+/// An id that nothing has.
+fn nobodys(cloud: &str) -> String {
+    if cloud == "aws" { "i-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+}
+
+fn nobodys_snapshot(cloud: &str) -> String {
+    if cloud == "aws" { "ami-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+}

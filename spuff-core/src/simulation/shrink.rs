@@ -1,0 +1,35 @@
+//! Shortens a run that has a finding: fewer steps, fewer faults.
+
+use super::plan::Plan;
+
+/// The shortest run that this finds for which something is still true, and after how many tries. Parts of the steps are left out,
+/// large ones first, as long as it stays true without them.
+///
+/// # Examples
+/// ```
+/// use spuff_core::simulation::{Plan, shrink};
+///
+/// let plan = Plan::of_seed(1, None, 100);
+/// let (short, _) = shrink(&plan, 1000, |plan| plan.len() >= 7);
+/// assert_eq!(short.len(), 7);
+/// ```
+pub fn shrink(plan: &Plan, most_tries: usize, is_true: impl Fn(&Plan) -> bool) -> (Plan, usize) {
+    let mut least = plan.clone();
+    let (mut tries, mut part) = (0, least.steps.len().div_ceil(2));
+    while part > 0 && tries < most_tries {
+        let (mut at, before) = (0, least.steps.len());
+        while at < least.steps.len() && tries < most_tries {
+            let mut without = least.clone();
+            without.steps.drain(at..(at + part).min(least.steps.len()));
+            tries += 1;
+            if is_true(&without) {
+                least = without;
+            } else {
+                at += part;
+            }
+        }
+        // What could not go may go when what came after it has gone.
+        part = if part > 1 { part / 2 } else { usize::from(least.steps.len() < before) };
+    }
+    (least, tries)
+}

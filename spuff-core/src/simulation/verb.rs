@@ -1,0 +1,152 @@
+//! The verbs that programs of a run use.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::plan::Limits;
+
+/// A verb of the contract, or one that is made of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// `create_instance`.
+    Create,
+    /// `create_instance` under a key of the caller's own.
+    CreateKeyed,
+    /// `create_and_wait`.
+    CreateAndWait,
+    /// `create_and_wait` under a key of the caller's own.
+    CreateAndWaitKeyed,
+    /// `with_instance`.
+    WithInstance,
+    /// `fleet::create_instances`.
+    CreateMany,
+    /// `placement::place_instance`.
+    Place,
+    /// `wait_ready`.
+    WaitReady,
+    /// `get_instance`.
+    Get,
+    /// `list_instances`.
+    List,
+    /// `destroy_instance`.
+    Destroy,
+    /// `fleet::destroy_instances`.
+    DestroyMany,
+    /// `create_snapshot`.
+    CreateSnapshot,
+    /// `list_snapshots`.
+    ListSnapshots,
+    /// `delete_snapshot`.
+    DeleteSnapshot,
+    /// `resolve`.
+    Resolve,
+    /// `resolve_snapshot`.
+    ResolveSnapshot,
+    /// `set_labels`.
+    SetLabels,
+    /// `lease::renew`.
+    Renew,
+    /// `lease::reap` of what has expired.
+    Reap,
+    /// `lease::list_owned`.
+    ListOwned,
+    /// `hourly_price`.
+    HourlyPrice,
+    /// `get_ssh_keys`.
+    SshKeys,
+}
+
+use Verb::*;
+
+/// Each verb, as often as it is drawn.
+const WEIGHTS: [(Verb, u32); 23] = [
+    (Create, 14),
+    (CreateKeyed, 12),
+    (CreateAndWait, 8),
+    (CreateAndWaitKeyed, 4),
+    (WithInstance, 5),
+    (CreateMany, 4),
+    (Place, 4),
+    (WaitReady, 6),
+    (Get, 8),
+    (List, 5),
+    (Destroy, 14),
+    (DestroyMany, 2),
+    (CreateSnapshot, 5),
+    (ListSnapshots, 2),
+    (DeleteSnapshot, 4),
+    (Resolve, 5),
+    (ResolveSnapshot, 2),
+    (SetLabels, 3),
+    (Renew, 2),
+    (Reap, 2),
+    (ListOwned, 2),
+    (HourlyPrice, 1),
+    (SshKeys, 1),
+];
+
+impl Verb {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let mut left = rng.u32(..WEIGHTS.iter().map(|(_, weight)| *weight).sum::<u32>());
+        for (verb, weight) in WEIGHTS {
+            if left < weight {
+                return verb;
+            }
+            left -= weight;
+        }
+        Get
+    }
+
+    /// What it is called in logs and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Create => "create_instance",
+            CreateKeyed => "create_instance, keyed",
+            CreateAndWait => "create_and_wait",
+            CreateAndWaitKeyed => "create_and_wait, keyed",
+            WithInstance => "with_instance",
+            CreateMany => "create_instances",
+            Place => "place_instance",
+            WaitReady => "wait_ready",
+            Get => "get_instance",
+            List => "list_instances",
+            Destroy => "destroy_instance",
+            DestroyMany => "destroy_instances",
+            CreateSnapshot => "create_snapshot",
+            ListSnapshots => "list_snapshots",
+            DeleteSnapshot => "delete_snapshot",
+            Resolve => "resolve",
+            ResolveSnapshot => "resolve_snapshot",
+            SetLabels => "set_labels",
+            Renew => "renew",
+            Reap => "reap",
+            ListOwned => "list_owned",
+            HourlyPrice => "hourly_price",
+            SshKeys => "get_ssh_keys",
+        }
+    }
+
+    /// After what time a caller has an answer, whatever happens; with a little more for what is on its way.
+    pub(super) fn bound(self, limits: &Limits) -> Duration {
+        let ask = limits.http_request * 2;
+        let (ready, action) = (limits.instance_ready, limits.action_complete);
+        // A fleet waits for so long when an API takes no more requests.
+        let patience = Duration::from_secs(2 * 3600);
+        let limit = match self {
+            Create | CreateKeyed | Place | Resolve => ready * 2 + ask * 3,
+            CreateAndWait | CreateAndWaitKeyed => ready * 3 + action + ask * 4,
+            WithInstance => ready * 3 + action * 2 + ask * 5,
+            CreateMany => patience + ready * 4 + action * 2 + ask * 8,
+            WaitReady => ready + ask,
+            Get | List | ListOwned | HourlyPrice | SshKeys | ListSnapshots => ask,
+            Destroy | DeleteSnapshot => action + ask,
+            DestroyMany => patience + action * 2 + ask * 4,
+            CreateSnapshot => action * 2 + ask * 3,
+            ResolveSnapshot => ready * 2 + action + ask * 3,
+            SetLabels | Renew => ask * 2 + action,
+            Reap => action * 3 + ask * 6 + Duration::from_secs(600),
+        };
+        limit + Duration::from_secs(5)
+    }
+}

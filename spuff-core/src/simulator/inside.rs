@@ -1,0 +1,143 @@
+//! The clouds without a door: asked by a function call, in a time that follows tokio's clock.
+//!
+//! Stands on the engine, as the server does.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use super::engine::{Delivery, Engine, Reply};
+use super::fault::{Fault, FaultRule};
+use super::options::Options;
+use super::room::Asked;
+use super::route::Route;
+use super::truth::Resource;
+
+/// How a reply comes, if one does.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// Whole, after this time.
+    Whole(Duration, http::Response<Bytes>),
+    /// The connection is closed without a byte.
+    Closed,
+    /// The connection is closed in the middle of the body.
+    Cut,
+    /// The body is longer than this many bytes.
+    Flood(u64, StatusCode),
+}
+
+/// What a request has done.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) provider: &'static str,
+    pub(crate) route: Route,
+    pub(crate) fault: Option<Fault>,
+    /// The status that was answered, or would have been.
+    pub(crate) status: u16,
+    /// What has come to be by it.
+    pub(crate) made: Vec<Resource>,
+    /// What is not any more, or is told to end by it.
+    pub(crate) ended: Vec<Resource>,
+    pub(crate) answered: Answered,
+}
+
+/// Three clouds that are asked by their own program.
+pub(crate) struct Inside(Mutex<(Engine, Instant)>);
+
+impl Inside {
+    pub(crate) fn start(options: &Options) -> Self {
+        let options = options.clone().with_clock(super::Clock::Manual).with_kept_requests(1);
+        Self(Mutex::new((Engine::new(&options), Instant::now())))
+    }
+
+    /// The engine, whose time is that of tokio's clock.
+    fn engine(&self) -> MutexGuard<'_, (Engine, Instant)> {
+        let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let passed = now - locked.1;
+        if !passed.is_zero() {
+            locked.0.time.advance(passed);
+            locked.1 = now;
+        }
+        locked
+    }
+
+    pub(crate) fn serve(&self, head: &Parts, body: &[u8]) -> Served {
+        let asked = Asked {
+            method: &head.method,
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body,
+        };
+        let engine = &mut self.engine().0;
+        let changes = engine.changes(&asked);
+        let before = if changes { engine.resources() } else { Vec::new() };
+        let delivery = engine.serve(&asked);
+        let after = if changes { engine.resources() } else { Vec::new() };
+        let (mut made, mut ended) = (Vec::new(), Vec::new());
+        for resource in &after {
+            match before.iter().find(|known| known.id == resource.id && known.kind == resource.kind) {
+                None => made.push(resource.clone()),
+                Some(known) if resource.ending && !known.ending => ended.push(resource.clone()),
+                Some(_) => {}
+            }
+        }
+        ended.extend(before.into_iter().filter(|known| {
+            !known.ending && !after.iter().any(|resource| resource.id == known.id && resource.kind == known.kind)
+        }));
+        let (provider, route, fault, status) = engine
+            .requests()
+            .last()
+            .map_or(("", Route::Other, None, 0), |last| (last.provider, last.route, last.fault, last.status.unwrap_or_default()));
+        Served { provider, route, fault, status, made, ended, answered: answered(delivery) }
+    }
+
+    pub(crate) fn inject(&self, rule: FaultRule) {
+        self.engine().0.faults.add(rule);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.engine().0.faults.clear();
+    }
+
+    /// The machines that exist, whether or not a client can see them.
+    pub(crate) fn instances(&self) -> Vec<Resource> {
+        self.engine().0.instances()
+    }
+
+    /// The snapshots that exist, whether or not a client can see them.
+    pub(crate) fn snapshots(&self) -> Vec<Resource> {
+        self.engine().0.snapshots()
+    }
+}
+
+fn answered(delivery: Delivery) -> Answered {
+    match delivery {
+        Delivery::Close => Answered::Closed,
+        Delivery::Half(_) => Answered::Cut,
+        Delivery::Flood(bytes, reply) => Answered::Flood(bytes, status(&reply)),
+        Delivery::Now(reply) => Answered::Whole(Duration::ZERO, whole(reply)),
+        Delivery::After(time, reply) => Answered::Whole(time, whole(reply)),
+        Delivery::Drip(pause, reply) => {
+            let bytes = u32::try_from(reply.body.len()).unwrap_or(u32::MAX);
+            Answered::Whole(pause.saturating_mul(bytes), whole(reply))
+        }
+    }
+}
+
+fn status(reply: &Reply) -> StatusCode {
+    StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn whole(reply: Reply) -> http::Response<Bytes> {
+    let mut response = http::Response::new(Bytes::new());
+    *response.status_mut() = status(&reply);
+    *response.headers_mut() = reply.headers;
+    *response.body_mut() = Bytes::from(reply.body);
+    response
+}

@@ -355,7 +355,7 @@ where
 {
     let mut since = Instant::now();
     let mut pauses = Pauses::new(sight.poll_interval);
-    let (mut empty, mut denied) = (0, 0);
+    let (mut empty, mut denied, mut was_unsure) = (0, 0, false);
     let (mut candidates, mut failed) = (Vec::new(), String::new());
     loop {
         match tokio::time::timeout(deadline.remaining(), look()).await {
@@ -365,6 +365,10 @@ where
                     Found::Ours(made) => return Ok(Looked::Ours(made)),
                     Found::Taken | Found::Leaving(_) => return Ok(Looked::Taken),
                     Found::Nothing | Found::Others(_) => {
+                        // What was not sure may have come to be at any time since it was seen.
+                        if std::mem::take(&mut was_unsure) {
+                            since = Instant::now();
+                        }
                         empty += 1;
                         if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
                             return if let Found::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
@@ -372,7 +376,7 @@ where
                     }
                     Found::Unsure(some) => {
                         candidates = some;
-                        (since, empty) = (Instant::now(), 0);
+                        (was_unsure, empty) = (true, 0);
                     }
                 }
             }
@@ -448,4 +452,33 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
 /// Tells whoever reads the log of something that may cost money and that no caller knows of.
 fn warn_of(error: &ProviderError) {
     warn!(%error, "a create whose caller has left may have made something");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What was under way and is not any more has ended at a time that nobody saw: lists are given their time from then on.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
+        let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+        let (began, looks) = (Instant::now(), AtomicUsize::new(0));
+        let look = || async {
+            match (looks.fetch_add(1, Ordering::Relaxed), began.elapsed().as_secs()) {
+                (0, _) => Ok(Found::Unsure(vec!["what goes on".to_string()])),
+                // The reply does not come.
+                (1, _) => {
+                    tokio::time::sleep(Duration::from_secs(30)).await;
+                    Err(ProviderError::timeout("look", Duration::from_secs(30)))
+                }
+                (_, ..50) => Ok(Found::Nothing),
+                _ => Ok(Found::Ours(7)),
+            }
+        };
+        let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+        assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
+    }
 }

@@ -111,7 +111,7 @@ impl<'a> Wait<'a> {
     }
 
     /// Deletes what stands at `path`, again and again while it is busy, until a reply says that it is done. What is gone is as good
-    /// as deleted.
+    /// as deleted: tells whether it was there.
     ///
     /// # Errors
     /// As [`until`](Self::until), but never [`ProviderError::NotFound`].
@@ -120,7 +120,7 @@ impl<'a> Wait<'a> {
         http: &HttpClient,
         path: &str,
         is_said: fn(&Reply) -> ProviderResult<()>,
-    ) -> ProviderResult<()> {
+    ) -> ProviderResult<bool> {
         let (operation, (resource_type, id)) = (self.operation, self.subject);
         let ended = self.until(|| async move {
             let call = Call::delete(operation, path).about(resource_type, id);

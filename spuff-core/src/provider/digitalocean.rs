@@ -36,6 +36,7 @@ use super::lookup::Lookups;
 use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
+use crate::clock;
 use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Subject, Wait};
@@ -141,7 +142,7 @@ impl DigitalOceanProvider {
             mark.check_answer(reply, &made)?;
             Ok((made, action))
         };
-        let sent = Utc::now();
+        let sent = clock::utc();
         let look = || async move {
             let named = self.named(request).await?;
             let (mut unsure, mut others) = (Vec::new(), None);
@@ -306,10 +307,10 @@ impl Provider for DigitalOceanProvider {
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         // A droplet that is not there may have been made a moment ago, by another client.
         let settled = self.recent.endable_until(id, timeouts.action_complete);
-        wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
+        let was_there = wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
         self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
-        self.tidy_after(id).await;
+        self.tidy_after(id, was_there).await;
         Ok(())
     }
 
@@ -381,7 +382,7 @@ impl Provider for DigitalOceanProvider {
         let path = format!("/v2/snapshots/{}", check::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        wait.delete(&self.http, &path, Reply::no_content).await
+        wait.delete(&self.http, &path, Reply::no_content).await.map(drop)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

@@ -105,11 +105,11 @@ impl Look<()> {
         }
     }
 
-    /// The end of a delete: what is gone is as good as deleted.
-    pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<()> {
+    /// The end of a delete: what is gone is as good as deleted. Whether it was there.
+    pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<bool> {
         match ended {
-            Err(ProviderError::NotFound { .. }) => Ok(()),
-            ended => ended,
+            Err(ProviderError::NotFound { .. }) => Ok(false),
+            ended => ended.map(|()| true),
         }
     }
 }

@@ -90,9 +90,10 @@ impl<T: Clone + Send + 'static> Recent<T> {
     where
         F: Future<Output = ProviderResult<V>> + Send,
     {
+        let deadline = http.errand().deadline();
         let mut answer = read().await;
         if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
-            let wait = Wait::new(operation, ("instance", id), http.errand().deadline().remaining(), http.timeouts());
+            let wait = Wait::new(operation, ("instance", id), deadline.remaining(), http.timeouts());
             let look = || {
                 let looked = read();
                 async move {

@@ -239,6 +239,31 @@ async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
     cloud.assert_no_leaks();
 }
 
+/// The tag of its call goes first, while lists still show the droplet: who sees it then may take its key for a random one, and
+/// destroys it once more.
+#[tokio::test]
+async fn a_droplet_that_is_destroyed_twice_leaves_its_callers_key() {
+    for second in [provider, apart] {
+        let (cloud, name) = (Options::default().with_clock(Clock::Manual).start().unwrap(), "digitalocean");
+        let (first, second) = (provider(&cloud, name), second(&cloud, name));
+        let keyed = request(name, "web-1").with_idempotency_key("order-7");
+        let made = first.create_instance(&keyed).await.unwrap();
+        cloud.advance(Duration::from_secs(120));
+        first.destroy_instance(&made.id).await.unwrap();
+        let listed = second.list_instances().await.unwrap();
+        let labels: Vec<_> = listed.iter().flat_map(|machine| machine.labels.keys()).collect();
+        assert!(labels.contains(&&"spuff-key".to_string()) && !labels.contains(&&"spuff-digest".to_string()), "{labels:?}");
+        let goes_on = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            cloud.advance(Duration::from_secs(60));
+        };
+        let (destroyed, ()) = tokio::join!(second.destroy_instance(&made.id), goes_on);
+        destroyed.unwrap();
+        let left = tags(&cloud).await;
+        assert!(left.iter().any(|tag| tag.starts_with("spuff-key:")), "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn labels_that_are_set_at_once_are_all_there_in_the_end() {
     for name in PROVIDERS {

@@ -4,17 +4,21 @@
 //! So only those are deleted that no create can name any more: the tag that one create alone has named, of a random key or of one
 //! call under a caller's own, after all of its droplets were destroyed here; and the end of a lease that was over long ago. Tags of
 //! callers' own keys may come again, owners are shared, and other tags are not spuff's: they stay.
+//!
+//! A caller's own key is told from a random one by the tag of its call beside it. That goes first, while lists still show the droplet:
+//! what a droplet carries is not believed any more after its end, and who has not ended it deletes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use http::Method;
 use tokio::time::Instant;
 
 use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagReply, TagResources};
 use super::{DigitalOceanProvider, map};
+use crate::clock;
 use crate::create;
 use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
@@ -64,6 +68,9 @@ impl Worn {
             return;
         }
         let mut wearers = self.wearers();
+        if wearers.droplets.get(id).is_some_and(|wearer| wearer.ended) {
+            return;
+        }
         let new = || Wearer { tag: None, leased: false, ended: false, seen: Instant::now() };
         let wearer = wearers.droplets.entry(id.to_string()).or_insert_with(new);
         wearer.tag = tag.or(wearer.tag.take());
@@ -144,10 +151,10 @@ impl DigitalOceanProvider {
 
     /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace has room for it, for a short
     /// time, and whether or not it succeeds.
-    pub(super) async fn tidy_after(&self, id: &str) {
+    pub(super) async fn tidy_after(&self, id: &str, was_there: bool) {
         let (tag, leased) = self.worn.end(id);
         let work = async {
-            if let Some(tag) = tag {
+            if let Some(tag) = tag.filter(|_| was_there) {
                 self.delete_worn(&tag).await;
             }
             if leased && self.worn.sweep_is_due() {
@@ -172,7 +179,7 @@ impl DigitalOceanProvider {
             let call = Call::get("destroy_instance", "/v2/tags").query("per_page", PER_PAGE.to_string());
             let tags: List<Tag> = self.http.spare(&call.query("page", page.to_string()), LEFT).await?.json().ok()?;
             let is_last = tags.is_last();
-            let before = Utc::now() - LONG_OVER;
+            let before = clock::utc() - LONG_OVER;
             let is_over = |name: &str| {
                 let label = map::label(name).filter(|(key, _)| key == EXPIRES_KEY);
                 label.and_then(|label| lease::expires_at(&HashMap::from([label]))).is_some_and(|end| end < before)
@@ -216,6 +223,8 @@ mod tests {
         let call = "50e8bf4cbb453f830123456789abcdef";
         worn.note("5", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, call)]));
         assert_eq!(worn.end("5"), (Some(format!("spuff-digest:{call}")), false), "a call does not");
+        worn.note("5", &labels(&[(KEY_KEY, "def")]));
+        assert_eq!(worn.end("5").0, Some(format!("spuff-digest:{call}")), "its call was taken off before lists have caught up");
         assert_eq!(worn.end("4"), (None, false));
         assert!(worn.has_ended(1) && worn.has_ended(2) && !worn.has_ended(4));
     }

@@ -220,7 +220,7 @@ impl DockerProvider {
             let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
             of_removal(self.engine.call(ask(), remove).await.map(drop), deadline)
         });
-        match Look::deleted(ended.await) {
+        match Look::deleted(ended.await).map(drop) {
             // Another machine is made of it, or another snapshot.
             Err(ProviderError::Conflict { .. }) => Ok(()),
             ended => ended,
@@ -246,7 +246,7 @@ impl DockerProvider {
                 removed => of_removal(removed, deadline),
             }
         });
-        Look::deleted(ended.await)
+        Look::deleted(ended.await).map(drop)
     }
 }
 

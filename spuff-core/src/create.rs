@@ -358,6 +358,7 @@ where
     let (mut empty, mut denied, mut was_unsure) = (0, 0, false);
     let (mut candidates, mut failed) = (Vec::new(), String::new());
     loop {
+        let asked = Instant::now();
         match tokio::time::timeout(deadline.remaining(), look()).await {
             Ok(Ok(found)) => {
                 denied = 0;
@@ -370,7 +371,9 @@ where
                             since = Instant::now();
                         }
                         empty += 1;
-                        if sight.settling.is_zero() || (empty >= 2 && since.elapsed() >= sight.settling) {
+                        // A part of what a slow look shows is as old as the look.
+                        let is_old_enough = asked.saturating_duration_since(since) >= sight.settling;
+                        if sight.settling.is_zero() || (empty >= 2 && is_old_enough) {
                             return if let Found::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
                         }
                     }
@@ -480,5 +483,26 @@ mod tests {
         };
         let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
         assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
+    }
+
+    /// A part of it was answered at its beginning, when lists did not show yet what was made.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_look_is_as_old_as_its_beginning() {
+        let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+        let began = Instant::now();
+        let look = || async {
+            let found = if began.elapsed().as_secs() < 10 { Found::Nothing } else { Found::Ours(7) };
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            Ok(found)
+        };
+        let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+        assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
+        let nothing = || async {
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            Ok(Found::<u32>::Nothing)
+        };
+        let began = Instant::now();
+        assert_eq!(resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(), None);
+        assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
     }
 }

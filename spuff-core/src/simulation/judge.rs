@@ -235,7 +235,7 @@ impl Judge {
         for (twin, at, other) in twins {
             let is_hidden = fact_of(&self.facts, cloud, &twin).is_some_and(|fact| fact.is_hidden);
             let is_apart = self.calls[other].program != number && cloud == "digitalocean";
-            let between = is_apart && (now - at < AT_ONCE || is_hidden);
+            let between = (is_apart && now - at < AT_ONCE) || (is_hidden && cloud == "digitalocean");
             let exists = existing(truth, cloud, *kind).iter().any(|there| there.id == twin && !there.ending);
             if exists && !between {
                 findings.push(format!("two of one: {who} has made {id} ({name}), and there is {twin} of {}", self.show(other)));

@@ -162,7 +162,7 @@ impl Reap {
     }
 
     /// `age` tells how old it is at a time, where that is known.
-    fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
+    pub(crate) fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
         let now = self.now.unwrap_or_else(clock::utc);
         let managed = labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
         let owned = self.owner.as_ref().is_none_or(|owner| labels.get(OWNER_KEY) == Some(owner));

@@ -56,6 +56,9 @@ pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fleet;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod lease;
 #[cfg(feature = "logging")]
 pub mod logging;

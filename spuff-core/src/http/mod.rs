@@ -10,6 +10,8 @@ pub(crate) mod changed;
 mod client;
 mod connection;
 mod endpoint;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod governor;
 pub(crate) mod number;
 mod page;

@@ -82,10 +82,10 @@ pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
     all_numbered(call.operation, key, fetch).await
 }
 
-struct Numbered<T> {
-    items: Vec<T>,
-    is_last: bool,
-    total: Option<u64>,
+pub(super) struct Numbered<T> {
+    pub(super) items: Vec<T>,
+    pub(super) is_last: bool,
+    pub(super) total: Option<u64>,
 }
 
 /// What a list has shown, page by page.
@@ -99,7 +99,7 @@ struct Reading<T, K> {
 /// A list may shift while it is read. What moves back is seen twice; what moves forward, because something before it has ended,
 /// is missed. The total tells of that, and then the list is read again. Of one that never stands still, all that was shown is
 /// given: what has ended meanwhile does less harm than what is missed.
-async fn all_numbered<T, K: Hash + Eq, F>(
+pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
     mut fetch: impl FnMut(u32) -> F,

@@ -10,6 +10,8 @@ mod batch;
 mod credentials;
 mod destroy;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod images;
 mod map;
 mod pace;

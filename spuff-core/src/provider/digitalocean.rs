@@ -5,6 +5,8 @@
 
 mod api;
 mod batch;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keys;
 mod map;
 mod pace;

@@ -9,6 +9,8 @@ mod boot;
 mod client;
 mod cloud_config;
 mod engine;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod images;
 mod map;
 mod options;

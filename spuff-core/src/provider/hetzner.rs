@@ -6,6 +6,8 @@
 
 mod api;
 mod catalog;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod map;
 mod pace;
 mod refusal;

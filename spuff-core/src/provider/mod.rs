@@ -20,13 +20,13 @@ mod lookup;
 mod prices;
 
 #[cfg(feature = "aws")]
-mod aws;
+pub(crate) mod aws;
 #[cfg(feature = "digitalocean")]
-mod digitalocean;
+pub(crate) mod digitalocean;
 #[cfg(feature = "docker")]
-mod docker;
+pub(crate) mod docker;
 #[cfg(feature = "hetzner")]
-mod hetzner;
+pub(crate) mod hetzner;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};

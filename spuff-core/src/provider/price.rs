@@ -55,7 +55,7 @@ impl Price {
 
     /// A price as a cloud's list has it: plain decimals. What is less than a millionth is rounded up, so that no price is
     /// taken for less than it is; what cannot be read is none.
-    pub(super) fn listed(amount: &str, currency: &str) -> Option<Self> {
+    pub(crate) fn listed(amount: &str, currency: &str) -> Option<Self> {
         let micros = micros(amount)?;
         (!currency.is_empty()).then(|| Self { micros, currency: currency.to_string(), source: PriceSource::Catalogue })
     }

@@ -3,6 +3,8 @@
 //! The sources of the chain are spuff's own: reqsign's lose why they failed, and write some secrets to the log.
 
 mod chain;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod kept;
 mod metadata;
 mod problem;

@@ -1,5 +1,7 @@
 //! The AWS configuration files: their profiles, and what stands in them. Read as botocore reads them.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod ini;
 mod words;
 

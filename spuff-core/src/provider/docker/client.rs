@@ -32,7 +32,7 @@ pub(super) struct Client {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Config {
+pub(super) struct Config {
     auths: HashMap<String, Auth>,
     cred_helpers: HashMap<String, String>,
     creds_store: String,
@@ -64,7 +64,7 @@ struct Told {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Meta {
+pub(super) struct Meta {
     name: String,
     endpoints: HashMap<String, MetaEndpoint>,
 }
@@ -175,14 +175,29 @@ impl Client {
 
     fn read_credentials(&self, host: &str) -> ProviderResult<Option<DockerCredentials>> {
         let config = self.config()?;
-        let key = if host == HUB { HUB_KEY } else { host };
-        let helper = config.cred_helpers.get(host).or_else(|| config.cred_helpers.get(key));
-        let helper = helper.map_or(config.creds_store.as_str(), String::as_str);
-        if !helper.is_empty() {
-            return ask(helper, key);
+        match config.helper(host) {
+            Some(helper) => ask(helper, key(host)),
+            None => config.kept(host),
         }
-        let kept = config.auths.iter().find(|(name, _)| same_registry(name, host)).map(|(_, auth)| auth);
-        kept.map(|auth| of_auth(key, auth)).transpose().map(Option::flatten)
+    }
+}
+
+/// What Docker calls a registry in its files.
+fn key(host: &str) -> &str {
+    if host == HUB { HUB_KEY } else { host }
+}
+
+impl Config {
+    /// The helper that knows who somebody is to a registry.
+    pub(super) fn helper(&self, host: &str) -> Option<&str> {
+        let helper = self.cred_helpers.get(host).or_else(|| self.cred_helpers.get(key(host)));
+        Some(helper.map_or(self.creds_store.as_str(), String::as_str)).filter(|helper| !helper.is_empty())
+    }
+
+    /// What the file itself holds for a registry.
+    pub(super) fn kept(&self, host: &str) -> ProviderResult<Option<DockerCredentials>> {
+        let kept = self.auths.iter().find(|(name, _)| same_registry(name, host)).map(|(_, auth)| auth);
+        kept.map(|auth| of_auth(key(host), auth)).transpose().map(Option::flatten)
     }
 }
 
@@ -203,7 +218,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
 }
 
 /// The registry of an image.
-fn registry(image: &str) -> &str {
+pub(super) fn registry(image: &str) -> &str {
     match image.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => {
             if host == "index.docker.io" {
@@ -270,8 +285,12 @@ fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
             Err(failed(format!("{said} ({})", output.status)))
         };
     }
-    let told: Told =
-        serde_json::from_slice(&output.stdout).map_err(|_| failed("its answer is not that of a helper".to_string()))?;
+    answered(key, &output.stdout).map_err(|_| failed("its answer is not that of a helper".to_string()))
+}
+
+/// Who somebody is, by the answer of a helper.
+pub(super) fn answered(key: &str, answer: &[u8]) -> serde_json::Result<Option<DockerCredentials>> {
+    let told: Told = serde_json::from_slice(answer)?;
     Ok(if told.username == TOKEN_USER {
         credentials(key, String::new(), String::new(), told.secret)
     } else {

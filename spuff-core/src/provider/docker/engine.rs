@@ -320,13 +320,13 @@ fn is_guest_of_windows() -> bool {
 }
 
 /// Whether an engine says that it has its networks elsewhere than this computer.
-fn is_apart(version: &SystemVersion) -> bool {
+pub(super) fn is_apart(version: &SystemVersion) -> bool {
     let is_rootless = version.components.iter().flatten().any(|component| component.name.eq_ignore_ascii_case("rootlesskit"));
     is_rootless || version.platform.as_ref().is_some_and(|platform| platform.name.contains("Docker Desktop"))
 }
 
 /// The host of `USER@HOST:PORT/PATH`.
-fn host_of(rest: &str) -> &str {
+pub(super) fn host_of(rest: &str) -> &str {
     let authority = rest.split('/').next().unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
@@ -379,7 +379,7 @@ fn sockets() -> Vec<Place> {
     there.map(|socket| Place { address: format!("unix://{}", socket.display()), certificates: None }).collect()
 }
 
-fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
+pub(super) fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
     let endpoint = endpoint.trim();
     let schemes: &[&str] =
         if cfg!(windows) { &["npipe", "tcp", "http", "https", "ssh"] } else { &["unix", "tcp", "http", "https", "ssh"] };

@@ -292,7 +292,7 @@ impl Making for Commit<'_> {
 }
 
 /// An image that is a snapshot of spuff's, with its labels.
-fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> {
+pub(super) fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> {
     let asked = Asked::read(image.labels.get(SNAPSHOT_KEY)?)?;
     let id = image.repo_tags.iter().find_map(|name| {
         let name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
@@ -337,7 +337,7 @@ fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderErr
 }
 
 /// How far a pull is.
-struct Pull<'a> {
+pub(super) struct Pull<'a> {
     image: &'a str,
     deadline: Deadline,
     layers: HashMap<String, (i64, i64)>,
@@ -345,12 +345,12 @@ struct Pull<'a> {
 }
 
 impl<'a> Pull<'a> {
-    fn new(image: &'a str, deadline: Deadline) -> Self {
+    pub(super) fn new(image: &'a str, deadline: Deadline) -> Self {
         Self { image, deadline, layers: HashMap::new(), told: None }
     }
 
     /// Tells of it when the percentage is another one.
-    fn step(&mut self, step: &CreateImageInfo) {
+    pub(super) fn step(&mut self, step: &CreateImageInfo) {
         if let (Some(layer), Some(detail)) = (&step.id, &step.progress_detail)
             && let (Some(current), Some(total)) = (detail.current, detail.total)
             && step.status.as_deref() == Some("Downloading")

@@ -38,15 +38,19 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
         let ended = failed(&format!("ended with status {}", output.status));
         return Err(Problem::Unavailable(ended.message().to_string()));
     }
-    let unreadable = || failed("did not print credentials of version 1");
-    let printed: Output = serde_json::from_slice(&output.stdout).map_err(|_| unreadable())?;
-    if printed.version != 1.0 {
-        return Err(unreadable());
-    }
-    Ok(Credential {
+    printed(&output.stdout).ok_or_else(|| failed("did not print credentials of version 1"))
+}
+
+pub(super) fn printed(output: &[u8]) -> Option<Credential> {
+    let printed: Output = serde_json::from_slice(output).ok().filter(|printed: &Output| printed.version == 1.0)?;
+    let expires_in = match printed.expiration {
+        Some(time) => Some(when::parse(&time)?),
+        None => None,
+    };
+    Some(Credential {
         access_key_id: printed.access_key_id,
         secret_access_key: printed.secret_access_key,
         session_token: printed.session_token,
-        expires_in: printed.expiration.map(|time| when::parse(&time).ok_or_else(unreadable)).transpose()?,
+        expires_in,
     })
 }

@@ -36,6 +36,10 @@ pub(super) struct SignIn<'a> {
 impl SignIn<'_> {
     pub(super) async fn credential(&self, ctx: &Context) -> Found<Credential> {
         let token = self.token(ctx).await?;
+        self.keys_of_role(ctx, token).await
+    }
+
+    pub(super) async fn keys_of_role(&self, ctx: &Context, token: String) -> Found<Credential> {
         let query = encode(&[("role_name", self.role.to_string()), ("account_id", self.account.to_string())]);
         let mut token = HeaderValue::try_from(token).map_err(|_| self.ended("holds a token that cannot be sent"))?;
         token.set_sensitive(true);
@@ -60,21 +64,28 @@ impl SignIn<'_> {
         let name = hex_sha1(self.session.unwrap_or(self.start_url).as_bytes());
         let path = home.join(".aws/sso/cache").join(format!("{name}.json"));
         let bytes = std::fs::read(&path).map_err(|_| self.ended("is not in the cache"))?;
-        let cached: Value = serde_json::from_slice(&bytes).map_err(|_| self.ended("cannot be read"))?;
+        let (cached, token, expires) = self.cached(&bytes)?;
+        let now = Timestamp::now();
+        if self.session.is_none() || expires > now + EARLY {
+            return if expires > now { Ok(token) } else { Err(self.ended("is over")) };
+        }
+        match self.renewed(ctx, &cached, &path).await {
+            Some(Ok(token)) => Ok(token),
+            _ if expires > now => Ok(token),
+            Some(Err(problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)))) => Err(problem),
+            _ => Err(self.ended("is over")),
+        }
+    }
+
+    /// What is in the cache: the token in it, and until when it holds.
+    pub(super) fn cached(&self, bytes: &[u8]) -> Found<(Value, String, Timestamp)> {
+        let cached: Value = serde_json::from_slice(bytes).map_err(|_| self.ended("cannot be read"))?;
         let text = |key: &str| cached.get(key).and_then(Value::as_str);
         let (Some(token), Some(expires)) = (text("accessToken"), text("expiresAt").and_then(when::parse)) else {
             return Err(self.ended("has no token with a time in the cache"));
         };
-        let now = Timestamp::now();
-        if self.session.is_none() || expires > now + EARLY {
-            return if expires > now { Ok(token.to_string()) } else { Err(self.ended("is over")) };
-        }
-        match self.renewed(ctx, &cached, &path).await {
-            Some(Ok(token)) => Ok(token),
-            _ if expires > now => Ok(token.to_string()),
-            Some(Err(problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)))) => Err(problem),
-            _ => Err(self.ended("is over")),
-        }
+        let token = token.to_string();
+        Ok((cached, token, expires))
     }
 
     /// None where the sign-in cannot be renewed.
@@ -91,7 +102,16 @@ impl SignIn<'_> {
 
     /// Writes the new token to the cache, where AWS's tools find it: the old refresh token may have been used up.
     fn keep(&self, answer: Bytes, cached: &Value, path: &Path) -> Found<String> {
-        let answer: Token = serde_json::from_slice(&answer).map_err(|_| unreadable("SSO CreateToken"))?;
+        let (token, kept) = self.renewal(&answer, cached)?;
+        if let Err(error) = write(path, &kept.to_string()) {
+            tracing::warn!(%error, "the renewed SSO token could not be written to the cache");
+        }
+        Ok(token)
+    }
+
+    /// A new token, and what the cache is to hold of it.
+    pub(super) fn renewal(&self, answer: &[u8], cached: &Value) -> Found<(String, Value)> {
+        let answer: Token = serde_json::from_slice(answer).map_err(|_| unreadable("SSO CreateToken"))?;
         let expires = Timestamp::now() + Duration::from_secs(answer.expires_in);
         let mut kept = json!({
             "startUrl": self.start_url,
@@ -105,10 +125,7 @@ impl SignIn<'_> {
         if let Some(refresh) = answer.refresh_token {
             kept["refreshToken"] = refresh.into();
         }
-        if let Err(error) = write(path, &kept.to_string()) {
-            tracing::warn!(%error, "the renewed SSO token could not be written to the cache");
-        }
-        Ok(answer.access_token)
+        Ok((answer.access_token, kept))
     }
 }
 

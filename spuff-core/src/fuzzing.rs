@@ -1,0 +1,348 @@
+//! What fuzzing feeds: whatever reads what comes from outside, by a name. For this crate's own tests, and no interface.
+//!
+//! A target never fails: it panics where a reader does, and where what was read is not what it must be.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+
+use crate::http;
+use crate::lease::{self, Reap};
+use crate::placement::{Candidate, Placement, place_instance};
+use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
+use crate::provider::{
+    EXPIRES_KEY, ImageSpec, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, Provider, ProviderInstance,
+    ProviderType, Snapshot,
+};
+use crate::create;
+
+/// A reader, or several of the same thing.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, which is that of its corpus.
+    pub name: &'static str,
+    /// Reads an input.
+    pub run: fn(&[u8]),
+}
+
+impl Target {
+    pub(crate) const fn new(name: &'static str, run: fn(&[u8])) -> Self {
+        Self { name, run }
+    }
+}
+
+/// All that this build has.
+pub fn targets() -> Vec<Target> {
+    let rooms: &[&[Target]] = &[
+        COMMON,
+        http::fuzzing::TARGETS,
+        #[cfg(feature = "digitalocean")]
+        crate::provider::digitalocean::fuzzing::TARGETS,
+        #[cfg(feature = "hetzner")]
+        crate::provider::hetzner::fuzzing::TARGETS,
+        #[cfg(feature = "aws")]
+        crate::provider::aws::fuzzing::TARGETS,
+        #[cfg(feature = "docker")]
+        crate::provider::docker::fuzzing::TARGETS,
+    ];
+    rooms.concat()
+}
+
+const COMMON: &[Target] = &[
+    Target::new("error_parts", error_parts),
+    Target::new("image_and_provider_words", image_and_provider_words),
+    Target::new("keys_and_marks", keys_and_marks),
+    Target::new("leases", leases),
+    Target::new("placement_prices", placement_prices),
+    Target::new("prices", prices),
+];
+
+/// Stands in corpora where a value is that no error may repeat.
+const CANARY: &str = "canary-word";
+/// No error is longer, whatever was read: a path of fields, and a cloud's words that were cut.
+const LONGEST_ERROR: usize = 16 * 1024;
+
+/// An input as text.
+pub(crate) fn text(input: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(input)
+}
+
+/// The lines of a text, of which there is no end: those behind the last are empty.
+pub(crate) fn words<const N: usize>(text: &str) -> [&str; N] {
+    let mut lines = text.splitn(N, '\n');
+    std::array::from_fn(|_| lines.next().unwrap_or_default())
+}
+
+/// What is written is read as what it was.
+pub(crate) fn same_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let written = serde_json::to_string(value);
+    let read = written.as_deref().map(serde_json::from_str::<T>);
+    assert!(matches!(&read, Ok(Ok(read)) if read == value), "{value:?} is written as {written:?} and read as {read:?}");
+}
+
+/// An error is one line that can be shown, and the same when it was taken apart and put together.
+pub(crate) fn check_error(error: &ProviderError) {
+    let text = error.to_string();
+    assert!(text.len() <= LONGEST_ERROR, "{} bytes: {}", text.len(), text.chars().take(200).collect::<String>());
+    let parts = ErrorParts::from(error);
+    let again = ErrorParts::from(&ProviderError::from(parts.clone()));
+    assert_eq!(again, parts);
+    same_again(&parts);
+}
+
+/// An error of what was given, which names its field.
+pub(crate) fn check_refusal<T>(result: ProviderResult<T>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let is_named = matches!(&error, ProviderError::InvalidConfig { field, .. } if !field.is_empty());
+            assert!(is_named || matches!(error, ProviderError::NotSupported { .. }), "{error:?}");
+            let parts = ErrorParts::from(&error);
+            assert_eq!(ErrorParts::from(&ProviderError::from(parts.clone())), parts);
+            None
+        }
+    }
+}
+
+/// An error of a reply that cannot be read: it tells nothing of what stands there.
+pub(crate) fn check_unreadable(error: &ProviderError) {
+    assert!(matches!(error, ProviderError::Api { retryable: true, .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(!text.contains(CANARY) && !text.contains(char::is_control), "{text}");
+    check_error(error);
+}
+
+pub(crate) fn check_instance(instance: &ProviderInstance) {
+    same_again(instance);
+    let _ = (instance.is_ready(), instance.is_managed(), instance.known_created_at(), lease::expires_at(&instance.labels));
+    assert!(instance.ip.is_unspecified() || instance.addresses.iter().any(|address| address.ip == instance.ip), "{instance:?}");
+}
+
+pub(crate) fn check_snapshot(snapshot: &Snapshot) {
+    same_again(snapshot);
+    let _ = snapshot.age(chrono::Utc::now());
+}
+
+/// A request, a line for each thing that it may ask for; the user data is what is left.
+pub(crate) fn request(input: &[u8]) -> InstanceRequest {
+    let text = text(input);
+    let [name, region, size, image, key, value, owner, idempotency_key, ssh_key, user_data] = words(&text);
+    let image: ImageSpec = read_image(image);
+    let mut request = InstanceRequest::new(name, region, size).with_image(image);
+    if !key.is_empty() || !value.is_empty() {
+        request = request.with_label(key, value);
+    }
+    if !owner.is_empty() {
+        request = request.with_owner(owner);
+    }
+    if !idempotency_key.is_empty() {
+        request = request.with_idempotency_key(idempotency_key);
+    }
+    if !ssh_key.is_empty() {
+        request = request.with_ssh_key(ssh_key);
+    }
+    if user_data.is_empty() { request } else { request.with_user_data(user_data) }
+}
+
+/// A request as its room gets it.
+pub(crate) fn marked(request: &InstanceRequest) -> Option<InstanceRequest> {
+    let (mark, marked) = check_refusal(create::Mark::of(request))?;
+    let again = mark.matches(&marked.labels, "1");
+    assert!(matches!(again, Ok(true)), "{again:?}");
+    Some(marked)
+}
+
+fn read_image(word: &str) -> ImageSpec {
+    match word.parse() {
+        Ok(image) => image,
+        Err(never) => match never {},
+    }
+}
+
+/// Runs what waits for nothing, inside of a runtime.
+pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
+    thread_local! {
+        static RUNTIME: Option<Runtime> = tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
+    }
+    RUNTIME.with(|runtime| {
+        let runtime = runtime.as_ref()?;
+        let _inside = runtime.enter();
+        work.now_or_never()
+    })
+}
+
+/// Errors as languages without enums, logs and wires hand them in.
+fn error_parts(input: &[u8]) {
+    let (kind, rest) = input.split_first().map_or((0, input), |(kind, rest)| (*kind, rest));
+    let parts = match serde_json::from_slice::<ErrorParts>(input).or_else(|_| serde_json::from_slice(rest)) {
+        Ok(parts) => parts,
+        Err(_) => {
+            let text = text(rest);
+            let kind = ErrorKind::from_number(u32::from(kind)).unwrap_or(ErrorKind::Other);
+            let [message, provider, code, request_id, resource, field, operation, key, name, id] = words(&text);
+            let some = |word: &str| Some(word.to_string()).filter(|word| !word.is_empty());
+            let mut parts = ErrorParts::new(kind, message);
+            (parts.provider, parts.code, parts.request_id) = (some(provider), some(code), some(request_id));
+            (parts.resource_type, parts.resource_id, parts.field) = (some(resource), some(id), some(field));
+            (parts.operation, parts.key, parts.name, parts.instance_id) = (some(operation), some(key), some(name), some(id));
+            parts.retryable = input.len() % 2 == 1;
+            parts.instance_exists = (input.len() % 3 == 1).then_some(parts.retryable);
+            parts
+        }
+    };
+    let error = ProviderError::from(parts);
+    let once = ErrorParts::from(&error);
+    // What its kind has no room for is left out the first time, and nothing the second time.
+    let twice = ErrorParts::from(&ProviderError::from(once.clone()));
+    assert_eq!(twice, once);
+    same_again(&once);
+    let _ = (error.to_string(), error.advice(), error.is_retryable(), error.is_instance_failure("1"), error.place());
+}
+
+fn image_and_provider_words(input: &[u8]) {
+    let text = text(input);
+    assert_eq!(read_image(&text).to_string(), text);
+    same_again(&read_image(&text));
+    if let Ok(provider) = text.parse::<ProviderType>() {
+        assert_eq!(provider.as_str().parse::<ProviderType>().ok(), Some(provider));
+    }
+    let status = InstanceStatus::from_word(&text);
+    assert!(!matches!(&status, InstanceStatus::Unknown(word) if *word != text), "{status:?}");
+}
+
+/// Keys of creates, and labels that a create has written, or another one.
+fn keys_and_marks(input: &[u8]) {
+    let text = text(input);
+    let [key, label, rest] = words(&text);
+    let place = create::place_of_key(key);
+    assert!(place.is_none_or(|place| key.contains(place)));
+    if let Some((batch, part)) = create::part_of_key(key) {
+        assert_eq!(format!("{batch}/{part}"), key);
+    }
+    let request = InstanceRequest::new(rest, label, rest).with_idempotency_key(key);
+    let Some((mark, marked)) = check_refusal(create::Mark::of(&request)) else { return };
+    assert!(matches!(mark.matches(&marked.labels, "1"), Ok(true)));
+    let mut theirs = marked.labels.clone();
+    theirs.insert(crate::provider::DIGEST_KEY.to_string(), label.to_string());
+    let (found, made) = (mark.matches(&theirs, "1"), mark.has_made(create::Origin::Answered, &theirs));
+    // Whose call it was is told by the label alone.
+    assert!(!made || matches!(found, Ok(true)), "{found:?}");
+    let _ = create::label_of_one(&theirs);
+}
+
+fn leases(input: &[u8]) {
+    let text = text(input);
+    let [end, owner, seconds] = words(&text);
+    let labels = [(EXPIRES_KEY, end), (crate::provider::OWNER_KEY, owner), (MANAGED_BY_KEY, MANAGED_BY_VALUE)];
+    let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
+    if let Some(end) = lease::expires_at(&labels) {
+        let is_over = end <= chrono::Utc::now();
+        assert_eq!(Reap::expired().takes(&labels, |_| None), is_over, "{end:?}");
+    }
+    let _ = Reap::owned_by(owner).and_older_than(Duration::MAX).takes(&labels, |_| Some(Duration::MAX));
+    let seconds = http::number::seconds(seconds).unwrap_or_default();
+    let ttl = seconds.saturating_mul(1 + u32::from(input.len() % 2 == 1) * 1000);
+    check_refusal(create::expiry(ttl));
+    let renewed = at_once(lease::renew(&Priced(None), "1", ttl)).and_then(check_refusal);
+    assert!(renewed.is_none_or(|end| end.timestamp() > 0), "{renewed:?}");
+}
+
+fn prices(input: &[u8]) {
+    let text = text(input);
+    let read = text.parse::<Price>();
+    if let Ok(price) = &read {
+        assert_eq!(price.to_string().parse::<Price>().as_ref().ok(), Some(price), "{text}");
+        same_again(price);
+    }
+    check_refusal(read);
+    let [amount, currency] = words(&text);
+    if let Some(price) = Price::listed(amount, currency) {
+        let again = price.to_string().parse::<Price>();
+        let is_named = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        assert!(!is_named || matches!(again, Ok(again) if again.micros == price.micros), "{price}");
+    }
+}
+
+/// A ceiling, what a caller says that a place costs, and what its cloud says.
+fn placement_prices(input: &[u8]) {
+    let text = text(input);
+    let [most, given, listed] = words(&text);
+    let price = |text: &str| text.parse::<Price>().ok();
+    let (most, given, listed) = (price(most), price(given), price(listed));
+    let provider: Arc<dyn Provider> = Arc::new(Priced(listed.clone()));
+    let mut candidate = Candidate::new(&provider, "region", "size");
+    candidate.price.clone_from(&given);
+    let mut placement = Placement::new(vec![candidate]).with_allow_unknown_price(input.len() % 2 == 1);
+    placement.max_price.clone_from(&most);
+    let request = InstanceRequest::new("name", "", "");
+    let Some(placed) = at_once(place_instance(&placement, &request)) else { return };
+    let costs = given.or(most.as_ref().and(listed));
+    let is_within = |most: &Price| costs.as_ref().map_or(placement.allow_unknown_price, |costs| costs.micros <= most.micros);
+    let is_same = |most: &Price| costs.as_ref().is_none_or(|costs| costs.currency == most.currency);
+    match placed {
+        Ok(placed) => {
+            assert!(most.as_ref().is_none_or(|most| is_within(most) && is_same(most)), "{placed:?}");
+            same_again(&placed);
+        }
+        Err(error) => {
+            assert!(!most.as_ref().is_none_or(|most| is_within(most) && is_same(most)), "{error}");
+            check_error(&error);
+        }
+    }
+}
+
+/// Makes a machine at once, and says what one costs.
+struct Priced(Option<Price>);
+
+#[async_trait]
+impl Provider for Priced {
+    fn name(&self) -> &str {
+        "priced"
+    }
+
+    async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        Ok(ProviderInstance { id: "1".to_string(), name: request.name.clone(), ..ProviderInstance::default() })
+    }
+
+    async fn destroy_instance(&self, _: &str) -> ProviderResult<()> {
+        Ok(())
+    }
+
+    async fn get_instance(&self, _: &str) -> ProviderResult<Option<ProviderInstance>> {
+        Ok(None)
+    }
+
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        Ok(Vec::new())
+    }
+
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        Err(ProviderError::not_found("instance", id))
+    }
+
+    async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<Snapshot> {
+        Err(ProviderError::NotSupported { feature: "snapshots".to_string() })
+    }
+
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_snapshot(&self, _: &str) -> ProviderResult<()> {
+        Ok(())
+    }
+
+    async fn set_labels(&self, _: &str, _: &std::collections::HashMap<String, String>) -> ProviderResult<()> {
+        Ok(())
+    }
+
+    async fn hourly_price(&self, _: &str, _: &str) -> ProviderResult<Price> {
+        self.0.clone().ok_or_else(|| ProviderError::NotSupported { feature: "hourly_price".to_string() })
+    }
+}

@@ -1,0 +1,90 @@
+//! What fuzzing feeds of the sources of credentials.
+
+use http::Response;
+use reqsign_core::time::Timestamp;
+use reqsign_core::{HttpSend, Result, StaticEnv};
+
+use super::metadata::{Machine, container};
+use super::problem::{Found, Problem};
+use super::sso::SignIn;
+use super::sts::Sts;
+use super::*;
+use crate::fuzzing::{at_once, check_error, check_refusal, text};
+use crate::http::fuzzing::reply;
+use crate::provider::aws::profile::Profiles;
+
+const SECRET: &str = "secret-of-the-request";
+const CANARY: &str = "canary-word";
+
+/// Answers each request with the same reply.
+#[derive(Debug)]
+struct Always(Reply);
+
+impl HttpSend for Always {
+    async fn http_send(&self, _: http::Request<bytes::Bytes>) -> Result<Response<bytes::Bytes>> {
+        let Reply { status, headers, body } = self.0.clone();
+        let mut response = Response::new(body);
+        *response.headers_mut() = headers;
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+        Ok(response)
+    }
+}
+
+fn sign_in_of(portal: &str) -> SignIn<'_> {
+    let (portal, oidc) = (portal.to_string(), portal.to_string());
+    let start_url = "https://corp.example.com/start";
+    SignIn { profile: "dev", account: "123456789012", role: "role", start_url, region: "eu-central-1", session: Some("corp"), portal, oidc }
+}
+
+/// Answers of STS, of the portal of a sign-in, and of the metadata services of containers and machines; and what a program prints.
+pub(in crate::provider::aws) fn answers(input: &[u8]) {
+    let reply = reply(input);
+    let body = reply.body.clone();
+    let envs = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", SECRET),
+    ];
+    let envs = envs.map(|(name, value)| (name.to_string(), value.to_string())).into();
+    let ctx = Context::new().with_http_send(Always(reply)).with_env(StaticEnv { home_dir: None, envs });
+    at_once(async {
+        let sts = Sts { ctx: &ctx, endpoint: "https://sts.eu-central-1.amazonaws.com".to_string(), region: "eu-central-1" };
+        check(sts.assume("AssumeRole", &[], None).await.map(Some));
+        check(sign_in_of("https://portal.example.com").keys_of_role(&ctx, SECRET.to_string()).await.map(Some));
+        check(container(&ctx).await);
+        check(Machine::default().credential(&ctx, &Profiles::default()).await.map(Some));
+    });
+    let _ = process::printed(&body);
+}
+
+fn check(found: Found<Option<Credential>>) {
+    let Err(problem) = found else { return };
+    let error = ProviderError::from(problem);
+    let shown = error.to_string();
+    assert!(!shown.contains(&SECRET[..8]) && !shown.contains(char::is_control), "{shown:?}");
+    check_error(&error);
+}
+
+/// The cache of a sign-in, or the answer that is to go into it.
+pub(in crate::provider::aws) fn sign_in(input: &[u8]) {
+    let sign_in = sign_in_of("https://portal.example.com");
+    let told = |problem: &Problem| assert!(!problem.message().contains(CANARY), "{problem:?}");
+    if let Ok((_, _, expires)) = sign_in.cached(input).inspect_err(told) {
+        let _ = expires > Timestamp::now();
+    }
+    let before = serde_json::json!({"clientId": "id", "clientSecret": "secret"});
+    let Ok((token, kept)) = sign_in.renewal(input, &before).inspect_err(told) else { return };
+    // What was put into the cache is found there.
+    let again = sign_in.cached(kept.to_string().as_bytes());
+    assert!(matches!(&again, Ok((_, found, _)) if *found == token), "{again:?}");
+}
+
+pub(in crate::provider::aws) fn expirations(input: &[u8]) {
+    let text = text(input);
+    if let Some(time) = when::parse(&text) {
+        assert_eq!(when::parse(&time.format_rfc3339_zulu()).map(|again| again.as_second()), Some(time.as_second()), "{text}");
+    }
+    if let Some(keys) = check_refusal(Keys::parse(&text)).flatten() {
+        let Credential { access_key_id, secret_access_key, .. } = keys.credential();
+        assert!(!access_key_id.is_empty() && !secret_access_key.is_empty());
+    }
+}

@@ -1,0 +1,146 @@
+//! What fuzzing feeds of AWS: the replies of each verb, regions, queries, requests, and what stands in AWS's own files.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+use reqsign_core::StaticEnv;
+
+use super::api::{
+    self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeInstanceTypes, DescribeInstances,
+    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Instance, Listing, RunInstances,
+    TerminateInstances,
+};
+use super::images::BootImage;
+use super::place::{Places, REGIONS, host};
+use super::query::Query;
+use super::{NAME, credentials, images, map, profile, refusal};
+use crate::create::Mark;
+use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words};
+use crate::http::fuzzing::{read, read_json, refused, reply};
+use crate::http::{Endpoint, Reply};
+use crate::provider::config::ProviderConfig;
+
+pub(crate) const TARGETS: &[Target] = &[
+    Target::new("aws_credentials", credentials::fuzzing::answers),
+    Target::new("aws_expirations", credentials::fuzzing::expirations),
+    Target::new("aws_images", describe_images),
+    Target::new("aws_instances", instances),
+    Target::new("aws_lists", lists),
+    Target::new("aws_profiles", profile::fuzzing::profiles),
+    Target::new("aws_query", query),
+    Target::new("aws_refusal", |input| refused(NAME, &reply(input), refusal::refusal)),
+    Target::new("aws_regions", regions),
+    Target::new("aws_request", requests),
+    Target::new("aws_sign_in", credentials::fuzzing::sign_in),
+    Target::new("aws_words", profile::fuzzing::command_words),
+];
+
+/// A document. One that breaks off is none, where its root is the last thing of the reply.
+fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
+    let body = text(&reply.body);
+    let (start, end) = (format!("<{}", T::ROOT), format!("</{}>", T::ROOT));
+    let tag = body.split_once(&start).and_then(|(_, rest)| rest.split_once('>')).map_or("/", |(tag, _)| tag);
+    let is_plain = !tag.ends_with('/') && !tag.contains('\'') && tag.matches('"').count() % 2 == 0;
+    let is_last = body.trim_end().ends_with(&end) && body.matches(&end[..end.len() - 1]).count() == 1;
+    if is_plain && is_last && !body.contains("<!") {
+        return read(reply, api::read::<T>);
+    }
+    api::read::<T>(reply).inspect_err(check_unreadable).ok()
+}
+
+/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `destroy_instance`, `set_labels` and `resolve`.
+fn instances(input: &[u8]) {
+    let reply = reply(input);
+    let made = read_xml::<RunInstances>(&reply).map(|reply| reply.instances_set.item).unwrap_or_default();
+    let (listed, _) = read_xml::<DescribeInstances>(&reply).map(Listing::into_parts).unwrap_or_default();
+    for instance in made.into_iter().chain(listed) {
+        let _: (&Instance, _) = (&instance, map::has_digest(&instance.tag_set.item));
+        let _ = (map::is_stopped(&instance), map::is_ending(&instance));
+        check_error(&map::failed_launch(&instance));
+        let instance = map::instance(instance, "us-east-1");
+        let _ = map::is_shutting_down(&instance);
+        check_instance(&instance);
+    }
+    let _ = (read_xml::<TerminateInstances>(&reply), read_xml::<CreateTags>(&reply));
+}
+
+/// Those of `create_snapshot`, `list_snapshots`, `delete_snapshot` and `resolve_snapshot`, and of what a create looks up.
+fn describe_images(input: &[u8]) {
+    let reply = reply(input);
+    let (listed, _) = read_xml::<DescribeImages>(&reply).map(Listing::into_parts).unwrap_or_default();
+    for image in listed {
+        let _ = (map::is_managed_snapshot(&image), map::has_failed(&image), map::stored(&image));
+        check_error(&map::failed_image(&image, "i-0123456789abcdef0"));
+        check_snapshot(&map::labelled_snapshot(image).0);
+    }
+    let _ = read_xml::<CreateImage>(&reply).map(|made| made.image_id);
+    let _ = (read_xml::<DeregisterImage>(&reply), read_xml::<DeleteSnapshot>(&reply));
+}
+
+/// Those of `get_ssh_keys`, and of what a create looks up.
+fn lists(input: &[u8]) {
+    let reply = reply(input);
+    let _ = read_xml::<DescribeSnapshots>(&reply).map(|reply| reply.snapshot_set.item.len());
+    let _ = read_xml::<DescribeKeyPairs>(&reply).map(|reply| reply.key_set.item.len());
+    let _ = read_xml::<DescribeInstanceTypes>(&reply).map(|reply| reply.instance_type_set.item.len());
+    let _ = read_xml::<DescribeRegions>(&reply).map(|reply| reply.region_info.item.len());
+    let _ = read_json::<GetParameter>(&reply).map(|reply| map::check_id("image", &reply.parameter.value, "ami-"));
+}
+
+/// Regions become hosts that requests are signed for, so nothing else may come of one.
+fn regions(input: &[u8]) {
+    let text = text(input);
+    let [region, regions, endpoint, key] = words(&text);
+    let mut config = ProviderConfig::default().with_region(region).with_option(REGIONS, regions);
+    config.endpoint = Some(endpoint.to_string()).filter(|endpoint| !endpoint.is_empty());
+    let nothing = StaticEnv { home_dir: None, envs: Default::default() };
+    let Some(places) = check_refusal(Places::new(&config, &nothing)) else { return };
+    let _ = places.endpoint();
+    for place in check_refusal(places.all()).into_iter().flatten() {
+        let host = host("ec2", &place.region);
+        assert!(matches!(Endpoint::parse(&host), Ok(parsed) if parsed.as_str() == host), "{host}");
+    }
+    let place = places.of_key(key);
+    assert!(place.is_none_or(|place| key.contains(&place.region)));
+}
+
+/// What is sent is what was meant, and a filter finds what it names alone.
+fn query(input: &[u8]) {
+    let text = text(input);
+    let [name, value] = words(&text);
+    let body = Query::new("DescribeTags").filter(name, &[value]).tags(&["image"], &[(name, value)]).body();
+    let pairs: Vec<_> = body.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let read = |key: &str| {
+        let found = pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value).unwrap_or_default();
+        percent_decode_str(found).decode_utf8_lossy().into_owned()
+    };
+    let mut literal = String::new();
+    let pattern = read("Filter.1.Value.1");
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        assert!(!matches!(letter, '*' | '?'), "{pattern}");
+        literal.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    assert_eq!((literal.as_str(), read("Filter.1.Name").as_str()), (value, name));
+    let tag = (read("TagSpecification.1.Tag.1.Key"), read("TagSpecification.1.Tag.1.Value"));
+    assert_eq!((tag.0.as_str(), tag.1.as_str()), (name, value));
+    let _ = (check_refusal(map::check_image_name(value)), check_refusal(map::check_id("id", value, "i-")));
+    let _ = check_refusal(map::check_tags(&[(name, value)]));
+}
+
+fn requests(input: &[u8]) {
+    let request = request(input);
+    let _ = check_refusal(images::check(&request.image));
+    let Some(request) = marked(&request) else { return };
+    if check_refusal(map::check_request(&request)).is_none() {
+        return;
+    }
+    let image = BootImage { id: "ami-0123456789abcdef0".to_string(), root_device: Some("/dev/sda1".to_string()) };
+    let worded = check_refusal(map::run_instances(&request, 1, &image, &map::Network::default(), "key")).map(|query| query.body());
+    let Some(body) = worded else { panic!("a request that was checked cannot be worded") };
+    let sent = body.split('&').find_map(|pair| pair.strip_prefix("UserData="));
+    let sent = sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));
+    let is_sent = sent.as_ref().is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= map::MAX_USER_DATA));
+    assert!(is_sent && sent.is_some() == request.user_data.as_ref().is_some_and(|text| !text.is_empty()));
+    let _ = Mark::random(&request.region).map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
+}

@@ -1,0 +1,166 @@
+//! What fuzzing feeds of Docker: the replies of each verb, cloud-configs, options, requests, and the docker command's files.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageSummary, SystemVersion};
+
+use super::boot::Boot;
+use super::client::{self, Config, Meta, registry};
+use super::engine::{Ask, Reach, check_endpoint, host_of, is_apart};
+use super::images::{Pull, reference, snapshot};
+use super::options::Options;
+use super::{map, refusal, user_data};
+use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::http::fuzzing::reply;
+use crate::http::{Deadline, Failure};
+use crate::provider::config::ProviderConfig;
+use crate::provider::error::ProviderError;
+
+pub(crate) const TARGETS: &[Target] = &[
+    Target::new("docker_config", config),
+    Target::new("docker_containers", containers),
+    Target::new("docker_endpoint", endpoint),
+    Target::new("docker_images", images),
+    Target::new("docker_options", options),
+    Target::new("docker_pull", pull),
+    Target::new("docker_refusal", refusals),
+    Target::new("docker_request", requests),
+    Target::new("docker_user_data", scripts),
+];
+
+/// Those of `get_instance`, `list_instances`, `wait_ready` and `resolve`.
+fn containers(input: &[u8]) {
+    for reach in [Reach::Direct, Reach::Published(None), Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))] {
+        if let Ok(container) = serde_json::from_slice::<ContainerInspectResponse>(input) {
+            let _ = (map::runs(&container), map::has_begun(&container), map::is_of_snapshot(&container));
+            let is_marked = map::is_marked(&container);
+            let seen = map::inspected(container, reach);
+            assert_eq!(seen.is_marked, is_marked);
+            check_instance(&seen.instance);
+        }
+        for container in serde_json::from_slice::<Vec<ContainerSummary>>(input).unwrap_or_default() {
+            if let Some(seen) = map::listed(container, reach) {
+                check_instance(&seen.instance);
+            }
+        }
+    }
+}
+
+/// Those of `list_snapshots` and `resolve_snapshot`.
+fn images(input: &[u8]) {
+    for image in serde_json::from_slice::<Vec<ImageSummary>>(input).unwrap_or_default() {
+        if let Some((snapshot, _)) = snapshot(image) {
+            check_snapshot(&snapshot);
+        }
+    }
+}
+
+/// What an engine tells while it pulls an image, a line for each step.
+fn pull(input: &[u8]) {
+    at_once(async {
+        let mut pull = Pull::new("alpine:3.22", Deadline::after(Duration::from_secs(1)));
+        for line in input.split(|byte| *byte == b'\n') {
+            if let Ok(step) = serde_json::from_slice::<CreateImageInfo>(line) {
+                pull.step(&step);
+            }
+        }
+    });
+}
+
+/// What an engine says instead, whatever was asked.
+fn refusals(input: &[u8]) {
+    let reply = reply(input);
+    let message = text(&reply.body).into_owned();
+    for subject in ["instance", "snapshot", "image", "network", "file"] {
+        let ask = Ask::of("create_instance").about(subject, "42");
+        let error = Error::DockerResponseServerError { status_code: reply.status, message: message.clone() };
+        let failure = refusal::of_create(refusal::failure(error, "unix:///var/run/docker.sock", &ask));
+        check(refusal::of_start(ProviderError::from(failure)));
+        let stream = Error::DockerStreamError { error: message.clone() };
+        check(Failure::into(refusal::failure(stream, "unix:///var/run/docker.sock", &Ask::of("pull"))));
+    }
+}
+
+fn check(error: ProviderError) {
+    let _ = (refusal::may_be_read_again(&error), refusal::is_half_removed(&error));
+    let shown = error.to_string();
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    check_error(&error);
+}
+
+/// Scripts and cloud-configs.
+fn scripts(input: &[u8]) {
+    let text = text(input);
+    let Some(Some(script)) = check_refusal(user_data::script(&text)) else { return };
+    assert!(script.starts_with("#!"));
+    // What is compressed, or stands for something else, may become long.
+    if !text.contains(['*', '!']) && !text.contains("gz") {
+        assert!(script.len() <= 64 * 1024 + 64 * text.len(), "{} bytes of {}", script.len(), text.len());
+    }
+}
+
+/// An option's name, and its value.
+fn options(input: &[u8]) {
+    let text = text(input);
+    let (name, value) = text.split_once('\n').unwrap_or((&text, ""));
+    let read = Options::new(&ProviderConfig::default().with_option(name, value));
+    if let Err(error) = &read {
+        assert!(name != "environment" || !error.to_string().contains("canary-word"), "{error}");
+    }
+    if let Some(options) = check_refusal(read) {
+        let _ = (options.exposed(), options.environment.len());
+    }
+}
+
+fn requests(input: &[u8]) {
+    let request = request(input);
+    if let Some(Some((processors, memory))) = check_refusal(map::limits(&request.size)) {
+        assert!(processors > 0 && memory >= 6 << 20, "{processors} and {memory}");
+    }
+    let image = check_refusal(reference(&request.image));
+    let _ = check_refusal(map::check_id("id", &request.name));
+    let Some(request) = marked(&request) else { return };
+    if check_refusal(map::check_request(&request)).is_none() {
+        return;
+    }
+    let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "nonce", &[])), image) else { return };
+    let _ = check_refusal(boot.archive());
+    let container = check_refusal(map::container(&request, &image, &boot, &Options::default()));
+    // What a machine was asked to be is read from its own label.
+    let labels = container.and_then(|container| container.labels).unwrap_or_default();
+    let names = Some(vec![format!("/{}", request.name)]);
+    let listed = map::listed(ContainerSummary { labels: Some(labels), names, ..ContainerSummary::default() }, Reach::Direct);
+    let seen = listed.map(|seen| (seen.instance.name, seen.instance.size, seen.instance.labels));
+    let is_same = matches!(&seen, Some((name, size, labels)) if *name == request.name && *size == request.size
+        && request.labels.iter().all(|(key, value)| labels.get(key) == Some(value)));
+    assert!(is_same, "{request:?} is seen as {seen:?}");
+}
+
+/// The files of the docker command, and what its helpers answer.
+fn config(input: &[u8]) {
+    let told = |error: &ProviderError| assert!(!error.to_string().contains("canary-word"), "{error}");
+    if let Ok(config) = serde_json::from_slice::<Config>(input) {
+        for image in ["alpine", "registry.example.com/a/b:1", "localhost:5000/a"] {
+            let host = registry(image);
+            let _ = (config.helper(host).map(str::len), config.kept(host).inspect_err(told));
+        }
+    }
+    let _ = serde_json::from_slice::<Meta>(input).is_ok();
+    let _ = client::answered("registry.example.com", input).is_ok();
+    if let Ok(version) = serde_json::from_slice::<SystemVersion>(input) {
+        let _ = is_apart(&version);
+    }
+}
+
+fn endpoint(input: &[u8]) {
+    let text = text(input);
+    let [endpoint, image] = words(&text);
+    let host = registry(image);
+    assert!(host == "docker.io" || image.starts_with(host), "{host}");
+    if let Some(read) = check_refusal(check_endpoint(endpoint)) {
+        assert_eq!(check_endpoint(&read).ok().as_ref(), Some(&read));
+        let _ = read.split_once("://").map(|(_, rest)| host_of(rest).len());
+    }
+}

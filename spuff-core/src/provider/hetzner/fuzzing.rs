@@ -1,0 +1,101 @@
+//! What fuzzing feeds of Hetzner: the replies of each verb, labels and requests.
+
+use serde_json::Value;
+
+use super::api::{
+    Action, ActionReply, CreateImageReply, CreateServerReply, Image, ImageReply, LabelsReply, List, PricingReply, Server,
+    ServerReply, ServerType, SshKey,
+};
+use super::{NAME, map, refusal};
+use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::http::fuzzing::{read_json, read_page, refused, reply};
+
+pub(crate) const TARGETS: &[Target] = &[
+    Target::new("hetzner_actions", actions),
+    Target::new("hetzner_catalog", catalog),
+    Target::new("hetzner_images", images),
+    Target::new("hetzner_labels", labels),
+    Target::new("hetzner_pricing", pricing),
+    Target::new("hetzner_refusal", |input| refused(NAME, &reply(input), refusal::refusal)),
+    Target::new("hetzner_request", requests),
+    Target::new("hetzner_servers", servers),
+];
+
+/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and `resolve`.
+fn servers(input: &[u8]) {
+    let reply = reply(input);
+    let made = read_json::<CreateServerReply>(&reply).map(|reply| {
+        let _ = (reply.action.map(|action| action.id), reply.next_actions.len());
+        reply.server
+    });
+    let one = read_json::<ServerReply>(&reply).map(|reply| reply.server);
+    for server in made.into_iter().chain(one).chain(read_page::<List<Server>>(&reply)) {
+        let _ = server.locked;
+        let instance = map::instance(server);
+        let _ = map::is_deleting(&instance);
+        check_instance(&instance);
+    }
+    let _ = read_json::<LabelsReply>(&reply).map(|reply| (reply.server.id, reply.server.labels));
+}
+
+/// Those of `create_snapshot`, `list_snapshots` and `resolve_snapshot`.
+fn images(input: &[u8]) {
+    let reply = reply(input);
+    let made = read_json::<CreateImageReply>(&reply).map(|reply| reply.image);
+    let one = read_json::<ImageReply>(&reply).map(|reply| reply.image);
+    for image in made.into_iter().chain(one).chain(read_page::<List<Image>>(&reply)) {
+        let _ = map::is_managed_snapshot(&image);
+        check_snapshot(&map::labelled_snapshot(image).0);
+    }
+}
+
+/// Those of what takes its time, and of `destroy_instance`.
+fn actions(input: &[u8]) {
+    let reply = reply(input);
+    let one = read_json::<ActionReply>(&reply).map(|reply| reply.action);
+    let all: Vec<Action> = one.into_iter().chain(read_page::<List<Action>>(&reply)).collect();
+    let ids: Vec<_> = all.iter().map(|action| action.id).collect();
+    let is_whole = matches!(map::progress(&ids, &all), map::Progress::Success);
+    assert!(!is_whole || all.iter().all(|action| action.status == "success"), "{all:?}");
+    for action in &all {
+        check_error(&refusal::failed("42", action, ""));
+    }
+    let _ = reply.no_content();
+}
+
+/// Those of what a create looks up.
+fn catalog(input: &[u8]) {
+    let reply = reply(input);
+    let _ = read_page::<List<ServerType>>(&reply).into_iter().map(|found| (found.name, found.architecture)).count();
+    for key in read_page::<List<SshKey>>(&reply) {
+        assert_eq!(map::ssh_key(&key.id.to_string()), Value::from(key.id));
+        let _ = (map::ssh_key(&key.name), map::is_fingerprint(&key.fingerprint));
+    }
+}
+
+/// Those of `hourly_price`.
+fn pricing(input: &[u8]) {
+    let Some(read) = read_json::<PricingReply>(&reply(input)) else { return };
+    for (_, price) in map::prices(read.pricing).into_values().flatten() {
+        assert!(!price.currency.is_empty(), "{price}");
+    }
+}
+
+fn labels(input: &[u8]) {
+    let text = text(input);
+    let [key, value] = words(&text);
+    let is_taken = check_refusal(map::check_label(key, value)).is_some();
+    // The cloud's own rule, in other words.
+    assert!(!is_taken || (value.len() <= 63 && value.is_ascii() && !key.contains(char::is_whitespace)), "{key:?}={value:?}");
+}
+
+fn requests(input: &[u8]) {
+    let request = request(input);
+    let _ = (map::ssh_key(&request.name), map::is_fingerprint(&request.name));
+    let Some(request) = marked(&request) else { return };
+    if check_refusal(map::check_request(&request)).is_some() {
+        let keys = request.ssh_keys.iter().map(|key| map::ssh_key(key)).collect();
+        let worded = check_refusal(map::create_server(&request, Value::Null, keys)).map(|worded| serde_json::to_vec(&worded));
+        assert!(matches!(worded, Some(Ok(_))), "a request that was checked cannot be worded");
+    }
+}

@@ -1,7 +1,7 @@
 //! Replies as fuzzing gives them, and what the pipeline reads of one by itself.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -98,6 +98,11 @@ pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&R
     }
 }
 
+/// An error in the words of a reply that was a success, as it is shown.
+pub(crate) fn discreet(error: ProviderError) -> ProviderError {
+    error.reworded(|words| secret::tidy(words, &[]))
+}
+
 fn endpoint(input: &[u8]) {
     let text = text(input);
     for suffix in ["", "/v1", "/v2"] {
@@ -177,7 +182,8 @@ fn pages(input: &[u8]) {
         fetched.set(fetched.get() + 1);
         let about = next().unwrap_or(1);
         let total = if about & 2 == 0 { None } else { next().map(u64::from) };
-        let items: Vec<u8> = (0..about >> 5).filter_map(|_| next()).collect();
+        // A page has nothing twice.
+        let items: Vec<u8> = (0..about >> 5).filter_map(|_| next()).collect::<BTreeSet<_>>().into_iter().collect();
         (about, total, items)
     };
     let numbered = at_once(page::all_numbered("list", |item| *item, |_| {

@@ -36,6 +36,6 @@ pub(crate) use endpoint::{Endpoint, is_loopback};
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};
 pub(crate) use retry::{Deadline, Errand, Sight, retry_after};
-pub(crate) use secret::{clean_token, without};
+pub(crate) use secret::{clean_token, sent_with, tidy, without};
 pub(crate) use status::{Fault, Refusal};
 pub(crate) use told::wanted;

@@ -47,7 +47,7 @@ impl Bearer {
 }
 
 /// The secrets of a request, so that a reply that echoes them can be cleaned.
-pub(super) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
+pub(crate) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 

@@ -1,16 +1,25 @@
 //! Times, in the spellings that clouds have used.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, Utc};
 
 /// The length of `2026-01-30`.
 const DATE: usize = 10;
 
+/// What four digits can write, as every wire and language has years.
+const YEARS: RangeInclusive<i32> = 0..=9999;
+
 /// The year 2200: a number that stands for a later time stands for something else.
 const LATEST: i64 = 7_258_118_400;
 
-/// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number; none where it is no time.
+/// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number; none where it is no time, or
+/// one in a year that cannot be written again.
 pub(crate) fn read(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
+    written(text.trim()).filter(|time| YEARS.contains(&time.year()))
+}
+
+fn written(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
         return Some(time.to_utc());
     }

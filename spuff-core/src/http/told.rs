@@ -3,6 +3,9 @@
 /// More than any name of a field of an API has.
 const LONGEST: usize = 40;
 
+/// No reader goes deeper: what is there was passed over, and is never what it objects to.
+const DEEPEST: usize = 128;
+
 /// An object or list that is open, with where it is read.
 #[derive(Clone)]
 enum Open<'a> {
@@ -27,16 +30,23 @@ pub(crate) fn field(body: &[u8], line: usize, column: usize) -> (String, String)
 
 fn opened(text: &[u8]) -> Vec<Open<'_>> {
     let mut open: Vec<Open<'_>> = Vec::new();
+    // So much is open below that.
+    let mut deeper = 0_usize;
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         match byte {
             b'"' => {
                 let end = string_end(text, at + 1);
-                if let Some(Open::Object { key, is_value: false }) = open.last_mut() {
+                if deeper > 0 {
+                    // It is nobody's field.
+                } else if let Some(Open::Object { key, is_value: false }) = open.last_mut() {
                     *key = &text[at + 1..end];
                 }
                 at = end;
             }
+            b'{' | b'[' if open.len() == DEEPEST => deeper += 1,
+            b'}' | b']' if deeper > 0 => deeper -= 1,
+            b':' | b',' if deeper > 0 => {}
             b'{' => open.push(Open::Object { key: b"", is_value: false }),
             b'[' => open.push(Open::List(0)),
             b'}' | b']' => drop(open.pop()),

@@ -7,7 +7,7 @@ use reqsign_core::StaticEnv;
 
 use super::api::{
     self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeInstanceTypes, DescribeInstances,
-    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Instance, Listing, RunInstances,
+    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances,
     TerminateInstances,
 };
 use super::images::BootImage;
@@ -16,7 +16,7 @@ use super::query::Query;
 use super::{NAME, credentials, images, map, profile, refusal};
 use crate::create::Mark;
 use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words};
-use crate::http::fuzzing::{read, read_json, refused, reply};
+use crate::http::fuzzing::{discreet, read, read_json, refused, reply};
 use crate::http::{Endpoint, Reply};
 use crate::provider::config::ProviderConfig;
 
@@ -53,10 +53,13 @@ fn instances(input: &[u8]) {
     let reply = reply(input);
     let made = read_xml::<RunInstances>(&reply).map(|reply| reply.instances_set.item).unwrap_or_default();
     let (listed, _) = read_xml::<DescribeInstances>(&reply).map(Listing::into_parts).unwrap_or_default();
-    for instance in made.into_iter().chain(listed) {
-        let _: (&Instance, _) = (&instance, map::has_digest(&instance.tag_set.item));
+    for mut instance in made.into_iter().chain(listed) {
+        let _ = map::has_digest(&instance.tag_set.item);
         let _ = (map::is_stopped(&instance), map::is_ending(&instance));
-        check_error(&map::failed_launch(&instance));
+        // An error is of the machine that was asked for.
+        let id = std::mem::replace(&mut instance.instance_id, "i-0123456789abcdef0".to_string());
+        check_error(&discreet(map::failed_launch(&instance)));
+        instance.instance_id = id;
         let instance = map::instance(instance, "us-east-1");
         let _ = map::is_shutting_down(&instance);
         check_instance(&instance);
@@ -70,7 +73,7 @@ fn describe_images(input: &[u8]) {
     let (listed, _) = read_xml::<DescribeImages>(&reply).map(Listing::into_parts).unwrap_or_default();
     for image in listed {
         let _ = (map::is_managed_snapshot(&image), map::has_failed(&image), map::stored(&image));
-        check_error(&map::failed_image(&image, "i-0123456789abcdef0"));
+        check_error(&discreet(map::failed_image(&image, "i-0123456789abcdef0")));
         check_snapshot(&map::labelled_snapshot(image).0);
     }
     let _ = read_xml::<CreateImage>(&reply).map(|made| made.image_id);

@@ -7,7 +7,7 @@ use bollard::errors::Error;
 
 use super::NAME;
 use super::engine::Ask;
-use crate::http::Failure;
+use crate::http::{Failure, tidy};
 use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 
 /// Sorts a failed call of the engine at that place.
@@ -53,22 +53,24 @@ pub(super) fn is_half_removed(error: &ProviderError) -> bool {
 /// What the engine has refused. An engine's 500 is its own word, not that of something between: the call has failed.
 fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let context = ErrorContext::new(NAME).with_status(status);
+    // As it may be shown.
+    let said = tidy(message, &[]);
     let full = ["no space left on device", "disk quota exceeded", "not enough space"].iter().any(|words| message.contains(words));
     let error = match (status, ask.subject) {
-        _ if full => ProviderError::quota("disk", format!("{message}{context}; make room, such as by `docker system prune`")),
+        _ if full => ProviderError::quota("disk", format!("{said}{context}; make room, such as by `docker system prune`")),
         (404, Some((resource_type, id))) if says_absent(resource_type, message) => ProviderError::not_found(resource_type, id),
         _ if is_strange(status, message) => {
             let words = if message.is_empty() { "an empty reply" } else { "a page that is not the engine's" };
             let error = ProviderError::not_the_api(status, format!("{words}; check that the endpoint is the engine's"));
             return Failure::Unknown(error.with_context(context));
         }
-        (400, _) => ProviderError::invalid_config("request", format!("{message}{context}")),
-        (401 | 403, _) => ProviderError::auth(NAME, format!("{message}{context}")),
+        (400, _) => ProviderError::invalid_config("request", format!("{said}{context}")),
+        (401 | 403, _) => ProviderError::auth(NAME, format!("{said}{context}")),
         // Podman has no other status for it.
-        (409, _) | (500, None) if message.contains("already in use") => ProviderError::conflict(message, false),
-        (409, _) => ProviderError::conflict(message, message.contains("already in progress")),
-        (502..=504, _) => return Failure::Unknown(ProviderError::unavailable(message).with_context(context)),
-        _ => ProviderError::api(status, message),
+        (409, _) | (500, None) if message.contains("already in use") => ProviderError::conflict(said, false),
+        (409, _) => ProviderError::conflict(said, message.contains("already in progress")),
+        (502..=504, _) => return Failure::Unknown(ProviderError::unavailable(said).with_context(context)),
+        _ => ProviderError::api(status, said),
     };
     Failure::Rejected(error.with_context(context))
 }

@@ -8,7 +8,7 @@ use super::api::{
 };
 use super::{NAME, map, refusal};
 use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
-use crate::http::fuzzing::{read_json, read_page, refused, reply};
+use crate::http::fuzzing::{discreet, read_json, read_page, refused, reply};
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("hetzner_actions", actions),
@@ -58,7 +58,7 @@ fn actions(input: &[u8]) {
     let is_whole = matches!(map::progress(&ids, &all), map::Progress::Success);
     assert!(!is_whole || all.iter().all(|action| action.status == "success"), "{all:?}");
     for action in &all {
-        check_error(&refusal::failed("42", action, ""));
+        check_error(&discreet(refusal::failed("42", action, "")));
     }
     let _ = reply.no_content();
 }

@@ -48,19 +48,19 @@ pub(in crate::provider::aws) fn answers(input: &[u8]) {
     let ctx = Context::new().with_http_send(Always(reply)).with_env(StaticEnv { home_dir: None, envs });
     at_once(async {
         let sts = Sts { ctx: &ctx, endpoint: "https://sts.eu-central-1.amazonaws.com".to_string(), region: "eu-central-1" };
-        check(sts.assume("AssumeRole", &[], None).await.map(Some));
-        check(sign_in_of("https://portal.example.com").keys_of_role(&ctx, SECRET.to_string()).await.map(Some));
-        check(container(&ctx).await);
-        check(Machine::default().credential(&ctx, &Profiles::default()).await.map(Some));
+        check(sts.assume("AssumeRole", &[], None).await.map(Some), false);
+        check(sign_in_of("https://portal.example.com").keys_of_role(&ctx, SECRET.to_string()).await.map(Some), true);
+        check(container(&ctx).await, true);
+        check(Machine::default().credential(&ctx, &Profiles::default()).await.map(Some), false);
     });
     let _ = process::printed(&body);
 }
 
-fn check(found: Found<Option<Credential>>) {
+fn check(found: Found<Option<Credential>>, has_secret: bool) {
     let Err(problem) = found else { return };
     let error = ProviderError::from(problem);
     let shown = error.to_string();
-    assert!(!shown.contains(&SECRET[..8]) && !shown.contains(char::is_control), "{shown:?}");
+    assert!(!(has_secret && shown.contains(&SECRET[..8])) && !shown.contains(char::is_control), "{shown:?}");
     check_error(&error);
 }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use reqsign_core::{Context, ErrorKind};
 
 use super::super::{NAME, refusal};
 use crate::clock;
-use crate::http::{Fault, Reply, without};
+use crate::http::{Fault, Reply, sent_with, tidy};
 use crate::provider::error::{NetworkError, ProviderError};
 
 /// Told to all who wait for the same credentials.
@@ -59,7 +59,7 @@ impl From<ProviderError> for Problem {
 
 /// Sends a request for credentials; `what` names what is asked. A denial is final; anything else that fails passes.
 pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> Found<Reply> {
-    let secrets: Vec<String> = secrets(request.headers());
+    let secrets = sent_with(request.headers());
     let reply = ctx.http_send(request).await.map_err(|error| match error.kind() {
         ErrorKind::ConfigInvalid | ErrorKind::RequestInvalid => Problem::Final(format!("{what}: {error}")),
         _ => Problem::Network(format!("{what}: {error}")),
@@ -74,11 +74,11 @@ pub(super) fn unreadable(what: &str) -> Problem {
     Problem::Unavailable(format!("{what}: the answer has no credentials of the expected form"))
 }
 
-fn problem(what: &str, reply: &Reply, secrets: &[String]) -> Problem {
+fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
     let refusal = refusal::refusal(reply);
-    let code = refusal.code.filter(|code| !code.is_empty()).map(|code| format!(" {code}")).unwrap_or_default();
-    let said = refusal.message.unwrap_or_default();
-    let said = without(said.lines().next().unwrap_or_default(), secrets.iter().map(String::as_str));
+    let clean = |text: &str| tidy(text, secrets);
+    let code = refusal.code.filter(|code| !code.is_empty()).map(|code| format!(" {}", clean(&code))).unwrap_or_default();
+    let said = clean(refusal.message.unwrap_or_default().lines().next().unwrap_or_default());
     let said = if said.is_empty() { said } else { format!(" ({said})") };
     let message = format!("{what}: HTTP {}{code}{said}", reply.status);
     let passing = matches!(code.trim(), "IDPCommunicationError");
@@ -90,9 +90,4 @@ fn problem(what: &str, reply: &Reply, secrets: &[String]) -> Problem {
         (_, Ok(status)) if status.is_server_error() || passing => Problem::Unavailable(message),
         _ => Problem::Final(message),
     }
-}
-
-fn secrets(headers: &HeaderMap) -> Vec<String> {
-    let secrets = headers.values().filter(|value| value.is_sensitive());
-    secrets.filter_map(|value| value.to_str().ok()).map(str::to_string).collect()
 }

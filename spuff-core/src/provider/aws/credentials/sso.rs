@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::problem::{Found, Problem, ask, unreadable};
 use super::when;
 use crate::http::encode;
+use crate::http::number::LONGEST;
 use crate::random;
 
 /// A token that ends sooner is renewed.
@@ -112,7 +113,7 @@ impl SignIn<'_> {
     /// A new token, and what the cache is to hold of it.
     pub(super) fn renewal(&self, answer: &[u8], cached: &Value) -> Found<(String, Value)> {
         let answer: Token = serde_json::from_slice(answer).map_err(|_| unreadable("SSO CreateToken"))?;
-        let expires = Timestamp::now() + Duration::from_secs(answer.expires_in);
+        let expires = Timestamp::now() + Duration::from_secs(answer.expires_in).min(LONGEST);
         let mut kept = json!({
             "startUrl": self.start_url,
             "region": self.region,

@@ -162,9 +162,6 @@ pub(super) fn write(script: &mut Script, files: &[File<'_>], when: When) {
     for file in files.iter().filter(|file| file.when == when) {
         let mode = format!("{:04o}", file.mode);
         let how = if file.append { "append" } else { "replace" };
-        let mut arguments = vec![file.path, &mode, &file.owner, how];
-        let ends = file.path.match_indices('/').map(|(at, _)| &file.path[..at]);
-        arguments.extend(ends.filter(|directory| !directory.is_empty() && !directory.ends_with('/')));
-        script.step_with(&file.name, "spuff_file", &arguments, &file.content);
+        script.step_with(&file.name, "spuff_file", &[file.path, &mode, &file.owner, how], &file.content);
     }
 }

@@ -125,14 +125,14 @@ fn users_become_their_steps() {
 #[test]
 fn files_become_their_steps() {
     for (fields, arguments) in [
-        ("content: a", "'/etc/a/b' '0644' '' 'replace' '/etc' '/etc/a'"),
-        ("content: null, owner: null, permissions: ~, encoding: null", "'/etc/a/b' '0644' '' 'replace' '/etc' '/etc/a'"),
-        ("append: true, owner: root:adm", "'/etc/a/b' '0644' 'root:adm' 'append' '/etc' '/etc/a'"),
-        ("owner: jo, permissions: '600'", "'/etc/a/b' '0600' 'jo' 'replace' '/etc' '/etc/a'"),
-        ("owner: 'none:adm', permissions: 0o755", "'/etc/a/b' '0755' ':adm' 'replace' '/etc' '/etc/a'"),
-        ("owner: '-1:none', permissions: 0755", "'/etc/a/b' '0755' '-' 'replace' '/etc' '/etc/a'"),
-        ("owner: '', permissions: '0o4750'", "'/etc/a/b' '4750' '-' 'replace' '/etc' '/etc/a'"),
-        ("owner: '1000:1000', permissions: 0", "'/etc/a/b' '0000' '1000:1000' 'replace' '/etc' '/etc/a'"),
+        ("content: a", "'/etc/a/b' '0644' '' 'replace'"),
+        ("content: null, owner: null, permissions: ~, encoding: null", "'/etc/a/b' '0644' '' 'replace'"),
+        ("append: true, owner: root:adm", "'/etc/a/b' '0644' 'root:adm' 'append'"),
+        ("owner: jo, permissions: '600'", "'/etc/a/b' '0600' 'jo' 'replace'"),
+        ("owner: 'none:adm', permissions: 0o755", "'/etc/a/b' '0755' ':adm' 'replace'"),
+        ("owner: '-1:none', permissions: 0755", "'/etc/a/b' '0755' '-' 'replace'"),
+        ("owner: '', permissions: '0o4750'", "'/etc/a/b' '4750' '-' 'replace'"),
+        ("owner: '1000:1000', permissions: 0", "'/etc/a/b' '0000' '1000:1000' 'replace'"),
     ] {
         let config = format!("write_files: [{{path: /etc/a/b, {fields}}}]");
         assert_eq!(steps(&config), [format!("spuff_try 'write_files[0]' spuff_file {arguments} <<'-----'")], "{config}");

@@ -42,11 +42,13 @@ spuff_own() {
     chown "${1:-0:0}" "$2"
 }
 
-# Takes a path, its mode, its owner, `append` or `replace`, and the directories to make. Reads the content in base64.
+# Takes an absolute path, its mode, its owner, and `append` or `replace`. Makes the directories that are not there. Reads the content
+# in base64.
 spuff_file() {
     spuff_path=$1 spuff_mode=$2 spuff_owner=$3 spuff_how=$4
-    shift 4
-    for spuff_directory; do
+    spuff_directory='' spuff_rest=${1#/}
+    while [ "$spuff_rest" != "${spuff_rest#*/}" ]; do
+        spuff_directory=$spuff_directory/${spuff_rest%%/*} spuff_rest=${spuff_rest#*/}
         [ -d "$spuff_directory" ] || {
             mkdir "$spuff_directory" && spuff_own "$spuff_owner" "$spuff_directory"
         } || return

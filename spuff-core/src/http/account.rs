@@ -77,7 +77,7 @@ impl fmt::Debug for Account {
     }
 }
 
-fn read_pace(pace: &str) -> ProviderResult<f64> {
+pub(super) fn read_pace(pace: &str) -> ProviderResult<f64> {
     pace.trim().parse().ok().filter(|pace| *pace > 0.0).ok_or_else(|| {
         let message = format!("{pace:?}: give a factor, such as 60 for a cloud whose minutes are seconds, or inf");
         ProviderError::invalid_config(PACE_OPTION, message)

@@ -34,7 +34,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 /// Where the time of a simulated cloud goes faster, so does this.
 pub(crate) const SETTLING_OPTION: &str = "settling";
 
-fn read_settling(seconds: &str) -> ProviderResult<Duration> {
+pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
     number::seconds(seconds).ok_or_else(|| {
         let message =
             format!("{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new", SETTLING.as_secs());

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use super::budget::{Budget, Limit};
+use super::{account, client};
 use super::governor::{Draw, Governor};
 use super::page::{self, Numbered, NumberedPage};
 use super::{Call, Class, Endpoint, Page, Refusal, Reply, all_pages, number, retry_after, secret, status, time, told};
@@ -161,6 +162,10 @@ fn numbers(input: &[u8]) {
     let text = text(input);
     let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let _ = number::count(&text);
+    let settling = check_refusal(client::read_settling(&text));
+    assert!(settling.is_none_or(|settling| settling <= number::LONGEST));
+    let pace = check_refusal(account::read_pace(&text)).map(Governor::new);
+    assert!(pace.is_none_or(|pace| pace.paced(Duration::from_secs(60)) <= number::LONGEST));
     for time in [number::seconds(&text), number::until(&text, now)].into_iter().flatten() {
         assert!(time <= number::LONGEST, "{time:?}");
         let later = number::later(tokio::time::Instant::now(), time);

@@ -21,6 +21,7 @@ use crate::http::{Endpoint, Reply};
 use crate::provider::config::ProviderConfig;
 
 pub(crate) const TARGETS: &[Target] = &[
+    Target::new("aws_chain", credentials::fuzzing::chain),
     Target::new("aws_credentials", credentials::fuzzing::answers),
     Target::new("aws_expirations", credentials::fuzzing::expirations),
     Target::new("aws_images", describe_images),

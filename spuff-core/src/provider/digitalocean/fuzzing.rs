@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::api::{ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag, TagReply};
 use super::snapshot_key::SnapshotKey;
-use super::{Action, NAME, keys, map};
-use crate::fuzzing::{Target, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use super::{Action, Defaults, NAME, Prices, ProviderConfig, check, keys, map};
+use crate::fuzzing::{Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::{read_json, read_page, refused, reply};
 use crate::http::is_loopback;
+use crate::provider::error::ProviderError;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_actions", actions),
@@ -15,6 +16,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_images", images),
     Target::new("digitalocean_keys", ssh_keys),
     Target::new("digitalocean_labels", labels),
+    Target::new("digitalocean_options", options),
     Target::new("digitalocean_refusal", |input| refused(NAME, &reply(input), map::refusal)),
     Target::new("digitalocean_request", requests),
     Target::new("digitalocean_sizes", sizes),
@@ -54,8 +56,25 @@ fn actions(input: &[u8]) {
 
 /// Those of `hourly_price`.
 fn sizes(input: &[u8]) {
-    for (_, price) in map::prices(read_page::<List<Size>>(&reply(input))).into_values().flatten() {
-        assert!(price.micros > 0 && price.currency == "USD", "{price}");
+    let reply = reply(input);
+    let list = map::prices(read_page::<List<Size>>(&reply));
+    let sizes: Vec<_> = list.keys().cloned().chain([String::new()]).collect();
+    let prices = Prices::default();
+    for size in sizes {
+        let price = at_once(prices.find("nyc3", &size, || std::future::ready(Ok(list.clone()))));
+        let price = price.and_then(check_refusal);
+        assert!(price.is_none_or(|price| price.micros > 0 && price.currency == "USD"), "{size}");
+    }
+}
+
+/// The options of every cloud, of which the input names one.
+fn options(input: &[u8]) {
+    let text = text(input);
+    let [name, value] = words(&text);
+    let config = ProviderConfig::default().with_option(name, value);
+    match check::known_options(&config, &[&Defaults::CLOUD]) {
+        Ok(()) => drop(check_refusal(Defaults::new(&config))),
+        Err(error) => assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name), "{error:?}"),
     }
 }
 

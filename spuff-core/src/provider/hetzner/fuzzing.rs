@@ -6,8 +6,8 @@ use super::api::{
     Action, ActionReply, CreateImageReply, CreateServerReply, Image, ImageReply, LabelsReply, List, PricingReply, Server,
     ServerReply, ServerType, SshKey,
 };
-use super::{NAME, map, refusal};
-use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use super::{NAME, Prices, map, refusal};
+use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::{discreet, read_json, read_page, refused, reply};
 
 pub(crate) const TARGETS: &[Target] = &[
@@ -76,8 +76,12 @@ fn catalog(input: &[u8]) {
 /// Those of `hourly_price`.
 fn pricing(input: &[u8]) {
     let Some(read) = read_json::<PricingReply>(&reply(input)) else { return };
-    for (_, price) in map::prices(read.pricing).into_values().flatten() {
-        assert!(!price.currency.is_empty(), "{price}");
+    let list = map::prices(read.pricing);
+    let (sizes, prices): (Vec<_>, _) = (list.keys().cloned().collect(), Prices::default());
+    for (size, region) in sizes.iter().flat_map(|size| ["", "fsn1"].map(|region| (size, region))) {
+        let price = at_once(prices.find(region, size, || std::future::ready(Ok(list.clone()))));
+        let price = price.and_then(check_refusal);
+        assert!(price.is_none_or(|price| !price.currency.is_empty()), "{size}");
     }
 }
 

@@ -14,6 +14,8 @@ use super::{process, when};
 use crate::provider::aws::place::host;
 use crate::provider::aws::profile::{Profiles, Settings};
 
+/// So many profiles in a row that are sources of each other are no chain that somebody has written.
+const MOST_SOURCES: usize = 64;
 const SESSION_NAME: &str = "spuff";
 
 type Looked<'a, T> = Pin<Box<dyn Future<Output = Found<T>> + Send + 'a>>;
@@ -34,6 +36,10 @@ impl Chain {
     /// The files are read anew each time: somebody may have signed in meanwhile.
     pub(super) async fn credential(&self, ctx: &Context) -> Found<Credential> {
         let profiles = Profiles::of(self.profile.as_deref(), |name| ctx.env_var(name), ctx.home_dir())?;
+        self.credential_by(ctx, &profiles).await
+    }
+
+    pub(super) async fn credential_by(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
         let name = profiles.name();
         if profiles.is_missing() {
             return Err(Problem::of_profile(name, "is not in the AWS configuration files"));
@@ -42,7 +48,7 @@ impl Chain {
         if let Some(found) = if is_given { None } else { from_environment(ctx)? } {
             return Ok(found);
         }
-        let lookup = Lookup { ctx, profiles: &profiles, region: &self.region, machine: &self.machine };
+        let lookup = Lookup { ctx, profiles, region: &self.region, machine: &self.machine };
         if let Some(found) = lookup.profile(name, !is_given).await? {
             return Ok(found);
         }
@@ -51,7 +57,7 @@ impl Chain {
         }
         match container(ctx).await? {
             Some(found) => Ok(found),
-            None => self.machine.credential(ctx, &profiles).await,
+            None => self.machine.credential(ctx, profiles).await,
         }
     }
 }
@@ -170,6 +176,9 @@ impl Lookup<'_> {
         let again = seen.iter().any(|known| known == source);
         if again && (source != name || !has_keys(settings)) {
             return Err(wrong("is the source of itself"));
+        }
+        if seen.len() > MOST_SOURCES {
+            return Err(wrong(&format!("is behind more than {MOST_SOURCES} others")));
         }
         if has_keys(settings) || !has_role(settings) {
             return self.sources(source, false).await;

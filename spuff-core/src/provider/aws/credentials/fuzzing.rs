@@ -12,6 +12,7 @@ use super::*;
 use crate::fuzzing::{at_once, check_error, check_refusal, text};
 use crate::http::fuzzing::reply;
 use crate::provider::aws::profile::Profiles;
+use crate::provider::aws::profile::fuzzing::read as read_profiles;
 
 const SECRET: &str = "secret-of-the-request";
 const CANARY: &str = "canary-word";
@@ -54,6 +55,25 @@ pub(in crate::provider::aws) fn answers(input: &[u8]) {
         check(Machine::default().credential(&ctx, &Profiles::default()).await.map(Some), false);
     });
     let _ = process::printed(&body);
+}
+
+/// The files of a profile, with variables of the environment before them, a line each; each service answers with keys, or with an
+/// error.
+pub(in crate::provider::aws) fn chain(input: &[u8]) {
+    let text = text(input);
+    let (variables, files) = text.split_once("\n\n").unwrap_or(("", &text));
+    let Some(profiles) = read_profiles(files) else { return };
+    let envs = variables.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| name.starts_with("AWS_"));
+    let envs = envs.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let keys = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+        <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+    let answer = format!("200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>");
+    let ctx = Context::new().with_http_send(Always(reply(answer.as_bytes()))).with_env(StaticEnv { home_dir: None, envs });
+    for profile in [None, Some(profiles.name().to_string())] {
+        let chain = Chain::new(profile, "eu-central-1");
+        let Some(Err(problem)) = at_once(chain.credential_by(&ctx, &profiles)) else { continue };
+        assert!(!problem.message().contains(CANARY), "{problem:?}");
+    }
 }
 
 fn check(found: Found<Option<Credential>>, has_secret: bool) {

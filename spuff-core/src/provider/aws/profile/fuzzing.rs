@@ -6,12 +6,16 @@ use super::ini::{self, Section};
 use super::{Profiles, resolved, words};
 use crate::fuzzing::{check_refusal, text};
 
-/// Both files, with a line of dashes between them; their first line names a profile.
-pub(in crate::provider::aws) fn profiles(input: &[u8]) {
-    let text = text(input);
-    let (chosen, files) = text.split_once('\n').unwrap_or(("", &text));
+/// Both files, with a line of dashes between them; the first line names a profile.
+pub(in crate::provider::aws) fn read(text: &str) -> Option<Profiles> {
+    let (chosen, files) = text.split_once('\n').unwrap_or(("", text));
     let (config, credentials) = files.split_once("\n-----\n").unwrap_or((files, ""));
-    let read = |file: &str| match ini::parse(file) {
+    let chosen = Some(chosen.to_string()).filter(|chosen| !chosen.is_empty());
+    Some(Profiles { chosen, ..Profiles::merged(read_file(config)?, read_file(credentials)?) })
+}
+
+fn read_file(file: &str) -> Option<Vec<(String, Section)>> {
+    match ini::parse(file) {
         Ok(sections) => {
             assert_eq!(ini::parse(&written(&sections)).as_ref(), Ok(&sections), "{file:?}");
             Some(sections)
@@ -20,9 +24,13 @@ pub(in crate::provider::aws) fn profiles(input: &[u8]) {
             assert!(what.len() < 200 && !what.contains("canary-word"), "{what}");
             None
         }
-    };
-    let (Some(config), Some(credentials)) = (read(config), read(credentials)) else { return };
-    let profiles = Profiles { chosen: Some(chosen.to_string()), ..Profiles::merged(config, credentials) };
+    }
+}
+
+pub(in crate::provider::aws) fn profiles(input: &[u8]) {
+    let text = text(input);
+    let Some(profiles) = read(&text) else { return };
+    let chosen = profiles.name();
     for service in ["ec2", "sso_oidc"] {
         let endpoint = profiles.endpoint_or_variable(service, |_| None);
         assert_eq!(endpoint.is_ok(), check_refusal(endpoint).is_some());

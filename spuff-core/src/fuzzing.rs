@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
+use crate::create;
 use crate::http;
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
@@ -20,7 +21,6 @@ use crate::provider::{
     EXPIRES_KEY, ImageSpec, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, Provider, ProviderInstance,
     ProviderType, Snapshot,
 };
-use crate::create;
 
 /// A reader, or several of the same thing.
 #[derive(Debug, Clone, Copy)]

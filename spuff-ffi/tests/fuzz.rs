@@ -86,7 +86,12 @@ fn is_taken(set: impl Fn(*const c_char, *mut *mut Error) -> Code, text: *const c
 }
 
 /// Tries a setter of one argument with all texts, and with none. Of those that are UTF-8 it may refuse some, where it `judges`.
-fn try_setter(argument: &str, judges: bool, set: impl Fn(*const c_char, *mut *mut Error) -> Code, get: impl Fn() -> *const c_char) {
+fn try_setter(
+    argument: &str,
+    judges: bool,
+    set: impl Fn(*const c_char, *mut *mut Error) -> Code,
+    get: impl Fn() -> *const c_char,
+) {
     assert!(!is_taken(&set, null(), argument), "{argument} is NULL, and taken");
     let mut taken = 0;
     for text in texts() {
@@ -122,22 +127,37 @@ fn requests() {
         }
         assert_eq!(request::spuff_request_new(OTHER, OTHER, OTHER, &raw mut made, null_mut()), Code::Ok);
         let made_is = made;
-        try_setter("image", false, |text, error| request::spuff_request_set_image(made_is, text, error), || {
-            request::spuff_request_image(made_is)
-        });
-        try_setter("user_data", false, |text, error| request::spuff_request_set_user_data(made_is, text, error), || {
-            request::spuff_request_user_data(made_is)
-        });
-        try_setter("key", false, |text, error| request::spuff_request_set_idempotency_key(made_is, text, error), || {
-            request::spuff_request_idempotency_key(made_is)
-        });
-        try_setter("owner", false, |text, error| request::spuff_request_set_owner(made_is, text, error), || {
-            request::spuff_request_owner(made_is)
-        });
+        try_setter(
+            "image",
+            false,
+            |text, error| request::spuff_request_set_image(made_is, text, error),
+            || request::spuff_request_image(made_is),
+        );
+        try_setter(
+            "user_data",
+            false,
+            |text, error| request::spuff_request_set_user_data(made_is, text, error),
+            || request::spuff_request_user_data(made_is),
+        );
+        try_setter(
+            "key",
+            false,
+            |text, error| request::spuff_request_set_idempotency_key(made_is, text, error),
+            || request::spuff_request_idempotency_key(made_is),
+        );
+        try_setter(
+            "owner",
+            false,
+            |text, error| request::spuff_request_set_owner(made_is, text, error),
+            || request::spuff_request_owner(made_is),
+        );
         let before = request::spuff_request_ssh_key_count(made_is);
-        try_setter("key", false, |text, error| request::spuff_request_add_ssh_key(made_is, text, error), || {
-            request::spuff_request_ssh_key(made_is, request::spuff_request_ssh_key_count(made_is) - 1)
-        });
+        try_setter(
+            "key",
+            false,
+            |text, error| request::spuff_request_add_ssh_key(made_is, text, error),
+            || request::spuff_request_ssh_key(made_is, request::spuff_request_ssh_key_count(made_is) - 1),
+        );
         assert!(request::spuff_request_ssh_key_count(made_is) > before);
         try_setter("key", false, |text, error| request::spuff_request_add_label(made_is, text, OTHER, error), null);
         try_setter("value", false, |text, error| request::spuff_request_add_label(made_is, OTHER, text, error), null);
@@ -158,27 +178,43 @@ fn configurations() {
     unsafe {
         let mut made: *mut Config = config::spuff_config_new();
         let made_is = made;
-        try_setter("token", false, |text, error| config::spuff_config_set_token(made_is, text, error), || {
-            config::spuff_config_token(made_is)
-        });
-        try_setter("endpoint", false, |text, error| config::spuff_config_set_endpoint(made_is, text, error), || {
-            config::spuff_config_endpoint(made_is)
-        });
-        try_setter("region", false, |text, error| config::spuff_config_set_region(made_is, text, error), || {
-            config::spuff_config_region(made_is)
-        });
-        try_setter("path", false, |text, error| config::spuff_config_set_ca_file(made_is, text, error), || {
-            config::spuff_config_ca_file(made_is)
-        });
-        try_setter("value", false, |text, error| config::spuff_config_set_option(made_is, OTHER, text, error), || {
-            config::spuff_config_option(made_is, OTHER)
-        });
+        try_setter(
+            "token",
+            false,
+            |text, error| config::spuff_config_set_token(made_is, text, error),
+            || config::spuff_config_token(made_is),
+        );
+        try_setter(
+            "endpoint",
+            false,
+            |text, error| config::spuff_config_set_endpoint(made_is, text, error),
+            || config::spuff_config_endpoint(made_is),
+        );
+        try_setter(
+            "region",
+            false,
+            |text, error| config::spuff_config_set_region(made_is, text, error),
+            || config::spuff_config_region(made_is),
+        );
+        try_setter(
+            "path",
+            false,
+            |text, error| config::spuff_config_set_ca_file(made_is, text, error),
+            || config::spuff_config_ca_file(made_is),
+        );
+        try_setter(
+            "value",
+            false,
+            |text, error| config::spuff_config_set_option(made_is, OTHER, text, error),
+            || config::spuff_config_option(made_is, OTHER),
+        );
         try_setter("name", false, |text, error| config::spuff_config_set_option(made_is, text, OTHER, error), null);
         for number in [0, u64::MAX] {
             try_setter("name", true, |text, error| config::spuff_config_set_timeout_ms(made_is, text, number, error), null);
         }
         for text in texts() {
-            let _ = (config::spuff_config_option(made_is, text.as_ptr()), config::spuff_config_timeout_ms(made_is, text.as_ptr()));
+            let _ =
+                (config::spuff_config_option(made_is, text.as_ptr()), config::spuff_config_timeout_ms(made_is, text.as_ptr()));
         }
         config::spuff_config_free(&raw mut made);
     }
@@ -240,9 +276,12 @@ fn what_a_provider_in_c_answers_with() {
 
         let mut list = Strings::default();
         let list = &raw mut list;
-        try_setter("value", false, |text, error| strings::spuff_strings_push(list, text, error), || {
-            strings::spuff_strings_get(list, strings::spuff_strings_count(list) - 1)
-        });
+        try_setter(
+            "value",
+            false,
+            |text, error| strings::spuff_strings_push(list, text, error),
+            || strings::spuff_strings_get(list, strings::spuff_strings_count(list) - 1),
+        );
     }
 }
 

@@ -48,8 +48,10 @@ impl Endpoint {
 
     /// This endpoint without a last path segment that users add or leave out.
     pub(crate) fn without_suffix(mut self, suffix: &str) -> Self {
-        if let Some(base) = self.base.strip_suffix(suffix) {
-            self.base = base.trim_end_matches('/').to_string();
+        let rest = self.base.strip_suffix(suffix).map(|base| base.trim_end_matches('/'));
+        // A host may be called like it.
+        if let Some(rest) = rest.filter(|rest| rest.contains("://")) {
+            self.base = rest.to_string();
         }
         self
     }
@@ -119,5 +121,6 @@ mod tests {
         let parse = |text| Endpoint::parse(text).unwrap().without_suffix("/v2");
         assert_eq!(parse("https://a.example/v2/").as_str(), "https://a.example");
         assert_eq!(parse("https://a.example").as_str(), "https://a.example");
+        assert_eq!((parse("https://v2").as_str(), parse("https://v2//v2").as_str()), ("https://v2", "https://v2"));
     }
 }

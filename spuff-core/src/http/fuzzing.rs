@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use super::budget::{Budget, Limit};
-use super::{account, client};
 use super::governor::{Draw, Governor};
 use super::page::{self, Numbered, NumberedPage};
 use super::{Call, Class, Endpoint, Page, Refusal, Reply, all_pages, number, retry_after, secret, status, time, told};
+use super::{account, client};
 use crate::fuzzing::{Target, at_once, check_error, check_refusal, check_unreadable, text, words};
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -116,17 +116,19 @@ fn endpoint(input: &[u8]) {
 
 const WINDOW: Budget = Budget {
     name: "window",
-    limits: &[Limit::Window { count: 5000, span: Duration::from_secs(3600) }, Limit::Window { count: 250, span: Duration::from_secs(60) }],
+    limits: &[
+        Limit::Window { count: 5000, span: Duration::from_secs(3600) },
+        Limit::Window { count: 250, span: Duration::from_secs(60) },
+    ],
 };
-static BUDGETS: [Budget; 2] =
-    [WINDOW, Budget { name: "bucket", limits: &[Limit::Bucket { burst: 3600, per_second: 1.0 }] }];
+static BUDGETS: [Budget; 2] = [WINDOW, Budget { name: "bucket", limits: &[Limit::Bucket { burst: 3600, per_second: 1.0 }] }];
 
 /// Several heads of replies, with empty lines between them: what one tells of the limits holds for those that follow.
 fn headers(input: &[u8]) {
     at_once(async {
         for (budget, pace) in [(&BUDGETS[0], 1.0), (&BUDGETS[1], 1.0), (&BUDGETS[1], 60.0)] {
             let governor = Arc::new(Governor::new(pace));
-            let draws = [None, Some(Draw { place: "", budget, count: 1 + u32::from(input.len() % 7 == 0) })];
+            let draws = [None, Some(Draw { place: "", budget, count: 1 + u32::from(input.len().is_multiple_of(7)) })];
             for head in text(input).split("\n\n").take(8) {
                 let reply = reply(format!("200\n{head}\n\n").as_bytes());
                 let wait = retry_after(&reply.headers, UNIX_EPOCH + Duration::from_secs(1_800_000_000));
@@ -191,16 +193,24 @@ fn pages(input: &[u8]) {
         let items: Vec<u8> = (0..about >> 5).filter_map(|_| next()).collect::<BTreeSet<_>>().into_iter().collect();
         (about, total, items)
     };
-    let numbered = at_once(page::all_numbered("list", |item| *item, |_| {
-        let (about, total, items) = page();
-        async move { Ok(Numbered { items, is_last: about & 1 == 1, total }) }
-    }));
+    let numbered = at_once(page::all_numbered(
+        "list",
+        |item| *item,
+        |_| {
+            let (about, total, items) = page();
+            async move { Ok(Numbered { items, is_last: about & 1 == 1, total }) }
+        },
+    ));
     check_list(numbered, fetched.replace(0));
     rest.replace(input);
-    let by_token = at_once(all_pages("list", |item| *item, |_| {
-        let (about, total, items) = page();
-        async move { Ok(Page { items, next: (about & 1 == 0).then(|| total.unwrap_or_default().to_string()) }) }
-    }));
+    let by_token = at_once(all_pages(
+        "list",
+        |item| *item,
+        |_| {
+            let (about, total, items) = page();
+            async move { Ok(Page { items, next: (about & 1 == 0).then(|| total.unwrap_or_default().to_string()) }) }
+        },
+    ));
     check_list(by_token, fetched.get());
 }
 
@@ -219,7 +229,11 @@ fn secrets(input: &[u8]) {
     let Ok(header) = HeaderValue::try_from(format!("Bearer {secret}")) else { return };
     let middle = (words.len() / 2..=words.len()).find(|at| words.is_char_boundary(*at)).unwrap_or(0);
     let (before, after) = words.split_at(middle);
-    for words in [words.to_string(), format!("{before}{secret}{after}"), format!("{before}{}", secret.get(..secret.len() / 2).unwrap_or_default())] {
+    for words in [
+        words.to_string(),
+        format!("{before}{secret}{after}"),
+        format!("{before}{}", secret.get(..secret.len() / 2).unwrap_or_default()),
+    ] {
         let shown = secret::tidy(&words, std::slice::from_ref(&header));
         assert!(shown.len() < 600 && !shown.contains(char::is_control), "{shown:?}");
         // What stands in the place of a secret, and what is too short to be one, may be there.

@@ -7,15 +7,16 @@ use reqsign_core::StaticEnv;
 
 use super::api::{
     self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeInstanceTypes, DescribeInstances,
-    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances,
-    TerminateInstances,
+    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances, TerminateInstances,
 };
 use super::images::BootImage;
 use super::place::{Places, REGIONS, host};
 use super::query::Query;
 use super::{NAME, credentials, images, map, profile, refusal};
 use crate::create::Mark;
-use crate::fuzzing::{Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words};
+use crate::fuzzing::{
+    Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words,
+};
 use crate::http::fuzzing::{discreet, read, read_json, refused, reply};
 use crate::http::{Endpoint, Reply};
 use crate::provider::config::ProviderConfig;
@@ -140,7 +141,8 @@ fn requests(input: &[u8]) {
         return;
     }
     let image = BootImage { id: "ami-0123456789abcdef0".to_string(), root_device: Some("/dev/sda1".to_string()) };
-    let worded = check_refusal(map::run_instances(&request, 1, &image, &map::Network::default(), "key")).map(|query| query.body());
+    let worded =
+        check_refusal(map::run_instances(&request, 1, &image, &map::Network::default(), "key")).map(|query| query.body());
     let Some(body) = worded else { panic!("a request that was checked cannot be worded") };
     let sent = body.split('&').find_map(|pair| pair.strip_prefix("UserData="));
     let sent = sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));

@@ -357,9 +357,10 @@ impl<'a> Pull<'a> {
         {
             self.layers.insert(layer.clone(), (current, total));
         }
-        let (current, total) = self.layers.values().fold((0_i64, 0_i64), |sum, layer| {
-            (sum.0.saturating_add(layer.0), sum.1.saturating_add(layer.1))
-        });
+        let (current, total) = self
+            .layers
+            .values()
+            .fold((0_i64, 0_i64), |sum, layer| (sum.0.saturating_add(layer.0), sum.1.saturating_add(layer.1)));
         let percent = if total > 0 { current.saturating_mul(100) / total } else { 0 };
         if self.told != Some(percent) {
             self.told = Some(percent);

@@ -66,7 +66,9 @@ fn actions(input: &[u8]) {
 /// Those of what a create looks up.
 fn catalog(input: &[u8]) {
     let reply = reply(input);
-    let _ = read_page::<List<ServerType>>(&reply).into_iter().map(|found| (found.name, found.architecture)).count();
+    for found in read_page::<List<ServerType>>(&reply) {
+        let _ = (found.name, found.architecture);
+    }
     for key in read_page::<List<SshKey>>(&reply) {
         assert_eq!(map::ssh_key(&key.id.to_string()), Value::from(key.id));
         let _ = (map::ssh_key(&key.name), map::is_fingerprint(&key.fingerprint));

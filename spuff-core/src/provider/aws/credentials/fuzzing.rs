@@ -34,7 +34,16 @@ impl HttpSend for Always {
 fn sign_in_of(portal: &str) -> SignIn<'_> {
     let (portal, oidc) = (portal.to_string(), portal.to_string());
     let start_url = "https://corp.example.com/start";
-    SignIn { profile: "dev", account: "123456789012", role: "role", start_url, region: "eu-central-1", session: Some("corp"), portal, oidc }
+    SignIn {
+        profile: "dev",
+        account: "123456789012",
+        role: "role",
+        start_url,
+        region: "eu-central-1",
+        session: Some("corp"),
+        portal,
+        oidc,
+    }
 }
 
 /// Answers of STS, of the portal of a sign-in, and of the metadata services of containers and machines; and what a program prints.
@@ -69,10 +78,12 @@ pub(in crate::provider::aws) fn chain(input: &[u8]) {
         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
     let answer = format!("200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>");
     let ctx = Context::new().with_http_send(Always(reply(answer.as_bytes()))).with_env(StaticEnv { home_dir: None, envs });
+    // Where it stands as a secret, and as nothing else.
+    let is_secret = text.matches(CANARY).count() == 1 && text.contains("\naws_secret_access_key = canary-word\n");
     for profile in [None, Some(profiles.name().to_string())] {
         let chain = Chain::new(profile, "eu-central-1");
         let Some(Err(problem)) = at_once(chain.credential_by(&ctx, &profiles)) else { continue };
-        assert!(!problem.message().contains(CANARY), "{problem:?}");
+        assert!(!(is_secret && problem.message().contains(CANARY)), "{problem:?}");
     }
 }
 
@@ -80,7 +91,8 @@ fn check(found: Found<Option<Credential>>, has_secret: bool) {
     let Err(problem) = found else { return };
     let error = ProviderError::from(problem);
     let shown = error.to_string();
-    assert!(!(has_secret && shown.contains(&SECRET[..8])) && !shown.contains(char::is_control), "{shown:?}");
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    assert!(!has_secret || !shown.contains(&SECRET[..8]), "{shown:?}");
     check_error(&error);
 }
 

@@ -1,6 +1,6 @@
 //! Between the contract's nouns and EC2's: pure, and tested by tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use base64::Engine;
@@ -210,12 +210,8 @@ pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
     let public = [&instance.ip_address].into_iter().chain(public_v4).chain([&instance.ipv6_address]).chain(v6);
     let public = public.filter_map(|text| text.parse().ok()).map(|ip| Address { ip, public: true });
     let private = instance.private_ip_address.parse().ok().map(|ip| Address { ip, public: false });
-    let mut addresses: Vec<Address> = Vec::new();
-    for address in public.chain(private) {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
+    let mut seen = HashSet::new();
+    let addresses: Vec<Address> = public.chain(private).filter(|address| seen.insert(*address)).collect();
     ProviderInstance {
         id: instance.instance_id,
         ip: Address::primary(&addresses),

@@ -7,6 +7,9 @@ pub(super) type Section = HashMap<String, String>;
 /// Its keys belong to every section.
 const DEFAULTS: &str = "DEFAULT";
 
+/// So many values at most that sections have of it: no file that somebody has written has as many.
+const MOST_INHERITED: usize = 100_000;
+
 /// What was read so far.
 #[derive(Default)]
 struct Reading {
@@ -29,6 +32,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Section)>, String> {
         reading.line(line).map_err(|what| format!("line {}: {what}", index + 1))?;
     }
     let Reading { defaults, mut sections, .. } = reading;
+    if defaults.len().saturating_mul(sections.len()) > MOST_INHERITED {
+        return Err(format!("{} sections are to have all {} keys of [{DEFAULTS}]", sections.len(), defaults.len()));
+    }
     for (_, section) in &mut sections {
         for (key, value) in &defaults {
             section.entry(key.clone()).or_insert_with(|| value.clone());
@@ -140,6 +146,9 @@ mod tests {
 
     #[test]
     fn what_python_refuses_is_refused_without_the_line() {
+        // And what would be many times as long as it is.
+        let keys: String = (0..1_000).map(|n| format!("k{n} = canary\n")).collect();
+        let inherited = format!("[DEFAULT]\n{keys}{}", (0..1_000).map(|n| format!("[s{n}]\n")).collect::<String>());
         for text in [
             "canary = 1",
             "[a]\ncanary",
@@ -149,6 +158,7 @@ mod tests {
             "\u{feff}[a]",
             "[a]\ns3 =\n  canary",
             "[]\n",
+            &inherited,
         ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("canary"), "{error}");

@@ -1,5 +1,7 @@
 //! `groups`, `users` and `ssh_authorized_keys`.
 
+use std::collections::HashSet;
+
 use super::files::absolute;
 use super::read::Item;
 use super::shell::Script;
@@ -14,6 +16,13 @@ pub(super) struct Group<'a> {
     item: Item<'a>,
     name: &'a str,
     members: Vec<&'a str>,
+}
+
+/// Groups in their order, each once.
+#[derive(Default)]
+struct Groups<'a> {
+    all: Vec<Group<'a>>,
+    names: HashSet<&'a str>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +45,7 @@ pub(super) struct User<'a> {
 
 /// Names with commas between them, a list of names and of maps, or a map of names with their members.
 pub(super) fn groups<'a>(item: &Item<'a>) -> ProviderResult<Vec<Group<'a>>> {
-    let mut groups = Vec::new();
+    let mut groups = Groups::default();
     if item.as_text().is_some() {
         push_names(&mut groups, item)?;
     } else if let Some(items) = item.as_list() {
@@ -49,14 +58,14 @@ pub(super) fn groups<'a>(item: &Item<'a>) -> ProviderResult<Vec<Group<'a>>> {
     } else {
         push_map(&mut groups, item)?;
     }
-    Ok(groups)
+    Ok(groups.all)
 }
 
-fn push_names<'a>(groups: &mut Vec<Group<'a>>, item: &Item<'a>) -> ProviderResult<()> {
+fn push_names<'a>(groups: &mut Groups<'a>, item: &Item<'a>) -> ProviderResult<()> {
     names(item)?.into_iter().try_for_each(|name| push_group(groups, item.clone(), name, Vec::new()))
 }
 
-fn push_map<'a>(groups: &mut Vec<Group<'a>>, item: &Item<'a>) -> ProviderResult<()> {
+fn push_map<'a>(groups: &mut Groups<'a>, item: &Item<'a>) -> ProviderResult<()> {
     let Some(fields) = item.as_map() else {
         return Err(item.wants("names, a list of groups, or a map of groups with their members"));
     };
@@ -68,11 +77,11 @@ fn push_map<'a>(groups: &mut Vec<Group<'a>>, item: &Item<'a>) -> ProviderResult<
     Ok(())
 }
 
-fn push_group<'a>(groups: &mut Vec<Group<'a>>, item: Item<'a>, name: &'a str, members: Vec<&'a str>) -> ProviderResult<()> {
-    if groups.iter().any(|group| group.name == name) {
+fn push_group<'a>(groups: &mut Groups<'a>, item: Item<'a>, name: &'a str, members: Vec<&'a str>) -> ProviderResult<()> {
+    if !groups.names.insert(name) {
         return Err(item.invalid(&format!("the group {name} stands here a second time; leave one")));
     }
-    groups.push(Group { item, name, members });
+    groups.all.push(Group { item, name, members });
     Ok(())
 }
 
@@ -98,9 +107,9 @@ fn word<'a>(item: &Item<'a>, name: &'a str) -> ProviderResult<&'a str> {
 }
 
 pub(super) fn users<'a>(item: &Item<'a>) -> ProviderResult<Vec<User<'a>>> {
-    let mut users: Vec<User<'a>> = Vec::new();
+    let (mut users, mut names_of_users) = (Vec::new(), HashSet::new());
     let mut push = |item: &Item<'a>, user: User<'a>| {
-        if users.iter().any(|other| other.name == user.name) {
+        if !names_of_users.insert(user.name) {
             return Err(item.invalid(&format!("the user {} stands here a second time; leave one", user.name)));
         }
         users.push(user);

@@ -15,7 +15,7 @@ use fastrand::Rng;
 use spuff_core::fuzzing::{Target, targets};
 
 /// Of each target, beside its corpus.
-const INPUTS: usize = 1_500;
+const INPUTS: usize = 2_000;
 /// The longest file of a corpus that is changed.
 const SHORT: usize = 16 * 1024;
 /// What is long: of each file of a corpus one.

@@ -50,6 +50,8 @@ pub fn targets() -> Vec<Target> {
         crate::provider::aws::fuzzing::TARGETS,
         #[cfg(feature = "docker")]
         crate::provider::docker::fuzzing::TARGETS,
+        #[cfg(feature = "simulator")]
+        crate::simulator::fuzzing::TARGETS,
     ];
     rooms.concat()
 }

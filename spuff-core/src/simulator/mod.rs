@@ -59,6 +59,8 @@ mod digitalocean;
 mod ec2;
 mod engine;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod hetzner;
 #[cfg(feature = "simulation")]
 mod inside;

@@ -1,0 +1,33 @@
+//! What fuzzing feeds of the simulator: the requests of its clients, one after the other.
+
+use http::{Method, Uri};
+
+use super::engine::{Delivery, Engine};
+use super::options::Options;
+use super::room::Asked;
+use crate::fuzzing::{Target, text};
+use crate::http::fuzzing::reply;
+
+pub(crate) const TARGETS: &[Target] = &[Target::new("simulator", requests)];
+
+/// Requests with lines of dashes between them: a method and a path, a line for each header, an empty one, and the body.
+fn requests(input: &[u8]) {
+    let mut engine = Engine::new(&Options::default());
+    for request in text(input).split("\n-----\n").take(16) {
+        let (line, rest) = request.split_once('\n').unwrap_or((request, ""));
+        let (method, uri) = line.split_once(' ').unwrap_or(("GET", line));
+        let (Ok(method), Ok(uri)) = (method.parse::<Method>(), uri.parse::<Uri>()) else { continue };
+        // The head of a request is written as that of a reply, but for its first line.
+        let read = reply(format!("200\n{rest}").as_bytes());
+        let asked = Asked {
+            method: &method,
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            headers: &read.headers,
+            body: &read.body,
+        };
+        let is_closed = matches!(engine.serve(&asked), Delivery::Close);
+        assert!(!is_closed || text(input).contains("/simulator/faults"), "{request}");
+    }
+    let _ = (engine.instances().len(), engine.snapshots().len(), engine.leaks().len(), engine.bill());
+}

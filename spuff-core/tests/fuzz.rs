@@ -9,6 +9,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -86,11 +87,14 @@ fn every_target_has_a_corpus_and_every_corpus_a_target() {
 fn nothing_that_comes_from_outside_is_too_much() {
     let waiting = Mutex::new(targets());
     let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(target) = { waiting.lock().unwrap().pop() } {
-                    if let Err(told) = try_all(&target) {
+                    // Whose stack overflows is told by the name of its thread, and by nothing else.
+                    let named = thread::Builder::new().name(target.name.to_string());
+                    let tried = named.spawn_scoped(scope, move || try_all(&target)).unwrap();
+                    if let Err(told) = tried.join().unwrap() {
                         failed.lock().unwrap().push(told);
                     }
                 }

@@ -5,6 +5,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::ptr::{null, null_mut};
 
+use fastrand::Rng;
 use spuff::config::{self, Config};
 use spuff::error::{self, Code, Error};
 use spuff::instance::{self, Instance};
@@ -14,16 +15,6 @@ use spuff::reap::{self, Reap};
 use spuff::request::{self, Request};
 use spuff::snapshot::{self, Snapshot};
 use spuff::strings::{self, Strings};
-
-/// Pseudo-random numbers: the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % below
-    }
-}
 
 /// What stands in C's memory before its end.
 fn texts() -> Vec<CString> {
@@ -48,18 +39,18 @@ fn texts() -> Vec<CString> {
         b"\r\n\t\x1b[31m",
         b"https://api.example.com/v1",
     ];
-    let mut numbers = Numbers(7);
+    let mut rng = Rng::with_seed(7);
     let mut texts: Vec<_> = known.iter().map(|text| text.to_vec()).collect();
     texts.push(b"x".repeat(300_000));
     texts.push("é".repeat(100_000).into_bytes());
     for _ in 0..400 {
-        let mut text = known[numbers.next(known.len())].to_vec();
-        for _ in 0..=numbers.next(4) {
-            let at = numbers.next(text.len() + 1);
-            match numbers.next(3) {
+        let mut text = known[rng.usize(0..known.len())].to_vec();
+        for _ in 0..=rng.usize(0..4) {
+            let at = rng.usize(0..=text.len());
+            match rng.u8(0..3) {
                 0 => text.truncate(at),
-                1 => text.insert(at, u8::try_from(numbers.next(256)).unwrap()),
-                _ => drop(text.splice(at..at, known[numbers.next(known.len())].iter().copied())),
+                1 => text.insert(at, rng.u8(..)),
+                _ => drop(text.splice(at..at, known[rng.usize(0..known.len())].iter().copied())),
             }
         }
         texts.push(text);

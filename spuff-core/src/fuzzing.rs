@@ -128,7 +128,7 @@ pub(crate) fn check_instance(instance: &ProviderInstance) {
 
 pub(crate) fn check_snapshot(snapshot: &Snapshot) {
     same_again(snapshot);
-    let _ = snapshot.age(chrono::Utc::now());
+    let _ = snapshot.age(crate::clock::utc());
 }
 
 /// A request, a line for each thing that it may ask for; the user data is what is left.
@@ -244,7 +244,7 @@ fn leases(input: &[u8]) {
     let labels = [(EXPIRES_KEY, end), (crate::provider::OWNER_KEY, owner), (MANAGED_BY_KEY, MANAGED_BY_VALUE)];
     let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
     if let Some(end) = lease::expires_at(&labels) {
-        let is_over = end <= chrono::Utc::now();
+        let is_over = end <= crate::clock::utc();
         assert_eq!(Reap::expired().takes(&labels, |_| None), is_over, "{end:?}");
     }
     let _ = Reap::owned_by(owner).and_older_than(Duration::MAX).takes(&labels, |_| Some(Duration::MAX));

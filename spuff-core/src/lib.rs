@@ -18,18 +18,21 @@
 //!
 //! | floor | module | holds |
 //! | --- | --- | --- |
+//! | trial | `simulation` | programs at simulated clouds, played from a seed, and judged |
 //! | clouds | `simulator` | the clouds on the loopback interface, with faults |
 //! | judge | `conformance` | whether a provider keeps the contract |
 //! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
 //! | whole jobs | [`with_instance`], [`with_instances`], [`create_and_wait`], [`fleet`], [`placement`], [`lease`] | machines that end with their work, or their lease; many at once; where there is room |
 //! | rooms | `provider::{digitalocean, hetzner, aws, docker}` | one cloud each, or the engine; none sees another |
 //! | shared | `wait`, `create`, `progress`, `process` | the one wait loop; exactly-once creates; what they see on their way; forks |
+//! | of the system | `clock`, `random`, `changes` | the calendar; chance; waiters, woken in their order |
 //! | pipeline | `http` | pace, authorize, send, classify, retry |
 //! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
 //!
 //! # Features
 //! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking` is the facade without `async`.
-//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests. `logging` gives
+//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests; `simulation` is for the tests
+//! of this crate. `logging` gives
 //! what the crate logs to a program that is not written in Rust; others take it from [tracing](https://docs.rs/tracing).
 //!
 //! # Cancellation

@@ -29,9 +29,9 @@ pub(crate) use account::PACE_OPTION;
 pub(crate) use budget::{Budget, Limit};
 pub(crate) use call::{Call, Class, Failure, Reply};
 pub(crate) use client::{Authorized, Dialect, HttpClient, SETTLING_OPTION, encode};
-pub(crate) use connection::{Cause, Connection, Sent, TransportError};
+pub(crate) use connection::{Cause, Connection, TransportError};
 #[cfg(feature = "simulation")]
-pub(crate) use connection::{Transport, carried};
+pub(crate) use connection::{Sent, Transport, carried};
 pub(crate) use endpoint::{Endpoint, is_loopback};
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};

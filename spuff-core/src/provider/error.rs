@@ -350,6 +350,7 @@ impl ProviderError {
     }
 
     /// This error, of a call that nobody waits for any more, of the machine that it had made.
+    #[cfg(feature = "blocking")]
     pub(crate) fn left_behind(self, instance_id: String, ending: bool) -> Self {
         Self::AfterCreate { instance_id, exists: true, source: Box::new(self), cleanup: None, ending }
     }

@@ -2,7 +2,7 @@
 //!
 //! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call, or which key, it is of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -40,8 +40,6 @@ pub(super) struct Fact {
     pub(super) ended_by: Option<usize>,
     /// The calls that were given it, and whether as what they had made.
     pub(super) given: Vec<(usize, bool)>,
-    /// When its labels say that its lease is over, in seconds since 1970.
-    pub(super) expires: Option<i64>,
 }
 
 /// What a caller was told of one machine or snapshot.
@@ -76,6 +74,8 @@ pub(super) struct Call {
     pub(super) is_killed: bool,
     /// Whether a cloud has taken a destroy of it that failed later.
     pub(super) is_deceived: bool,
+    /// Of a reap: when the lease of each machine and snapshot was over, as it was listed.
+    pub(super) leases: BTreeMap<String, i64>,
     /// For each name, what was told.
     pub(super) fates: Vec<Fate>,
     /// What went wrong on its way.
@@ -183,6 +183,14 @@ impl Judge {
         if is_refused && rates {
             self.find(format!("{}: a request was refused for its rate, though the program keeps to it", served.provider));
         }
+        if let (Some(by), Route::ListInstances | Route::ListSnapshots) = (by, served.route)
+            && self.calls[by.call].verb == Verb::Reap
+        {
+            let kind = if served.route == Route::ListInstances { Kind::Instance } else { Kind::Snapshot };
+            let leases =
+                existing(truth, served.provider, kind).into_iter().filter_map(|there| Some((there.id.clone(), expiry(&there)?)));
+            self.calls[by.call].leases.extend(leases);
+        }
         self.is_throttled |= matches!(served.fault, Some(Fault::RateLimited { .. }));
         // A destroy is done when the cloud has taken it: that it fails later is not to be known.
         if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) = (served.fault, by, served.route) {
@@ -253,7 +261,6 @@ impl Judge {
             ended: None,
             ended_by: None,
             given: Vec::new(),
-            expires: expiry(resource),
         });
     }
 
@@ -277,9 +284,9 @@ impl Judge {
         if is_told {
             return;
         }
-        let expires = expiry(resource).or(fact.expires);
         if verb == Verb::Reap {
-            // The programs' computer may have set its clock since it looked.
+            // A renewal that comes after it has looked comes too late; and the programs' computer may have set its clock.
+            let expires = self.calls[call].leases.get(id).copied();
             if expires.is_none_or(|end| end > calendar + 600) {
                 self.find(format!("{who} has reaped {id} ({name}), whose lease is not over"));
             }
@@ -490,6 +497,7 @@ impl Judge {
         if let ProviderError::AfterCreate { instance_id, exists: false, .. } = error
             && existing.iter().any(|there| there.id == *instance_id && !there.ending)
             && !self.calls[number].is_deceived
+            && !fact_of(&self.facts, self.calls[number].cloud, instance_id).is_some_and(|fact| fact.is_hidden)
         {
             self.find(format!("{who} says that {instance_id} does not exist any more, and it lives: {error}"));
         }

@@ -298,6 +298,7 @@ impl Run {
                 has_left: false,
                 is_killed: false,
                 is_deceived: false,
+                leases: BTreeMap::new(),
                 fates: Vec::new(),
                 faults: Default::default(),
             });

@@ -80,16 +80,16 @@ impl Inside {
         let delivery = engine.serve(&asked);
         let after = if changes { engine.resources() } else { Vec::new() };
         let (mut made, mut ended) = (Vec::new(), Vec::new());
+        let are_one =
+            |one: &Resource, other: &Resource| (&one.provider, one.kind, &one.id) == (&other.provider, other.kind, &other.id);
         for resource in &after {
-            match before.iter().find(|known| known.id == resource.id && known.kind == resource.kind) {
+            match before.iter().find(|known| are_one(known, resource)) {
                 None => made.push(resource.clone()),
                 Some(known) if resource.ending && !known.ending => ended.push(resource.clone()),
                 Some(_) => {}
             }
         }
-        ended.extend(before.into_iter().filter(|known| {
-            !known.ending && !after.iter().any(|resource| resource.id == known.id && resource.kind == known.kind)
-        }));
+        ended.extend(before.into_iter().filter(|known| !known.ending && !after.iter().any(|resource| are_one(known, resource))));
         let (provider, route, fault, status) = engine
             .requests()
             .last()

@@ -3,16 +3,16 @@
 //! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call, or which key, it is of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::plan::{Limits, name_of};
+use super::told::{Told, unknown};
 use super::verb::Verb;
 use crate::process::Program;
+use crate::provider::ProviderInstance;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
-use crate::provider::{ProviderInstance, Snapshot};
 use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served};
 
 /// Within this time two processes may make two machines under one key at DigitalOcean, where only looking keeps the second out, and
@@ -80,68 +80,6 @@ pub(super) struct Call {
     pub(super) fates: Vec<Fate>,
     /// What went wrong on its way.
     pub(super) faults: BTreeSet<&'static str>,
-}
-
-/// What a verb has answered.
-#[derive(Debug)]
-pub(super) enum Told {
-    Made(Vec<ProviderResult<ProviderInstance>>),
-    Used(ProviderResult<()>),
-    Snapshot(ProviderResult<Snapshot>),
-    Ended(Vec<ProviderResult<()>>),
-    Read(String, ProviderResult<Option<ProviderInstance>>),
-    Ready(String, ProviderResult<ProviderInstance>),
-    List(ProviderResult<Vec<ProviderInstance>>),
-    Resolved(String, ProviderResult<Option<String>>),
-    Other(ProviderResult<()>),
-}
-
-impl Told {
-    /// In a word, for a table: of several failures the first.
-    pub(super) fn word(&self) -> String {
-        self.errors().first().map_or("ok".to_string(), |error| format!("{:?}", error.kind()))
-    }
-
-    pub(super) fn errors(&self) -> Vec<&ProviderError> {
-        match self {
-            Self::Made(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
-            Self::Ended(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
-            Self::Used(one) | Self::Other(one) => one.as_ref().err().into_iter().collect(),
-            Self::Snapshot(one) => one.as_ref().err().into_iter().collect(),
-            Self::Read(_, one) => one.as_ref().err().into_iter().collect(),
-            Self::Ready(_, one) => one.as_ref().err().into_iter().collect(),
-            Self::List(one) => one.as_ref().err().into_iter().collect(),
-            Self::Resolved(_, one) => one.as_ref().err().into_iter().collect(),
-        }
-    }
-}
-
-/// As a log shows it: ids, and errors in their words.
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let machine = |machine: &ProviderInstance| {
-            let adopted = if machine.adopted { ", adopted" } else { "" };
-            format!("{} {} {}{adopted}", machine.id, machine.name, machine.status)
-        };
-        let done = |_: &()| "done".to_string();
-        let told: Vec<String> = match self {
-            Self::Made(all) => all.iter().map(|one| one.as_ref().map(machine)).map(shown).collect(),
-            Self::Ended(all) => all.iter().map(|one| one.as_ref().map(done)).map(shown).collect(),
-            Self::Used(one) | Self::Other(one) => vec![shown(one.as_ref().map(done))],
-            Self::Snapshot(one) => vec![shown(one.as_ref().map(|snapshot| format!("{} {}", snapshot.id, snapshot.name)))],
-            Self::Read(_, one) => vec![shown(one.as_ref().map(|read| read.as_ref().map_or("nothing".to_string(), machine)))],
-            Self::Ready(_, one) => vec![shown(one.as_ref().map(machine))],
-            Self::List(one) => vec![shown(one.as_ref().map(|all| {
-                let mut ids: Vec<_> = all.iter().map(|machine| machine.id.as_str()).collect();
-                ids.sort_unstable();
-                ids.join(" ")
-            }))],
-            Self::Resolved(key, one) => {
-                vec![shown(one.as_ref().map(|found| format!("{key}: {}", found.as_deref().unwrap_or("nothing"))))]
-            }
-        };
-        f.write_str(&told.join("; "))
-    }
 }
 
 /// The judge of a run.
@@ -545,22 +483,8 @@ impl Judge {
     }
 }
 
-/// What came of one thing.
-fn shown(outcome: Result<String, &ProviderError>) -> String {
-    outcome.unwrap_or_else(|error| format!("{:?}: {error}", error.kind()))
-}
-
 fn fact_of<'a>(facts: &'a [Fact], cloud: &str, id: &str) -> Option<&'a Fact> {
     facts.iter().find(|fact| fact.cloud == cloud && fact.id == id)
-}
-
-/// The key of an outcome that is not known.
-pub(super) fn unknown(error: &ProviderError) -> Option<&str> {
-    match error {
-        ProviderError::UnknownOutcome { key, .. } => Some(key),
-        ProviderError::AfterCreate { source, .. } | ProviderError::NotPlaced { source, .. } => unknown(source),
-        _ => None,
-    }
 }
 
 /// What there is of a kind at a cloud.
@@ -578,23 +502,4 @@ fn expiry(resource: &Resource) -> Option<i64> {
         resource.labels.keys().find_map(|tag| tag.strip_prefix(&prefix).map(str::to_string))
     };
     label.filter(|label| !label.is_empty()).or_else(tag)?.parse().ok()
-}
-
-/// Whether a fault is one that a request of this kind can show.
-pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
-    match fault {
-        Fault::NotYetVisible { .. }
-        | Fault::StuckCreating
-        | Fault::CapacityOut
-        | Fault::QuotaReached
-        | Fault::Vanishes { .. } => {
-            matches!(route, Route::CreateInstance | Route::CreateSnapshot)
-        }
-        Fault::ShiftingPages => matches!(route, Route::ListInstances | Route::ListSnapshots),
-        Fault::Locked | Fault::ActionFails => !matches!(
-            route,
-            Route::GetInstance | Route::ListInstances | Route::GetSnapshot | Route::ListSnapshots | Route::GetAction
-        ),
-        _ => true,
-    }
 }

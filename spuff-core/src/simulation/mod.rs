@@ -22,6 +22,7 @@ mod plan;
 mod program;
 mod run;
 mod shrink;
+mod told;
 mod verb;
 
 pub use coverage::Coverage;

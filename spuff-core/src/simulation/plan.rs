@@ -311,3 +311,22 @@ pub(super) fn name_of(fault: Fault) -> &'static str {
         Fault::ShiftingPages => "shifting pages",
     }
 }
+
+/// Whether a fault is one that a request of this kind can show.
+pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
+    match fault {
+        Fault::NotYetVisible { .. }
+        | Fault::StuckCreating
+        | Fault::CapacityOut
+        | Fault::QuotaReached
+        | Fault::Vanishes { .. } => {
+            matches!(route, Route::CreateInstance | Route::CreateSnapshot)
+        }
+        Fault::ShiftingPages => matches!(route, Route::ListInstances | Route::ListSnapshots),
+        Fault::Locked | Fault::ActionFails => !matches!(
+            route,
+            Route::GetInstance | Route::ListInstances | Route::GetSnapshot | Route::ListSnapshots | Route::GetAction
+        ),
+        _ => true,
+    }
+}

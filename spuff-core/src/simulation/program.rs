@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::judge::Told;
 use super::plan::{Leave, Limits};
+use super::told::Told;
 use super::verb::Verb;
 use crate::create::Group;
 use crate::fleet::{self, FleetOptions, Rollback};

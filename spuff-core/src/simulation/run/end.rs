@@ -1,0 +1,149 @@
+//! The end of a run: all goes right, what is under way ends, and what is left is known.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::judge::existing;
+use super::super::plan::{Outage, Step};
+use super::super::program::Running;
+use super::super::verb::Verb;
+use super::Run;
+use crate::simulator::Kind;
+
+/// How long what goes on in the background may take when nothing goes wrong any more.
+const BACKGROUND: Duration = Duration::from_secs(8 * 3600);
+
+impl Run {
+    /// All goes right from now on: what is under way comes to its end, and what is left is known.
+    pub(super) async fn end(self: &Arc<Self>) {
+        self.log.line(|| "all goes right from now on".to_string());
+        self.clouds.clear_faults();
+        self.state().alive.values_mut().for_each(VecDeque::clear);
+        let began = Instant::now();
+        let longest = Verb::CreateMany.bound(&self.plan.limits) + Verb::Reap.bound(&self.plan.limits);
+        while self.state().under_way > 0 {
+            if began.elapsed() > longest * 4 {
+                let mut state = self.state();
+                let open = state.judge.calls.iter().enumerate().filter(|(_, call)| call.ended.is_none());
+                let open: Vec<_> = open.map(|(at, call)| format!("#{at} {}", call.verb.name())).collect();
+                state.judge.findings.push(format!("does not end: {}", open.join(", ")));
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let running = self.state().running.clone();
+        for running in &running {
+            if tokio::time::timeout(BACKGROUND, running.group.settled()).await.is_err() {
+                self.state().judge.findings.push(format!("what p{} has in the background does not end", running.number));
+                return;
+            }
+        }
+        // Ends have been accepted, and lists have caught up.
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        for running in &running {
+            self.known(running).await;
+        }
+        self.keys(&running[0]).await;
+        drop(running);
+        self.state().running.clear();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let is_killed = self.plan.steps.iter().any(|step| matches!(step, Step::Kill(_)));
+        let swallowed = self.plan.steps.iter().any(|step| matches!(step, Step::Network(_, Outage::Swallowed, _)));
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        if tasks > 0 && !is_killed && !swallowed {
+            self.state().judge.findings.push(format!("{tasks} tasks are left"));
+        }
+    }
+
+    /// What is left of a program's is what its owner's list shows; and what nobody wants has been ended.
+    async fn known(&self, running: &Running) {
+        for cloud in &self.plan.clouds {
+            let mut listed = Vec::new();
+            // What was hidden from some reads is seen after as many; a limit passes.
+            for _ in 0..6 {
+                match crate::lease::list_owned(&*running.providers[cloud], &running.owner).await {
+                    Ok(shown) => listed = shown.into_iter().map(|machine| machine.id).collect(),
+                    Err(error) if error.retry_after().is_some() => {
+                        tokio::time::sleep(error.retry_after().unwrap_or_default()).await;
+                    }
+                    Err(error) => {
+                        return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}"));
+                    }
+                }
+            }
+            let mut state = self.state();
+            let machines = existing(&self.clouds, cloud, Kind::Instance);
+            let owned = |id: &str| {
+                let fact = state.judge.fact(cloud, id);
+                fact.is_some_and(|fact| {
+                    let program = state.judge.calls[fact.call].program;
+                    state.owners.get(&program) == Some(&running.owner)
+                })
+            };
+            let mut there: Vec<_> = machines
+                .iter()
+                .filter(|machine| !machine.ending && owned(&machine.id))
+                .map(|machine| machine.id.clone())
+                .collect();
+            there.sort();
+            let missing: Vec<_> = there.iter().filter(|id| !listed.contains(id)).cloned().collect();
+            let dropped = state.judge.facts.iter().filter(|fact| {
+                let call = &state.judge.calls[fact.call];
+                let is_to_end =
+                    fact.kind == Kind::Instance && call.has_left && !call.is_killed && !call.is_deceived && !call.keeps;
+                let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
+                // What could not be looked at for as long as a create may take is warned of, and listed.
+                let is_hindered = state.judge.is_throttled || call.faults.len() > 1;
+                is_to_end && lives && !is_hindered && fact.given.is_empty() && call.program == running.number
+            });
+            let dropped: Vec<_> = dropped.map(|fact| fact.id.clone()).collect();
+            if !missing.is_empty() {
+                state
+                    .judge
+                    .findings
+                    .push(format!("{cloud}: {missing:?} of {} exist, and its list does not show them", running.owner));
+            }
+            for id in dropped {
+                state.judge.findings.push(format!("{cloud}: {id} lives, though the caller of its create has left"));
+            }
+        }
+    }
+
+    /// What is told as unknown can be resolved.
+    async fn keys(&self, running: &Running) {
+        let unknown = self.state().unknown.clone();
+        for (cloud, kind, key) in unknown {
+            let provider = &running.providers[cloud];
+            let found = match kind {
+                Kind::Snapshot => provider.resolve_snapshot(&key).await.map(|found| found.map(|snapshot| snapshot.id)),
+                _ => provider.resolve(&key).await.map(|found| found.map(|machine| machine.id)),
+            };
+            let there = existing(&self.clouds, cloud, kind);
+            let mut state = self.state();
+            let judge = &state.judge;
+            let made: Vec<_> = judge
+                .facts
+                .iter()
+                .filter(|fact| fact.cloud == cloud && fact.kind == kind)
+                .filter(|fact| {
+                    there.iter().any(|there| there.id == fact.id && !there.ending && judge.is_of_key(fact, there, &key))
+                })
+                .map(|fact| fact.id.clone())
+                .collect();
+            self.log.line(|| format!("{key} is resolved: {found:?}; there is {made:?}"));
+            let finding = match found {
+                Err(_) if state.stuck.contains(&key) => None,
+                Err(error) => Some(format!("{cloud}: {key} cannot be resolved in the end: {error}")),
+                Ok(None) if !made.is_empty() => Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing")),
+                Ok(Some(id)) if !made.contains(&id) && there.iter().any(|there| there.id == id && !there.ending) => {
+                    Some(format!("{cloud}: {key} is resolved to {id}, which it has not made"))
+                }
+                Ok(_) => None,
+            };
+            state.judge.findings.extend(finding);
+        }
+    }
+}

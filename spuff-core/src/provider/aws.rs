@@ -38,6 +38,7 @@ use self::images::Images;
 use self::map::Network;
 use self::place::{Place, Places};
 use self::query::Query;
+use self::regions::Asking;
 use self::watch::Waiting;
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::defaults::Defaults;
@@ -45,7 +46,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
-use crate::http::{Class, Deadline, Errand, HttpClient, Page, Reply, all_pages};
+use crate::http::{Class, Deadline, HttpClient, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
@@ -133,18 +134,18 @@ impl AwsProvider {
 
     async fn list<L: Listing>(
         &self,
-        operation: &'static str,
-        (place, errand): (&Place, &Errand),
+        asking: Asking<'_>,
+        place: &Place,
         query: Query,
         key: impl Fn(&L::Item) -> String,
     ) -> ProviderResult<Vec<L::Item>> {
         let query = &query.with("MaxResults", PAGE);
-        all_pages(operation, key, |token| async move {
+        all_pages(asking.operation, key, |token| async move {
             let query = match token {
                 Some(token) => query.clone().with("NextToken", token),
                 None => query.clone(),
             };
-            let page: L = ask(&self.http, &place.ec2(operation, Class::Safe, &query).within(errand)).await?;
+            let page: L = ask(&self.http, &asking.call(place, &query)).await?;
             let (items, token) = page.into_parts();
             Ok(Page { items, next: Some(token).filter(|token| !token.is_empty()) })
         })
@@ -152,9 +153,9 @@ impl AwsProvider {
     }
 
     /// A machine by the filter, which leaves out an id that is not known, where a call by the id is refused.
-    async fn seen(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+    async fn seen(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").filter("instance-id", &[id]);
-        let reply: DescribeInstances = ask(&self.http, &place.ec2(operation, Class::Safe, &query)).await?;
+        let reply: DescribeInstances = ask(&self.http, &asking.call(place, &query)).await?;
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
     }
 
@@ -209,9 +210,9 @@ impl AwsProvider {
     }
 
     /// A machine by its id, which shows a new one earlier than the filter does.
-    async fn read(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+    async fn read(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").with("InstanceId.1", id);
-        let call = place.ec2(operation, Class::Safe, &query).about("instance", id);
+        let call = asking.call(place, &query).about("instance", id);
         let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
         Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
     }
@@ -293,8 +294,9 @@ impl Provider for AwsProvider {
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let _ending = create::Ending::begin(NAME, id);
         map::check_id("id", id, "i-")?;
-        let act = |place: Place| async move { self.destroy_at(&place, id).await };
-        Look::deleted(self.with_instance("destroy_instance", id, act).await)?;
+        let deadline = Deadline::after(self.http.timeouts().action_complete);
+        let act = |place: Place| async move { self.destroy_at(&place, id, deadline).await };
+        Look::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
         self.places.whereabouts.end(id);
         self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
@@ -304,13 +306,14 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         map::check_id("id", id, "i-")?;
+        let asking = Asking { operation: "get_instance", errand: &self.http.errand() };
         let act = |place: Place| async move {
             let absent = || ProviderError::not_found("instance", id);
-            let read = || async { self.read("get_instance", &place, id).await?.ok_or_else(absent) };
-            let found = self.recent.read(("get_instance", id), &self.http, read).await?.ok_or_else(absent)?;
+            let read = || async { self.read(asking, &place, id).await?.ok_or_else(absent) };
+            let found = self.recent.read(("get_instance", id), (&self.http, asking.errand), read).await?.ok_or_else(absent)?;
             Ok((found, place))
         };
-        let found = check::absent_is_none(self.with_instance("get_instance", id, act).await)?;
+        let found = check::absent_is_none(self.with_instance((asking.operation, Some(asking.errand)), id, act).await)?;
         let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
         ended.iter().for_each(|_| self.places.whereabouts.end(id));
         Ok(alive.into_iter().next().map(|(found, place)| map::instance(found, &place.region)))
@@ -321,13 +324,13 @@ impl Provider for AwsProvider {
         let (name, value) = map::MANAGED;
         let states = ["pending", "running", "stopping", "stopped"];
         let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
-        let places = self.listed("list_instances").await?;
-        let errand = &self.http.errand();
+        let asking = Asking { operation: "list_instances", errand: &self.http.errand() };
+        let places = self.listed(asking).await?;
         let look = |place: Place| {
             let query = query.clone();
             async move {
                 let key = |instance: &Instance| instance.instance_id.clone();
-                let found = self.list::<DescribeInstances>("list_instances", (&place, errand), query, key).await?;
+                let found = self.list::<DescribeInstances>(asking, &place, query, key).await?;
                 let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
                 let ours = alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
                 Ok(ours.inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region)).collect())
@@ -345,7 +348,7 @@ impl Provider for AwsProvider {
             let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts).unseen_for(unseen);
             wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
         };
-        match self.with_instance("wait_ready", id, |place| within(place, Duration::ZERO)).await {
+        match self.with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO)).await {
             // It is in no region; yet it may have been made a moment ago, by another client.
             Err(ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => {
                 within(self.places.of(id)?, self.recent.unseen(id)).await
@@ -364,7 +367,7 @@ impl Provider for AwsProvider {
         let work = |cancel| async move {
             let (room, id, name, cancel) = (&room, &*instance_id, &*name, &cancel);
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
-            room.with_instance("create_snapshot", id, act).await
+            room.with_instance(("create_snapshot", None), id, act).await
         };
         // Its tags tell whose it is, so that one whose caller has left is not lost.
         create::see_through(about, work, |_| async {}).await
@@ -379,13 +382,13 @@ impl Provider for AwsProvider {
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let (name, value) = map::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
-        let places = self.listed("list_snapshots").await?;
-        let errand = &self.http.errand();
+        let asking = Asking { operation: "list_snapshots", errand: &self.http.errand() };
+        let places = self.listed(asking).await?;
         let look = |place: Place| {
             let query = query.clone();
             async move {
                 let key = |image: &Image| image.image_id.clone();
-                let found = self.list::<DescribeImages>("list_snapshots", (&place, errand), query, key).await?;
+                let found = self.list::<DescribeImages>(asking, &place, query, key).await?;
                 let ours = found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot);
                 Ok(ours.inspect(|(snapshot, _)| self.places.whereabouts.note(&snapshot.id, &place.region)).collect())
             }
@@ -398,8 +401,9 @@ impl Provider for AwsProvider {
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         map::check_id("id", id, "ami-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
-        let act = |place: Place| async move { self.delete_at(&place, id, deadline).await };
-        Look::deleted(self.with_snapshot("delete_snapshot", id, act).await)?;
+        let asking = Asking { operation: "delete_snapshot", errand: &self.http.errand() };
+        let act = |place: Place| async move { self.delete_at(asking, &place, id, deadline).await };
+        Look::deleted(self.with_snapshot(asking, id, act).await)?;
         self.places.whereabouts.end(id);
         Ok(())
     }
@@ -434,13 +438,14 @@ impl Provider for AwsProvider {
         map::check_tags(&tags)?;
         let query = &map::create_tags(id, &tags);
         let timeouts = self.http.timeouts();
+        let deadline = Deadline::after(timeouts.action_complete);
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
-            let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
+            let wait = Wait::new("set_labels", ("instance", id), deadline.remaining(), timeouts);
             let send = || async move { Look::of_answer(api::ask::<CreateTags>(&self.http, call).await) };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
-        self.with_instance("set_labels", id, act).await
+        self.with_instance(("set_labels", None), id, act).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]

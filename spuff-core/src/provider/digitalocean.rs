@@ -319,9 +319,10 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
-        let call = &Call::get("get_instance", path).about("instance", id);
+        let errand = &self.http.errand();
+        let call = &Call::get("get_instance", path).about("instance", id).within(errand);
         let read = || async move { Ok(map::instance(self.http.json::<DropletReply>(call).await?.droplet)) };
-        self.recent.read(("get_instance", id), &self.http, read).await
+        self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
     /// GPU droplets are left out of a plain list, and cannot be asked for by tag.

@@ -305,9 +305,10 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
-        let call = &Call::get("get_instance", path).about("instance", id);
+        let errand = &self.http.errand();
+        let call = &Call::get("get_instance", path).about("instance", id).within(errand);
         let read = || async move { Ok(map::instance(self.http.json::<ServerReply>(call).await?.server)) };
-        self.recent.read(("get_instance", id), &self.http, read).await
+        self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -386,13 +387,14 @@ impl Provider for HetznerProvider {
         // Who has waited long writes beside the one who does not get on.
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
-            let call = Call::get("set_labels", path).about("instance", id);
+            let errand = &self.http.errand();
+            let call = Call::get("set_labels", path).about("instance", id).within(errand);
             // The write replaces all that there are.
             let read = |reply: &Reply| {
                 let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
                 if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
             };
-            let found = self.recent.read(("set_labels", id), &self.http, || self.http.read(&call, read)).await?;
+            let found = self.recent.read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read)).await?;
             let mut all = found.ok_or_else(|| ProviderError::not_found("instance", id))?;
             if labels.iter().all(|(key, value)| all.get(key) == Some(value)) {
                 return Ok(());

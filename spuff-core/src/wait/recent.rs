@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Look, Wait};
-use crate::http::{HttpClient, number};
+use crate::http::{Errand, HttpClient, number};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// How long what was made is remembered: longer than any boot.
@@ -80,20 +80,20 @@ impl<T: Clone + Send + 'static> Recent<T> {
     /// What `read` reads; `None` where it is absent, which is not believed of what was made here a moment ago.
     ///
     /// # Errors
-    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of a verb that only asks.
+    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of the errand.
     pub(crate) async fn read<V, F>(
         &self,
         (operation, id): (&'static str, &str),
-        http: &HttpClient,
+        (http, errand): (&HttpClient, &Errand),
         read: impl Fn() -> F,
     ) -> ProviderResult<Option<V>>
     where
         F: Future<Output = ProviderResult<V>> + Send,
     {
-        let deadline = http.errand().deadline();
         let mut answer = read().await;
         if let (Err(ProviderError::NotFound { .. }), Some(time)) = (&answer, self.settles_at(id)) {
-            let wait = Wait::new(operation, ("instance", id), deadline.remaining(), http.timeouts());
+            let left = errand.deadline().remaining();
+            let wait = Wait::new(operation, ("instance", id), left, http.timeouts());
             let look = || {
                 let looked = read();
                 async move {

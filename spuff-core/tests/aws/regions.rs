@@ -80,6 +80,28 @@ async fn every_verb_on_a_machine_finds_its_region() {
     }
 }
 
+/// Each of three answers alone is in time.
+#[tokio::test]
+async fn a_verb_that_asks_region_after_region_has_the_time_of_one_that_asks() {
+    for verb in ["get", "list"] {
+        let server = MockServer::start().await;
+        let slow = |answer: ResponseTemplate| answer.set_delay(Duration::from_millis(900));
+        let regions: String =
+            [HOME, "us-west-2"].map(|region| format!("<item><regionName>{region}</regionName></item>")).concat();
+        let known = reply("DescribeRegions", &format!("<regionInfo>{regions}</regionInfo>"));
+        action("DescribeRegions").respond_with(slow(known)).mount(&server).await;
+        let of_home = if verb == "get" { unknown() } else { machines(&[], "<nextToken>2</nextToken>") };
+        once(action_in(HOME, "DescribeInstances"), slow(of_home), &server).await;
+        action("DescribeInstances").respond_with(slow(machines(&[machine(ID, "running", ADDRESS)], ""))).mount(&server).await;
+        let timeouts = ProviderTimeouts { http_request: Duration::from_secs(1), ..support::timeouts() };
+        let config = config(&server).with_timeouts(timeouts).with_option("regions", "all");
+        let provider = AwsFactory.create_with(&config).unwrap();
+        let asked =
+            if verb == "get" { provider.get_instance(ID).await.map(drop) } else { provider.list_instances().await.map(drop) };
+        assert!(matches!(asked, Err(ProviderError::Timeout { .. })), "{verb}: {asked:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_snapshot_is_deleted_where_it_is() {
     // Also one of which only the EBS snapshots are left.

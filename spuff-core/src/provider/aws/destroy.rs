@@ -5,18 +5,19 @@ use super::api::{self, Document, TerminateInstances};
 use super::map;
 use super::place::Place;
 use super::query::Query;
-use crate::http::{Call, Class};
+use super::regions::Asking;
+use crate::http::{Call, Class, Deadline};
 use crate::provider::error::ProviderResult;
 use crate::wait::{Look, Wait};
 
 impl AwsProvider {
     /// Ends a machine of that place; [`NotFound`](crate::ProviderError::NotFound) when it is not there.
-    pub(super) async fn destroy_at(&self, place: &Place, id: &str) -> ProviderResult<()> {
+    pub(super) async fn destroy_at(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
         let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new("destroy_instance", ("instance", id), deadline.remaining(), timeouts);
         // Ended machines are known for an hour. One that is not may have been made a moment ago, by another client.
-        let settled = self.recent.endable_until(id, timeouts.action_complete);
+        let settled = self.recent.endable_until(id, deadline.remaining());
         let ended = wait.absent_until(Some(settled)).until(|| async move {
             let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
             let look = self.delete::<TerminateInstances>(&call).await?;
@@ -24,7 +25,8 @@ impl AwsProvider {
                 return Ok(look);
             }
             // Just after a launch, not found does not mean that nothing will start and cost money.
-            match self.seen("destroy_instance", place, id).await {
+            let asking = Asking { operation: "destroy_instance", errand: &self.http.errand() };
+            match self.seen(asking, place, id).await {
                 Ok(Some(instance)) if map::is_ending(&instance) => Ok(Look::Done(())),
                 Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
                 Ok(None) => Ok(Look::Absent),

@@ -10,7 +10,7 @@ use super::images::FRESH;
 use super::place::{Place, REGIONS, Used};
 use super::query::Query;
 use crate::create::{Mark, nonce_of};
-use crate::http::Class;
+use crate::http::{Call, Class, Errand};
 use crate::provider::check;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::lookup::Lookups;
@@ -24,12 +24,25 @@ impl Default for Enabled {
     }
 }
 
+/// A verb that asks, and how long it may in all, whichever regions it asks.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) operation: &'static str,
+    pub(super) errand: &'a Errand,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn call(self, place: &'a Place, query: &Query) -> Call<'a> {
+        place.ec2(self.operation, Class::Safe, query).within(self.errand)
+    }
+}
+
 impl AwsProvider {
     /// The places that lists read.
-    pub(super) async fn listed(&self, operation: &'static str) -> ProviderResult<Vec<Place>> {
+    pub(super) async fn listed(&self, asking: Asking<'_>) -> ProviderResult<Vec<Place>> {
         let mut places = self.places.all()?;
         if self.places.used == Used::AllEnabled {
-            self.join_enabled(operation, &mut places).await?;
+            self.join_enabled(asking, &mut places).await?;
         }
         Ok(places)
     }
@@ -51,62 +64,73 @@ impl AwsProvider {
         Ok(all)
     }
 
-    /// Does something with a thing where it is; [`ProviderError::NotFound`] of a place says that it is not there.
+    /// Does something with a machine where it is; [`ProviderError::NotFound`] of a place says that it is not there. Where that is
+    /// is asked within the errand, or where there is none, as one of its own.
     ///
     /// # Errors
     /// Those of `act`; where it is in no region that could be asked, and one could not, that of the asking.
-    async fn where_it_is<T, F, L>(
-        &self,
-        operation: &'static str,
-        id: &str,
-        act: impl Fn(Place) -> F,
-        look: impl Fn(Place) -> L,
-    ) -> ProviderResult<T>
-    where
-        F: Future<Output = ProviderResult<T>> + Send,
-        L: Future<Output = ProviderResult<bool>> + Send,
-    {
-        let place = self.places.of(id)?;
-        let absent = match act(place.clone()).await {
-            Err(error @ ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => error,
-            done => return done,
-        };
-        let look = |place| {
-            let looked = look(place);
-            async move { Ok(looked.await?.then_some(())) }
-        };
-        let (place, ()) = self.elsewhere(operation, id, &[place], look).await?.ok_or(absent)?;
-        self.places.whereabouts.note(id, &place.region);
-        act(place).await
-    }
-
     pub(super) async fn with_instance<T, F>(
         &self,
-        operation: &'static str,
+        (operation, errand): (&'static str, Option<&Errand>),
         id: &str,
         act: impl Fn(Place) -> F,
     ) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<T>> + Send,
     {
-        let look = |place: Place| async move { Ok(self.seen(operation, &place, id).await?.is_some()) };
-        self.where_it_is(operation, id, act, look).await
+        let absent = match self.at_first(id, &act).await? {
+            Ok(done) => return Ok(done),
+            Err(absent) => absent,
+        };
+        let own = self.http.errand();
+        let asking = Asking { operation, errand: errand.unwrap_or(&own) };
+        let look = |place: Place| async move { Ok(self.seen(asking, &place, id).await?.map(drop)) };
+        act(self.at_last(asking, id, absent, look).await?).await
     }
 
-    pub(super) async fn with_snapshot<T, F>(
-        &self,
-        operation: &'static str,
-        id: &str,
-        act: impl Fn(Place) -> F,
-    ) -> ProviderResult<T>
+    /// As [`with_instance`](Self::with_instance), of a snapshot.
+    pub(super) async fn with_snapshot<T, F>(&self, asking: Asking<'_>, id: &str, act: impl Fn(Place) -> F) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<T>> + Send,
     {
-        let look = |place: Place| async move {
-            let image = check::absent_is_none(self.image(operation, &place, id).await)?;
-            Ok(image.is_some() || !self.left_over(&place, id).await?.is_empty())
+        let absent = match self.at_first(id, &act).await? {
+            Ok(done) => return Ok(done),
+            Err(absent) => absent,
         };
-        self.where_it_is(operation, id, act, look).await
+        let look = |place: Place| async move {
+            let image = check::absent_is_none(self.image(asking, &place, id).await)?;
+            let is_there = image.is_some() || !self.left_over(asking, &place, id).await?.is_empty();
+            Ok(is_there.then_some(()))
+        };
+        act(self.at_last(asking, id, absent, look).await?).await
+    }
+
+    /// Does something with a thing where that was made or seen, or else in the provider's own region, where it need not be.
+    async fn at_first<T, F>(&self, id: &str, act: &impl Fn(Place) -> F) -> ProviderResult<Result<T, (Place, ProviderError)>>
+    where
+        F: Future<Output = ProviderResult<T>> + Send,
+    {
+        let place = self.places.of(id)?;
+        match act(place.clone()).await {
+            Err(absent @ ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => Ok(Err((place, absent))),
+            done => done.map(Ok),
+        }
+    }
+
+    /// Where a thing is that was absent from one place.
+    async fn at_last<F>(
+        &self,
+        asking: Asking<'_>,
+        id: &str,
+        (place, absent): (Place, ProviderError),
+        look: impl Fn(Place) -> F,
+    ) -> ProviderResult<Place>
+    where
+        F: Future<Output = ProviderResult<Option<()>>> + Send,
+    {
+        let (place, ()) = self.elsewhere(asking, id, &[place], look).await?.ok_or(absent)?;
+        self.places.whereabouts.note(id, &place.region);
+        Ok(place)
     }
 
     /// Makes something by `create`, with its place noted before anything is sent, for as long as it may exist.
@@ -165,7 +189,8 @@ impl AwsProvider {
         if self.places.of_key(key).is_some() {
             return Ok(None);
         }
-        self.elsewhere(operation, &format!("what was made under the key {key:?}"), known, look).await
+        let asking = Asking { operation, errand: &self.http.errand() };
+        self.elsewhere(asking, &format!("what was made under the key {key:?}"), known, look).await
     }
 
     /// What a look shows in any region but those that were asked.
@@ -175,7 +200,7 @@ impl AwsProvider {
     /// where those that are have been said.
     async fn elsewhere<T, F>(
         &self,
-        operation: &'static str,
+        asking: Asking<'_>,
         subject: &str,
         asked: &[Place],
         look: impl Fn(Place) -> F,
@@ -185,7 +210,7 @@ impl AwsProvider {
     {
         let (mut places, mut asked) = (self.places.all()?, asked.to_vec());
         let said = if let Used::These(said) = &self.places.used { Some(said) } else { None };
-        let mut failed = match self.join_enabled(operation, &mut places).await {
+        let mut failed = match self.join_enabled(asking, &mut places).await {
             Err(error) if error.may_pass() => return Err(error),
             refused => refused.err().filter(|_| said.is_none()).map(|error| ("another region".to_string(), error)),
         };
@@ -212,11 +237,11 @@ impl AwsProvider {
     }
 
     /// Adds the regions that the account has enabled.
-    async fn join_enabled(&self, operation: &'static str, places: &mut Vec<Place>) -> ProviderResult<()> {
+    async fn join_enabled(&self, asking: Asking<'_>, places: &mut Vec<Place>) -> ProviderResult<()> {
         let Some(home) = places.first().cloned() else { return Ok(()) };
         let find = async {
-            let reply: DescribeRegions =
-                ask(&self.http, &home.ec2(operation, Class::Safe, &Query::new("DescribeRegions"))).await?;
+            let query = Query::new("DescribeRegions");
+            let reply: DescribeRegions = ask(&self.http, &asking.call(&home, &query)).await?;
             Ok(reply.region_info.item.into_iter().map(|region| region.region_name).collect::<Vec<_>>())
         };
         for region in self.http.shared::<Enabled>().0.or_look((), find).await? {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::api::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
 use super::place::Place;
 use super::query::Query;
+use super::regions::Asking;
 use super::watch::{OfImages, Waiting};
 use super::{AwsProvider, map};
 use crate::create::{self, Cancel, Create, Found, Guard};
@@ -74,22 +75,22 @@ impl AwsProvider {
         Ok(reply.images_set.item.into_iter().find(is_ours))
     }
 
-    pub(super) async fn image(&self, operation: &'static str, place: &Place, id: &str) -> ProviderResult<Image> {
+    pub(super) async fn image(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Image> {
         let query = Query::new("DescribeImages").with("ImageId.1", id);
-        let call = place.ec2(operation, Class::Safe, &query).about("snapshot", id);
+        let call = asking.call(place, &query).about("snapshot", id);
         let reply: DescribeImages = ask(&self.http, &call).await?;
         let found = reply.images_set.item.into_iter().find(|image| image.image_id == id && image.image_state != "deregistered");
         found.ok_or_else(|| ProviderError::not_found("snapshot", id))
     }
 
     /// The EBS snapshots of an image that is gone, which only their description still tells.
-    pub(super) async fn left_over(&self, place: &Place, image_id: &str) -> ProviderResult<Vec<String>> {
+    pub(super) async fn left_over(&self, asking: Asking<'_>, place: &Place, image_id: &str) -> ProviderResult<Vec<String>> {
         let (name, value) = map::MANAGED;
         let query = Query::new("DescribeSnapshots")
             .with("Owner.1", "self")
             .filter(name, &[value])
             .matching("description", &[&map::description_of(image_id)]);
-        let reply: DescribeSnapshots = ask(&self.http, &place.ec2("delete_snapshot", Class::Safe, &query)).await?;
+        let reply: DescribeSnapshots = ask(&self.http, &asking.call(place, &query)).await?;
         Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
     }
 
@@ -102,9 +103,9 @@ impl AwsProvider {
     }
 
     /// Deletes an image of that place, then the EBS snapshots that it stood on; [`ProviderError::NotFound`] where there is neither.
-    pub(super) async fn delete_at(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
+    pub(super) async fn delete_at(&self, asking: Asking<'_>, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
         // After the image is gone, it no longer tells what it stood on.
-        let stored = match check::absent_is_none(self.image("delete_snapshot", place, id).await)? {
+        let stored = match check::absent_is_none(self.image(asking, place, id).await)? {
             Some(image) => {
                 let query = &Query::new("DeregisterImage").with("ImageId", id);
                 let wait = Wait::new("delete_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
@@ -115,7 +116,7 @@ impl AwsProvider {
                 Look::deleted(ended.await)?;
                 map::stored(&image)
             }
-            None => match self.left_over(place, id).await? {
+            None => match self.left_over(asking, place, id).await? {
                 none if none.is_empty() => return Err(ProviderError::not_found("snapshot", id)),
                 stored => stored,
             },

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use super::api::{DescribeImages, DescribeInstances, Image, Instance, Listing, ask};
 use super::place::Place;
 use super::query::Query;
+use super::regions::Asking;
 use super::{AwsProvider, NAME, map};
 use crate::http::Class;
 use crate::provider::ProviderInstance;
@@ -116,7 +117,8 @@ impl AwsProvider {
         let by_id = |subject: &Subject<Place>| !subject.is_new || subjects.len() == 1;
         let missing: Vec<_> = subjects.iter().zip(&found).filter(|(subject, found)| found.is_none() && by_id(subject)).collect();
         let requests = 1 + missing.len();
-        let read = missing.into_iter().map(|(subject, _)| self.read("wait_ready", place, &subject.id));
+        let asking = Asking { operation: "wait_ready", errand: &self.http.errand() };
+        let read = missing.into_iter().map(|(subject, _)| self.read(asking, place, &subject.id));
         let mut read = join_all(read).await.into_iter();
         let looks = subjects.iter().zip(found).map(|(subject, found)| match found {
             Some(instance) => self.look(instance, place),

@@ -39,6 +39,8 @@ use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
 
+/// How often it is looked whether a machine that waits for its end is wanted after all.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How many are ended at once: few enough for the clouds' limits.
 const AT_ONCE: usize = 8;
 
@@ -238,6 +240,9 @@ impl fmt::Display for Reaped {
 /// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its own, so that one that
 /// cannot be ended does not keep the others alive.
 ///
+/// A machine is read once more before it is ended, and every five seconds while its end is waited for, as that of one that is
+/// locked: where its lease was renewed meanwhile, it is left alone, and is not among the results.
+///
 /// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
 ///
 /// # Errors
@@ -267,16 +272,23 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
         ending.spawn(here.clone().scope(async move {
             // The semaphore is never closed.
             let _turn = limit.acquire().await;
-            let end = || contained(end(&*provider, kind, &id, which.confirm_within));
-            let outcome = if which.dry_run { Ok(false) } else { end().await };
+            let outcome = match (which.dry_run, kind) {
+                (true, _) => Ok(false),
+                (false, Reapable::Instance) => match contained(end(&*provider, &id, &which)).await {
+                    Ok(false) => return None,
+                    ended => ended,
+                },
+                (false, Reapable::Snapshot) => contained(provider.delete_snapshot(&id)).await.map(|()| true),
+            };
             let (owner, expires_at) = (labels.get(OWNER_KEY).cloned(), expires_at(&labels));
-            (place, Reaped { kind, id, name, owner, expires_at, outcome })
+            Some((place, Reaped { kind, id, name, owner, expires_at, outcome }))
         }));
     }
     let mut reaped = Vec::new();
     while let Some(ended) = ending.join_next().await {
         match ended {
-            Ok((place, ended)) => {
+            Ok(None) => {}
+            Ok(Some((place, ended))) => {
                 if !ended.is_deleted() {
                     report(&ended);
                 }
@@ -291,19 +303,39 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     Ok(reaped.into_iter().map(|(_, reaped)| reaped).collect())
 }
 
-/// Ends a machine and sees that it is gone, or deletes a snapshot.
-async fn end(provider: &dyn Provider, kind: Reapable, id: &str, within: Duration) -> ProviderResult<bool> {
-    match kind {
-        Reapable::Instance => provider.destroy_instance(id).await?,
-        Reapable::Snapshot => return provider.delete_snapshot(id).await.map(|()| true),
+/// Ends a machine and sees that it is gone; `false` where it is not to be ended any more.
+async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<bool> {
+    if is_wanted(provider, id, which).await? {
+        return Ok(false);
     }
-    let mut confirming = Confirming::new(within);
+    tokio::select! {
+        biased;
+        ended = provider.destroy_instance(id) => ended?,
+        () = wanted(provider, id, which) => return Ok(false),
+    }
+    let mut confirming = Confirming::new(which.confirm_within);
     loop {
         match provider.get_instance(id).await {
             Ok(None) => return Ok(true),
             Err(error) if !error.may_pass() => return Err(error),
             _ if confirming.is_over() => return Err(confirming.timeout(id)),
             _ => confirming.pause().await,
+        }
+    }
+}
+
+/// Whether somebody wants a machine that is to be ended: what is absent nobody does.
+async fn is_wanted(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<bool> {
+    let read = provider.get_instance(id).await?;
+    Ok(read.is_some_and(|instance| !which.takes(&instance.labels, |now| instance.age(now))))
+}
+
+/// Ends when a machine that is to be ended is wanted after all. One that cannot be read is not known to be.
+async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if is_wanted(provider, id, which).await.unwrap_or(false) {
+            return;
         }
     }
 }
@@ -415,9 +447,12 @@ mod tests {
             assert!(!takes(Reap::expired(), &other), "{what}");
         }
     }
-    /// Machines of no known age, and snapshots, of which some are listed for a while after they were deleted.
+    /// Machines, of no known age or locked; and snapshots, of which some are listed for a while after they were deleted.
     struct Shed {
         machines: Vec<ProviderInstance>,
+        /// After how many reads the lease of one that is locked is renewed.
+        renewed_after: usize,
+        reads: AtomicUsize,
         snapshots: Mutex<Vec<(Snapshot, u32)>>,
         lists: AtomicUsize,
     }
@@ -433,11 +468,14 @@ mod tests {
         }
 
         async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-            panic!("{id} is not old");
+            assert_eq!(id, "locked", "is not old");
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            Err(ProviderError::conflict("locked", true))
         }
 
-        async fn get_instance(&self, _: &str) -> ProviderResult<Option<ProviderInstance>> {
-            Ok(None)
+        async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+            let end = if self.reads.fetch_add(1, Relaxed) < self.renewed_after { "1" } else { "9999999999" };
+            Ok(Some(leased(id, end)))
         }
 
         async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
@@ -472,6 +510,11 @@ mod tests {
         }
     }
 
+    fn leased(id: &str, end: &str) -> ProviderInstance {
+        let labels = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, end)]);
+        ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
+    }
+
     fn shed(snapshots: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
         let made = Some(Utc::now() - TimeDelta::days(2));
         let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
@@ -479,7 +522,8 @@ mod tests {
         let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
         let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
         let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
-        let shed = Arc::new(Shed { machines, snapshots, lists: AtomicUsize::new(0) });
+        let (lists, reads, renewed_after) = Default::default();
+        let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after });
         (shed.clone(), shed)
     }
 
@@ -489,6 +533,24 @@ mod tests {
         for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)] {
             assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_renewed_before_the_end_is_kept() {
+        let shed = |renewed_after| {
+            let machines = vec![leased("locked", "1")];
+            let (snapshots, lists, reads) = Default::default();
+            Arc::new(Shed { machines, renewed_after, snapshots, lists, reads })
+        };
+        for (renewed_after, reads) in [(0, 1), (1, 2), (3, 4)] {
+            let shed = shed(renewed_after);
+            let provider: Arc<dyn Provider> = shed.clone();
+            assert!(reap(&provider, &Reap::expired()).await.unwrap().is_empty(), "{renewed_after}");
+            assert_eq!(shed.reads.load(Relaxed), reads);
+        }
+        let provider: Arc<dyn Provider> = shed(usize::MAX);
+        let reaped = reap(&provider, &Reap::expired()).await.unwrap();
+        assert!(matches!(reaped[0].outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}");
     }
 
     #[tokio::test(start_paused = true)]

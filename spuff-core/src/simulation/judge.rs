@@ -503,3 +503,6 @@ fn expiry(resource: &Resource) -> Option<i64> {
     };
     label.filter(|label| !label.is_empty()).or_else(tag)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::hash::Hash;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::call::Call;
@@ -17,6 +19,8 @@ const MAX_PAGES: u32 = 10_000;
 const MAX_STALE: u32 = 10;
 /// How often a list is read that has shifted while it was read.
 const READS: u32 = 4;
+/// What a page may take. Where pages took longer, as much may have come as has gone, which no total tells.
+const PACE: Duration = Duration::from_secs(2);
 
 /// One page, and the token of the next one.
 #[derive(Debug)]
@@ -94,6 +98,7 @@ struct Reading<T, K> {
     seen: HashSet<K>,
     /// Whether the list stood still, as far as the pages tell.
     is_whole: bool,
+    pages: u32,
 }
 
 /// A list may shift while it is read. What moves back is seen twice; what moves forward, because something before it has ended,
@@ -109,13 +114,14 @@ where
 {
     let mut before: Vec<T> = Vec::new();
     for again in 1..=READS {
+        let began = Instant::now();
         let first = fetch(1).await?;
         // Most lists are one page, which is true of one moment.
         if first.is_last {
             return Ok(first.items);
         }
         let reading = read_on(operation, &key, first, &mut fetch).await?;
-        if reading.is_whole {
+        if reading.is_whole && began.elapsed() <= PACE * reading.pages {
             return Ok(reading.items);
         }
         debug!(operation, again, "the list has shifted while it was read");
@@ -137,7 +143,7 @@ where
     F: Future<Output = ProviderResult<Numbered<T>>>,
 {
     let mut total = first.total;
-    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), is_whole: true };
+    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), is_whole: true, pages: 1 };
     let (mut page, mut stale) = (first, 0);
     for next in 2..=MAX_PAGES {
         let shown = page.items.len();
@@ -155,6 +161,7 @@ where
             break;
         }
         page = fetch(next).await?;
+        reading.pages = next;
     }
     Err(endless(operation))
 }
@@ -233,6 +240,27 @@ mod tests {
             }
         };
         assert_eq!(read(vec![1, 2, 3, 4, 5, 6, 7], end, true).await.0, [4, 5, 6, 7]);
+    }
+
+    /// One ends and another one appears, so that the total stays, while a page is waited for.
+    #[tokio::test(start_paused = true)]
+    async fn a_list_whose_pages_took_long_is_read_again() {
+        let (mut list, mut reads) = ((1..=5).collect::<Vec<u32>>(), 0);
+        let fetch = |number: u32| {
+            reads += 1;
+            if reads == 2 {
+                list.remove(0);
+                list.push(6);
+            }
+            let items: Vec<_> = list.iter().copied().skip((number as usize - 1) * 2).take(2).collect();
+            let page = Numbered { is_last: number == 3, total: Some(5), items };
+            let late = if reads == 2 { PACE * 4 } else { Duration::ZERO };
+            async move {
+                tokio::time::sleep(late).await;
+                Ok(page)
+            }
+        };
+        assert_eq!(all_numbered("test", |item| *item, fetch).await.unwrap(), [2, 3, 4, 5, 6].to_vec());
     }
 
     #[tokio::test]

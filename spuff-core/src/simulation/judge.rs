@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::plan::{Limits, name_of};
+use super::plan::{Plan, REGIONS, fault_name};
+use super::program::OLD;
 use super::told::{Told, unknown};
 use super::verb::Verb;
 use crate::process::Program;
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
-use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served};
+use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served, account_of};
 
 /// Within this time two processes may make two machines under one key at DigitalOcean, where only looking keeps the second out, and
 /// lists lag.
@@ -22,6 +23,10 @@ const AT_ONCE: Duration = Duration::from_secs(35);
 const LAG: Duration = Duration::from_secs(30);
 /// How long another program may find that there is nothing by the id of what is new.
 const READ_LAG: Duration = Duration::from_secs(5);
+/// After this time what has left has arrived.
+const LATE: Duration = Duration::from_secs(60);
+/// Within this time a reap that goes well reads again what it ends.
+const READ_AGAIN: Duration = Duration::from_secs(20);
 
 /// A machine or snapshot that was made in a run.
 #[derive(Debug)]
@@ -32,6 +37,9 @@ pub(super) struct Fact {
     pub(super) name: String,
     /// Whether it was hidden from some reads, whenever they are.
     pub(super) is_hidden: bool,
+    pub(super) region: String,
+    /// When, by its cloud's calendar.
+    pub(super) created: i64,
     /// The call that has made it.
     pub(super) call: usize,
     pub(super) at: Instant,
@@ -60,6 +68,7 @@ pub(super) struct Call {
     pub(super) verb: Verb,
     pub(super) cloud: &'static str,
     pub(super) program: u64,
+    pub(super) owner: String,
     /// What it is to make.
     pub(super) names: Vec<String>,
     pub(super) key: Option<String>,
@@ -67,6 +76,9 @@ pub(super) struct Call {
     pub(super) keeps: bool,
     /// What it was told to end.
     pub(super) targets: Vec<String>,
+    /// The machine that it is to label, and the label; and whether it says that it has.
+    pub(super) label: Option<(String, (String, String))>,
+    pub(super) has_written: bool,
     pub(super) began: Instant,
     pub(super) ended: Option<Instant>,
     /// Whether its future was dropped, or its program killed.
@@ -82,6 +94,23 @@ pub(super) struct Call {
     pub(super) faults: BTreeSet<&'static str>,
 }
 
+impl Call {
+    /// Whether a request of it may arrive after its end.
+    fn may_come_late(&self) -> bool {
+        self.has_left || self.is_killed || self.faults.iter().any(|fact| fact.starts_with("network"))
+    }
+
+    /// When it has written for sure; none while it may still.
+    fn written(&self) -> Option<Instant> {
+        self.ended.map(|ended| if self.may_come_late() { ended + LATE } else { ended })
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let is_before = |one: &Self, other: &Self| one.written().is_some_and(|ended| ended <= other.began);
+        !is_before(self, other) && !is_before(other, self)
+    }
+}
+
 /// The judge of a run.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
@@ -90,6 +119,8 @@ pub(super) struct Judge {
     pub(super) findings: Vec<String>,
     /// Whether a cloud has refused a request for its rate.
     pub(super) is_throttled: bool,
+    /// The latest that the programs' calendar has shown, in seconds since 1970.
+    latest: i64,
 }
 
 impl Judge {
@@ -114,11 +145,18 @@ impl Judge {
     /// A request has come to a cloud.
     pub(super) fn served(&mut self, served: &Served, by: Option<Program>, rates: bool, calendar: i64, truth: &Inside) {
         let now = Instant::now();
-        if let (Some(fault), Some(by)) = (served.fault, by) {
-            self.calls[by.call].faults.insert(name_of(fault));
+        self.has_shown(calendar);
+        if let Some(call) = by.map(|by| by.call).filter(|call| self.calls[*call].cloud != served.provider) {
+            let who = self.show(call);
+            self.find(format!("{who} has asked {} {}", served.provider, served.route));
         }
+        if let (Some(fault), Some(by)) = (served.fault, by) {
+            self.calls[by.call].faults.insert(fault_name(fault));
+        }
+        // What the network holds back arrives at another pace.
+        let is_even = || !self.calls.iter().any(|call| call.faults.contains("network late"));
         let is_refused = served.fault.is_none() && matches!(served.status, 429 | 503);
-        if is_refused && rates {
+        if is_refused && rates && is_even() {
             self.find(format!("{}: a request was refused for its rate, though the program keeps to it", served.provider));
         }
         if let (Some(by), Route::ListInstances | Route::ListSnapshots) = (by, served.route)
@@ -138,8 +176,13 @@ impl Judge {
             self.made(served.provider, resource, by, served.fault, truth);
         }
         for resource in &served.ended {
-            self.ended(served.provider, resource, by, now, calendar);
+            self.ended(served.provider, resource, by, now);
         }
+    }
+
+    /// The programs' calendar shows that time.
+    pub(super) fn has_shown(&mut self, calendar: i64) {
+        self.latest = self.latest.max(calendar);
     }
 
     fn made(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, fault: Option<Fault>, truth: &Inside) {
@@ -180,8 +223,9 @@ impl Judge {
         }
         for (twin, at, other) in twins {
             let is_hidden = fact_of(&self.facts, cloud, &twin).is_some_and(|fact| fact.is_hidden);
-            let is_apart = self.calls[other].program != number && cloud == "digitalocean";
-            let between = (is_apart && now - at < AT_ONCE) || (is_hidden && cloud == "digitalocean");
+            let only_looks = account_of(cloud).0 == "digitalocean";
+            let is_apart = self.calls[other].program != number && only_looks;
+            let between = (is_apart && now - at < AT_ONCE) || (is_hidden && only_looks);
             let exists = existing(truth, cloud, *kind).iter().any(|there| there.id == twin && !there.ending);
             if exists && !between {
                 findings.push(format!("two of one: {who} has made {id} ({name}), and there is {twin} of {}", self.show(other)));
@@ -193,6 +237,8 @@ impl Judge {
             kind: *kind,
             id: id.clone(),
             name: name.clone(),
+            region: resource.region.clone(),
+            created: resource.created_at.timestamp(),
             is_hidden: matches!(fault, Some(Fault::NotYetVisible { .. })),
             call,
             at: now,
@@ -202,7 +248,7 @@ impl Judge {
         });
     }
 
-    fn ended(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, now: Instant, calendar: i64) {
+    fn ended(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, now: Instant) {
         let Resource { id, name, kind, .. } = resource;
         if matches!(kind, Kind::DiskSnapshot | Kind::Disk | Kind::Address) {
             return;
@@ -222,15 +268,28 @@ impl Judge {
         if is_told {
             return;
         }
+        let (maker, takers, created) = (fact.call, fact.given.clone(), fact.created);
         if verb == Verb::Reap {
-            // A renewal that comes after it has looked comes too late; and the programs' computer may have set its clock.
+            // A renewal that comes after it has looked comes too late.
             let expires = self.calls[call].leases.get(id).copied();
-            if expires.is_none_or(|end| end > calendar + 600) {
+            if expires.is_none_or(|end| end > self.latest) {
                 self.find(format!("{who} has reaped {id} ({name}), whose lease is not over"));
+            }
+            if let Some(end) = self.renewed(cloud, id, call).filter(|end| *end > self.latest) {
+                self.find(format!("{who} has reaped {id} ({name}), whose lease was renewed until {end}"));
             }
             return;
         }
-        let (maker, takers) = (fact.call, fact.given.clone());
+        if verb == Verb::ReapOld {
+            let age = self.latest - created;
+            if age < OLD.as_secs().cast_signed() {
+                self.find(format!("{who} has reaped {id} ({name}), which is {age} s old"));
+            }
+            if self.calls[maker].owner != self.calls[call].owner {
+                self.find(format!("{who} has reaped {id} ({name}), which is of {}", self.calls[maker].owner));
+            }
+            return;
+        }
         // It has made it, and it was not ready: who shares the key has been told that it may end.
         if maker == call && verb == Verb::CreateAndWaitKeyed {
             return;
@@ -249,8 +308,8 @@ impl Judge {
     }
 
     /// A call has answered.
-    pub(super) fn told(&mut self, number: usize, told: &Told, limits: &Limits, truth: &Inside) {
-        let now = Instant::now();
+    pub(super) fn told(&mut self, number: usize, told: &Told, plan: &Plan, truth: &Inside) {
+        let (now, limits) = (Instant::now(), &plan.limits);
         let who = self.show(number);
         let call = &mut self.calls[number];
         call.ended = Some(now);
@@ -347,9 +406,23 @@ impl Judge {
                 if ids.len() < many {
                     self.find(format!("{who} lists a machine twice"));
                 }
+                self.listed(number, &who, &ids, plan, truth);
+            }
+            Told::Other(Ok(())) if verb == Verb::SetLabels => self.calls[number].has_written = true,
+            Told::Renewed(Ok(end)) => {
+                self.calls[number].has_written = true;
+                if let Some((_, (_, value))) = &mut self.calls[number].label {
+                    *value = end.timestamp().to_string();
+                }
             }
             Told::Resolved(key, Ok(None)) => self.resolved_to_nothing(&who, number, key, truth),
-            Told::Resolved(..) | Told::Read(..) | Told::Ready(..) | Told::List(_) | Told::Other(_) => {}
+            Told::Resolved(key, Ok(Some(id))) => {
+                let is_its_own = self.fact(cloud, id).is_some_and(|fact| self.is_of_key(fact, &fact.name, key));
+                if !is_its_own && !self.is_anothers(cloud, id, program) {
+                    self.find(format!("{who} resolves {key} to {id}, which it has not made"));
+                }
+            }
+            Told::Resolved(..) | Told::Renewed(_) | Told::Read(..) | Told::Ready(..) | Told::List(_) | Told::Other(_) => {}
         }
     }
 
@@ -386,7 +459,8 @@ impl Judge {
         if !lives && let Some((ended, by)) = ended {
             let ender = &self.calls[by];
             // What another was told to end is that one's to end; and who shares a key with one that fails shares the end.
-            let is_known = ender.targets.contains(&machine.id) || matches!(ender.verb, Verb::Reap | Verb::CreateAndWaitKeyed);
+            let is_known = ender.targets.contains(&machine.id)
+                || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
             if !is_known {
                 let (since, ender) = (Instant::now() - ended, self.show(by));
                 self.find(format!("{who} gives {}, whose end was accepted {since:?} ago from {ender}", machine.id));
@@ -458,12 +532,89 @@ impl Judge {
         })
     }
 
+    /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that another program has made.
+    pub(super) fn is_anothers(&self, cloud: &str, id: &str, program: u64) -> bool {
+        let fact = self.fact(cloud, id).filter(|fact| fact.kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean");
+        fact.is_some_and(|fact| self.calls[fact.call].program != program)
+    }
+
     /// Whether something was made under a key: a caller's own, or that of an outcome that was not known.
-    pub(super) fn is_of_key(&self, fact: &Fact, there: &Resource, key: &str) -> bool {
+    pub(super) fn is_of_key(&self, fact: &Fact, name: &str, key: &str) -> bool {
         let call = &self.calls[fact.call];
         let mut fates = call.names.iter().zip(&call.fates);
-        call.key.as_deref() == Some(key)
-            || fates.any(|(name, fate)| *name == there.name && *fate == Fate::Unknown(key.to_string()))
+        call.key.as_deref() == Some(key) || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
+    }
+
+    /// Machines were listed: all that were there for long before, and still are, are among them.
+    fn listed(&mut self, number: usize, who: &str, ids: &[&str], plan: &Plan, truth: &Inside) {
+        let Call { cloud, verb, began, program, ref owner, .. } = self.calls[number];
+        // Where as much has come as has gone while pages were read, nothing tells of it.
+        let mut meanwhile = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.at.elapsed() < began.elapsed() + LAG);
+        let has_gone = |fact: &Fact| fact.cloud == cloud && fact.ended.is_some_and(|ended| ended + LAG > began);
+        if plan.page < usize::MAX && meanwhile.next().is_some() && self.facts.iter().any(has_gone) {
+            return;
+        }
+        let there = existing(truth, cloud, Kind::Instance);
+        let missing = self.facts.iter().filter(|fact| {
+            let is_meant = verb == Verb::List || self.calls[fact.call].owner == *owner;
+            let is_old = began.saturating_duration_since(fact.at) > LAG;
+            fact.cloud == cloud && is_meant && is_old && !fact.is_hidden && self.is_in_sight(fact, program, plan)
+        });
+        let missing = missing.filter(|fact| !ids.contains(&fact.id.as_str()));
+        let lives = |fact: &&Fact| there.iter().any(|there| there.id == fact.id && !there.ending);
+        let missing: Vec<_> = missing.filter(lives).map(|fact| fact.id.clone()).collect();
+        if !missing.is_empty() {
+            self.find(format!("{who} does not list {missing:?}, which were there all the time"));
+        }
+    }
+
+    /// Whether the lists of a program read the region of something: at EC2 those that were said, and those in which the program itself has
+    /// made something.
+    pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
+        let is_read = fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
+        is_read || self.calls[fact.call].program == program
+    }
+
+    /// Until when the lease of a machine was renewed, where a reap must have seen that.
+    fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
+        // What has failed on its way it need not have seen.
+        let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
+        let renewals = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew);
+        let told = renewals.filter(|call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN));
+        told.filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).next_back().filter(|_| !is_hindered)
+    }
+
+    /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
+    pub(super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance) {
+        let mut findings = Vec::new();
+        let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
+        for (at, call) in calls.iter().enumerate() {
+            let Some((_, (key, value))) = &call.label else { continue };
+            let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
+            let (mut is_alone, mut is_last) = (true, true);
+            for other in others {
+                is_alone &= other.program == call.program && !other.may_come_late() || !other.overlaps(call);
+                let is_before = other.written().is_some_and(|ended| ended <= call.began);
+                is_last &= is_before || other.label.as_ref().is_none_or(|(_, (of, _))| of != key);
+            }
+            if !call.has_written || !is_alone {
+                continue;
+            }
+            match machine.labels.get(key) {
+                None => findings.push(format!("{cloud}: {} has lost its label {key}, which was put on it: {value}", machine.id)),
+                Some(other) if is_last && other != value => {
+                    findings.push(format!("{cloud}: {} has the label {key} {other}, and was given {value}", machine.id));
+                }
+                Some(_) => {}
+            }
+        }
+        findings.into_iter().for_each(|finding| self.find(finding));
+    }
+
+    /// The calls that were to label a machine, in the order of their beginnings.
+    pub(super) fn labels_of(&self, cloud: &str, id: &str) -> impl DoubleEndedIterator<Item = &Call> {
+        let calls = self.calls.iter().filter(move |call| call.cloud == cloud);
+        calls.filter(move |call| call.label.as_ref().is_some_and(|(of, _)| of == id))
     }
 
     /// A key was said to have made nothing.
@@ -474,8 +625,9 @@ impl Judge {
         // What came while it was looking, or is shown after some reads only, need not be seen.
         let known = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.kind == kind && fact.ended.is_none());
         let known = known.filter(|fact| fact.at < began && !fact.is_hidden);
-        let lives = known
-            .filter(|fact| there.iter().any(|there| there.id == fact.id && !there.ending && self.is_of_key(fact, there, key)));
+        let lives = known.filter(|fact| {
+            there.iter().any(|there| there.id == fact.id && !there.ending && self.is_of_key(fact, &there.name, key))
+        });
         let old = lives.filter(|fact| fact.at.elapsed() > LAG).map(|fact| fact.id.clone()).next();
         if let Some(id) = old {
             self.find(format!("{who} says that {key} has made nothing, and {id} lives"));
@@ -494,14 +646,13 @@ pub(super) fn existing(truth: &Inside, cloud: &str, kind: Kind) -> Vec<Resource>
     all
 }
 
+/// The end of a lease: the latest, where there are several.
 fn expiry(resource: &Resource) -> Option<i64> {
-    let label = resource.labels.get(crate::provider::EXPIRES_KEY).cloned();
+    let label = resource.labels.get(crate::provider::EXPIRES_KEY).and_then(|label| label.parse().ok());
     // DigitalOcean's labels are tags.
-    let tag = || {
-        let prefix = format!("{}:", crate::provider::EXPIRES_KEY);
-        resource.labels.keys().find_map(|tag| tag.strip_prefix(&prefix).map(str::to_string))
-    };
-    label.filter(|label| !label.is_empty()).or_else(tag)?.parse().ok()
+    let prefix = format!("{}:", crate::provider::EXPIRES_KEY);
+    let tags = resource.labels.keys().filter_map(|tag| tag.strip_prefix(&prefix)?.parse().ok());
+    label.into_iter().chain(tags).max()
 }
 
 #[cfg(test)]

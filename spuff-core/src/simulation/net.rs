@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 
 use super::plan::Outage;
 use super::run::Run;
@@ -20,6 +20,10 @@ use crate::simulator::Answered;
 
 /// The most bytes of a reply that are read, as of a real one.
 const LIMIT: usize = 32 << 20;
+
+/// Headers that hold a number, and one that is beyond reason.
+const NUMBERED: [&str; 5] = ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-reset"];
+const BEYOND: &str = "18446744073709551615";
 
 /// Carries the requests of a run.
 pub(super) struct Net(pub(super) Weak<Run>);
@@ -43,10 +47,14 @@ impl Transport for Net {
         let arrive = arrive(run.clone(), request, by, way);
         let exchange = async {
             let answered = if way.has_left { tokio::spawn(arrive).await.ok() } else { Some(arrive.await) };
-            match answered {
-                Some(answered) => reply(answered, way).await,
-                None => Err(late()),
+            let mut replied = match answered {
+                Some(answered) => reply(answered, way).await?,
+                None => return Err(late()),
+            };
+            if way.outage == Some(Outage::Numbers) {
+                NUMBERED.iter().for_each(|name| _ = replied.headers_mut().insert(*name, HeaderValue::from_static(BEYOND)));
             }
+            Ok(replied)
         };
         let answered = tokio::time::timeout(within, exchange).await;
         if !run.is_alive(program) {
@@ -74,6 +82,7 @@ async fn arrive(run: Arc<Run>, request: Request<Bytes>, by: Option<Program>, way
             run.met(by, outage);
             tokio::time::sleep(time).await;
         }
+        Some(outage @ Outage::Numbers) => run.met(by, outage),
         Some(outage) => {
             run.met(by, outage);
             return std::future::pending().await;

@@ -7,22 +7,31 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::verb::Verb;
-use crate::simulator::{Fault, FaultRule, PROVIDERS, Route};
+use crate::simulator::{Fault, FaultRule, PROVIDERS, Route, name_of};
 
 /// A run, whole.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What all chance in the run comes from.
     pub seed: u64,
-    /// The clouds that are used.
+    /// The accounts that are used, by their names in the truth.
     pub(super) clouds: Vec<&'static str>,
     /// How many programs run at once.
     pub(super) programs: usize,
     /// How many keys of their own they share.
     pub(super) keys: u32,
     pub(super) limits: Limits,
+    /// How many accounts each cloud has.
+    pub(super) accounts: usize,
+    /// The most that a page of a list holds.
+    pub(super) page: usize,
+    /// Whether the programs are told which regions of EC2 are used.
+    pub(super) says_regions: bool,
     pub(super) steps: Vec<Step>,
 }
+
+/// The regions of EC2 that are enabled: that of the programs, the other in which they make machines, and one more.
+pub(super) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "us-west-2"];
 
 /// How patient the programs are, and what the clouds allow.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +94,8 @@ pub(super) enum Outage {
     Refused,
     /// They leave, and never arrive.
     Swallowed,
+    /// Of their replies, every number in a header is beyond reason.
+    Numbers,
     /// They arrive after so long, whether or not anybody waits: sooner than what is made by them need have come to light.
     Late(Duration),
 }
@@ -94,6 +105,7 @@ impl Outage {
         match self {
             Self::Refused => "network refused",
             Self::Swallowed => "network swallowed",
+            Self::Numbers => "header numbers",
             Self::Late(_) => "network late",
         }
     }
@@ -144,7 +156,11 @@ impl Plan {
         };
         // What keeps to the rate of an account is one program.
         let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
-        let mut plan = Self { seed, clouds, programs, keys: rng.u32(1..=3), limits, steps: Vec::new() };
+        let accounts = if rng.u8(..5) == 0 { 2 } else { 1 };
+        let clouds = (0..accounts).flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account))).collect();
+        let page = if rng.u8(..3) == 0 { 5 } else { usize::MAX };
+        let (keys, says_regions) = (rng.u32(1..=3), rng.bool());
+        let mut plan = Self { seed, clouds, programs, keys, limits, accounts, page, says_regions, steps: Vec::new() };
         while plan.steps.len() < steps {
             let mood = MOODS[rng.usize(..MOODS.len())];
             let length = rng.usize(5..40);
@@ -210,9 +226,10 @@ impl Mood {
         let fault = match self {
             Self::Calm => return Step::Pass(some_time(rng)),
             Self::Offline => {
-                let outage = match rng.u8(..3) {
+                let outage = match rng.u8(..4) {
                     0 => Outage::Refused,
                     1 => Outage::Swallowed,
+                    2 => Outage::Numbers,
                     _ => Outage::Late(Duration::from_millis(rng.u64(1..8000))),
                 };
                 return Step::Network(rng.usize(..programs), outage, rng.u32(1..6));
@@ -288,7 +305,7 @@ impl Mood {
 }
 
 /// What a fault is called in tables.
-pub(super) fn name_of(fault: Fault) -> &'static str {
+pub(super) fn fault_name(fault: Fault) -> &'static str {
     match fault {
         Fault::ReplyLost => "reply lost",
         Fault::ConnectionClosed => "connection closed",

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::plan::{Leave, Limits};
+use super::plan::{Leave, Plan, REGIONS};
 use super::told::Told;
 use super::verb::Verb;
 use crate::create::Group;
@@ -19,9 +19,10 @@ use crate::fleet::{self, FleetOptions, Rollback};
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::{
-    InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts,
+    EXPIRES_KEY, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts,
 };
 use crate::scope::{OnFailure, create_and_wait, with_instance};
+use crate::simulator::account_of;
 
 /// A program, from its start until it is killed.
 #[derive(Clone)]
@@ -37,13 +38,8 @@ impl Running {
     ///
     /// # Errors
     /// As [`ProviderRegistry::connect`].
-    pub(super) fn start(
-        number: u64,
-        owner: String,
-        token: &str,
-        clouds: &[&'static str],
-        limits: &Limits,
-    ) -> ProviderResult<Self> {
+    pub(super) fn start(number: u64, owner: String, token: &str, plan: &Plan) -> ProviderResult<Self> {
+        let limits = &plan.limits;
         let root = format!("http://127.0.0.1:{number}");
         let timeouts = ProviderTimeouts {
             http_request: limits.http_request,
@@ -52,22 +48,28 @@ impl Running {
             ..ProviderTimeouts::default()
         };
         let mut providers = HashMap::new();
-        for cloud in clouds {
-            let config = match *cloud {
-                "aws" => ProviderConfig::new(format!("AKIA{number}:{token}"))
+        for name in &plan.clouds {
+            let (cloud, account) = account_of(name);
+            let token = format!("{token}-{account}");
+            let config = match cloud {
+                "aws" => ProviderConfig::new(format!("AKIA{number}X{account}:{token}"))
                     .with_endpoint(&root)
-                    .with_region("us-east-1")
+                    .with_region(REGIONS[0])
+                    .with_option("regions", if plan.says_regions { REGIONS[..2].join(",") } else { String::new() })
                     .with_option("ssm_endpoint", &root),
                 "hetzner" => ProviderConfig::new(token).with_endpoint(format!("{root}/v1")),
                 _ => ProviderConfig::new(token).with_endpoint(&root),
             };
             let pace = if limits.rates { "1" } else { "inf" };
             let config = config.with_timeouts(timeouts).with_option("pace", pace);
-            providers.insert(*cloud, Arc::from(ProviderRegistry::with_defaults().connect(cloud, config)?));
+            providers.insert(*name, Arc::from(ProviderRegistry::with_defaults().connect(cloud, config)?));
         }
         Ok(Self { number, owner, group: Group::new(), providers })
     }
 }
+
+/// What is so old is ended for its age.
+pub(super) const OLD: Duration = Duration::from_secs(600);
 
 /// What a verb is begun with.
 #[derive(Debug, Clone)]
@@ -83,10 +85,10 @@ pub(super) struct Task {
 
 /// Where machines are made, and how large.
 fn places(cloud: &str) -> [(&'static str, &'static str); 2] {
-    match cloud {
+    match account_of(cloud).0 {
         "digitalocean" => [("nyc3", "s-1vcpu-1gb"), ("fra1", "s-1vcpu-1gb")],
         "hetzner" => [("fsn1", "cx22"), ("nbg1", "cx22")],
-        _ => [("us-east-1", "t3.micro"), ("us-east-1", "t3.small")],
+        _ => [(REGIONS[0], "t3.micro"), (REGIONS[1], "t3.small")],
     }
 }
 
@@ -96,12 +98,22 @@ impl Task {
         self.key.is_some() || (self.verb == Verb::CreateAndWait && self.on_failure() == OnFailure::Keep)
     }
 
+    /// The label that it sets: of a renewal, whose end is told later, without its value.
+    pub(super) fn label(&self) -> (String, String) {
+        if self.verb == Verb::Renew {
+            return (EXPIRES_KEY.to_string(), String::new());
+        }
+        (["team", "env"][self.pick as usize % 2].to_string(), format!("t{}", self.pick % 9))
+    }
+
     fn on_failure(&self) -> OnFailure {
         if self.pick.is_multiple_of(3) { OnFailure::Keep } else { OnFailure::Destroy }
     }
 
     fn request(&self, owner: &str, name: &str) -> InstanceRequest {
-        let [(region, size), _] = places(self.cloud);
+        // What is made under one key, or in one call, is made in one place.
+        let at = self.key.as_ref().map_or(self.pick as usize / 7, |key| key.bytes().map(usize::from).sum());
+        let (region, size) = places(self.cloud)[at % 2];
         let request = InstanceRequest::new(name, region, size).with_owner(owner);
         match &self.key {
             Some(key) => request.with_idempotency_key(key),
@@ -119,7 +131,7 @@ impl Task {
         let first = requests.first().cloned().unwrap_or_default();
         let seconds = Duration::from_millis(u64::from(self.pick % 20_000));
         let (pick, cloud, key) = (self.pick, self.cloud, self.key.clone().unwrap_or_default());
-        let (ids, on_failure) = (self.ids.clone(), self.on_failure());
+        let (ids, on_failure, label) = (self.ids.clone(), self.on_failure(), self.label());
         match self.verb {
             Verb::Create | Verb::CreateKeyed => Box::pin(async move { Told::Made(vec![provider.create_instance(&first).await]) }),
             Verb::CreateAndWait | Verb::CreateAndWaitKeyed => {
@@ -169,17 +181,17 @@ impl Task {
                 let found = provider.resolve_snapshot(&key).await;
                 Told::Resolved(key, found.map(|found| found.map(|snapshot| snapshot.id)))
             }),
-            Verb::SetLabels => Box::pin(async move {
-                let labels =
-                    HashMap::from([("team".to_string(), format!("t{}", pick % 9)), ("env".to_string(), "test".to_string())]);
-                Told::Other(provider.set_labels(&id, &labels).await)
-            }),
+            Verb::SetLabels => Box::pin(async move { Told::Other(provider.set_labels(&id, &HashMap::from([label])).await) }),
             Verb::Renew => Box::pin(async move {
                 let ttl = Duration::from_secs(60 + u64::from(pick % 600));
-                Told::Other(lease::renew(&*provider, &id, ttl).await.map(drop))
+                Told::Renewed(lease::renew(&*provider, &id, ttl).await)
             }),
             Verb::Reap => Box::pin(async move {
                 let reaped = lease::reap(&provider, &Reap::expired()).await;
+                Told::Other(reaped.and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))))
+            }),
+            Verb::ReapOld => Box::pin(async move {
+                let reaped = lease::reap(&provider, &Reap::older_than(OLD).and_owned_by(owner)).await;
                 Told::Other(reaped.and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))))
             }),
             Verb::HourlyPrice => Box::pin(async move {

@@ -18,7 +18,7 @@ use super::coverage::Coverage;
 use super::judge::{Call, Judge};
 use super::log::{Log, SECRET};
 use super::net::{Net, Way};
-use super::plan::{Begin, Outage, Plan, Step, is_apt, name_of};
+use super::plan::{Begin, Outage, Plan, REGIONS, Step, fault_name, is_apt};
 use super::program::{Left, Running, Task};
 use super::told::{Told, unknown};
 use super::verb::Verb;
@@ -28,12 +28,17 @@ use crate::http::carried::Carried;
 use crate::process::Program;
 use crate::provider::error::ProviderError;
 use crate::random::seeded::Seeded;
-use crate::simulator::{Answered, Inside, Kind, Options, Timings};
+use crate::simulator::{Answered, Inside, Kind, Options, PROVIDERS, Timings, account_of};
 
 /// When every run begins.
 const BEGINNING: DateTime<Utc> = DateTime::from_timestamp_nanos(1_900_000_000_000_000_000);
 /// How many verbs are under way at once.
 const AT_ONCE: usize = 10;
+/// The longest that a snapshot takes, but for jitter.
+const SNAPSHOT: Duration = Duration::from_secs(2000);
+/// The callers' own keys. To EC2's filters, some are patterns.
+const KEYS: [&str; 3] = ["order-1", "order-?", r"order\1"];
+
 /// What came of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -61,9 +66,8 @@ struct State {
     judge: Judge,
     coverage: Coverage,
     steps: u64,
-    /// What the network does to each program, by its port; and whose it is.
+    /// What the network does to each program, by its port.
     alive: BTreeMap<u64, VecDeque<(Outage, u32)>>,
-    owners: BTreeMap<u64, String>,
     running: Vec<Running>,
     /// What the programs have written down.
     machines: Vec<(&'static str, String)>,
@@ -107,14 +111,17 @@ impl Run {
         let mut options = Options::default().with_seed(plan.seed).with_rate_limits(plan.limits.rates);
         options = options.with_quota(plan.limits.quota);
         let mut rng = Rng::with_seed(plan.seed ^ 0x9e37);
-        for cloud in &plan.clouds {
+        for cloud in PROVIDERS {
             let mut timings = Timings::usual(cloud);
             timings.list_lag = Duration::from_secs(rng.u64(..15));
-            timings.read_lag = Duration::from_secs(if *cloud == "hetzner" { 0 } else { rng.u64(..3) });
+            timings.read_lag = Duration::from_secs(if cloud == "hetzner" { 0 } else { rng.u64(..3) });
             if rng.u8(..4) == 0 {
                 timings.boot = Duration::from_secs(rng.u64(1..400));
             }
-            options = options.with_timings(*cloud, timings);
+            if rng.u8(..4) == 0 {
+                timings.snapshot = SNAPSHOT.mul_f64(rng.f64());
+            }
+            options = options.with_timings(cloud, timings);
         }
         let token = format!("{SECRET}-{}", RUNS.fetch_add(1, Ordering::Relaxed));
         let state = State {
@@ -123,7 +130,6 @@ impl Run {
             coverage: Coverage::default(),
             steps: 0,
             alive: BTreeMap::new(),
-            owners: BTreeMap::new(),
             running: Vec::new(),
             machines: Vec::new(),
             snapshots: Vec::new(),
@@ -131,7 +137,8 @@ impl Run {
             stuck: BTreeSet::new(),
             under_way: 0,
         };
-        let run = Arc::new(Self { plan: plan.clone(), clouds: Inside::start(&options), log, token, state: Mutex::new(state) });
+        let clouds = Inside::start(&options, plan.accounts, plan.page, &REGIONS);
+        let run = Arc::new(Self { plan: plan.clone(), clouds, log, token, state: Mutex::new(state) });
         let _carried = Carried::begin(Arc::new(Net(Arc::downgrade(&run))));
         for slot in 0..plan.programs {
             run.start(slot);
@@ -154,10 +161,9 @@ impl Run {
     /// Starts the program of a place, also anew.
     fn start(&self, slot: usize) {
         let number = 1024 + self.state().alive.len() as u64;
-        let started = Running::start(number, format!("team-{slot}"), &self.token, &self.plan.clouds, &self.plan.limits);
+        let started = Running::start(number, format!("team-{slot}"), &self.token, &self.plan);
         let mut state = self.state();
         state.alive.insert(number, VecDeque::new());
-        state.owners.insert(number, format!("team-{slot}"));
         match started {
             Ok(running) if slot < state.running.len() => state.running[slot] = running,
             Ok(running) => state.running.push(running),
@@ -206,7 +212,9 @@ impl Run {
             Step::Pass(time) => tokio::time::sleep(*time).await,
             Step::Clock(seconds) => {
                 self.log.line(|| format!("the clock is set by {seconds} s"));
+                self.state().judge.has_shown(clock::utc().timestamp());
                 calendar.step(TimeDelta::seconds(*seconds));
+                self.state().judge.has_shown(clock::utc().timestamp());
             }
         }
     }
@@ -269,10 +277,12 @@ impl Run {
         state.judge.served(&served, by, self.plan.limits.rates, clock::utc().timestamp(), &self.clouds);
         self.log.line(|| {
             let ids = |all: &[crate::simulator::Resource]| all.iter().map(|one| format!(" {}", one.id)).collect::<String>();
-            let fault = served.fault.map(|fault| format!(" [{}]", name_of(fault))).unwrap_or_default();
+            let fault = served.fault.map(|fault| format!(" [{}]", fault_name(fault))).unwrap_or_default();
             let made = if served.made.is_empty() { String::new() } else { format!(" made{}", ids(&served.made)) };
             let ended = if served.ended.is_empty() { String::new() } else { format!(" ended{}", ids(&served.ended)) };
-            let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            // EC2 is asked for everything at one path.
+            let action = str::from_utf8(body).ok().and_then(|body| body.split('&').find(|word| word.starts_with("Action=")));
+            let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default() + action.unwrap_or_default();
             format!("{} {} {target} {}: {}{made}{ended}{fault}", shown(by), head.method, served.route, served.status)
         });
         served.answered
@@ -285,7 +295,9 @@ impl Run {
             let number = state.judge.calls.len();
             let task = state.task(begin, number, &self.plan);
             let is_end = matches!(begin.verb, Verb::Destroy | Verb::DestroyMany | Verb::DeleteSnapshot);
+            let is_label = matches!(begin.verb, Verb::SetLabels | Verb::Renew);
             state.judge.calls.push(Call {
+                owner: running.owner.clone(),
                 verb: begin.verb,
                 cloud: task.cloud,
                 program: running.number,
@@ -293,12 +305,14 @@ impl Run {
                 key: task.key.clone().filter(|_| !task.names.is_empty()),
                 keeps: task.keeps(),
                 targets: if is_end { task.ids.clone() } else { Vec::new() },
+                label: task.ids.first().filter(|_| is_label).map(|id| (id.clone(), task.label())),
                 began: Instant::now(),
                 ended: None,
                 has_left: false,
                 is_killed: false,
                 is_deceived: false,
                 leases: BTreeMap::new(),
+                has_written: false,
                 fates: Vec::new(),
                 faults: Default::default(),
             });
@@ -340,7 +354,7 @@ impl Run {
         if format!("{told:?}").contains(SECRET) {
             state.judge.findings.push(format!("#{number}: a secret is in {told:?}"));
         }
-        state.judge.told(number, &told, &self.plan.limits, &self.clouds);
+        state.judge.told(number, &told, &self.plan, &self.clouds);
         state.write_down(cloud, verb, &told);
         if state.judge.calls[number].faults.contains("stuck creating") {
             let keys = told.errors().into_iter().filter_map(unknown).map(str::to_string);
@@ -369,7 +383,7 @@ impl State {
             Verb::CreateKeyed | Verb::CreateAndWaitKeyed => {
                 let at = pick % plan.keys;
                 names.push(format!("k{at}"));
-                key = Some(format!("order-{at}"));
+                key = Some(own_key(at));
             }
             Verb::CreateMany => names.extend((0..2 + pick % 3).map(|at| format!("n{number}-{at}"))),
             Verb::WaitReady | Verb::Get | Verb::Destroy | Verb::SetLabels | Verb::Renew | Verb::DestroyMany => {
@@ -378,8 +392,9 @@ impl State {
                     ids.extend(of(&self.machines, pick / 7).filter(|id| !ids.contains(id)));
                 }
             }
+            // Few names, so that there are several of one.
             Verb::CreateSnapshot => {
-                names.push(own());
+                names.push(format!("s{}", pick % 4));
                 ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
             }
             Verb::DeleteSnapshot => ids.push(of(&self.snapshots, pick).unwrap_or_else(|| nobodys_snapshot(cloud))),
@@ -387,9 +402,10 @@ impl State {
                 let kind = if verb == Verb::Resolve { Kind::Instance } else { Kind::Snapshot };
                 let here: Vec<_> = self.unknown.iter().filter(|(at, of, _)| *at == cloud && *of == kind).collect();
                 let asked = if here.is_empty() { None } else { Some(here[pick as usize % here.len()].2.clone()) };
-                key = Some(asked.unwrap_or_else(|| format!("order-{}", pick % plan.keys)));
+                key = Some(asked.unwrap_or_else(|| own_key(pick % plan.keys)));
             }
-            Verb::List | Verb::ListOwned | Verb::ListSnapshots | Verb::Reap | Verb::HourlyPrice | Verb::SshKeys => {}
+            Verb::List | Verb::ListOwned | Verb::ListSnapshots => {}
+            Verb::Reap | Verb::ReapOld | Verb::HourlyPrice | Verb::SshKeys => {}
         }
         Task { verb, cloud, names, key, ids, pick }
     }
@@ -414,11 +430,15 @@ impl State {
     }
 }
 
+fn own_key(at: u32) -> String {
+    KEYS[at as usize % KEYS.len()].to_string()
+}
+
 /// An id that nothing has.
 fn nobodys(cloud: &str) -> String {
-    if cloud == "aws" { "i-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+    if account_of(cloud).0 == "aws" { "i-0123456789abcdef0".to_string() } else { "999999999".to_string() }
 }
 
 fn nobodys_snapshot(cloud: &str) -> String {
-    if cloud == "aws" { "ami-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+    if account_of(cloud).0 == "aws" { "ami-0123456789abcdef0".to_string() } else { "999999999".to_string() }
 }

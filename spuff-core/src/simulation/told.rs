@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{ProviderInstance, Snapshot};
 
@@ -16,6 +18,7 @@ pub(super) enum Told {
     Ready(String, ProviderResult<ProviderInstance>),
     List(ProviderResult<Vec<ProviderInstance>>),
     Resolved(String, ProviderResult<Option<String>>),
+    Renewed(ProviderResult<DateTime<Utc>>),
     Other(ProviderResult<()>),
 }
 
@@ -30,6 +33,7 @@ impl Told {
             Self::Made(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
             Self::Ended(all) => all.iter().filter_map(|one| one.as_ref().err()).collect(),
             Self::Used(one) | Self::Other(one) => one.as_ref().err().into_iter().collect(),
+            Self::Renewed(one) => one.as_ref().err().into_iter().collect(),
             Self::Snapshot(one) => one.as_ref().err().into_iter().collect(),
             Self::Read(_, one) => one.as_ref().err().into_iter().collect(),
             Self::Ready(_, one) => one.as_ref().err().into_iter().collect(),
@@ -51,6 +55,7 @@ impl fmt::Display for Told {
             Self::Made(all) => all.iter().map(|one| one.as_ref().map(machine)).map(shown).collect(),
             Self::Ended(all) => all.iter().map(|one| one.as_ref().map(done)).map(shown).collect(),
             Self::Used(one) | Self::Other(one) => vec![shown(one.as_ref().map(done))],
+            Self::Renewed(one) => vec![shown(one.as_ref().map(|end| format!("until {}", end.timestamp())))],
             Self::Snapshot(one) => vec![shown(one.as_ref().map(|snapshot| format!("{} {}", snapshot.id, snapshot.name)))],
             Self::Read(_, one) => vec![shown(one.as_ref().map(|read| read.as_ref().map_or("nothing".to_string(), machine)))],
             Self::Ready(_, one) => vec![shown(one.as_ref().map(machine))],

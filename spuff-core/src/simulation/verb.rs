@@ -49,6 +49,8 @@ pub enum Verb {
     Renew,
     /// `lease::reap` of what has expired.
     Reap,
+    /// `lease::reap` of what an owner has made long ago.
+    ReapOld,
     /// `lease::list_owned`.
     ListOwned,
     /// `hourly_price`.
@@ -60,7 +62,7 @@ pub enum Verb {
 use Verb::*;
 
 /// Each verb, as often as it is drawn.
-const WEIGHTS: [(Verb, u32); 23] = [
+const WEIGHTS: [(Verb, u32); 24] = [
     (Create, 14),
     (CreateKeyed, 12),
     (CreateAndWait, 8),
@@ -81,6 +83,7 @@ const WEIGHTS: [(Verb, u32); 23] = [
     (SetLabels, 3),
     (Renew, 2),
     (Reap, 2),
+    (ReapOld, 2),
     (ListOwned, 2),
     (HourlyPrice, 1),
     (SshKeys, 1),
@@ -121,6 +124,7 @@ impl Verb {
             SetLabels => "set_labels",
             Renew => "renew",
             Reap => "reap",
+            ReapOld => "reap, old",
             ListOwned => "list_owned",
             HourlyPrice => "hourly_price",
             SshKeys => "get_ssh_keys",
@@ -145,7 +149,7 @@ impl Verb {
             CreateSnapshot => action * 2 + ask * 3,
             ResolveSnapshot => ready * 2 + action + ask * 3,
             SetLabels | Renew => ask * 2 + action,
-            Reap => action * 3 + ask * 6 + Duration::from_secs(600),
+            Reap | ReapOld => action * 3 + ask * 6 + Duration::from_secs(600),
         };
         limit + Duration::from_secs(5)
     }

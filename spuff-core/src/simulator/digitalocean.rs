@@ -66,7 +66,7 @@ struct Ask<'a> {
 
 impl Ask<'_> {
     fn page(&self) -> Page {
-        Page::of(self.asked, self.effects.is(Fault::ShiftingPages))
+        Page::of(self.asked, self.effects)
     }
 
     /// Refuses where the thing is to be found busy.
@@ -104,7 +104,7 @@ struct Team {
 impl DigitalOcean {
     pub(super) fn new(options: &Options, now: Moment) -> Self {
         let id = |_: Kind, id: u64| id.to_string();
-        let mut world = World::new("digitalocean", options, id, TimeDelta::zero(), 1_000_000);
+        let mut world = World::new("digitalocean", options, id, TimeDelta::zero());
         world.fold_names = true;
         keys::first(&mut world, now);
         let open: Vec<&'static str> = REGIONS.iter().filter(|region| region.open).map(|region| region.slug).collect();

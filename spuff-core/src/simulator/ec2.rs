@@ -63,6 +63,8 @@ pub(super) struct Ec2 {
     world: World,
     timings: Timings,
     rng: fastrand::Rng,
+    /// The regions that are enabled; all that need no opt-in where none are said.
+    enabled: &'static [&'static str],
     limits: Limits,
     request_id: String,
     /// The regions that have been asked for anything.
@@ -109,9 +111,10 @@ impl Service {
 impl Ec2 {
     pub(super) fn new(options: &Options, _now: Moment) -> Self {
         Self {
-            world: World::new("aws", options, ids::of_kind, REMEMBERED, 1_000_000),
+            world: World::new("aws", options, ids::of_kind, REMEMBERED),
             timings: options.timings_of("aws"),
             rng: fastrand::Rng::with_seed(options.seed.wrapping_mul(31) ^ 0xec2),
+            enabled: options.regions,
             limits: Limits::default(),
             request_id: String::new(),
             places: HashMap::new(),

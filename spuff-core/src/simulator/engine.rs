@@ -69,6 +69,7 @@ pub(super) struct Engine {
     rng: fastrand::Rng,
     rate_limits: bool,
     tokens: Vec<String>,
+    page: usize,
     rooms: [Box<dyn Room>; 3],
     requests: VecDeque<Request>,
     kept_requests: usize,
@@ -83,6 +84,7 @@ impl Engine {
             rng: fastrand::Rng::with_seed(options.seed),
             rate_limits: options.rate_limits,
             tokens: options.tokens.clone(),
+            page: options.page,
             kept_requests: options.kept_requests,
             faults: Faults::default(),
             requests: VecDeque::new(),
@@ -107,7 +109,8 @@ impl Engine {
         room.world_mut().sweep(now);
         let (provider, route) = (room.world().provider, room.route(asked));
         let fault = self.faults.strike(provider, route, &mut self.rng);
-        let (answer, committed) = answer(room.as_mut(), asked, route, now, fault, self.rate_limits, &self.tokens);
+        let effects = Effects { fault, page: self.page };
+        let (answer, committed) = answer(room.as_mut(), asked, route, now, effects, self.rate_limits, &self.tokens);
 
         let status = (fault != Some(Fault::ConnectionClosed)).then_some(answer.status);
         let number = self.counts.values().sum::<u64>() + 1;
@@ -146,6 +149,12 @@ impl Engine {
             Some(Fault::Oversized { bytes }) => Delivery::Flood(bytes, reply),
             _ => Delivery::Now(reply),
         }
+    }
+
+    /// The token that a request carries; empty where it carries none.
+    #[cfg(feature = "simulation")]
+    pub(super) fn token<'a>(&self, asked: &Asked<'a>) -> &'a str {
+        room_of(asked.path).map_or("", |room| self.rooms[room].token(asked))
     }
 
     /// Whether a request may make or end a machine or a snapshot.
@@ -229,11 +238,11 @@ fn answer(
     asked: &Asked<'_>,
     route: Route,
     now: Moment,
-    fault: Option<Fault>,
+    effects: Effects,
     rate_limits: bool,
     tokens: &[String],
 ) -> (Answer, bool) {
-    let token = room.token(asked);
+    let (fault, token) = (effects.fault, room.token(asked));
     let known = !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
     let refusal = match fault {
         Some(Fault::ConnectionClosed) => return (Answer::new(0, ""), false),
@@ -247,7 +256,7 @@ fn answer(
     if let Some(refusal) = refusal {
         return (room.refuse(asked, refusal), false);
     }
-    let answer = room.answer(asked, now, Effects(fault));
+    let answer = room.answer(asked, now, effects);
     match fault {
         Some(Fault::ServerError { status, committed: true }) => (room.refuse(asked, Refusal::ServerError(status)), true),
         _ => (answer, true),

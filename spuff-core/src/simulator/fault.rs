@@ -237,20 +237,27 @@ impl Faults {
 }
 
 /// A fault as the cloud's own rooms see it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Effects(pub(super) Option<Fault>);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effects {
+    pub(super) fault: Option<Fault>,
+    /// The most that a page of a list holds.
+    pub(super) page: usize,
+}
 
 impl Effects {
+    /// Nothing goes wrong.
+    pub(super) const NONE: Self = Self { fault: None, page: usize::MAX };
+
     pub(super) fn is(self, fault: Fault) -> bool {
-        self.0 == Some(fault)
+        self.fault == Some(fault)
     }
 
     pub(super) fn hidden_reads(self) -> u32 {
-        if let Some(Fault::NotYetVisible { reads }) = self.0 { reads } else { 0 }
+        if let Some(Fault::NotYetVisible { reads }) = self.fault { reads } else { 0 }
     }
 
     pub(super) fn vanishes_after(self) -> Option<Duration> {
-        if let Some(Fault::Vanishes { after }) = self.0 { Some(Duration::from_secs(after)) } else { None }
+        if let Some(Fault::Vanishes { after }) = self.fault { Some(Duration::from_secs(after)) } else { None }
     }
 }
 

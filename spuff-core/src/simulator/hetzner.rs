@@ -85,7 +85,7 @@ impl Nature {
 
 impl Hetzner {
     pub(super) fn new(options: &Options, now: Moment) -> Self {
-        let mut world = World::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero(), 1_000_000);
+        let mut world = World::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero());
         let images = system::publish(&mut world, now).into_iter().collect();
         keys::upload_first(&mut world, now);
         Self {

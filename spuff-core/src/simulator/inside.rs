@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use super::PROVIDERS;
 use super::engine::{Delivery, Engine, Reply};
 use super::fault::{Fault, FaultRule};
 use super::options::Options;
@@ -45,22 +46,39 @@ pub(crate) struct Served {
     pub(crate) answered: Answered,
 }
 
-/// Three clouds that are asked by their own program.
-pub(crate) struct Inside(Mutex<(Engine, Instant)>);
+/// The names of accounts, in the truth: those of the first are the clouds'.
+const ACCOUNTS: [[&str; 3]; 2] = [PROVIDERS, ["digitalocean, the other", "hetzner, the other", "aws, the other"]];
+
+/// The cloud and the number of the account that is named so in the truth.
+pub(crate) fn account_of(name: &str) -> (&'static str, usize) {
+    let number = usize::from(!PROVIDERS.contains(&name));
+    let cloud = ACCOUNTS[number].iter().position(|account| *account == name).unwrap_or_default();
+    (PROVIDERS[cloud], number)
+}
+
+/// How an account at a cloud is named in the truth.
+pub(crate) fn name_of(provider: &str, account: usize) -> &'static str {
+    PROVIDERS.iter().position(|cloud| *cloud == provider).map_or("", |cloud| ACCOUNTS[account][cloud])
+}
+
+/// Three clouds with two accounts at each, which are asked by their own program. A token ends with the number of its account.
+pub(crate) struct Inside(Mutex<(Vec<Engine>, Instant)>);
 
 impl Inside {
-    pub(crate) fn start(options: &Options) -> Self {
+    /// What is on a page, and the regions, are those of [`Options::of_account`].
+    pub(crate) fn start(options: &Options, accounts: usize, page: usize, regions: &'static [&'static str]) -> Self {
         let options = options.clone().with_clock(super::Clock::Manual).with_kept_requests(1);
-        Self(Mutex::new((Engine::new(&options), Instant::now())))
+        let engines = (0..accounts as u64).map(|account| Engine::new(&options.clone().of_account(account, page, regions)));
+        Self(Mutex::new((engines.collect(), Instant::now())))
     }
 
-    /// The engine, whose time is that of tokio's clock.
-    fn engine(&self) -> MutexGuard<'_, (Engine, Instant)> {
+    /// The engines, whose time is that of tokio's clock.
+    fn engines(&self) -> MutexGuard<'_, (Vec<Engine>, Instant)> {
         let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let passed = now - locked.1;
         if !passed.is_zero() {
-            locked.0.time.advance(passed);
+            locked.0.iter_mut().for_each(|engine| engine.time.advance(passed));
             locked.1 = now;
         }
         locked
@@ -74,12 +92,15 @@ impl Inside {
             headers: &head.headers,
             body,
         };
-        let engine = &mut self.engine().0;
+        let engines = &mut self.engines().0;
+        let token = engines[0].token(&asked);
+        let account = usize::from(token.ends_with('1') && engines.len() > 1);
+        let engine = &mut engines[account];
         let changes = engine.changes(&asked);
         let before = if changes { engine.resources() } else { Vec::new() };
         let delivery = engine.serve(&asked);
         let after = if changes { engine.resources() } else { Vec::new() };
-        let (mut made, mut ended) = (Vec::new(), Vec::new());
+        let (mut made, mut ended): (Vec<Resource>, Vec<Resource>) = (Vec::new(), Vec::new());
         let are_one =
             |one: &Resource, other: &Resource| (&one.provider, one.kind, &one.id) == (&other.provider, other.kind, &other.id);
         for resource in &after {
@@ -94,25 +115,37 @@ impl Inside {
             .requests()
             .last()
             .map_or(("", Route::Other, None, 0), |last| (last.provider, last.route, last.fault, last.status.unwrap_or_default()));
+        let provider = name_of(provider, account);
+        made.iter_mut().chain(&mut ended).for_each(|resource| resource.provider = provider.to_string());
         Served { provider, route, fault, status, made, ended, answered: answered(delivery) }
     }
 
     pub(crate) fn inject(&self, rule: FaultRule) {
-        self.engine().0.faults.add(rule);
+        self.engines().0.iter_mut().for_each(|engine| _ = engine.faults.add(rule.clone()));
     }
 
     pub(crate) fn clear_faults(&self) {
-        self.engine().0.faults.clear();
+        self.engines().0.iter_mut().for_each(|engine| engine.faults.clear());
     }
 
     /// The machines that exist, whether or not a client can see them.
     pub(crate) fn instances(&self) -> Vec<Resource> {
-        self.engine().0.instances()
+        self.each(Engine::instances)
     }
 
     /// The snapshots that exist, whether or not a client can see them.
     pub(crate) fn snapshots(&self) -> Vec<Resource> {
-        self.engine().0.snapshots()
+        self.each(Engine::snapshots)
+    }
+
+    fn each(&self, all: impl Fn(&mut Engine) -> Vec<Resource>) -> Vec<Resource> {
+        let engines = &mut self.engines().0;
+        let of_account = |(account, engine): (usize, &mut Engine)| {
+            let mut all = all(engine);
+            all.iter_mut().for_each(|resource| resource.provider = name_of(&resource.provider, account).to_string());
+            all
+        };
+        engines.iter_mut().enumerate().flat_map(of_account).collect()
     }
 }
 

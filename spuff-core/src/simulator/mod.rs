@@ -85,7 +85,7 @@ pub use route::Route;
 pub use truth::{Bill, BillLine, Kind, Request, Resource};
 
 #[cfg(feature = "simulation")]
-pub(crate) use inside::{Answered, Inside, Served};
+pub(crate) use inside::{Answered, Inside, Served, account_of, name_of};
 
 use crate::provider::{
     Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,

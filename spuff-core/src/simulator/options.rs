@@ -76,6 +76,12 @@ pub struct Options {
     pub(super) tokens: Vec<String>,
     pub(super) kept_requests: usize,
     pub(super) timings: BTreeMap<String, Timings>,
+    /// What the ids of things come after.
+    pub(super) first_id: u64,
+    /// The most that a page of a list holds, however many are asked for.
+    pub(super) page: usize,
+    /// The regions of EC2 that the account has enabled; all that need no opt-in where none are said.
+    pub(super) regions: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -89,6 +95,9 @@ impl Default for Options {
             tokens: Vec::new(),
             kept_requests: 10_000,
             timings: BTreeMap::new(),
+            first_id: 1_000_000,
+            page: usize::MAX,
+            regions: &[],
         }
     }
 }
@@ -155,6 +164,15 @@ impl Options {
     #[must_use]
     pub fn with_all_timings(mut self, timings: Timings) -> Self {
         self.timings.extend(super::PROVIDERS.map(|provider| (provider.to_string(), timings)));
+        self
+    }
+
+    /// The account of that number, whose things no other has; with so much on a page; with these regions of EC2.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn of_account(mut self, number: u64, page: usize, regions: &'static [&'static str]) -> Self {
+        self.seed = self.seed.wrapping_add(number);
+        self.first_id *= number + 1;
+        (self.page, self.regions) = (page, regions);
         self
     }
 

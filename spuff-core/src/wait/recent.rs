@@ -21,6 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 pub(crate) struct Recent<T> {
     made: Arc<Made<T>>,
     settling: Duration,
+    remembered: Duration,
 }
 
 /// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
@@ -36,7 +37,13 @@ impl<T> Default for Made<T> {
 impl<T: Clone + Send + 'static> Recent<T> {
     /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
     pub(crate) fn of(http: &HttpClient) -> Self {
-        Self { made: http.shared(), settling: http.settling() }
+        Self { made: http.shared(), settling: http.settling(), remembered: REMEMBERED }
+    }
+
+    /// The same, for what takes longer than a machine.
+    #[cfg(feature = "digitalocean")]
+    pub(crate) fn for_a_day(http: &HttpClient) -> Self {
+        Self { remembered: REMEMBERED * 24, ..Self::of(http) }
     }
 
     /// Notes that `id` was just made, with what only the create call could tell.
@@ -52,7 +59,7 @@ impl<T: Clone + Send + 'static> Recent<T> {
     fn note_now(&self, id: &str, note: Option<T>) {
         let mut made = self.locked();
         if made.len() == made.capacity() {
-            made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+            made.retain(|_, (since, _)| since.elapsed() < self.remembered);
             // So much may come before all are walked through again.
             let kept = made.len();
             made.reserve(kept + 1);
@@ -123,7 +130,7 @@ impl<T: Clone + Send + 'static> Recent<T> {
     }
 
     fn known(&self, id: &str) -> Option<(Instant, Option<T>)> {
-        self.locked().get(id).filter(|(since, _)| since.elapsed() < REMEMBERED).cloned()
+        self.locked().get(id).filter(|(since, _)| since.elapsed() < self.remembered).cloned()
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<T>)>> {
@@ -139,7 +146,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
+        let recent = Recent { made: Arc::default(), settling: SETTLING / 2, remembered: REMEMBERED };
         recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());

@@ -102,6 +102,21 @@ async fn a_verb_that_asks_region_after_region_has_the_time_of_one_that_asks() {
     }
 }
 
+/// A list may show a machine elsewhere while its own region is being asked.
+#[tokio::test]
+async fn what_is_seen_elsewhere_meanwhile_is_ended_there() {
+    let server = MockServer::start().await;
+    mount_regions(&server, &[HOME, "us-west-2"]).await;
+    action_in(HOME, "TerminateInstances").respond_with(unknown().set_delay(Duration::from_secs(1))).mount(&server).await;
+    mount(action_in(HOME, "DescribeInstances"), machines(&[], ""), &server).await;
+    mount(action_in("us-west-2", "DescribeInstances"), machines(&[machine(ID, "running", ADDRESS)], ""), &server).await;
+    once(action_in("us-west-2", "TerminateInstances"), reply("TerminateInstances", ""), &server).await;
+    let provider = used_in(&server, "us-west-2");
+    let (ended, listed) = tokio::join!(provider.destroy_instance(ID), provider.list_instances());
+    ended.unwrap();
+    assert_eq!(listed.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_snapshot_is_deleted_where_it_is() {
     // Also one of which only the EBS snapshots are left.

@@ -105,14 +105,17 @@ impl AwsProvider {
         act(self.at_last(asking, id, absent, look).await?).await
     }
 
-    /// Does something with a thing where that was made or seen, or else in the provider's own region, where it need not be.
+    /// Does something with a thing where that was made or seen, or else in the provider's own region, where it need not be. What is
+    /// seen in another one meanwhile is not absent.
     async fn at_first<T, F>(&self, id: &str, act: &impl Fn(Place) -> F) -> ProviderResult<Result<T, (Place, ProviderError)>>
     where
         F: Future<Output = ProviderResult<T>> + Send,
     {
         let place = self.places.of(id)?;
-        match act(place.clone()).await {
-            Err(absent @ ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none() => Ok(Err((place, absent))),
+        let done = act(place.clone()).await;
+        let is_known_there = self.places.whereabouts.of(id).is_some_and(|region| region == place.region);
+        match done {
+            Err(absent @ ProviderError::NotFound { .. }) if !is_known_there => Ok(Err((place, absent))),
             done => done.map(Ok),
         }
     }

@@ -16,7 +16,7 @@ use crate::http::{Call, Deadline, Reply};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Snapshot, check};
-use crate::wait::{Look, Wait};
+use crate::wait::{Look, Recent, Wait};
 
 /// A snapshot that is being made.
 struct Started {
@@ -36,7 +36,25 @@ struct Begun {
     at: Option<DateTime<Utc>>,
 }
 
+/// An action that a reply has named, or the image that it has made: some call's of this process, and no other's.
+#[derive(Debug, Clone)]
+struct Named;
+
 impl DigitalOceanProvider {
+    fn told_ids(&self) -> Recent<Named> {
+        Recent::for_a_day(&self.http)
+    }
+
+    /// Whether it is known whose action that is.
+    fn is_named_action(&self, id: u64) -> bool {
+        self.told_ids().note(&format!("action {id}")).is_some()
+    }
+
+    /// Whether it is known whose image that is.
+    fn is_named_image(&self, id: &str) -> bool {
+        self.told_ids().note(&format!("image {id}")).is_some()
+    }
+
     async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
         let id = &droplet.to_string();
         let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots")).about("instance", id);
@@ -89,6 +107,7 @@ impl DigitalOceanProvider {
         };
         let look = || self.started_snapshot(droplet, name, &before);
         let Started { action, at } = create.run(read, look).await?;
+        action.iter().for_each(|action| self.told_ids().add(&format!("action {action}"), Named));
 
         let key = SnapshotKey { action, ..key };
         let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
@@ -110,6 +129,8 @@ impl DigitalOceanProvider {
             }
         }
         let id = &self.new_snapshot(begun, deadline, timeouts).await?.id;
+        // Where no action is known, nor is it certain whose image it is.
+        begun.action.iter().for_each(|_| self.told_ids().add(&format!("image {id}"), Named));
         self.claim(id).await?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
@@ -124,11 +145,12 @@ impl DigitalOceanProvider {
     /// droplet makes one snapshot at a time.
     async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
         let actions = self.actions_of(droplet).await?;
-        if let Some(action) = actions.iter().find(|action| action.is_running_snapshot()) {
+        if let Some(action) = actions.iter().find(|action| action.is_running_snapshot() && !self.is_named_action(action.id)) {
             return Ok(Found::Ours(Started { action: Some(action.id), at: action.started_at }));
         }
         let listed = self.snapshots_of(droplet).await?;
-        let made = listed.into_iter().find(|image| !before.contains(&image.id) && image.name == name);
+        let is_new = |image: &Image| !before.contains(&image.id) && !self.is_named_image(&image.id);
+        let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
         Ok(Found::ours(made.map(|image| Started { action: None, at: image.created_at })))
     }
 
@@ -144,7 +166,7 @@ impl DigitalOceanProvider {
             Some(id) => check::absent_is_none(self.action(id).await)?,
             None => {
                 let actions = check::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
-                actions.into_iter().find(Action::is_running_snapshot)
+                actions.into_iter().find(|action| action.is_running_snapshot() && !self.is_named_action(action.id))
             }
         };
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
@@ -163,6 +185,7 @@ impl DigitalOceanProvider {
         }
         let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
         made.retain(|image| image.name == key.name);
+        made.retain(|image| key.action.is_some() || !self.is_named_image(&image.id));
         made.retain(|image| image.created_at.is_some_and(|created| created >= started.unwrap_or(since)));
         made.sort_by_key(|image| image.created_at);
         Ok(match (started, key.before) {

@@ -7,12 +7,11 @@ const CLOUD: &str = "hetzner";
 const PROGRAM: u64 = 1024;
 
 fn truth() -> Inside {
-    Inside::start(&Options::default())
+    Inside::start(&Options::default(), 1, usize::MAX, &REGIONS)
 }
 
-fn limits() -> Limits {
-    let time = Duration::from_secs(60);
-    Limits { http_request: Duration::from_secs(5), instance_ready: time, action_complete: time, rates: false, quota: usize::MAX }
+fn plan() -> Plan {
+    Plan::of_seed(1, Some(CLOUD), 0)
 }
 
 fn call(verb: Verb, names: &[&str], targets: &[&str]) -> Call {
@@ -21,10 +20,13 @@ fn call(verb: Verb, names: &[&str], targets: &[&str]) -> Call {
         verb,
         cloud: CLOUD,
         program: PROGRAM,
+        owner: "team".to_string(),
         names: owned(names),
         key: None,
         keeps: false,
         targets: owned(targets),
+        label: None,
+        has_written: false,
         began: Instant::now(),
         ended: None,
         has_left: false,
@@ -90,19 +92,19 @@ async fn what_a_call_says_is_held_against_it() {
     let create = served(Route::CreateInstance, vec![machine("7", "web")], Vec::new());
 
     let mut judge = Judge { calls: vec![call(Verb::Create, &["web"], &[])], ..Judge::default() };
-    judge.told(0, &refused(), &limits(), &truth);
+    judge.told(0, &refused(), &plan(), &truth);
     assert_eq!(judge.findings, [""; 0]);
     judge.served(&create, by, false, 0, &truth);
     assert!(judge.findings[0].contains("said that it made nothing, and then made 7"), "{:?}", judge.findings);
 
     let mut judge = Judge { calls: vec![call(Verb::Create, &["web"], &[])], ..Judge::default() };
     let other = ProviderInstance { id: "8".to_string(), ..ProviderInstance::default() };
-    judge.told(0, &Told::Made(vec![Ok(other)]), &limits(), &truth);
+    judge.told(0, &Told::Made(vec![Ok(other)]), &plan(), &truth);
     assert!(judge.findings[0].contains("gives 8, which nobody has made"), "{:?}", judge.findings);
 
     let mut judge = Judge { calls: vec![call(Verb::Get, &[], &[])], ..Judge::default() };
-    tokio::time::sleep(Verb::Get.bound(&limits()) + Duration::from_secs(1)).await;
-    judge.told(0, &Told::Read("7".to_string(), Ok(None)), &limits(), &truth);
+    tokio::time::sleep(Verb::Get.bound(&plan().limits) + Duration::from_secs(1)).await;
+    judge.told(0, &Told::Read("7".to_string(), Ok(None)), &plan(), &truth);
     assert!(judge.findings[0].contains("which is later than"), "{:?}", judge.findings);
 }
 

@@ -10,8 +10,10 @@ use super::super::judge::existing;
 use super::super::plan::{Outage, Step};
 use super::super::program::Running;
 use super::super::verb::Verb;
-use super::Run;
-use crate::simulator::Kind;
+use super::{Run, SNAPSHOT};
+use crate::lease;
+use crate::provider::ProviderError;
+use crate::simulator::{Kind, account_of};
 
 /// How long what goes on in the background may take when nothing goes wrong any more.
 const BACKGROUND: Duration = Duration::from_secs(8 * 3600);
@@ -41,8 +43,8 @@ impl Run {
                 return;
             }
         }
-        // Ends have been accepted, and lists have caught up.
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        // Ends have been accepted, snapshots are made, and lists have caught up.
+        tokio::time::sleep(SNAPSHOT * 2).await;
         for running in &running {
             self.known(running).await;
         }
@@ -61,11 +63,11 @@ impl Run {
     /// What is left of a program's is what its owner's list shows; and what nobody wants has been ended.
     async fn known(&self, running: &Running) {
         for cloud in &self.plan.clouds {
-            let mut listed = Vec::new();
+            let mut shown = Vec::new();
             // What was hidden from some reads is seen after as many; a limit passes.
             for _ in 0..6 {
-                match crate::lease::list_owned(&*running.providers[cloud], &running.owner).await {
-                    Ok(shown) => listed = shown.into_iter().map(|machine| machine.id).collect(),
+                match lease::list_owned(&*running.providers[cloud], &running.owner).await {
+                    Ok(listed) => shown = listed,
                     Err(error) if error.retry_after().is_some() => {
                         tokio::time::sleep(error.retry_after().unwrap_or_default()).await;
                     }
@@ -74,13 +76,16 @@ impl Run {
                     }
                 }
             }
+            self.snapshots(running, cloud).await;
             let mut state = self.state();
+            shown.iter().for_each(|machine| state.judge.labelled(cloud, machine));
+            let listed: Vec<_> = shown.into_iter().map(|machine| machine.id).collect();
             let machines = existing(&self.clouds, cloud, Kind::Instance);
             let owned = |id: &str| {
                 let fact = state.judge.fact(cloud, id);
                 fact.is_some_and(|fact| {
-                    let program = state.judge.calls[fact.call].program;
-                    state.owners.get(&program) == Some(&running.owner)
+                    let call = &state.judge.calls[fact.call];
+                    call.owner == running.owner && state.judge.is_in_sight(fact, running.number, &self.plan)
                 })
             };
             let mut there: Vec<_> = machines
@@ -112,6 +117,30 @@ impl Run {
         }
     }
 
+    /// The snapshots of all programs that were not killed are listed.
+    async fn snapshots(&self, running: &Running, cloud: &'static str) {
+        let listed = match running.providers[cloud].list_snapshots().await {
+            Ok(listed) => listed,
+            Err(error) => return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}")),
+        };
+        let there = existing(&self.clouds, cloud, Kind::Snapshot);
+        let mut state = self.state();
+        let judge = &state.judge;
+        let missing = judge.facts.iter().filter(|fact| {
+            fact.cloud == cloud
+                && fact.kind == Kind::Snapshot
+                && !fact.is_hidden
+                && !judge.calls[fact.call].is_killed
+                && judge.is_in_sight(fact, running.number, &self.plan)
+                && there.iter().any(|there| there.id == fact.id)
+                && listed.iter().all(|snapshot| snapshot.id != fact.id)
+        });
+        let missing: Vec<_> = missing.map(|fact| format!("{} of #{}", fact.id, fact.call)).collect();
+        if !missing.is_empty() {
+            state.judge.findings.push(format!("{cloud}: the snapshots {missing:?} exist, and are not listed"));
+        }
+    }
+
     /// What is told as unknown can be resolved.
     async fn keys(&self, running: &Running) {
         let unknown = self.state().unknown.clone();
@@ -129,15 +158,21 @@ impl Run {
                 .iter()
                 .filter(|fact| fact.cloud == cloud && fact.kind == kind)
                 .filter(|fact| {
-                    there.iter().any(|there| there.id == fact.id && !there.ending && judge.is_of_key(fact, there, &key))
+                    there.iter().any(|there| there.id == fact.id && !there.ending && judge.is_of_key(fact, &there.name, &key))
                 })
                 .map(|fact| fact.id.clone())
                 .collect();
+            let is_by_name = kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean";
+            let name = key.rsplit(':').next().unwrap_or_default();
+            let named = there.iter().filter(|there| there.name == name).count();
             self.log.line(|| format!("{key} is resolved: {found:?}; there is {made:?}"));
             let finding = match found {
                 Err(_) if state.stuck.contains(&key) => None,
+                // Two snapshots of one name, of which neither is known by its action.
+                Err(ProviderError::UnknownOutcome { .. }) if is_by_name && named > 1 => None,
                 Err(error) => Some(format!("{cloud}: {key} cannot be resolved in the end: {error}")),
                 Ok(None) if !made.is_empty() => Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing")),
+                Ok(Some(id)) if judge.is_anothers(cloud, &id, running.number) => None,
                 Ok(Some(id)) if !made.contains(&id) && there.iter().any(|there| there.id == id && !there.ending) => {
                     Some(format!("{cloud}: {key} is resolved to {id}, which it has not made"))
                 }

@@ -6,6 +6,7 @@ use form_urlencoded::Serializer;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use super::super::fault::{Effects, Fault};
 use super::super::room::{Answer, Asked, page_of};
 
 const PER_PAGE: usize = 20;
@@ -25,7 +26,7 @@ pub(super) struct Page {
 
 impl Page {
     /// A number that is none is taken for the default, one that is too large for the largest.
-    pub(super) fn of(asked: &Asked<'_>, shift: bool) -> Self {
+    pub(super) fn of(asked: &Asked<'_>, effects: Effects) -> Self {
         let number = |name: &str| asked.param(name).and_then(|value| value.parse().ok()).filter(|number: &usize| *number > 0);
         let mut others = Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(asked.query.as_bytes()).filter(|(name, _)| name != "page") {
@@ -33,8 +34,8 @@ impl Page {
         }
         Self {
             number: number("page").unwrap_or(1),
-            size: number("per_page").unwrap_or(PER_PAGE).min(MAX_PER_PAGE),
-            shift,
+            size: number("per_page").unwrap_or(PER_PAGE).min(MAX_PER_PAGE).min(effects.page),
+            shift: effects.is(Fault::ShiftingPages),
             address: format!("{HOME}{}?{}", asked.path, others.finish()),
         }
     }

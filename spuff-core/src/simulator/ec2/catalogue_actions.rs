@@ -12,7 +12,7 @@ use super::problem::{Outcome, Problem};
 use super::types;
 use super::xml::Xml;
 
-pub(super) fn regions(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
+pub(super) fn regions(ec2: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("RegionName");
     let all = call.params.flag("AllRegions")?.unwrap_or_default();
     let unknown: Vec<&str> = asked.iter().copied().filter(|name| !REGIONS.iter().any(|region| region.name == *name)).collect();
@@ -23,7 +23,8 @@ pub(super) fn regions(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
     let endpoint = |name: &str| format!("ec2.{name}.amazonaws.com");
     let opt_in = |region: &catalogue::Region| if region.opt_in { "not-opted-in" } else { "opt-in-not-required" };
     let shown = REGIONS.iter().filter(|region| {
-        (all || !region.opt_in)
+        let is_enabled = ec2.enabled.is_empty() || ec2.enabled.contains(&region.name);
+        (all || !region.opt_in && is_enabled)
             && (asked.is_empty() || asked.contains(&region.name))
             && filters.hold(|name, is| match name {
                 "endpoint" => is(&endpoint(region.name)),

@@ -41,7 +41,7 @@ impl Window {
             Some(token) => last_of(token)?.saturating_add(shift),
             None => 0,
         };
-        Ok(Self { limit: limit.map_or(usize::MAX, |limit| limit as usize), from })
+        Ok(Self { limit: limit.map_or(usize::MAX, |limit| (limit as usize).min(effects.page)), from })
     }
 
     /// Takes the page from things in the order of their ids.

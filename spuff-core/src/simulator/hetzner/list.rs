@@ -70,7 +70,7 @@ pub(super) fn page<T>(asked: &Asked<'_>, all: Vec<T>, effects: Effects) -> Resul
         },
     };
     let page = positive("page", 1)?;
-    let per_page = positive("per_page", PER_PAGE)?.min(MAX_PER_PAGE);
+    let per_page = positive("per_page", PER_PAGE)?.min(MAX_PER_PAGE).min(effects.page);
     let shift = effects.is(Fault::ShiftingPages);
     let total_entries = all.len() + usize::from(shift);
     let last_page = total_entries.div_ceil(per_page).max(1);

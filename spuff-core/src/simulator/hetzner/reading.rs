@@ -42,7 +42,7 @@ pub(super) fn answer(asked: &Asked<'_>, parts: &[&str], effects: Effects) -> Out
         ["pricing"] => Ok(reply(200, &json!({"pricing": pricing()}))),
         ["datacenters"] | ["datacenters", _] => Err(refusal::removed("2026-06-02-datacenters-deprecated")),
         [collection] if EMPTY.contains(collection) => {
-            let (_, meta) = list::page::<()>(asked, Vec::new(), Effects::default())?;
+            let (_, meta) = list::page::<()>(asked, Vec::new(), Effects::NONE)?;
             Ok(reply(200, &json!({*collection: [], "meta": meta})))
         }
         [collection, id] if EMPTY.contains(collection) => Err(missing(collection.trim_end_matches('s'), id)),

@@ -63,13 +63,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(
-        provider: &'static str,
-        options: &Options,
-        ids: fn(Kind, u64) -> String,
-        remembered: TimeDelta,
-        first_id: u64,
-    ) -> Self {
+    pub(super) fn new(provider: &'static str, options: &Options, ids: fn(Kind, u64) -> String, remembered: TimeDelta) -> Self {
         // Each cloud has chances of its own, so that one more request to one does not change another.
         let salt = provider.bytes().fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Self {
@@ -88,7 +82,7 @@ impl World {
             machine_actions: HashMap::new(),
             ledger: Ledger::default(),
             ends: BinaryHeap::new(),
-            last_id: first_id,
+            last_id: options.first_id,
         }
     }
 

@@ -194,7 +194,7 @@ impl Plan {
             93..=94 if !self.limits.rates => Step::Kill(rng.usize(..self.programs)),
             95..=96 => Step::Settle(rng.usize(..self.programs)),
             97 => Step::Clear,
-            98 => Step::Clock(rng.i64(-300..300)),
+            98 => Step::Clock(rng.i64(-1500..1500)),
             _ => Step::Pass(Duration::from_millis(rng.u64(1..300))),
         }
     }

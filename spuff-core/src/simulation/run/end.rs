@@ -12,7 +12,7 @@ use super::super::program::Running;
 use super::super::verb::Verb;
 use super::{Run, SNAPSHOT};
 use crate::lease;
-use crate::provider::ProviderError;
+use crate::provider::{ProviderError, ProviderInstance};
 use crate::simulator::{Kind, account_of};
 
 /// How long what goes on in the background may take when nothing goes wrong any more.
@@ -63,7 +63,9 @@ impl Run {
     /// What is left of a program's is what its owner's list shows; and what nobody wants has been ended.
     async fn known(&self, running: &Running) {
         for cloud in &self.plan.clouds {
+            let there = self.owned(running, cloud);
             let mut shown = Vec::new();
+            let is_shown = |shown: &[ProviderInstance], id: &String| shown.iter().any(|machine| machine.id == *id);
             // What was hidden from some reads is seen after as many; a limit passes.
             for _ in 0..6 {
                 match lease::list_owned(&*running.providers[cloud], &running.owner).await {
@@ -75,26 +77,14 @@ impl Run {
                         return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}"));
                     }
                 }
+                if there.iter().all(|id| is_shown(&shown, id)) {
+                    break;
+                }
             }
             self.snapshots(running, cloud).await;
             let mut state = self.state();
             shown.iter().for_each(|machine| state.judge.labelled(cloud, machine));
-            let listed: Vec<_> = shown.into_iter().map(|machine| machine.id).collect();
-            let machines = existing(&self.clouds, cloud, Kind::Instance);
-            let owned = |id: &str| {
-                let fact = state.judge.fact(cloud, id);
-                fact.is_some_and(|fact| {
-                    let call = &state.judge.calls[fact.call];
-                    call.owner == running.owner && state.judge.is_in_sight(fact, running.number, &self.plan)
-                })
-            };
-            let mut there: Vec<_> = machines
-                .iter()
-                .filter(|machine| !machine.ending && owned(&machine.id))
-                .map(|machine| machine.id.clone())
-                .collect();
-            there.sort();
-            let missing: Vec<_> = there.iter().filter(|id| !listed.contains(id)).cloned().collect();
+            let missing: Vec<_> = there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
             let dropped = state.judge.facts.iter().filter(|fact| {
                 let call = &state.judge.calls[fact.call];
                 let is_to_end =
@@ -115,6 +105,20 @@ impl Run {
                 state.judge.findings.push(format!("{cloud}: {id} lives, though the caller of its create has left"));
             }
         }
+    }
+
+    /// The machines that exist and are a program's owner's, as far as its lists read their regions.
+    fn owned(&self, running: &Running, cloud: &str) -> Vec<String> {
+        let state = self.state();
+        let is_owned = |id: &str| {
+            let fact = state.judge.fact(cloud, id);
+            fact.is_some_and(|fact| {
+                let call = &state.judge.calls[fact.call];
+                call.owner == running.owner && state.judge.is_in_sight(fact, running.number, &self.plan)
+            })
+        };
+        let machines = existing(&self.clouds, cloud, Kind::Instance).into_iter();
+        machines.filter(|machine| !machine.ending && is_owned(&machine.id)).map(|machine| machine.id).collect()
     }
 
     /// The snapshots of all programs that were not killed are listed.

@@ -47,6 +47,29 @@ async fn a_snapshot_whose_reply_is_lost_is_made_once_and_known() {
     }
 }
 
+/// At DigitalOcean nothing but its name tells a snapshot that is being made from another of the same machine.
+#[tokio::test]
+async fn a_snapshot_whose_reply_is_lost_is_not_that_of_another_call() {
+    for name in ["digitalocean", "hetzner"] {
+        let cloud = cloud();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        let other = tokio::spawn({
+            let (provider, id) = (provider.clone(), machine.id.clone());
+            async move { provider.create_snapshot(&id, "nightly").await }
+        });
+        while cloud.snapshots().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let lost = cloud.inject(Fault::ReplyLost.once(name, Route::CreateSnapshot));
+        let own = provider.create_snapshot(&machine.id, "nightly").await.unwrap();
+        let other = other.await.unwrap().unwrap();
+        assert_ne!(own.id, other.id, "{name}");
+        assert_eq!((cloud.hits(lost), cloud.snapshots().len()), (1, 2), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_snapshot_that_stays_open_is_resolved_by_its_key() {
     for name in PROVIDERS {

@@ -70,7 +70,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     if arguments.table {
-        print!("{coverage}");
+        print!("{coverage}\nmet less than a hundred times, of what can meet:\n");
+        let rare = coverage.rarer_than(100);
+        rare.iter().for_each(|(verb, fault, count)| println!("  {:24}{fault:24}{count:>4}", verb.name()));
     }
     let seconds = began.elapsed().as_secs_f64();
     let clouds = cloud.map_or_else(|| PROVIDERS.join(", "), str::to_string);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::verb::Verb;
+use super::plan::{FAULTS, OUTAGES, fault_name};
+use super::verb::{Verb, WEIGHTS};
 
 /// How often a verb met a fault, by what came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +25,16 @@ impl Coverage {
         }
     }
 
-    /// How often a verb met each fault.
-    pub fn cells(&self) -> impl Iterator<Item = (Verb, &'static str, u64)> {
-        self.0.iter().map(|((fault, verb), outcomes)| (*verb, *fault, outcomes.values().sum()))
+    /// The verbs and faults that can meet and have done so less often than this, with how often they have.
+    pub fn rarer_than(&self, often: u64) -> Vec<(Verb, &'static str, u64)> {
+        let verbs = WEIGHTS.map(|(verb, _)| verb);
+        let faults = FAULTS
+            .iter()
+            .flat_map(|fault| verbs.iter().filter(|verb| verb.can_meet(*fault)).map(|verb| (*verb, fault_name(*fault))));
+        let outages = OUTAGES.iter().flat_map(|outage| verbs.iter().map(|verb| (*verb, outage.name())));
+        let met = |verb, fault| self.0.get(&(fault, verb)).map_or(0, |outcomes| outcomes.values().sum());
+        let cells = faults.chain(outages).map(|(verb, fault)| (verb, fault, met(verb, fault)));
+        cells.filter(|(_, _, count)| *count < often).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::plan::{Plan, REGIONS, fault_name};
+use super::plan::{Plan, REGIONS, fault_name, is_apt};
 use super::program::OLD;
 use super::told::{Told, unknown};
 use super::verb::Verb;
@@ -150,7 +150,7 @@ impl Judge {
             let who = self.show(call);
             self.find(format!("{who} has asked {} {}", served.provider, served.route));
         }
-        if let (Some(fault), Some(by)) = (served.fault, by) {
+        if let (Some(fault), Some(by)) = (served.fault.filter(|fault| is_apt(*fault, served.route)), by) {
             self.calls[by.call].faults.insert(fault_name(fault));
         }
         // What the network holds back arrives at another pace.

@@ -329,21 +329,41 @@ pub(super) fn fault_name(fault: Fault) -> &'static str {
     }
 }
 
+/// A fault of each kind.
+pub(super) const FAULTS: [Fault; 19] = [
+    Fault::ReplyLost,
+    Fault::ConnectionClosed,
+    Fault::Slow { millis: 0 },
+    Fault::ServerError { status: 500, committed: true },
+    Fault::ServerError { status: 500, committed: false },
+    Fault::RateLimited { retry_after: None, headers: false },
+    Fault::Unauthorized,
+    Fault::Truncated,
+    Fault::Html { status: 502 },
+    Fault::Oversized { bytes: 0 },
+    Fault::SlowDrip { millis: 0 },
+    Fault::NotYetVisible { reads: 0 },
+    Fault::StuckCreating,
+    Fault::CapacityOut,
+    Fault::QuotaReached,
+    Fault::Locked,
+    Fault::ActionFails,
+    Fault::Vanishes { after: 0 },
+    Fault::ShiftingPages,
+];
+
+/// An outage of each kind.
+pub(super) const OUTAGES: [Outage; 4] = [Outage::Refused, Outage::Swallowed, Outage::Numbers, Outage::Late(Duration::ZERO)];
+
 /// Whether a fault is one that a request of this kind can show.
 pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
+    use Route::{CreateInstance, CreateSnapshot, DeleteSnapshot, DestroyInstance, ListInstances, ListSnapshots};
     match fault {
-        Fault::NotYetVisible { .. }
-        | Fault::StuckCreating
-        | Fault::CapacityOut
-        | Fault::QuotaReached
-        | Fault::Vanishes { .. } => {
-            matches!(route, Route::CreateInstance | Route::CreateSnapshot)
-        }
-        Fault::ShiftingPages => matches!(route, Route::ListInstances | Route::ListSnapshots),
-        Fault::Locked | Fault::ActionFails => !matches!(
-            route,
-            Route::GetInstance | Route::ListInstances | Route::GetSnapshot | Route::ListSnapshots | Route::GetAction
-        ),
+        Fault::NotYetVisible { .. } | Fault::StuckCreating => matches!(route, CreateInstance | CreateSnapshot),
+        Fault::CapacityOut | Fault::QuotaReached | Fault::Vanishes { .. } => route == CreateInstance,
+        Fault::ShiftingPages => matches!(route, ListInstances | ListSnapshots),
+        Fault::Locked => matches!(route, DestroyInstance | DeleteSnapshot | CreateSnapshot),
+        Fault::ActionFails => matches!(route, CreateInstance | CreateSnapshot | DestroyInstance),
         _ => true,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::plan::Limits;
+use crate::simulator::Fault;
 
 /// A verb of the contract, or one that is made of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +63,7 @@ pub enum Verb {
 use Verb::*;
 
 /// Each verb, as often as it is drawn.
-const WEIGHTS: [(Verb, u32); 24] = [
+pub(super) const WEIGHTS: [(Verb, u32); 24] = [
     (Create, 14),
     (CreateKeyed, 12),
     (CreateAndWait, 8),
@@ -74,19 +75,19 @@ const WEIGHTS: [(Verb, u32); 24] = [
     (Get, 8),
     (List, 5),
     (Destroy, 14),
-    (DestroyMany, 2),
+    (DestroyMany, 3),
     (CreateSnapshot, 5),
-    (ListSnapshots, 2),
+    (ListSnapshots, 3),
     (DeleteSnapshot, 4),
     (Resolve, 5),
-    (ResolveSnapshot, 2),
-    (SetLabels, 3),
-    (Renew, 2),
-    (Reap, 2),
-    (ReapOld, 2),
-    (ListOwned, 2),
-    (HourlyPrice, 1),
-    (SshKeys, 1),
+    (ResolveSnapshot, 3),
+    (SetLabels, 4),
+    (Renew, 3),
+    (Reap, 3),
+    (ReapOld, 3),
+    (ListOwned, 3),
+    (HourlyPrice, 3),
+    (SshKeys, 3),
 ];
 
 impl Verb {
@@ -99,6 +100,22 @@ impl Verb {
             left -= weight;
         }
         Get
+    }
+
+    /// Whether a request of it may show a fault of that kind.
+    pub(super) fn can_meet(self, fault: Fault) -> bool {
+        let makes = matches!(self, Create | CreateKeyed | CreateAndWait | CreateAndWaitKeyed | WithInstance | CreateMany | Place);
+        let ends = matches!(self, Destroy | DestroyMany | Reap | ReapOld | WithInstance | CreateMany)
+            || matches!(self, CreateAndWait | CreateAndWaitKeyed);
+        let lists = matches!(self, List | ListOwned | ListSnapshots | Reap | ReapOld | WaitReady | Resolve | ResolveSnapshot);
+        match fault {
+            Fault::NotYetVisible { .. } | Fault::StuckCreating => makes || self == CreateSnapshot,
+            Fault::CapacityOut | Fault::QuotaReached | Fault::Vanishes { .. } => makes,
+            Fault::ShiftingPages => lists || makes || self == CreateSnapshot,
+            Fault::Locked => ends || matches!(self, CreateSnapshot | DeleteSnapshot),
+            Fault::ActionFails => makes || ends || self == CreateSnapshot,
+            _ => true,
+        }
     }
 
     /// What it is called in logs and tables.

@@ -447,6 +447,51 @@ mod tests {
             assert!(!takes(Reap::expired(), &other), "{what}");
         }
     }
+
+    #[test]
+    fn each_thing_that_is_said_counts_by_itself() {
+        let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
+        let lease = |end: &str| labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, end)]);
+        let (over, runs) = (lease("2000000000"), lease("2000000001"));
+        let age = Duration::from_secs(7200);
+        let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
+        let choices = |expired, older_than, owner: Option<&str>| {
+            Reap::from_choices(expired, older_than, owner.map(str::to_string)).unwrap()
+        };
+        for which in [Reap::expired(), Reap::owned_by("ci").and_expired(), choices(true, None, None)] {
+            assert!(takes(which.clone(), &over) && !takes(which.clone(), &runs), "{which:?}");
+        }
+        for which in [Reap::owned_by("dev"), Reap::expired().and_owned_by("dev"), choices(false, None, Some("dev"))] {
+            assert!(!takes(which.clone(), &over), "{which:?}");
+        }
+        let older = age - Duration::from_secs(1);
+        for (which, more) in [
+            (Reap::older_than(older), Reap::older_than(age)),
+            (Reap::owned_by("ci").and_older_than(older), Reap::owned_by("ci").and_older_than(age)),
+            (choices(false, Some(older), None), choices(false, Some(age), None)),
+        ] {
+            assert!(takes(which.clone(), &runs) && !takes(more.clone(), &runs), "{which:?} {more:?}");
+        }
+        assert_eq!(
+            Reap::expired().dry_run().confirm_within(age),
+            Reap { expired: true, dry_run: true, confirm_within: age, ..Reap::new() }
+        );
+    }
+
+    #[test]
+    fn what_became_of_each_is_told_in_a_word() {
+        for (kind, outcome, expected) in [
+            (Reapable::Instance, Ok(true), "instance 7 (web-1, of ci): gone"),
+            (Reapable::Snapshot, Ok(false), "snapshot 7 (web-1, of ci): would be ended"),
+            (Reapable::Snapshot, Err(ProviderError::conflict("in use", false)), "snapshot 7 (web-1, of ci): still exists: "),
+        ] {
+            let (id, name, owner) = ("7".to_string(), "web-1".to_string(), Some("ci".to_string()));
+            let reaped = Reaped { kind, id, name, owner, expires_at: None, outcome };
+            assert!(reaped.to_string().starts_with(expected), "{reaped}");
+            assert_eq!(reaped.to_string().ends_with(reaped.state()), reaped.outcome.is_ok(), "{reaped}");
+        }
+    }
+
     /// Machines, of no known age or locked; and snapshots, of which some are listed for a while after they were deleted.
     struct Shed {
         machines: Vec<ProviderInstance>,
@@ -455,6 +500,8 @@ mod tests {
         reads: AtomicUsize,
         snapshots: Mutex<Vec<(Snapshot, u32)>>,
         lists: AtomicUsize,
+        /// How often snapshots can be listed before that is refused.
+        most_lists: usize,
     }
 
     #[async_trait]
@@ -491,7 +538,9 @@ mod tests {
         }
 
         async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-            self.lists.fetch_add(1, Relaxed);
+            if self.lists.fetch_add(1, Relaxed) >= self.most_lists {
+                return Err(ProviderError::auth("shed", "revoked"));
+            }
             let mut all = self.snapshots.lock().unwrap();
             let shown = all.iter().filter(|(_, lists)| *lists > 0).map(|(snapshot, _)| snapshot.clone()).collect();
             all.iter_mut().for_each(|(_, lists)| *lists = if *lists < 100 { lists.saturating_sub(1) } else { *lists });
@@ -515,7 +564,7 @@ mod tests {
         ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
     }
 
-    fn shed(snapshots: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
+    fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
         let made = Some(Utc::now() - TimeDelta::days(2));
         let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
         let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
@@ -523,13 +572,13 @@ mod tests {
         let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
         let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
         let (lists, reads, renewed_after) = Default::default();
-        let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after });
+        let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after, most_lists });
         (shed.clone(), shed)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
-        let (_, provider) = shed(0);
+        let (_, provider) = shed(0, usize::MAX);
         for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)] {
             assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
         }
@@ -540,7 +589,7 @@ mod tests {
         let shed = |renewed_after| {
             let machines = vec![leased("locked", "1")];
             let (snapshots, lists, reads) = Default::default();
-            Arc::new(Shed { machines, renewed_after, snapshots, lists, reads })
+            Arc::new(Shed { machines, renewed_after, snapshots, lists, reads, most_lists: usize::MAX })
         };
         for (renewed_after, reads) in [(0, 1), (1, 2), (3, 4)] {
             let shed = shed(renewed_after);
@@ -555,7 +604,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
-        let (shed, provider) = shed(40);
+        let (shed, provider) = shed(40, usize::MAX);
         let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
         assert_eq!(reaped.len(), 40);
         for (number, reaped) in reaped.iter().enumerate() {
@@ -568,5 +617,26 @@ mod tests {
         }
         // In five minutes; each by itself would have been thousands.
         assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_is_refused_ends_the_look_for_what_was_deleted() {
+        let (shed, provider) = shed(3, 1);
+        let began = Instant::now();
+        let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
+        assert!(reaped.iter().all(|reaped| matches!(reaped.outcome, Err(ProviderError::Authentication { .. }))), "{reaped:?}");
+        assert_eq!((reaped.len(), shed.lists.load(Relaxed), began.elapsed()), (3, 2, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pauses_of_a_look_for_what_has_ended_grow_to_the_end_of_its_time() {
+        let mut confirming = Confirming::new(Duration::from_secs(20));
+        let mut pauses = Vec::new();
+        while !confirming.is_over() {
+            let began = Instant::now();
+            confirming.pause().await;
+            pauses.push(began.elapsed().as_millis());
+        }
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 3650]);
     }
 }

@@ -49,6 +49,12 @@ impl Cancel {
         if self.is_set() { Err(Self::error()) } else { Ok(()) }
     }
 
+    /// As when the caller leaves.
+    #[cfg(test)]
+    pub(super) fn leave(&self) {
+        self.0.has_left.store(true, Ordering::Release);
+    }
+
     /// The end of a create that made nothing, as nobody waits for it.
     pub(crate) fn error() -> ProviderError {
         ProviderError::Other { message: "cancelled; nothing was made".to_string() }

@@ -710,4 +710,88 @@ mod tests {
         let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), conflict).await;
         assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
     }
+
+    /// A cloud that has one machine, which is not destroyed as easily as that.
+    struct Stubborn {
+        /// What each destroy comes to; the last one is repeated.
+        answers: &'static [fn() -> ProviderResult<()>],
+        /// When each was asked for.
+        asked: std::sync::Mutex<Vec<Instant>>,
+    }
+
+    #[async_trait::async_trait]
+    impl Provider for Stubborn {
+        fn name(&self) -> &str {
+            "stubborn"
+        }
+
+        async fn create_instance(&self, _: &crate::provider::InstanceRequest) -> ProviderResult<ProviderInstance> {
+            Err(ProviderError::capacity("full"))
+        }
+
+        async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+            assert!(Ending::is_of("stubborn", id));
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(Instant::now());
+            self.answers[(asked.len() - 1).min(self.answers.len() - 1)]()
+        }
+
+        async fn get_instance(&self, _: &str) -> ProviderResult<Option<ProviderInstance>> {
+            Ok(None)
+        }
+
+        async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+            Ok(Vec::new())
+        }
+
+        async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+            Err(ProviderError::not_found("instance", id))
+        }
+
+        async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<crate::provider::Snapshot> {
+            Err(ProviderError::capacity("full"))
+        }
+
+        async fn list_snapshots(&self) -> ProviderResult<Vec<crate::provider::Snapshot>> {
+            Ok(Vec::new())
+        }
+
+        async fn delete_snapshot(&self, _: &str) -> ProviderResult<()> {
+            Ok(())
+        }
+    }
+
+    /// How often a machine that nobody wants is tried to be destroyed, the pauses in between in milliseconds, and how long that takes.
+    async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
+        let (began, cloud) = (Instant::now(), Stubborn { answers, asked: std::sync::Mutex::default() });
+        end(&cloud, "7").await;
+        let asked = cloud.asked.into_inner().unwrap();
+        let pauses = asked.windows(2).map(|two| (two[1] - two[0]).as_millis()).collect();
+        (asked.len(), pauses, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_nobody_wants_is_destroyed_as_soon_as_that_can_be() {
+        assert_eq!(ended(&[|| Ok(())]).await, (1, vec![], Duration::ZERO));
+        let (tries, pauses, _) =
+            ended(&[|| Err(ProviderError::auth("stubborn", "no")), || Err(ProviderError::capacity("full")), || Ok(())]).await;
+        assert_eq!((tries, pauses), (3, vec![100, 200]));
+        let (_, pauses, took) = ended(&[|| Err(ProviderError::unavailable("502"))]).await;
+        assert_eq!(pauses[..9], [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 20_000]);
+        assert_eq!(took, PERSISTENCE);
+        let (tries, ..) = ended(&[|| Err(ProviderError::invalid_config("id", "no id")), || Ok(())]).await;
+        assert_eq!(tries, 1, "what cannot pass by itself");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_is_kept_where_that_was_said_or_it_was_not_made() {
+        for (on_cancel, adopted, expected) in
+            [(OnCancel::Destroy, false, 1), (OnCancel::Destroy, true, 0), (OnCancel::Keep, false, 0), (OnCancel::Keep, true, 0)]
+        {
+            let cloud = Stubborn { answers: &[|| Ok(())], asked: std::sync::Mutex::default() };
+            let made = ProviderInstance { id: "7".to_string(), adopted, ..ProviderInstance::default() };
+            unwanted(&cloud, &made, on_cancel).await;
+            assert_eq!(cloud.asked.lock().unwrap().len(), expected, "{on_cancel:?} {adopted}");
+        }
+    }
 }

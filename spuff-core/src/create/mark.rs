@@ -370,4 +370,92 @@ mod tests {
         assert_eq!(field(request().with_ttl(Duration::MAX)), "ttl");
         assert_eq!(field(request().with_label(KEY_KEY, "x")), "labels");
     }
+
+    #[test]
+    fn what_was_found_is_the_marks_own_or_not() {
+        let made = |labels: &HashMap<String, String>| {
+            Some(ProviderInstance { id: "7".to_string(), labels: labels.clone(), ..ProviderInstance::default() })
+        };
+        let (mark, marked) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
+        let (_, other) = Mark::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        let (_, foreign) = Mark::of(&request().with_idempotency_key("order-8")).unwrap();
+        assert!(matches!(mark.found(made(&marked.labels)), Ok(Found::Ours(found)) if found.id == "7"));
+        assert!(matches!(mark.found(made(&foreign.labels)), Ok(Found::Nothing)));
+        assert!(matches!((mark.found(None), mark.adopted(None)), (Ok(Found::Nothing), Ok(Found::Nothing))));
+        assert!(matches!(mark.adopted(made(&marked.labels)), Ok(Found::Ours(found)) if found.id == "7"));
+        assert!(matches!(mark.adopted(made(&HashMap::new())), Ok(Found::Ours(_))), "an earlier version has told no request");
+        for error in [mark.found(made(&other.labels)).unwrap_err(), mark.adopted(made(&other.labels)).unwrap_err()] {
+            assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
+            assert!(error.to_string().contains("order-7") && error.to_string().contains(" 7 "), "{error}");
+        }
+        let ending = mark.still_ending("7");
+        assert!(matches!(ending, ProviderError::Conflict { retryable: true, .. }), "{ending}");
+        assert!(ending.to_string().contains("order-7") && ending.to_string().contains("7, which"), "{ending}");
+    }
+
+    #[test]
+    fn what_a_random_key_has_made_is_known_by_how_it_was_come_by() {
+        let (mark, marked) = Mark::of(&request()).unwrap();
+        let has_made = |origin| mark.has_made(origin, &marked.labels);
+        assert!(has_made(Origin::Answered) && has_made(Origin::Recovered) && !has_made(Origin::Found));
+        let (given, _) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
+        let has_made = |origin| given.has_made(origin, &HashMap::new());
+        assert!(has_made(Origin::Answered) && !has_made(Origin::Recovered) && !has_made(Origin::Found));
+    }
+
+    #[test]
+    fn one_create_is_told_by_the_label_that_no_other_has() {
+        let random = Mark::of(&request()).unwrap();
+        assert_eq!(label_of_one(&random.1.labels), Some((KEY_KEY, random.0.nonce.as_str())));
+        let (_, given) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
+        assert_eq!(label_of_one(&given.labels), Some((DIGEST_KEY, given.labels[DIGEST_KEY].as_str())));
+        let mut earlier = given.labels.clone();
+        earlier.get_mut(DIGEST_KEY).unwrap().truncate(DIGEST);
+        assert_eq!(label_of_one(&earlier), None, "an earlier version has told no call");
+        assert_eq!(label_of_one(&HashMap::new()), None);
+    }
+
+    #[test]
+    fn a_part_of_a_batch_leads_to_the_batch() {
+        let mark = Mark::random("").unwrap();
+        let part = Mark::under(format!("{}/web-1", mark.key));
+        assert_eq!((mark.batch(), part.batch()), (None, Some(mark.nonce.clone())));
+        assert_eq!(place_of_key(&Mark::random("us-west-2").unwrap().key), Some("us-west-2"));
+    }
+
+    #[test]
+    fn the_longest_that_is_taken_is_taken() {
+        for owner in ["o".repeat(MAX_OWNER), "a-b_c.d".to_string(), "7".to_string()] {
+            assert_eq!(check_owner(&owner).unwrap(), owner);
+        }
+        for key in ["k".repeat(MAX_KEY), "!~".to_string()] {
+            assert_eq!(check_key(&key).unwrap(), key);
+        }
+        assert!(expiry(LONGEST_LEASE + Duration::from_secs(1)).is_err());
+        let now = || UNIX_EPOCH.elapsed().unwrap().as_secs();
+        for ttl in [Duration::from_secs(1), Duration::from_secs(3600), LONGEST_LEASE] {
+            let (before, end) = (now(), expiry(ttl).unwrap().parse::<u64>().unwrap());
+            assert!((before..=now()).contains(&(end - ttl.as_secs())), "{ttl:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_key_and_a_request_is_always_the_same() {
+        assert_eq!(nonce_of("order-7"), "df8cf80227ec3237922df0ecd88385c5");
+        let digest = |request: &InstanceRequest| digest_of(request).unwrap();
+        assert_eq!(digest(&request()), digest(&request().with_ttl(Duration::from_secs(60))));
+        let others = [
+            request(),
+            InstanceRequest::new("x", "b", "c"),
+            InstanceRequest::new("a", "x", "c"),
+            InstanceRequest::new("a", "b", "x"),
+            request().with_image("debian:12".parse().unwrap()),
+            request().with_user_data("x"),
+            request().with_label("x", "y"),
+            request().with_ssh_key("x"),
+            request().with_owner("x"),
+        ];
+        let digests: std::collections::HashSet<_> = others.iter().map(digest).collect();
+        assert_eq!(digests.len(), others.len());
+    }
 }

@@ -266,3 +266,157 @@ impl Keys {
 pub(super) fn still_busy(operation: &str, mark: &Mark) -> ProviderError {
     ProviderError::unknown_outcome(operation, &mark.key, "another create under this key is still under way")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::InstanceRequest;
+
+    const SETTLING: Duration = Duration::from_secs(30);
+
+    fn given(key: &str, size: &str) -> Mark {
+        Mark::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key)).unwrap().0
+    }
+
+    fn random() -> Mark {
+        Mark::random("").unwrap()
+    }
+
+    fn enter(keys: &Arc<Keys>, mark: &Mark) -> Entry {
+        keys.enter(mark, &Cancel::default(), SETTLING).unwrap()
+    }
+
+    fn turn(keys: &Arc<Keys>, mark: &Mark) -> Turn {
+        turn_of(keys, mark, &Cancel::default())
+    }
+
+    #[track_caller]
+    fn turn_of(keys: &Arc<Keys>, mark: &Mark, cancel: &Cancel) -> Turn {
+        match keys.enter(mark, cancel, SETTLING).unwrap() {
+            Entry::Turn(turn) => turn,
+            Entry::Made(made, _) => panic!("{} was made", made.id),
+            Entry::Busy(_) => panic!("another create is at it"),
+        }
+    }
+
+    fn machine() -> ProviderInstance {
+        ProviderInstance { id: "7".to_string(), ..ProviderInstance::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_create_at_a_time_is_at_a_key() {
+        let keys = Arc::new(Keys::default());
+        let (mark, other) = (given("order-7", "small"), given("order-7", "large"));
+        let first = turn(&keys, &mark);
+        assert!(keys.is_busy(&mark.nonce) && !keys.is_busy("another"));
+        assert!(matches!(enter(&keys, &mark), Entry::Busy(Some(_))), "it may have what that one makes");
+        assert!(matches!(enter(&keys, &other), Entry::Busy(None)), "it asks for something else");
+        let _second = turn(&keys, &given("order-8", "small"));
+        let mut changes = keys.changes();
+        drop(first);
+        assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
+        assert!(!keys.is_busy(&mark.nonce) && turn(&keys, &mark).since.is_none(), "nothing was sent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_made_a_moment_ago_is_given_to_who_asks_for_the_same() {
+        let keys = Arc::new(Keys::default());
+        let (mark, other) = (given("order-7", "small"), given("order-7", "large"));
+        let mut changes = keys.changes();
+        turn(&keys, &mark).found(&machine(), SETTLING);
+        assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
+        assert!(matches!(enter(&keys, &mark), Entry::Made(made, None) if made.id == "7"));
+        let error = keys.enter(&other, &Cancel::default(), SETTLING).map(drop).unwrap_err();
+        assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
+        assert!(keys.is_new(&mark) && !keys.is_new(&given("order-8", "small")));
+        tokio::time::advance(SETTLING * 2 - Duration::from_secs(1)).await;
+        assert!(keys.is_new(&mark) && matches!(enter(&keys, &mark), Entry::Made(..)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!keys.is_new(&mark));
+        let again = turn(&keys, &mark);
+        assert!(again.since.is_none(), "the cloud shows it now");
+        again.found(&machine(), SETTLING);
+        keys.forget("8");
+        assert!(keys.is_new(&mark));
+        keys.forget("7");
+        assert!(!keys.is_new(&mark), "it has ended");
+        let random = random();
+        turn(&keys, &random).found(&machine(), SETTLING);
+        assert!(!keys.is_new(&random), "nobody else has this key");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_known_of_a_create_stays_open_until_it_must_have_come_to_light() {
+        let keys = Arc::new(Keys::default());
+        let (mark, cancel) = (given("order-7", "small"), Cancel::default());
+        let first = turn_of(&keys, &mark, &cancel);
+        cancel.sent("create_instance", "order-7");
+        let sent = Instant::now();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        drop(first);
+        assert!(!keys.is_busy(&mark.nonce));
+        let mut second = turn(&keys, &mark);
+        assert_eq!(second.since, Some(sent));
+        drop(second);
+        second = turn(&keys, &mark);
+        assert_eq!(second.since, Some(sent), "the second has found nothing out");
+        second.nothing_before();
+        drop(second);
+        assert_eq!(turn(&keys, &mark).since, None);
+
+        let batch = random();
+        let part = Mark::under(format!("{}/web-1", batch.key));
+        let making = turn_of(&keys, &batch, &cancel);
+        cancel.sent("create_instance", &batch.key);
+        let sent = Instant::now();
+        drop(making);
+        assert_eq!(turn(&keys, &part).since, Some(sent), "a part of a batch that is open");
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(turn(&keys, &part).since, None, "it has come to light");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_none_of_its_callers_takes_is_ended_and_meanwhile_nobody_creates_it_again() {
+        let keys = Arc::new(Keys::default());
+        let mark = given("order-7", "small");
+        let held = Arc::new(Mutex::new(None));
+        let made = || {
+            let held = held.clone();
+            turn(&keys, &mark).made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
+        };
+        let stake = made();
+        let Entry::Made(_, Some(other)) = enter(&keys, &mark) else { panic!("it waits for the same") };
+        drop(stake);
+        assert!(held.lock().unwrap().is_none(), "another one waits for it");
+        drop(other);
+        assert!(matches!(held.lock().unwrap().as_ref(), Some(Some(_))), "nobody does");
+        assert!(matches!(enter(&keys, &mark), Entry::Busy(None)), "it is being ended");
+        held.lock().unwrap().take();
+
+        let stake = made();
+        assert!(stake.keep() && !stake.keep(), "the first that takes it");
+        drop(stake);
+        assert!(held.lock().unwrap().is_none() && matches!(enter(&keys, &mark), Entry::Made(_, None)));
+        keys.forget("7");
+
+        let stake = made();
+        keys.forget("7");
+        drop(stake);
+        assert!(matches!(held.lock().unwrap().take(), Some(None)), "the key is not this machine's any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_need_not_be_known_are_forgotten_where_there_are_many() {
+        let keys = Arc::new(Keys::default());
+        for at in 0..MANY {
+            turn(&keys, &given(&format!("order-{at}"), "small")).found(&machine(), SETTLING);
+        }
+        tokio::time::advance(SETTLING).await;
+        let busy = turn(&keys, &given("busy", "small"));
+        assert_eq!(keys.known().len(), MANY + 1, "all may be asked for");
+        tokio::time::advance(SETTLING).await;
+        let _another = turn(&keys, &given("another", "small"));
+        assert_eq!(keys.known().len(), 2);
+        drop(busy);
+    }
+}

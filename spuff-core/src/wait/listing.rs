@@ -60,3 +60,65 @@ impl Listing<'_> {
         Seen { looks: found.into_iter().enumerate().map(look).collect(), requests }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::provider::error::ProviderError;
+
+    /// What each look showed, how many requests they took, and what was looked at alone. The list shows `0` to `9`, in pages of five.
+    async fn looked(ids: &[(&str, bool)], pages: usize, lags: bool) -> (Vec<&'static str>, usize, Vec<usize>) {
+        let pages = AtomicUsize::new(pages);
+        let listing = Listing { pages: &pages, per_page: 5, alone: 2, lags };
+        let subject = |(id, is_new): &(&str, bool)| Subject { id: (*id).to_string(), hint: (), is_new: *is_new };
+        let subjects: Vec<_> = ids.iter().map(subject).collect();
+        let listed = async { Ok((0..10).map(|at| (at.to_string(), Ok(Look::Pending("listed".to_string())))).collect()) };
+        let alone = Mutex::new(Vec::new());
+        let look = |at: usize| {
+            alone.lock().unwrap().push(at);
+            std::future::ready(Ok(Look::Done(at)))
+        };
+        let seen = listing.look(&subjects, listed, look).await;
+        let words = seen.looks.into_iter().map(|look| match look {
+            Ok(Look::Pending(_)) => "listed",
+            Ok(Look::Done(_)) => "alone",
+            Ok(Look::Absent) => "absent",
+            other => panic!("{other:?}"),
+        });
+        (words.collect(), seen.requests, alone.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn few_are_looked_at_alone_and_many_by_the_list() {
+        assert_eq!(looked(&[("1", false)], 1, false).await, (vec!["alone"], 2, vec![0]));
+        assert_eq!(looked(&[("1", false), ("2", false)], 4, false).await, (vec!["alone"; 2], 4, vec![0, 1]));
+        assert_eq!(looked(&[("1", false), ("2", false)], 3, false).await, (vec!["listed"; 2], 2, vec![]));
+        let three = [("1", false), ("2", false), ("99", false)];
+        assert_eq!(
+            looked(&three, 5, false).await,
+            (vec!["listed", "listed", "alone"], 4, vec![2]),
+            "one that is not in the list"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_too_new_for_the_list_is_not_looked_for_elsewhere() {
+        let some = [("1", false), ("98", true), ("99", false)];
+        assert_eq!(looked(&some, 1, true).await, (vec!["listed", "absent", "alone"], 4, vec![2]));
+        assert_eq!(looked(&some, 1, false).await, (vec!["listed", "alone", "alone"], 6, vec![1, 2]), "a list that does not lag");
+    }
+
+    #[tokio::test]
+    async fn a_list_that_fails_fails_for_all() {
+        let pages = AtomicUsize::new(1);
+        let listing = Listing { pages: &pages, per_page: 5, alone: 1, lags: false };
+        let subjects = ["1", "2", "3"].map(|id| Subject { id: id.to_string(), hint: (), is_new: false });
+        let failed = async { Err(ProviderError::unavailable("502")) };
+        let seen = listing.look::<u32, _, _>(&subjects, failed, |_| async { panic!("it is not looked at alone") }).await;
+        assert!(seen.looks.iter().all(|look| matches!(look, Ok(Look::Unclear(_)))), "{:?}", seen.looks);
+        assert_eq!((seen.looks.len(), seen.requests, pages.into_inner()), (3, 1, 1));
+        assert!(for_all::<u32>(ProviderError::unavailable("502"), 0).is_empty());
+    }
+}

@@ -130,4 +130,54 @@ mod tests {
             ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
         assert!(matches!(Look::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
     }
+
+    #[test]
+    fn a_machine_that_was_read_is_ready_or_on_its_way_or_never_will_be() {
+        let read = |status, ip: &str| {
+            let machine = ProviderInstance::new("42", ip.parse().unwrap(), status, Default::default());
+            Look::of_instance(Ok(machine), "test")
+        };
+        let (there, none) = ("203.0.113.7", "0.0.0.0");
+        assert!(matches!(read(InstanceStatus::Active, there), Ok(Look::Done(machine)) if machine.id == "42"));
+        assert!(matches!(read(InstanceStatus::Active, none), Ok(Look::Pending(state)) if state.contains("no public address")));
+        assert!(matches!(read(InstanceStatus::New, there), Ok(Look::Pending(state)) if !state.contains("address")));
+        assert!(matches!(read(InstanceStatus::Off, there), Ok(Look::Pending(_))));
+        let error = read(InstanceStatus::Archive, there).unwrap_err();
+        assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }) && error.is_instance_failure("42"), "{error}");
+        let absent = Look::of_instance(Err(ProviderError::not_found("instance", "42")), "test");
+        assert!(matches!(absent, Ok(Look::Absent)));
+    }
+
+    #[test]
+    fn what_a_failure_says_of_a_thing_is_told() {
+        let refused = Look::<()>::past(ProviderError::auth("test", "no")).unwrap();
+        let unclear = Look::<()>::past(ProviderError::unavailable("502")).unwrap();
+        assert!(matches!((&refused, &unclear), (Look::Refused(_), Look::Unclear(_))));
+        assert!(!refused.is_clear() && !unclear.is_clear());
+        for look in [Look::Done(()), Look::Pending(String::new()), Look::Stopped(String::new()), Look::Absent] {
+            assert!(look.is_clear(), "{look:?}");
+        }
+        assert!(matches!(Look::<()>::past(ProviderError::capacity("full")), Err(ProviderError::Capacity { .. })));
+
+        let state = |read: ProviderResult<&'static str>| Look::of_state(read, |state| *state, "available");
+        assert!(matches!(state(Ok("available")), Ok(Look::Done("available"))));
+        assert!(matches!(state(Ok("pending")), Ok(Look::Pending(now)) if now == "pending"));
+        assert!(matches!(state(Err(ProviderError::not_found("image", "7"))), Ok(Look::Absent)));
+        assert!(matches!(state(Err(ProviderError::capacity("full"))), Ok(Look::Unclear(_))));
+        assert!(matches!(Look::of_answer(Ok(7)), Ok(Look::Done(7))));
+        assert!(matches!(Look::<u32>::of_answer(Err(ProviderError::not_found("image", "7"))), Ok(Look::Absent)));
+        assert!(matches!(Look::<u32>::of_answer(Err(ProviderError::unavailable("502"))), Err(ProviderError::Unavailable { .. })));
+    }
+
+    #[test]
+    fn a_delete_is_taken_or_put_off_or_refused() {
+        let sent = |error: ProviderError| Look::of_delete(Err(Failure::Rejected(error)));
+        assert!(matches!(Look::of_delete(Ok(())), Ok(Look::Done(()))));
+        assert!(matches!(sent(ProviderError::not_found("instance", "7")), Ok(Look::Absent)));
+        assert!(matches!(sent(ProviderError::conflict("busy", true)), Ok(Look::Pending(_))));
+        assert!(matches!(sent(ProviderError::conflict("protected", false)), Err(ProviderError::Conflict { .. })));
+        let gone = Look::deleted(Err(ProviderError::not_found("instance", "7")));
+        assert!(matches!((gone, Look::deleted(Ok(()))), (Ok(false), Ok(true))));
+        assert!(Look::deleted(Err(ProviderError::conflict("protected", false))).is_err());
+    }
 }

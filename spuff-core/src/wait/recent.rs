@@ -168,4 +168,18 @@ mod tests {
         }
         assert!(recent.locked().len() <= 2000, "what is forgotten is not kept: {}", recent.locked().len());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absence_is_borne_for_as_long_as_the_thing_may_not_show_yet() {
+        let recent = Recent { made: Arc::default(), settling: SETTLING };
+        let now = Instant::now();
+        recent.add("made", 1);
+        recent.add("ended", 2);
+        recent.end("ended");
+        assert_eq!((recent.settles_at("made"), recent.settles_at("ended")), (Some(now + SETTLING * 2), None));
+        assert_eq!((recent.unseen("other"), recent.unseen("made"), recent.unseen("ended")), (SETTLING, SETTLING, Duration::ZERO));
+        let until = |id: &str, limit| recent.endable_until(id, Duration::from_secs(limit)) - now;
+        assert_eq!((until("made", 10), until("other", 300), until("other", 60)), (SETTLING * 2, SETTLING, SETTLING / 2));
+        assert_eq!(until("ended", 300), Duration::ZERO);
+    }
 }

@@ -402,4 +402,92 @@ mod tests {
             assert_eq!(reset(&reply, now), expected.map(Duration::from_secs), "{at}");
         }
     }
+
+    #[test]
+    fn a_create_says_all_that_was_asked_for() {
+        let request = InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb").with_user_data("#!/bin/sh").with_label("env", "prod");
+        let sent = |droplet| serde_json::to_value::<CreateDroplet<'_>>(droplet).unwrap();
+        let mut one = serde_json::json!({
+            "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [7],
+            "tags": ["env:prod", "managed-by:spuff"], "user_data": "#!/bin/sh", "ipv6": true
+        });
+        let request = request.with_image("ubuntu:24.04".parse().unwrap());
+        assert_eq!(sent(create_droplet(&request, vec![Reference::Id(7)]).unwrap()), one);
+        let some = sent(create_droplets(&request, &["a", "b"], vec![Reference::Id(7)]).unwrap());
+        one.as_object_mut().unwrap().remove("name");
+        one["names"] = serde_json::json!(["a", "b"]);
+        assert_eq!(some, one);
+    }
+
+    #[test]
+    fn a_droplet_is_read_whole() {
+        let network = |ip: &str, kind: &str| serde_json::json!({"ip_address": ip, "type": kind});
+        let read = serde_json::json!({
+            "id": 42, "name": "web-1", "status": "active", "created_at": "2026-01-30T23:55:00Z", "region": {"slug": "nyc3"},
+            "size_slug": "s-1vcpu-1gb", "tags": ["env:prod", "web"], "networks": {
+                "v4": [network("10.0.0.2", "private"), network("203.0.113.9", "public")], "v6": [network("2001:db8::9", "public")]
+            }
+        });
+        let ip = |text: &str| text.parse().unwrap();
+        let expected = ProviderInstance {
+            name: "web-1".to_string(),
+            region: "nyc3".to_string(),
+            size: "s-1vcpu-1gb".to_string(),
+            labels: [("env".to_string(), "prod".to_string())].into(),
+            addresses: vec![
+                Address::private(ip("10.0.0.2")),
+                Address::public(ip("203.0.113.9")),
+                Address::public(ip("2001:db8::9")),
+            ],
+            ..ProviderInstance::new(
+                "42",
+                ip("203.0.113.9"),
+                crate::provider::InstanceStatus::Active,
+                chrono::DateTime::from_timestamp(1_769_817_300, 0).unwrap(),
+            )
+        };
+        assert_eq!(instance(serde_json::from_value(read).unwrap()), expected);
+    }
+
+    #[test]
+    fn snapshots_are_ours_by_their_tag() {
+        let ours = ["env:prod", "Managed-By:spuff"];
+        for (kind, status, tags, expected) in [
+            ("snapshot", "available", &ours[..], true),
+            ("", "", &ours, true),
+            ("snapshot", "deleted", &ours, false),
+            ("snapshot", "retired", &ours, false),
+            ("snapshot", "available", &["env:prod"], false),
+            ("backup", "available", &ours, false),
+            ("base", "available", &ours, false),
+            ("custom", "available", &ours, false),
+            ("admin", "available", &ours, false),
+        ] {
+            let image = serde_json::json!({
+                "id": 7, "name": "before", "type": kind, "status": status, "tags": tags, "created_at": "2026-01-30T23:55:00Z"
+            });
+            let read: Image = serde_json::from_value(image.clone()).unwrap();
+            assert_eq!(is_managed_snapshot(&read), expected, "{image}");
+            let (read, labels) = labelled_snapshot(read);
+            assert_eq!((read.id.as_str(), read.name.as_str()), ("7", "before"));
+            assert_eq!(read.created_at.map(|time| time.timestamp()), Some(1_769_817_300));
+            assert_eq!(labels.get("env").map(String::as_str), Some("prod"));
+        }
+    }
+
+    #[test]
+    fn a_time_to_wait_is_that_of_the_rate_unless_it_is_told() {
+        let told = |headers: &[(&'static str, &'static str)]| {
+            let headers =
+                headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+            refusal(&Reply { status: 429, headers: headers.collect(), body: Bytes::new() })
+        };
+        let reset = ("ratelimit-reset", "18446744073709551615");
+        assert_eq!(told(&[reset]).retry_after, Some(MAX_RESET));
+        assert_eq!(told(&[reset, ("retry-after", "7")]).retry_after, None, "the pipeline reads that");
+        assert_eq!(told(&[("x-request-id", "r-7")]).request_id.as_deref(), Some("r-7"));
+        for status in [412, 423] {
+            assert_eq!(says(status, "{}").fault, Some(Fault::Conflict { retryable: true }), "{status}");
+        }
+    }
 }

@@ -432,4 +432,40 @@ mod tests {
             assert_eq!(found, expected, "{ids:?} of {states:?}");
         }
     }
+
+    #[test]
+    fn a_create_says_all_that_was_asked_for() {
+        let request = InstanceRequest::new("web-1", "fsn1", "cx22").with_user_data("#!/bin/sh").with_label("env", "prod");
+        let sent = create_server(&request, json!(7), vec![json!("laptop")]).unwrap();
+        let expected = json!({
+            "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 7, "ssh_keys": ["laptop"], "user_data": "#!/bin/sh",
+            "labels": {"env": "prod", "managed-by": "spuff"}, "public_net": {"enable_ipv4": true, "enable_ipv6": true},
+            "start_after_create": true
+        });
+        assert_eq!(serde_json::to_value(sent).unwrap(), expected);
+        let image = create_image("before the upgrade", BTreeMap::from([("managed-by", "spuff".to_string())]));
+        let expected = json!({"type": "snapshot", "description": "before the upgrade", "labels": {"managed-by": "spuff"}});
+        assert_eq!(serde_json::to_value(image).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_server_that_is_deleted_says_so() {
+        let status = |status: &str| instance(serde_json::from_value(json!({"id": 42, "status": status})).unwrap());
+        assert!(is_deleting(&status("deleting")));
+        for other in ["running", "off", "unknown", "new-word"] {
+            assert!(!is_deleting(&status(other)), "{other}");
+        }
+        assert_eq!(status("running").status, InstanceStatus::Active);
+    }
+
+    #[test]
+    fn a_snapshot_is_called_like_its_description() {
+        let image = json!({
+            "id": 7, "type": "snapshot", "description": "before", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}
+        });
+        let (read, labels) = labelled_snapshot(serde_json::from_value(image).unwrap());
+        assert_eq!((read.id.as_str(), read.name.as_str()), ("7", "before"));
+        assert_eq!(read.created_at.map(|time| time.timestamp()), Some(1_769_817_300));
+        assert_eq!(labels, HashMap::from([("env".to_string(), "prod".to_string())]));
+    }
 }

@@ -5,7 +5,9 @@ use chrono::DateTime;
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::provider::aws::api::{Association, Attachment, Ipv6Address, Items, NetworkInterface, Reason, State};
+use crate::provider::aws::api::{
+    Association, Attachment, BlockDevice, EbsSnapshot, Ipv6Address, Items, NetworkInterface, Reason, State,
+};
 
 fn good() -> InstanceRequest {
     InstanceRequest::new("web-1", "us-east-1", "t3.micro")
@@ -195,4 +197,141 @@ fn a_failed_launch_has_the_clouds_reason() {
     for code in ["", "Client.UserInitiatedShutdown"] {
         assert!(matches!(ended(code, "User initiated"), ProviderError::NotFound { id, .. } if id == "i-01234567"), "{code}");
     }
+}
+
+fn tagged(tags: &[(&str, &str)]) -> Items<Tag> {
+    Items { item: tags.iter().map(|(key, value)| Tag { key: (*key).to_string(), value: (*value).to_string() }).collect() }
+}
+
+#[test]
+fn a_create_says_all_that_was_asked_for() {
+    let image = BootImage { id: "ami-01234567".to_string(), root_device: Some("/dev/sda1".to_string()) };
+    let body =
+        |request: &InstanceRequest, count| run_instances(request, count, &image, &Network::default(), "key").unwrap().body();
+    let request = good().with_ssh_key("laptop").with_user_data("#!/bin/sh").with_label("env", "prod");
+    let one = body(&request, 1);
+    for part in [
+        "Action=RunInstances&",
+        "&MinCount=1&MaxCount=1&ClientToken=key&InstanceType=t3.micro&ImageId=ami-01234567&UserData=IyEvYmluL3No&KeyName=laptop&",
+        "&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true&",
+        "&MetadataOptions.HttpTokens=required&",
+        "&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=web-1&",
+        "&TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=Name&",
+        "Tag.2.Key=env&TagSpecification.2.Tag.2.Value=prod&",
+    ] {
+        assert!(one.contains(part), "{part:?} is not in {one}");
+    }
+    assert!(!one.contains("Shutdown"));
+    let leased = body(&request.clone().with_ttl(std::time::Duration::from_secs(60)), 1);
+    assert!(leased.contains("&InstanceInitiatedShutdownBehavior=terminate&"), "{leased}");
+    let some = body(&request, 3);
+    assert!(some.contains("&MinCount=3&MaxCount=3&") && !some.contains("Key=Name"), "several are named later: {some}");
+
+    let body = create_tags("i-01234567", &[("Name", "web-1"), ("env", "prod")]).body();
+    let expected = "&ResourceId.1=i-01234567&Tag.1.Key=Name&Tag.1.Value=web-1&Tag.2.Key=env&Tag.2.Value=prod";
+    assert!(body.starts_with("Action=CreateTags&") && body.ends_with(expected), "{body}");
+}
+
+#[test]
+fn a_size_that_the_chosen_zone_lacks_is_a_wrong_one() {
+    let refused = |subnet: Option<&str>, code: &str| {
+        let network = Network { subnet: subnet.map(Into::into), security_group: None };
+        let context = ErrorContext::new(NAME).with_code(code);
+        network.refused(ProviderError::capacity("not in this zone").with_context(context))
+    };
+    let wrong = refused(Some("subnet-1"), UNSUPPORTED);
+    assert!(matches!(&wrong, ProviderError::InvalidConfig { field, .. } if field == "size"), "{wrong}");
+    assert!(wrong.to_string().contains("not in this zone"), "{wrong}");
+    for other in [refused(None, UNSUPPORTED), refused(Some("subnet-1"), "InsufficientInstanceCapacity")] {
+        assert!(matches!(other, ProviderError::Capacity { .. }), "{other}");
+    }
+}
+
+#[test]
+fn a_machine_is_read_whole() {
+    let read = Instance {
+        instance_id: "i-01234567".to_string(),
+        instance_state: State { name: "running".to_string() },
+        instance_type: "t3.micro".to_string(),
+        ip_address: "203.0.113.5".to_string(),
+        launch_time: DateTime::from_timestamp(1_769_817_300, 0),
+        tag_set: tagged(&[("Name", "web-1"), ("env", "prod")]),
+        ..Instance::default()
+    };
+    let ip: IpAddr = "203.0.113.5".parse().unwrap();
+    let expected = ProviderInstance {
+        name: "web-1".to_string(),
+        region: "us-east-1".to_string(),
+        size: "t3.micro".to_string(),
+        labels: [("env".to_string(), "prod".to_string())].into(),
+        addresses: vec![Address { ip, public: true }],
+        ..ProviderInstance::new("i-01234567", ip, InstanceStatus::Active, DateTime::from_timestamp(1_769_817_300, 0).unwrap())
+    };
+    assert_eq!(instance(read, "us-east-1"), expected);
+}
+
+#[test]
+fn states_say_what_is_on_its_way_out() {
+    for (state, stopped, ending) in [
+        ("pending", false, false),
+        ("running", false, false),
+        ("stopping", true, false),
+        ("stopped", true, false),
+        ("shutting-down", false, true),
+        ("terminated", false, true),
+    ] {
+        let read = Instance { instance_state: State { name: state.to_string() }, ..Instance::default() };
+        assert_eq!((is_stopped(&read), is_ending(&read)), (stopped, ending), "{state}");
+        assert_eq!(is_shutting_down(&instance(read, "us-east-1")), ending, "{state}");
+    }
+}
+
+#[test]
+fn tags_tell_whose_a_thing_is() {
+    let tags = tagged(&[("spuff-key", "7"), ("spuff-request", "x")]).item;
+    assert!(is_made_under(&tags, "7") && !is_made_under(&tags, "8") && !is_made_under(&[], "7"));
+    assert!(has_digest(&tagged(&[(DIGEST_KEY, "x")]).item) && !has_digest(&tagged(&[("env", "x")]).item));
+}
+
+#[test]
+fn images_are_ours_by_their_tag_and_fail_by_their_state() {
+    let image = |state: &str, tags: &[(&str, &str)]| Image {
+        image_id: "ami-01234567".to_string(),
+        name: "before".to_string(),
+        image_state: state.to_string(),
+        creation_date: DateTime::from_timestamp(1_769_817_300, 0),
+        tag_set: tagged(tags),
+        ..Image::default()
+    };
+    let ours = [(MANAGED_BY_KEY, MANAGED_BY_VALUE), ("aws:x", "y")];
+    for (state, tags, expected) in [
+        ("available", &ours[..], true),
+        ("pending", &ours, true),
+        ("deregistered", &ours, false),
+        ("available", &[(MANAGED_BY_KEY, "terraform")], false),
+        ("available", &[], false),
+    ] {
+        assert_eq!(is_managed_snapshot(&image(state, tags)), expected, "{state} {tags:?}");
+    }
+    for (state, expected) in [("failed", true), ("error", true), ("invalid", true), ("available", false), ("pending", false)] {
+        assert_eq!(has_failed(&image(state, &[])), expected, "{state}");
+    }
+    let (read, labels) = labelled_snapshot(image("available", &ours));
+    assert_eq!((read.id.as_str(), read.name.as_str()), ("ami-01234567", "before"));
+    assert_eq!(read.created_at.map(|time| time.timestamp()), Some(1_769_817_300));
+    assert_eq!(labels, [(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())].into());
+
+    for (code, expected) in [("", "failed"), ("Client.Denied", "Client.Denied")] {
+        let reason = Reason { code: code.to_string(), message: " no room ".to_string() };
+        let error = failed_image(&Image { state_reason: reason, ..image("failed", &[]) }, "i-01234567");
+        let context = error.context().unwrap();
+        assert_eq!((context.code.as_deref(), context.instance_id.as_deref()), (Some(expected), Some("i-01234567")));
+        assert!(error.to_string().contains("ami-01234567 exists, but its state is failed: no room"), "{error}");
+    }
+
+    let device = |id: &str| BlockDevice { ebs: EbsSnapshot { snapshot_id: id.to_string() } };
+    let stands =
+        Image { block_device_mapping: Items { item: vec![device("snap-1"), device(""), device("snap-2")] }, ..Image::default() };
+    assert_eq!(stored(&stands), ["snap-1", "snap-2"]);
+    assert_eq!(description_of("ami-01234567"), "Created by CreateImage(*) for ami-01234567*");
 }

@@ -114,3 +114,27 @@ where
     ended?;
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn the_first_that_failed_by_itself_is_why_a_fleet_has() {
+        let made = |id: &str| Ok(ProviderInstance { id: id.to_string(), ..ProviderInstance::default() });
+        let cancelled = || Err(ProviderError::Cancelled { operation: "create_instances".to_string(), instance_id: None });
+        let full = || Err(ProviderError::capacity("full"));
+        let ids: Vec<_> = FleetError::check(vec![made("1"), made("2")]).unwrap().into_iter().map(|made| made.id).collect();
+        assert_eq!(ids, ["1", "2"]);
+        for (outcomes, first, kind) in [
+            (vec![made("1"), full()], 1, ErrorKind::Capacity),
+            (vec![cancelled(), full(), full()], 1, ErrorKind::Capacity),
+            (vec![made("1"), cancelled()], 1, ErrorKind::Cancelled),
+        ] {
+            let error = FleetError::check(outcomes).unwrap_err();
+            assert_eq!((error.first, error.error().unwrap().kind()), (first, kind));
+            assert_eq!(error.source().unwrap().to_string(), error.error().unwrap().to_string());
+        }
+    }
+}

@@ -287,6 +287,9 @@ mod tests {
         /// How often each destroy is put off.
         put_off: u32,
         at_once: Mutex<(usize, usize)>,
+        /// How many one call makes, and how many calls did.
+        alike: usize,
+        calls: Mutex<usize>,
     }
 
     #[async_trait]
@@ -308,6 +311,23 @@ mod tests {
             }
             self.there.lock().unwrap().push(request.name.clone());
             Ok(ProviderInstance { id: request.name.clone(), ..ProviderInstance::default() })
+        }
+
+        fn alike_at_once(&self, _: &InstanceRequest) -> usize {
+            self.alike.max(1)
+        }
+
+        async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+            *self.calls.lock().unwrap() += 1;
+            let is_any = |name: &str| requests.iter().any(|request| request.name.starts_with(name));
+            if is_any("full") {
+                return Err(ProviderError::capacity("full"));
+            }
+            if is_any("denied") {
+                return Err(ProviderError::auth("yard", "no"));
+            }
+            let made = |request: &InstanceRequest| ProviderInstance { id: request.name.clone(), ..ProviderInstance::default() };
+            Ok(requests.iter().map(|request| Ok(made(request))).collect())
         }
 
         async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
@@ -463,5 +483,24 @@ mod tests {
         assert!(matches!(&gone[..], [Err(ProviderError::RateLimit { .. })]), "{gone:?}");
         assert_eq!(began.elapsed(), Duration::from_secs(7200));
         assert_eq!(yard.destroys.lock().unwrap()["a"], 7201);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
+        for (names, kinds, there) in [
+            (["a", "b", "c"], [None, None, None], vec!["c"]),
+            (["a", "full", "c"], [None, Some(ErrorKind::Capacity), None], vec!["a", "c"]),
+            (["a", "denied", "c"], [Some(ErrorKind::Authentication), Some(ErrorKind::Authentication), None], vec!["c"]),
+        ] {
+            let (yard, provider) = yard(Yard { alike: 2, ..Yard::default() });
+            let outcomes = create_instances(&provider, &requests(&names), FleetOptions::default()).await;
+            let ids = outcomes.iter().map(|outcome| outcome.as_ref().map(|made| made.id.as_str()));
+            let expected = names.iter().zip(kinds).map(|(name, kind)| kind.map_or(Ok(*name), Err));
+            assert_eq!(ids.map(|id| id.map_err(ProviderError::kind)).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+            // One that is left over is made by a call of its own.
+            let mut made = yard.there.lock().unwrap().clone();
+            made.sort();
+            assert_eq!((*yard.calls.lock().unwrap(), made), (1, there.into_iter().map(str::to_string).collect()), "{names:?}");
+        }
     }
 }

@@ -458,4 +458,20 @@ mod tests {
         let digests: std::collections::HashSet<_> = others.iter().map(digest).collect();
         assert_eq!(digests.len(), others.len());
     }
+
+    #[test]
+    fn a_reply_that_is_about_another_machine_cannot_be_used() {
+        let reply = Reply { status: 201, headers: http::HeaderMap::new(), body: bytes::Bytes::new() };
+        let (mark, marked) = Mark::of(&request()).unwrap();
+        let (_, other) = Mark::of(&request()).unwrap();
+        for (id, labels, expected) in [
+            ("7", marked.labels.clone(), true),
+            ("7", HashMap::new(), true),
+            ("7", other.labels, false),
+            ("0", marked.labels, false),
+        ] {
+            let made = ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() };
+            assert_eq!(mark.check_answer(&reply, &made).is_ok(), expected, "{made:?}");
+        }
+    }
 }

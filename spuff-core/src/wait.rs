@@ -371,4 +371,72 @@ mod tests {
             assert!(matches!(result, Err(ProviderError::NotFound { .. })) && spent >= borne && spent < borne * 2, "{spent:?}");
         }
     }
+
+    /// Shows what a script says, one line for each look; and notes what it was told of the thing.
+    #[derive(Clone)]
+    struct Shown {
+        script: &'static [fn() -> ProviderResult<Look<u32>>],
+        is_accepted: bool,
+        asked: Arc<std::sync::Mutex<Vec<bool>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl Lookout for Shown {
+        type Thing = u32;
+        type Hint = ();
+
+        fn is_accepted(&self) -> bool {
+            self.is_accepted
+        }
+
+        fn earned(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<u32> {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(subjects[0].is_new);
+            let looks = vec![self.script[(asked.len() - 1).min(self.script.len() - 1)]()];
+            Seen { looks, requests: 1 }
+        }
+    }
+
+    async fn together(
+        wait: Wait<'_>,
+        is_accepted: bool,
+        script: &'static [fn() -> ProviderResult<Look<u32>>],
+    ) -> (ProviderResult<u32>, Vec<bool>) {
+        let shown = Shown { script, is_accepted, asked: Arc::default() };
+        let waited = wait.together(&shown, &Arc::default(), ()).await;
+        let asked = shown.asked.lock().unwrap().clone();
+        (waited, asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_is_told_whether_it_need_not_show_a_thing_yet() {
+        const ABSENT: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Absent);
+        const DONE: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Done(3));
+        let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let (waited, asked) = together(new(), false, &[ABSENT, pending, DONE]).await;
+        assert_eq!((waited.unwrap(), asked), (3, vec![true, true, false]), "it was seen");
+        let (waited, asked) = together(wait(300, Duration::from_secs(5)), false, &[pending, DONE]).await;
+        assert_eq!((waited.unwrap(), asked), (3, vec![false, false]), "it is not new");
+        let (waited, asked) = together(new(), false, &[ABSENT]).await;
+        assert!(matches!(waited, Err(ProviderError::NotFound { .. })), "{waited:?}");
+        assert!(asked.len() > 10 && asked.iter().all(|is_new| *is_new), "as long as it was never seen: {asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_others_were_accepted_with_are_refused_for_good_only_again_and_again() {
+        const NO: fn() -> ProviderResult<Look<u32>> = || Look::past(ProviderError::auth("test", "no"));
+        let often = || wait(300, Duration::from_secs(5));
+        let (waited, asked) = together(often(), true, &[NO, NO, || Ok(Look::Done(3))]).await;
+        assert_eq!((waited.unwrap(), asked.len()), (3, 3));
+        let (waited, asked) = together(often(), true, &[NO]).await;
+        assert!(matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 3, "{waited:?}");
+        let (waited, asked) = together(often(), false, &[NO]).await;
+        assert!(matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 1, "{waited:?}");
+        let (waited, asked) = together(wait(0, Duration::from_secs(5)), true, &[pending]).await;
+        assert!(matches!(waited, Err(ProviderError::Timeout { .. })) && asked.is_empty(), "a list takes no time of its own");
+    }
 }

@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_borne_for_as_long_as_the_thing_may_not_show_yet() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING };
+        let recent = Recent { made: Arc::default(), settling: SETTLING, remembered: REMEMBERED };
         let now = Instant::now();
         recent.add("made", 1);
         recent.add("ended", 2);
@@ -181,5 +181,9 @@ mod tests {
         let until = |id: &str, limit| recent.endable_until(id, Duration::from_secs(limit)) - now;
         assert_eq!((until("made", 10), until("other", 300), until("other", 60)), (SETTLING * 2, SETTLING, SETTLING / 2));
         assert_eq!(until("ended", 300), Duration::ZERO);
+        tokio::time::advance(REMEMBERED - Duration::from_secs(1)).await;
+        assert!(recent.note("made") == Some(1) && recent.has_ended("ended"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(recent.note("made").is_none() && !recent.has_ended("ended"), "they are forgotten");
     }
 }

@@ -513,4 +513,21 @@ mod tests {
     fn a_runtime_that_stands_still_in_a_look_hands_over() {
         stands_still(true);
     }
+
+    #[tokio::test]
+    async fn who_asks_for_the_same_is_told_by_one_look() {
+        let (answer, mut told): (Vec<_>, Vec<_>) = (0..4).map(|_| oneshot::channel()).unzip();
+        let mut answers = answer.into_iter();
+        let mut group = Group::new(Arc::new(Room::new()));
+        let subject = |id: &str, is_new| Subject { id: id.to_string(), hint: (), is_new };
+        for (id, is_new, is_first) in [("1", true, false), ("2", true, false), ("1", false, true), ("2", true, false)] {
+            group.add(subject(id, is_new), is_first, answers.next().unwrap());
+        }
+        let subjects: Vec<_> = group.subjects.iter().map(|subject| (subject.id.as_str(), subject.is_new)).collect();
+        assert_eq!(subjects, [("1", false), ("2", true)], "who has seen it is to hear of its end");
+        let asking: Vec<_> = group.asking.iter().map(|(is_first, answers)| (*is_first, answers.len())).collect();
+        assert_eq!(asking, [(true, 2), (false, 2)]);
+        drop(group);
+        assert!(told.iter_mut().all(|told| told.try_recv().is_err()));
+    }
 }

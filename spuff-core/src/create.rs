@@ -794,4 +794,13 @@ mod tests {
             assert_eq!(cloud.asked.lock().unwrap().len(), expected, "{on_cancel:?} {adopted}");
         }
     }
+
+    #[cfg(feature = "hetzner")]
+    #[test]
+    fn a_call_through_the_pipeline_is_known_by_its_verb() {
+        let timeouts = crate::provider::ProviderTimeouts::default();
+        let cloud = crate::provider::hetzner::HetznerProvider::new("token", timeouts).unwrap();
+        let making = (cloud.http(), Call::get("create_instance", "/servers"));
+        assert_eq!((making.operation(), making.sight().poll_interval), ("create_instance", timeouts.poll_interval));
+    }
 }

@@ -1,0 +1,340 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::*;
+
+/// What was under way and is not any more has ended at a time that nobody saw: lists are given their time from then on.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
+    let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+    let (began, looks) = (Instant::now(), AtomicUsize::new(0));
+    let look = || async {
+        match (looks.fetch_add(1, Ordering::Relaxed), began.elapsed().as_secs()) {
+            (0, _) => Ok(Found::Unsure(vec!["what goes on".to_string()])),
+            // The reply does not come.
+            (1, _) => {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                Err(ProviderError::timeout("look", Duration::from_secs(30)))
+            }
+            (_, ..50) => Ok(Found::Nothing),
+            _ => Ok(Found::Ours(7)),
+        }
+    };
+    let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+    assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
+}
+
+/// A part of it was answered at its beginning, when lists did not show yet what was made.
+#[tokio::test(start_paused = true)]
+async fn a_slow_look_is_as_old_as_its_beginning() {
+    let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
+    let began = Instant::now();
+    let look = || async {
+        let found = if began.elapsed().as_secs() < 10 { Found::Nothing } else { Found::Ours(7) };
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        Ok(found)
+    };
+    let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+    assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
+    let nothing = || async {
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        Ok(Found::<u32>::Nothing)
+    };
+    let began = Instant::now();
+    assert_eq!(resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(), None);
+    assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
+}
+
+const SIGHT: Sight = Sight { poll_interval: Duration::from_secs(4), settling: Duration::from_secs(30) };
+
+/// A call whose answers are written down; the last one is repeated.
+struct Script<'a> {
+    answers: &'a [fn() -> Result<u32, Failure>],
+    sends: &'a AtomicUsize,
+}
+
+impl Making for Script<'_> {
+    type Reply = u32;
+
+    fn operation(&self) -> &'static str {
+        "create_instance"
+    }
+
+    fn sight(&self) -> Sight {
+        SIGHT
+    }
+
+    async fn send(&self, _: &Cancel) -> Result<u32, Failure> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.answers[self.sends.fetch_add(1, Ordering::Relaxed).min(self.answers.len() - 1)]()
+    }
+}
+
+/// How a create stands.
+#[derive(Clone, Copy)]
+struct Stand {
+    /// The key is the caller's own.
+    is_given: bool,
+    guard: Guard,
+    /// Whether the caller leaves while the first call is on its way.
+    leaves: bool,
+    limit: u64,
+}
+
+const OURS: Stand = Stand { is_given: false, guard: Guard::Cloud, leaves: false, limit: 300 };
+const GIVEN: Stand = Stand { is_given: true, ..OURS };
+const LOOKING: Stand = Stand { guard: Guard::Looking, ..OURS };
+
+/// What it came to in a word, how often it was sent and looked for, and for how many seconds.
+async fn create(
+    stand: Stand,
+    answers: &[fn() -> Result<u32, Failure>],
+    looks: &[fn() -> ProviderResult<Found<u32>>],
+) -> (String, usize, usize, u64) {
+    let mut request = crate::provider::InstanceRequest::new("web-1", "here", "small");
+    request.idempotency_key = stand.is_given.then(|| "order-7".to_string());
+    let (mark, _) = Mark::of(&request).unwrap();
+    let (sends, looked, cancel, began) = (AtomicUsize::new(0), AtomicUsize::new(0), Cancel::default(), Instant::now());
+    let call = Script { answers, sends: &sends };
+    let deadline = Deadline::after(Duration::from_secs(stand.limit));
+    let create = Create { call, mark: &mark, guard: stand.guard, deadline, cancel: &cancel };
+    let read = |reply: &u32| if *reply == 0 { Err(ProviderError::not_the_api(200, "a page")) } else { Ok(*reply) };
+    let look = || {
+        let found = looks[looked.fetch_add(1, Ordering::Relaxed).min(looks.len() - 1)];
+        async move { found() }
+    };
+    let leave = async {
+        if !stand.leaves {
+            std::future::pending().await
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        cancel.leave();
+        std::future::pending().await
+    };
+    let made = tokio::select! { made = create.make_or_find(read, look) => made, () = leave => unreachable!() };
+    let word = match made {
+        Ok((made, origin)) => format!("{made} {origin:?}"),
+        Err(error) => error.to_string(),
+    };
+    let is_open = cancel.open_since().is_some();
+    assert_eq!(is_open, word.contains("unknown"), "what is not known is noted: {word}");
+    (word, sends.into_inner(), looked.into_inner(), began.elapsed().as_secs())
+}
+
+fn lost() -> Result<u32, Failure> {
+    Err(Failure::Unknown(ProviderError::timeout("create_instance", Duration::from_secs(1))))
+}
+
+fn busy() -> Result<u32, Failure> {
+    Err(Failure::Rejected(ProviderError::conflict("busy", true)))
+}
+
+fn taken() -> Result<u32, Failure> {
+    Err(Failure::Rejected(ProviderError::conflict("taken", false)))
+}
+
+fn full() -> Result<u32, Failure> {
+    Err(Failure::Rejected(ProviderError::capacity("full")))
+}
+
+fn nothing() -> ProviderResult<Found<u32>> {
+    Ok(Found::Nothing)
+}
+
+fn ours() -> ProviderResult<Found<u32>> {
+    Ok(Found::Ours(8))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_answered_is_not_looked_for() {
+    assert_eq!(create(OURS, &[|| Ok(7)], &[nothing]).await, ("7 Answered".to_string(), 1, 0, 1));
+    assert_eq!(create(GIVEN, &[busy, || Ok(7)], &[nothing]).await, ("7 Answered".to_string(), 2, 0, 3), "busy once");
+    let (word, sends, looks, _) = create(OURS, &[full], &[nothing]).await;
+    assert!(word.contains("full") && (sends, looks) == (1, 0), "{word}");
+    let gone = Stand { leaves: true, ..OURS };
+    let (word, sends, looks, _) = create(gone, &[busy], &[nothing]).await;
+    assert!(word.contains("cancelled") && (sends, looks) == (1, 0), "{word}: {sends}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_busy_is_tried_until_the_deadline() {
+    let (word, sends, looks, seconds) = create(Stand { limit: 60, ..OURS }, &[busy], &[nothing]).await;
+    assert!(word.contains("busy") && looks == 0 && seconds >= 60, "{word} after {sends} in {seconds} s");
+    assert!((10..20).contains(&sends), "{sends}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_without_an_answer_is_sent_again_where_the_cloud_keeps_a_second_one_out() {
+    assert_eq!(create(OURS, &[lost, || Ok(7)], &[nothing]).await, ("7 Recovered".to_string(), 2, 0, 3));
+    let unread = create(OURS, &[|| Ok(0), || Ok(7)], &[nothing]).await;
+    assert_eq!(unread, ("7 Recovered".to_string(), 2, 0, 3), "a reply that cannot be read");
+    let (word, sends, looks, seconds) = create(Stand { limit: 60, ..OURS }, &[lost], &[nothing]).await;
+    assert!(word.contains("unknown") && looks == 0 && seconds == 60, "{word} after {seconds} s");
+    assert!((10..20).contains(&sends), "{sends}");
+    // That there is one already, and that none is seen, contradict each other.
+    let (word, sends, looks, _) = create(OURS, &[lost, taken], &[nothing]).await;
+    assert!(word.contains("unknown") && word.contains("sent again, it was refused") && sends == 2 && looks >= 2, "{word}");
+    assert_eq!(create(OURS, &[lost, taken], &[ours]).await.0, "8 Recovered");
+    let (word, _, looks, _) = create(OURS, &[lost, full], &[nothing]).await;
+    assert!(!word.contains("unknown") && word.contains("full") && looks >= 2, "{word}");
+    assert_eq!(create(OURS, &[lost, busy, || Ok(7)], &[nothing]).await.0, "7 Recovered", "a refusal that passes says nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_without_an_answer_is_looked_for_where_nothing_else_keeps_a_second_one_out() {
+    assert_eq!(create(LOOKING, &[lost, || Ok(7)], &[ours]).await.0, "8 Recovered");
+    let (word, sends, looks, seconds) = create(LOOKING, &[lost, || Ok(7)], &[nothing]).await;
+    assert_eq!((word.as_str(), sends), ("7 Recovered", 2), "it is certain that it was not made");
+    assert!(looks >= 2 && seconds >= 30, "{looks} looks in {seconds} s");
+    assert_eq!(create(LOOKING, &[lost, || Ok(7)], &[|| Ok(Found::Taken)]).await.0, "7 Recovered");
+    let (word, sends, ..) = create(LOOKING, &[lost], &[|| Ok(Found::Unsure(vec!["8".to_string()]))]).await;
+    assert!(word.contains("unknown") && word.contains("it may be 8") && sends == 1, "{word}");
+    let (word, ..) = create(LOOKING, &[lost], &[|| Err(ProviderError::unavailable("502"))]).await;
+    assert!(word.contains("unknown") && word.contains("the look for it failed"), "{word}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_any_more_is_not_sent_again() {
+    let leaves = Stand { leaves: true, ..OURS };
+    let (word, sends, looks, _) = create(leaves, &[lost, || Ok(7)], &[nothing]).await;
+    assert!(word.contains("cancelled") && sends == 1 && looks >= 2, "{word} after {sends}");
+    assert_eq!(create(leaves, &[lost, || Ok(7)], &[ours]).await.0, "8 Recovered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callers_own_key_may_have_made_what_is_there_already() {
+    assert_eq!(create(GIVEN, &[taken], &[ours]).await.0, "8 Found");
+    let (word, sends, looks, _) = create(GIVEN, &[taken], &[nothing]).await;
+    assert!(word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2, "{word}");
+    let (word, _, looks, _) = create(GIVEN, &[full], &[ours]).await;
+    assert!(word.contains("full") && looks == 0, "{word}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_becomes_free_is_waited_for() {
+    let leaving = || Ok(Found::Leaving("6".to_string()));
+    assert_eq!(create(OURS, &[taken, taken, || Ok(7)], &[leaving]).await, ("7 Answered".to_string(), 3, 2, 5));
+    // For as long as lists lag, one that is not seen may be leaving.
+    let (word, sends, _, seconds) = create(OURS, &[taken], &[nothing]).await;
+    assert!(word.contains("taken") && sends > 2 && (30..40).contains(&seconds), "{word} after {seconds} s");
+    let (word, sends, looks, _) = create(OURS, &[taken], &[ours]).await;
+    assert!(word.contains("taken") && (sends, looks) == (1, 1), "{word}: somebody else's");
+    let (word, _, _, seconds) = create(Stand { limit: 20, ..OURS }, &[taken], &[leaving]).await;
+    assert!(word.contains("taken") && (20..24).contains(&seconds), "{word} after {seconds} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
+    let denied = || async { Err::<Found<u32>, _>(ProviderError::auth("test", "no")) };
+    let began = Instant::now();
+    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), denied).await;
+    assert!(matches!(&resolved, Err(ProviderError::UnknownOutcome { .. })), "{resolved:?}");
+    assert_eq!(began.elapsed().as_millis(), 1000 + 1500, "three times");
+    let (began, looks) = (Instant::now(), AtomicUsize::new(0));
+    let at_times = || async {
+        match looks.fetch_add(1, Ordering::Relaxed) % 3 {
+            0 => Ok(Found::<u32>::Unsure(Vec::new())),
+            _ => Err(ProviderError::auth("test", "no")),
+        }
+    };
+    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), at_times).await;
+    assert!(resolved.is_err() && began.elapsed() == Duration::from_secs(300), "{resolved:?} after {:?}", began.elapsed());
+    let others = || async { Ok(Found::Others(Ok(9))) };
+    assert_eq!(resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), others).await.unwrap(), Some(9));
+    let conflict = || async { Err::<Found<u32>, _>(ProviderError::conflict("other parameters", false)) };
+    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), conflict).await;
+    assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
+}
+
+/// A cloud that has one machine, which is not destroyed as easily as that.
+struct Stubborn {
+    /// What each destroy comes to; the last one is repeated.
+    answers: &'static [fn() -> ProviderResult<()>],
+    /// When each was asked for.
+    asked: std::sync::Mutex<Vec<Instant>>,
+}
+
+#[async_trait::async_trait]
+impl Provider for Stubborn {
+    fn name(&self) -> &str {
+        "stubborn"
+    }
+
+    async fn create_instance(&self, _: &crate::provider::InstanceRequest) -> ProviderResult<ProviderInstance> {
+        Err(ProviderError::capacity("full"))
+    }
+
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        assert!(Ending::is_of("stubborn", id));
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(Instant::now());
+        self.answers[(asked.len() - 1).min(self.answers.len() - 1)]()
+    }
+
+    async fn get_instance(&self, _: &str) -> ProviderResult<Option<ProviderInstance>> {
+        Ok(None)
+    }
+
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        Ok(Vec::new())
+    }
+
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        Err(ProviderError::not_found("instance", id))
+    }
+
+    async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<crate::provider::Snapshot> {
+        Err(ProviderError::capacity("full"))
+    }
+
+    async fn list_snapshots(&self) -> ProviderResult<Vec<crate::provider::Snapshot>> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_snapshot(&self, _: &str) -> ProviderResult<()> {
+        Ok(())
+    }
+}
+
+/// How often a machine that nobody wants is tried to be destroyed, the pauses in between in milliseconds, and how long that takes.
+async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
+    let (began, cloud) = (Instant::now(), Stubborn { answers, asked: std::sync::Mutex::default() });
+    end(&cloud, "7").await;
+    let asked = cloud.asked.into_inner().unwrap();
+    let pauses = asked.windows(2).map(|two| (two[1] - two[0]).as_millis()).collect();
+    (asked.len(), pauses, began.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_nobody_wants_is_destroyed_as_soon_as_that_can_be() {
+    assert_eq!(ended(&[|| Ok(())]).await, (1, vec![], Duration::ZERO));
+    let (tries, pauses, _) =
+        ended(&[|| Err(ProviderError::auth("stubborn", "no")), || Err(ProviderError::capacity("full")), || Ok(())]).await;
+    assert_eq!((tries, pauses), (3, vec![100, 200]));
+    let (_, pauses, took) = ended(&[|| Err(ProviderError::unavailable("502"))]).await;
+    assert_eq!(pauses[..9], [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 20_000]);
+    assert_eq!(took, PERSISTENCE);
+    let (tries, ..) = ended(&[|| Err(ProviderError::invalid_config("id", "no id")), || Ok(())]).await;
+    assert_eq!(tries, 1, "what cannot pass by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_is_kept_where_that_was_said_or_it_was_not_made() {
+    for (on_cancel, adopted, expected) in
+        [(OnCancel::Destroy, false, 1), (OnCancel::Destroy, true, 0), (OnCancel::Keep, false, 0), (OnCancel::Keep, true, 0)]
+    {
+        let cloud = Stubborn { answers: &[|| Ok(())], asked: std::sync::Mutex::default() };
+        let made = ProviderInstance { id: "7".to_string(), adopted, ..ProviderInstance::default() };
+        unwanted(&cloud, &made, on_cancel).await;
+        assert_eq!(cloud.asked.lock().unwrap().len(), expected, "{on_cancel:?} {adopted}");
+    }
+}
+
+#[cfg(feature = "hetzner")]
+#[test]
+fn a_call_through_the_pipeline_is_known_by_its_verb() {
+    let timeouts = crate::provider::ProviderTimeouts::default();
+    let cloud = crate::provider::hetzner::HetznerProvider::new("token", timeouts).unwrap();
+    let making = (cloud.http(), Call::get("create_instance", "/servers"));
+    assert_eq!((making.operation(), making.sight().poll_interval), ("create_instance", timeouts.poll_interval));
+}

@@ -1,0 +1,246 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use super::*;
+use crate::provider::{InstanceRequest, Snapshot};
+
+fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
+}
+
+#[test]
+fn renewed_leases_end_at_few_different_times_and_never_too_early() {
+    for (ttl, end, expected) in [
+        (1, "2000000001", "2000000001"),
+        (119, "2000000001", "2000000001"),
+        (3600, "2000000040", "2000000040"),
+        (3600, "2000000041", "2000000100"),
+        (u64::MAX, "2000000101", "2000000400"),
+        (86_400, "9223372036854775807", "9223372036854775807"),
+    ] {
+        assert_eq!(coarse(end.to_string(), Duration::from_secs(ttl)), expected, "{end} of {ttl}");
+    }
+}
+
+#[test]
+fn everything_that_is_said_must_be_true_of_what_is_managed() {
+    let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
+    let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1999999999")]);
+    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+    let made = ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
+    let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |now| made.age(now));
+    assert!(takes(Reap::expired(), &ours) && takes(Reap::owned_by("ci"), &ours) && takes(Reap::older_than(hour), &ours));
+    assert!(takes(Reap::expired().and_owned_by("ci").and_older_than(hour), &ours));
+    assert!(!takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours));
+    assert!(!Reap::older_than(hour).at(now).takes(&ours, |_| None), "an age that is not known is no age");
+    let unknown = ProviderInstance::default();
+    assert!(!Reap::older_than(hour).takes(&ours, |now| unknown.age(now)), "1970 is no time");
+    assert!(takes(Reap::from_choices(true, Some(hour), Some("ci".to_string())).unwrap(), &ours));
+    assert!(!takes(Reap::from_choices(true, Some(day), Some("ci".to_string())).unwrap(), &ours));
+    assert!(!takes(Reap::from_choices(false, None, Some("dev".to_string())).unwrap(), &ours));
+    let nothing = Reap::from_choices(false, None, None).unwrap_err();
+    assert!(matches!(&nothing, ProviderError::InvalidConfig { field, .. } if field == "reap"), "{nothing}");
+    for (what, other) in [
+        ("not managed", labels(&[(OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
+        ("another's", labels(&[(MANAGED_BY_KEY, "x"), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
+        ("later", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "2000000001")])),
+        ("no lease", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)])),
+        ("not a time", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "soon")])),
+    ] {
+        assert!(!takes(Reap::expired(), &other), "{what}");
+    }
+}
+
+#[test]
+fn each_thing_that_is_said_counts_by_itself() {
+    let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
+    let lease = |end: &str| labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, end)]);
+    let (over, runs) = (lease("2000000000"), lease("2000000001"));
+    let age = Duration::from_secs(7200);
+    let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
+    let choices =
+        |expired, older_than, owner: Option<&str>| Reap::from_choices(expired, older_than, owner.map(str::to_string)).unwrap();
+    for which in [Reap::expired(), Reap::owned_by("ci").and_expired(), choices(true, None, None)] {
+        assert!(takes(which.clone(), &over) && !takes(which.clone(), &runs), "{which:?}");
+    }
+    for which in [Reap::owned_by("dev"), Reap::expired().and_owned_by("dev"), choices(false, None, Some("dev"))] {
+        assert!(!takes(which.clone(), &over), "{which:?}");
+    }
+    let older = age - Duration::from_secs(1);
+    for (which, more) in [
+        (Reap::older_than(older), Reap::older_than(age)),
+        (Reap::owned_by("ci").and_older_than(older), Reap::owned_by("ci").and_older_than(age)),
+        (choices(false, Some(older), None), choices(false, Some(age), None)),
+    ] {
+        assert!(takes(which.clone(), &runs) && !takes(more.clone(), &runs), "{which:?} {more:?}");
+    }
+    assert_eq!(
+        Reap::expired().dry_run().confirm_within(age),
+        Reap { expired: true, dry_run: true, confirm_within: age, ..Reap::new() }
+    );
+}
+
+#[test]
+fn what_became_of_each_is_told_in_a_word() {
+    for (kind, outcome, expected) in [
+        (Reapable::Instance, Ok(true), "instance 7 (web-1, of ci): gone"),
+        (Reapable::Snapshot, Ok(false), "snapshot 7 (web-1, of ci): would be ended"),
+        (Reapable::Snapshot, Err(ProviderError::conflict("in use", false)), "snapshot 7 (web-1, of ci): still exists: "),
+    ] {
+        let (id, name, owner) = ("7".to_string(), "web-1".to_string(), Some("ci".to_string()));
+        let reaped = Reaped { kind, id, name, owner, expires_at: None, outcome };
+        assert!(reaped.to_string().starts_with(expected), "{reaped}");
+        assert_eq!(reaped.to_string().ends_with(reaped.state()), reaped.outcome.is_ok(), "{reaped}");
+    }
+}
+
+/// Machines, of no known age or locked; and snapshots, of which some are listed for a while after they were deleted.
+struct Shed {
+    machines: Vec<ProviderInstance>,
+    /// After how many reads the lease of one that is locked is renewed.
+    renewed_after: usize,
+    reads: AtomicUsize,
+    snapshots: Mutex<Vec<(Snapshot, u32)>>,
+    lists: AtomicUsize,
+    /// How often snapshots can be listed before that is refused.
+    most_lists: usize,
+}
+
+#[async_trait]
+impl Provider for Shed {
+    fn name(&self) -> &str {
+        "shed"
+    }
+
+    async fn create_instance(&self, _: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+        Err(ProviderError::capacity("full"))
+    }
+
+    async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
+        assert_eq!(id, "locked", "is not old");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        Err(ProviderError::conflict("locked", true))
+    }
+
+    async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let end = if self.reads.fetch_add(1, Relaxed) < self.renewed_after { "1" } else { "9999999999" };
+        Ok(Some(leased(id, end)))
+    }
+
+    async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
+        Ok(self.machines.clone())
+    }
+
+    async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
+        Err(ProviderError::not_found("instance", id))
+    }
+
+    async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<Snapshot> {
+        Err(ProviderError::capacity("full"))
+    }
+
+    async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
+        if self.lists.fetch_add(1, Relaxed) >= self.most_lists {
+            return Err(ProviderError::auth("shed", "revoked"));
+        }
+        let mut all = self.snapshots.lock().unwrap();
+        let shown = all.iter().filter(|(_, lists)| *lists > 0).map(|(snapshot, _)| snapshot.clone()).collect();
+        all.iter_mut().for_each(|(_, lists)| *lists = if *lists < 100 { lists.saturating_sub(1) } else { *lists });
+        Ok(shown)
+    }
+
+    async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
+        let mut all = self.snapshots.lock().unwrap();
+        let (_, lists) = all.iter_mut().find(|(snapshot, _)| snapshot.id == id).unwrap();
+        if id.ends_with('7') {
+            return Err(ProviderError::conflict("in use", false));
+        }
+        // One that ends in nine is listed until the end of days.
+        *lists = if id.ends_with('9') { u32::MAX } else { 2 };
+        Ok(())
+    }
+}
+
+fn leased(id: &str, end: &str) -> ProviderInstance {
+    let labels = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, end)]);
+    ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
+}
+
+fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
+    let made = Some(Utc::now() - TimeDelta::days(2));
+    let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
+    let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
+    let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
+    let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
+    let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
+    let (lists, reads, renewed_after) = Default::default();
+    let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after, most_lists });
+    (shed.clone(), shed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
+    let (_, provider) = shed(0, usize::MAX);
+    for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)] {
+        assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_before_the_end_is_kept() {
+    let shed = |renewed_after| {
+        let machines = vec![leased("locked", "1")];
+        let (snapshots, lists, reads) = Default::default();
+        Arc::new(Shed { machines, renewed_after, snapshots, lists, reads, most_lists: usize::MAX })
+    };
+    for (renewed_after, reads) in [(0, 1), (1, 2), (3, 4)] {
+        let shed = shed(renewed_after);
+        let provider: Arc<dyn Provider> = shed.clone();
+        assert!(reap(&provider, &Reap::expired()).await.unwrap().is_empty(), "{renewed_after}");
+        assert_eq!(shed.reads.load(Relaxed), reads);
+    }
+    let provider: Arc<dyn Provider> = shed(usize::MAX);
+    let reaped = reap(&provider, &Reap::expired()).await.unwrap();
+    assert!(matches!(reaped[0].outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
+    let (shed, provider) = shed(40, usize::MAX);
+    let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
+    assert_eq!(reaped.len(), 40);
+    for (number, reaped) in reaped.iter().enumerate() {
+        assert_eq!((reaped.id.clone(), reaped.kind), (format!("s-{number}"), Reapable::Snapshot));
+        match number % 10 {
+            7 => assert!(matches!(reaped.outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}"),
+            9 => assert!(matches!(reaped.outcome, Err(ProviderError::Timeout { .. })), "{reaped:?}"),
+            _ => assert!(matches!(reaped.outcome, Ok(true)), "{reaped:?}"),
+        }
+    }
+    // In five minutes; each by itself would have been thousands.
+    assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_refused_ends_the_look_for_what_was_deleted() {
+    let (shed, provider) = shed(3, 1);
+    let began = Instant::now();
+    let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
+    assert!(reaped.iter().all(|reaped| matches!(reaped.outcome, Err(ProviderError::Authentication { .. }))), "{reaped:?}");
+    assert_eq!((reaped.len(), shed.lists.load(Relaxed), began.elapsed()), (3, 2, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_of_a_look_for_what_has_ended_grow_to_the_end_of_its_time() {
+    let mut confirming = Confirming::new(Duration::from_secs(20));
+    let mut pauses = Vec::new();
+    while !confirming.is_over() {
+        let began = Instant::now();
+        confirming.pause().await;
+        pauses.push(began.elapsed().as_millis());
+    }
+    assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 3650]);
+}

@@ -1787,7 +1787,7 @@ int64_t spuff_reaped_expires_at_ms(const struct spuff_reaped *reaped, size_t ind
 SPUFF_EXPORTED
 bool spuff_reaped_is_gone(const struct spuff_reaped *reaped, size_t index);
 
-/// Why it still exists. Owned by the results. NULL where it is gone, and in a dry run.
+/// Why it may still exist. Owned by the results. NULL where it is gone, and in a dry run.
 SPUFF_EXPORTED
 const struct spuff_error *spuff_reaped_error(const struct spuff_reaped *reaped, size_t index);
 

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 use spuff_core::simulation::{Coverage, Plan, Report, play, shrink};
 use spuff_core::simulator::{PROVIDERS, simulated};
 
@@ -15,16 +15,16 @@ use spuff_core::simulator::{PROVIDERS, simulated};
 #[derive(Parser)]
 struct Arguments {
     /// The first seed; one that nobody has chosen by default.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(..1 << 62))]
     first: Option<u64>,
     /// How many runs.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
     seeds: u64,
     /// For how many seconds at most.
     #[arg(long)]
     seconds: Option<u64>,
     /// The cloud: digitalocean, hetzner or aws; by default each run has one, or all, by its seed.
-    #[arg(long)]
+    #[arg(long, value_parser = PROVIDERS)]
     cloud: Option<String>,
     /// How many steps a run has.
     #[arg(long, default_value_t = 150)]
@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long)]
     table: bool,
     /// After how many runs with a finding to stop.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     findings: u64,
     /// In how many runs at most a finding is shortened; 0: not at all.
     #[arg(long, default_value_t = 300)]
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return ended(report.findings.len());
     }
     let (began, mut steps, mut played, mut found, mut coverage) = (Instant::now(), 0, 0, 0, Coverage::default());
-    for seed in first..first.saturating_add(arguments.seeds) {
+    for seed in (first..).take(usize::try_from(arguments.seeds)?) {
         let plan = Plan::of_seed(seed, cloud, arguments.steps);
         let report = play(&plan, false);
         steps += report.steps;

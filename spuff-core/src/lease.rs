@@ -23,7 +23,7 @@
 //! # }
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +37,10 @@ use crate::clock;
 use crate::create::{self, contained};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
+use crate::provider::{EXPIRES_KEY, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
 
+/// After this time a destroy that was sent has been carried out, and shows.
+const ON_ITS_WAY: Duration = Duration::from_secs(30);
 /// How often it is looked whether a machine that waits for its end is wanted after all.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How many are ended at once: few enough for the clouds' limits.
@@ -207,7 +209,8 @@ pub struct Reaped {
     pub owner: Option<String>,
     /// The end of its lease, if it has one.
     pub expires_at: Option<DateTime<Utc>>,
-    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it still exists.
+    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it may still exist: the error tells
+    /// what hindered its end, or the look for it.
     pub outcome: ProviderResult<bool>,
 }
 
@@ -216,7 +219,7 @@ impl Reaped {
         match &self.outcome {
             Ok(true) => "gone",
             Ok(false) => "would be ended",
-            Err(_) => "still exists",
+            Err(_) => "may still exist",
         }
     }
 }
@@ -257,6 +260,9 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
             found.push((Reapable::Instance, instance.id, instance.name, instance.labels));
         }
     }
+    // What is listed twice is one.
+    let mut seen = HashSet::new();
+    found.retain(|(_, id, _, _): &(Reapable, String, String, _)| seen.insert(id.clone()));
     if provider.supports_snapshots() {
         for (snapshot, labels) in provider.list_labelled_snapshots().await? {
             if which.takes(&labels, |now| snapshot.age(now)) {
@@ -308,19 +314,30 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
     if is_wanted(provider, id, which).await? {
         return Ok(false);
     }
-    tokio::select! {
+    let is_left = tokio::select! {
         biased;
-        ended = provider.destroy_instance(id) => ended?,
-        () = wanted(provider, id, which) => return Ok(false),
-    }
-    let mut confirming = Confirming::new(which.confirm_within);
+        ended = provider.destroy_instance(id) => ended.map(|()| false)?,
+        () = wanted(provider, id, which) => true,
+    };
+    // One that was sent before may have been carried out, or be on its way: then the lease was renewed too late.
+    let mut confirming = Confirming::new(if is_left { ON_ITS_WAY } else { which.confirm_within });
     loop {
-        match provider.get_instance(id).await {
+        match confirming.look(id, provider.get_instance(id)).await {
             Ok(None) => return Ok(true),
+            Ok(Some(instance)) if is_left && confirming.is_over() && !is_ending(&instance) => return Ok(false),
+            Ok(Some(_)) if is_left && confirming.began.elapsed() < which.confirm_within => confirming.pause().await,
             Err(error) if !error.may_pass() => return Err(error),
             _ if confirming.is_over() => return Err(confirming.timeout(id)),
             _ => confirming.pause().await,
         }
+    }
+}
+
+/// Whether a cloud says of a machine that it is being destroyed. DigitalOcean does not say so.
+fn is_ending(instance: &ProviderInstance) -> bool {
+    match &instance.status {
+        InstanceStatus::Unknown(word) => matches!(word.as_str(), "deleting" | "shutting-down" | "removing"),
+        status => *status == InstanceStatus::Archive,
     }
 }
 
@@ -344,7 +361,7 @@ async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
 async fn see_deleted(provider: &dyn Provider, mut left: Vec<&mut Reaped>, within: Duration, report: impl Fn(&Reaped)) {
     let mut confirming = Confirming::new(within);
     while !left.is_empty() {
-        let listed = contained(provider.list_snapshots()).await;
+        let listed = confirming.look("snapshots", contained(provider.list_snapshots())).await;
         let is_over = confirming.is_over();
         let outcome = |id: &str| match &listed {
             Ok(all) if all.iter().all(|snapshot| snapshot.id != id) => Some(Ok(true)),
@@ -384,8 +401,15 @@ impl Confirming {
         ProviderError::timeout(format!("the end of {id}"), self.began.elapsed())
     }
 
+    /// A look, which takes a second at least, and no longer than there is time.
+    async fn look<T>(&self, id: &str, look: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+        let limit = self.within.saturating_sub(self.began.elapsed()).max(Duration::from_secs(1));
+        tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(self.timeout(id)))
+    }
+
     async fn pause(&mut self) {
-        tokio::time::sleep(self.pause.min(self.within.saturating_sub(self.began.elapsed()))).await;
+        let left = self.within.saturating_sub(self.began.elapsed()).max(Duration::from_millis(50));
+        tokio::time::sleep(self.pause.min(left)).await;
         self.pause = (self.pause * 2).min(Duration::from_secs(5));
     }
 }

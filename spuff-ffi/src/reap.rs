@@ -164,7 +164,7 @@ pub unsafe extern "C" fn spuff_reaped_is_gone(reaped: *const Reaped, index: usiz
     of(reaped, index, false, |item| Some(item.gone))
 }
 
-/// Why it still exists. Owned by the results. NULL where it is gone, and in a dry run.
+/// Why it may still exist. Owned by the results. NULL where it is gone, and in a dry run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_error(reaped: *const Reaped, index: usize) -> *const Error {
     of(reaped, index, std::ptr::null(), |item| item.error.as_ref().map(std::ptr::from_ref))

@@ -33,7 +33,7 @@ type Reaped struct {
 	ExpiresAt time.Time
 	// Gone says whether it has been ended, and was seen to be gone. false also in a dry run.
 	Gone bool
-	// Err is why it still exists, an *Error; nil where it is gone, and in a dry run.
+	// Err is why it may still exist, an *Error; nil where it is gone, and in a dry run.
 	Err error
 }
 

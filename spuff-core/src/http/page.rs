@@ -39,21 +39,23 @@ pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
 where
     F: Future<Output = ProviderResult<Page<T>>>,
 {
-    let mut seen = HashSet::new();
+    let (mut seen, mut tokens) = (HashSet::new(), HashSet::new());
     let mut items = Vec::new();
-    let mut at = None;
+    let (mut at, mut stale) = (None, 0);
     for _ in 0..MAX_PAGES {
-        let mut page = fetch(at.clone()).await?;
+        let mut page = fetch(at).await?;
         // Most lists are one page, and one page has no item twice.
         if page.next.is_none() && items.is_empty() {
             return Ok(page.items);
         }
+        let is_empty = page.items.is_empty();
         page.items.retain(|item| seen.insert(key(item)));
+        stale = if is_empty || !page.items.is_empty() { 0 } else { stale + 1 };
         items.append(&mut page.items);
         match page.next {
             None => return Ok(items),
-            next if next == at => break,
-            next => at = next,
+            Some(next) if stale < MAX_STALE && tokens.insert(next.clone()) => at = Some(next),
+            Some(_) => break,
         }
     }
     Err(endless(operation))
@@ -191,6 +193,11 @@ mod tests {
         assert_eq!((items.unwrap(), reads), (vec![1, 2], 3));
         let (items, reads) = walk(vec![(vec![], Some("a")), (vec![], Some("a")), (vec![], Some("a"))]).await;
         assert!(items.is_err() && reads == 2, "it runs in circles");
+        let (items, reads) = walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![], Some("a"))]).await;
+        assert!(items.is_err() && reads == 3, "in a wider one");
+        let tokens: Vec<_> = (0..100).map(|at| at.to_string()).collect();
+        let (items, reads) = walk(tokens.iter().map(|token| (vec![1], Some(token.as_str()))).collect()).await;
+        assert!(items.is_err() && reads == 11, "always new tokens, and nothing else new");
     }
 
     /// A list of pages of two, which changes before each request.

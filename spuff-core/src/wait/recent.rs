@@ -21,7 +21,6 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 pub(crate) struct Recent<T> {
     made: Arc<Made<T>>,
     settling: Duration,
-    remembered: Duration,
 }
 
 /// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
@@ -37,13 +36,7 @@ impl<T> Default for Made<T> {
 impl<T: Clone + Send + 'static> Recent<T> {
     /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
     pub(crate) fn of(http: &HttpClient) -> Self {
-        Self { made: http.shared(), settling: http.settling(), remembered: REMEMBERED }
-    }
-
-    /// The same, for what takes longer than a machine.
-    #[cfg(feature = "digitalocean")]
-    pub(crate) fn for_a_day(http: &HttpClient) -> Self {
-        Self { remembered: REMEMBERED * 24, ..Self::of(http) }
+        Self { made: http.shared(), settling: http.settling() }
     }
 
     /// Notes that `id` was just made, with what only the create call could tell.
@@ -59,7 +52,7 @@ impl<T: Clone + Send + 'static> Recent<T> {
     fn note_now(&self, id: &str, note: Option<T>) {
         let mut made = self.locked();
         if made.len() == made.capacity() {
-            made.retain(|_, (since, _)| since.elapsed() < self.remembered);
+            made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
             // So much may come before all are walked through again.
             let kept = made.len();
             made.reserve(kept + 1);
@@ -130,7 +123,7 @@ impl<T: Clone + Send + 'static> Recent<T> {
     }
 
     fn known(&self, id: &str) -> Option<(Instant, Option<T>)> {
-        self.locked().get(id).filter(|(since, _)| since.elapsed() < self.remembered).cloned()
+        self.locked().get(id).filter(|(since, _)| since.elapsed() < REMEMBERED).cloned()
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<String, (Instant, Option<T>)>> {
@@ -146,7 +139,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING / 2, remembered: REMEMBERED };
+        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
         recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());
@@ -171,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_borne_for_as_long_as_the_thing_may_not_show_yet() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING, remembered: REMEMBERED };
+        let recent = Recent { made: Arc::default(), settling: SETTLING };
         let now = Instant::now();
         recent.add("made", 1);
         recent.add("ended", 2);

@@ -402,7 +402,7 @@ class Reaped:
 
     @property
     def error(self) -> SpuffError | None:
-        """Why it still exists, where ending it has failed."""
+        """Why it may still exist, where ending it has failed."""
 
 @final
 class ProviderConfig:

@@ -199,8 +199,8 @@ impl AwsProvider {
     /// What a look shows in any region but those that were asked.
     ///
     /// # Errors
-    /// When nothing is found, and a region could not be asked: that one's. One that was not said to be used is passed over
-    /// where those that are have been said.
+    /// When nothing is found, and a region could not be asked: that one's. One that was not said to be used, and may not be asked,
+    /// is passed over where those that are have been said.
     async fn elsewhere<T, F>(
         &self,
         asking: Asking<'_>,
@@ -227,7 +227,9 @@ impl AwsProvider {
             match looked {
                 Ok(Some(found)) => return Ok(Some((place, found))),
                 Ok(None) => asked.push(place),
-                Err(error) if said.is_none_or(|said| said.contains(&place.region)) => failed = Some((place.region, error)),
+                Err(error) if error.may_pass() || said.is_none_or(|said| said.contains(&place.region)) => {
+                    failed = Some((place.region, error));
+                }
                 Err(_) => {}
             }
         }

@@ -228,7 +228,8 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
         message,
         request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
         field,
-        retry_after: reset(reply, clock::now()).filter(|_| reply.header("retry-after").is_none()),
+        // It stands in every reply, and tells only one that was refused for its rate when to come again.
+        retry_after: reset(reply, clock::now()).filter(|_| reply.status == 429 && reply.header("retry-after").is_none()),
     }
 }
 
@@ -485,6 +486,9 @@ mod tests {
         let reset = ("ratelimit-reset", "18446744073709551615");
         assert_eq!(told(&[reset]).retry_after, Some(MAX_RESET));
         assert_eq!(told(&[reset, ("retry-after", "7")]).retry_after, None, "the pipeline reads that");
+        let headers = http::HeaderMap::from_iter([(http::HeaderName::from_static(reset.0), reset.1.parse().unwrap())]);
+        let failed = refusal(&Reply { status: 503, headers, body: Bytes::new() });
+        assert_eq!(failed.retry_after, None, "it was not refused for its rate");
         assert_eq!(told(&[("x-request-id", "r-7")]).request_id.as_deref(), Some("r-7"));
         for status in [412, 423] {
             assert_eq!(says(status, "{}").fault, Some(Fault::Conflict { retryable: true }), "{status}");

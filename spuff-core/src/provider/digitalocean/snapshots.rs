@@ -1,7 +1,9 @@
 //! How a snapshot comes to be: an action that never tells its id, and tags afterwards. Until it has its tags nobody can find it,
 //! so that it is followed for longer than the caller waits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -16,7 +18,7 @@ use crate::http::{Call, Deadline, Reply};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{Snapshot, check};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Look, Wait};
 
 /// A snapshot that is being made.
 struct Started {
@@ -36,23 +38,39 @@ struct Begun {
     at: Option<DateTime<Utc>>,
 }
 
-/// An action that a reply has named, or the image that it has made: some call's of this process, and no other's.
-#[derive(Debug, Clone)]
-struct Named;
+/// The actions that replies have named to this process, and the images that they have made, which are no other call's.
+#[derive(Debug, Default)]
+struct Named(Mutex<HashMap<String, (Instant, u64)>>);
+
+/// How long that is known: longer than any snapshot takes.
+const KNOWN: Duration = Duration::from_secs(24 * 3600);
+
+impl Named {
+    /// Notes that a thing is an action's, unless it is another's; tells whether it is this one's.
+    fn take(&self, thing: String, action: u64) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (since, _)| since.elapsed() < KNOWN);
+        known.entry(thing).or_insert_with(|| (Instant::now(), action)).1 == action
+    }
+
+    fn has(&self, thing: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(thing)
+    }
+}
 
 impl DigitalOceanProvider {
-    fn told_ids(&self) -> Recent<Named> {
-        Recent::for_a_day(&self.http)
+    fn take(&self, kind: &str, id: &str, action: u64) -> bool {
+        self.http.shared::<Named>().take(format!("{kind} {id}"), action)
     }
 
     /// Whether it is known whose action that is.
     fn is_named_action(&self, id: u64) -> bool {
-        self.told_ids().note(&format!("action {id}")).is_some()
+        self.http.shared::<Named>().has(&format!("action {id}"))
     }
 
     /// Whether it is known whose image that is.
     fn is_named_image(&self, id: &str) -> bool {
-        self.told_ids().note(&format!("image {id}")).is_some()
+        self.http.shared::<Named>().has(&format!("image {id}"))
     }
 
     async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
@@ -107,7 +125,7 @@ impl DigitalOceanProvider {
         };
         let look = || self.started_snapshot(droplet, name, &before);
         let Started { action, at } = create.run(read, look).await?;
-        action.iter().for_each(|action| self.told_ids().add(&format!("action {action}"), Named));
+        action.iter().for_each(|action| _ = self.take("action", &action.to_string(), *action));
 
         let key = SnapshotKey { action, ..key };
         let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
@@ -129,8 +147,6 @@ impl DigitalOceanProvider {
             }
         }
         let id = &self.new_snapshot(begun, deadline, timeouts).await?.id;
-        // Where no action is known, nor is it certain whose image it is.
-        begun.action.iter().for_each(|_| self.told_ids().add(&format!("image {id}"), Named));
         self.claim(id).await?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
@@ -212,11 +228,22 @@ impl DigitalOceanProvider {
             };
             let fresh = |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name;
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
-            // A droplet makes one snapshot at a time, so the first since the action began is its own.
+            // A droplet makes one snapshot at a time, so the first since the action began is its own; or one from just before, where
+            // two clocks are apart.
             let since = begun.at.map(|started| started - CLOCKS_APART);
             new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
-            new.sort_by_key(|image| image.created_at);
-            Ok(new.into_iter().next().map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))
+            new.sort_by_key(|image| {
+                (image.created_at < begun.at, image.created_at.zip(begun.at).map(|(made, at)| (made - at).abs()))
+            });
+            // Without an action it is not certain whose an image is.
+            let is_own = |image: &Image| match begun.action {
+                Some(action) => self.take("image", &image.id, action),
+                None => !self.is_named_image(&image.id),
+            };
+            Ok(new
+                .into_iter()
+                .find(is_own)
+                .map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))
         })
         .await
     }

@@ -175,6 +175,22 @@ async fn a_region_that_cannot_be_asked_leaves_it_open_unless_those_in_use_were_s
     }
 }
 
+/// Whoever has said which regions are used has not said that another one holds nothing.
+#[tokio::test]
+async fn a_region_that_was_not_said_and_fails_for_a_moment_leaves_it_open() {
+    let server = MockServer::start().await;
+    mount_regions(&server, &[HOME, "us-west-2"]).await;
+    mount(action_in("us-west-2", "DescribeInstances"), refusal(503, "Unavailable", "try again"), &server).await;
+    mount(action_in(HOME, "DescribeInstances"), machines(&[], ""), &server).await;
+    mount(action_in(HOME, "TerminateInstances"), unknown(), &server).await;
+    let timeouts = ProviderTimeouts { http_request: Duration::from_millis(500), ..support::timeouts() };
+    let config = config(&server).with_timeouts(timeouts).with_option("settling", "0.1").with_option("regions", HOME);
+    let provider = AwsFactory.create_with(&config).unwrap();
+    for error in [provider.get_instance(ID).await.unwrap_err(), provider.destroy_instance(ID).await.unwrap_err()] {
+        assert!(error.is_retryable() && error.to_string().contains("us-west-2"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_region_that_was_said_must_answer() {
     let server = MockServer::start().await;

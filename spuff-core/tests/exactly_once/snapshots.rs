@@ -1,8 +1,9 @@
 //! Snapshots by the same rules as machines.
 
+use futures_util::future::join_all;
 use spuff_core::provider::ProviderError;
 use spuff_core::settled;
-use spuff_core::simulator::{Fault, Route};
+use spuff_core::simulator::{Fault, Options, Route, Timings};
 
 use super::*;
 
@@ -67,6 +68,27 @@ async fn a_snapshot_whose_reply_is_lost_is_not_that_of_another_call() {
         let other = other.await.unwrap().unwrap();
         assert_ne!(own.id, other.id, "{name}");
         assert_eq!((cloud.hits(lost), cloud.snapshots().len()), (1, 2), "{name}");
+    }
+}
+
+/// The cloud makes them one after another, in less time than two of its clocks may be apart.
+#[tokio::test]
+async fn snapshots_of_one_name_at_once_are_each_their_callers() {
+    for name in ["digitalocean", "hetzner"] {
+        let mut timings = Timings::usual(name);
+        timings.snapshot = Duration::from_secs(2);
+        let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_timings(name, timings).start().unwrap();
+        let provider = provider(&cloud, name);
+        let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
+        provider.wait_ready(&machine.id).await.unwrap();
+        let three = [(); 3].map(|()| provider.create_snapshot(&machine.id, "nightly"));
+        let mut told: Vec<_> = join_all(three).await.into_iter().map(|made| made.unwrap().id).collect();
+        lists_have_caught_up().await;
+        let mut listed: Vec<_> = provider.list_snapshots().await.unwrap().into_iter().map(|made| made.id).collect();
+        let mut made: Vec<_> = cloud.snapshots().into_iter().map(|made| made.id).collect();
+        [&mut told, &mut listed, &mut made].into_iter().for_each(|ids| ids.sort());
+        assert_eq!((told, &listed), (made.clone(), &made), "{name}");
+        assert_eq!(made.len(), 3, "{name}");
     }
 }
 

@@ -158,7 +158,7 @@ impl Plan {
         let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
         let accounts = if rng.u8(..5) == 0 { 2 } else { 1 };
         let clouds = (0..accounts).flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account))).collect();
-        let page = if rng.u8(..3) == 0 { 5 } else { usize::MAX };
+        let page = if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)] } else { usize::MAX };
         let (keys, says_regions) = (rng.u32(1..=3), rng.bool());
         let mut plan = Self { seed, clouds, programs, keys, limits, accounts, page, says_regions, steps: Vec::new() };
         while plan.steps.len() < steps {

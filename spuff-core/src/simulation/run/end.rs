@@ -91,7 +91,8 @@ impl Run {
                     fact.kind == Kind::Instance && call.has_left && !call.is_killed && !call.is_deceived && !call.keeps;
                 let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
                 // What could not be looked at for as long as a create may take is warned of, and listed.
-                let is_hindered = state.judge.is_throttled || call.faults.len() > 1;
+                let is_slow = call.faults.iter().any(|fault| matches!(*fault, "slow" | "slow drip" | "network swallowed"));
+                let is_hindered = state.judge.is_throttled || is_slow || call.faults.len() > 1;
                 is_to_end && lives && !is_hindered && fact.given.is_empty() && call.program == running.number
             });
             let dropped: Vec<_> = dropped.map(|fact| fact.id.clone()).collect();

@@ -17,19 +17,21 @@ const STEPS: usize = 150;
 const PLAY: &str = "SPUFF_TEST_PLAY";
 
 /// Runs of which each finds a fault when it is put back.
-const FOUND: [(&str, u64); 6] = [
-    // A key whose creates under way this process does not know; and a machine made here whose absence is believed at once.
-    ("digitalocean", 4),
-    // The tag of a caller's key, deleted by a second destroy.
-    ("digitalocean", 24),
-    // A machine that nobody wants any more and that is kept, or given up at the first 401.
-    ("hetzner", 8),
+const FOUND: [(&str, u64); 8] = [
+    // Another region that is not asked, by a verb and by a key.
+    ("aws", 2),
+    ("aws", 386),
+    // A key of the caller's that is a pattern to a filter.
+    ("aws", 3),
+    // Two accounts of one program, taken for one.
+    ("aws", 24),
+    ("hetzner", 9),
+    // A key whose creates under way this process does not know; and a snapshot that is followed only as long as its caller waits.
+    ("digitalocean", 6),
+    // What has no age, taken for old; what was adopted, rolled back; one empty look, believed.
+    ("hetzner", 3),
     // A look that fails, taken for the end of a wait.
-    ("hetzner", 60),
-    // An outcome that is not known, told as a failure.
-    ("hetzner", 213),
-    // A lease that is renewed while a reap waits.
-    ("hetzner", 101_706),
+    ("hetzner", 95),
 ];
 
 /// Plays in a process of its own what the environment says; alone, one run.
@@ -100,22 +102,22 @@ fn what_was_found_and_mended_is_not_found_again() {
 /// Seeds that come from the sources: one commit has one verdict, and the next one other runs.
 #[test]
 fn programs_at_digitalocean() {
-    finds_nothing("digitalocean", seed_of_sources(), 90);
+    finds_nothing("digitalocean", seed_of_sources(), 110);
 }
 
 #[test]
 fn programs_at_hetzner() {
-    finds_nothing("hetzner", seed_of_sources(), 120);
+    finds_nothing("hetzner", seed_of_sources(), 140);
 }
 
 #[test]
 fn programs_at_aws() {
-    finds_nothing("aws", seed_of_sources(), 30);
+    finds_nothing("aws", seed_of_sources(), 50);
 }
 
 #[test]
 fn programs_at_all_clouds() {
-    finds_nothing("all", seed_of_sources(), 30);
+    finds_nothing("all", seed_of_sources(), 40);
 }
 
 fn seed_of_sources() -> u64 {

@@ -348,10 +348,12 @@ impl Provider for AwsProvider {
             let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts).unseen_for(unseen);
             wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
         };
-        let is_known = self.places.whereabouts.of(id).is_some();
+        let asked = self.places.of(id)?.region;
         match self.with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO)).await {
             // It is in no region; yet it may have been made a moment ago, by another client.
-            Err(ProviderError::NotFound { .. }) if !is_known => within(self.places.of(id)?, self.recent.unseen(id)).await,
+            Err(ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none_or(|region| region != asked) => {
+                within(self.places.of(id)?, self.recent.unseen(id)).await
+            }
             waited => waited,
         }
     }

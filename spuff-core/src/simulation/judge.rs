@@ -153,8 +153,9 @@ impl Judge {
         if let (Some(fault), Some(by)) = (served.fault.filter(|fault| is_apt(*fault, served.route)), by) {
             self.calls[by.call].faults.insert(fault_name(fault));
         }
-        // What the network holds back arrives at another pace.
-        let is_even = || !self.calls.iter().any(|call| call.faults.contains("network late"));
+        // What the network holds back arrives at another pace, and headers beyond reason say that there is no limit.
+        let is_even =
+            || !self.calls.iter().any(|call| call.faults.iter().any(|fault| matches!(*fault, "network late" | "header numbers")));
         let is_refused = served.fault.is_none() && matches!(served.status, 429 | 503);
         if is_refused && rates && is_even() {
             self.find(format!("{}: a request was refused for its rate, though the program keeps to it", served.provider));
@@ -585,7 +586,7 @@ impl Judge {
     }
 
     /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
-    pub(super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance) {
+    pub(super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance, plan: &Plan) {
         let mut findings = Vec::new();
         let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
         for (at, call) in calls.iter().enumerate() {
@@ -593,7 +594,10 @@ impl Judge {
             let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
             let (mut is_alone, mut is_last) = (true, true);
             for other in others {
-                is_alone &= other.program == call.program && !other.may_come_late() || !other.overlaps(call);
+                // Who waits for another's turn longer than for a request writes beside it.
+                let is_slow = other.ended.is_none_or(|ended| ended - other.began > plan.limits.http_request);
+                let has_turns = other.program == call.program && !other.may_come_late() && !is_slow;
+                is_alone &= has_turns || !other.overlaps(call);
                 let is_before = other.written().is_some_and(|ended| ended <= call.began);
                 is_last &= is_before || other.label.as_ref().is_none_or(|(_, (of, _))| of != key);
             }

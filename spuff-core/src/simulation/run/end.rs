@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::judge::existing;
+use super::super::judge::{Fate, existing};
 use super::super::plan::{Outage, Step};
 use super::super::program::Running;
 use super::super::verb::Verb;
@@ -83,7 +83,7 @@ impl Run {
             }
             self.snapshots(running, cloud).await;
             let mut state = self.state();
-            shown.iter().for_each(|machine| state.judge.labelled(cloud, machine));
+            shown.iter().for_each(|machine| state.judge.labelled(cloud, machine, &self.plan));
             let missing: Vec<_> = there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
             let dropped = state.judge.facts.iter().filter(|fact| {
                 let call = &state.judge.calls[fact.call];
@@ -129,6 +129,9 @@ impl Run {
             Err(error) => return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}")),
         };
         let there = existing(&self.clouds, cloud, Kind::Snapshot);
+        // Of one that was not known to have begun, a key was told: it is found by that. Then the key names no action, after a second dot.
+        let names_no_action = |key: &str| key.split(':').nth(1).is_some_and(|at| at.matches('.').count() == 1);
+        let is_open = |fate: &Fate| matches!(fate, Fate::Unknown(key) if names_no_action(key));
         let mut state = self.state();
         let judge = &state.judge;
         let missing = judge.facts.iter().filter(|fact| {
@@ -136,6 +139,7 @@ impl Run {
                 && fact.kind == Kind::Snapshot
                 && !fact.is_hidden
                 && !judge.calls[fact.call].is_killed
+                && !judge.calls[fact.call].fates.iter().any(is_open)
                 && judge.is_in_sight(fact, running.number, &self.plan)
                 && there.iter().any(|there| there.id == fact.id)
                 && listed.iter().all(|snapshot| snapshot.id != fact.id)

@@ -37,7 +37,7 @@ use crate::clock;
 use crate::create::{self, contained};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{EXPIRES_KEY, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
+use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
 
 /// After this time a destroy that was sent has been carried out, and shows.
 const ON_ITS_WAY: Duration = Duration::from_secs(30);
@@ -244,7 +244,8 @@ impl fmt::Display for Reaped {
 /// cannot be ended does not keep the others alive.
 ///
 /// A machine is read once more before it is ended, and every five seconds while its end is waited for, as that of one that is
-/// locked: where its lease was renewed meanwhile, it is left alone, and is not among the results.
+/// locked. Where its lease was renewed meanwhile, it is left alone, and is not among the results; unless its destroy had been carried out
+/// by then: for half a minute it is looked whether it goes.
 ///
 /// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
 ///
@@ -254,18 +255,15 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     if let Some(owner) = &which.owner {
         create::check_owner(owner)?;
     }
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for instance in provider.list_instances().await? {
-        if which.takes(&instance.labels, |now| instance.age(now)) {
+        if which.takes(&instance.labels, |now| instance.age(now)) && seen.insert((Reapable::Instance, instance.id.clone())) {
             found.push((Reapable::Instance, instance.id, instance.name, instance.labels));
         }
     }
-    // What is listed twice is one.
-    let mut seen = HashSet::new();
-    found.retain(|(_, id, _, _): &(Reapable, String, String, _)| seen.insert(id.clone()));
     if provider.supports_snapshots() {
         for (snapshot, labels) in provider.list_labelled_snapshots().await? {
-            if which.takes(&labels, |now| snapshot.age(now)) {
+            if which.takes(&labels, |now| snapshot.age(now)) && seen.insert((Reapable::Snapshot, snapshot.id.clone())) {
                 found.push((Reapable::Snapshot, snapshot.id, snapshot.name, labels));
             }
         }
@@ -314,30 +312,25 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
     if is_wanted(provider, id, which).await? {
         return Ok(false);
     }
-    let is_left = tokio::select! {
+    let mut is_left = tokio::select! {
         biased;
         ended = provider.destroy_instance(id) => ended.map(|()| false)?,
         () = wanted(provider, id, which) => true,
     };
-    // One that was sent before may have been carried out, or be on its way: then the lease was renewed too late.
+    // A destroy that was sent before may have been carried out, or be on its way: then the lease was renewed too late.
     let mut confirming = Confirming::new(if is_left { ON_ITS_WAY } else { which.confirm_within });
     loop {
         match confirming.look(id, provider.get_instance(id)).await {
             Ok(None) => return Ok(true),
-            Ok(Some(instance)) if is_left && confirming.is_over() && !is_ending(&instance) => return Ok(false),
-            Ok(Some(_)) if is_left && confirming.began.elapsed() < which.confirm_within => confirming.pause().await,
+            Ok(Some(instance)) if is_left && instance.status.is_ending() => {
+                (is_left, confirming.within) = (false, which.confirm_within);
+            }
+            Ok(Some(_)) if is_left && confirming.is_over() => return Ok(false),
             Err(error) if !error.may_pass() => return Err(error),
             _ if confirming.is_over() => return Err(confirming.timeout(id)),
-            _ => confirming.pause().await,
+            _ => {}
         }
-    }
-}
-
-/// Whether a cloud says of a machine that it is being destroyed. DigitalOcean does not say so.
-fn is_ending(instance: &ProviderInstance) -> bool {
-    match &instance.status {
-        InstanceStatus::Unknown(word) => matches!(word.as_str(), "deleting" | "shutting-down" | "removing"),
-        status => *status == InstanceStatus::Archive,
+        confirming.pause().await;
     }
 }
 
@@ -408,8 +401,7 @@ impl Confirming {
     }
 
     async fn pause(&mut self) {
-        let left = self.within.saturating_sub(self.began.elapsed()).max(Duration::from_millis(50));
-        tokio::time::sleep(self.pause.min(left)).await;
+        tokio::time::sleep(self.pause.min(self.within.saturating_sub(self.began.elapsed()))).await;
         self.pause = (self.pause * 2).min(Duration::from_secs(5));
     }
 }

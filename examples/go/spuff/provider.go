@@ -219,8 +219,9 @@ func (p *Provider) Renew(ctx context.Context, id string, ttl time.Duration) (tim
 	}, func(end unsafe.Pointer) (time.Time, error) { return moment(*(*C.int64_t)(end)), nil })
 }
 
-// Reap ends machines and snapshots that spuff manages and that which says, each with a result of its own. When the context
-// ends before, some are ended; run it again for the rest.
+// Reap ends machines and snapshots that spuff manages and that which says, each with a result of its own. A machine whose lease
+// was renewed before its end is left alone, and is not among them. When the context ends before, some are ended; run it again for
+// the rest.
 //
 // Errors: InvalidConfig when which says nothing; those of listing. What could not be ended is told in the results.
 func (p *Provider) Reap(ctx context.Context, which Reap, options ...Option) ([]Reaped, error) {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::provider::{InstanceRequest, Snapshot};
+use crate::provider::{InstanceRequest, InstanceStatus, Snapshot};
 
 fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
@@ -103,6 +103,8 @@ struct Shed {
     /// After how many reads the lease of one that is locked is renewed, and after how many it is gone all the same.
     renewed_after: usize,
     gone_after: usize,
+    /// Whether its cloud says then that it is being destroyed.
+    tells_its_end: bool,
     reads: AtomicUsize,
     snapshots: Mutex<Vec<(Snapshot, u32)>>,
     lists: AtomicUsize,
@@ -128,8 +130,10 @@ impl Provider for Shed {
 
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let reads = self.reads.fetch_add(1, Relaxed);
-        let end = if reads < self.renewed_after { "1" } else { "9999999999" };
-        Ok((reads < self.gone_after).then(|| leased(id, end)))
+        let is_renewed = reads >= self.renewed_after;
+        let status = if is_renewed && self.tells_its_end { "shutting-down" } else { "running" };
+        let machine = leased(id, if is_renewed { "9999999999" } else { "1" });
+        Ok((reads < self.gone_after).then(|| ProviderInstance { status: InstanceStatus::from_word(status), ..machine }))
     }
 
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
@@ -179,8 +183,8 @@ fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
     let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
     let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
     let (lists, reads, renewed_after) = Default::default();
-    let gone_after = usize::MAX;
-    let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after, gone_after, most_lists });
+    let (gone_after, tells_its_end) = (usize::MAX, false);
+    let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after, gone_after, tells_its_end, most_lists });
     (shed.clone(), shed)
 }
 
@@ -195,29 +199,38 @@ async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_renewed_before_the_end_is_kept() {
     for renewed_after in [0, 1, 3] {
-        let provider = locked(renewed_after, usize::MAX);
+        let (_, provider) = locked(renewed_after, usize::MAX, false);
         let began = Instant::now();
         assert!(reap(&provider, &Reap::expired()).await.unwrap().is_empty(), "{renewed_after}");
         assert!(began.elapsed() < Duration::from_secs(300), "{renewed_after}: its end is not waited for");
     }
-    let reaped = reap(&locked(usize::MAX, usize::MAX), &Reap::expired()).await.unwrap();
+    let reaped = reap(&locked(usize::MAX, usize::MAX, false).1, &Reap::expired()).await.unwrap();
     assert!(matches!(reaped[0].outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}");
 }
 
 /// A destroy whose reply does not come may have been carried out.
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_though_its_lease_was_renewed_is_told() {
-    for gone_after in [2, 4] {
-        let reaped = reap(&locked(1, gone_after), &Reap::expired()).await.unwrap();
+    for (gone_after, tells_its_end) in [(2, false), (4, false), (40, true)] {
+        let (shed, provider) = locked(1, gone_after, tells_its_end);
+        let reaped = reap(&provider, &Reap::expired()).await.unwrap();
         assert!(matches!(reaped[..], [Reaped { outcome: Ok(true), .. }]), "{gone_after}: {reaped:?}");
+        assert_eq!(shed.reads.load(Relaxed), gone_after + 1);
     }
+    // As long as for any other end, and with the same pauses.
+    let (shed, provider) = locked(1, usize::MAX, true);
+    let reaped = reap(&provider, &Reap::expired()).await.unwrap();
+    assert!(matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Timeout { .. }), .. }]), "{reaped:?}");
+    assert!(shed.reads.load(Relaxed) < 100, "{} reads", shed.reads.load(Relaxed));
 }
 
 /// One machine, listed twice, whose end does not come; with the number of reads after which its lease is renewed, and it is gone.
-fn locked(renewed_after: usize, gone_after: usize) -> Arc<dyn Provider> {
+fn locked(renewed_after: usize, gone_after: usize, tells_its_end: bool) -> (Arc<Shed>, Arc<dyn Provider>) {
     let machines = vec![leased("locked", "1"), leased("locked", "1")];
     let (snapshots, lists, reads) = Default::default();
-    Arc::new(Shed { machines, renewed_after, gone_after, snapshots, lists, reads, most_lists: usize::MAX })
+    let most_lists = usize::MAX;
+    let shed = Arc::new(Shed { machines, renewed_after, gone_after, tells_its_end, snapshots, lists, reads, most_lists });
+    (shed.clone(), shed)
 }
 
 #[tokio::test(start_paused = true)]

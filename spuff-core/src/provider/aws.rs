@@ -227,7 +227,7 @@ impl create::Room for AwsProvider {
     }
 
     fn is_ending(&self, machine: &ProviderInstance) -> bool {
-        self.recent.has_ended(&machine.id) || map::is_shutting_down(machine)
+        self.recent.has_ended(&machine.id) || machine.status.is_ending()
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {

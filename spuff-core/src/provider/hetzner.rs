@@ -262,7 +262,7 @@ impl create::Room for HetznerProvider {
     }
 
     fn is_ending(&self, machine: &ProviderInstance) -> bool {
-        self.recent.has_ended(&machine.id) || map::is_deleting(machine)
+        self.recent.has_ended(&machine.id) || machine.status.is_ending()
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {

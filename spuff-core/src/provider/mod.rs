@@ -401,6 +401,14 @@ impl InstanceStatus {
             other => Self::Unknown(other.to_string()),
         }
     }
+
+    /// Whether the cloud says that the machine is being destroyed, or has been. DigitalOcean says neither.
+    pub(crate) fn is_ending(&self) -> bool {
+        match self {
+            Self::Unknown(word) => matches!(word.as_str(), "deleting" | "shutting-down"),
+            status => *status == Self::Archive,
+        }
+    }
 }
 
 impl std::fmt::Display for InstanceStatus {

@@ -137,7 +137,8 @@ class Provider(Verbs):
     ) -> list[Reaped]:
         """Ends machines and snapshots that spuff manages: those of which all that is said is true.
 
-        Each has a result of its own, so that one that cannot be ended does not keep the others alive.
+        Each has a result of its own, so that one that cannot be ended does not keep the others alive. A machine whose lease was
+        renewed before its end is left alone, and is not among them.
         """
 
     def instance(
@@ -348,7 +349,8 @@ class AsyncProvider(Verbs):
     ) -> _Verb[list[Reaped]]:
         """Ends machines and snapshots that spuff manages: those of which all that is said is true.
 
-        Each has a result of its own, so that one that cannot be ended does not keep the others alive.
+        Each has a result of its own, so that one that cannot be ended does not keep the others alive. A machine whose lease was
+        renewed before its end is left alone, and is not among them.
         """
 
     def instance(

@@ -63,7 +63,7 @@ fn instances(input: &[u8]) {
         check_error(&discreet(map::failed_launch(&instance)));
         instance.instance_id = id;
         let instance = map::instance(instance, "us-east-1");
-        let _ = map::is_shutting_down(&instance);
+        let _ = instance.status.is_ending();
         check_instance(&instance);
     }
     let _ = (read_xml::<TerminateInstances>(&reply), read_xml::<CreateTags>(&reply));

@@ -16,9 +16,7 @@ use super::refusal::UNSUPPORTED;
 use crate::http::wire;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{
-    Address, DIGEST_KEY, InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check,
-};
+use crate::provider::{Address, DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
 
 /// Of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
@@ -248,14 +246,6 @@ pub(super) fn is_stopped(instance: &Instance) -> bool {
 /// Ending, or ended.
 pub(super) fn is_ending(instance: &Instance) -> bool {
     matches!(instance.instance_state.name.as_str(), "shutting-down" | "terminated")
-}
-
-/// The same, of a machine as it is told.
-pub(super) fn is_shutting_down(machine: &ProviderInstance) -> bool {
-    match &machine.status {
-        InstanceStatus::Unknown(word) => word == "shutting-down",
-        status => *status == InstanceStatus::Archive,
-    }
 }
 
 /// Why a machine that is ending did not come up. One that somebody has ended is just gone.

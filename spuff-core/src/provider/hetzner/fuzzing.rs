@@ -32,7 +32,7 @@ fn servers(input: &[u8]) {
     for server in made.into_iter().chain(one).chain(read_page::<List<Server>>(&reply)) {
         let _ = server.locked;
         let instance = map::instance(server);
-        let _ = map::is_deleting(&instance);
+        let _ = instance.status.is_ending();
         check_instance(&instance);
     }
     let _ = read_json::<LabelsReply>(&reply).map(|reply| (reply.server.id, reply.server.labels));

@@ -10,9 +10,7 @@ use super::NAME;
 use super::api::{Action, CreateImage, CreateServer, Host, Image, Pricing, PublicNetwork, Server};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{
-    Address, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices,
-};
+use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
 /// Of a host name, whole and between two dots.
@@ -136,10 +134,6 @@ fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) 
     Err(ProviderError::invalid_config(field, message))
 }
 
-pub(super) fn is_deleting(machine: &ProviderInstance) -> bool {
-    matches!(&machine.status, InstanceStatus::Unknown(word) if word == "deleting")
-}
-
 pub(super) fn instance(server: Server) -> ProviderInstance {
     let ipv4 = server.public_net.ipv4.ip.map(Address::public);
     let ipv6 = server.public_net.ipv6.ip.map(|host| Address::public(host.0));
@@ -215,6 +209,7 @@ pub(super) fn progress<'a>(ids: &[u64], actions: &'a [Action]) -> Progress<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::InstanceStatus;
     use serde_json::json;
 
     fn is_invalid(result: ProviderResult<impl std::fmt::Debug>, expected: &str, what: &str) -> String {
@@ -451,9 +446,9 @@ mod tests {
     #[test]
     fn a_server_that_is_deleted_says_so() {
         let status = |status: &str| instance(serde_json::from_value(json!({"id": 42, "status": status})).unwrap());
-        assert!(is_deleting(&status("deleting")));
+        assert!(status("deleting").status.is_ending());
         for other in ["running", "off", "unknown", "new-word"] {
-            assert!(!is_deleting(&status(other)), "{other}");
+            assert!(!status(other).status.is_ending(), "{other}");
         }
         assert_eq!(status("running").status, InstanceStatus::Active);
     }

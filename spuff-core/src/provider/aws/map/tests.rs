@@ -5,6 +5,7 @@ use chrono::DateTime;
 use flate2::read::GzDecoder;
 
 use super::*;
+use crate::provider::InstanceStatus;
 use crate::provider::aws::api::{
     Association, Attachment, BlockDevice, EbsSnapshot, Ipv6Address, Items, NetworkInterface, Reason, State,
 };
@@ -282,7 +283,7 @@ fn states_say_what_is_on_its_way_out() {
     ] {
         let read = Instance { instance_state: State { name: state.to_string() }, ..Instance::default() };
         assert_eq!((is_stopped(&read), is_ending(&read)), (stopped, ending), "{state}");
-        assert_eq!(is_shutting_down(&instance(read, "us-east-1")), ending, "{state}");
+        assert_eq!(instance(read, "us-east-1").status.is_ending(), ending, "{state}");
     }
 }
 

@@ -362,8 +362,8 @@ pub unsafe extern "C" fn spuff_provider_renew(
 }
 
 /// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its own. The caller owns *out.
-/// `observer` may be NULL. A machine whose lease was renewed before its end is left alone, and is not in *out. A call that is cancelled has
-/// ended some; run it again for the rest.
+/// `observer` may be NULL. A machine whose lease was renewed before its end is left alone, and is not in *out. A call that is
+/// cancelled has ended some; run it again for the rest.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be ended is told in *out.
 #[unsafe(no_mangle)]

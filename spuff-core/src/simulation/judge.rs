@@ -1,6 +1,12 @@
 //! What is true, call by call, and what was said: where the two differ, that is a finding.
 //!
+//! Here: what is true, and whether what is made and ended may be. What callers are told is judged in `answers`, what becomes of labels and
+//! leases in `labels`.
+//!
 //! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call, or which key, it is of.
+
+mod answers;
+mod labels;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,24 +15,13 @@ use tokio::time::Instant;
 
 use super::plan::{Plan, REGIONS, fault_name, is_apt};
 use super::program::OLD;
-use super::told::{Told, unknown};
 use super::verb::Verb;
 use crate::process::Program;
-use crate::provider::ProviderInstance;
-use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served, account_of};
 
 /// Within this time two processes may make two machines under one key at DigitalOcean, where only looking keeps the second out, and
 /// lists lag.
 const AT_ONCE: Duration = Duration::from_secs(35);
-/// How long a list may lack what is new.
-const LAG: Duration = Duration::from_secs(30);
-/// How long another program may find that there is nothing by the id of what is new.
-const READ_LAG: Duration = Duration::from_secs(5);
-/// After this time what has left has arrived.
-const LATE: Duration = Duration::from_secs(60);
-/// Within this time a reap that goes well reads again what it ends.
-const READ_AGAIN: Duration = Duration::from_secs(20);
 
 /// A machine or snapshot that was made in a run.
 #[derive(Debug)]
@@ -95,19 +90,28 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Whether a request of it may arrive after its end.
-    fn may_come_late(&self) -> bool {
-        self.has_left || self.is_killed || self.faults.iter().any(|fact| fact.starts_with("network"))
-    }
-
-    /// When it has written for sure; none while it may still.
-    fn written(&self) -> Option<Instant> {
-        self.ended.map(|ended| if self.may_come_late() { ended + LATE } else { ended })
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        let is_before = |one: &Self, other: &Self| one.written().is_some_and(|ended| ended <= other.began);
-        !is_before(self, other) && !is_before(other, self)
+    /// A verb that is begun now, to make, end and label nothing.
+    pub(super) fn begun(verb: Verb, cloud: &'static str, program: u64, owner: String) -> Self {
+        Self {
+            verb,
+            cloud,
+            program,
+            owner,
+            names: Vec::new(),
+            key: None,
+            keeps: false,
+            targets: Vec::new(),
+            label: None,
+            has_written: false,
+            began: Instant::now(),
+            ended: None,
+            has_left: false,
+            is_killed: false,
+            is_deceived: false,
+            leases: BTreeMap::new(),
+            fates: Vec::new(),
+            faults: BTreeSet::new(),
+        }
     }
 }
 
@@ -308,231 +312,6 @@ impl Judge {
         }
     }
 
-    /// A call has answered.
-    pub(super) fn told(&mut self, number: usize, told: &Told, plan: &Plan, truth: &Inside) {
-        let (now, limits) = (Instant::now(), &plan.limits);
-        let who = self.show(number);
-        let call = &mut self.calls[number];
-        call.ended = Some(now);
-        let (cloud, verb, took, program) = (call.cloud, call.verb, now - call.began, call.program);
-        let (names, key, targets) = (call.names.clone(), call.key.clone(), call.targets.clone());
-        if took > verb.bound(limits) && !limits.rates {
-            self.find(format!("{who} has answered after {took:?}, which is later than {:?}", verb.bound(limits)));
-        }
-        for error in told.errors() {
-            if error.kind() == ErrorKind::Internal {
-                self.find(format!("{who} has failed by a fault of its own: {error}"));
-            }
-        }
-        match told {
-            Told::Made(outcomes) => {
-                if outcomes.len() != names.len() {
-                    return self.find(format!("{who} has {} outcomes for {} requests", outcomes.len(), names.len()));
-                }
-                let machines = existing(truth, cloud, Kind::Instance);
-                for (name, outcome) in names.iter().zip(outcomes) {
-                    let fate = match outcome {
-                        Ok(machine) => self.given(number, &who, name, key.as_deref(), machine, &machines),
-                        Err(error) => self.failed(number, &who, name, error, &machines),
-                    };
-                    self.calls[number].fates.push(fate);
-                }
-                self.unnamed(number, &who, outcomes, &machines);
-            }
-            Told::Snapshot(outcome) => {
-                let snapshots = existing(truth, cloud, Kind::Snapshot);
-                let name = names.first().cloned().unwrap_or_default();
-                let fate = match outcome {
-                    Ok(snapshot) => {
-                        let is_there = snapshots.iter().any(|there| there.id == snapshot.id);
-                        match self.fact_mut(cloud, &snapshot.id) {
-                            Some(fact) if fact.name == name => fact.given.push((number, true)),
-                            _ => self.find(format!("{who} gives {}, which is not its snapshot", snapshot.id)),
-                        }
-                        let ended = self.fact(cloud, &snapshot.id).is_some_and(|fact| fact.ended.is_some());
-                        if !is_there && !ended {
-                            self.find(format!("{who} gives {}, which does not exist", snapshot.id));
-                        }
-                        Fate::Given(snapshot.id.clone())
-                    }
-                    Err(error) => self.failed(number, &who, &name, error, &snapshots),
-                };
-                self.calls[number].fates.push(fate);
-            }
-            Told::Used(outcome) => {
-                let machines = existing(truth, cloud, Kind::Instance);
-                let name = names.first().cloned().unwrap_or_default();
-                let fate = match outcome {
-                    Ok(()) => {
-                        let left = self.left(number, &name, &machines);
-                        if let Some(id) = left.first() {
-                            self.find(format!("{who} is done, and has left {id}"));
-                        }
-                        Fate::Nothing
-                    }
-                    // What the work says is told, and the machine is ended in the background.
-                    Err(ProviderError::Other { .. }) => Fate::Nothing,
-                    Err(error) => self.failed(number, &who, &name, error, &machines),
-                };
-                self.calls[number].fates.push(fate);
-            }
-            Told::Ended(outcomes) => {
-                let mut there = existing(truth, cloud, Kind::Instance);
-                there.extend(existing(truth, cloud, Kind::Snapshot));
-                for (id, outcome) in targets.iter().zip(outcomes) {
-                    let lives = there.iter().any(|there| there.id == *id && !there.ending);
-                    if outcome.is_ok() && lives && !self.calls[number].is_deceived && !self.is_unseen(cloud, id, program, took) {
-                        self.find(format!("{who} says that {id} is ended, and it lives"));
-                    }
-                }
-            }
-            Told::Read(id, Ok(None)) => {
-                let lives = existing(truth, cloud, Kind::Instance).into_iter().any(|there| there.id == *id && !there.ending);
-                let is_new = self.fact(cloud, id).is_none_or(|fact| now - fact.at < LAG + took);
-                if lives && !is_new && !self.is_unseen(cloud, id, program, took) {
-                    self.find(format!("{who} says that there is no {id}, and it lives"));
-                }
-            }
-            Told::Read(id, Ok(Some(machine))) if machine.id != *id => {
-                self.find(format!("{who} was asked for {id} and has read {}", machine.id));
-            }
-            Told::Ready(id, Ok(machine)) if machine.id != *id || !machine.is_ready() => {
-                self.find(format!("{who} says of {id} that it is ready: {machine:?}"));
-            }
-            Told::List(Ok(listed)) => {
-                let mut ids: Vec<_> = listed.iter().map(|machine| machine.id.as_str()).collect();
-                ids.sort_unstable();
-                let many = ids.len();
-                ids.dedup();
-                if ids.len() < many {
-                    self.find(format!("{who} lists a machine twice"));
-                }
-                self.listed(number, &who, &ids, plan, truth);
-            }
-            Told::Other(Ok(())) if verb == Verb::SetLabels => self.calls[number].has_written = true,
-            Told::Renewed(Ok(end)) => {
-                self.calls[number].has_written = true;
-                if let Some((_, (_, value))) = &mut self.calls[number].label {
-                    *value = end.timestamp().to_string();
-                }
-            }
-            Told::Resolved(key, Ok(None)) => self.resolved_to_nothing(&who, number, key, truth),
-            Told::Resolved(key, Ok(Some(id))) => {
-                let is_its_own = self.fact(cloud, id).is_some_and(|fact| self.is_of_key(fact, &fact.name, key));
-                if !is_its_own && !self.is_anothers(cloud, id, program) {
-                    self.find(format!("{who} resolves {key} to {id}, which it has not made"));
-                }
-            }
-            Told::Resolved(..) | Told::Renewed(_) | Told::Read(..) | Told::Ready(..) | Told::List(_) | Told::Other(_) => {}
-        }
-    }
-
-    /// A caller was given a machine.
-    fn given(
-        &mut self,
-        number: usize,
-        who: &str,
-        name: &str,
-        key: Option<&str>,
-        machine: &ProviderInstance,
-        machines: &[Resource],
-    ) -> Fate {
-        let cloud = self.calls[number].cloud;
-        let fate = Fate::Given(machine.id.clone());
-        let lives = machines.iter().any(|there| there.id == machine.id && !there.ending);
-        let Some(fact) = self.fact(cloud, &machine.id) else {
-            self.find(format!("{who} gives {}, which nobody has made", machine.id));
-            return fate;
-        };
-        let is_its_own = (fact.name == name || fact.name.is_empty())
-            && (fact.call == number || (key.is_some() && self.calls[fact.call].key.as_deref() == key));
-        let maker = fact.call;
-        if !is_its_own {
-            let maker = self.show(maker);
-            self.find(format!("{who} gives {}, which is of {maker}", machine.id));
-        }
-        if fact_of(&self.facts, cloud, &machine.id).is_some_and(|fact| fact.given.iter().any(|(_, as_made)| *as_made))
-            && !machine.adopted
-        {
-            self.find(format!("{who} gives {} as made, which was given before", machine.id));
-        }
-        let ended = fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
-        if !lives && let Some((ended, by)) = ended {
-            let ender = &self.calls[by];
-            // What another was told to end is that one's to end; and who shares a key with one that fails shares the end.
-            let is_known = ender.targets.contains(&machine.id)
-                || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
-            if !is_known {
-                let (since, ender) = (Instant::now() - ended, self.show(by));
-                self.find(format!("{who} gives {}, whose end was accepted {since:?} ago from {ender}", machine.id));
-            }
-        }
-        if let Some(fact) = self.fact_mut(cloud, &machine.id) {
-            fact.given.push((number, !machine.adopted));
-        }
-        fate
-    }
-
-    /// What a call has made under a name, and not ended.
-    fn left(&self, number: usize, name: &str, existing: &[Resource]) -> Vec<String> {
-        let own = self.facts.iter().filter(|fact| fact.call == number && fact.ended.is_none());
-        if self.calls[number].is_deceived {
-            return Vec::new();
-        }
-        let own = own.filter(|fact| fact.kind == Kind::Instance || !fact.is_hidden);
-        let left = own.filter(|fact| existing.iter().any(|there| there.id == fact.id && !there.ending && there.name == name));
-        // What others were given is known.
-        left.filter(|fact| fact.given.iter().all(|(taker, _)| *taker == number)).map(|fact| fact.id.clone()).collect()
-    }
-
-    /// What a batch has left without a name is named by one of its outcomes.
-    fn unnamed(&mut self, number: usize, who: &str, outcomes: &[ProviderResult<ProviderInstance>], existing: &[Resource]) {
-        if outcomes.iter().any(|outcome| outcome.as_ref().err().is_some_and(|error| unknown(error).is_some())) {
-            return;
-        }
-        for id in self.left(number, "", existing) {
-            let is_told = outcomes.iter().any(|outcome| match outcome {
-                Ok(machine) => machine.id == id,
-                Err(error) => error.instance_id() == Some(&id),
-            });
-            if !is_told {
-                self.find(format!("{who} has left {id}, which has no name yet, and tells of it in no outcome"));
-            }
-        }
-    }
-
-    /// A caller was told of a failure.
-    fn failed(&mut self, number: usize, who: &str, name: &str, error: &ProviderError, existing: &[Resource]) -> Fate {
-        let left = self.left(number, name, existing);
-        if let Some(key) = unknown(error) {
-            return Fate::Unknown(key.to_string());
-        }
-        if let ProviderError::AfterCreate { instance_id, exists: false, .. } = error
-            && existing.iter().any(|there| there.id == *instance_id && !there.ending)
-            && !self.calls[number].is_deceived
-            && !fact_of(&self.facts, self.calls[number].cloud, instance_id).is_some_and(|fact| fact.is_hidden)
-        {
-            self.find(format!("{who} says that {instance_id} does not exist any more, and it lives: {error}"));
-        }
-        let named = error.instance_id().map(str::to_string);
-        for id in left {
-            // An error of a snapshot names it in its words.
-            let is_said = self.calls[number].verb == Verb::CreateSnapshot && error.to_string().contains(&id);
-            if named.as_ref() != Some(&id) && !is_said {
-                self.find(format!("{who} has left {id} ({name}) and does not name it: {error}"));
-            }
-        }
-        named.map_or(Fate::Nothing, Fate::Left)
-    }
-
-    /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags by reads does so for any time.
-    fn is_unseen(&self, cloud: &str, id: &str, program: u64, took: Duration) -> bool {
-        self.fact(cloud, id).is_none_or(|fact| {
-            let is_anothers = self.calls[fact.call].program != program && fact.at.elapsed() < READ_LAG + took;
-            is_anothers || fact.is_hidden
-        })
-    }
-
     /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that another program has made.
     pub(super) fn is_anothers(&self, cloud: &str, id: &str, program: u64) -> bool {
         let fact = self.fact(cloud, id).filter(|fact| fact.kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean");
@@ -546,96 +325,11 @@ impl Judge {
         call.key.as_deref() == Some(key) || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
     }
 
-    /// Machines were listed: all that were there for long before, and still are, are among them.
-    fn listed(&mut self, number: usize, who: &str, ids: &[&str], plan: &Plan, truth: &Inside) {
-        let Call { cloud, verb, began, program, ref owner, .. } = self.calls[number];
-        // Where as much has come as has gone while pages were read, nothing tells of it.
-        let mut meanwhile = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.at.elapsed() < began.elapsed() + LAG);
-        let has_gone = |fact: &Fact| fact.cloud == cloud && fact.ended.is_some_and(|ended| ended + LAG > began);
-        if plan.page < usize::MAX && meanwhile.next().is_some() && self.facts.iter().any(has_gone) {
-            return;
-        }
-        let there = existing(truth, cloud, Kind::Instance);
-        let missing = self.facts.iter().filter(|fact| {
-            let is_meant = verb == Verb::List || self.calls[fact.call].owner == *owner;
-            let is_old = began.saturating_duration_since(fact.at) > LAG;
-            fact.cloud == cloud && is_meant && is_old && !fact.is_hidden && self.is_in_sight(fact, program, plan)
-        });
-        let missing = missing.filter(|fact| !ids.contains(&fact.id.as_str()));
-        let lives = |fact: &&Fact| there.iter().any(|there| there.id == fact.id && !there.ending);
-        let missing: Vec<_> = missing.filter(lives).map(|fact| fact.id.clone()).collect();
-        if !missing.is_empty() {
-            self.find(format!("{who} does not list {missing:?}, which were there all the time"));
-        }
-    }
-
     /// Whether the lists of a program read the region of something: at EC2 those that were said, and those in which the program itself has
     /// made something.
     pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
         let is_read = fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
         is_read || self.calls[fact.call].program == program
-    }
-
-    /// Until when the lease of a machine was renewed, where a reap must have seen that.
-    fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
-        // What has failed on its way it need not have seen.
-        let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
-        let renewals = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew);
-        let told = renewals.filter(|call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN));
-        told.filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).next_back().filter(|_| !is_hindered)
-    }
-
-    /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
-    pub(super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance, plan: &Plan) {
-        let mut findings = Vec::new();
-        let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
-        for (at, call) in calls.iter().enumerate() {
-            let Some((_, (key, value))) = &call.label else { continue };
-            let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
-            let (mut is_alone, mut is_last) = (true, true);
-            for other in others {
-                // Who waits for another's turn longer than for a request writes beside it.
-                let is_slow = other.ended.is_none_or(|ended| ended - other.began > plan.limits.http_request);
-                let has_turns = other.program == call.program && !other.may_come_late() && !is_slow;
-                is_alone &= has_turns || !other.overlaps(call);
-                let is_before = other.written().is_some_and(|ended| ended <= call.began);
-                is_last &= is_before || other.label.as_ref().is_none_or(|(_, (of, _))| of != key);
-            }
-            if !call.has_written || !is_alone {
-                continue;
-            }
-            match machine.labels.get(key) {
-                None => findings.push(format!("{cloud}: {} has lost its label {key}, which was put on it: {value}", machine.id)),
-                Some(other) if is_last && other != value => {
-                    findings.push(format!("{cloud}: {} has the label {key} {other}, and was given {value}", machine.id));
-                }
-                Some(_) => {}
-            }
-        }
-        findings.into_iter().for_each(|finding| self.find(finding));
-    }
-
-    /// The calls that were to label a machine, in the order of their beginnings.
-    pub(super) fn labels_of(&self, cloud: &str, id: &str) -> impl DoubleEndedIterator<Item = &Call> {
-        let calls = self.calls.iter().filter(move |call| call.cloud == cloud);
-        calls.filter(move |call| call.label.as_ref().is_some_and(|(of, _)| of == id))
-    }
-
-    /// A key was said to have made nothing.
-    fn resolved_to_nothing(&mut self, who: &str, number: usize, key: &str, truth: &Inside) {
-        let Call { cloud, verb, began, .. } = self.calls[number];
-        let kind = if verb == Verb::ResolveSnapshot { Kind::Snapshot } else { Kind::Instance };
-        let there = existing(truth, cloud, kind);
-        // What came while it was looking, or is shown after some reads only, need not be seen.
-        let known = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.kind == kind && fact.ended.is_none());
-        let known = known.filter(|fact| fact.at < began && !fact.is_hidden);
-        let lives = known.filter(|fact| {
-            there.iter().any(|there| there.id == fact.id && !there.ending && self.is_of_key(fact, &there.name, key))
-        });
-        let old = lives.filter(|fact| fact.at.elapsed() > LAG).map(|fact| fact.id.clone()).next();
-        if let Some(id) = old {
-            self.find(format!("{who} says that {key} has made nothing, and {id} lives"));
-        }
     }
 }
 

@@ -297,24 +297,12 @@ impl Run {
             let is_end = matches!(begin.verb, Verb::Destroy | Verb::DestroyMany | Verb::DeleteSnapshot);
             let is_label = matches!(begin.verb, Verb::SetLabels | Verb::Renew);
             state.judge.calls.push(Call {
-                owner: running.owner.clone(),
-                verb: begin.verb,
-                cloud: task.cloud,
-                program: running.number,
                 names: task.names.clone(),
                 key: task.key.clone().filter(|_| !task.names.is_empty()),
                 keeps: task.keeps(),
                 targets: if is_end { task.ids.clone() } else { Vec::new() },
                 label: task.ids.first().filter(|_| is_label).map(|id| (id.clone(), task.label())),
-                began: Instant::now(),
-                ended: None,
-                has_left: false,
-                is_killed: false,
-                is_deceived: false,
-                leases: BTreeMap::new(),
-                has_written: false,
-                fates: Vec::new(),
-                faults: Default::default(),
+                ..Call::begun(begin.verb, task.cloud, running.number, running.owner.clone())
             });
             state.steps += 1;
             state.under_way += 1;

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
+use super::super::told::Told;
 use super::*;
+use crate::provider::ProviderInstance;
+use crate::provider::error::ProviderError;
 use crate::simulator::{Answered, Options};
 
 const CLOUD: &str = "hetzner";
@@ -16,26 +19,8 @@ fn plan() -> Plan {
 
 fn call(verb: Verb, names: &[&str], targets: &[&str]) -> Call {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect();
-    Call {
-        verb,
-        cloud: CLOUD,
-        program: PROGRAM,
-        owner: "team".to_string(),
-        names: owned(names),
-        key: None,
-        keeps: false,
-        targets: owned(targets),
-        label: None,
-        has_written: false,
-        began: Instant::now(),
-        ended: None,
-        has_left: false,
-        is_killed: false,
-        is_deceived: false,
-        leases: BTreeMap::new(),
-        fates: Vec::new(),
-        faults: BTreeSet::new(),
-    }
+    let call = Call::begun(verb, CLOUD, PROGRAM, "team".to_string());
+    Call { names: owned(names), targets: owned(targets), ..call }
 }
 
 fn machine(id: &str, name: &str) -> Resource {

@@ -1,0 +1,79 @@
+//! What becomes of labels, and of leases, which are labels.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::plan::Plan;
+use super::super::verb::Verb;
+use super::{Call, Judge};
+use crate::provider::ProviderInstance;
+
+/// After this time what has left has arrived.
+const LATE: Duration = Duration::from_secs(60);
+/// Within this time a reap that goes well reads again what it ends.
+const READ_AGAIN: Duration = Duration::from_secs(20);
+
+impl Call {
+    /// Whether a request of it may arrive after its end.
+    fn may_come_late(&self) -> bool {
+        self.has_left || self.is_killed || self.faults.iter().any(|fact| fact.starts_with("network"))
+    }
+
+    /// When it has written for sure; none while it may still.
+    fn written(&self) -> Option<Instant> {
+        self.ended.map(|ended| if self.may_come_late() { ended + LATE } else { ended })
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let is_before = |one: &Self, other: &Self| one.written().is_some_and(|ended| ended <= other.began);
+        !is_before(self, other) && !is_before(other, self)
+    }
+}
+
+impl Judge {
+    /// Until when the lease of a machine was renewed, where a reap must have seen that.
+    pub(super) fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
+        // What has failed on its way it need not have seen.
+        let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
+        let renewals = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew);
+        let told = renewals.filter(|call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN));
+        told.filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).next_back().filter(|_| !is_hindered)
+    }
+
+    /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
+    pub(in super::super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance, plan: &Plan) {
+        let mut findings = Vec::new();
+        let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
+        for (at, call) in calls.iter().enumerate() {
+            let Some((_, (key, value))) = &call.label else { continue };
+            let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
+            let (mut is_alone, mut is_last) = (true, true);
+            for other in others {
+                // Who waits for another's turn longer than for a request writes beside it.
+                let is_slow = other.ended.is_none_or(|ended| ended - other.began > plan.limits.http_request);
+                let has_turns = other.program == call.program && !other.may_come_late() && !is_slow;
+                is_alone &= has_turns || !other.overlaps(call);
+                let is_before = other.written().is_some_and(|ended| ended <= call.began);
+                is_last &= is_before || other.label.as_ref().is_none_or(|(_, (of, _))| of != key);
+            }
+            if !call.has_written || !is_alone {
+                continue;
+            }
+            match machine.labels.get(key) {
+                None => findings.push(format!("{cloud}: {} has lost its label {key}, which was put on it: {value}", machine.id)),
+                Some(other) if is_last && other != value => {
+                    findings.push(format!("{cloud}: {} has the label {key} {other}, and was given {value}", machine.id));
+                }
+                Some(_) => {}
+            }
+        }
+        findings.into_iter().for_each(|finding| self.find(finding));
+    }
+
+    /// The calls that were to label a machine, in the order of their beginnings.
+    fn labels_of(&self, cloud: &str, id: &str) -> impl DoubleEndedIterator<Item = &Call> {
+        let calls = self.calls.iter().filter(move |call| call.cloud == cloud);
+        calls.filter(move |call| call.label.as_ref().is_some_and(|(of, _)| of == id))
+    }
+}

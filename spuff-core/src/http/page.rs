@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::hash::Hash;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 use tracing::debug;
 
 use super::call::Call;
@@ -19,8 +17,6 @@ const MAX_PAGES: u32 = 10_000;
 const MAX_STALE: u32 = 10;
 /// How often a list is read that has shifted while it was read.
 const READS: u32 = 4;
-/// What a page may take. Where pages took longer, as much may have come as has gone, which no total tells.
-const PACE: Duration = Duration::from_secs(2);
 
 /// One page, and the token of the next one.
 #[derive(Debug)]
@@ -98,14 +94,32 @@ pub(super) struct Numbered<T> {
 struct Reading<T, K> {
     items: Vec<T>,
     seen: HashSet<K>,
-    /// Whether the list stood still, as far as the pages tell.
-    is_whole: bool,
-    pages: u32,
+    total: Option<u64>,
+    /// Whether each page told the same total.
+    is_still: bool,
 }
 
-/// A list may shift while it is read. What moves back is seen twice; what moves forward, because something before it has ended,
-/// is missed. The total tells of that, and then the list is read again. Of one that never stands still, all that was shown is
-/// given: what has ended meanwhile does less harm than what is missed.
+impl<T, K: Hash + Eq> Reading<T, K> {
+    /// Takes what a page shows and no page before it has shown, and says whether there was such.
+    fn take(&mut self, mut page: Numbered<T>, key: impl Fn(&T) -> K) -> bool {
+        page.items.retain(|item| self.seen.insert(key(item)));
+        self.is_still &= page.total == self.total;
+        self.total = page.total;
+        let is_new = !page.items.is_empty();
+        self.items.append(&mut page.items);
+        is_new
+    }
+
+    /// Whether the list stood still, as far as the pages tell.
+    fn is_whole(&self) -> bool {
+        self.is_still && self.total.is_none_or(|total| total == self.items.len() as u64)
+    }
+}
+
+/// A list may shift while it is read: what moves forward, because something before it has ended, is missed by reading on, and what
+/// moves back by reading backwards. Therefore the pages are read on to the last and back to the first; only what has moved forward
+/// and then back again can be missed. The total tells of much else that has come or gone, and then the list is read again. Of one
+/// that never stands still, all that was shown is given: what has ended meanwhile does less harm than what is missed.
 pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
@@ -116,14 +130,13 @@ where
 {
     let mut before: Vec<T> = Vec::new();
     for again in 1..=READS {
-        let began = Instant::now();
         let first = fetch(1).await?;
         // Most lists are one page, which is true of one moment.
         if first.is_last {
             return Ok(first.items);
         }
-        let reading = read_on(operation, &key, first, &mut fetch).await?;
-        if reading.is_whole && began.elapsed() <= PACE * reading.pages {
+        let reading = read_on_and_back(operation, &key, first, &mut fetch).await?;
+        if reading.is_whole() {
             return Ok(reading.items);
         }
         debug!(operation, again, "the list has shifted while it was read");
@@ -133,9 +146,9 @@ where
     Ok(before)
 }
 
-/// Reads the pages behind the first. Only an empty one, or the cloud's word that it is the last, is the end: one that brings
-/// nothing new may be the one before it again, because as much has appeared in front.
-async fn read_on<T, K: Hash + Eq, F>(
+/// Reads the pages behind the first, and then those before the last again. Only an empty page, or the cloud's word that it is the
+/// last, is the end: one that brings nothing new may be the one before it again, because as much has appeared in front.
+async fn read_on_and_back<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: &impl Fn(&T) -> K,
     first: Numbered<T>,
@@ -144,26 +157,21 @@ async fn read_on<T, K: Hash + Eq, F>(
 where
     F: Future<Output = ProviderResult<Numbered<T>>>,
 {
-    let mut total = first.total;
-    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), is_whole: true, pages: 1 };
+    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), total: first.total, is_still: true };
     let (mut page, mut stale) = (first, 0);
-    for next in 2..=MAX_PAGES {
-        let shown = page.items.len();
-        let is_end = page.is_last || shown == 0;
-        page.items.retain(|item| reading.seen.insert(key(item)));
-        reading.is_whole &= page.total == total;
-        stale = if page.items.is_empty() { stale + 1 } else { 0 };
-        total = page.total;
-        reading.items.append(&mut page.items);
+    for number in 1..MAX_PAGES {
+        let is_end = page.is_last || page.items.is_empty();
+        stale = if reading.take(page, key) { 0 } else { stale + 1 };
         if is_end {
-            reading.is_whole &= total.is_none_or(|total| total == reading.items.len() as u64);
+            for number in (1..number).rev() {
+                reading.take(fetch(number).await?, key);
+            }
             return Ok(reading);
         }
         if stale == MAX_STALE {
             break;
         }
-        page = fetch(next).await?;
-        reading.pages = next;
+        page = fetch(number + 1).await?;
     }
     Err(endless(operation))
 }
@@ -215,9 +223,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_list_that_stands_still_is_read_once() {
+    async fn a_list_that_stands_still_is_read_on_and_back() {
         for is_counted in [true, false] {
-            for (last, expected) in [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3)] {
+            for (last, expected) in [(0, 1), (1, 1), (2, 1), (3, 3), (4, 3), (5, 5)] {
                 let list: Vec<_> = (1..=last).collect();
                 assert_eq!(read(list.clone(), |_, _| (), is_counted).await, (list, expected));
             }
@@ -232,8 +240,8 @@ mod tests {
                 list.splice(0..0, [7, 6]);
             }
         };
-        // Without a total nothing tells that there are more now than at the beginning.
-        for (is_counted, expected) in [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1])] {
+        // Without a total nothing tells that there are more now than at the beginning, and it is not read again from there.
+        for (is_counted, expected) in [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1, 7, 6])] {
             assert_eq!(read(vec![5, 4, 3, 2, 1], appear, is_counted).await.0, expected);
         }
     }
@@ -249,25 +257,30 @@ mod tests {
         assert_eq!(read(vec![1, 2, 3, 4, 5, 6, 7], end, true).await.0, [4, 5, 6, 7]);
     }
 
-    /// One ends and another one appears, so that the total stays, while a page is waited for.
-    #[tokio::test(start_paused = true)]
-    async fn a_list_whose_pages_took_long_is_read_again() {
-        let (mut list, mut reads) = ((1..=5).collect::<Vec<u32>>(), 0);
-        let fetch = |number: u32| {
-            reads += 1;
-            if reads == 2 {
-                list.remove(0);
-                list.push(6);
+    #[tokio::test]
+    async fn what_moves_while_as_many_come_as_go_is_not_missed() {
+        for is_counted in [true, false] {
+            for at in 2..=5 {
+                // One ends and another one appears behind the rest, so that the total stays and each moves forward.
+                let forward = |reads, list: &mut Vec<u32>| {
+                    if reads == at {
+                        list.remove(0);
+                        list.push(6);
+                    }
+                };
+                // And before the rest, so that each moves back.
+                let back = |reads, list: &mut Vec<u32>| {
+                    if reads == at {
+                        list.remove(4);
+                        list.insert(0, 6);
+                    }
+                };
+                let moved =
+                    [read(vec![1, 2, 3, 4, 5], forward, is_counted).await.0, read(vec![1, 2, 3, 4, 5], back, is_counted).await.0];
+                assert!((2..=5).all(|stays| moved[0].contains(&stays)), "{at}: {moved:?}");
+                assert!((1..=4).all(|stays| moved[1].contains(&stays)), "{at}: {moved:?}");
             }
-            let items: Vec<_> = list.iter().copied().skip((number as usize - 1) * 2).take(2).collect();
-            let page = Numbered { is_last: number == 3, total: Some(5), items };
-            let late = if reads == 2 { PACE * 4 } else { Duration::ZERO };
-            async move {
-                tokio::time::sleep(late).await;
-                Ok(page)
-            }
-        };
-        assert_eq!(all_numbered("test", |item| *item, fetch).await.unwrap(), [2, 3, 4, 5, 6].to_vec());
+        }
     }
 
     #[tokio::test]
@@ -275,9 +288,9 @@ mod tests {
         let end = |_, list: &mut Vec<u32>| {
             list.remove(0);
         };
-        let (items, reads) = read((1..=30).collect(), end, true).await;
-        assert_eq!(reads, 25, "four times");
-        assert!((26..=30).all(|stays| items.contains(&stays)), "{items:?}");
+        let (items, reads) = read((1..=300).collect(), end, true).await;
+        assert_eq!(reads, 199 + 67 + 23 + 7, "four times, on and back");
+        assert!((297..=300).all(|stays| items.contains(&stays)), "{items:?}");
     }
 
     #[tokio::test]

@@ -448,7 +448,7 @@ async fn list_follows_three_pages_and_finds_gpu_droplets() {
             .and(query_param("per_page", "200"))
             .and(query_param("page", number.to_string()))
             .respond_with(reply(200, json!({"droplets": droplets, "links": links, "meta": {"total": 401}})))
-            .expect(1)
+            .expect(support::on_and_back(!more))
     };
     page(1, 0..200, true).mount(&server).await;
     page(2, 199..400, true).mount(&server).await;

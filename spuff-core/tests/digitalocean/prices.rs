@@ -18,7 +18,8 @@ async fn page(server: &MockServer, number: &str, sizes: &[Value], next: bool) {
     let links = if next { json!({"pages": {"next": "https://elsewhere.example/v2/sizes?page=2"}}) } else { json!({}) };
     let asked =
         Mock::given(method("GET")).and(path("/v2/sizes")).and(query_param("page", number)).and(query_param("per_page", "200"));
-    asked.respond_with(reply(200, json!({"sizes": sizes, "links": links, "meta": {"total": 2}}))).expect(1).mount(server).await;
+    let page = asked.respond_with(reply(200, json!({"sizes": sizes, "links": links, "meta": {"total": 2}})));
+    page.expect(super::support::on_and_back(!next)).mount(server).await;
 }
 
 #[tokio::test]

@@ -219,7 +219,7 @@ async fn snapshots_are_listed_over_three_pages_by_tag() {
             .and(query_param("tag_name", "managed-by:spuff"))
             .and(query_param("page", (number + 1).to_string()))
             .respond_with(reply(200, page))
-            .expect(1)
+            .expect(super::support::on_and_back(number == 2))
             .mount(&server)
             .await;
     }
@@ -237,12 +237,13 @@ async fn delete_snapshot_and_keys() {
         .mount(&server)
         .await;
     let page = |number: &str, id: u64, links: Value| {
+        let is_last = links["pages"]["next"].is_null();
         let body = json!({"ssh_keys": [{"id": id, "name": "k"}], "links": links});
         Mock::given(method("GET"))
             .and(path("/v2/account/keys"))
             .and(query_param("page", number))
             .respond_with(reply(200, body))
-            .expect(1)
+            .expect(super::support::on_and_back(is_last))
     };
     page("1", 1, json!({"pages": {"next": "x"}})).mount(&server).await;
     page("2", 2, json!({"pages": {"next": "x"}})).mount(&server).await;

@@ -7,6 +7,7 @@ use spuff_core::provider::{InstanceStatus, Provider, ProviderError};
 use wiremock::matchers::{body_json, query_param};
 use wiremock::{MockServer, ResponseTemplate};
 
+use super::support::on_and_back;
 use super::{action, created, good, hasty_provider, on, page, provider, refusal, reply, sent, server_body};
 
 #[tokio::test]
@@ -76,7 +77,7 @@ async fn list_follows_three_pages_and_holds_only_what_is_ours() {
             .and(query_param("per_page", "50"))
             .and(query_param("page", (at + 1).to_string()))
             .respond_with(page("servers", &servers, next))
-            .expect(1)
+            .expect(on_and_back(next.is_none()))
             .mount(&server)
             .await;
     }
@@ -186,7 +187,7 @@ async fn keys_are_ids_from_all_pages() {
             .and(query_param("per_page", "50"))
             .and(query_param("page", number))
             .respond_with(page("ssh_keys", &[key], next))
-            .expect(1)
+            .expect(on_and_back(next.is_none()))
             .mount(&server)
             .await;
     }

@@ -166,7 +166,7 @@ async fn snapshots_are_listed_over_three_pages_by_label() {
             .and(query_param("per_page", "50"))
             .and(query_param("page", (at + 1).to_string()))
             .respond_with(page("images", &images, next))
-            .expect(1)
+            .expect(super::support::on_and_back(next.is_none()))
             .mount(&server)
             .await;
     }

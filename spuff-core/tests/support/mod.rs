@@ -19,3 +19,8 @@ pub fn timeouts() -> ProviderTimeouts {
         ..ProviderTimeouts::default()
     }
 }
+
+/// How often a page of a list is read that has several.
+pub fn on_and_back(is_last: bool) -> u64 {
+    if is_last { 1 } else { 2 }
+}

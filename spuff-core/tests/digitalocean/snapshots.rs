@@ -171,6 +171,23 @@ async fn a_key_leads_to_what_came_after_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_key_of_a_clock_that_was_ahead_leads_to_what_came_after_the_one_before() {
+    let (before, made) =
+        (of_droplet_7("100", "nightly", "2026-01-05T10:00:00Z"), of_droplet_7("101", "nightly", "2026-01-05T10:00:05Z"));
+    for (listed, key) in
+        [(json!([before, made]), format!("7:{NOON}.100:nightly")), (json!([made]), format!("7:{NOON}.0:nightly"))]
+    {
+        let server = MockServer::start().await;
+        account_with(&server, listed).await;
+        assert_eq!(
+            provider(&server).resolve_snapshot(&key).await.unwrap().map(|found| found.id),
+            Some("101".to_string()),
+            "{key}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_key_whose_numbers_are_beyond_reason_is_refused() {
     let server = MockServer::start().await;
     for key in ["1:-8334601228800:x", "1:8210266876799:x", "1:9223372036854775807:x", "1:0.-1:x"] {

@@ -191,18 +191,18 @@ impl DigitalOceanProvider {
             Some((_, id)) => return Ok(Found::Unsure(vec![format!("what action {id} makes")])),
         }
         let mut made = self.snapshots_left_by(key.droplet).await?;
-        let mut since = key.begun - SKEW;
+        // By the cloud's own clock, where something was there before; this computer's may have been set meanwhile.
+        let mut since = Some(key.begun - SKEW).filter(|_| key.before != Before::Nothing);
         if let Before::Snapshot(before) = key.before {
             let before = before.to_string();
-            // By the cloud's own clock.
             let newest = made.iter().find(|image| image.id == before).and_then(|image| image.created_at);
-            since = newest.map_or(since, |newest| newest.max(since));
+            since = newest.or(since);
             made.retain(|image| image.id != before);
         }
         let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
         made.retain(|image| image.name == key.name);
         made.retain(|image| key.action.is_some() || !self.is_named_image(&image.id));
-        made.retain(|image| image.created_at.is_some_and(|created| created >= started.unwrap_or(since)));
+        made.retain(|image| started.or(since).is_none_or(|since| image.created_at.is_some_and(|created| created >= since)));
         made.sort_by_key(|image| image.created_at);
         Ok(match (started, key.before) {
             (Some(_), _) => Found::ours(made.into_iter().next()),

@@ -15,10 +15,12 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tracing::instrument;
 
 use self::api::{
@@ -35,7 +37,7 @@ use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
-use crate::http::{Call, Class, Deadline, Endpoint, HttpClient, Reply, numbered_pages};
+use crate::http::{Call, Class, Deadline, Endpoint, Failure, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "hetzner";
@@ -43,6 +45,8 @@ const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
 
 /// How often the labels of a server are written, where other clients write them too.
 const LABEL_WRITES: usize = 5;
+/// For how long labels that were read are taken for those that there are.
+const LABELS_FRESH: Duration = Duration::from_secs(1);
 
 /// Who writes the labels of a server, one after the other: those of an account, by the server's number.
 #[derive(Default)]
@@ -111,6 +115,19 @@ impl HetznerProvider {
 
     async fn list<T: DeserializeOwned>(&self, call: Call<'_>, id: impl Fn(&T) -> u64) -> ProviderResult<Vec<T>> {
         numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE.to_string()), id).await
+    }
+
+    /// All labels of a server, which a write of some replaces.
+    async fn labels_of(&self, id: &str) -> ProviderResult<HashMap<String, String>> {
+        let number = check::numeric_id(NAME, "id", id)?;
+        let errand = &self.http.errand();
+        let call = Call::get("set_labels", format!("/servers/{number}")).about("instance", id).within(errand);
+        let read = |reply: &Reply| {
+            let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
+            if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
+        };
+        let found = self.recent.read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read)).await?;
+        found.ok_or_else(|| ProviderError::not_found("instance", id))
     }
 
     /// Actions by id; those that the cloud does not show any more are left out.
@@ -387,22 +404,26 @@ impl Provider for HetznerProvider {
         // Who has waited long writes beside the one who does not get on.
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
-            let errand = &self.http.errand();
-            let call = Call::get("set_labels", path).about("instance", id).within(errand);
-            // The write replaces all that there are.
-            let read = |reply: &Reply| {
-                let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
-                if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
-            };
-            let found = self.recent.read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read)).await?;
-            let mut all = found.ok_or_else(|| ProviderError::not_found("instance", id))?;
-            if labels.iter().all(|(key, value)| all.get(key) == Some(value)) {
+            let (found, read_at) = (self.labels_of(id).await?, Instant::now());
+            if labels.iter().all(|(key, value)| found.get(key) == Some(value)) {
                 return Ok(());
             }
             if written < LABEL_WRITES {
+                let mut all = found.clone();
                 all.extend(labels.clone());
                 let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
-                self.http.send(&call.json(&SetLabels { labels: &all })?).await?;
+                // Whenever it is sent later, and again, others may have written.
+                let is_as_read = || async {
+                    if read_at.elapsed() < LABELS_FRESH || self.labels_of(id).await? == found {
+                        Ok(())
+                    } else {
+                        Err(ProviderError::conflict(format!("others have labelled server {id}"), true))
+                    }
+                };
+                match self.http.send_checked(&call.json(&SetLabels { labels: &all })?, is_as_read).await {
+                    Ok(_) | Err(Failure::NotSent(ProviderError::Conflict { .. })) => {}
+                    Err(failure) => return Err(failure.into()),
+                }
             }
         }
         let message = format!("the labels of server {id} were written {LABEL_WRITES} times, and others took them away each time");

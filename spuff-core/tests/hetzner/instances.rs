@@ -1,6 +1,7 @@
 //! `get_instance`, `list_instances` and `destroy_instance`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use spuff_core::provider::{InstanceStatus, Provider, ProviderError};
@@ -213,6 +214,22 @@ async fn labels_that_another_client_has_overwritten_are_written_again() {
         let body = body_json(json!({ "labels": written }));
         on("PUT", "/servers/42").and(body).respond_with(labelled(&json!({}))).up_to_n_times(1).expect(1).mount(&server).await;
     }
+    provider(&server).set_labels("42", &HashMap::from([("ours".to_string(), "2".to_string())])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_of_labels_is_not_repeated_after_another_one() {
+    let server = MockServer::start().await;
+    let (theirs, both) = (json!({"theirs": "1"}), json!({"theirs": "1", "ours": "2"}));
+    // Another client writes while ours is not answered.
+    for shown in [json!({}), theirs.clone(), theirs, both.clone()] {
+        on("GET", "/servers/42").respond_with(labelled(&shown)).up_to_n_times(1).expect(1).mount(&server).await;
+    }
+    let ours = on("PUT", "/servers/42").and(body_json(json!({"labels": {"ours": "2"}})));
+    let late = refusal(503, "unavailable", "try again").set_delay(Duration::from_millis(1_100));
+    ours.respond_with(late).expect(1).mount(&server).await;
+    let written = on("PUT", "/servers/42").and(body_json(json!({ "labels": both })));
+    written.respond_with(labelled(&both)).expect(1).mount(&server).await;
     provider(&server).set_labels("42", &HashMap::from([("ours".to_string(), "2".to_string())])).await.unwrap();
 }
 

@@ -161,7 +161,13 @@ impl<M: Making> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
-        let made = self.find_out(read, look).await;
+        let mut made = self.find_out(read, &look).await;
+        // A caller that has left cannot ask what came of it: nobody would find it out later.
+        if let Err(unknown @ ProviderError::UnknownOutcome { .. }) = &made
+            && self.cancel.is_set()
+        {
+            made = self.look_on(unknown, look).await;
+        }
         match &made {
             Ok(_) => self.cancel.made(),
             Err(ProviderError::UnknownOutcome { .. }) => {}
@@ -173,7 +179,7 @@ impl<M: Making> Create<'_, M> {
     async fn find_out<T, F>(
         &self,
         read: impl Fn(&M::Reply) -> ProviderResult<T>,
-        look: impl Fn() -> F,
+        look: &impl Fn() -> F,
     ) -> ProviderResult<(T, Origin)>
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
@@ -205,7 +211,7 @@ impl<M: Making> Create<'_, M> {
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
                 }
-                (Some(error), None) if self.is_leaving(&error, &look, &mut unseen_since).await => {
+                (Some(error), None) if self.is_leaving(&error, look, &mut unseen_since).await => {
                     debug!(operation = self.call.operation(), %error, "sending again");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
@@ -215,7 +221,7 @@ impl<M: Making> Create<'_, M> {
             };
             debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
             if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
-                match (self.look(&look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
+                match (self.look(look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
                     (Looked::Ours(made), _) => return Ok((made, Origin::Found.unless(&unclear))),
                     // The cloud says that there is one already: that none is seen contradicts it.
                     (Looked::Nothing, Some(refusal)) if self.guard == Guard::Cloud && self.contradicts(&refusal, &unclear) => {
@@ -230,6 +236,19 @@ impl<M: Making> Create<'_, M> {
                 return Err(self.unknown(unclear.as_ref(), "", &[]));
             }
             tokio::time::sleep(pauses.next(self.deadline)).await;
+        }
+    }
+
+    /// Looks for as long as one that nobody wants is tried to be destroyed.
+    async fn look_on<T, F>(&self, cause: &ProviderError, look: impl Fn() -> F) -> ProviderResult<(T, Origin)>
+    where
+        F: Future<Output = ProviderResult<Found<T>>> + Send,
+    {
+        debug!(operation = self.call.operation(), %cause, "nobody waits for it any more; looking on");
+        let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
+        match look_out(Deadline::after(PERSISTENCE), self.call.sight(), false, look, unknown).await? {
+            Looked::Ours(made) => Ok((made, Origin::Recovered)),
+            Looked::Taken | Looked::Nothing => Err(Cancel::error()),
         }
     }
 
@@ -428,7 +447,7 @@ pub(crate) async fn unwanted(provider: &dyn Provider, made: &ProviderInstance, o
     }
 }
 
-/// How long a machine that nobody wants is tried to be destroyed.
+/// How long a machine that nobody wants is looked for, and tried to be destroyed.
 const PERSISTENCE: Duration = Duration::from_secs(600);
 /// The pauses between two tries grow to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);

@@ -156,6 +156,26 @@ async fn a_create_that_is_answered_is_not_looked_for() {
     assert!(word.contains("cancelled") && (sends, looks) == (1, 0), "{word}: {sends}");
 }
 
+/// What was sent just before the caller left may have made something: nobody else would look for it.
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_caller_has_left_is_looked_for_beyond_its_deadline() {
+    type Look = fn() -> ProviderResult<Found<u32>>;
+    let late: Look = || Err(ProviderError::timeout("look", Duration::from_secs(1)));
+    // The last look is the first that is answered.
+    let after = |last: Look| [vec![late; 25], vec![last]].concat();
+    for stand in [OURS, LOOKING, GIVEN] {
+        let (waits, gone) = (Stand { limit: 60, ..stand }, Stand { limit: 60, leaves: true, ..stand });
+        let (word, .., seconds) = create(gone, &[lost], &after(ours)).await;
+        assert!(word == "8 Recovered" && seconds > 60, "{word} after {seconds} s");
+        let (word, .., seconds) = create(gone, &[lost], &after(nothing)).await;
+        assert!(word.contains("nothing was made") && seconds > 60, "{word} after {seconds} s");
+        let (word, .., seconds) = create(gone, &[lost], &[late]).await;
+        assert!(word.contains("unknown") && (660..670).contains(&seconds), "{word} after {seconds} s");
+        let (word, .., seconds) = create(waits, &[lost], &[late]).await;
+        assert!(word.contains("unknown") && (60..63).contains(&seconds), "{word} after {seconds} s");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_busy_is_tried_until_the_deadline() {
     let (word, sends, looks, seconds) = create(Stand { limit: 60, ..OURS }, &[busy], &[nothing]).await;

@@ -358,7 +358,7 @@ impl HttpClient {
         };
         debug!(elapsed = ?began.elapsed(), "no reply");
         let error = match cause {
-            Cause::Late => ProviderError::timeout(call.operation, began.elapsed()),
+            Cause::Late => ProviderError::timeout(call.operation, deadline.elapsed()),
             Cause::Network(error) => ProviderError::Network(error),
             Cause::TooLong { status, limit } => {
                 let limit = limit / (1024 * 1024);

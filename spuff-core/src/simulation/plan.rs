@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::verb::Verb;
+use super::verb::{Focus, Verb};
 use crate::simulator::{Fault, FaultRule, PROVIDERS, Route, name_of};
 
 /// A run, whole.
@@ -27,6 +27,7 @@ pub struct Plan {
     pub(super) page: usize,
     /// Whether the programs are told which regions of EC2 are used.
     pub(super) says_regions: bool,
+    pub(super) focus: Focus,
     pub(super) steps: Vec<Step>,
 }
 
@@ -158,9 +159,12 @@ impl Plan {
         let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
         let accounts = if rng.u8(..5) == 0 { 2 } else { 1 };
         let clouds = (0..accounts).flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account))).collect();
-        let page = if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)] } else { usize::MAX };
+        // Of a machine each, many pages take longer than a verb may whose requests may take 2 s.
+        let smallest = if limits.http_request < Duration::from_secs(5) { 5 } else { 1 };
+        let page = if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)].max(smallest) } else { usize::MAX };
+        let focus = Focus::ALL[rng.usize(..Focus::ALL.len())];
         let (keys, says_regions) = (rng.u32(1..=3), rng.bool());
-        let mut plan = Self { seed, clouds, programs, keys, limits, accounts, page, says_regions, steps: Vec::new() };
+        let mut plan = Self { seed, clouds, programs, keys, limits, accounts, page, says_regions, focus, steps: Vec::new() };
         while plan.steps.len() < steps {
             let mood = MOODS[rng.usize(..MOODS.len())];
             let length = rng.usize(5..40);
@@ -208,7 +212,7 @@ impl Plan {
         Begin {
             program: rng.usize(..self.programs),
             cloud: rng.usize(..self.clouds.len()),
-            verb: Verb::draw(rng),
+            verb: Verb::draw(self.focus, rng),
             pick: rng.u32(..),
             leave,
         }

@@ -90,10 +90,36 @@ pub(super) const WEIGHTS: [(Verb, u32); 24] = [
     (SshKeys, 3),
 ];
 
+/// How much more often what a run is about is drawn.
+const FOCUSED: u32 = 8;
+
+/// What a run is mostly about: what is rare among all verbs meets often there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    Everything,
+    Snapshots,
+    Labels,
+    Lists,
+}
+
+impl Focus {
+    pub(super) const ALL: [Self; 4] = [Self::Everything, Self::Snapshots, Self::Labels, Self::Lists];
+
+    fn is_on(self, verb: Verb) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Snapshots => matches!(verb, CreateSnapshot | ListSnapshots | DeleteSnapshot | ResolveSnapshot),
+            Self::Labels => matches!(verb, SetLabels | Renew | Reap | ListOwned),
+            Self::Lists => matches!(verb, List | ListOwned | ListSnapshots),
+        }
+    }
+}
+
 impl Verb {
-    pub(super) fn draw(rng: &mut Rng) -> Self {
-        let mut left = rng.u32(..WEIGHTS.iter().map(|(_, weight)| *weight).sum::<u32>());
-        for (verb, weight) in WEIGHTS {
+    pub(super) fn draw(focus: Focus, rng: &mut Rng) -> Self {
+        let weights = WEIGHTS.map(|(verb, weight)| (verb, if focus.is_on(verb) { weight * FOCUSED } else { weight }));
+        let mut left = rng.u32(..weights.iter().map(|(_, weight)| *weight).sum::<u32>());
+        for (verb, weight) in weights {
             if left < weight {
                 return verb;
             }

@@ -129,7 +129,7 @@ impl Judge {
             Told::Resolved(key, Ok(None)) => self.resolved_to_nothing(&who, number, key, truth),
             Told::Resolved(key, Ok(Some(id))) => {
                 let is_its_own = self.fact(cloud, id).is_some_and(|fact| self.is_of_key(fact, &fact.name, key));
-                if !is_its_own && !self.is_anothers(cloud, id, program) {
+                if !is_its_own && !self.may_be_taken_for_anothers(cloud, id, key, program) {
                     self.find(format!("{who} resolves {key} to {id}, which it has not made"));
                 }
             }
@@ -224,6 +224,9 @@ impl Judge {
         {
             self.find(format!("{who} says that {instance_id} does not exist any more, and it lives: {error}"));
         }
+        if let Some(id) = self.waits_in_vain(number, error, existing) {
+            self.find(format!("{who} has waited for the end of {id}, which nobody ends: {error}"));
+        }
         let named = error.instance_id().map(str::to_string);
         for id in left {
             // An error of a snapshot names it in its words.
@@ -233,6 +236,21 @@ impl Judge {
             }
         }
         named.map_or(Fate::Nothing, Fate::Left)
+    }
+
+    /// The machine whose end a create under a key has waited for, where nobody was told to end it or would do so unasked.
+    pub(super) fn waits_in_vain(&self, number: usize, error: &ProviderError, existing: &[Resource]) -> Option<String> {
+        let Call { cloud, began, .. } = self.calls[number];
+        let words = error.to_string();
+        let is_waited_for = |fact: &&Fact| fact.cloud == cloud && words.contains(&format!("{}, which was made under", fact.id));
+        let fact = self.facts.iter().find(is_waited_for).filter(|_| words.contains("is still being destroyed"))?;
+        let lives = existing.iter().any(|there| there.id == fact.id && !there.ending);
+        let is_kept = self.calls[fact.call].verb == Verb::CreateKeyed && !self.calls[fact.call].has_left;
+        let mut enders = self.calls.iter().filter(|call| {
+            let reaps = matches!(call.verb, Verb::Reap | Verb::ReapOld) && call.ended.is_none_or(|ended| ended > began);
+            call.targets.contains(&fact.id) || (call.cloud == cloud && reaps)
+        });
+        (lives && is_kept && fact.ended.is_none() && enders.next().is_none()).then(|| fact.id.clone())
     }
 
     /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags by reads does so for any time.
@@ -246,12 +264,6 @@ impl Judge {
     /// Machines were listed: all that were there for long before, and still are, are among them.
     fn listed(&mut self, number: usize, who: &str, ids: &[&str], plan: &Plan, truth: &Inside) {
         let Call { cloud, verb, began, program, ref owner, .. } = self.calls[number];
-        // Where as much has come as has gone while pages were read, nothing tells of it.
-        let mut meanwhile = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.at.elapsed() < began.elapsed() + LAG);
-        let has_gone = |fact: &Fact| fact.cloud == cloud && fact.ended.is_some_and(|ended| ended + LAG > began);
-        if plan.page < usize::MAX && meanwhile.next().is_some() && self.facts.iter().any(has_gone) {
-            return;
-        }
         let there = existing(truth, cloud, Kind::Instance);
         let missing = self.facts.iter().filter(|fact| {
             let is_meant = verb == Verb::List || self.calls[fact.call].owner == *owner;

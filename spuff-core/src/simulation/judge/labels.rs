@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::plan::Plan;
 use super::super::verb::Verb;
 use super::{Call, Judge};
 use crate::provider::ProviderInstance;
@@ -36,13 +35,15 @@ impl Judge {
     pub(super) fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
         // What has failed on its way it need not have seen.
         let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
-        let renewals = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew);
-        let told = renewals.filter(|call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN));
-        told.filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).next_back().filter(|_| !is_hindered)
+        let renewals: Vec<&Call> = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
+        let is_told = |call: &&Call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN);
+        let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
+        // A later one may have written too: of a clock that was set back, an earlier end.
+        renewals[told..].iter().filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).min()
     }
 
     /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
-    pub(in super::super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance, plan: &Plan) {
+    pub(in super::super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance) {
         let mut findings = Vec::new();
         let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
         for (at, call) in calls.iter().enumerate() {
@@ -50,9 +51,7 @@ impl Judge {
             let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
             let (mut is_alone, mut is_last) = (true, true);
             for other in others {
-                // Who waits for another's turn longer than for a request writes beside it.
-                let is_slow = other.ended.is_none_or(|ended| ended - other.began > plan.limits.http_request);
-                let has_turns = other.program == call.program && !other.may_come_late() && !is_slow;
+                let has_turns = other.program == call.program && !other.may_come_late();
                 is_alone &= has_turns || !other.overlaps(call);
                 let is_before = other.written().is_some_and(|ended| ended <= call.began);
                 is_last &= is_before || other.label.as_ref().is_none_or(|(_, (of, _))| of != key);

@@ -103,3 +103,84 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
     judge.served(&served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]), by, false, 0, &truth);
     assert!(judge.findings[0].contains("which #1 (create_instance at hetzner by p1024) was given"), "{:?}", judge.findings);
 }
+
+/// A lease that was over when a reap listed, and was renewed long before the reap ended the machine: so many findings.
+async fn reaped_after(renewed_until: &[i64]) -> usize {
+    let (mut judge, truth) = (Judge::default(), truth());
+    let reap = Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
+    judge.calls = vec![call(Verb::Create, &["web"], &[]), reap];
+    let by = |call| Some(Program { number: PROGRAM, call });
+    judge.served(&served(Route::CreateInstance, vec![machine("7", "web")], Vec::new()), by(0), false, 0, &truth);
+    for (at, until) in renewed_until.iter().enumerate() {
+        // Only the first is so old that each reap must have read it.
+        if at == 1 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        let label = Some(("7".to_string(), (crate::provider::EXPIRES_KEY.to_string(), until.to_string())));
+        judge.calls.push(Call { label, ended: Some(Instant::now()), ..call(Verb::Renew, &[], &["7"]) });
+    }
+    if renewed_until.len() == 1 {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    judge.served(&served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]), by(1), false, 100, &truth);
+    assert!(judge.findings.iter().all(|finding| finding.contains("whose lease was renewed until")), "{:?}", judge.findings);
+    judge.findings.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_lease_was_renewed_is_not_reaped() {
+    assert_eq!(reaped_after(&[500]).await, 1);
+    assert_eq!(reaped_after(&[60]).await, 0, "it is over again");
+    assert_eq!(reaped_after(&[500, 60]).await, 0, "a later one has let it end earlier, by a clock that was set back");
+    assert_eq!(reaped_after(&[500, 600]).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
+    const CLOUD: &str = "digitalocean";
+    let named =
+        |program, made: &[&str], fates: Vec<Fate>| Call { cloud: CLOUD, program, fates, ..call(Verb::CreateSnapshot, made, &[]) };
+    let unknown = || vec![Fate::Unknown("7:1.0:nightly".to_string())];
+    let fact = |id: &str, call| Fact {
+        cloud: CLOUD,
+        kind: Kind::Snapshot,
+        id: id.to_string(),
+        name: "nightly".to_string(),
+        is_hidden: false,
+        region: String::new(),
+        created: 0,
+        call,
+        at: Instant::now(),
+        ended: None,
+        ended_by: None,
+        given: Vec::new(),
+    };
+    let (ours, theirs) = (PROGRAM, PROGRAM + 1);
+    // The program that has made the other one, whether something was made under the key, and whether the two may be mixed up.
+    for (maker, has_made, may_be) in [(ours, true, false), (ours, false, false), (theirs, true, true), (theirs, false, true)] {
+        let calls = vec![named(ours, &["nightly"], unknown()), named(maker, &["nightly"], Vec::new())];
+        let facts = [has_made.then(|| fact("1", 0)), Some(fact("2", 1))].into_iter().flatten().collect();
+        let judge = Judge { calls, facts, ..Judge::default() };
+        assert_eq!(judge.may_be_taken_for_anothers(CLOUD, "2", "7:1.0:nightly", ours), may_be, "{maker} {has_made}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_end_of_what_nobody_ends() {
+    let (truth, by) = (truth(), Some(Program { number: PROGRAM, call: 0 }));
+    let waited =
+        "7, which was made under the idempotency key \"order-1\", is still being destroyed; create again when it is gone";
+    for (enders, finds) in
+        [(vec![], true), (vec![call(Verb::Destroy, &[], &["7"])], false), (vec![call(Verb::Reap, &[], &[])], false)]
+    {
+        let mut judge = Judge {
+            calls: vec![call(Verb::CreateKeyed, &["k0"], &[]), call(Verb::CreateKeyed, &["k0"], &[])],
+            ..Judge::default()
+        };
+        judge.calls.extend(enders);
+        judge.served(&served(Route::CreateInstance, vec![machine("7", "k0")], Vec::new()), by, false, 0, &truth);
+        let vain = judge.waits_in_vain(1, &ProviderError::conflict(waited, true), &[machine("7", "k0")]);
+        assert_eq!(vain.is_some(), finds);
+        assert_eq!(judge.waits_in_vain(1, &ProviderError::conflict("busy", true), &[machine("7", "k0")]), None);
+    }
+}

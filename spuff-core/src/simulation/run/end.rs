@@ -83,17 +83,14 @@ impl Run {
             }
             self.snapshots(running, cloud).await;
             let mut state = self.state();
-            shown.iter().for_each(|machine| state.judge.labelled(cloud, machine, &self.plan));
+            shown.iter().for_each(|machine| state.judge.labelled(cloud, machine));
             let missing: Vec<_> = there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
             let dropped = state.judge.facts.iter().filter(|fact| {
                 let call = &state.judge.calls[fact.call];
                 let is_to_end =
                     fact.kind == Kind::Instance && call.has_left && !call.is_killed && !call.is_deceived && !call.keeps;
                 let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
-                // What could not be looked at for as long as a create may take is warned of, and listed.
-                let is_slow = call.faults.iter().any(|fault| matches!(*fault, "slow" | "slow drip" | "network swallowed"));
-                let is_hindered = state.judge.is_throttled || is_slow || call.faults.len() > 1;
-                is_to_end && lives && !is_hindered && fact.given.is_empty() && call.program == running.number
+                is_to_end && lives && fact.given.is_empty() && call.program == running.number
             });
             let dropped: Vec<_> = dropped.map(|fact| fact.id.clone()).collect();
             if !missing.is_empty() {
@@ -181,7 +178,7 @@ impl Run {
                 Err(ProviderError::UnknownOutcome { .. }) if is_by_name && named > 1 => None,
                 Err(error) => Some(format!("{cloud}: {key} cannot be resolved in the end: {error}")),
                 Ok(None) if !made.is_empty() => Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing")),
-                Ok(Some(id)) if judge.is_anothers(cloud, &id, running.number) => None,
+                Ok(Some(id)) if judge.may_be_taken_for_anothers(cloud, &id, &key, running.number) => None,
                 Ok(Some(id)) if !made.contains(&id) && there.iter().any(|there| there.id == id && !there.ending) => {
                     Some(format!("{cloud}: {key} is resolved to {id}, which it has not made"))
                 }

@@ -274,6 +274,7 @@ fn published_ports_are_labels() {
 
 #[test]
 fn what_an_image_hands_down_is_no_machine() {
+    assert!(no_machine().1.is_empty(), "nobody reads anything from it");
     let labels = HashMap::from([no_machine(), ("managed-by".to_string(), "spuff".to_string())]);
     let container = ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
     assert_eq!(listed(container, Reach::Direct), None);

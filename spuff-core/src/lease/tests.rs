@@ -149,8 +149,12 @@ impl Provider for Shed {
     }
 
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        if self.lists.fetch_add(1, Relaxed) >= self.most_lists {
+        let lists = self.lists.fetch_add(1, Relaxed);
+        if lists >= self.most_lists {
             return Err(ProviderError::auth("shed", "revoked"));
+        }
+        if lists == 1 && !self.snapshots.lock().unwrap().is_empty() {
+            return Err(ProviderError::timeout("list_snapshots", Duration::from_secs(1)));
         }
         let mut all = self.snapshots.lock().unwrap();
         let shown = all.iter().filter(|(_, lists)| *lists > 0).map(|(snapshot, _)| snapshot.clone()).collect();
@@ -248,6 +252,38 @@ async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
     }
     // In five minutes; each by itself would have been thousands.
     assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_for_a_moment_does_not_end_the_look_for_what_was_deleted() {
+    let (shed, provider) = shed(3, usize::MAX);
+    let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
+    assert!(reaped.len() == 3 && reaped.iter().all(Reaped::is_deleted), "{reaped:?}");
+    assert!(shed.lists.load(Relaxed) > 3, "the second failed, and two showed them still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_asked_for_is_told() {
+    let owned = |id: &str, owner: &str, end: &str| {
+        let mut machine = leased(id, end);
+        machine.labels.extend((!owner.is_empty()).then(|| (OWNER_KEY.to_string(), owner.to_string())));
+        machine
+    };
+    let machines =
+        vec![owned("1", "ci", "1"), owned("2", "dev", "9999999999"), owned("3", "", "1"), owned("4", "ci", "9999999999")];
+    let (snapshots, lists, reads, renewed_after) = Default::default();
+    let (gone_after, tells_its_end, most_lists) = (usize::MAX, false, usize::MAX);
+    let shed = Shed { machines, renewed_after, gone_after, tells_its_end, snapshots, lists, reads, most_lists };
+    let ids = |listed: Vec<ProviderInstance>| listed.into_iter().map(|machine| machine.id).collect::<Vec<_>>();
+    assert_eq!(ids(list_owned(&shed, "ci").await.unwrap()), ["1", "4"]);
+    assert_eq!(ids(list_owned(&shed, "dev").await.unwrap()), ["2"]);
+    let provider: Arc<dyn Provider> = Arc::new(shed);
+    for (which, expected) in
+        [(Reap::expired(), vec!["1", "3"]), (Reap::owned_by("ci"), vec!["1", "4"]), (Reap::owned_by("ops"), vec![])]
+    {
+        let reaped: Vec<_> = reap(&provider, &which.dry_run()).await.unwrap().into_iter().map(|reaped| reaped.id).collect();
+        assert_eq!(reaped, expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,27 @@ async fn a_snapshot_of_a_droplet_that_is_busy_for_a_moment_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_snapshot_whose_reply_is_lost_is_known_by_its_name_before_an_action_that_may_be_anothers() {
+    let server = MockServer::start().await;
+    let listed = |snapshots: Value| {
+        let list = Mock::given(method("GET")).and(path("/v2/droplets/7/snapshots"));
+        list.respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
+    };
+    listed(json!([])).up_to_n_times(1).expect(1).mount(&server).await;
+    listed(json!([snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).mount(&server).await;
+    let post = |at: &str| Mock::given(method("POST")).and(path(at));
+    let cut = ResponseTemplate::new(201).set_body_string("<html>");
+    post("/v2/droplets/7/actions").respond_with(cut).expect(1).mount(&server).await;
+    let others = json!({"actions": [{"id": 99, "type": "snapshot", "status": "in-progress", "started_at": "2026-01-05T10:05:00Z"}], "links": {}});
+    Mock::given(method("GET")).and(path("/v2/droplets/7/actions")).respond_with(reply(200, others)).mount(&server).await;
+    post("/v2/tags").respond_with(reply(201, json!({"tag": {}}))).mount(&server).await;
+    post("/v2/tags/managed-by:spuff/resources").respond_with(ResponseTemplate::new(204)).mount(&server).await;
+    let made = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
+    Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, made)).mount(&server).await;
+    assert_eq!(provider(&server).create_snapshot("7", "nightly").await.unwrap().id, "101");
+}
+
+#[tokio::test]
 async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
     let server = MockServer::start().await;
     let listed = |snapshots: Value| {

@@ -158,16 +158,16 @@ impl DigitalOceanProvider {
     }
 
     /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the snapshot no tag yet, but a
-    /// droplet makes one snapshot at a time.
+    /// droplet makes one snapshot at a time. What is finished has a name, and is looked for first: an action may be another's.
     async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
-        let actions = self.actions_of(droplet).await?;
-        if let Some(action) = actions.iter().find(|action| action.is_running_snapshot() && !self.is_named_action(action.id)) {
-            return Ok(Found::Ours(Started { action: Some(action.id), at: action.started_at }));
-        }
         let listed = self.snapshots_of(droplet).await?;
         let is_new = |image: &Image| !before.contains(&image.id) && !self.is_named_image(&image.id);
-        let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
-        Ok(Found::ours(made.map(|image| Started { action: None, at: image.created_at })))
+        if let Some(image) = listed.into_iter().find(|image| is_new(image) && image.name == name) {
+            return Ok(Found::Ours(Started { action: None, at: image.created_at }));
+        }
+        let mut running = self.actions_of(droplet).await?.into_iter().filter(Action::is_running_snapshot);
+        let begun = running.find(|action| !self.is_named_action(action.id));
+        Ok(Found::ours(begun.map(|action| Started { action: Some(action.id), at: action.started_at })))
     }
 
     async fn actions_of(&self, droplet: u64) -> ProviderResult<Vec<Action>> {

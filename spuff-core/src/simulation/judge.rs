@@ -318,8 +318,8 @@ impl Judge {
         fact.is_some_and(|fact| self.calls[fact.call].program != program)
     }
 
-    /// Whether a key of a snapshot may lead to what is another program's than that which resolves it, or which was told the key, or, where
-    /// nothing was made under it, to whatever other programs have begun.
+    /// Whether a key of a snapshot may lead to what is another program's than that which resolves it, or which was told the key; or, where
+    /// nothing was made under it, to whatever other programs have begun, and to what its own maker does not know yet.
     pub(super) fn may_be_taken_for_anothers(&self, cloud: &str, id: &str, key: &str, resolver: u64) -> bool {
         let teller = self.calls.iter().position(|call| call.fates.contains(&Fate::Unknown(key.to_string())));
         let has_made = teller.is_some_and(|teller| self.facts.iter().any(|fact| fact.call == teller));
@@ -328,7 +328,8 @@ impl Judge {
             self.is_anothers(cloud, id, *program)
                 || (!has_made && self.facts.iter().any(|fact| self.is_anothers(cloud, &fact.id, *program)))
         });
-        others.next().is_some()
+        let is_open = !has_made && self.fact(cloud, id).is_some_and(|fact| fact.given.is_empty());
+        is_open || others.next().is_some()
     }
 
     /// Whether something was made under a key: a caller's own, or that of an outcome that was not known.
@@ -339,11 +340,12 @@ impl Judge {
     }
 
     /// Whether the lists of a program read the region of something: at EC2 those that were said, and those in which the program itself has
-    /// made something, and not destroyed it: that the cloud has accepted a destroy and not carried it out is not to be known.
+    /// made something, and not destroyed it: that the cloud has accepted a destroy and not carried it out is not to be known, nor that what it
+    /// does not show is there.
     pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
         let is_read = fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
         let is_deceived = self.calls.iter().any(|call| call.cloud == fact.cloud && call.is_deceived);
-        is_read || (self.calls[fact.call].program == program && !is_deceived)
+        is_read || (self.calls[fact.call].program == program && !is_deceived && !fact.is_hidden)
     }
 }
 

@@ -36,10 +36,12 @@ impl Judge {
         // What has failed on its way it need not have seen.
         let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
         let renewals: Vec<&Call> = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
-        let is_told = |call: &&Call| call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN);
+        let is_told = |call: &&Call| call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN);
         let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
-        // A later one may have written too: of a clock that was set back, an earlier end.
-        renewals[told..].iter().filter_map(|call| call.label.as_ref()?.1.1.parse().ok()).min()
+        // One at the same time, or a later one, may have written too: of a clock that was set back, an earlier end.
+        let may_hold = |(at, call): &(usize, &&Call)| *at >= told || call.overlaps(renewals[told]);
+        let held = renewals.iter().enumerate().filter(may_hold);
+        held.filter_map(|(_, call)| call.label.as_ref()?.1.1.parse().ok()).min()
     }
 
     /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.

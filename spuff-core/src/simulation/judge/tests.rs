@@ -117,7 +117,7 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
         let label = Some(("7".to_string(), (crate::provider::EXPIRES_KEY.to_string(), until.to_string())));
-        judge.calls.push(Call { label, ended: Some(Instant::now()), ..call(Verb::Renew, &[], &["7"]) });
+        judge.calls.push(Call { label, has_written: true, ended: Some(Instant::now()), ..call(Verb::Renew, &[], &["7"]) });
     }
     if renewed_until.len() == 1 {
         tokio::time::sleep(Duration::from_secs(30)).await;
@@ -153,7 +153,7 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
         at: Instant::now(),
         ended: None,
         ended_by: None,
-        given: Vec::new(),
+        given: vec![(call, true)],
     };
     let (ours, theirs) = (PROGRAM, PROGRAM + 1);
     // The program that has made the other one, whether something was made under the key, and whether the two may be mixed up.

@@ -87,8 +87,12 @@ impl Run {
             let missing: Vec<_> = there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
             let dropped = state.judge.facts.iter().filter(|fact| {
                 let call = &state.judge.calls[fact.call];
-                let is_to_end =
-                    fact.kind == Kind::Instance && call.has_left && !call.is_killed && !call.is_deceived && !call.keeps;
+                let is_to_end = fact.kind == Kind::Instance
+                    && call.has_left
+                    && !call.is_killed
+                    && !call.is_deceived
+                    && !call.keeps
+                    && !fact.is_hidden;
                 let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
                 is_to_end && lives && fact.given.is_empty() && call.program == running.number
             });

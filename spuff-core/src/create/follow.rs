@@ -172,6 +172,41 @@ mod tests {
         assert_eq!(tries, 5, "each for as long as one caller waits");
     }
 
+    /// The time of each try, until what takes so long is made, or nobody follows it any more.
+    async fn tries_of(takes: Duration, first_fails_after: Duration) -> Vec<u64> {
+        let (began, tries) = (Instant::now(), Arc::new(std::sync::Mutex::new(Vec::new())));
+        let told = tries.clone();
+        let attempt = move |timeouts: ProviderTimeouts| {
+            let is_first = {
+                let mut tries = told.lock().unwrap();
+                tries.push(timeouts.action_complete.as_secs());
+                tries.len() == 1
+            };
+            async move {
+                if is_first {
+                    tokio::time::sleep(first_fails_after).await;
+                    return Err(ProviderError::unavailable("502"));
+                }
+                tokio::time::sleep(timeouts.action_complete).await;
+                if began.elapsed() < takes { Err(ProviderError::timeout("x", takes)) } else { Ok(End::Made(7)) }
+            }
+        };
+        let timeouts = timeouts();
+        let _ = follow("create_snapshot", "key".to_string(), Deadline::after(timeouts.action_complete), &timeouts, attempt).await;
+        tokio::time::sleep(FOLLOWED * 2).await;
+        tries.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_try_has_what_is_left_to_the_caller_and_later_the_usual_time_for_six_hours() {
+        let tries = tries_of(Duration::from_secs(5 * 3600), Duration::from_secs(200)).await;
+        let spent: u64 = tries[2..].iter().sum();
+        assert!(tries[0] == 600 && (300..400).contains(&tries[1]) && tries[2..].iter().all(|limit| *limit == 600), "{tries:?}");
+        assert!((16_000..18_600).contains(&spent), "made after five hours: {tries:?}");
+        let tries = tries_of(FOLLOWED * 2, Duration::from_secs(200)).await;
+        assert!((19_000..22_200).contains(&tries[2..].iter().sum::<u64>()), "given up after six hours: {tries:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_refusal_that_is_repeated_is_told_before_the_deadline() {
         let (waited, told, tries) = follow_for(Duration::from_secs(1), |at| refused().filter(|_| at < 20)).await;

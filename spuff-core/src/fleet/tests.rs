@@ -9,7 +9,7 @@ use super::*;
 use crate::provider::Snapshot;
 use crate::provider::error::ErrorKind;
 
-/// Machines that are called like their names say: `full` cannot be made, `bad` do not become ready, `dark` cannot be looked at.
+/// Machines that are called like their names say: `full` cannot be made, `half` fail when they are, `bad` do not become ready, `dark` cannot be looked at.
 #[derive(Default)]
 struct Yard {
     /// What there is, and how often each was asked to end.
@@ -41,6 +41,9 @@ impl Provider for Yard {
             return Err(ProviderError::capacity("full"));
         }
         self.there.lock().unwrap().push(request.name.clone());
+        if request.name.starts_with("half") {
+            return Err(ProviderError::capacity("half").after_create(&request.name, None));
+        }
         Ok(ProviderInstance { id: request.name.clone(), ..ProviderInstance::default() })
     }
 
@@ -158,6 +161,14 @@ async fn a_fleet_is_made_as_its_options_say() {
     let (outcomes, there) = made(&["a", "full", "slow"], ready.with_on_failure(Rollback::DestroyAll)).await;
     assert_eq!(outcomes, ["Cancelled false", "Capacity", "Cancelled false"]);
     assert!(there.is_empty(), "{there:?}");
+    for (on_failure, outcome, left) in [
+        (Rollback::Keep, "Capacity true", 1),
+        (Rollback::DestroyFailed, "Capacity false", 0),
+        (Rollback::DestroyAll, "Capacity false", 0),
+    ] {
+        let (outcomes, there) = made(&["half"], options.with_on_failure(on_failure)).await;
+        assert_eq!((outcomes[0].as_str(), there.len()), (outcome, left), "{on_failure:?}");
+    }
     let none = made(&["a"], options.with_concurrency(0)).await;
     assert_eq!(none, (vec!["InvalidConfig".to_string()], Vec::new()));
 }
@@ -233,4 +244,28 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
         made.sort();
         assert_eq!((*yard.calls.lock().unwrap(), made), (1, there.into_iter().map(str::to_string).collect()), "{names:?}");
     }
+}
+
+/// Machines that one call cannot make together.
+struct OneByOne(Arc<dyn Provider>);
+
+impl Maker for OneByOne {
+    const OPERATION: &'static str = "test";
+
+    async fn create(&self, _: usize, request: &InstanceRequest, _: &Over) -> ProviderResult<ProviderInstance> {
+        self.0.create_instance(request).await
+    }
+
+    fn provider(&self, _: usize) -> Arc<dyn Provider> {
+        self.0.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_is_a_batch_of_its_own_where_nothing_else_is_said() {
+    let maker = OneByOne(yard(Yard::default()).1);
+    let requests = requests(&["a", "b", "c"]);
+    assert_eq!(Maker::batches(&maker, &requests), [0..1, 1..2, 2..3]);
+    let made = make(&maker, &requests, FleetOptions::default()).await;
+    assert_eq!(made.len(), 3);
 }

@@ -5,7 +5,8 @@ A provider needs the first four methods. A `wait_ready` raises `TimeoutError`, `
 itself has failed: for these alone it may be destroyed. Any other exception says that it could not be looked at.
 
 Without `wait_ready`, spuff looks at `get_instance` until the machine is ready; without
-the snapshot methods it supports no snapshots; without any other, that verb is not supported.
+the snapshot methods it supports no snapshots; without any other, that verb is not supported. Each of these has a type of its own
+here (`WithBlockingPrices` and so on): a provider that names it as a base class is checked against it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeAlias
 
+from ._placement import Price
 from ._spuff import Instance, InstanceRequest, ProviderConfig, Snapshot
 
-__all__ = ["AsyncioProvider", "BlockingProvider", "ProviderFactory", "WithAsyncioSnapshots", "WithBlockingSnapshots"]
+__all__ = [
+    "AsyncioProvider",
+    "BlockingProvider",
+    "ProviderFactory",
+    "WithAsyncioKeys",
+    "WithAsyncioLabels",
+    "WithAsyncioPrices",
+    "WithAsyncioSnapshotLabels",
+    "WithAsyncioSnapshots",
+    "WithAsyncioSshKeys",
+    "WithAsyncioWait",
+    "WithBlockingKeys",
+    "WithBlockingLabels",
+    "WithBlockingPrices",
+    "WithBlockingSnapshotLabels",
+    "WithBlockingSnapshots",
+    "WithBlockingSshKeys",
+    "WithBlockingWait",
+]
 
 
 class BlockingProvider(Protocol):
@@ -93,6 +113,110 @@ class WithAsyncioSnapshots(AsyncioProvider, Protocol):
 
     def delete_snapshot(self, id: str, /) -> Awaitable[None]:
         """Deletes a snapshot. One that is already gone is no error."""
+        ...
+
+
+class WithBlockingWait(BlockingProvider, Protocol):
+    """A provider with plain methods that has a way of its own to wait."""
+
+    def wait_ready(self, id: str, /) -> Instance:
+        """Waits until a machine is active and can be reached."""
+        ...
+
+
+class WithBlockingSnapshotLabels(BlockingProvider, Protocol):
+    """A provider with plain methods that tells its snapshots' labels."""
+
+    def list_labelled_snapshots(self) -> Iterable[tuple[Snapshot, dict[str, str]]]:
+        """Gives every snapshot that spuff manages, each with its labels."""
+        ...
+
+
+class WithBlockingKeys(BlockingProvider, Protocol):
+    """A provider with plain methods that finds what was made under a key."""
+
+    def resolve(self, key: str, /) -> Instance | None:
+        """Finds the machine that was made under a key; `None` when it is certain that there is none."""
+        ...
+
+    def resolve_snapshot(self, key: str, /) -> Snapshot | None:
+        """Finds the snapshot that was made under a key; `None` when it is certain that there is none."""
+        ...
+
+
+class WithBlockingLabels(BlockingProvider, Protocol):
+    """A provider with plain methods that can change labels."""
+
+    def set_labels(self, id: str, labels: dict[str, str], /) -> None:
+        """Adds labels to a machine, or replaces their values; other labels stay."""
+        ...
+
+
+class WithBlockingSshKeys(BlockingProvider, Protocol):
+    """A provider with plain methods whose account has SSH keys."""
+
+    def get_ssh_keys(self) -> Iterable[str]:
+        """Gives the keys as values for `InstanceRequest.ssh_keys`."""
+        ...
+
+
+class WithBlockingPrices(BlockingProvider, Protocol):
+    """A provider with plain methods that knows what machines cost."""
+
+    def hourly_price(self, region: str, size: str, /) -> Price:
+        """Tells what an hour of a machine of that size costs in that region; empty is the default."""
+        ...
+
+
+class WithAsyncioWait(AsyncioProvider, Protocol):
+    """A provider with `async def` methods that has a way of its own to wait."""
+
+    def wait_ready(self, id: str, /) -> Awaitable[Instance]:
+        """Waits until a machine is active and can be reached."""
+        ...
+
+
+class WithAsyncioSnapshotLabels(AsyncioProvider, Protocol):
+    """A provider with `async def` methods that tells its snapshots' labels."""
+
+    def list_labelled_snapshots(self) -> Awaitable[Iterable[tuple[Snapshot, dict[str, str]]]]:
+        """Gives every snapshot that spuff manages, each with its labels."""
+        ...
+
+
+class WithAsyncioKeys(AsyncioProvider, Protocol):
+    """A provider with `async def` methods that finds what was made under a key."""
+
+    def resolve(self, key: str, /) -> Awaitable[Instance | None]:
+        """Finds the machine that was made under a key; `None` when it is certain that there is none."""
+        ...
+
+    def resolve_snapshot(self, key: str, /) -> Awaitable[Snapshot | None]:
+        """Finds the snapshot that was made under a key; `None` when it is certain that there is none."""
+        ...
+
+
+class WithAsyncioLabels(AsyncioProvider, Protocol):
+    """A provider with `async def` methods that can change labels."""
+
+    def set_labels(self, id: str, labels: dict[str, str], /) -> Awaitable[None]:
+        """Adds labels to a machine, or replaces their values; other labels stay."""
+        ...
+
+
+class WithAsyncioSshKeys(AsyncioProvider, Protocol):
+    """A provider with `async def` methods whose account has SSH keys."""
+
+    def get_ssh_keys(self) -> Awaitable[Iterable[str]]:
+        """Gives the keys as values for `InstanceRequest.ssh_keys`."""
+        ...
+
+
+class WithAsyncioPrices(AsyncioProvider, Protocol):
+    """A provider with `async def` methods that knows what machines cost."""
+
+    def hourly_price(self, region: str, size: str, /) -> Awaitable[Price]:
+        """Tells what an hour of a machine of that size costs in that region; empty is the default."""
         ...
 
 

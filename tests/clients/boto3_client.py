@@ -189,8 +189,10 @@ step("throttled it tries again and then gives up; lack of capacity it tries thre
 
 fault("action_fails", "create_instance")
 failing = ec2.run_instances(**web)["Instances"][0]["InstanceId"]
-# This waiter, unlike that for running machines, takes "not found" for a failure.
+# The last waiter takes "not found" for a failure, unlike that for running machines, and "pending" too.
 ec2.get_waiter("instance_exists").wait(InstanceIds=[failing], WaiterConfig=SOON)
+while ec2.describe_instances(InstanceIds=[failing])["Reservations"][0]["Instances"][0]["State"]["Name"] == "pending":
+    pass
 ec2.get_waiter("instance_terminated").wait(InstanceIds=[failing], WaiterConfig=SOON)
 gone = ec2.describe_instances(InstanceIds=[failing])["Reservations"][0]["Instances"][0]
 equal(gone["StateReason"]["Code"], "Server.InternalError")

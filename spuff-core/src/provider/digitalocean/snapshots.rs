@@ -56,6 +56,14 @@ impl Named {
     fn has(&self, thing: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(thing)
     }
+
+    /// Whether an action of a droplet has no image that is known.
+    fn lacks_an_image(&self, droplet: u64) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_of = |thing: &str| thing.starts_with(&format!("action {droplet}/"));
+        let mut actions = known.iter().filter(|(thing, _)| is_of(thing)).map(|(_, (_, action))| action);
+        actions.any(|action| !known.iter().any(|(thing, (_, of))| of == action && thing.starts_with("image ")))
+    }
 }
 
 impl DigitalOceanProvider {
@@ -63,9 +71,9 @@ impl DigitalOceanProvider {
         self.http.shared::<Named>().take(format!("{kind} {id}"), action)
     }
 
-    /// Whether it is known whose action that is.
-    fn is_named_action(&self, id: u64) -> bool {
-        self.http.shared::<Named>().has(&format!("action {id}"))
+    /// Whether it is known whose action of a droplet that is.
+    fn is_named_action(&self, droplet: u64, id: u64) -> bool {
+        self.http.shared::<Named>().has(&format!("action {droplet}/{id}"))
     }
 
     /// Whether it is known whose image that is.
@@ -125,7 +133,7 @@ impl DigitalOceanProvider {
         };
         let look = || self.started_snapshot(droplet, name, &before);
         let Started { action, at } = create.run(read, look).await?;
-        action.iter().for_each(|action| _ = self.take("action", &action.to_string(), *action));
+        action.iter().for_each(|action| _ = self.take("action", &format!("{droplet}/{action}"), *action));
 
         let key = SnapshotKey { action, ..key };
         let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
@@ -142,6 +150,7 @@ impl DigitalOceanProvider {
         if let Some(action) = begun.action.map(|action| action.to_string()) {
             let wait = Wait::new("create_snapshot", ("action", &action), deadline.remaining(), timeouts);
             if wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? == Ended::InAnError {
+                self.take("image", &format!("that action {action} has not made"), begun.action.unwrap_or_default());
                 let reason = "the snapshot action ended in an error";
                 return Ok(End::Failed(check::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
             }
@@ -158,16 +167,21 @@ impl DigitalOceanProvider {
     }
 
     /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the snapshot no tag yet, but a
-    /// droplet makes one snapshot at a time. What is finished has a name, and is looked for first: an action may be another's.
+    /// droplet makes one snapshot at a time. What is finished has a name, and is it rather than an action, which may be another
+    /// process's; unless another call of this process waits for its own.
     async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
+        let actions = self.actions_of(droplet).await?;
+        let is_open = |action: &&Action| action.is_running_snapshot() && !self.is_named_action(droplet, action.id);
+        let running = actions.iter().find(is_open).map(|action| Started { action: Some(action.id), at: action.started_at });
         let listed = self.snapshots_of(droplet).await?;
         let is_new = |image: &Image| !before.contains(&image.id) && !self.is_named_image(&image.id);
-        if let Some(image) = listed.into_iter().find(|image| is_new(image) && image.name == name) {
-            return Ok(Found::Ours(Started { action: None, at: image.created_at }));
-        }
-        let mut running = self.actions_of(droplet).await?.into_iter().filter(Action::is_running_snapshot);
-        let begun = running.find(|action| !self.is_named_action(action.id));
-        Ok(Found::ours(begun.map(|action| Started { action: Some(action.id), at: action.started_at })))
+        let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
+        let is_awaited = self.http.shared::<Named>().lacks_an_image(droplet);
+        Ok(match (made, running, is_awaited) {
+            (Some(made), None, true) => Found::Unsure(vec![made.id]),
+            (Some(made), _, false) => Found::Ours(Started { action: None, at: made.created_at }),
+            (_, running, _) => Found::ours(running),
+        })
     }
 
     async fn actions_of(&self, droplet: u64) -> ProviderResult<Vec<Action>> {
@@ -182,7 +196,7 @@ impl DigitalOceanProvider {
             Some(id) => check::absent_is_none(self.action(id).await)?,
             None => {
                 let actions = check::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
-                actions.into_iter().find(|action| action.is_running_snapshot() && !self.is_named_action(action.id))
+                actions.into_iter().find(|action| action.is_running_snapshot() && !self.is_named_action(key.droplet, action.id))
             }
         };
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {

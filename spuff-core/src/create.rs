@@ -162,7 +162,7 @@ impl<M: Making> Create<'_, M> {
         F: Future<Output = ProviderResult<Found<T>>> + Send,
     {
         let mut made = self.find_out(read, &look).await;
-        // A caller that has left cannot ask what came of it: nobody would find it out later.
+        // The caller has left and cannot resolve the key later.
         if let Err(unknown @ ProviderError::UnknownOutcome { .. }) = &made
             && self.cancel.is_set()
         {
@@ -239,7 +239,7 @@ impl<M: Making> Create<'_, M> {
         }
     }
 
-    /// Looks for as long as one that nobody wants is tried to be destroyed.
+    /// Looks for [`PERSISTENCE`] more: nobody waits for the outcome, and nobody else has its key.
     async fn look_on<T, F>(&self, cause: &ProviderError, look: impl Fn() -> F) -> ProviderResult<(T, Origin)>
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
@@ -447,7 +447,7 @@ pub(crate) async fn unwanted(provider: &dyn Provider, made: &ProviderInstance, o
     }
 }
 
-/// How long a machine that nobody wants is looked for, and tried to be destroyed.
+/// For how long an abandoned machine is looked for, and its destroy is retried.
 const PERSISTENCE: Duration = Duration::from_secs(600);
 /// The pauses between two tries grow to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);

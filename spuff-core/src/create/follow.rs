@@ -172,8 +172,9 @@ mod tests {
         assert_eq!(tries, 5, "each for as long as one caller waits");
     }
 
-    /// The time of each try, until what takes so long is made, or nobody follows it any more.
-    async fn tries_of(takes: Duration, first_fails_after: Duration) -> Vec<u64> {
+    /// The limit of each try in seconds, until what takes so long is made, or nobody follows it any more.
+    /// The first try fails after 200 s.
+    async fn tries_of(takes: Duration) -> Vec<u64> {
         let (began, tries) = (Instant::now(), Arc::new(std::sync::Mutex::new(Vec::new())));
         let told = tries.clone();
         let attempt = move |timeouts: ProviderTimeouts| {
@@ -184,7 +185,7 @@ mod tests {
             };
             async move {
                 if is_first {
-                    tokio::time::sleep(first_fails_after).await;
+                    tokio::time::sleep(Duration::from_secs(200)).await;
                     return Err(ProviderError::unavailable("502"));
                 }
                 tokio::time::sleep(timeouts.action_complete).await;
@@ -199,11 +200,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_try_has_what_is_left_to_the_caller_and_later_the_usual_time_for_six_hours() {
-        let tries = tries_of(Duration::from_secs(5 * 3600), Duration::from_secs(200)).await;
+        let tries = tries_of(Duration::from_secs(5 * 3600)).await;
         let spent: u64 = tries[2..].iter().sum();
         assert!(tries[0] == 600 && (300..400).contains(&tries[1]) && tries[2..].iter().all(|limit| *limit == 600), "{tries:?}");
         assert!((16_000..18_600).contains(&spent), "made after five hours: {tries:?}");
-        let tries = tries_of(FOLLOWED * 2, Duration::from_secs(200)).await;
+        let tries = tries_of(FOLLOWED * 2).await;
         assert!((19_000..22_200).contains(&tries[2..].iter().sum::<u64>()), "given up after six hours: {tries:?}");
     }
 

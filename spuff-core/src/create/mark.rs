@@ -189,7 +189,7 @@ impl Mark {
     }
 
     /// What was made under the key is being destroyed, and takes its time.
-    pub(super) fn still_ending(&self, id: &str) -> ProviderError {
+    pub(crate) fn still_ending(&self, id: &str) -> ProviderError {
         let key = &self.key;
         let message = format!(
             "{id}, which was made under the idempotency key {key:?}, is still being destroyed; create again when it is gone, or use another key"

@@ -9,7 +9,8 @@ use super::*;
 use crate::provider::Snapshot;
 use crate::provider::error::ErrorKind;
 
-/// Machines that are called like their names say: `full` cannot be made, `half` fail when they are, `bad` do not become ready, `dark` cannot be looked at.
+/// Machines that do what their names say: `full` cannot be made, `half` fail when they exist, `bad` do
+/// not become ready, `dark` cannot be looked at.
 #[derive(Default)]
 struct Yard {
     /// What there is, and how often each was asked to end.

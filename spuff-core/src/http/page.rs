@@ -13,7 +13,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 
 /// More pages than any account can fill.
 const MAX_PAGES: u32 = 10_000;
-/// So many pages in a row that bring nothing new go in a circle: a list does not shift by as much between two requests.
+/// So many pages in a row that bring nothing new go in a circle: a list does not shift by as much
+/// between two requests.
 const MAX_STALE: u32 = 10;
 /// How often a list is read that has shifted while it was read.
 const READS: u32 = 4;
@@ -25,8 +26,8 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
-/// Every item once, in the cloud's order, of a list whose pages lead to each other by tokens. A page may be empty and still
-/// lead on.
+/// Every item once, in the cloud's order, of a list whose pages lead to each other by tokens. A
+/// page may be empty and still lead on.
 pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
@@ -67,8 +68,8 @@ pub(crate) trait NumberedPage: DeserializeOwned {
     fn into_items(self) -> Vec<Self::Item>;
 }
 
-/// Every item of a list whose pages are numbered. The address of the next page, where a reply holds one, is not used: its
-/// host need not be the one that the token is for.
+/// Every item of a list whose pages are numbered. The address of the next page, where a reply holds
+/// one, is not used: its host need not be the one that the token is for.
 pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
     http: &HttpClient,
     call: Call<'_>,
@@ -116,10 +117,12 @@ impl<T, K: Hash + Eq> Reading<T, K> {
     }
 }
 
-/// A list may shift while it is read: what moves forward, because something before it has ended, is missed by reading on, and what
-/// moves back by reading backwards. Therefore the pages are read on to the last and back to the first; only what has moved forward
-/// and then back again can be missed. The total tells of much else that has come or gone, and then the list is read again. Of one
-/// that never stands still, all that was shown is given: what has ended meanwhile does less harm than what is missed.
+/// A list may shift while it is read: what moves forward, because something before it has ended, is
+/// missed by reading on, and what moves back by reading backwards. Therefore the pages are read on
+/// to the last and back to the first; only what has moved forward and then back again can be
+/// missed. The total tells of much else that has come or gone, and then the list is read again. Of
+/// one that never stands still, all that was shown is given: what has ended meanwhile does less
+/// harm than what is missed.
 pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
@@ -146,8 +149,9 @@ where
     Ok(before)
 }
 
-/// Reads the pages behind the first, and then those before the last again. Only an empty page, or the cloud's word that it is the
-/// last, is the end: one that brings nothing new may be the one before it again, because as much has appeared in front.
+/// Reads the pages behind the first, and then those before the last again. Only an empty page, or
+/// the cloud's word that it is the last, is the end: one that brings nothing new may be the one
+/// before it again, because as much has appeared in front.
 async fn read_on_and_back<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: &impl Fn(&T) -> K,
@@ -240,7 +244,8 @@ mod tests {
                 list.splice(0..0, [7, 6]);
             }
         };
-        // Without a total nothing tells that there are more now than at the beginning, and it is not read again from there.
+        // Without a total nothing tells that there are more now than at the beginning, and it is
+        // not read again from there.
         for (is_counted, expected) in [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1, 7, 6])] {
             assert_eq!(read(vec![5, 4, 3, 2, 1], appear, is_counted).await.0, expected);
         }
@@ -261,7 +266,8 @@ mod tests {
     async fn what_moves_while_as_many_come_as_go_is_not_missed() {
         for is_counted in [true, false] {
             for at in 2..=5 {
-                // One ends and another one appears behind the rest, so that the total stays and each moves forward.
+                // One ends and another one appears behind the rest, so that the total stays and
+                // each moves forward.
                 let forward = |reads, list: &mut Vec<u32>| {
                     if reads == at {
                         list.remove(0);

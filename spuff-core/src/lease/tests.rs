@@ -97,10 +97,12 @@ fn what_became_of_each_is_told_in_a_word() {
     }
 }
 
-/// Machines, of no known age or locked; and snapshots, of which some are listed for a while after they were deleted.
+/// Machines, of no known age or locked; and snapshots, of which some are listed for a while after
+/// they were deleted.
 struct Shed {
     machines: Vec<ProviderInstance>,
-    /// After how many reads the lease of one that is locked is renewed, and after how many it is gone all the same.
+    /// After how many reads the lease of one that is locked is renewed, and after how many it is
+    /// gone all the same.
     renewed_after: usize,
     gone_after: usize,
     /// Whether its cloud says then that it is being destroyed.
@@ -228,7 +230,8 @@ async fn what_is_gone_though_its_lease_was_renewed_is_told() {
     assert!(shed.reads.load(Relaxed) < 100, "{} reads", shed.reads.load(Relaxed));
 }
 
-/// One machine, listed twice, whose end does not come; with the number of reads after which its lease is renewed, and it is gone.
+/// One machine, listed twice, whose end does not come; with the number of reads after which its
+/// lease is renewed, and it is gone.
 fn locked(renewed_after: usize, gone_after: usize, tells_its_end: bool) -> (Arc<Shed>, Arc<dyn Provider>) {
     let machines = vec![leased("locked", "1"), leased("locked", "1")];
     let (snapshots, lists, reads) = Default::default();

@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod keys;
 mod map;
 mod pace;
+mod snapshot_actions;
 mod snapshot_key;
 mod snapshots;
 mod tags;

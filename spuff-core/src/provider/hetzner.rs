@@ -412,7 +412,7 @@ impl Provider for HetznerProvider {
                 let mut all = found.clone();
                 all.extend(labels.clone());
                 let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
-                // Whenever it is sent later, and again, others may have written.
+                // Before a repeat, and after a wait for the rate limit, others may have written.
                 let is_as_read = || async {
                     if read_at.elapsed() < LABELS_FRESH || self.labels_of(id).await? == found {
                         Ok(())
@@ -426,7 +426,8 @@ impl Provider for HetznerProvider {
                 }
             }
         }
-        let message = format!("the labels of server {id} were written {LABEL_WRITES} times, and others took them away each time");
+        let message =
+            format!("other clients changed the labels of server {id} during each of {LABEL_WRITES} writes; try again later");
         Err(ProviderError::conflict(message, true))
     }
 

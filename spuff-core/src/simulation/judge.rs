@@ -1,9 +1,10 @@
 //! What is true, call by call, and what was said: where the two differ, that is a finding.
 //!
-//! Here: what is true, and whether what is made and ended may be. What callers are told is judged in `answers`, what becomes of labels and
-//! leases in `labels`.
+//! Here: what is true, and whether what is made and ended may be. What callers are told is judged
+//! in `answers`, what becomes of labels and leases in `labels`.
 //!
-//! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call, or which key, it is of.
+//! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call,
+//! or which key, it is of.
 
 mod answers;
 mod labels;
@@ -19,8 +20,8 @@ use super::verb::Verb;
 use crate::process::Program;
 use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served, account_of};
 
-/// Within this time two processes may make two machines under one key at DigitalOcean, where only looking keeps the second out, and
-/// lists lag.
+/// Within this time two processes may make two machines under one key at DigitalOcean, where only
+/// looking keeps the second out, and lists lag.
 const AT_ONCE: Duration = Duration::from_secs(35);
 
 /// A machine or snapshot that was made in a run.
@@ -121,8 +122,6 @@ pub(super) struct Judge {
     pub(super) facts: Vec<Fact>,
     pub(super) calls: Vec<Call>,
     pub(super) findings: Vec<String>,
-    /// Whether a cloud has refused a request for its rate.
-    pub(super) is_throttled: bool,
     /// The latest that the programs' calendar has shown, in seconds since 1970.
     latest: i64,
 }
@@ -157,7 +156,8 @@ impl Judge {
         if let (Some(fault), Some(by)) = (served.fault.filter(|fault| is_apt(*fault, served.route)), by) {
             self.calls[by.call].faults.insert(fault_name(fault));
         }
-        // What the network holds back arrives at another pace, and headers beyond reason say that there is no limit.
+        // What the network holds back arrives at another pace, and headers beyond reason say that
+        // there is no limit.
         let is_even =
             || !self.calls.iter().any(|call| call.faults.iter().any(|fault| matches!(*fault, "network late" | "header numbers")));
         let is_refused = served.fault.is_none() && matches!(served.status, 429 | 503);
@@ -172,7 +172,6 @@ impl Judge {
                 existing(truth, served.provider, kind).into_iter().filter_map(|there| Some((there.id.clone(), expiry(&there)?)));
             self.calls[by.call].leases.extend(leases);
         }
-        self.is_throttled |= matches!(served.fault, Some(Fault::RateLimited { .. }));
         // A destroy is done when the cloud has taken it: that it fails later is not to be known.
         if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) = (served.fault, by, served.route) {
             self.calls[by.call].is_deceived = true;
@@ -312,14 +311,16 @@ impl Judge {
         }
     }
 
-    /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that another program has made.
+    /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that
+    /// another program has made.
     pub(super) fn is_anothers(&self, cloud: &str, id: &str, program: u64) -> bool {
         let fact = self.fact(cloud, id).filter(|fact| fact.kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean");
         fact.is_some_and(|fact| self.calls[fact.call].program != program)
     }
 
-    /// Whether a key of a snapshot may lead to what is another program's than that which resolves it, or which was told the key; or, where
-    /// nothing was made under it, to whatever other programs have begun, and to what its own maker does not know yet.
+    /// Whether a key of a snapshot may lead to what is another program's than that which resolves
+    /// it, or which was told the key; or, where nothing was made under it, to whatever other
+    /// programs have begun, and to what its own maker does not know yet.
     pub(super) fn may_be_taken_for_anothers(&self, cloud: &str, id: &str, key: &str, resolver: u64) -> bool {
         let teller = self.calls.iter().position(|call| call.fates.contains(&Fate::Unknown(key.to_string())));
         let has_made = teller.is_some_and(|teller| self.facts.iter().any(|fact| fact.call == teller));
@@ -332,20 +333,22 @@ impl Judge {
         is_open || others.next().is_some()
     }
 
-    /// Whether something was made under a key: a caller's own, or that of an outcome that was not known.
+    /// Whether something was made under a key: a caller's own, or that of an outcome that was not
+    /// known.
     pub(super) fn is_of_key(&self, fact: &Fact, name: &str, key: &str) -> bool {
         let call = &self.calls[fact.call];
         let mut fates = call.names.iter().zip(&call.fates);
         call.key.as_deref() == Some(key) || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
     }
 
-    /// Whether the lists of a program read the region of something: at EC2 those that were said, and those in which the program itself has
-    /// made something, and not destroyed it: that the cloud has accepted a destroy and not carried it out is not to be known, nor that what it
+    /// Whether the lists of a program read the region of something: at EC2 those that were said,
+    /// and those in which the program itself has made something, and not destroyed it: that the
+    /// cloud has accepted a destroy and not carried it out is not to be known, nor that what it
     /// does not show is there.
     pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
         let is_read = fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
-        let is_deceived = self.calls.iter().any(|call| call.cloud == fact.cloud && call.is_deceived);
-        is_read || (self.calls[fact.call].program == program && !is_deceived && !fact.is_hidden)
+        let is_deceived = || self.calls.iter().any(|call| call.cloud == fact.cloud && call.is_deceived);
+        is_read || (self.calls[fact.call].program == program && !fact.is_hidden && !is_deceived())
     }
 }
 

@@ -21,16 +21,16 @@ __all__ = [
     "AsyncioProvider",
     "BlockingProvider",
     "ProviderFactory",
-    "WithAsyncioKeys",
     "WithAsyncioLabels",
     "WithAsyncioPrices",
+    "WithAsyncioResolve",
     "WithAsyncioSnapshotLabels",
     "WithAsyncioSnapshots",
     "WithAsyncioSshKeys",
     "WithAsyncioWait",
-    "WithBlockingKeys",
     "WithBlockingLabels",
     "WithBlockingPrices",
+    "WithBlockingResolve",
     "WithBlockingSnapshotLabels",
     "WithBlockingSnapshots",
     "WithBlockingSshKeys",
@@ -132,7 +132,7 @@ class WithBlockingSnapshotLabels(BlockingProvider, Protocol):
         ...
 
 
-class WithBlockingKeys(BlockingProvider, Protocol):
+class WithBlockingResolve(BlockingProvider, Protocol):
     """A provider with plain methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Instance | None:
@@ -184,7 +184,7 @@ class WithAsyncioSnapshotLabels(AsyncioProvider, Protocol):
         ...
 
 
-class WithAsyncioKeys(AsyncioProvider, Protocol):
+class WithAsyncioResolve(AsyncioProvider, Protocol):
     """A provider with `async def` methods that finds what was made under a key."""
 
     def resolve(self, key: str, /) -> Awaitable[Instance | None]:

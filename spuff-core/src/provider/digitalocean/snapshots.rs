@@ -1,14 +1,14 @@
-//! How a snapshot comes to be: an action that never tells its id, and tags afterwards. Until it has its tags nobody can find it,
-//! so that it is followed for longer than the caller waits.
+//! How a snapshot comes to be: an action that never tells its id, and tags afterwards. Until it has
+//! its tags nobody can find it, so that it is followed for longer than the caller waits.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::api::{Action, ActionReply, DropletAction, Image};
+use super::snapshot_actions::SnapshotActions;
 use super::snapshot_key::{Before, SnapshotKey};
 use super::watch::{Ended, OfActions, OfImages, Waiting};
 use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, map};
@@ -38,47 +38,9 @@ struct Begun {
     at: Option<DateTime<Utc>>,
 }
 
-/// The actions that replies have named to this process, and the images that they have made, which are no other call's.
-#[derive(Debug, Default)]
-struct Named(Mutex<HashMap<String, (Instant, u64)>>);
-
-/// How long that is known: longer than any snapshot takes.
-const KNOWN: Duration = Duration::from_secs(24 * 3600);
-
-impl Named {
-    /// Notes that a thing is an action's, unless it is another's; tells whether it is this one's.
-    fn take(&self, thing: String, action: u64) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (since, _)| since.elapsed() < KNOWN);
-        known.entry(thing).or_insert_with(|| (Instant::now(), action)).1 == action
-    }
-
-    fn has(&self, thing: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(thing)
-    }
-
-    /// Whether an action of a droplet has no image that is known.
-    fn lacks_an_image(&self, droplet: u64) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_of = |thing: &str| thing.starts_with(&format!("action {droplet}/"));
-        let mut actions = known.iter().filter(|(thing, _)| is_of(thing)).map(|(_, (_, action))| action);
-        actions.any(|action| !known.iter().any(|(thing, (_, of))| of == action && thing.starts_with("image ")))
-    }
-}
-
 impl DigitalOceanProvider {
-    fn take(&self, kind: &str, id: &str, action: u64) -> bool {
-        self.http.shared::<Named>().take(format!("{kind} {id}"), action)
-    }
-
-    /// Whether it is known whose action of a droplet that is.
-    fn is_named_action(&self, droplet: u64, id: u64) -> bool {
-        self.http.shared::<Named>().has(&format!("action {droplet}/{id}"))
-    }
-
-    /// Whether it is known whose image that is.
-    fn is_named_image(&self, id: &str) -> bool {
-        self.http.shared::<Named>().has(&format!("image {id}"))
+    fn snapshot_actions(&self) -> Arc<SnapshotActions> {
+        self.http.shared()
     }
 
     async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
@@ -133,7 +95,7 @@ impl DigitalOceanProvider {
         };
         let look = || self.started_snapshot(droplet, name, &before);
         let Started { action, at } = create.run(read, look).await?;
-        action.iter().for_each(|action| _ = self.take("action", &format!("{droplet}/{action}"), *action));
+        action.iter().for_each(|action| self.snapshot_actions().add(*action, droplet));
 
         let key = SnapshotKey { action, ..key };
         let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
@@ -147,10 +109,11 @@ impl DigitalOceanProvider {
     /// Waits for a snapshot's action, finds what it has made, and tags it.
     async fn finish(&self, begun: &Begun, timeouts: &ProviderTimeouts) -> ProviderResult<End<Snapshot>> {
         let (deadline, waiting) = (Deadline::after(timeouts.action_complete), self.http.shared::<Waiting>());
-        if let Some(action) = begun.action.map(|action| action.to_string()) {
-            let wait = Wait::new("create_snapshot", ("action", &action), deadline.remaining(), timeouts);
+        if let Some(action) = begun.action {
+            let id = action.to_string();
+            let wait = Wait::new("create_snapshot", ("action", &id), deadline.remaining(), timeouts);
             if wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? == Ended::InAnError {
-                self.take("image", &format!("that action {action} has not made"), begun.action.unwrap_or_default());
+                self.snapshot_actions().fail(action);
                 let reason = "the snapshot action ended in an error";
                 return Ok(End::Failed(check::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
             }
@@ -166,18 +129,19 @@ impl DigitalOceanProvider {
         }
     }
 
-    /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the snapshot no tag yet, but a
-    /// droplet makes one snapshot at a time. What is finished has a name, and is it rather than an action, which may be another
-    /// process's; unless another call of this process waits for its own.
+    /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the
+    /// snapshot no tag yet, but a droplet makes one snapshot at a time. What is finished has a
+    /// name, and is it rather than an action, which may be another process's; unless another call
+    /// of this process waits for its own.
     async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
+        let known = self.snapshot_actions();
         let actions = self.actions_of(droplet).await?;
-        let is_open = |action: &&Action| action.is_running_snapshot() && !self.is_named_action(droplet, action.id);
+        let is_open = |action: &&Action| action.is_running_snapshot() && !known.has_action(action.id);
         let running = actions.iter().find(is_open).map(|action| Started { action: Some(action.id), at: action.started_at });
         let listed = self.snapshots_of(droplet).await?;
-        let is_new = |image: &Image| !before.contains(&image.id) && !self.is_named_image(&image.id);
+        let is_new = |image: &Image| !before.contains(&image.id) && !known.has_image(&image.id);
         let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
-        let is_awaited = self.http.shared::<Named>().lacks_an_image(droplet);
-        Ok(match (made, running, is_awaited) {
+        Ok(match (made, running, known.awaits(droplet)) {
             (Some(made), None, true) => Found::Unsure(vec![made.id]),
             (Some(made), _, false) => Found::Ours(Started { action: None, at: made.created_at }),
             (_, running, _) => Found::ours(running),
@@ -190,13 +154,14 @@ impl DigitalOceanProvider {
         self.list(call, |action: &Action| action.id).await
     }
 
-    /// The snapshot that a key leads to, also of a droplet that is gone. One that is still being made is not listed.
+    /// The snapshot that a key leads to, also of a droplet that is gone. One that is still being
+    /// made is not listed.
     pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Found<Image>> {
         let action = match key.action {
             Some(id) => check::absent_is_none(self.action(id).await)?,
             None => {
                 let actions = check::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
-                actions.into_iter().find(|action| action.is_running_snapshot() && !self.is_named_action(key.droplet, action.id))
+                actions.into_iter().find(|action| action.is_running_snapshot() && !self.snapshot_actions().has_action(action.id))
             }
         };
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
@@ -205,7 +170,8 @@ impl DigitalOceanProvider {
             Some((_, id)) => return Ok(Found::Unsure(vec![format!("what action {id} makes")])),
         }
         let mut made = self.snapshots_left_by(key.droplet).await?;
-        // By the cloud's own clock, where something was there before; this computer's may have been set meanwhile.
+        // By the cloud's own clock, where something was there before; this computer's may have been
+        // set meanwhile.
         let mut since = Some(key.begun - SKEW).filter(|_| key.before != Before::Nothing);
         if let Before::Snapshot(before) = key.before {
             let before = before.to_string();
@@ -215,7 +181,7 @@ impl DigitalOceanProvider {
         }
         let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
         made.retain(|image| image.name == key.name);
-        made.retain(|image| key.action.is_some() || !self.is_named_image(&image.id));
+        made.retain(|image| key.action.is_some() || !self.snapshot_actions().has_image(&image.id));
         made.retain(|image| started.or(since).is_none_or(|since| image.created_at.is_some_and(|created| created >= since)));
         made.sort_by_key(|image| image.created_at);
         Ok(match (started, key.before) {
@@ -226,7 +192,8 @@ impl DigitalOceanProvider {
         })
     }
 
-    /// The image that a finished snapshot action has made: the one that was not there before. Its listing may lag.
+    /// The image that a finished snapshot action has made: the one that was not there before. Its
+    /// listing may lag.
     async fn new_snapshot(&self, begun: &Begun, deadline: Deadline, timeouts: &ProviderTimeouts) -> ProviderResult<Image> {
         let id = &begun.droplet.to_string();
         let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
@@ -242,8 +209,8 @@ impl DigitalOceanProvider {
             };
             let fresh = |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name;
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
-            // A droplet makes one snapshot at a time, so the first since the action began is its own; or one from just before, where
-            // two clocks are apart.
+            // A droplet makes one snapshot at a time, so the first since the action began is its
+            // own; or one from just before, where two clocks are apart.
             let since = begun.at.map(|started| started - CLOCKS_APART);
             new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
             new.sort_by_key(|image| {
@@ -251,8 +218,8 @@ impl DigitalOceanProvider {
             });
             // Without an action it is not certain whose an image is.
             let is_own = |image: &Image| match begun.action {
-                Some(action) => self.take("image", &image.id, action),
-                None => !self.is_named_image(&image.id),
+                Some(action) => self.snapshot_actions().take(action, &image.id),
+                None => !self.snapshot_actions().has_image(&image.id),
             };
             Ok(new
                 .into_iter()

@@ -169,7 +169,8 @@ impl Judge {
         let ended = fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
         if !lives && let Some((ended, by)) = ended {
             let ender = &self.calls[by];
-            // What another was told to end is that one's to end; and who shares a key with one that fails shares the end.
+            // What another was told to end is that one's to end; and who shares a key with one that
+            // fails shares the end.
             let is_known = ender.targets.contains(&machine.id)
                 || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
             if !is_known {
@@ -238,7 +239,8 @@ impl Judge {
         named.map_or(Fate::Nothing, Fate::Left)
     }
 
-    /// The machine whose end a create under a key has waited for, where nobody was told to end it or would do so unasked.
+    /// The machine whose end a create under a key has waited for, where nobody was told to end it
+    /// or would do so unasked.
     pub(super) fn waits_in_vain(&self, number: usize, error: &ProviderError, existing: &[Resource]) -> Option<String> {
         let Call { cloud, began, .. } = self.calls[number];
         let words = error.to_string();
@@ -253,7 +255,8 @@ impl Judge {
         (lives && is_kept && fact.ended.is_none() && enders.next().is_none()).then(|| fact.id.clone())
     }
 
-    /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags by reads does so for any time.
+    /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags
+    /// by reads does so for any time.
     fn is_unseen(&self, cloud: &str, id: &str, program: u64, took: Duration) -> bool {
         self.fact(cloud, id).is_none_or(|fact| {
             let is_anothers = self.calls[fact.call].program != program && fact.at.elapsed() < READ_LAG + took;

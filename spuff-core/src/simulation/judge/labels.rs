@@ -38,13 +38,15 @@ impl Judge {
         let renewals: Vec<&Call> = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
         let is_told = |call: &&Call| call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN);
         let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
-        // One at the same time, or a later one, may have written too: of a clock that was set back, an earlier end.
+        // One at the same time, or a later one, may have written too: of a clock that was set back,
+        // an earlier end.
         let may_hold = |(at, call): &(usize, &&Call)| *at >= told || call.overlaps(renewals[told]);
         let held = renewals.iter().enumerate().filter(may_hold);
         held.filter_map(|(_, call)| call.label.as_ref()?.1.1.parse().ok()).min()
     }
 
-    /// In the end a machine has the labels that were put on it: each that nobody else has written to at the same time.
+    /// In the end a machine has the labels that were put on it: each that nobody else has written
+    /// to at the same time.
     pub(in super::super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance) {
         let mut findings = Vec::new();
         let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();

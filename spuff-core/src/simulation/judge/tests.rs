@@ -35,7 +35,8 @@ fn served(route: Route, made: Vec<Resource>, ended: Vec<Resource>) -> Served {
     Served { provider: CLOUD, route, fault: None, status: 200, made, ended, answered: Answered::Closed }
 }
 
-/// What is found when these calls make and end machines: each the number of its call, if it has one.
+/// What is found when these calls make and end machines: each the number of its call, if it has
+/// one.
 fn found(calls: Vec<Call>, made: &[(Option<usize>, &str, &str)], ended: &[(Option<usize>, &str)]) -> Vec<String> {
     let (mut judge, truth) = (Judge { calls, ..Judge::default() }, truth());
     let by = |call: Option<usize>| call.map(|call| Program { number: PROGRAM, call });
@@ -104,7 +105,8 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
     assert!(judge.findings[0].contains("which #1 (create_instance at hetzner by p1024) was given"), "{:?}", judge.findings);
 }
 
-/// A lease that was over when a reap listed, and was renewed long before the reap ended the machine: so many findings.
+/// A lease that was over when a reap listed, and was renewed long before the reap ended the
+/// machine: so many findings.
 async fn reaped_after(renewed_until: &[i64]) -> usize {
     let (mut judge, truth) = (Judge::default(), truth());
     let reap = Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
@@ -156,7 +158,8 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
         given: vec![(call, true)],
     };
     let (ours, theirs) = (PROGRAM, PROGRAM + 1);
-    // The program that has made the other one, whether something was made under the key, and whether the two may be mixed up.
+    // The program that has made the other one, whether something was made under the key, and
+    // whether the two may be mixed up.
     for (maker, has_made, may_be) in [(ours, true, false), (ours, false, false), (theirs, true, true), (theirs, false, true)] {
         let calls = vec![named(ours, &["nightly"], unknown()), named(maker, &["nightly"], Vec::new())];
         let facts = [has_made.then(|| fact("1", 0)), Some(fact("2", 1))].into_iter().flatten().collect();
@@ -168,8 +171,7 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_the_end_of_what_nobody_ends() {
     let (truth, by) = (truth(), Some(Program { number: PROGRAM, call: 0 }));
-    let waited =
-        "7, which was made under the idempotency key \"order-1\", is still being destroyed; create again when it is gone";
+    let waited = || crate::create::Mark::under("order-1".to_string()).still_ending("7");
     for (enders, finds) in
         [(vec![], true), (vec![call(Verb::Destroy, &[], &["7"])], false), (vec![call(Verb::Reap, &[], &[])], false)]
     {
@@ -179,7 +181,7 @@ async fn nobody_waits_for_the_end_of_what_nobody_ends() {
         };
         judge.calls.extend(enders);
         judge.served(&served(Route::CreateInstance, vec![machine("7", "k0")], Vec::new()), by, false, 0, &truth);
-        let vain = judge.waits_in_vain(1, &ProviderError::conflict(waited, true), &[machine("7", "k0")]);
+        let vain = judge.waits_in_vain(1, &waited(), &[machine("7", "k0")]);
         assert_eq!(vain.is_some(), finds);
         assert_eq!(judge.waits_in_vain(1, &ProviderError::conflict("busy", true), &[machine("7", "k0")]), None);
     }

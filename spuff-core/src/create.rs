@@ -273,7 +273,8 @@ impl<M: Making> Create<'_, M> {
     }
 
     /// A refusal because the name is still that of one that is being destroyed, or of one that lists do not show: for as long as
-    /// they lag, that may be such a one. Under a caller's own key it may be the one that was asked for.
+    /// they lag, that may be such a one, or one that was gone before the look. Under a caller's own key it may be the one that
+    /// was asked for: the call is sent again only where the cloud keeps a second one out.
     async fn is_leaving<T, F>(&self, error: &ProviderError, look: impl Fn() -> F, unseen_since: &mut Option<Instant>) -> bool
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
@@ -283,7 +284,7 @@ impl<M: Making> Create<'_, M> {
         }
         let state = match look().await {
             Ok(Found::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
-            Ok(Found::Nothing) if !self.mark.is_given() => {
+            Ok(Found::Nothing) if !self.mark.is_given() || self.guard == Guard::Cloud => {
                 if unseen_since.get_or_insert_with(Instant::now).elapsed() >= self.call.sight().settling {
                     return false;
                 }

@@ -225,7 +225,13 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
 async fn a_callers_own_key_may_have_made_what_is_there_already() {
     assert_eq!(create(GIVEN, &[taken], &[ours]).await.0, "8 Found");
     let (word, sends, looks, _) = create(GIVEN, &[taken], &[nothing]).await;
+    assert!(word.contains("taken") && !word.contains("unknown") && sends > 2 && looks >= 2, "{word}");
+    let (word, sends, looks, _) = create(Stand { guard: Guard::Looking, ..GIVEN }, &[taken], &[nothing]).await;
     assert!(word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2, "{word}");
+    // Whose name it was may be gone between the refusal and the look.
+    let (word, sends, looks, seconds) = create(GIVEN, &[taken, || Ok(7)], &[nothing]).await;
+    assert_eq!((word.as_str(), sends, looks), ("7 Answered", 2, 1));
+    assert!(seconds < 30, "it waits for no list: {seconds} s");
     let (word, _, looks, _) = create(GIVEN, &[full], &[ours]).await;
     assert!(word.contains("full") && looks == 0, "{word}");
 }

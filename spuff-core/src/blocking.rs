@@ -28,10 +28,10 @@
 //! ```
 
 mod cancel;
-mod elsewhere;
-mod engine;
 mod implement;
+mod offload;
 mod placement;
+mod runtime;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -47,15 +47,15 @@ use secrecy::{ExposeSecret, SecretString};
 pub use cancel::CancelToken;
 #[doc(hidden)]
 pub use cancel::Cancelling;
-#[doc(hidden)]
-pub use elsewhere::{aside, elsewhere};
-pub use engine::{block_on, caught, observe, spawn};
 pub use implement::{SyncProvider, from_sync};
+#[doc(hidden)]
+pub use offload::{aside, elsewhere};
 pub use placement::{place_instance, place_instances};
+pub use runtime::{block_on, caught, observe, spawn};
 
 use crate::fleet::{self, FleetOptions};
 use crate::lease::{self, Reap, Reaped};
-use crate::process::PerProcess;
+use crate::per_process::PerProcess;
 use crate::progress::Progress;
 use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
 use crate::provider::{ErrorParts, Price, ProviderType, Snapshot};

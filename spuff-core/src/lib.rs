@@ -76,7 +76,7 @@ mod changes;
 mod clock;
 mod create;
 mod http;
-mod process;
+mod per_process;
 mod progress;
 mod random;
 mod scope;

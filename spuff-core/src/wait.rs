@@ -5,8 +5,8 @@
 mod listing;
 mod look;
 mod recent;
-mod turns;
-mod watch;
+mod schedule;
+mod shared_poll;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,8 +19,8 @@ use tracing::debug;
 pub(crate) use listing::{Listed, Listing};
 pub(crate) use look::Look;
 pub(crate) use recent::Recent;
-pub(crate) use turns::Subject;
-pub(crate) use watch::{Lookout, Seen, Watcher, for_all};
+pub(crate) use schedule::Subject;
+pub(crate) use shared_poll::{Lookout, Seen, Watcher, for_all};
 
 use crate::http::{Call, Deadline, HttpClient, Reply, number};
 use crate::progress;

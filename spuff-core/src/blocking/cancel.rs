@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::elsewhere::elsewhere;
-use super::engine::spawn;
+use super::offload::elsewhere;
+use super::runtime::spawn;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::scope::on_the_way;
 

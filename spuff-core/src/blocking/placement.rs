@@ -3,7 +3,7 @@
 //! Stands on the async form: it is run on spuff's own runtime. Candidates take a provider as
 //! [`Provider::shared`](super::Provider::shared) gives it.
 
-use super::engine::observe;
+use super::runtime::observe;
 use crate::fleet::FleetOptions;
 use crate::placement::{self, Placed, Placement};
 use crate::progress::Progress;

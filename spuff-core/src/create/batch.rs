@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use super::background::{Cancel, see_through};
-use super::mark::{place_of_key, random_part};
+use super::key::{place_of_key, random_part};
 use super::room::Room;
 use super::{About, Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::process::PerProcess;
+use crate::per_process::PerProcess;
 
 /// How many destroy each machine: the program, the provider, and the id.
 type Wishes = HashMap<(u64, String, String), usize>;
@@ -18,7 +18,7 @@ fn wishes() -> MutexGuard<'static, Wishes> {
 /// The program that runs here; a real process is one.
 fn program() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(program) = super::Group::carried().and_then(|carried| carried.downcast::<crate::process::Program>().ok()) {
+    if let Some(program) = super::Group::carried().and_then(|carried| carried.downcast::<crate::per_process::Program>().ok()) {
         return program.number;
     }
     0

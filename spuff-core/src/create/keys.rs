@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::background::Cancel;
-use super::mark::Mark;
+use super::key::Mark;
 use crate::changes::{Changes, Seen};
-use crate::process::PerProcess;
+use crate::per_process::PerProcess;
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
 

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task_local;
 
 use crate::changes::{Changes, Seen};
-use crate::process::PerProcess;
+use crate::per_process::PerProcess;
 
 task_local! {
     static HERE: Here;

@@ -10,7 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 
 use super::endpoint::Endpoint;
-use crate::process::PerProcess;
+use crate::per_process::PerProcess;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
 /// The configuration for an endpoint. An `http` one trusts nobody and reads no file, so that a machine without

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::plan::{Plan, REGIONS, fault_name, is_apt};
 use super::program::OLD;
 use super::verb::Verb;
-use crate::process::Program;
+use crate::per_process::Program;
 use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served, account_of};
 
 /// Within this time two processes may make two machines under one key at DigitalOcean, where only

@@ -14,7 +14,7 @@ use super::plan::Outage;
 use super::run::Run;
 use crate::create::Group;
 use crate::http::{Cause, Sent, Transport, TransportError};
-use crate::process::Program;
+use crate::per_process::Program;
 use crate::provider::error::NetworkError;
 use crate::simulator::Answered;
 

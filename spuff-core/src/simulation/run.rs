@@ -25,7 +25,7 @@ use super::verb::Verb;
 use crate::clock;
 use crate::clock::calendar::Simulated;
 use crate::http::carried::Carried;
-use crate::process::Program;
+use crate::per_process::Program;
 use crate::provider::error::ProviderError;
 use crate::random::seeded::Seeded;
 use crate::simulator::{Answered, Inside, Kind, Options, PROVIDERS, Timings, account_of};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 
-use super::turns::Subject;
-use super::watch::{Seen, again, for_all};
+use super::schedule::Subject;
+use super::shared_poll::{Seen, again, for_all};
 use super::{Look, ProviderResult};
 
 /// A list that shows, among others, what is waited for.

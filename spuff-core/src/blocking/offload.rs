@@ -12,8 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use super::engine;
-use crate::process::PerProcess;
+use super::runtime;
+use crate::per_process::PerProcess;
 use crate::signals;
 
 /// How long a call waits for a thread of those that are there, before it is given one of its own.
@@ -58,9 +58,9 @@ pub async fn elsewhere(call: impl FnOnce() + Send + 'static) {
 /// Calls a function that may block and call spuff: here, or elsewhere and later where this thread drives the runtime.
 #[doc(hidden)]
 pub fn aside(call: impl FnOnce() + Send + 'static) {
-    if engine::drives() {
+    if runtime::drives() {
         // What drives has been started.
-        drop(engine::spawn(elsewhere(call)));
+        drop(runtime::spawn(elsewhere(call)));
     } else {
         call();
     }

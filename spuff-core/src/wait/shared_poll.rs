@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug};
 
 use super::Look;
-use super::turns::{Answer, Asked, Newcomers, OVERDUE, Subject, Turn, Turns};
+use super::schedule::{Answer, Asked, Newcomers, OVERDUE, Subject, Turn, Turns};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
 /// How often somebody else takes over from a task that has broken off.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Look;
-use super::watch::Lookout;
+use super::shared_poll::Lookout;
 use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;

@@ -5,24 +5,24 @@
 //! their status, reads lag writes by up to minutes, an ended machine stays visible for an hour, `CreateImage` reboots the
 //! machine unless told not to, and deregistering an image leaves its EBS snapshots to be paid for.
 
-mod api;
 mod batch;
+mod convert;
 mod credentials;
 mod destroy;
+mod errors;
 mod fetch;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod images;
-mod map;
-mod pace;
-mod place;
+mod limits;
+mod lookup;
+mod poll;
 mod profile;
 mod query;
-mod refusal;
-mod regions;
+mod region;
+mod region_cache;
+mod region_search;
 mod snapshots;
-mod watch;
-mod whereabouts;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,19 +32,20 @@ use async_trait::async_trait;
 use reqsign_core::OsEnv;
 use tracing::instrument;
 
-use self::api::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
+use self::convert::Network;
 use self::credentials::SigV4;
-use self::images::Images;
-use self::map::Network;
-use self::place::{Place, Places};
+use self::lookup::Images;
+use self::poll::Waiting;
 use self::query::Query;
-use self::regions::Asking;
-use self::watch::Waiting;
+use self::region::{Place, Places};
+use self::region_search::Asking;
+use self::wire::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
-use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{Price, Provider, ProviderInstance, Snapshot, check};
+use super::shared::defaults::Defaults;
+use super::shared::validate;
+use super::{Price, Provider, ProviderInstance, Snapshot};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Class, Deadline, HttpClient, Page, Reply, all_pages};
 use crate::wait::{Look, Recent, Wait};
@@ -113,7 +114,7 @@ impl AwsProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &[&OPTIONS, &Defaults::CLOUD])?;
+        validate::known_options(config, &[&OPTIONS, &Defaults::CLOUD])?;
         let places = Places::new(config, &OsEnv)?;
         let ca_file = config.ca_file.clone().or_else(|| places.ca_file.clone());
         let config = &ProviderConfig { ca_file, ..config.clone() };
@@ -167,16 +168,16 @@ impl AwsProvider {
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
         let image = self.images.find(&self.http, place, request).await?;
-        let query = map::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
+        let query = convert::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         let guard = <Self as create::Room>::GUARD;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
-            let created = api::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
+            let created = wire::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
             let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == mark.nonce;
-            let created = created.filter(|made| map::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
-            let created = created.map(|created| map::instance(created, &place.region));
+            let created = created.filter(|made| convert::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
+            let created = created.map(|created| convert::instance(created, &place.region));
             created.ok_or_else(|| reply.unreadable("names no instance"))
         };
         let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
@@ -188,7 +189,9 @@ impl AwsProvider {
         instance.adopted = !mark.has_made(origin, &instance.labels);
         instance.name.clone_from(&request.name);
         if !instance.adopted {
-            instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+            instance
+                .labels
+                .extend(validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
         }
         self.recent.add(&instance.id, ());
         self.places.whereabouts.note(&instance.id, &place.region);
@@ -201,19 +204,19 @@ impl AwsProvider {
             (None, Some((batch, index))) => {
                 let mut launched = self.launched(place, &create::nonce_of(batch)).await?;
                 // What a caller's own key has made is no part of a batch.
-                launched.retain(|made| !map::has_digest(&made.tag_set.item));
+                launched.retain(|made| !convert::has_digest(&made.tag_set.item));
                 batch::part(launched, index)?
             }
             (made, _) => made,
         };
-        Ok(made.map(|made| map::instance(made, &place.region)))
+        Ok(made.map(|made| convert::instance(made, &place.region)))
     }
 
     /// A machine by its id, which shows a new one earlier than the filter does.
     async fn read(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").with("InstanceId.1", id);
         let call = asking.call(place, &query).about("instance", id);
-        let reply = check::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
+        let reply = validate::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
         Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
     }
 }
@@ -260,13 +263,13 @@ impl Provider for AwsProvider {
         let place = self.places.at(self.defaults.region(&request.region))?;
         let (mark, request) = self.defaults.marked_in(&place.region, request)?;
         self.check_key(&mark, &place)?;
-        images::check(&request.image)?;
-        map::check_request(&request)?;
+        lookup::check(&request.image)?;
+        convert::check_request(&request)?;
         let on_cancel = request.cancellation();
         let (making, noted) = (mark.clone(), place.clone());
         let work = |room: Self, cancel| async move {
             let made = room.make(&place, &request, &making, &cancel).await;
-            made.map_err(|error| check::with_given(error, &request))
+            made.map_err(|error| validate::with_given(error, &request))
         };
         // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
         // cloud would not keep a second one out.
@@ -282,8 +285,8 @@ impl Provider for AwsProvider {
         let first = requests.first().cloned().unwrap_or_default();
         let place = self.places.at(self.defaults.region(&first.region))?;
         let (mark, requests) = self.defaults.marked_alike(&place.region, requests)?;
-        images::check(&first.image)?;
-        requests.iter().try_for_each(map::check_request)?;
+        lookup::check(&first.image)?;
+        requests.iter().try_for_each(convert::check_request)?;
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
         let making = mark.clone();
         let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &making, &cancel).await };
@@ -293,7 +296,7 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let _ending = create::Ending::begin(NAME, id);
-        map::check_id("id", id, "i-")?;
+        convert::check_id("id", id, "i-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let act = |place: Place| async move { self.destroy_at(&place, id, deadline).await };
         Look::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
@@ -305,7 +308,7 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        map::check_id("id", id, "i-")?;
+        convert::check_id("id", id, "i-")?;
         let asking = Asking { operation: "get_instance", errand: &self.http.errand() };
         let act = |place: Place| async move {
             let absent = || ProviderError::not_found("instance", id);
@@ -313,15 +316,15 @@ impl Provider for AwsProvider {
             let found = self.recent.read(("get_instance", id), (&self.http, asking.errand), read).await?.ok_or_else(absent)?;
             Ok((found, place))
         };
-        let found = check::absent_is_none(self.with_instance((asking.operation, Some(asking.errand)), id, act).await)?;
+        let found = validate::absent_is_none(self.with_instance((asking.operation, Some(asking.errand)), id, act).await)?;
         let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
         ended.iter().for_each(|_| self.places.whereabouts.end(id));
-        Ok(alive.into_iter().next().map(|(found, place)| map::instance(found, &place.region)))
+        Ok(alive.into_iter().next().map(|(found, place)| convert::instance(found, &place.region)))
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let (name, value) = map::MANAGED;
+        let (name, value) = convert::MANAGED;
         let states = ["pending", "running", "stopping", "stopped"];
         let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
         let asking = Asking { operation: "list_instances", errand: &self.http.errand() };
@@ -331,8 +334,8 @@ impl Provider for AwsProvider {
             async move {
                 let key = |instance: &Instance| instance.instance_id.clone();
                 let found = self.list::<DescribeInstances>(asking, &place, query, key).await?;
-                let alive = found.into_iter().filter(|instance| !map::is_ending(instance));
-                let ours = alive.map(|instance| map::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
+                let alive = found.into_iter().filter(|instance| !convert::is_ending(instance));
+                let ours = alive.map(|instance| convert::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
                 Ok(ours.inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region)).collect())
             }
         };
@@ -341,7 +344,7 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        map::check_id("id", id, "i-")?;
+        convert::check_id("id", id, "i-")?;
         let timeouts = self.http.timeouts();
         let (deadline, waiting) = (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
         let within = |place: Place, unseen: Duration| async move {
@@ -361,8 +364,8 @@ impl Provider for AwsProvider {
     /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        map::check_id("instance_id", instance_id, "i-")?;
-        map::check_image_name(name)?;
+        convert::check_id("instance_id", instance_id, "i-")?;
+        convert::check_image_name(name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move {
@@ -381,7 +384,7 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let (name, value) = map::MANAGED;
+        let (name, value) = convert::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
         let asking = Asking { operation: "list_snapshots", errand: &self.http.errand() };
         let places = self.listed(asking).await?;
@@ -390,7 +393,7 @@ impl Provider for AwsProvider {
             async move {
                 let key = |image: &Image| image.image_id.clone();
                 let found = self.list::<DescribeImages>(asking, &place, query, key).await?;
-                let ours = found.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot);
+                let ours = found.into_iter().filter(convert::is_managed_snapshot).map(convert::labelled_snapshot);
                 Ok(ours.inspect(|(snapshot, _)| self.places.whereabouts.note(&snapshot.id, &place.region)).collect())
             }
         };
@@ -400,7 +403,7 @@ impl Provider for AwsProvider {
     /// Deletes the AMI, then the EBS snapshots that it stood on.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        map::check_id("id", id, "ami-")?;
+        convert::check_id("id", id, "ami-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let asking = Asking { operation: "delete_snapshot", errand: &self.http.errand() };
         let act = |place: Place| async move { self.delete_at(asking, &place, id, deadline).await };
@@ -428,22 +431,22 @@ impl Provider for AwsProvider {
         };
         let found = create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
         self.places.whereabouts.forget(nonce);
-        Ok(self.taken_up(key, found, |image| &image.image_id).map(map::snapshot))
+        Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        map::check_id("id", id, "i-")?;
-        check::changed_labels(labels)?;
+        convert::check_id("id", id, "i-")?;
+        validate::changed_labels(labels)?;
         let tags: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        map::check_tags(&tags)?;
-        let query = &map::create_tags(id, &tags);
+        convert::check_tags(&tags)?;
+        let query = &convert::create_tags(id, &tags);
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
             let wait = Wait::new("set_labels", ("instance", id), deadline.remaining(), timeouts);
-            let send = || async move { Look::of_answer(api::ask::<CreateTags>(&self.http, call).await) };
+            let send = || async move { Look::of_answer(wire::ask::<CreateTags>(&self.http, call).await) };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
         self.with_instance(("set_labels", None), id, act).await
@@ -501,7 +504,7 @@ impl ProviderFactory for AwsFactory {
             OptionDescription::new("region", "Region where a request names none; the profile's by default")
                 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
             OptionDescription::new(
-                place::REGIONS,
+                region::REGIONS,
                 "The regions that the account is used in, as a list with commas, or all for those that it has enabled: lists, and with \
                  them reap, read them all. By default they read the provider's own region, and those in which it has made or seen \
                  something. What is looked for by its id or key is looked for in all that are enabled; where some cannot be asked, \
@@ -522,7 +525,8 @@ impl ProviderFactory for AwsFactory {
             OptionDescription::new("security_group", "Security group of new machines; the VPC's default group by default"),
         ];
         description.options.extend(Defaults::describe());
-        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities =
+            Capabilities { ssh_keys: true, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

@@ -3,18 +3,18 @@
 //! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, a snapshot's id is never
 //! returned, tags carry no values, and 422 stands for many things.
 
-mod api;
 mod batch;
+mod convert;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod keys;
-mod map;
-mod pace;
+mod limits;
+mod lookup;
+mod poll;
 mod snapshot_actions;
 mod snapshot_key;
 mod snapshots;
 mod tags;
-mod watch;
+mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
@@ -28,17 +28,18 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::{debug, instrument};
 
-use self::api::{Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey};
+use self::poll::Waiting;
 use self::snapshot_key::SnapshotKey;
 use self::tags::Worn;
-use self::watch::Waiting;
+use self::wire::{Action, ActionReply, Droplet, DropletReply, Image, List, PER_PAGE, Reference, Size, SshKey};
 use super::config::{InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
-use super::defaults::Defaults;
 use super::error::ProviderResult;
-use super::lookup::Lookups;
-use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
+use super::shared::defaults::Defaults;
+use super::shared::lookup::Lookups;
+use super::shared::price_list::Prices;
+use super::shared::validate;
+use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot};
 use crate::clock;
 use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
@@ -97,9 +98,9 @@ impl DigitalOceanProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &[&Defaults::CLOUD])?;
+        validate::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
-        let http = HttpClient::with_bearer(NAME, endpoint, map::refusal, pace::draws, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, convert::refusal, limits::draws, config)?;
         Ok(Self {
             recent: Recent::of(&http),
             http: Arc::new(http),
@@ -130,7 +131,7 @@ impl DigitalOceanProvider {
 
     async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         let looked = Instant::now();
-        let body = map::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
+        let body = convert::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
         let call = Looking::new(self, mark, Call::once("create_instance", "/v2/droplets").json(&body)?, looked);
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call, mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
@@ -141,7 +142,7 @@ impl DigitalOceanProvider {
             };
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
-            let made = map::instance(created.droplet);
+            let made = convert::instance(created.droplet);
             mark.check_answer(reply, &made)?;
             Ok((made, action))
         };
@@ -175,22 +176,22 @@ impl DigitalOceanProvider {
     async fn named(&self, request: &InstanceRequest) -> ProviderResult<Vec<ProviderInstance>> {
         let filter = if request.size.starts_with("gpu-") { ("type", "gpus") } else { ("name", request.name.as_str()) };
         let named = self.droplets("create_instance", filter).await?.into_iter();
-        Ok(named.filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name)).map(map::instance).collect())
+        Ok(named.filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name)).map(convert::instance).collect())
     }
 
     /// The oldest droplet with the nonce of a create, and of this name.
     async fn tagged(&self, errand: &Errand, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
-        let tag = map::tag(KEY_KEY, nonce);
+        let tag = convert::tag(KEY_KEY, nonce);
         let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
         let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
         let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
         let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
-        let made = tagged.into_iter().chain(gpus).map(map::instance).filter(is_named);
+        let made = tagged.into_iter().chain(gpus).map(convert::instance).filter(is_named);
         Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
-        let call = Call::get(operation, "/v2/images").query("tag_name", map::MANAGED_TAG);
+        let call = Call::get(operation, "/v2/images").query("tag_name", convert::MANAGED_TAG);
         self.list(call, |image: &Image| image.id.clone()).await
     }
 
@@ -208,13 +209,13 @@ impl DigitalOceanProvider {
             self.list(call, |key: &SshKey| key.id).await.map(Arc::new)
         };
         let known = match self.keys.or_look((), look).await {
-            Err(error) if !error.is_retryable() && !asked.iter().any(|key| keys::is_name(key)) => {
+            Err(error) if !error.is_retryable() && !asked.iter().any(|key| lookup::is_name(key)) => {
                 debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
                 return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
             }
             read => read?,
         };
-        keys::chosen(&known, asked)
+        lookup::chosen(&known, asked)
     }
 
     async fn action(&self, id: impl Display) -> ProviderResult<Action> {
@@ -227,7 +228,7 @@ impl DigitalOceanProvider {
         let Some(action) = droplet.hint else { return Ok(()) };
         match self.action(action).await {
             Ok(action) if action.status == "errored" => {
-                Err(check::failed(NAME, &droplet.id, "errored", "the create action ended in an error"))
+                Err(validate::failed(NAME, &droplet.id, "errored", "the create action ended in an error"))
             }
             // A failure to look closer is not one of the droplet.
             _ => Ok(()),
@@ -277,12 +278,12 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (mark, request) = self.defaults.marked(request)?;
-        map::check_request(&request)?;
+        convert::check_request(&request)?;
         let on_cancel = request.cancellation();
         let making = mark.clone();
         let work = |room: Self, cancel| async move {
             let made = room.make(&request, &making, &cancel).await;
-            made.map_err(|error| check::with_given(error, &request))
+            made.map_err(|error| validate::with_given(error, &request))
         };
         create::keyed(self, &mark, on_cancel, work).await
     }
@@ -294,7 +295,7 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
     async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
         let (mark, requests) = self.defaults.marked_alike("", requests)?;
-        requests.iter().try_for_each(map::check_request)?;
+        requests.iter().try_for_each(convert::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
         let parts = requests.iter().map(|request| request.name.clone()).collect();
         let making = mark.clone();
@@ -305,7 +306,7 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let _ending = create::Ending::begin(NAME, id);
-        let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         // A droplet that is not there may have been made a moment ago, by another client.
@@ -319,10 +320,10 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
         let errand = &self.http.errand();
         let call = &Call::get("get_instance", path).about("instance", id).within(errand);
-        let read = || async move { Ok(map::instance(self.http.json::<DropletReply>(call).await?.droplet)) };
+        let read = || async move { Ok(convert::instance(self.http.json::<DropletReply>(call).await?.droplet)) };
         self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
@@ -331,12 +332,12 @@ impl Provider for DigitalOceanProvider {
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let errand = self.http.errand();
         let (tagged, gpus) = tokio::try_join!(
-            self.droplets_within(&errand, "list_instances", ("tag_name", map::MANAGED_TAG)),
+            self.droplets_within(&errand, "list_instances", ("tag_name", convert::MANAGED_TAG)),
             self.droplets_within(&errand, "list_instances", ("type", "gpus"))
         )?;
         let mut seen = HashSet::new();
         let mut instances: Vec<_> =
-            tagged.into_iter().chain(gpus).filter(|droplet| seen.insert(droplet.id)).map(map::instance).collect();
+            tagged.into_iter().chain(gpus).filter(|droplet| seen.insert(droplet.id)).map(convert::instance).collect();
         instances.retain(ProviderInstance::is_managed);
         self.worn.note_all(&instances);
         Ok(instances)
@@ -344,7 +345,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        check::numeric_id(NAME, "id", id)?;
+        validate::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
@@ -362,8 +363,8 @@ impl Provider for DigitalOceanProvider {
     /// error and tagged it. Without that key, only the cloud's own list shows it, by its name.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        let droplet = check::numeric_id(NAME, "instance_id", instance_id)?;
-        check::required("name", name)?;
+        let droplet = validate::numeric_id(NAME, "instance_id", instance_id)?;
+        validate::required("name", name)?;
         let (room, name) = (self.clone(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
@@ -378,12 +379,12 @@ impl Provider for DigitalOceanProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let images = self.managed_images("list_snapshots").await?;
-        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
+        Ok(images.into_iter().filter(convert::is_managed_snapshot).map(convert::labelled_snapshot).collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        let path = format!("/v2/snapshots/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/v2/snapshots/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         wait.delete(&self.http, &path, Reply::no_content).await.map(drop)
@@ -406,7 +407,7 @@ impl Provider for DigitalOceanProvider {
             return Ok(None);
         };
         self.claim(&found.id).await?;
-        Ok(Some(map::snapshot(found)))
+        Ok(Some(convert::snapshot(found)))
     }
 
     /// A label is a tag: the new one is put on before the old one is taken off. A process that ends in between leaves both; of
@@ -414,10 +415,10 @@ impl Provider for DigitalOceanProvider {
     /// off: of two that set a label at the same time, one's is left.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let path = format!("/v2/droplets/{}", check::numeric_id(NAME, "id", id)?);
-        check::changed_labels(labels)?;
+        let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
+        validate::changed_labels(labels)?;
         let labels_in_order: BTreeMap<_, _> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let tags = map::tags(&labels_in_order)?;
+        let tags = convert::tags(&labels_in_order)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
         let call = &Call::get("set_labels", path).about("instance", id);
@@ -426,7 +427,7 @@ impl Provider for DigitalOceanProvider {
         let errand = self.http.errand();
         self.tag(("set_labels", &errand), (id, "droplet"), &tags).await?;
         let is_old =
-            |tag: &&String| map::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
+            |tag: &&String| convert::label(tag).is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value));
         self.worn.note(id, labels);
         self.untag(&errand, id, before.iter().filter(is_old)).await
     }
@@ -441,10 +442,10 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, region, size))]
     async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
-        check::required("size", size)?;
+        validate::required("size", size)?;
         let read = || async {
             let sizes = self.list(Call::get("hourly_price", "/v2/sizes"), |size: &Size| size.slug.clone()).await?;
-            Ok(map::prices(sizes))
+            Ok(convert::prices(sizes))
         };
         self.prices.find(region, size, read).await
     }
@@ -481,7 +482,8 @@ impl ProviderFactory for DigitalOceanFactory {
             OptionDescription::ca_file(),
         ];
         description.options.extend(Defaults::describe());
-        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities =
+            Capabilities { ssh_keys: true, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

@@ -8,13 +8,13 @@
 mod boot;
 mod client;
 mod cloud_config;
+mod convert;
 mod engine;
+mod errors;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod images;
-mod map;
 mod options;
-mod refusal;
 mod start;
 mod user_data;
 
@@ -31,15 +31,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{instrument, warn};
 
 use self::boot::Boot;
+use self::convert::Seen;
 use self::engine::{AGAIN, Ask, Engine, MOMENT};
-use self::map::Seen;
 use self::options::Options;
 use self::start::{Begun, Course};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
-use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot, check};
+use super::shared::defaults::Defaults;
+use super::shared::validate;
+use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot};
 use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
 use crate::http::{Deadline, Failure, Sight};
 use crate::wait::{Look, Pauses, Wait};
@@ -142,7 +143,7 @@ impl DockerProvider {
         };
         let listed = self.engine.read(Ask::of(operation), list).await?;
         let reach = self.engine.reach().await?;
-        Ok(listed.into_iter().filter_map(|container| map::listed(container, reach)).collect())
+        Ok(listed.into_iter().filter_map(|container| convert::listed(container, reach)).collect())
     }
 
     /// Machines with a label, as they are.
@@ -165,7 +166,7 @@ impl DockerProvider {
                 Err(error @ ProviderError::NotFound { .. }) => error,
                 read => return read,
             };
-            if self.listed(operation, map::MACHINE_KEY).await?.iter().all(|listed| listed.instance.id != id) {
+            if self.listed(operation, convert::MACHINE_KEY).await?.iter().all(|listed| listed.instance.id != id) {
                 return Err(absent);
             }
             tokio::time::sleep(MOMENT).await;
@@ -176,7 +177,7 @@ impl DockerProvider {
     /// A machine by its id.
     async fn read(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
         let container = self.inspect(operation, id).await?;
-        self.believed(operation, map::inspected(container, self.engine.reach().await?)).await
+        self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
 
     async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
@@ -243,7 +244,7 @@ impl DockerProvider {
 
     /// The container that has the name of a create.
     async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
-        match check::absent_is_none(self.read("create_instance", name).await)? {
+        match validate::absent_is_none(self.read("create_instance", name).await)? {
             Some(made) if is_leaving(&made) => Ok(Found::Leaving(made.id)),
             Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
             Some(_) => Ok(Found::Taken),
@@ -280,7 +281,7 @@ const REMOVAL_PASSES: Duration = Duration::from_secs(15);
 fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResult<Look<()>> {
     match removed {
         Err(Failure::Unknown(error)) => Look::past(error),
-        Err(Failure::Rejected(error)) if refusal::is_half_removed(&error) && deadline.elapsed() < REMOVAL_PASSES => {
+        Err(Failure::Rejected(error)) if errors::is_half_removed(&error) && deadline.elapsed() < REMOVAL_PASSES => {
             Ok(Look::Pending(error.to_string()))
         }
         removed => Look::of_delete(removed),
@@ -300,7 +301,7 @@ impl Plan {
     fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
         let boot = Boot::new(&request, &mark.nonce, &options.environment)?;
         let image = images::reference(&request.image)?;
-        let body = map::container(&request, &image, &boot, options)?;
+        let body = convert::container(&request, &image, &boot, options)?;
         Ok(Self { archive: boot.archive()?, request, image, body })
     }
 }
@@ -316,7 +317,7 @@ impl CreateContainer<'_> {
     /// Whether there is a container of that name.
     async fn is_there(&self) -> Result<bool, Failure> {
         let found = self.room.inspect(self.operation(), self.name).await;
-        Ok(check::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
+        Ok(validate::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
     }
 }
 
@@ -343,7 +344,7 @@ impl Making for CreateContainer<'_> {
             Err(Failure::Rejected(error @ ProviderError::Conflict { .. })) if !self.is_there().await? => {
                 Err(Failure::Unknown(error))
             }
-            made => made.map_err(refusal::of_create),
+            made => made.map_err(errors::of_create),
         }
     }
 }
@@ -363,7 +364,7 @@ impl Provider for DockerProvider {
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (mark, request) = self.defaults.marked(request)?;
-        map::check_request(&request)?;
+        convert::check_request(&request)?;
         let on_cancel = request.cancellation();
         let plan = Plan::new(request, &mark, &self.options)?;
         let work = |room: Self, cancel| async move { room.make(plan, &mark, &cancel).await };
@@ -373,7 +374,7 @@ impl Provider for DockerProvider {
     /// Its anonymous volumes go with it; what is mounted stays.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        map::check_id("id", id)?;
+        convert::check_id("id", id)?;
         let _ending = create::Ending::begin(NAME, id);
         let inspected = self.inspect("destroy_instance", id).await;
         if matches!(inspected, Err(ProviderError::NotFound { .. })) {
@@ -402,8 +403,8 @@ impl Provider for DockerProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        map::check_id("id", id)?;
-        check::absent_is_none(self.read("get_instance", id).await)
+        convert::check_id("id", id)?;
+        validate::absent_is_none(self.read("get_instance", id).await)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -417,7 +418,7 @@ impl Provider for DockerProvider {
     /// for, as after an engine that was killed, is started again.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        map::check_id("id", id)?;
+        convert::check_id("id", id)?;
         let timeouts = self.engine.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let was_on = &AtomicBool::new(false);
@@ -430,7 +431,7 @@ impl Provider for DockerProvider {
                         // It is on its way out, or up.
                         Err(error @ ProviderError::Conflict { .. }) => Ok(Look::Pending(error.to_string())),
                         Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                        Err(error) => Look::past(refusal::of_start(error)),
+                        Err(error) => Look::past(errors::of_start(error)),
                     }
                 }
                 read => {
@@ -445,8 +446,8 @@ impl Provider for DockerProvider {
     /// The machine stands still meanwhile.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        map::check_id("instance_id", instance_id)?;
-        check::required("name", name)?;
+        convert::check_id("instance_id", instance_id)?;
+        validate::required("name", name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
@@ -515,7 +516,8 @@ impl ProviderFactory for DockerFactory {
         description.options.extend(Options::describe());
         description.options.extend(Engine::describe());
         description.options.extend(Defaults::describe_lease());
-        description.capabilities = Capabilities { ssh_keys: false, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities =
+            Capabilities { ssh_keys: false, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

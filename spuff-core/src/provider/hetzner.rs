@@ -4,14 +4,14 @@
 //! Facts from the published API description and the official clients: a server is named by its number, its name is unique
 //! in the project, work goes on in actions after a call has been answered, and an image name needs an architecture.
 
-mod api;
-mod catalog;
+mod convert;
+mod errors;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod map;
-mod pace;
-mod refusal;
-mod watch;
+mod limits;
+mod lookup;
+mod poll;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,19 +23,20 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::instrument;
 
-use self::api::{
+use self::convert::Progress;
+use self::lookup::{Catalog, Reader};
+use self::poll::{OfActions, OfImages, Waiting};
+use self::wire::{
     ACTIONS_PER_CALL, Action, ActionReply, CreateImageReply, CreateServerReply, Image, Labelled, LabelsReply, List, PER_PAGE,
     PricingReply, Server, ServerReply, SetLabels, SshKey,
 };
-use self::catalog::{Catalog, Reader};
-use self::map::Progress;
-use self::watch::{OfActions, OfImages, Waiting};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
-use super::defaults::Defaults;
 use super::error::{ProviderError, ProviderResult};
-use super::prices::Prices;
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
-use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot, check};
+use super::shared::defaults::Defaults;
+use super::shared::price_list::Prices;
+use super::shared::validate;
+use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, Endpoint, Failure, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
@@ -100,9 +101,9 @@ impl HetznerProvider {
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &[&Defaults::CLOUD])?;
+        validate::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let http = HttpClient::with_bearer(NAME, endpoint, refusal::refusal, pace::draws, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::draws, config)?;
         Ok(Self {
             recent: Recent::of(&http),
             taken: Recent::of(&http),
@@ -119,7 +120,7 @@ impl HetznerProvider {
 
     /// All labels of a server, which a write of some replaces.
     async fn labels_of(&self, id: &str) -> ProviderResult<HashMap<String, String>> {
-        let number = check::numeric_id(NAME, "id", id)?;
+        let number = validate::numeric_id(NAME, "id", id)?;
         let errand = &self.http.errand();
         let call = Call::get("set_labels", format!("/servers/{number}")).about("instance", id).within(errand);
         let read = |reply: &Reply| {
@@ -135,7 +136,7 @@ impl HetznerProvider {
         let mut actions = Vec::with_capacity(ids.len());
         for some in ids.chunks(ACTIONS_PER_CALL) {
             let call = some.iter().fold(Call::get(operation, "/actions"), |call, id| call.query("id", id.to_string()));
-            let page = check::absent_is_none(self.http.json::<List<Action>>(&call).await)?;
+            let page = validate::absent_is_none(self.http.json::<List<Action>>(&call).await)?;
             actions.extend(page.into_iter().flat_map(|page| page.items));
         }
         Ok(actions)
@@ -145,13 +146,13 @@ impl HetznerProvider {
     /// it has not: a server has its address and may be `running` before it is finished.
     async fn look(&self, read: ProviderResult<Server>, id: &str, ids: &[u64]) -> ProviderResult<Look<ProviderInstance>> {
         let locked = read.as_ref().is_ok_and(|server| server.locked);
-        let look = Look::of_instance(read.map(map::instance), NAME)?;
+        let look = Look::of_instance(read.map(convert::instance), NAME)?;
         let actions = match self.actions("wait_ready", ids).await {
             Ok(actions) => actions,
             Err(error) => return Look::unread(error),
         };
-        match (map::progress(ids, &actions), look) {
-            (Progress::Failed(action), _) => Err(self.http.discreet(refusal::failed(id, action, ""))),
+        match (convert::progress(ids, &actions), look) {
+            (Progress::Failed(action), _) => Err(self.http.discreet(errors::failed(id, action, ""))),
             (Progress::Running(action), Look::Done(_)) => Ok(Look::Pending(format!("active, {} goes on", action.command))),
             (Progress::Unknown, Look::Done(_)) if locked => Ok(Look::Pending("active, still locked".to_string())),
             (_, look) => Ok(look),
@@ -162,14 +163,14 @@ impl HetznerProvider {
         let reader = Reader { http: &self.http, errand: &self.http.errand() };
         let image = self.catalog.image(&reader, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
-        let call = Call::once("create_instance", "/servers").json(&map::create_server(request, image, ssh_keys)?)?;
+        let call = Call::once("create_instance", "/servers").json(&convert::create_server(request, image, ssh_keys)?)?;
         let guard = <Self as create::Room>::GUARD;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
             let created: CreateServerReply = reply.json()?;
             let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
-            let made = map::instance(created.server);
+            let made = convert::instance(created.server);
             mark.check_answer(reply, &made)?;
             Ok((made, actions))
         };
@@ -193,7 +194,7 @@ impl HetznerProvider {
     /// The server that has the name of a create, which its labels need not lead to yet.
     async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<(ProviderInstance, Vec<u64>)>> {
         let call = Call::get("create_instance", "/servers").query("name", name);
-        let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
+        let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
         match named.into_iter().find(|made| made.name == name) {
             Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours((made, Vec::new()))),
             Some(other) if create::is_leaving(self, &other) => Ok(Found::Leaving(other.id)),
@@ -204,7 +205,7 @@ impl HetznerProvider {
 
     async fn labelled(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
         let call = Call::get("create_instance", "/servers").query("label_selector", format!("{KEY_KEY}=={nonce}"));
-        let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(map::instance);
+        let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
         Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
     }
 
@@ -223,7 +224,7 @@ impl HetznerProvider {
         let (mark, labels) = self.defaults.snapshot("")?;
         let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
             .about("instance", instance_id)
-            .json(&map::create_image(name, labels))?;
+            .json(&convert::create_image(name, labels))?;
         let create = Create { call: (&*self.http, call), mark: &mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
             let started: CreateImageReply = reply.json()?;
@@ -242,23 +243,23 @@ impl HetznerProvider {
             let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
             if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await.map_err(open)? {
                 let aftermath = self.remove_failed(id).await;
-                return Err(self.http.discreet(refusal::failed(instance_id, &action, &aftermath)));
+                return Err(self.http.discreet(errors::failed(instance_id, &action, &aftermath)));
             }
         }
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.unseen_for(self.http.settling());
-        Ok(map::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?))
+        Ok(convert::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
-        let call = Call::get(operation, "/images").query("type", "snapshot").query("label_selector", map::MANAGED_SELECTOR);
+        let call = Call::get(operation, "/images").query("type", "snapshot").query("label_selector", convert::MANAGED_SELECTOR);
         self.list(call, |image: &Image| image.id).await
     }
 
     /// Takes away what a failed snapshot has left; says so when that fails too.
     async fn remove_failed(&self, id: &str) -> String {
         let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
-        match check::absent_is_none(self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from)) {
+        match validate::absent_is_none(self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from)) {
             Ok(_) => String::new(),
             Err(error) => format!("; snapshot {id} is left over and may be paid for, as it could not be deleted: {error}"),
         }
@@ -297,12 +298,12 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (mark, request) = self.defaults.marked(request)?;
-        map::check_request(&request)?;
+        convert::check_request(&request)?;
         let on_cancel = request.cancellation();
         let making = mark.clone();
         let work = |room: Self, cancel| async move {
             let made = room.make(&request, &making, &cancel).await;
-            made.map_err(|error| check::with_given(error, &request))
+            made.map_err(|error| validate::with_given(error, &request))
         };
         create::keyed(self, &mark, on_cancel, work).await
     }
@@ -310,7 +311,7 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         let _ending = create::Ending::begin(NAME, id);
-        let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path, has_begun).await?;
@@ -321,25 +322,25 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let path = format!("/servers/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let errand = &self.http.errand();
         let call = &Call::get("get_instance", path).about("instance", id).within(errand);
-        let read = || async move { Ok(map::instance(self.http.json::<ServerReply>(call).await?.server)) };
+        let read = || async move { Ok(convert::instance(self.http.json::<ServerReply>(call).await?.server)) };
         self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let call = Call::get("list_instances", "/servers").query("label_selector", map::MANAGED_SELECTOR);
+        let call = Call::get("list_instances", "/servers").query("label_selector", convert::MANAGED_SELECTOR);
         let servers = self.list(call, |server: &Server| server.id).await?;
-        let mut instances: Vec<_> = servers.into_iter().map(map::instance).collect();
+        let mut instances: Vec<_> = servers.into_iter().map(convert::instance).collect();
         instances.retain(ProviderInstance::is_managed);
         Ok(instances)
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
-        check::numeric_id(NAME, "id", id)?;
+        validate::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
@@ -350,8 +351,8 @@ impl Provider for HetznerProvider {
     /// The snapshot is crash-consistent: the server keeps running. Volumes are not part of it.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        check::numeric_id(NAME, "instance_id", instance_id)?;
-        check::required("name", name)?;
+        validate::numeric_id(NAME, "instance_id", instance_id)?;
+        validate::required("name", name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
@@ -367,12 +368,12 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let images = self.managed_images("list_snapshots").await?;
-        Ok(images.into_iter().filter(map::is_managed_snapshot).map(map::labelled_snapshot).collect())
+        Ok(images.into_iter().filter(convert::is_managed_snapshot).map(convert::labelled_snapshot).collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        let path = format!("/images/{}", check::numeric_id(NAME, "id", id)?);
+        let path = format!("/images/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.taken.settles_at(id)).delete(&self.http, &path, Reply::no_content).await?;
@@ -388,7 +389,7 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let nonce = create::nonce_of(key);
-        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?.map(map::snapshot))) };
+        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?.map(convert::snapshot))) };
         create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
     }
 
@@ -396,9 +397,9 @@ impl Provider for HetznerProvider {
     /// client has written meanwhile what it had read before, they are written once more.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let number = check::numeric_id(NAME, "id", id)?;
-        check::changed_labels(labels)?;
-        labels.iter().try_for_each(|(key, value)| map::check_label(key, value))?;
+        let number = validate::numeric_id(NAME, "id", id)?;
+        validate::changed_labels(labels)?;
+        labels.iter().try_for_each(|(key, value)| convert::check_label(key, value))?;
         let path = &format!("/servers/{number}");
         let (writing, patience) = (self.http.shared::<Writing>(), self.http.timeouts().http_request);
         // Who has waited long writes beside the one who does not get on.
@@ -439,10 +440,10 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME, region, size))]
     async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
-        check::required("size", size)?;
+        validate::required("size", size)?;
         let read = || async {
             let reply: PricingReply = self.http.json(&Call::get("hourly_price", "/pricing")).await?;
-            Ok(map::prices(reply.pricing))
+            Ok(convert::prices(reply.pricing))
         };
         self.prices.find(self.defaults.region(region), size, read).await
     }
@@ -479,7 +480,8 @@ impl ProviderFactory for HetznerFactory {
             OptionDescription::ca_file(),
         ];
         description.options.extend(Defaults::describe());
-        description.capabilities = Capabilities { ssh_keys: true, max_user_data: map::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities =
+            Capabilities { ssh_keys: true, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
         description
     }
 }

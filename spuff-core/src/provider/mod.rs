@@ -11,13 +11,7 @@ mod similar;
 
 mod builtins;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
-mod check;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
-mod defaults;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-mod lookup;
-#[cfg(any(feature = "digitalocean", feature = "hetzner"))]
-mod prices;
+mod shared;
 
 #[cfg(feature = "aws")]
 pub(crate) mod aws;

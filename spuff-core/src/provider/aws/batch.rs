@@ -3,16 +3,17 @@
 
 use futures_util::future::join_all;
 
-use super::api::{self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read};
-use super::place::Place;
 use super::query::Query;
-use super::{AwsProvider, map};
+use super::region::Place;
+use super::wire::{self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read};
+use super::{AwsProvider, convert};
 use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Class, Deadline, Reply};
 use crate::progress;
+use crate::provider::ProviderInstance;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{ProviderInstance, check};
+use crate::provider::shared::validate;
 use crate::wait::{Look, Wait};
 
 /// How many machines one call starts at most: where there is no room for all of them, none is started.
@@ -28,7 +29,7 @@ impl AwsProvider {
     ) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let image = self.images.find(&self.http, place, first).await?;
-        let query = map::run_instances(first, requests.len(), &image, &self.network, &mark.nonce)?;
+        let query = convert::run_instances(first, requests.len(), &image, &self.network, &mark.nonce)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         let guard = Guard::Cloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -63,13 +64,13 @@ impl AwsProvider {
     /// Gives a machine its name, which the call that has made it could not.
     async fn named(&self, place: &Place, made: Instance, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let id = made.instance_id.clone();
-        let query = map::create_tags(&id, &[(map::NAME_TAG, &request.name)]);
+        let query = convert::create_tags(&id, &[(convert::NAME_TAG, &request.name)]);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
         // A machine that was just launched is not found at once.
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
             let call = place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
-            match api::ask::<CreateTags>(&self.http, &call).await {
+            match wire::ask::<CreateTags>(&self.http, &call).await {
                 Ok(_) => Ok(Look::Done(())),
                 Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
                 Err(error) => Look::past(error),
@@ -78,19 +79,19 @@ impl AwsProvider {
         if let Err(error) = progress::unheard(tagged).await {
             return Err(error.after_create(id, None));
         }
-        let mut instance = map::instance(made, &place.region);
+        let mut instance = convert::instance(made, &place.region);
         instance.name.clone_from(&request.name);
-        instance.labels.extend(check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        instance.labels.extend(validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
         Ok(instance)
     }
 
     /// The machines that were launched under a nonce and have not ended: by their label, which those of earlier versions carry
     /// as well, whose client token was the key itself.
     pub(super) async fn launched(&self, place: &Place, nonce: &str) -> ProviderResult<Vec<Instance>> {
-        let query = Query::new("DescribeInstances").filter(map::KEY, &[nonce]);
+        let query = Query::new("DescribeInstances").filter(convert::KEY, &[nonce]);
         let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
         let mut made = reply.into_parts().0;
-        made.retain(|instance| map::is_made_under(&instance.tag_set.item, nonce) && !map::is_ending(instance));
+        made.retain(|instance| convert::is_made_under(&instance.tag_set.item, nonce) && !convert::is_ending(instance));
         Ok(made)
     }
 }

@@ -27,8 +27,8 @@ use secrecy::{ExposeSecret, SecretString};
 use self::chain::Chain;
 use self::kept::Kept;
 use super::fetch::Fetch;
-use super::place::Scope;
-use super::{NAME, pace, refusal};
+use super::region::Scope;
+use super::{NAME, errors, limits};
 use crate::http::{Authorized, Call, Dialect, Draws, Refusal, Reply, clean_token};
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -130,11 +130,11 @@ impl Dialect for SigV4 {
     }
 
     fn refusal(&self, reply: &Reply) -> Refusal {
-        refusal::refusal(reply)
+        errors::refusal(reply)
     }
 
     fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
-        pace::draws(call)
+        limits::draws(call)
     }
 
     fn identify(&self, add: &mut dyn FnMut(&str)) {

@@ -1,11 +1,11 @@
 //! Ends machines: an id that is not found just after a launch may still start and cost money.
 
 use super::AwsProvider;
-use super::api::{self, Document, TerminateInstances};
-use super::map;
-use super::place::Place;
+use super::convert;
 use super::query::Query;
-use super::regions::Asking;
+use super::region::Place;
+use super::region_search::Asking;
+use super::wire::{self, Document, TerminateInstances};
 use crate::http::{Call, Class, Deadline};
 use crate::provider::error::ProviderResult;
 use crate::wait::{Look, Wait};
@@ -27,7 +27,7 @@ impl AwsProvider {
             // Just after a launch, not found does not mean that nothing will start and cost money.
             let asking = Asking { operation: "destroy_instance", errand: &self.http.errand() };
             match self.seen(asking, place, id).await {
-                Ok(Some(instance)) if map::is_ending(&instance) => Ok(Look::Done(())),
+                Ok(Some(instance)) if convert::is_ending(&instance) => Ok(Look::Done(())),
                 Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
                 Ok(None) => Ok(Look::Absent),
                 Err(error) => Look::past(error),
@@ -38,6 +38,6 @@ impl AwsProvider {
 
     /// Whether a delete was taken, with the reply read: a proxy's page is not one.
     pub(super) async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
-        Look::of_delete(self.http.told(call, |reply| api::read::<T>(reply).map(drop)).await)
+        Look::of_delete(self.http.told(call, |reply| wire::read::<T>(reply).map(drop)).await)
     }
 }

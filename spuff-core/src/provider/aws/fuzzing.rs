@@ -5,14 +5,14 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use reqsign_core::StaticEnv;
 
-use super::api::{
+use super::lookup::BootImage;
+use super::query::Query;
+use super::region::{Places, REGIONS, host};
+use super::wire::{
     self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeInstanceTypes, DescribeInstances,
     DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances, TerminateInstances,
 };
-use super::images::BootImage;
-use super::place::{Places, REGIONS, host};
-use super::query::Query;
-use super::{NAME, credentials, images, map, profile, refusal};
+use super::{NAME, convert, credentials, errors, lookup, profile};
 use crate::create::Mark;
 use crate::fuzzing::{
     Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words,
@@ -30,7 +30,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("aws_lists", lists),
     Target::new("aws_profiles", profile::fuzzing::profiles),
     Target::new("aws_query", query),
-    Target::new("aws_refusal", |input| refused(NAME, &reply(input), refusal::refusal)),
+    Target::new("aws_refusal", |input| refused(NAME, &reply(input), errors::refusal)),
     Target::new("aws_regions", regions),
     Target::new("aws_request", requests),
     Target::new("aws_sign_in", credentials::fuzzing::sign_in),
@@ -45,9 +45,9 @@ fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
     let is_plain = !tag.ends_with('/') && !tag.contains('\'') && tag.matches('"').count() % 2 == 0;
     let is_last = body.trim_end().ends_with(&end) && body.matches(&end[..end.len() - 1]).count() == 1;
     if is_plain && is_last && !body.contains("<!") {
-        return read(reply, api::read::<T>);
+        return read(reply, wire::read::<T>);
     }
-    api::read::<T>(reply).inspect_err(check_unreadable).ok()
+    wire::read::<T>(reply).inspect_err(check_unreadable).ok()
 }
 
 /// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `destroy_instance`, `set_labels` and `resolve`.
@@ -56,13 +56,13 @@ fn instances(input: &[u8]) {
     let made = read_xml::<RunInstances>(&reply).map(|reply| reply.instances_set.item).unwrap_or_default();
     let (listed, _) = read_xml::<DescribeInstances>(&reply).map(Listing::into_parts).unwrap_or_default();
     for mut instance in made.into_iter().chain(listed) {
-        let _ = map::has_digest(&instance.tag_set.item);
-        let _ = (map::is_stopped(&instance), map::is_ending(&instance));
+        let _ = convert::has_digest(&instance.tag_set.item);
+        let _ = (convert::is_stopped(&instance), convert::is_ending(&instance));
         // An error is of the machine that was asked for.
         let id = std::mem::replace(&mut instance.instance_id, "i-0123456789abcdef0".to_string());
-        check_error(&discreet(map::failed_launch(&instance)));
+        check_error(&discreet(convert::failed_launch(&instance)));
         instance.instance_id = id;
-        let instance = map::instance(instance, "us-east-1");
+        let instance = convert::instance(instance, "us-east-1");
         let _ = instance.status.is_ending();
         check_instance(&instance);
     }
@@ -74,9 +74,9 @@ fn describe_images(input: &[u8]) {
     let reply = reply(input);
     let (listed, _) = read_xml::<DescribeImages>(&reply).map(Listing::into_parts).unwrap_or_default();
     for image in listed {
-        let _ = (map::is_managed_snapshot(&image), map::has_failed(&image), map::stored(&image));
-        check_error(&discreet(map::failed_image(&image, "i-0123456789abcdef0")));
-        check_snapshot(&map::labelled_snapshot(image).0);
+        let _ = (convert::is_managed_snapshot(&image), convert::has_failed(&image), convert::stored(&image));
+        check_error(&discreet(convert::failed_image(&image, "i-0123456789abcdef0")));
+        check_snapshot(&convert::labelled_snapshot(image).0);
     }
     let _ = read_xml::<CreateImage>(&reply).map(|made| made.image_id);
     let _ = (read_xml::<DeregisterImage>(&reply), read_xml::<DeleteSnapshot>(&reply));
@@ -89,7 +89,7 @@ fn lists(input: &[u8]) {
     let _ = read_xml::<DescribeKeyPairs>(&reply).map(|reply| reply.key_set.item.len());
     let _ = read_xml::<DescribeInstanceTypes>(&reply).map(|reply| reply.instance_type_set.item.len());
     let _ = read_xml::<DescribeRegions>(&reply).map(|reply| reply.region_info.item.len());
-    let _ = read_json::<GetParameter>(&reply).map(|reply| map::check_id("image", &reply.parameter.value, "ami-"));
+    let _ = read_json::<GetParameter>(&reply).map(|reply| convert::check_id("image", &reply.parameter.value, "ami-"));
 }
 
 /// Regions become hosts that requests are signed for, so nothing else may come of one.
@@ -129,24 +129,24 @@ fn query(input: &[u8]) {
     assert_eq!((literal.as_str(), read("Filter.1.Name").as_str()), (value, name));
     let tag = (read("TagSpecification.1.Tag.1.Key"), read("TagSpecification.1.Tag.1.Value"));
     assert_eq!((tag.0.as_str(), tag.1.as_str()), (name, value));
-    let _ = (check_refusal(map::check_image_name(value)), check_refusal(map::check_id("id", value, "i-")));
-    let _ = check_refusal(map::check_tags(&[(name, value)]));
+    let _ = (check_refusal(convert::check_image_name(value)), check_refusal(convert::check_id("id", value, "i-")));
+    let _ = check_refusal(convert::check_tags(&[(name, value)]));
 }
 
 fn requests(input: &[u8]) {
     let request = request(input);
-    let _ = check_refusal(images::check(&request.image));
+    let _ = check_refusal(lookup::check(&request.image));
     let Some(request) = marked(&request) else { return };
-    if check_refusal(map::check_request(&request)).is_none() {
+    if check_refusal(convert::check_request(&request)).is_none() {
         return;
     }
     let image = BootImage { id: "ami-0123456789abcdef0".to_string(), root_device: Some("/dev/sda1".to_string()) };
     let worded =
-        check_refusal(map::run_instances(&request, 1, &image, &map::Network::default(), "key")).map(|query| query.body());
+        check_refusal(convert::run_instances(&request, 1, &image, &convert::Network::default(), "key")).map(|query| query.body());
     let Some(body) = worded else { panic!("a request that was checked cannot be worded") };
     let sent = body.split('&').find_map(|pair| pair.strip_prefix("UserData="));
     let sent = sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));
-    let is_sent = sent.as_ref().is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= map::MAX_USER_DATA));
+    let is_sent = sent.as_ref().is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= convert::MAX_USER_DATA));
     assert!(is_sent && sent.is_some() == request.user_data.as_ref().is_some_and(|text| !text.is_empty()));
     let _ = Mark::random(&request.region).map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
 }

@@ -4,16 +4,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::api::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
-use super::place::Place;
+use super::poll::{OfImages, Waiting};
 use super::query::Query;
-use super::regions::Asking;
-use super::watch::{OfImages, Waiting};
-use super::{AwsProvider, map};
+use super::region::Place;
+use super::region_search::Asking;
+use super::wire::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
+use super::{AwsProvider, convert};
 use crate::create::{self, Cancel, Create, Found, Guard};
 use crate::http::{Class, Deadline, Reply};
+use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Snapshot, check};
+use crate::provider::shared::validate;
 use crate::wait::{Look, Wait};
 
 impl AwsProvider {
@@ -38,14 +39,16 @@ impl AwsProvider {
         let guard = Guard::Cloud;
         let create = Create { call: (&*self.http, call), mark: &mark, guard, deadline, cancel };
         let read = |reply: &Reply| {
-            let id = api::read::<CreateImage>(reply)?.image_id;
+            let id = wire::read::<CreateImage>(reply)?.image_id;
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
         };
         let look = || async {
             // Tags may be searched late; the name belongs to one image.
             match (self.image_made_under(place, &mark.nonce).await?, self.image_named(place, name).await?) {
                 (Some(image), _) => Ok(Found::Ours(image.image_id)),
-                (None, Some(image)) if map::is_made_under(&image.tag_set.item, &mark.nonce) => Ok(Found::Ours(image.image_id)),
+                (None, Some(image)) if convert::is_made_under(&image.tag_set.item, &mark.nonce) => {
+                    Ok(Found::Ours(image.image_id))
+                }
                 (None, Some(_)) => Ok(Found::Taken),
                 (None, None) => Ok(Found::Nothing),
             }
@@ -54,10 +57,10 @@ impl AwsProvider {
         self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
         let image = done.map_err(|error| create::still_open("create_snapshot", &mark.key, id, error))?;
-        if map::has_failed(&image) {
-            Err(self.http.discreet(map::failed_image(&image, instance_id)))
+        if convert::has_failed(&image) {
+            Err(self.http.discreet(convert::failed_image(&image, instance_id)))
         } else {
-            Ok(map::snapshot(image))
+            Ok(convert::snapshot(image))
         }
     }
 
@@ -69,9 +72,9 @@ impl AwsProvider {
     }
 
     pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {
-        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(map::KEY, &[nonce]);
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[nonce]);
         let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
-        let is_ours = |image: &Image| map::is_made_under(&image.tag_set.item, nonce) && image.image_state != "deregistered";
+        let is_ours = |image: &Image| convert::is_made_under(&image.tag_set.item, nonce) && image.image_state != "deregistered";
         Ok(reply.images_set.item.into_iter().find(is_ours))
     }
 
@@ -85,11 +88,11 @@ impl AwsProvider {
 
     /// The EBS snapshots of an image that is gone, which only their description still tells.
     pub(super) async fn left_over(&self, asking: Asking<'_>, place: &Place, image_id: &str) -> ProviderResult<Vec<String>> {
-        let (name, value) = map::MANAGED;
+        let (name, value) = convert::MANAGED;
         let query = Query::new("DescribeSnapshots")
             .with("Owner.1", "self")
             .filter(name, &[value])
-            .matching("description", &[&map::description_of(image_id)]);
+            .matching("description", &[&convert::description_of(image_id)]);
         let reply: DescribeSnapshots = ask(&self.http, &asking.call(place, &query)).await?;
         Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
     }
@@ -105,7 +108,7 @@ impl AwsProvider {
     /// Deletes an image of that place, then the EBS snapshots that it stood on; [`ProviderError::NotFound`] where there is neither.
     pub(super) async fn delete_at(&self, asking: Asking<'_>, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
         // After the image is gone, it no longer tells what it stood on.
-        let stored = match check::absent_is_none(self.image(asking, place, id).await)? {
+        let stored = match validate::absent_is_none(self.image(asking, place, id).await)? {
             Some(image) => {
                 let query = &Query::new("DeregisterImage").with("ImageId", id);
                 let wait = Wait::new("delete_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
@@ -114,7 +117,7 @@ impl AwsProvider {
                     self.delete::<DeregisterImage>(&call).await
                 });
                 Look::deleted(ended.await)?;
-                map::stored(&image)
+                convert::stored(&image)
             }
             None => match self.left_over(asking, place, id).await? {
                 none if none.is_empty() => return Err(ProviderError::not_found("snapshot", id)),

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::api::{Droplet, List};
-use super::{DigitalOceanProvider, map, may_be_new};
+use super::wire::{Droplet, List};
+use super::{DigitalOceanProvider, convert, may_be_new};
 use crate::clock;
 use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
@@ -23,19 +23,19 @@ impl DigitalOceanProvider {
     pub(super) async fn make_alike(&self, requests: &[InstanceRequest], mark: &Mark, cancel: &Cancel) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
-        let body = map::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
+        let body = convert::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
-            let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(map::instance).collect();
+            let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(convert::instance).collect();
             in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
         };
         let sent = clock::utc();
         let look = || async {
-            let tag = map::tag(KEY_KEY, &mark.nonce);
+            let tag = convert::tag(KEY_KEY, &mark.nonce);
             let made: Vec<_> =
-                self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(map::instance).collect();
+                self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(convert::instance).collect();
             if made.is_empty() {
                 let named = self.named(first).await?.into_iter().filter(|made| may_be_new(made, sent));
                 let untagged: Vec<_> = named.map(|made| made.id).collect();

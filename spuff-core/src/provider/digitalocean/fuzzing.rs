@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::api::{ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag, TagReply};
 use super::snapshot_key::SnapshotKey;
-use super::{Action, Defaults, NAME, Prices, ProviderConfig, check, keys, map};
+use super::wire::{ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag, TagReply};
+use super::{Action, NAME, ProviderConfig, convert, lookup};
 use crate::fuzzing::{Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::{read_json, read_page, refused, reply};
 use crate::http::is_loopback;
 use crate::provider::error::ProviderError;
+use crate::provider::shared::defaults::Defaults;
+use crate::provider::shared::price_list::Prices;
+use crate::provider::shared::validate;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_actions", actions),
@@ -17,7 +20,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_keys", ssh_keys),
     Target::new("digitalocean_labels", labels),
     Target::new("digitalocean_options", options),
-    Target::new("digitalocean_refusal", |input| refused(NAME, &reply(input), map::refusal)),
+    Target::new("digitalocean_refusal", |input| refused(NAME, &reply(input), convert::refusal)),
     Target::new("digitalocean_request", requests),
     Target::new("digitalocean_sizes", sizes),
     Target::new("digitalocean_snapshot_key", snapshot_key),
@@ -29,7 +32,7 @@ fn droplets(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<DropletReply>(&reply).map(|reply| reply.droplet);
     for droplet in one.into_iter().chain(read_page::<List<Droplet>>(&reply)) {
-        check_instance(&map::instance(droplet));
+        check_instance(&convert::instance(droplet));
     }
 }
 
@@ -38,8 +41,8 @@ fn images(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<ImageReply>(&reply).map(|reply| reply.image);
     for image in one.into_iter().chain(read_page::<List<Image>>(&reply)) {
-        let _ = map::is_managed_snapshot(&image);
-        check_snapshot(&map::labelled_snapshot(image).0);
+        let _ = convert::is_managed_snapshot(&image);
+        check_snapshot(&convert::labelled_snapshot(image).0);
     }
 }
 
@@ -57,7 +60,7 @@ fn actions(input: &[u8]) {
 /// Those of `hourly_price`.
 fn sizes(input: &[u8]) {
     let reply = reply(input);
-    let list = map::prices(read_page::<List<Size>>(&reply));
+    let list = convert::prices(read_page::<List<Size>>(&reply));
     let sizes: Vec<_> = list.keys().cloned().chain([String::new()]).collect();
     let prices = Prices::default();
     for size in sizes {
@@ -72,7 +75,7 @@ fn options(input: &[u8]) {
     let text = text(input);
     let [name, value] = words(&text);
     let config = ProviderConfig::default().with_option(name, value);
-    match check::known_options(&config, &[&Defaults::CLOUD]) {
+    match validate::known_options(&config, &[&Defaults::CLOUD]) {
         Ok(()) => drop(check_refusal(Defaults::new(&config))),
         Err(error) => assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name), "{error:?}"),
     }
@@ -83,7 +86,7 @@ fn ssh_keys(input: &[u8]) {
     let reply = reply(input);
     let known = read_page::<List<SshKey>>(&reply);
     let asked: Vec<_> = reply.header("asked").into_iter().flat_map(|asked| asked.split(',').map(str::to_string)).collect();
-    let chosen = check_refusal(keys::chosen(&known, &asked));
+    let chosen = check_refusal(lookup::chosen(&known, &asked));
     assert!(chosen.is_none_or(|chosen| chosen.len() == asked.len()));
 }
 
@@ -93,8 +96,8 @@ fn tags(input: &[u8]) {
     let one = read_json::<TagReply>(&reply).map(|reply| reply.tag);
     for tag in one.into_iter().chain(read_page::<List<Tag>>(&reply)) {
         let _ = tag.is_on_nothing();
-        if let Some((key, value)) = map::label(&tag.name) {
-            assert!(map::tag(&key, &value).eq_ignore_ascii_case(&tag.name), "{:?}", tag.name);
+        if let Some((key, value)) = convert::label(&tag.name) {
+            assert!(convert::tag(&key, &value).eq_ignore_ascii_case(&tag.name), "{:?}", tag.name);
         }
     }
 }
@@ -103,12 +106,12 @@ fn tags(input: &[u8]) {
 fn labels(input: &[u8]) {
     let text = text(input);
     let [key, value] = words(&text);
-    let Some(tags) = check_refusal(map::tags(&BTreeMap::from([(key, value)]))) else { return };
+    let Some(tags) = check_refusal(convert::tags(&BTreeMap::from([(key, value)]))) else { return };
     let label = HashMap::from([(key.to_string(), value.to_string())]);
     let shouted: Vec<_> = tags.iter().map(|tag| tag.to_ascii_uppercase()).collect();
-    assert!(map::labels(&tags) == label && map::labels(&shouted) == label, "{tags:?}");
+    assert!(convert::labels(&tags) == label && convert::labels(&shouted) == label, "{tags:?}");
     let foreign: Vec<_> = text.lines().map(str::to_string).collect();
-    assert!(map::labels(&foreign).len() <= foreign.len());
+    assert!(convert::labels(&foreign).len() <= foreign.len());
 }
 
 fn snapshot_key(input: &[u8]) {
@@ -121,8 +124,8 @@ fn requests(input: &[u8]) {
     let request = request(input);
     let _ = (Reference::parse(&request.size), is_loopback(&request.region));
     let Some(request) = marked(&request) else { return };
-    if check_refusal(map::check_request(&request)).is_some() {
-        let worded = check_refusal(map::create_droplet(&request, Vec::new())).map(|worded| serde_json::to_vec(&worded));
+    if check_refusal(convert::check_request(&request)).is_some() {
+        let worded = check_refusal(convert::create_droplet(&request, Vec::new())).map(|worded| serde_json::to_vec(&worded));
         assert!(matches!(worded, Some(Ok(_))), "a request that was checked cannot be worded");
     }
 }

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::api::{Action, ActionReply, DropletAction, Image};
+use super::poll::{Ended, OfActions, OfImages, Waiting};
 use super::snapshot_actions::SnapshotActions;
 use super::snapshot_key::{Before, SnapshotKey};
-use super::watch::{Ended, OfActions, OfImages, Waiting};
-use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, map};
+use super::wire::{Action, ActionReply, DropletAction, Image};
+use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, convert};
 use crate::clock;
 use crate::create::{Cancel, Create, End, Found, Guard, Mark, follow};
 use crate::http::{Call, Deadline, Reply};
+use crate::provider::Snapshot;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Snapshot, check};
+use crate::provider::shared::validate;
 use crate::wait::{Look, Wait};
 
 /// A snapshot that is being made.
@@ -59,7 +60,7 @@ impl DigitalOceanProvider {
 
     /// Puts the managed tag, and those of the lease, on a snapshot.
     pub(super) async fn claim(&self, id: &str) -> ProviderResult<()> {
-        let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| map::tag(key, value)).collect();
+        let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
         let errand = self.http.errand();
         self.tag(("create_snapshot", &errand), (id, "image"), &tags).await.map_err(|error| {
             if error.may_pass() {
@@ -115,7 +116,7 @@ impl DigitalOceanProvider {
             if wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? == Ended::InAnError {
                 self.snapshot_actions().fail(action);
                 let reason = "the snapshot action ended in an error";
-                return Ok(End::Failed(check::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
+                return Ok(End::Failed(validate::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
             }
         }
         let id = &self.new_snapshot(begun, deadline, timeouts).await?.id;
@@ -123,7 +124,7 @@ impl DigitalOceanProvider {
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         match wait.together(&OfImages(self.clone()), &waiting.images, ()).await {
-            Ok(image) => Ok(End::Made(map::snapshot(image))),
+            Ok(image) => Ok(End::Made(convert::snapshot(image))),
             Err(gone @ ProviderError::NotFound { .. }) => Ok(End::Failed(gone)),
             Err(error) => Err(error),
         }
@@ -158,9 +159,9 @@ impl DigitalOceanProvider {
     /// made is not listed.
     pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Found<Image>> {
         let action = match key.action {
-            Some(id) => check::absent_is_none(self.action(id).await)?,
+            Some(id) => validate::absent_is_none(self.action(id).await)?,
             None => {
-                let actions = check::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
+                let actions = validate::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
                 actions.into_iter().find(|action| action.is_running_snapshot() && !self.snapshot_actions().has_action(action.id))
             }
         };

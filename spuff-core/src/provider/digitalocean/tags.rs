@@ -16,14 +16,15 @@ use chrono::TimeDelta;
 use http::Method;
 use tokio::time::Instant;
 
-use super::api::{CreateTag, Droplet, List, PER_PAGE, Tag, TagReply, TagResources};
-use super::{DigitalOceanProvider, map};
+use super::wire::{CreateTag, Droplet, List, PER_PAGE, Tag, TagReply, TagResources};
+use super::{DigitalOceanProvider, convert};
 use crate::clock;
 use crate::create;
 use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{EXPIRES_KEY, ProviderInstance, check};
+use crate::provider::shared::validate;
+use crate::provider::{EXPIRES_KEY, ProviderInstance};
 
 /// How much longer a destroy may take for this.
 const TIDYING: Duration = Duration::from_secs(5);
@@ -62,7 +63,7 @@ impl Worn {
 
     /// Notes what a droplet carries.
     pub(super) fn note(&self, id: &str, labels: &HashMap<String, String>) {
-        let tag = create::label_of_one(labels).map(|(key, value)| map::tag(key, value));
+        let tag = create::label_of_one(labels).map(|(key, value)| convert::tag(key, value));
         let leased = labels.contains_key(EXPIRES_KEY);
         if tag.is_none() && !leased {
             return;
@@ -144,7 +145,7 @@ impl DigitalOceanProvider {
         for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
             let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
-            check::absent_is_none(self.http.told(&call.within(errand), Reply::no_content).await.map_err(ProviderError::from))?;
+            validate::absent_is_none(self.http.told(&call.within(errand), Reply::no_content).await.map_err(ProviderError::from))?;
         }
         Ok(())
     }
@@ -181,7 +182,7 @@ impl DigitalOceanProvider {
             let is_last = tags.is_last();
             let before = clock::utc() - LONG_OVER;
             let is_over = |name: &str| {
-                let label = map::label(name).filter(|(key, _)| key == EXPIRES_KEY);
+                let label = convert::label(name).filter(|(key, _)| key == EXPIRES_KEY);
                 label.and_then(|label| lease::expires_at(&HashMap::from([label]))).is_some_and(|end| end < before)
             };
             for tag in tags.into_items().into_iter().filter(|tag| tag.is_on_nothing() && is_over(&tag.name)) {

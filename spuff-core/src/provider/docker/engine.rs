@@ -15,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
 use super::client::Client;
-use super::refusal;
+use super::errors;
 use crate::http::{Failure, is_loopback, without};
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -149,7 +149,7 @@ impl Engine {
             .await
             .map_err(late(ask.operation))
             .map_err(Failure::Unknown)?;
-        done.map_err(|error| refusal::failure(self.discreet(error), &place.address, &ask))
+        done.map_err(|error| errors::failure(self.discreet(error), &place.address, &ask))
     }
 
     fn discreet(&self, error: Error) -> Error {
@@ -174,7 +174,7 @@ impl Engine {
     {
         for _ in 0..AGAIN {
             match self.call(ask, &work).await {
-                Err(Failure::Unknown(error)) if refusal::may_be_read_again(&error) => tokio::time::sleep(MOMENT).await,
+                Err(Failure::Unknown(error)) if errors::may_be_read_again(&error) => tokio::time::sleep(MOMENT).await,
                 done => return Ok(done?),
             }
         }
@@ -200,7 +200,7 @@ impl Engine {
             let absent = || (Error::SocketNotFoundError(DEFAULT_SOCKET.to_string()), format!("unix://{DEFAULT_SOCKET}"));
             let (error, place) = failed.unwrap_or_else(absent);
             // Asking for the version changes nothing.
-            match refusal::failure(error, &place, &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") }) {
+            match errors::failure(error, &place, &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") }) {
                 Failure::Unknown(error) => Failure::NotSent(error),
                 failure => failure,
             }

@@ -11,7 +11,7 @@ use super::client::{self, Config, Meta, registry};
 use super::engine::{Ask, Reach, check_endpoint, host_of, is_apart};
 use super::images::{Pull, reference, snapshot};
 use super::options::Options;
-use super::{map, refusal, user_data};
+use super::{convert, errors, user_data};
 use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::reply;
 use crate::http::{Deadline, Failure};
@@ -34,14 +34,14 @@ pub(crate) const TARGETS: &[Target] = &[
 fn containers(input: &[u8]) {
     for reach in [Reach::Direct, Reach::Published(None), Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))] {
         if let Ok(container) = serde_json::from_slice::<ContainerInspectResponse>(input) {
-            let _ = (map::runs(&container), map::has_begun(&container), map::is_of_snapshot(&container));
-            let is_marked = map::is_marked(&container);
-            let seen = map::inspected(container, reach);
+            let _ = (convert::runs(&container), convert::has_begun(&container), convert::is_of_snapshot(&container));
+            let is_marked = convert::is_marked(&container);
+            let seen = convert::inspected(container, reach);
             assert_eq!(seen.is_marked, is_marked);
             check_instance(&seen.instance);
         }
         for container in serde_json::from_slice::<Vec<ContainerSummary>>(input).unwrap_or_default() {
-            if let Some(seen) = map::listed(container, reach) {
+            if let Some(seen) = convert::listed(container, reach) {
                 check_instance(&seen.instance);
             }
         }
@@ -76,15 +76,15 @@ fn refusals(input: &[u8]) {
     for subject in ["instance", "snapshot", "image", "network", "file"] {
         let ask = Ask::of("create_instance").about(subject, "42");
         let error = Error::DockerResponseServerError { status_code: reply.status, message: message.clone() };
-        let failure = refusal::of_create(refusal::failure(error, "unix:///var/run/docker.sock", &ask));
-        check(refusal::of_start(ProviderError::from(failure)));
+        let failure = errors::of_create(errors::failure(error, "unix:///var/run/docker.sock", &ask));
+        check(errors::of_start(ProviderError::from(failure)));
         let stream = Error::DockerStreamError { error: message.clone() };
-        check(Failure::into(refusal::failure(stream, "unix:///var/run/docker.sock", &Ask::of("pull"))));
+        check(Failure::into(errors::failure(stream, "unix:///var/run/docker.sock", &Ask::of("pull"))));
     }
 }
 
 fn check(error: ProviderError) {
-    let _ = (refusal::may_be_read_again(&error), refusal::is_half_removed(&error));
+    let _ = (errors::may_be_read_again(&error), errors::is_half_removed(&error));
     let shown = error.to_string();
     assert!(!shown.contains(char::is_control), "{shown:?}");
     check_error(&error);
@@ -117,22 +117,22 @@ fn options(input: &[u8]) {
 
 fn requests(input: &[u8]) {
     let request = request(input);
-    if let Some(Some((processors, memory))) = check_refusal(map::limits(&request.size)) {
+    if let Some(Some((processors, memory))) = check_refusal(convert::limits(&request.size)) {
         assert!(processors > 0 && memory >= 6 << 20, "{processors} and {memory}");
     }
     let image = check_refusal(reference(&request.image));
-    let _ = check_refusal(map::check_id("id", &request.name));
+    let _ = check_refusal(convert::check_id("id", &request.name));
     let Some(request) = marked(&request) else { return };
-    if check_refusal(map::check_request(&request)).is_none() {
+    if check_refusal(convert::check_request(&request)).is_none() {
         return;
     }
     let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "nonce", &[])), image) else { return };
     let _ = check_refusal(boot.archive());
-    let container = check_refusal(map::container(&request, &image, &boot, &Options::default()));
+    let container = check_refusal(convert::container(&request, &image, &boot, &Options::default()));
     // What a machine was asked to be is read from its own label.
     let labels = container.and_then(|container| container.labels).unwrap_or_default();
     let names = Some(vec![format!("/{}", request.name)]);
-    let listed = map::listed(ContainerSummary { labels: Some(labels), names, ..ContainerSummary::default() }, Reach::Direct);
+    let listed = convert::listed(ContainerSummary { labels: Some(labels), names, ..ContainerSummary::default() }, Reach::Direct);
     let seen = listed.map(|seen| (seen.instance.name, seen.instance.size, seen.instance.labels));
     let is_same = matches!(&seen, Some((name, size, labels)) if *name == request.name && *size == request.size
         && request.labels.iter().all(|(key, value)| labels.get(key) == Some(value)));

@@ -15,13 +15,14 @@ use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::engine::Ask;
-use super::{DockerProvider, NAME, map, of_removal};
+use super::{DockerProvider, NAME, convert, of_removal};
 use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
 use crate::http::{Deadline, Failure, Sight};
 use crate::progress;
 use crate::provider::config::ImageSpec;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Snapshot, check};
+use crate::provider::shared::validate;
+use crate::provider::{KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Snapshot};
 use crate::wait::{Look, Wait};
 
 /// The name that all snapshots have; their ids are its tags.
@@ -88,9 +89,9 @@ fn check_id(field: &str, id: &str) -> ProviderResult<()> {
 impl DockerProvider {
     /// Sees that a network is there.
     pub(super) async fn check_network(&self, region: &str) -> ProviderResult<()> {
-        let network = if region.is_empty() { map::DEFAULT_NETWORK } else { region };
+        let network = if region.is_empty() { convert::DEFAULT_NETWORK } else { region };
         // Podman's own is not called like Docker's, but answers to that name.
-        if network == map::DEFAULT_NETWORK {
+        if network == convert::DEFAULT_NETWORK {
             return Ok(());
         }
         let ask = Ask::of("inspect_network").about("network", network);
@@ -119,7 +120,7 @@ impl DockerProvider {
         let ask = Ask::of("inspect_image").about("image", image);
         let name = image.to_string();
         let inspected = self.engine.call(ask, |docker| async move { docker.inspect_image(&name).await }).await;
-        match check::absent_is_none(inspected.map_err(ProviderError::from))? {
+        match validate::absent_is_none(inspected.map_err(ProviderError::from))? {
             Some(_) => Ok(()),
             None => match image.strip_prefix(REPOSITORY).and_then(|rest| rest.strip_prefix(':')) {
                 Some(id) => Err(ProviderError::not_found("snapshot", id)),
@@ -180,7 +181,7 @@ impl DockerProvider {
     }
 
     async fn stands_still(&self, instance_id: &str) -> ProviderResult<bool> {
-        let container = check::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
+        let container = validate::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
         Ok(container.and_then(|container| container.state?.paused).unwrap_or_default())
     }
 
@@ -205,10 +206,10 @@ impl DockerProvider {
 
     /// Takes away the image of a machine that is gone, where it is a snapshot that was deleted while it was in use.
     pub(super) async fn remove_orphan(&self, container: &ContainerInspectResponse) -> ProviderResult<()> {
-        let Some(image) = container.image.as_deref().filter(|_| map::is_of_snapshot(container)) else { return Ok(()) };
+        let Some(image) = container.image.as_deref().filter(|_| convert::is_of_snapshot(container)) else { return Ok(()) };
         let ask = || Ask::of("destroy_instance").about("image", image);
         let inspected = self.engine.call(ask(), |docker| async move { docker.inspect_image(image).await }).await;
-        let inspected = check::absent_is_none(inspected.map_err(ProviderError::from))?;
+        let inspected = validate::absent_is_none(inspected.map_err(ProviderError::from))?;
         let names = |image: ImageInspect| [image.repo_tags, image.repo_digests].into_iter().flatten().flatten().count();
         if inspected.is_none_or(|image| names(image) > 0) {
             return Ok(());
@@ -273,7 +274,7 @@ impl Making for Commit<'_> {
     async fn send(&self, _: &Cancel) -> Result<IdResponse, Failure> {
         let asked = Asked { name: self.name.to_string(), labels: self.labels.clone() };
         let asked = asked.write().map_err(Failure::NotSent)?;
-        let own = [map::no_machine(), (SNAPSHOT_KEY.to_string(), asked)];
+        let own = [convert::no_machine(), (SNAPSHOT_KEY.to_string(), asked)];
         // Podman takes no labels in the body, and one a line. None of these values needs quotes.
         let labels = self.labels.clone().into_iter().chain(own);
         let changes: Vec<_> = labels.map(|(key, value)| format!("LABEL {key}={value}")).collect();

@@ -8,10 +8,10 @@ use bollard::models::{HostConfig, PortBinding};
 
 use super::boot::FOLDER;
 use super::engine::Engine;
-use crate::provider::check;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::registry::OptionDescription;
+use crate::provider::shared::validate;
 
 /// The options of a provider, for each of its machines.
 #[derive(Debug, Default, PartialEq)]
@@ -42,7 +42,7 @@ impl Options {
     const ENVIRONMENT: &'static str = "environment";
 
     pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
-        check::known_options(config, &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT], &Engine::OPTIONS])?;
+        validate::known_options(config, &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT], &Engine::OPTIONS])?;
         let given = |name: &str, follows| entries(config.options.get(name).map_or("", String::as_str), follows);
         let mut ports: HashMap<String, Vec<PortBinding>> = HashMap::new();
         for entry in given(Self::PORTS, |_| true) {

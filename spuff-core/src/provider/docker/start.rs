@@ -13,9 +13,9 @@ use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, LogsOptionsBuilder};
 use futures_util::TryStreamExt;
 
+use super::convert::Seen;
 use super::engine::Ask;
-use super::map::Seen;
-use super::{DockerProvider, NAME, boot, map, refusal};
+use super::{DockerProvider, NAME, boot, convert, errors};
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
@@ -105,7 +105,7 @@ impl DockerProvider {
             let context = ErrorContext::new(NAME).with_instance_id(id);
             return Err(ProviderError::conflict(why, false).with_context(context));
         }
-        self.believed(operation, map::inspected(container, self.engine.reach().await?)).await
+        self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
 
     /// Why a machine will never be up, where that is so.
@@ -115,7 +115,7 @@ impl DockerProvider {
         id: &str,
         container: &ContainerInspectResponse,
     ) -> ProviderResult<Option<String>> {
-        if !map::is_marked(container) || container.restart_count.is_none_or(|count| count < RESTARTS) {
+        if !convert::is_marked(container) || container.restart_count.is_none_or(|count| count < RESTARTS) {
             return Ok(None);
         }
         if self.look_for_mark(operation, id).await? != Some(false) {
@@ -182,8 +182,8 @@ impl DockerProvider {
         wait.until(|| async move {
             let begun = match self.inspect("create_instance", id).await {
                 // What was cut off may have come about.
-                Ok(container) if map::runs(&container) => return self.until_begun(id, course).await,
-                Ok(container) => map::has_begun(&container),
+                Ok(container) if convert::runs(&container) => return self.until_begun(id, course).await,
+                Ok(container) => convert::has_begun(&container),
                 Err(error) => return Look::unread(error),
             };
             let began = async {
@@ -208,7 +208,7 @@ impl DockerProvider {
                     if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
                         return Ok(Look::Done(running));
                     }
-                    match refusal::of_start(error) {
+                    match errors::of_start(error) {
                         // Podman's storage gets in its own way when many begin at once.
                         error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => Ok(Look::Unclear(error.to_string())),
                         error => Err(error),
@@ -229,9 +229,9 @@ impl DockerProvider {
         const CREATE: &str = "create_instance";
         for _ in 0..INSTANTS {
             let container = self.inspect(CREATE, id).await?;
-            if !map::is_marked(&container) || self.has_begun(CREATE, id).await? {
+            if !convert::is_marked(&container) || self.has_begun(CREATE, id).await? {
                 let reach = self.engine.reach().await?;
-                return self.believed(CREATE, map::inspected(container, reach)).await.map(Look::Done);
+                return self.believed(CREATE, convert::inspected(container, reach)).await.map(Look::Done);
             }
             if let Some(why) = self.never_up(CREATE, id, &container).await? {
                 course.hopeless.store(true, Relaxed);

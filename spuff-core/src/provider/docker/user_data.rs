@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::cloud_config;
-use crate::provider::check;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::shared::validate;
 
 const CLOUD_CONFIG: &str = "#cloud-config";
 const WAY_OUT: &str = "begin it with #! for a script, or with the line #cloud-config";
@@ -32,7 +32,7 @@ const OTHER_KINDS: [(&str, &str); 12] = [
 /// White space before the first line counts for nothing, as in cloud-init. As there, all lines of a script whose first one ends as
 /// on Windows are taken to end so: its interpreter would not be found otherwise.
 pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
-    check::user_data(user_data)?;
+    validate::user_data(user_data)?;
     let text = user_data.trim_start();
     if text.is_empty() {
         return Ok(None);

@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use super::api::{
+use super::wire::{
     Action, ActionReply, CreateImageReply, CreateServerReply, Image, ImageReply, LabelsReply, List, PricingReply, Server,
     ServerReply, ServerType, SshKey,
 };
-use super::{NAME, Prices, map, refusal};
+use super::{NAME, convert, errors};
 use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::{discreet, read_json, read_page, refused, reply};
+use crate::provider::shared::price_list::Prices;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("hetzner_actions", actions),
@@ -16,7 +17,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("hetzner_images", images),
     Target::new("hetzner_labels", labels),
     Target::new("hetzner_pricing", pricing),
-    Target::new("hetzner_refusal", |input| refused(NAME, &reply(input), refusal::refusal)),
+    Target::new("hetzner_refusal", |input| refused(NAME, &reply(input), errors::refusal)),
     Target::new("hetzner_request", requests),
     Target::new("hetzner_servers", servers),
 ];
@@ -31,7 +32,7 @@ fn servers(input: &[u8]) {
     let one = read_json::<ServerReply>(&reply).map(|reply| reply.server);
     for server in made.into_iter().chain(one).chain(read_page::<List<Server>>(&reply)) {
         let _ = server.locked;
-        let instance = map::instance(server);
+        let instance = convert::instance(server);
         let _ = instance.status.is_ending();
         check_instance(&instance);
     }
@@ -44,8 +45,8 @@ fn images(input: &[u8]) {
     let made = read_json::<CreateImageReply>(&reply).map(|reply| reply.image);
     let one = read_json::<ImageReply>(&reply).map(|reply| reply.image);
     for image in made.into_iter().chain(one).chain(read_page::<List<Image>>(&reply)) {
-        let _ = map::is_managed_snapshot(&image);
-        check_snapshot(&map::labelled_snapshot(image).0);
+        let _ = convert::is_managed_snapshot(&image);
+        check_snapshot(&convert::labelled_snapshot(image).0);
     }
 }
 
@@ -55,10 +56,10 @@ fn actions(input: &[u8]) {
     let one = read_json::<ActionReply>(&reply).map(|reply| reply.action);
     let all: Vec<Action> = one.into_iter().chain(read_page::<List<Action>>(&reply)).collect();
     let ids: Vec<_> = all.iter().map(|action| action.id).collect();
-    let is_whole = matches!(map::progress(&ids, &all), map::Progress::Success);
+    let is_whole = matches!(convert::progress(&ids, &all), convert::Progress::Success);
     assert!(!is_whole || all.iter().all(|action| action.status == "success"), "{all:?}");
     for action in &all {
-        check_error(&discreet(refusal::failed("42", action, "")));
+        check_error(&discreet(errors::failed("42", action, "")));
     }
     let _ = reply.no_content();
 }
@@ -70,15 +71,15 @@ fn catalog(input: &[u8]) {
         let _ = (found.name, found.architecture);
     }
     for key in read_page::<List<SshKey>>(&reply) {
-        assert_eq!(map::ssh_key(&key.id.to_string()), Value::from(key.id));
-        let _ = (map::ssh_key(&key.name), map::is_fingerprint(&key.fingerprint));
+        assert_eq!(convert::ssh_key(&key.id.to_string()), Value::from(key.id));
+        let _ = (convert::ssh_key(&key.name), convert::is_fingerprint(&key.fingerprint));
     }
 }
 
 /// Those of `hourly_price`.
 fn pricing(input: &[u8]) {
     let Some(read) = read_json::<PricingReply>(&reply(input)) else { return };
-    let list = map::prices(read.pricing);
+    let list = convert::prices(read.pricing);
     let (sizes, prices): (Vec<_>, _) = (list.keys().cloned().collect(), Prices::default());
     for (size, region) in sizes.iter().flat_map(|size| ["", "fsn1"].map(|region| (size, region))) {
         let price = at_once(prices.find(region, size, || std::future::ready(Ok(list.clone()))));
@@ -90,18 +91,18 @@ fn pricing(input: &[u8]) {
 fn labels(input: &[u8]) {
     let text = text(input);
     let [key, value] = words(&text);
-    let is_taken = check_refusal(map::check_label(key, value)).is_some();
+    let is_taken = check_refusal(convert::check_label(key, value)).is_some();
     // The cloud's own rule, in other words.
     assert!(!is_taken || (value.len() <= 63 && value.is_ascii() && !key.contains(char::is_whitespace)), "{key:?}={value:?}");
 }
 
 fn requests(input: &[u8]) {
     let request = request(input);
-    let _ = (map::ssh_key(&request.name), map::is_fingerprint(&request.name));
+    let _ = (convert::ssh_key(&request.name), convert::is_fingerprint(&request.name));
     let Some(request) = marked(&request) else { return };
-    if check_refusal(map::check_request(&request)).is_some() {
-        let keys = request.ssh_keys.iter().map(|key| map::ssh_key(key)).collect();
-        let worded = check_refusal(map::create_server(&request, Value::Null, keys)).map(|worded| serde_json::to_vec(&worded));
+    if check_refusal(convert::check_request(&request)).is_some() {
+        let keys = request.ssh_keys.iter().map(|key| convert::ssh_key(key)).collect();
+        let worded = check_refusal(convert::create_server(&request, Value::Null, keys)).map(|worded| serde_json::to_vec(&worded));
         assert!(matches!(worded, Some(Ok(_))), "a request that was checked cannot be worded");
     }
 }

@@ -11,8 +11,8 @@ use super::problem::{Found, Problem};
 use super::sso::SignIn;
 use super::sts::Sts;
 use super::{process, when};
-use crate::provider::aws::place::host;
 use crate::provider::aws::profile::{Profiles, Settings};
+use crate::provider::aws::region::host;
 
 /// So many profiles in a row that are sources of each other are no chain that somebody has written.
 const MOST_SOURCES: usize = 64;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode};
 use reqsign_core::{Context, ErrorKind};
 
-use super::super::{NAME, refusal};
+use super::super::{NAME, errors};
 use crate::clock;
 use crate::http::{Fault, Reply, sent_with, tidy};
 use crate::provider::error::{NetworkError, ProviderError};
@@ -75,7 +75,7 @@ pub(super) fn unreadable(what: &str) -> Problem {
 }
 
 fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
-    let refusal = refusal::refusal(reply);
+    let refusal = errors::refusal(reply);
     let clean = |text: &str| tidy(text, secrets);
     let code = refusal.code.filter(|code| !code.is_empty()).map(|code| format!(" {}", clean(&code))).unwrap_or_default();
     let said = clean(refusal.message.unwrap_or_default().lines().next().unwrap_or_default());

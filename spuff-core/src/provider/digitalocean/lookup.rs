@@ -1,6 +1,6 @@
 //! Which of an account's keys are meant: by name, id or fingerprint, whatever it looks like.
 
-use super::api::{Reference, SshKey};
+use super::wire::{Reference, SshKey};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 /// Whether it can be nothing but a name.

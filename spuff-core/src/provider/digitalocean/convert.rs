@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 
-use super::api::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
+use super::wire::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
 use crate::clock;
 use crate::http::{Fault, Refusal, Reply, number};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, EXPIRES_KEY, Price, ProviderInstance, Snapshot, check, prices};
+use crate::provider::shared::price_list;
+use crate::provider::shared::validate;
+use crate::provider::{Address, EXPIRES_KEY, Price, ProviderInstance, Snapshot};
 
 pub(super) const MAX_USER_DATA: usize = 64 * 1024;
 const MAX_NAME: usize = 255;
@@ -42,7 +44,7 @@ pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>
         size: &request.size,
         image: image(&request.image)?,
         ssh_keys,
-        tags: tags(&check::labels(request)?)?,
+        tags: tags(&validate::labels(request)?)?,
         user_data,
         ipv6: true,
     })
@@ -59,23 +61,23 @@ pub(super) fn create_droplets<'a>(
 
 /// The checks that need no look-up, made before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::request(request, MAX_NAME, MAX_USER_DATA)?;
+    validate::request(request, MAX_NAME, MAX_USER_DATA)?;
     image(&request.image)?;
-    tags(&check::labels(request)?)?;
+    tags(&validate::labels(request)?)?;
     Ok(())
 }
 
 pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Reference> {
     let release = |distribution: &str, version: &str| {
-        check::required("image", version)?;
-        check::slug("image", version)?;
+        validate::required("image", version)?;
+        validate::slug("image", version)?;
         Ok(Reference::Text(format!("{distribution}-{}-x64", version.replace('.', "-"))))
     };
     match spec {
         ImageSpec::Ubuntu(version) => release("ubuntu", version),
         ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
-        ImageSpec::Custom(id) => check::required("image", id).map(|()| Reference::parse(id)),
-        ImageSpec::Snapshot(id) => check::numeric_id("digitalocean", "image", id).map(Reference::Id),
+        ImageSpec::Custom(id) => validate::required("image", id).map(|()| Reference::parse(id)),
+        ImageSpec::Snapshot(id) => validate::numeric_id("digitalocean", "image", id).map(Reference::Id),
     }
 }
 
@@ -108,7 +110,7 @@ pub(super) fn labelled_snapshot(image: Image) -> (Snapshot, HashMap<String, Stri
 }
 
 /// What an hour costs, of each size: the same in every region. What cannot be read is left out.
-pub(super) fn prices(sizes: Vec<Size>) -> prices::List {
+pub(super) fn prices(sizes: Vec<Size>) -> price_list::List {
     let offer = |price_hourly| price(price_hourly).map(|price| (String::new(), price));
     sizes.into_iter().map(|size| (size.slug, offer(size.price_hourly).into_iter().collect())).collect()
 }
@@ -138,7 +140,7 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
             }
             let tag = tag(key, value);
             let way_out = "shorten it (an upper-case letter or symbol takes three characters of a tag)";
-            check::at_most(&format!("labels[{key:?}]"), tag.len(), MAX_TAG, "characters as a tag", way_out)?;
+            validate::at_most(&format!("labels[{key:?}]"), tag.len(), MAX_TAG, "characters as a tag", way_out)?;
             Ok(tag)
         })
         .collect()

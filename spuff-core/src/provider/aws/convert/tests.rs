@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 
 use super::*;
 use crate::provider::InstanceStatus;
-use crate::provider::aws::api::{
+use crate::provider::aws::wire::{
     Association, Attachment, BlockDevice, EbsSnapshot, Ipv6Address, Items, NetworkInterface, Reason, State,
 };
 

@@ -7,19 +7,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{ProviderError, ProviderResult};
 use super::lookup::Lookups;
-use super::price::Price;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::price::Price;
 
 /// Prices change a few times a year, and not without notice.
 const FRESH: Duration = Duration::from_secs(3600);
 
 /// What each size costs, in which region; of a size that costs the same in all of them, in the region "".
-pub(super) type List = HashMap<String, Vec<(String, Price)>>;
+pub(crate) type List = HashMap<String, Vec<(String, Price)>>;
 
 /// What is remembered of a cloud's list.
 #[derive(Debug)]
-pub(super) struct Prices(Lookups<(), Arc<List>>);
+pub(crate) struct Prices(Lookups<(), Arc<List>>);
 
 impl Default for Prices {
     fn default() -> Self {
@@ -33,7 +33,7 @@ impl Prices {
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list has no such thing.
-    pub(super) async fn find<F>(&self, region: &str, size: &str, read: impl FnOnce() -> F) -> ProviderResult<Price>
+    pub(crate) async fn find<F>(&self, region: &str, size: &str, read: impl FnOnce() -> F) -> ProviderResult<Price>
     where
         F: Future<Output = ProviderResult<List>>,
     {

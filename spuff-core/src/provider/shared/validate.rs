@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::config::{InstanceRequest, ProviderConfig};
 use super::defaults::Defaults;
-use super::error::{ErrorContext, ProviderError, ProviderResult};
-use super::{DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
+use crate::provider::config::{InstanceRequest, ProviderConfig};
+use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::{DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
 
 /// A value that the cloud needs.
-pub(super) fn required(field: &str, value: &str) -> ProviderResult<()> {
+pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
     if value.trim().is_empty() { Err(ProviderError::invalid_config(field, "empty; it is required")) } else { Ok(()) }
 }
 
 /// No more than `limit` of a `unit`.
-pub(super) fn at_most(field: &str, actual: usize, limit: usize, unit: &str, way_out: &str) -> ProviderResult<()> {
+pub(crate) fn at_most(field: &str, actual: usize, limit: usize, unit: &str, way_out: &str) -> ProviderResult<()> {
     if actual <= limit {
         return Ok(());
     }
@@ -21,7 +21,7 @@ pub(super) fn at_most(field: &str, actual: usize, limit: usize, unit: &str, way_
 }
 
 /// A name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with a letter or digit.
-pub(super) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult<()> {
+pub(crate) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult<()> {
     required(field, name)?;
     at_most(field, name.len(), limit, "characters", "shorten it")?;
     let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -37,7 +37,7 @@ pub(super) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult
 }
 
 /// A region, location, size or type: a short word in the cloud's own spelling.
-pub(super) fn slug(field: &str, value: &str) -> ProviderResult<()> {
+pub(crate) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if value.chars().all(allowed) && value.len() <= 64 {
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn slug(field: &str, value: &str) -> ProviderResult<()> {
 }
 
 /// What a request must be on every cloud whose machines are named like hosts, within that cloud's limits.
-pub(super) fn request(request: &InstanceRequest, max_name: usize, max_user_data: usize) -> ProviderResult<()> {
+pub(crate) fn request(request: &InstanceRequest, max_name: usize, max_user_data: usize) -> ProviderResult<()> {
     host_name("name", &request.name, max_name)?;
     slug("region", &request.region)?;
     required("size", &request.size)?;
@@ -62,7 +62,7 @@ pub(super) fn request(request: &InstanceRequest, max_name: usize, max_user_data:
 
 /// User data that a machine knows by its beginning. A cloud takes any, and cloud-init passes in silence over what it does not
 /// know: the machine would come up bare.
-pub(super) fn user_data(text: &str) -> ProviderResult<()> {
+pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     let invalid = |message: String| Err(ProviderError::invalid_config("user_data", message));
     if let Some(at) = text.find('\0') {
         return invalid(format!("byte {at} is NUL, so it is no text, or one in UTF-16: save it as UTF-8"));
@@ -81,7 +81,7 @@ pub(super) fn user_data(text: &str) -> ProviderResult<()> {
 }
 
 /// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
-pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
+pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
     let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     match labels.insert(MANAGED_BY_KEY, MANAGED_BY_VALUE) {
         Some(other) if other != MANAGED_BY_VALUE => {
@@ -93,7 +93,7 @@ pub(super) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
 }
 
 /// Labels that are put on a machine which is there: none of those by which its key leads to it.
-pub(super) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
+pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
     for key in [KEY_KEY, DIGEST_KEY] {
         if labels.contains_key(key) {
             let message = format!("{key} is a label of spuff's own, by which it knows what a key has made: leave it out");
@@ -104,7 +104,7 @@ pub(super) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult
 }
 
 /// A provider with these options, beside those of every provider here.
-pub(super) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) -> ProviderResult<()> {
+pub(crate) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) -> ProviderResult<()> {
     let known = [own, &[&Defaults::LEASE]].concat().concat();
     match config.options.keys().find(|option| !known.contains(&option.as_str())) {
         Some(option) => {
@@ -117,7 +117,7 @@ pub(super) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) ->
 }
 
 /// Says what was given for the field that a cloud complains about, where the cloud's words do not.
-pub(super) fn with_given(error: ProviderError, request: &InstanceRequest) -> ProviderError {
+pub(crate) fn with_given(error: ProviderError, request: &InstanceRequest) -> ProviderError {
     let ProviderError::InvalidConfig { field, message } = &error else { return error };
     let given = match field.as_str() {
         "name" => request.name.clone(),
@@ -133,7 +133,7 @@ pub(super) fn with_given(error: ProviderError, request: &InstanceRequest) -> Pro
 }
 
 /// Of a read: what is not there is none.
-pub(super) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Option<T>> {
+pub(crate) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(ProviderError::NotFound { .. }) => Ok(None),
@@ -142,13 +142,13 @@ pub(super) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Optio
 }
 
 /// A machine or snapshot that cannot become ready any more, with the cloud's reason.
-pub(super) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str) -> ProviderError {
+pub(crate) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str) -> ProviderError {
     let context = ErrorContext::new(provider).with_code(code).with_instance_id(instance_id);
     ProviderError::api(200, reason).with_context(context)
 }
 
 /// The id of a cloud that counts its things.
-pub(super) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
+pub(crate) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
     // What begins with a zero would be another spelling of an id.
     let digits = (id == "0" || !id.starts_with('0')) && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits).ok_or_else(|| {

@@ -5,15 +5,15 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tracing::debug;
 
-use super::api::{DescribeImages, DescribeInstanceTypes, Document, GetParameter, Image, ask};
-use super::map;
-use super::place::Place;
+use super::convert;
 use super::query::Query;
+use super::region::Place;
+use super::wire::{DescribeImages, DescribeInstanceTypes, Document, GetParameter, Image, ask};
 use crate::http::{Class, Errand, HttpClient};
-use crate::provider::check;
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::lookup::Lookups;
+use crate::provider::shared::lookup::Lookups;
+use crate::provider::shared::validate;
 
 const OPERATION: &str = "create_instance";
 const JSON: &str = "application/x-amz-json-1.1";
@@ -92,10 +92,10 @@ struct Release {
 pub(super) fn check(spec: &ImageSpec) -> ProviderResult<()> {
     match spec {
         ImageSpec::Ubuntu(version) | ImageSpec::Debian(version) => {
-            check::required("image", version)?;
-            check::slug("image", version)
+            validate::required("image", version)?;
+            validate::slug("image", version)
         }
-        ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => map::check_id("image", id, "ami-"),
+        ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => convert::check_id("image", id, "ami-"),
     }
 }
 
@@ -194,7 +194,7 @@ impl Reader<'_> {
         let release = release(spec, architecture, &self.place.region).ok_or_else(unknown)?;
         let found = tokio::time::timeout(SSM_PATIENCE, self.parameter(&release.parameter)).await;
         let id = match found {
-            Ok(Ok(id)) if map::check_id("image", &id, "ami-").is_ok() => Some(id),
+            Ok(Ok(id)) if convert::check_id("image", &id, "ami-").is_ok() => Some(id),
             Ok(Ok(_)) | Err(_) => None,
             // Without the right to read parameters, or a way to SSM, there is another way.
             Ok(Err(error)) => {

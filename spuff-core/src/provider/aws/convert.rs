@@ -9,14 +9,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::NAME;
-use super::api::{Image, Instance, Tag};
-use super::images::BootImage;
+use super::errors::UNSUPPORTED;
+use super::lookup::BootImage;
 use super::query::Query;
-use super::refusal::UNSUPPORTED;
+use super::wire::{Image, Instance, Tag};
 use crate::http::wire;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{Address, DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot, check};
+use crate::provider::shared::validate;
+use crate::provider::{Address, DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot};
 
 /// Of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
@@ -57,9 +58,9 @@ impl Network {
 
 /// The checks that need no look-up, made before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::required("name", &request.name)?;
-    check::required("size", &request.size)?;
-    check::slug("size", &request.size)?;
+    validate::required("name", &request.name)?;
+    validate::required("size", &request.size)?;
+    validate::slug("size", &request.size)?;
     if let [_, more @ ..] = request.ssh_keys.as_slice()
         && !more.is_empty()
     {
@@ -67,8 +68,8 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
         return Err(ProviderError::invalid_config("ssh_keys", message));
     }
     for key in &request.ssh_keys {
-        check::required("ssh_keys", key)?;
-        check::at_most("ssh_keys", key.len(), MAX_KEY_NAME, "bytes", "give the name of a key pair")?;
+        validate::required("ssh_keys", key)?;
+        validate::at_most("ssh_keys", key.len(), MAX_KEY_NAME, "bytes", "give the name of a key pair")?;
     }
     tags(request)?;
     user_data(request).map(drop)
@@ -114,12 +115,12 @@ pub(super) fn run_instances(
 
 /// The labels, and the name as the tag that EC2's own tools show.
 fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
-    let mut tags = check::labels(request)?;
+    let mut tags = validate::labels(request)?;
     if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name) {
         let message = format!("{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead");
         return Err(ProviderError::invalid_config("labels[\"Name\"]", message));
     }
-    check::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and spuff's own)", "leave some out")?;
+    validate::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and spuff's own)", "leave some out")?;
     let tags = tags.into_iter().collect::<Vec<_>>();
     check_tags(&tags)?;
     Ok(tags)
@@ -128,12 +129,12 @@ fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
 pub(super) fn check_tags(tags: &[(&str, &str)]) -> ProviderResult<()> {
     for (key, value) in tags {
         let field = if *key == NAME_TAG { "name".to_string() } else { format!("labels[{key:?}]") };
-        check::required(&field, key)?;
+        validate::required(&field, key)?;
         if key.to_ascii_lowercase().starts_with(RESERVED) {
             return Err(ProviderError::invalid_config(field, format!("keys that begin with {RESERVED} are AWS's own")));
         }
-        check::at_most(&field, key.chars().count(), MAX_KEY, "characters in the key", "shorten it")?;
-        check::at_most(&field, value.chars().count(), MAX_VALUE, "characters", "shorten it")?;
+        validate::at_most(&field, key.chars().count(), MAX_KEY, "characters in the key", "shorten it")?;
+        validate::at_most(&field, value.chars().count(), MAX_VALUE, "characters", "shorten it")?;
     }
     Ok(())
 }
@@ -149,7 +150,7 @@ fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     let Some(text) = request.user_data.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    check::user_data(text)?;
+    validate::user_data(text)?;
     if text.len() <= MAX_USER_DATA {
         return Ok(Some(BASE64_STANDARD.encode(text)));
     }
@@ -257,7 +258,7 @@ pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
             let context = ErrorContext::new(NAME).with_code(code).with_instance_id(id);
             ProviderError::capacity(words(reason.message.trim(), code)).with_context(context)
         }
-        code => check::failed(NAME, id, code, &words(reason.message.trim(), code)),
+        code => validate::failed(NAME, id, code, &words(reason.message.trim(), code)),
     }
 }
 
@@ -275,7 +276,7 @@ pub(super) fn failed_image(image: &Image, instance_id: &str) -> ProviderError {
     let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
     let code = if reason.code.is_empty() { state } else { &reason.code };
     let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
-    check::failed(NAME, instance_id, code, &message)
+    validate::failed(NAME, instance_id, code, &message)
 }
 
 pub(super) fn snapshot(image: Image) -> Snapshot {

@@ -2,7 +2,7 @@
 //!
 //! From the EC2 Developer Guide, "Request throttling". There are no headers that tell what is left.
 
-use super::place::Scope;
+use super::region::Scope;
 use crate::http::{Budget, Call, Draw, Draws, Limit};
 
 const fn bucket(name: &'static str, limit: &'static [Limit]) -> Budget {
@@ -64,8 +64,8 @@ fn value<'a>(body: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::Places;
     use super::super::query::Query;
+    use super::super::region::Places;
     use super::*;
     use crate::http::Class;
     use crate::provider::config::ProviderConfig;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::map;
+use super::super::convert;
 use super::*;
 use crate::http::changed::{Written, are_left, is_nothing, try_each};
 use crate::provider::ProviderInstance;
@@ -40,7 +40,7 @@ fn action(status: &str) -> Value {
 
 /// What must not change of a machine when another field does.
 fn is_the_droplet(path: &str, written: &Written, droplet: Droplet, id: u64) -> bool {
-    let told: ProviderInstance = map::instance(droplet);
+    let told: ProviderInstance = convert::instance(droplet);
     let is = |field: &str| path.contains(field);
     let made = told.known_created_at().is_none_or(|created| created.timestamp() == 1_767_607_200);
     let dated = is("created_at") || told.known_created_at().is_some();
@@ -92,7 +92,7 @@ fn a_list_of_droplets_leaves_none_out() {
 #[test]
 fn a_snapshot_stays_one() {
     try_each(&listed("images", &[image(json!(7_555_620)), image(json!("7"))]), |path, written, list: List<Image>| {
-        let managed = list.items.iter().all(map::is_managed_snapshot);
+        let managed = list.items.iter().all(convert::is_managed_snapshot);
         let named = list.items.iter().all(|image| !image.id.is_empty() && image.id != "0" || path.ends_with(".id"));
         are_there(path, written, "images", &list) && named && (path.contains("tags") || managed)
     });

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::api::{ACTIONS_PER_CALL, Action, Image, ImageReply, PER_PAGE, Server, ServerReply};
-use super::map::{self, Progress};
-use super::{HetznerProvider, NAME, refusal};
+use super::convert::{self, Progress};
+use super::wire::{ACTIONS_PER_CALL, Action, Image, ImageReply, PER_PAGE, Server, ServerReply};
+use super::{HetznerProvider, NAME, errors};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
@@ -59,7 +59,7 @@ impl Lookout for HetznerProvider {
         // Alone, a server and its actions are asked for. What the list does not show is not managed, or gone.
         let listing = Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
         let list = async {
-            let call = Call::get("wait_ready", "/servers").query("label_selector", map::MANAGED_SELECTOR);
+            let call = Call::get("wait_ready", "/servers").query("label_selector", convert::MANAGED_SELECTOR);
             let listed = self.list(call, |server: &Server| server.id).await?;
             Ok(listed.into_iter().map(|server| (server.id.to_string(), listed_look(server))).collect::<Listed<_>>())
         };
@@ -91,7 +91,7 @@ impl Lookout for OfActions {
             Ok(shown) => shown,
             Err(error) => return Seen { looks: for_all(error, subjects.len()), requests },
         };
-        let look = |id: u64| match map::progress(&[id], &shown) {
+        let look = |id: u64| match convert::progress(&[id], &shown) {
             Progress::Failed(action) => Look::Done(Some(action.clone())),
             Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
             Progress::Success | Progress::Unknown => Look::Done(None),
@@ -164,8 +164,8 @@ impl HetznerProvider {
         // A failure to look closer is not one of what is looked at.
         let Ok(actions) = self.actions("wait_ready", &ids).await else { return 1 };
         for (at, subject) in pending {
-            if let Progress::Failed(action) = map::progress(&subject.hint, &actions) {
-                looks[at] = Err(self.http.discreet(refusal::failed(&subject.id, action, "")));
+            if let Progress::Failed(action) = convert::progress(&subject.hint, &actions) {
+                looks[at] = Err(self.http.discreet(errors::failed(&subject.id, action, "")));
             }
         }
         1
@@ -175,7 +175,7 @@ impl HetznerProvider {
 /// A server as the list shows it: its lock tells whether the actions of its create go on.
 fn listed_look(server: Server) -> ProviderResult<Look<ProviderInstance>> {
     let locked = server.locked;
-    Ok(match Look::of_instance(Ok(map::instance(server)), NAME)? {
+    Ok(match Look::of_instance(Ok(convert::instance(server)), NAME)? {
         Look::Done(_) if locked => Look::Pending("active, still locked".to_string()),
         look => look,
     })

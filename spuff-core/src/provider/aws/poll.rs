@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::api::{DescribeImages, DescribeInstances, Image, Instance, Listing, ask};
-use super::place::Place;
 use super::query::Query;
-use super::regions::Asking;
-use super::{AwsProvider, NAME, map};
+use super::region::Place;
+use super::region_search::Asking;
+use super::wire::{DescribeImages, DescribeInstances, Image, Instance, Listing, ask};
+use super::{AwsProvider, NAME, convert};
 use crate::http::Class;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
@@ -107,7 +107,7 @@ impl AwsProvider {
             Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
         };
         // One that has ended here is nowhere else.
-        for ended in shown.iter().filter(|instance| map::is_ending(instance)) {
+        for ended in shown.iter().filter(|instance| convert::is_ending(instance)) {
             self.places.whereabouts.note(&ended.instance_id, &place.region);
         }
         let mut shown: HashMap<String, Instance> =
@@ -143,7 +143,7 @@ impl AwsProvider {
         let mut shown: HashMap<String, Image> = shown.map(|image| (image.image_id.clone(), image)).collect();
         let look = |subject: &&Subject<Place>| match shown.remove(&subject.id) {
             None => Ok(Look::Absent),
-            Some(image) if image.image_state == "available" || map::has_failed(&image) => Ok(Look::Done(image)),
+            Some(image) if image.image_state == "available" || convert::has_failed(&image) => Ok(Look::Done(image)),
             Some(image) => Ok(Look::Pending(image.image_state)),
         };
         Seen { looks: subjects.iter().map(look).collect(), requests: 1 }
@@ -152,13 +152,13 @@ impl AwsProvider {
     fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
         // Also of one that has ended: it is not looked for elsewhere.
         self.places.whereabouts.note(&instance.instance_id, &place.region);
-        if map::is_ending(&instance) {
+        if convert::is_ending(&instance) {
             self.places.whereabouts.end(&instance.instance_id);
-            return Err(self.http.discreet(map::failed_launch(&instance)));
+            return Err(self.http.discreet(convert::failed_launch(&instance)));
         }
-        if map::is_stopped(&instance) {
+        if convert::is_stopped(&instance) {
             return Ok(Look::Stopped(instance.instance_state.name));
         }
-        Look::of_instance(Ok(map::instance(instance, &place.region)), NAME)
+        Look::of_instance(Ok(convert::instance(instance, &place.region)), NAME)
     }
 }

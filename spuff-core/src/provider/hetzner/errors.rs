@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::NAME;
-use super::api::Action;
+use super::wire::Action;
 use crate::http::{Fault, Refusal, Reply};
-use crate::provider::check;
 use crate::provider::error::ProviderError;
+use crate::provider::shared::validate;
 
 /// Words of the API for what the contract calls otherwise, in the order in which a message is searched for them.
 const FIELDS: [(&str, &str); 8] = [
@@ -25,7 +25,7 @@ pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> Pro
     let (code, message) = (action.error.code.as_str(), action.error.message.as_str());
     let reason =
         format!("{} failed: {}{aftermath}", action.command, if message.is_empty() { "no reason given" } else { message });
-    let failed = check::failed(NAME, instance_id, if code.is_empty() { "action_failed" } else { code }, &reason);
+    let failed = validate::failed(NAME, instance_id, if code.is_empty() { "action_failed" } else { code }, &reason);
     match (fault(code), failed.context()) {
         (Some(Fault::Capacity), Some(context)) => ProviderError::capacity(reason).with_context(context.clone()),
         _ => failed,

@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::config::{InstanceRequest, ProviderConfig};
-use super::error::{ProviderError, ProviderResult};
-use super::registry::OptionDescription;
-use super::{EXPIRES_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY};
 use crate::create::{self, Mark};
 use crate::http::{PACE_OPTION, SETTLING_OPTION};
+use crate::provider::config::{InstanceRequest, ProviderConfig};
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::registry::OptionDescription;
+use crate::provider::{EXPIRES_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY};
 
 /// What a provider fills in where a request leaves it out, and what it writes on snapshots.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Defaults {
+pub(crate) struct Defaults {
     region: String,
     owner: Option<String>,
     ttl: Option<Duration>,
@@ -22,11 +22,11 @@ pub(super) struct Defaults {
 
 impl Defaults {
     /// The options of every provider.
-    pub(super) const LEASE: [&str; 2] = ["owner", "ttl"];
+    pub(crate) const LEASE: [&str; 2] = ["owner", "ttl"];
     /// Those of every cloud.
-    pub(super) const CLOUD: [&str; 2] = [SETTLING_OPTION, PACE_OPTION];
+    pub(crate) const CLOUD: [&str; 2] = [SETTLING_OPTION, PACE_OPTION];
 
-    pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
+    pub(crate) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty());
         let seconds = |text: &String| text.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
         let ttl = option("ttl").map(|text| {
@@ -38,11 +38,11 @@ impl Defaults {
     }
 
     /// The region that was named, or else the default.
-    pub(super) fn region<'a>(&'a self, named: &'a str) -> &'a str {
+    pub(crate) fn region<'a>(&'a self, named: &'a str) -> &'a str {
         if named.is_empty() { &self.region } else { named }
     }
 
-    pub(super) fn describe_lease() -> [OptionDescription; 2] {
+    pub(crate) fn describe_lease() -> [OptionDescription; 2] {
         [
             OptionDescription::new("owner", "Whose the machines are that name no owner, and the snapshots").env(&["SPUFF_OWNER"]),
             OptionDescription::new("ttl", "Seconds of the lease of machines that name none, and of snapshots; none by default")
@@ -50,7 +50,7 @@ impl Defaults {
         ]
     }
 
-    pub(super) fn describe() -> [OptionDescription; 4] {
+    pub(crate) fn describe() -> [OptionDescription; 4] {
         let settling = "Seconds after which the cloud's lists show what is new; 30 by default, less for simulated clouds only";
         let pace =
             "How many times as fast as the cloud's limits requests may be sent; 1 by default, more for simulated clouds only";
@@ -64,12 +64,12 @@ impl Defaults {
     }
 
     /// The request with what it leaves out, the mark of its create, and the labels that carry it.
-    pub(super) fn marked(&self, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
+    pub(crate) fn marked(&self, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
         Mark::of(&self.filled(request))
     }
 
     /// The same, where a random key carries the place to look in.
-    pub(super) fn marked_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
+    pub(crate) fn marked_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
         Mark::of_place(&self.filled(request), place)
     }
 
@@ -84,14 +84,14 @@ impl Defaults {
     }
 
     /// Requests that differ in nothing but their names, under one mark, as [`marked_in`](Self::marked_in).
-    pub(super) fn marked_alike(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
+    pub(crate) fn marked_alike(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
         let first = requests.first().cloned().unwrap_or_default();
         let (mark, marked) = self.marked_in(place, &first)?;
         Ok((mark, create::named_alike(&marked, requests)))
     }
 
     /// The mark of a snapshot, as [`marked_in`](Self::marked_in), and the labels that carry it.
-    pub(super) fn snapshot(&self, place: &str) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
+    pub(crate) fn snapshot(&self, place: &str) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
         let mark = Mark::random(place)?;
         let mut labels = self.lease()?;
         labels.insert(KEY_KEY, mark.nonce.clone());
@@ -99,7 +99,7 @@ impl Defaults {
     }
 
     /// The labels of a snapshot that tell that it is spuff's, whose, and until when.
-    pub(super) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
+    pub(crate) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
         let mut labels = BTreeMap::from([(MANAGED_BY_KEY, MANAGED_BY_VALUE.to_string())]);
         labels.extend(self.owner.clone().map(|owner| (OWNER_KEY, owner)));
         if let Some(ttl) = self.ttl {

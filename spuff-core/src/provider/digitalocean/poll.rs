@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::api::{DropletReply, Image, ImageReply, PER_PAGE};
-use super::{DigitalOceanProvider, NAME, map};
+use super::wire::{DropletReply, Image, ImageReply, PER_PAGE};
+use super::{DigitalOceanProvider, NAME, convert};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
@@ -66,7 +66,8 @@ impl Lookout for DigitalOceanProvider {
         // Alone, a droplet and its action are asked for. What the list does not show is not managed, has a GPU, or is gone.
         let listing = Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
-            let droplets = self.droplets("wait_ready", ("tag_name", map::MANAGED_TAG)).await?.into_iter().map(map::instance);
+            let droplets =
+                self.droplets("wait_ready", ("tag_name", convert::MANAGED_TAG)).await?.into_iter().map(convert::instance);
             Ok(droplets.map(|droplet| (droplet.id.clone(), Look::of_instance(Ok(droplet), NAME))).collect::<Listed<_>>())
         };
         let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
@@ -140,7 +141,7 @@ impl Lookout for OfImages {
 impl DigitalOceanProvider {
     async fn look_alone(&self, subject: &Subject<CreateAction>) -> ProviderResult<Look<ProviderInstance>> {
         let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id)).about("instance", &subject.id);
-        let reply = self.http.json::<DropletReply>(&call).await.map(|reply| map::instance(reply.droplet));
+        let reply = self.http.json::<DropletReply>(&call).await.map(|reply| convert::instance(reply.droplet));
         let look = Look::of_instance(reply, NAME)?;
         if !matches!(look, Look::Done(_)) {
             self.failed_create(subject).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::map;
+use super::super::convert;
 use super::*;
 use crate::http::changed::{Written, are_left, try_each};
 
@@ -36,7 +36,7 @@ fn image(id: u64) -> Value {
 
 /// What must not change of a machine when another field does.
 fn is_the_server(path: &str, server: Server, id: u64) -> bool {
-    let told = map::instance(server);
+    let told = convert::instance(server);
     let is = |field: &str| path.contains(field);
     let made = told.known_created_at().is_none_or(|created| created.timestamp() == 1_767_607_200);
     let dated = is("created") || told.known_created_at().is_some();
@@ -83,7 +83,7 @@ fn a_list_of_servers_leaves_none_out() {
 #[test]
 fn a_snapshot_stays_one() {
     try_each(&listed("images", &[image(7), image(8)]), |path, written, list: List<Image>| {
-        let managed = list.items.iter().all(map::is_managed_snapshot);
+        let managed = list.items.iter().all(convert::is_managed_snapshot);
         are_there(path, written, "images", &list) && (path.contains("labels") || path.contains("deleted") || managed)
     });
     let made = json!({"action": action(1, "running"), "image": image(7)});
@@ -116,7 +116,7 @@ fn keys_types_and_prices_are_all_there() {
     let pricing =
         json!({"currency": "EUR", "vat_rate": "19.00", "server_types": [{"id": 104, "name": "cx22", "prices": [price]}]});
     try_each(&json!({ "pricing": pricing }), |path, _, reply: PricingReply| {
-        let prices = map::prices(reply.pricing);
+        let prices = convert::prices(reply.pricing);
         let told = prices.values().flatten().map(|(_, price)| price.to_string()).collect::<Vec<_>>();
         path.contains("net") || path.contains("currency") || told.iter().all(|price| price == "0.006 EUR")
     });

@@ -5,15 +5,15 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::AwsProvider;
-use super::api::{DescribeRegions, ask};
-use super::images::FRESH;
-use super::place::{Place, REGIONS, Used};
+use super::lookup::FRESH;
 use super::query::Query;
+use super::region::{Place, REGIONS, Used};
+use super::wire::{DescribeRegions, ask};
 use crate::create::{Mark, nonce_of};
 use crate::http::{Call, Class, Errand};
-use crate::provider::check;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
-use crate::provider::lookup::Lookups;
+use crate::provider::shared::lookup::Lookups;
+use crate::provider::shared::validate;
 
 /// The regions that the account has enabled.
 struct Enabled(Lookups<(), Vec<String>>);
@@ -98,7 +98,7 @@ impl AwsProvider {
             Err(absent) => absent,
         };
         let look = |place: Place| async move {
-            let image = check::absent_is_none(self.image(asking, &place, id).await)?;
+            let image = validate::absent_is_none(self.image(asking, &place, id).await)?;
             let is_there = image.is_some() || !self.left_over(asking, &place, id).await?.is_empty();
             Ok(is_there.then_some(()))
         };

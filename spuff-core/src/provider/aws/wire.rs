@@ -332,7 +332,7 @@ pub(super) struct Parameter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::map;
+    use super::super::convert;
     use super::*;
     use crate::http::changed::{each_element, reply as bytes};
     use crate::provider::InstanceStatus;
@@ -409,10 +409,10 @@ mod tests {
             assert!(instances.len() == 1 || (whole && how != "doubled"), "{element} {how}: {instances:?}");
             assert!(element == "nextToken" || next == "more", "{element} {how}");
             for instance in instances {
-                assert!(!map::is_ending(&instance), "{element} {how}");
+                assert!(!convert::is_ending(&instance), "{element} {how}");
                 let index = instance.ami_launch_index;
                 assert!(index == Some(3) || (element == "amiLaunchIndex" && index.is_none()), "{element} {how}: {index:?}");
-                let told = map::instance(instance, "us-east-1");
+                let told = convert::instance(instance, "us-east-1");
                 assert!(told.id == "i-1" || (element == "instanceId" && how == "other"), "{element} {how}: {told:?}");
                 let made = told.known_created_at();
                 assert!(made.is_some_and(|made| made.timestamp() == 1_767_607_200), "{element} {how}: {made:?}");
@@ -442,8 +442,8 @@ mod tests {
                     assert!(images.len() == 1 || (whole && how != "doubled"), "{element} {how}: {images:?}");
                     assert!(element == "nextToken" || next == "more", "{element} {how}");
                     let tagged = ["tagSet", "key", "value", "item"].contains(&element.as_str());
-                    assert!(tagged || images.iter().all(map::is_managed_snapshot), "{element} {how}: {images:?}");
-                    assert!(!images.iter().any(map::has_failed), "{element} {how}");
+                    assert!(tagged || images.iter().all(convert::is_managed_snapshot), "{element} {how}: {images:?}");
+                    assert!(!images.iter().any(convert::has_failed), "{element} {how}");
                 }
                 Err(error) => {
                     let error = error.to_string();

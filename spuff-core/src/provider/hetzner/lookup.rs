@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::debug;
 
-use super::api::{Image, List, PER_PAGE, ServerType, SshKey};
-use super::map::{self, Wanted};
+use super::convert::{self, Wanted};
+use super::wire::{Image, List, PER_PAGE, ServerType, SshKey};
 use crate::http::{Call, Errand, HttpClient};
-use crate::provider::check;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::lookup::Lookups;
+use crate::provider::shared::lookup::Lookups;
+use crate::provider::shared::validate;
 
 pub(super) struct Catalog {
     /// By server type.
@@ -51,7 +51,7 @@ impl Catalog {
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names `size` or `image` when the cloud has no such thing.
     pub(super) async fn image(&self, reader: &Reader<'_>, request: &InstanceRequest) -> ProviderResult<Value> {
-        let wanted = map::image(&request.image)?;
+        let wanted = convert::image(&request.image)?;
         let name = match &wanted {
             Wanted::Id(id) => return Ok(Value::from(*id)),
             Wanted::System(name) | Wanted::Any(name) => name,
@@ -93,8 +93,8 @@ impl Catalog {
     pub(super) async fn ssh_keys(&self, reader: &Reader<'_>, request: &InstanceRequest) -> ProviderResult<Vec<Value>> {
         let mut keys = Vec::with_capacity(request.ssh_keys.len());
         for key in &request.ssh_keys {
-            if !map::is_fingerprint(key) {
-                let asked = map::ssh_key(key);
+            if !convert::is_fingerprint(key) {
+                let asked = convert::ssh_key(key);
                 keys.push(match asked.as_u64() {
                     Some(id) => self.keys.or_look(key.clone(), reader.named_key(id, key)).await?,
                     None => asked,
@@ -134,13 +134,13 @@ impl Reader<'_> {
     async fn named_key(&self, id: u64, key: &str) -> ProviderResult<Value> {
         let call = Call::get("create_instance", "/ssh_keys").query("name", key);
         // An endpoint without the list takes it as it is.
-        let named: Vec<SshKey> = check::absent_is_none(self.list(call).await)?.unwrap_or_default();
+        let named: Vec<SshKey> = validate::absent_is_none(self.list(call).await)?.unwrap_or_default();
         let Some(named) = named.into_iter().find(|named| named.name == key && named.id != id) else {
             return Ok(Value::from(id));
         };
         let path = format!("/ssh_keys/{id}");
         let of_id = Call::get("create_instance", path).about("ssh key", key).within(self.errand);
-        match check::absent_is_none(self.http.send(&of_id).await.map_err(ProviderError::from))? {
+        match validate::absent_is_none(self.http.send(&of_id).await.map_err(ProviderError::from))? {
             None => Ok(Value::from(named.id)),
             Some(_) => {
                 let message = format!("{key:?} may mean the key with that id and key {} of that name; rename it", named.id);

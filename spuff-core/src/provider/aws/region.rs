@@ -7,12 +7,12 @@ use reqsign_core::Env;
 
 use super::profile::Profiles;
 use super::query::Query;
-use super::whereabouts::Whereabouts;
+use super::region_cache::Whereabouts;
 use crate::create;
 use crate::http::{Call, Class, Endpoint};
-use crate::provider::check;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::shared::validate;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 /// The region that requests to an endpoint of one's own are signed for where none is named.
@@ -189,7 +189,7 @@ pub(super) fn host(service: &str, region: &str) -> String {
 
 /// A region becomes a part of a host name that requests are signed for and sent to.
 fn check_region(field: &str, region: &str) -> ProviderResult<()> {
-    check::slug(field, region)?;
+    validate::slug(field, region)?;
     let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let mut parts = region.split('-');
     let number = parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));

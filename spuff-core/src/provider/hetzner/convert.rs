@@ -7,10 +7,12 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::NAME;
-use super::api::{Action, CreateImage, CreateServer, Host, Image, Pricing, PublicNetwork, Server};
+use super::wire::{Action, CreateImage, CreateServer, Host, Image, Pricing, PublicNetwork, Server};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot, check, prices};
+use crate::provider::shared::price_list;
+use crate::provider::shared::validate;
+use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
 /// Of a host name, whole and between two dots.
@@ -25,13 +27,13 @@ pub(super) const MANAGED_SELECTOR: &str = "managed-by==spuff";
 
 /// The checks that need no look-up, made before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::request(request, MAX_NAME, MAX_USER_DATA)?;
+    validate::request(request, MAX_NAME, MAX_USER_DATA)?;
     for part in request.name.split('.') {
-        check::at_most("name", part.len(), MAX_NAME_PART, "characters between two dots", "shorten it")?;
-        check::host_name("name", part, MAX_NAME_PART)?;
+        validate::at_most("name", part.len(), MAX_NAME_PART, "characters between two dots", "shorten it")?;
+        validate::host_name("name", part, MAX_NAME_PART)?;
     }
     image(&request.image)?;
-    check::labels(request)?.iter().try_for_each(|(key, value)| check_label(key, value))
+    validate::labels(request)?.iter().try_for_each(|(key, value)| check_label(key, value))
 }
 
 pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: Vec<Value>) -> ProviderResult<CreateServer<'_>> {
@@ -42,7 +44,7 @@ pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: V
         image,
         ssh_keys,
         user_data: request.user_data.as_deref(),
-        labels: check::labels(request)?,
+        labels: validate::labels(request)?,
         public_net: PublicNetwork { enable_ipv4: true, enable_ipv6: true },
         start_after_create: true,
     })
@@ -54,7 +56,7 @@ pub(super) fn create_image<'a>(name: &'a str, labels: BTreeMap<&'static str, Str
 }
 
 /// What an hour costs, of each type in each location. What cannot be read is left out.
-pub(super) fn prices(pricing: Pricing) -> prices::List {
+pub(super) fn prices(pricing: Pricing) -> price_list::List {
     let currency = &pricing.currency;
     let types = pricing.server_types.into_iter();
     types
@@ -78,24 +80,24 @@ pub(super) enum Wanted {
 
 pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Wanted> {
     let release = |distribution: &str, version: &str| {
-        check::required("image", version)?;
-        check::slug("image", version)?;
+        validate::required("image", version)?;
+        validate::slug("image", version)?;
         Ok(Wanted::System(format!("{distribution}-{version}")))
     };
     match spec {
         ImageSpec::Ubuntu(version) => release("ubuntu", version),
         ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
         ImageSpec::Custom(id) => {
-            check::required("image", id)?;
-            Ok(check::numeric_id(NAME, "image", id).map_or_else(|_| Wanted::Any(id.clone()), Wanted::Id))
+            validate::required("image", id)?;
+            Ok(validate::numeric_id(NAME, "image", id).map_or_else(|_| Wanted::Any(id.clone()), Wanted::Id))
         }
-        ImageSpec::Snapshot(id) => check::numeric_id(NAME, "image", id).map(Wanted::Id),
+        ImageSpec::Snapshot(id) => validate::numeric_id(NAME, "image", id).map(Wanted::Id),
     }
 }
 
 /// An id as a number, which is how the API tells it from a name.
 pub(super) fn ssh_key(key: &str) -> Value {
-    check::numeric_id(NAME, "ssh_keys", key).map_or_else(|_| Value::from(key), Value::from)
+    validate::numeric_id(NAME, "ssh_keys", key).map_or_else(|_| Value::from(key), Value::from)
 }
 
 /// Sixteen bytes in hexadecimal, with colons between.
@@ -121,7 +123,7 @@ pub(super) fn check_label(key: &str, value: &str) -> ProviderResult<()> {
 }
 
 fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) -> ProviderResult<()> {
-    check::at_most(field, text.len(), limit, &format!("bytes in the {part}"), "shorten it")?;
+    validate::at_most(field, text.len(), limit, &format!("bytes in the {part}"), "shorten it")?;
     let alphanumeric = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     let wrong = text.chars().find(|c| !(c.is_ascii_alphanumeric() || symbols.contains(*c)));
     let message = if let Some(wrong) = wrong {

@@ -16,7 +16,8 @@ use super::images::SNAPSHOT_KEY;
 use super::options::Options;
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{Address, InstanceStatus, ProviderInstance, check};
+use crate::provider::shared::validate;
+use crate::provider::{Address, InstanceStatus, ProviderInstance};
 
 /// The most that is handed over at a start.
 pub(super) const MAX_USER_DATA: usize = 1 << 20;
@@ -57,11 +58,11 @@ pub(super) struct Seen {
 }
 
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
-    check::host_name("name", &request.name, MAX_NAME)?;
+    validate::host_name("name", &request.name, MAX_NAME)?;
     if request.name.len() < MIN_NAME {
         return Err(ProviderError::invalid_config("name", format!("{:?}: an engine wants {MIN_NAME} characters", request.name)));
     }
-    check::slug("region", &request.region)?;
+    validate::slug("region", &request.region)?;
     if matches!(request.region.as_str(), "host" | "none") {
         let message = format!(
             "{:?}: a machine has no address of its own there; use {DEFAULT_NETWORK:?} or a network that you have made",
@@ -71,9 +72,9 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     }
     limits(&request.size)?;
     let bytes = request.user_data.as_ref().map_or(0, String::len);
-    check::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    validate::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
     for key in request.labels.keys() {
-        check::required("labels", key)?;
+        validate::required("labels", key)?;
         if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) || key.starts_with(PORT_PREFIX) {
             return Err(ProviderError::invalid_config("labels", format!("{key} is a label of spuff's own; use another")));
         }
@@ -129,7 +130,7 @@ pub(super) fn container(
     options: &Options,
 ) -> ProviderResult<ContainerCreateBody> {
     let labels: HashMap<_, _> =
-        check::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let region = if request.region.is_empty() { DEFAULT_NETWORK } else { &request.region };
     let asked = Asked {
         name: request.name.clone(),

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::changes::Changes;
+use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
 /// The longest wait for what another call is looking up: one that nobody drives on holds up nobody else.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What has been looked up, each for so long.
 #[derive(Debug)]
-pub(super) struct Lookups<K, V> {
+pub(crate) struct Lookups<K, V> {
     fresh: Duration,
     known: Mutex<HashMap<K, Known<V>>>,
 }
@@ -90,7 +90,7 @@ enum Turn<V: Clone> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
     /// For what stays true for so long.
-    pub(super) fn new(fresh: Duration) -> Self {
+    pub(crate) fn new(fresh: Duration) -> Self {
         Self { fresh, known: Mutex::default() }
     }
 
@@ -98,7 +98,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
     ///
     /// # Errors
     /// Those of the look.
-    pub(super) async fn or_look(&self, key: K, look: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
+    pub(crate) async fn or_look(&self, key: K, look: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
         let mut given_up = None;
         let sought = loop {
             match self.turn(&key, given_up.as_ref()) {
@@ -145,12 +145,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
     }
 
     /// Keeps a finding that was made otherwise.
-    pub(super) fn insert(&self, key: K, value: V) {
+    pub(crate) fn insert(&self, key: K, value: V) {
         self.locked().insert(key, Known::Found(Instant::now(), value));
     }
 
     /// Forgets what was found and is not to be kept.
-    pub(super) fn retain(&self, keep: impl Fn(&V) -> bool) {
+    pub(crate) fn retain(&self, keep: impl Fn(&V) -> bool) {
         self.locked().retain(|_, known| !matches!(known, Known::Found(_, value) if !keep(value)));
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::api;
+use super::wire;
 use crate::clock;
-use crate::http::{Fault, Refusal, Reply, wire};
+use crate::http::wire::nullable;
+use crate::http::{Fault, Refusal, Reply};
 
 /// What EC2 asks for between two snapshots of one volume.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
@@ -164,7 +165,7 @@ struct Problem {
 impl Problem {
     /// What cannot be read says nothing.
     fn read(reply: &Reply) -> Self {
-        let problem = match api::root(&reply.body).as_deref() {
+        let problem = match wire::root(&reply.body).as_deref() {
             Some("Response" | "ErrorResponse") => quick_xml::de::from_reader(&reply.body[..]).map(XmlProblem::into_problem).ok(),
             _ => serde_json::from_slice(&reply.body).map(JsonProblem::into_problem).ok(),
         };
@@ -209,9 +210,9 @@ impl XmlProblem {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct JsonProblem {
-    #[serde(rename = "__type", deserialize_with = "wire::nullable")]
+    #[serde(rename = "__type", deserialize_with = "nullable")]
     kind: String,
-    #[serde(alias = "Message", deserialize_with = "wire::nullable")]
+    #[serde(alias = "Message", deserialize_with = "nullable")]
     message: String,
 }
 

@@ -1,0 +1,8 @@
+//! What the rooms of the clouds share, and nobody else needs.
+
+pub(super) mod defaults;
+#[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+pub(super) mod lookup;
+#[cfg(any(feature = "digitalocean", feature = "hetzner"))]
+pub(super) mod price_list;
+pub(super) mod validate;

@@ -2,6 +2,7 @@
 //!
 //! Stands on the world and the catalogue. What is shown is borrowed, so that a reply costs one pass over it.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use chrono::SecondsFormat;
@@ -227,9 +228,18 @@ pub(super) fn droplet<'a>(
         size_slug: size.name,
         networks: networks(machine, now),
         region: shelf.region(machine.region),
-        tags: machine.labels.keys().map(String::as_str).collect(),
+        tags: tags(&machine.labels, machine.id),
         vpc_uuid: vpc(machine.region),
     }
+}
+
+/// No order of tags is promised: every other thing shows its own backwards.
+fn tags(labels: &BTreeMap<String, String>, id: u64) -> Vec<&str> {
+    let mut tags: Vec<_> = labels.keys().map(String::as_str).collect();
+    if id.count_ones() % 2 == 1 {
+        tags.reverse();
+    }
+    tags
 }
 
 #[derive(Debug, Serialize)]
@@ -265,7 +275,7 @@ pub(super) fn image(image: &Image) -> ImageBody<'_> {
         min_disk_size: image.min_disk_gib,
         size_gigabytes: gigabytes(image),
         description: &image.description,
-        tags: image.labels.keys().map(String::as_str).collect(),
+        tags: tags(&image.labels, image.id),
         status: "available",
         error_message: "",
     }
@@ -319,7 +329,7 @@ pub(super) fn snapshot(image: &Image) -> SnapshotBody<'_> {
         resource_type: "droplet",
         min_disk_size: image.min_disk_gib,
         size_gigabytes: gigabytes(image),
-        tags: image.labels.keys().map(String::as_str).collect(),
+        tags: tags(&image.labels, image.id),
     }
 }
 

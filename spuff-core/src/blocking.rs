@@ -1,7 +1,6 @@
 //! The contract without `async`: the same providers and futures, run on spuff's own runtime.
 //!
-//! Stands on the contract; there is no second implementation. A verb may be called from any thread, also inside an async
-//! runtime, whose thread it then blocks.
+//! A verb may be called from any thread, also inside an async runtime, whose thread it then blocks.
 //!
 //! # How it runs
 //! There is one single-threaded runtime for the process. A thread that calls a verb drives it itself, so that a reply wakes
@@ -163,10 +162,10 @@ impl Provider {
         request: &InstanceRequest,
         work: impl FnOnce(&ProviderInstance) -> Result<T, E>,
     ) -> Result<T, E> {
-        let doomed = self.run(|provider| async move { scope::made_for_work(&provider, request).await })?;
-        let id = doomed.instance().id.clone();
-        let done = catch_unwind(AssertUnwindSafe(|| work(doomed.instance())));
-        let ended = self.run(|_| async { doomed.end().await.transpose() }).transpose();
+        let guard = self.run(|provider| async move { scope::made_for_work(&provider, request).await })?;
+        let id = guard.instance().id.clone();
+        let done = catch_unwind(AssertUnwindSafe(|| work(guard.instance())));
+        let ended = self.run(|_| async { guard.destroy().await.transpose() }).transpose();
         scope::finish(done, ended, &id)
     }
 

@@ -1,6 +1,7 @@
 //! That something has changed, told to all who wait for it in the order in which they came.
 //!
-//! Stands on nothing. tokio's `watch` wakes its receivers in an order of chance, and a simulation is to play a run again.
+//! tokio's `watch` wakes its receivers in an order of chance, and a simulation is to play a run
+//! again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,7 @@
 //! What time it is by the calendar. Durations are measured by tokio's clock, which a test can hold.
 //!
-//! Stands on nothing. The only place that asks the system: a simulation has a calendar of its own, which goes with tokio's clock.
+//! The only place that asks the system: a simulation has a calendar of its own, which goes with
+//! tokio's clock.
 
 #![allow(clippy::disallowed_methods, reason = "the one place that asks")]
 

@@ -1,7 +1,5 @@
 //! Whether a provider keeps the contract: one suite for the built-in providers, and for those of others.
 //!
-//! Stands on the contract, and on no room: a provider is what its verbs do.
-//!
 //! # For authors
 //! Say how your provider is made, what to ask it for, and an id that does not exist; then [`check`] it, against the cloud
 //! itself or a server of your own that remembers what was made. [`Subject::registered`] takes a provider from a registry.

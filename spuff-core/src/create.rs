@@ -1,7 +1,7 @@
 //! Exactly-once creates: what came of a create is found out before anything is sent again, and a create whose caller has
 //! left is brought to an end all the same.
 //!
-//! Stands on the pipeline's failures. Every room makes machines and snapshots through [`Create`], inside [`see_through`].
+//! Every room makes machines and snapshots through [`Create`], inside [`see_through`].
 
 mod background;
 mod batch;
@@ -21,10 +21,10 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 pub(crate) use background::{Cancel, background, contained, see_through};
-pub(crate) use batch::{Batch, instances, named_alike, part_of_key};
+pub(crate) use batch::{Batch, instances, named_alike};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use key::{Mark, nonce_of, place_of_key};
+pub(crate) use key::{Mark, nonce_of, part_of_key, place_of_key};
 pub(crate) use key::{check_owner, expiry, label_of_one};
 pub(crate) use keyed::{keyed, resolve_keyed, wait_for_end};
 pub(crate) use keys::Keys;

@@ -1,11 +1,12 @@
 //! Many machines as one call: created, waited for and destroyed at once, each with an outcome of its own.
 //!
-//! Stands on the contract alone, so that it works with every provider. What many waits cost is seen to below: the built-in
-//! providers look at all the machines of an account together.
+//! What many waits cost is seen to below: the built-in providers look at all the machines of an
+//! account together.
 //!
 //! Every verb here reports to [`observe`](crate::observe): what it tells carries the position of the machine in what the verb
 //! was given, how far it is, and the time since the verb began.
 
+mod abort;
 mod batch;
 mod make;
 
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use make::AtOne;
-pub(crate) use make::{Maker, Over, make, make_for_work, patiently};
+pub(crate) use abort::{AbortFlag, retry_while_rate_limited};
+use make::SingleProvider;
+pub(crate) use make::{Maker, make, make_for_work};
 
 use crate::create::contained;
 use crate::progress::{self, Observed, Phase, Progress, Step};
@@ -133,7 +135,7 @@ pub async fn create_instances(
     requests: &[InstanceRequest],
     options: FleetOptions,
 ) -> Vec<ProviderResult<ProviderInstance>> {
-    make(&AtOne(provider.clone()), requests, options).await
+    make(&SingleProvider(provider.clone()), requests, options).await
 }
 
 /// Waits for many machines at once, as [`Provider::wait_ready`] for each. The outcomes are in the order of the ids.
@@ -170,10 +172,10 @@ pub async fn destroy_instances<S: AsRef<str>>(
         return ids.iter().map(|_| Err(no_concurrency())).collect();
     }
     let (began, turns) = (Instant::now(), Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
-    let over = Over::new("destroy_instances");
+    let abort = AbortFlag::new("destroy_instances");
     each(ids, began, |id| async {
         let _turn = turns.acquire().await;
-        let gone = patiently(|| provider.destroy_instance(id), &over).await;
+        let gone = retry_while_rate_limited(|| provider.destroy_instance(id), &abort).await;
         match &gone {
             Ok(()) => progress::ended("destroy_instance", Phase::Destroyed, id, Phase::Destroyed, began.elapsed()),
             Err(error) => progress::ended("destroy_instance", Phase::Failed, id, error, began.elapsed()),

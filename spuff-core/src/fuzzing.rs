@@ -2,40 +2,25 @@
 //!
 //! A target never fails: it panics where a reader does, and where what was read is not what it must be.
 
-use std::fmt::Debug;
+pub(crate) mod checks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::runtime::Runtime;
 
+use self::checks::{at_once, check_error, check_refusal, read_image, same_again, text, words};
 use crate::create;
 use crate::http;
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{
-    EXPIRES_KEY, ImageSpec, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, Provider, ProviderInstance,
+    EXPIRES_KEY, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, Provider, ProviderInstance,
     ProviderType, Snapshot,
 };
 
-/// A reader, or several of the same thing.
-#[derive(Debug, Clone, Copy)]
-pub struct Target {
-    /// Its name, which is that of its corpus.
-    pub name: &'static str,
-    /// Reads an input.
-    pub run: fn(&[u8]),
-}
-
-impl Target {
-    pub(crate) const fn new(name: &'static str, run: fn(&[u8])) -> Self {
-        Self { name, run }
-    }
-}
+pub use self::checks::Target;
 
 /// All that this build has.
 pub fn targets() -> Vec<Target> {
@@ -64,120 +49,6 @@ const COMMON: &[Target] = &[
     Target::new("placement_prices", placement_prices),
     Target::new("prices", prices),
 ];
-
-/// Stands in corpora where a value is that no error may repeat.
-const CANARY: &str = "canary-word";
-/// No error is longer, whatever was read: a path of fields, and a cloud's words that were cut.
-const LONGEST_ERROR: usize = 16 * 1024;
-
-/// An input as text.
-pub(crate) fn text(input: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(input)
-}
-
-/// The lines of a text, of which there is no end: those behind the last are empty.
-pub(crate) fn words<const N: usize>(text: &str) -> [&str; N] {
-    let mut lines = text.splitn(N, '\n');
-    std::array::from_fn(|_| lines.next().unwrap_or_default())
-}
-
-/// What is written is read as what it was.
-pub(crate) fn same_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
-    let written = serde_json::to_string(value);
-    let read = written.as_deref().map(serde_json::from_str::<T>);
-    assert!(matches!(&read, Ok(Ok(read)) if read == value), "{value:?} is written as {written:?} and read as {read:?}");
-}
-
-/// An error is one line that can be shown, and the same when it was taken apart and put together.
-pub(crate) fn check_error(error: &ProviderError) {
-    let text = error.to_string();
-    assert!(text.len() <= LONGEST_ERROR, "{} bytes: {}", text.len(), text.chars().take(200).collect::<String>());
-    let parts = ErrorParts::from(error);
-    let again = ErrorParts::from(&ProviderError::from(parts.clone()));
-    assert_eq!(again, parts);
-    same_again(&parts);
-}
-
-/// An error of what was given, which names its field.
-pub(crate) fn check_refusal<T>(result: ProviderResult<T>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let is_named = matches!(&error, ProviderError::InvalidConfig { field, .. } if !field.is_empty());
-            assert!(is_named || matches!(error, ProviderError::NotSupported { .. }), "{error:?}");
-            let parts = ErrorParts::from(&error);
-            assert_eq!(ErrorParts::from(&ProviderError::from(parts.clone())), parts);
-            None
-        }
-    }
-}
-
-/// An error of a reply that cannot be read: it tells nothing of what stands there.
-pub(crate) fn check_unreadable(error: &ProviderError) {
-    assert!(matches!(error, ProviderError::Api { retryable: true, .. }), "{error:?}");
-    let text = error.to_string();
-    assert!(!text.contains(CANARY) && !text.contains(char::is_control), "{text}");
-    check_error(error);
-}
-
-pub(crate) fn check_instance(instance: &ProviderInstance) {
-    same_again(instance);
-    let _ = (instance.is_ready(), instance.is_managed(), instance.known_created_at(), lease::expires_at(&instance.labels));
-    assert!(instance.ip.is_unspecified() || instance.addresses.iter().any(|address| address.ip == instance.ip), "{instance:?}");
-}
-
-pub(crate) fn check_snapshot(snapshot: &Snapshot) {
-    same_again(snapshot);
-    let _ = snapshot.age(crate::clock::utc());
-}
-
-/// A request, a line for each thing that it may ask for; the user data is what is left.
-pub(crate) fn request(input: &[u8]) -> InstanceRequest {
-    let text = text(input);
-    let [name, region, size, image, key, value, owner, idempotency_key, ssh_key, user_data] = words(&text);
-    let image: ImageSpec = read_image(image);
-    let mut request = InstanceRequest::new(name, region, size).with_image(image);
-    if !key.is_empty() || !value.is_empty() {
-        request = request.with_label(key, value);
-    }
-    if !owner.is_empty() {
-        request = request.with_owner(owner);
-    }
-    if !idempotency_key.is_empty() {
-        request = request.with_idempotency_key(idempotency_key);
-    }
-    if !ssh_key.is_empty() {
-        request = request.with_ssh_key(ssh_key);
-    }
-    if user_data.is_empty() { request } else { request.with_user_data(user_data) }
-}
-
-/// A request as its room gets it.
-pub(crate) fn marked(request: &InstanceRequest) -> Option<InstanceRequest> {
-    let (mark, marked) = check_refusal(create::Mark::of(request))?;
-    let again = mark.matches(&marked.labels, "1");
-    assert!(matches!(again, Ok(true)), "{again:?}");
-    Some(marked)
-}
-
-fn read_image(word: &str) -> ImageSpec {
-    match word.parse() {
-        Ok(image) => image,
-        Err(never) => match never {},
-    }
-}
-
-/// Runs what waits for nothing, inside of a runtime.
-pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
-    thread_local! {
-        static RUNTIME: Option<Runtime> = tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
-    }
-    RUNTIME.with(|runtime| {
-        let runtime = runtime.as_ref()?;
-        let _inside = runtime.enter();
-        work.now_or_never()
-    })
-}
 
 /// Errors as languages without enums, logs and wires hand them in.
 fn error_parts(input: &[u8]) {

@@ -1,8 +1,9 @@
 //! Leases: whose machines there are, until when, and the end of those that nobody wants any more.
 //!
-//! Stands on the contract alone, so that it works with every provider whose machines keep labels. Owner and end of a lease
-//! are labels that the create call writes ([`InstanceRequest::owner`](crate::provider::InstanceRequest::owner),
-//! [`ttl`](crate::provider::InstanceRequest::ttl), or the provider options `owner` and `ttl`, which snapshots carry too).
+//! Owner and end of a lease are labels that the create call writes
+//! ([`InstanceRequest::owner`](crate::provider::InstanceRequest::owner),
+//! [`ttl`](crate::provider::InstanceRequest::ttl), or the provider options `owner` and `ttl`, which
+//! snapshots carry too).
 //!
 //! DigitalOcean and Hetzner have no machine that ends itself: one that is stopped, or whose owner has crashed, costs money
 //! until somebody destroys it. Run [`reap`] regularly, from cron or a CI job. On EC2 a leased machine is terminated when it

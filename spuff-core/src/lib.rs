@@ -14,7 +14,7 @@
 //!
 //! # Floor plan
 //! Data falls one way: a request enters at the top, goes through one provider's room and the one HTTP pipeline, and comes
-//! back as plain nouns.
+//! back as plain nouns. `tests/floors.rs` has the order of the modules, and fails if a file imports from above.
 //!
 //! | floor | module | holds |
 //! | --- | --- | --- |
@@ -24,10 +24,12 @@
 //! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
 //! | whole jobs | [`with_instance`], [`with_instances`], [`create_and_wait`], [`fleet`], [`placement`], [`lease`] | machines that end with their work, or their lease; many at once; where there is room |
 //! | rooms | `provider::{digitalocean, hetzner, aws, docker}` | one cloud each, or the engine; none sees another |
-//! | shared | `wait`, `create`, `progress`, `process` | the one wait loop; exactly-once creates; what they see on their way; forks |
-//! | of the system | `clock`, `random`, `changes` | the calendar; chance; waiters, woken in their order |
+//! | of the rooms | `provider::shared` | defaults, validation, look-ups and price lists, which all rooms use |
+//! | guards | `guard` | instances that are destroyed when the future that made them is dropped |
+//! | exactly once | `create`, `wait` | creates that make one instance; the one wait loop |
 //! | pipeline | `http` | pace, authorize, send, classify, retry |
-//! | ground | [`provider`] | the contract: verbs, nouns, errors, registry |
+//! | contract | [`provider`] | verbs, nouns, errors, registry |
+//! | of the system | `clock`, `random`, `changes`, `per_process`, `signals`, `progress` | the calendar; chance; waiters, woken in their order; forks; signals; what a verb reports on its way |
 //!
 //! # Features
 //! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking` is the facade without `async`.
@@ -75,6 +77,7 @@ pub mod simulator;
 mod changes;
 mod clock;
 mod create;
+mod guard;
 mod http;
 mod per_process;
 mod progress;
@@ -84,9 +87,11 @@ mod signals;
 mod wait;
 
 pub use create::{Group, UnderWay, settled, under_way};
+#[doc(hidden)]
+pub use guard::{Unclaimed, unclaimed};
 pub use http::http_client;
 pub use progress::{Observed, Phase, Progress, Step, observe};
 pub use provider::{Provider, ProviderError, ProviderRegistry, ProviderResult};
-pub use scope::{FleetError, OnFailure, create_and_wait, with_instance, with_instances};
 #[doc(hidden)]
-pub use scope::{Untaken, create_instance, untaken};
+pub use scope::create_instance;
+pub use scope::{FleetError, OnFailure, create_and_wait, with_instance, with_instances};

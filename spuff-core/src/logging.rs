@@ -1,7 +1,6 @@
 //! What the crate logs, for a program that is not written in Rust: a C callback, or Python's `logging`.
 //!
-//! Stands on [tracing](https://docs.rs/tracing), which Rust programs listen to by themselves. While nothing listens, a log
-//! line costs one load of a number.
+//! While nothing listens, a log line costs one load of a number.
 //!
 //! # Examples
 //! ```

@@ -1,7 +1,7 @@
 //! What belongs to one process: a forked child makes its own.
 //!
-//! Stands on nothing. A child of `fork` has the memory of its parent, but none of its threads: what they hold and drive is
-//! dead there, and may be locked for ever.
+//! A child of `fork` has the memory of its parent, but none of its threads: what they hold and
+//! drive is dead there, and may be locked for ever.
 
 use std::mem;
 use std::process;

@@ -1,7 +1,5 @@
 //! Where a machine is made when the first choice is sold out: an ordered list of providers, regions and sizes.
 //!
-//! Stands on the contract and, for many machines, on [`fleet`], so that it works with every provider.
-//!
 //! A candidate is left for the next one when it is certain that nothing was made there, and only because there is no room:
 //! [`Capacity`](crate::ProviderError::Capacity) and [`QuotaExceeded`](crate::ProviderError::QuotaExceeded). Whatever else goes
 //! wrong ends the placement: above all a create of which it is not known what came of it, as a second machine would be made
@@ -17,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::search::Search;
-use crate::fleet::{self, FleetOptions, Maker, Over};
+use crate::fleet::{self, AbortFlag, FleetOptions, Maker};
+use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
 use crate::provider::error::{Attempt, ProviderResult};
 use crate::provider::{ImageSpec, InstanceRequest, Price, Provider, ProviderInstance};
-use crate::scope::Doomed;
 
 /// A place to try.
 #[derive(Clone)]
@@ -153,14 +151,14 @@ pub async fn place_instance(placement: &Placement, request: &InstanceRequest) ->
     let began = Instant::now();
     let search = Search::new("place_instance", placement, 1).await?;
     // A limit on requests is the caller's to wait for, as with a create.
-    let over = Over::new("place_instance");
-    over.set();
-    let made = match search.walk(0, request, &over).await {
+    let abort = AbortFlag::new("place_instance");
+    abort.set();
+    let made = match search.walk(0, request, &abort).await {
         Ok(made) => {
-            let doomed = Doomed::new(&search.provider(0), made, request.cancellation());
-            progress::reached("place_instance", Phase::Accepted, doomed.instance(), began.elapsed());
+            let guard = InstanceGuard::new(&search.provider(0), made, request.cancellation());
+            progress::reached("place_instance", Phase::Accepted, guard.instance(), began.elapsed());
             progress::heard().await;
-            Ok(doomed.spare())
+            Ok(guard.release())
         }
         Err(error) => Err(error),
     };

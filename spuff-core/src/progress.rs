@@ -1,6 +1,4 @@
 //! What a call that waits sees on its way.
-//!
-//! Stands on the contract's nouns: the wait loop, the creates and the fleets report, a caller that wants to know listens.
 
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -1,6 +1,6 @@
 //! All chance: keys that nobody can guess, jitter, and names of temporary files.
 //!
-//! Stands on the contract's errors. The only place that asks the system: a simulation draws from its seed.
+//! The only place that asks the system: a simulation draws from its seed.
 
 #![allow(clippy::disallowed_methods, reason = "the one place that asks")]
 

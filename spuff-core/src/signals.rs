@@ -1,8 +1,8 @@
 //! The program's signals: none comes to a thread of this library's, and none comes of what the library writes.
 //!
-//! Stands on nothing. A library cannot know what the program does with a signal: one that a thread of the library's takes may be
-//! one that the program waits for, and SIGPIPE, which is ignored in a Rust program alone, ends a process that writes to a
-//! connection that its other end has closed.
+//! A library cannot know what the program does with a signal: one that a thread of the library's
+//! takes may be one that the program waits for, and SIGPIPE, which is ignored in a Rust program
+//! alone, ends a process that writes to a connection that its other end has closed.
 
 #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
 pub(crate) use masks::{keep_away, spawn};

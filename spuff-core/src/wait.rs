@@ -1,9 +1,10 @@
 //! The one wait loop: looks until a thing is as it should be, cannot become so any more, or the deadline passes.
 //!
-//! Stands on the contract. What to look at comes from a cloud's room.
+//! What to look at comes from a cloud's room.
 
 mod listing;
 mod look;
+mod lookout;
 mod recent;
 mod schedule;
 mod shared_poll;
@@ -18,9 +19,9 @@ use tracing::debug;
 
 pub(crate) use listing::{Listed, Listing};
 pub(crate) use look::Look;
+pub(crate) use lookout::{Lookout, Seen, Subject};
 pub(crate) use recent::Recent;
-pub(crate) use schedule::Subject;
-pub(crate) use shared_poll::{Lookout, Seen, Watcher, for_all};
+pub(crate) use shared_poll::{Watcher, for_all};
 
 use crate::http::{Call, Deadline, HttpClient, Reply, number};
 use crate::progress;

@@ -1,6 +1,6 @@
 //! The edge between C and Rust: what comes in is checked, what goes wrong comes out as a code, and no panic crosses.
 //!
-//! Stands on the error handle. Every exported function runs its body in [`guard`], [`getter`] or [`release`].
+//! Every exported function runs its body in [`guard`], [`getter`] or [`release`].
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};

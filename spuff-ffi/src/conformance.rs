@@ -1,6 +1,4 @@
 //! `spuff_report`: whether a provider keeps the contract.
-//!
-//! Stands on the core's suite; a library that is built without that feature has none of these functions.
 
 use std::ffi::{CString, c_char};
 

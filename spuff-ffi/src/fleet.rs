@@ -1,6 +1,4 @@
 //! The verbs over many machines, in their two forms.
-//!
-//! Stands on the verbs.
 
 use std::ffi::{c_char, c_void};
 

@@ -1,6 +1,4 @@
 //! A provider that a table has made: each verb calls its function.
-//!
-//! Stands on the table, and on the handles that its functions are given and answer with.
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};

@@ -1,6 +1,4 @@
 //! What a machine costs, and machines that are made where there is room: the verbs, in their two forms.
-//!
-//! Stands on the verbs.
 
 use std::ffi::{c_char, c_void};
 

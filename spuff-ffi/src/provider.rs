@@ -1,6 +1,4 @@
 //! `spuff_provider`: the verbs that block.
-//!
-//! Stands on the verbs.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;

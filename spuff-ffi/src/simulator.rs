@@ -1,6 +1,4 @@
 //! `spuff_cloud`: the clouds in a box.
-//!
-//! Stands on the core's simulator; a library that is built without that feature has none of these functions.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;

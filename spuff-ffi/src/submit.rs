@@ -1,6 +1,4 @@
 //! The verbs that call back: each returns at once, and its callback is called once with the outcome.
-//!
-//! Stands on the verbs.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;

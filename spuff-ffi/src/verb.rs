@@ -1,6 +1,6 @@
 //! What a call of a verb is made of, whether it blocks or calls back.
 //!
-//! Stands on the contract. Each verb is one function here; `provider` and `submit` give them their two forms in C.
+//! Each verb is one function here; `provider` and `submit` give them their two forms in C.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,6 +1,4 @@
 //! Providers written in C: a table of functions becomes an entry of a registry.
-//!
-//! Stands on the handles that its functions are given and answer with.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;

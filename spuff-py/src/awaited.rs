@@ -1,7 +1,7 @@
 //! The face of asyncio: a verb as a coroutine.
 //!
-//! Stands on the core's blocking runtime, whose threads tell the event loop when a verb is done. The coroutine itself is in
-//! `python/spuff/_asyncio.py`: it begins when it is awaited, and a verb that is cancelled is dropped.
+//! The coroutine itself is in `python/spuff/_asyncio.py`: it begins when it is awaited, and a verb
+//! that is cancelled is dropped.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};

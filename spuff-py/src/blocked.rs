@@ -1,7 +1,7 @@
 //! The face that blocks: a verb that a signal can end.
 //!
-//! Stands on the core's blocking runtime. The interpreter is let go while a verb runs; on the main thread it is taken back
-//! every 50 ms, for signals.
+//! The interpreter is let go while a verb runs; on the main thread it is taken back every 50 ms,
+//! for signals.
 
 use std::future::pending;
 use std::mem;

@@ -1,6 +1,4 @@
 //! One call of a verb, on either face: from a thread that blocks, or from asyncio.
-//!
-//! Stands on the core's blocking runtime, which runs the same future for both.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +9,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use spuff_core::blocking::{self, CancelToken, caught};
 use spuff_core::provider::{Provider, ProviderResult};
-use spuff_core::{Group, Observed, Progress, Step, Untaken, untaken};
+use spuff_core::{Group, Observed, Progress, Step, Unclaimed, unclaimed};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::Raised;
@@ -96,7 +94,7 @@ impl Subject {
 }
 
 /// The outcome of a verb, not yet taken.
-pub(crate) type Given = Untaken<ProviderResult<AnyOutcome>>;
+pub(crate) type Given = Unclaimed<ProviderResult<AnyOutcome>>;
 
 type Verb = Pin<Box<dyn Future<Output = Given> + Send>>;
 
@@ -138,7 +136,7 @@ impl Work {
 }
 
 fn verb<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Verb {
-    Box::pin(untaken(caught(async { work.await.map(AnyOutcome::new) })))
+    Box::pin(unclaimed(caught(async { work.await.map(AnyOutcome::new) })))
 }
 
 impl Call {

@@ -1,6 +1,4 @@
 //! How to reach a provider: what a factory written in Python is given.
-//!
-//! Stands on the core's `ProviderConfig`, and on timeouts.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Errors, to Python's exceptions and back.
-//!
-//! Stands on the core's `ErrorParts`; the exceptions themselves are in `python/spuff/errors.py`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

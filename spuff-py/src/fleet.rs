@@ -1,6 +1,4 @@
 //! What the verbs over many machines take, and what became of each.
-//!
-//! Stands on the core's `fleet`, and on the call.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! Providers written in Python, with plain or `async def` methods.
 //!
-//! Stands on the core's `SyncProvider`: a method runs on a thread of its own, where it may block. What an `async def` method
-//! gives is awaited on an event loop of spuff's own, in another thread, whoever calls.
+//! What an `async def` method gives is awaited on an event loop of spuff's own, in another thread,
+//! whoever calls.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Calls of code that is Python's, from below which the interpreter may end.
 //!
-//! Stands on nothing. Until 3.13, CPython ends a thread that asks for the interpreter while that is ending, by unwinding it: through
-//! the frames of Rust below a method of a provider, or a callback, that would end the process with a signal. Such a thread stays
-//! here instead, and ends with the process.
+//! Until 3.13, CPython ends a thread that asks for the interpreter while that is ending, by
+//! unwinding it: through the frames of Rust below a method of a provider, or a callback, that would
+//! end the process with a signal. Such a thread stays here instead, and ends with the process.
 
 use std::hint::black_box;
 use std::mem;

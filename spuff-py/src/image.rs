@@ -1,6 +1,4 @@
 //! What a machine boots from.
-//!
-//! Stands on the core's `ImageSpec`, and on snapshots.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

@@ -1,6 +1,4 @@
 //! A machine, as it was when the cloud was asked.
-//!
-//! Stands on the core's `ProviderInstance`, and on the state.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

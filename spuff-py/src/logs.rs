@@ -1,7 +1,7 @@
 //! The core's log, under the logger `spuff` of Python's `logging`.
 //!
-//! Stands on the core's `logging`. The level is that of the logger: it is looked at when a verb begins, so that what nobody
-//! wants to read costs the core one look at a number.
+//! The level is that of the logger: it is looked at when a verb begins, so that what nobody wants
+//! to read costs the core one look at a number.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,6 +1,4 @@
 //! Values of a provider's options: the core takes text, Python has more to say it with.
-//!
-//! Stands on nothing.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

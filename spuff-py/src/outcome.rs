@@ -1,6 +1,4 @@
 //! What verbs give, as Python's values, and how they fail.
-//!
-//! Stands on the values beside it.
 
 use std::collections::HashMap;
 
@@ -9,7 +7,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
-use spuff_core::Untaken;
+use spuff_core::Unclaimed;
 use spuff_core::lease::Reaped;
 use spuff_core::provider::{Price, ProviderError, ProviderInstance, Snapshot};
 
@@ -42,9 +40,9 @@ impl<T: Outcome, E: Failure> Outcome for Result<T, E> {
     }
 }
 
-impl<T: Outcome> Outcome for Untaken<T> {
+impl<T: Outcome> Outcome for Unclaimed<T> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        self.take().into_python(py, subject)
+        self.claim().into_python(py, subject)
     }
 }
 

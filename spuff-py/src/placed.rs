@@ -1,6 +1,6 @@
 //! What came of a placement: the machine, and each candidate that was tried.
 //!
-//! Stands on the core's `placement`. Pickles hold what the core writes.
+//! Pickles hold what the core writes.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -1,6 +1,4 @@
 //! A machine, or many, wherever there is room: the places to try, and the two verbs over them, one body each for both faces.
-//!
-//! Stands on the core's `placement`, and on the call.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

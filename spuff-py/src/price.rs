@@ -1,6 +1,4 @@
 //! What an hour of a machine costs.
-//!
-//! Stands on the core's `Price`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

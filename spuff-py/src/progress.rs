@@ -1,6 +1,4 @@
 //! What a call that waits sees on its way.
-//!
-//! Stands on the core's `Progress`.
 
 use pyo3::prelude::*;
 use spuff_core::{Phase, Progress as Seen};

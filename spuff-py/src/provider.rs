@@ -1,6 +1,4 @@
 //! The verbs, one body each, and the two classes that offer them: `Provider` blocks, `AsyncProvider` is for asyncio.
-//!
-//! Stands on the call.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,4 @@
 //! What became of what was reaped.
-//!
-//! Stands on the core's `lease`.
 
 use chrono::{DateTime, Utc};
 use pyo3::prelude::*;

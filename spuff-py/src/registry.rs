@@ -1,6 +1,4 @@
 //! Which providers there are, and how one is made.
-//!
-//! Stands on the core's registry, which Rust's and Python's providers enter in the same way.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

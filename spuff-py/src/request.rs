@@ -1,6 +1,4 @@
 //! A machine to be started.
-//!
-//! Stands on the core's `InstanceRequest`, and on images.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,7 +1,7 @@
 //! Machines for the time of a `with`: one, or a fleet.
 //!
-//! Stands on the core's `with_instance` and `with_instances`, whose work is to wait for the end of the block. When the block is
-//! left without its end, as by a second Ctrl-C, the core ends the machines in the background.
+//! When the block is left without its end, as by a second Ctrl-C, the core ends the machines in the
+//! background.
 
 use std::future::Future;
 use std::mem;

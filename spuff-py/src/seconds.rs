@@ -1,6 +1,4 @@
 //! Durations as Python has them, seconds as a number or a `timedelta`, and points in time.
-//!
-//! Stands on nothing.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! How values show themselves: as the call that would make them.
-//!
-//! Stands on nothing.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

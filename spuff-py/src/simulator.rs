@@ -1,6 +1,6 @@
 //! The clouds in a box.
 //!
-//! Stands on the core's `simulator`. What is plain data goes to Python as JSON; `python/spuff/simulator.py` gives it names.
+//! What is plain data goes to Python as JSON; `python/spuff/simulator.py` gives it names.
 
 use std::process;
 use std::sync::{Mutex, PoisonError};

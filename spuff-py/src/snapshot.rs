@@ -1,6 +1,4 @@
 //! A snapshot of a machine.
-//!
-//! Stands on the core's `Snapshot`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

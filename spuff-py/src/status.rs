@@ -1,6 +1,4 @@
 //! The state of a machine.
-//!
-//! Stands on the core's `InstanceStatus`.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

@@ -1,6 +1,4 @@
 //! Whether a provider keeps the contract: the core's suite, for providers written in Python.
-//!
-//! Stands on the core's `conformance`.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! Work that goes on by itself, and ends when nobody holds it any more.
-//!
-//! Stands on the core's runtime.
 
 use std::future::Future;
 use std::mem;

@@ -1,6 +1,6 @@
 //! How long to wait, and how often to look.
 //!
-//! Stands on the core's `ProviderTimeouts`. Everything is in seconds.
+//! Everything is in seconds.
 
 use std::time::Duration;
 

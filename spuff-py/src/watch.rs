@@ -1,7 +1,7 @@
 //! A verb that is looped over: each turn is something that was seen.
 //!
-//! Stands on the call. The verb goes on between two turns; until its outcome is taken, by the last turn or `result`, it ends, with
-//! what it has made, when it is closed, when nobody holds it any more, or with Python.
+//! The verb goes on between two turns; until its outcome is taken, by the last turn or `result`, it
+//! ends, with what it has made, when it is closed, when nobody holds it any more, or with Python.
 //!
 //! No lock is held while it waits, or while code of Python's runs: a handler of a signal may close it, and another thread.
 

@@ -8,8 +8,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::offload::elsewhere;
 use super::runtime::spawn;
+use crate::guard::watch_made;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::scope::on_the_way;
 
 /// Ends the calls that it was given to. Clones are the same token.
 ///
@@ -108,7 +108,7 @@ impl CancelToken {
         if self.is_cancelled() {
             return Err(self.error(operation, instance_id));
         }
-        let (work, made) = on_the_way(work);
+        let (work, made) = watch_made(work);
         let left = || {
             let error = self.error(operation, instance_id);
             match made() {

@@ -1,6 +1,4 @@
 //! Providers whose verbs block: what is written in C or plain Python, or over a client without `async`.
-//!
-//! Stands on the contract: a provider like any other comes out, whose verbs run on threads of their own.
 
 use std::collections::HashMap;
 use std::sync::Arc;

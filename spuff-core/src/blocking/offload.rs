@@ -1,6 +1,4 @@
 //! Threads for what may block and call spuff: the functions of callers in other languages.
-//!
-//! Stands on the engine, whose thread those would stop.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};

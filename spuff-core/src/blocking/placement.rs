@@ -1,7 +1,6 @@
 //! Placements without `async`.
 //!
-//! Stands on the async form: it is run on spuff's own runtime. Candidates take a provider as
-//! [`Provider::shared`](super::Provider::shared) gives it.
+//! Candidates take a provider as [`Provider::shared`](super::Provider::shared) gives it.
 
 use super::runtime::observe;
 use crate::fleet::FleetOptions;

@@ -1,6 +1,4 @@
 //! However a check ends, what it has made is destroyed, and what cannot be destroyed is named.
-//!
-//! Stands on the trial.
 
 use std::future::{Future, pending};
 

@@ -1,6 +1,4 @@
 //! Checks of a machine's life: made, read, listed, ended.
-//!
-//! Stands on the trial.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

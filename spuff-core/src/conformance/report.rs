@@ -1,6 +1,4 @@
 //! What the suite has found, as plain data.
-//!
-//! Stands on nothing.
 
 use std::fmt;
 use std::time::Duration;

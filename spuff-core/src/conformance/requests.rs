@@ -1,6 +1,4 @@
 //! Checks of what is asked for: what is refused, and what is taken.
-//!
-//! Stands on the trial.
 
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;

@@ -1,6 +1,4 @@
 //! The sentences of the contract that the checks stand on, each with what an author can do who has broken it.
-//!
-//! Stands on the report.
 
 use super::report::{Failure, Verdict};
 

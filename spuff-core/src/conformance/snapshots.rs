@@ -1,6 +1,4 @@
 //! Checks of snapshots: made, listed, started from, deleted, or not supported.
-//!
-//! Stands on the trial.
 
 use super::instances::is_ready;
 use super::rule::{self, Tried, not_applicable};

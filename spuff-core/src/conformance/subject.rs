@@ -1,6 +1,4 @@
 //! What the suite is told about a provider: how to make it, what to ask it for, and what it says of itself.
-//!
-//! Stands on the contract.
 
 use std::fmt;
 use std::sync::Arc;

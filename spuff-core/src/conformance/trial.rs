@@ -1,7 +1,7 @@
 //! One check at work: a provider of its own, names that nobody else has, and a list of what was made.
 //!
-//! Stands on the contract. Every verb goes through `call`, so that one that hangs ends its check only; everything
-//! made is noted at once, so that it is destroyed however the check ends.
+//! Every verb goes through `call`, so that one that hangs ends its check only; everything made is
+//! noted at once, so that it is destroyed however the check ends.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,4 @@
 //! Checks of waiting: what ends a wait, and what does not.
-//!
-//! Stands on the trial.
 
 use std::pin::pin;
 use std::task::Poll;

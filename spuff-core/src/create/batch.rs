@@ -1,35 +1,20 @@
 //! Several machines by one call: one mark for all, and a part of its key for each.
 //!
-//! Stands on the marks. A machine's part of the key leads to that machine alone, so that what became of it can be found out
-//! by itself.
+//! A machine's part of the key leads to that machine alone, so that what became of it can be found
+//! out by itself.
 
 use std::future::Future;
 
 use super::background::{Cancel, see_through};
-use super::key::{place_of_key, random_part};
+use super::key::key_of_part;
 use super::room::Room;
 use super::{About, Keys, Mark, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// Before the part.
-pub(super) const BETWEEN: char = '/';
-
 /// What came of each machine of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
-
-/// The key of one machine of a batch.
-pub(crate) fn key_of_part(mark: &Mark, part: &str) -> String {
-    format!("{}{BETWEEN}{part}", mark.key)
-}
-
-/// The key of a batch and the part, where that is what a key is made of.
-pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
-    let (batch, part) = key.split_once(BETWEEN)?;
-    let (_, place) = random_part(batch)?;
-    (place.is_empty() || place_of_key(batch).is_some()).then_some((batch, part))
-}
 
 /// Requests that differ in nothing but their names, as they are marked once: all carry the same labels.
 pub(crate) fn named_alike(marked: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
@@ -92,6 +77,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::part_of_key;
     use super::*;
 
     #[test]

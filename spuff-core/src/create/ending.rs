@@ -1,6 +1,6 @@
 //! Which machines this process is destroying: from the wish to the end of it, whatever the cloud shows of them meanwhile.
 //!
-//! Stands on the process. Who is given such a machine by its key would lose it.
+//! Who is given such a machine by its key would lose it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! What was begun and takes its time is followed to its end, for longer than its caller waits.
 //!
-//! Stands on the background. For what the call that makes it cannot mark as spuff's: whoever loses sight of it before it is
+//! For what the call that makes it cannot mark as spuff's: whoever loses sight of it before it is
 //! marked has lost it, and it is paid for.
 
 use std::future::Future;

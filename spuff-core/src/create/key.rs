@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::batch::BETWEEN;
-use super::{Found, Origin, part_of_key};
+use super::{Found, Origin};
 use crate::clock;
 use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
@@ -19,6 +18,8 @@ const MAX_KEY: usize = 64;
 const NONCE: usize = 32;
 const DIGEST: usize = 16;
 const CALL: usize = 16;
+/// Between the key of a batch and the part of one instance.
+const BETWEEN: char = '/';
 /// Between the digits of a random key and the place that it carries.
 const AT: char = '@';
 /// The longest owner that every cloud here takes as a label's value.
@@ -267,7 +268,7 @@ fn random_key_of(place: &str) -> ProviderResult<String> {
 }
 
 /// The digits of a random key, and what follows them.
-pub(super) fn random_part(key: &str) -> Option<(&str, &str)> {
+fn random_part(key: &str) -> Option<(&str, &str)> {
     key.split_at_checked(NONCE).filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
@@ -275,6 +276,18 @@ pub(super) fn random_part(key: &str) -> Option<(&str, &str)> {
 pub(crate) fn place_of_key(key: &str) -> Option<&str> {
     let (_, more) = random_part(key)?;
     more.strip_prefix(AT)?.split(BETWEEN).next()
+}
+
+/// The key of one machine of a batch.
+pub(crate) fn key_of_part(mark: &Mark, part: &str) -> String {
+    format!("{}{BETWEEN}{part}", mark.key)
+}
+
+/// The key of a batch and the part, where that is what a key is made of.
+pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
+    let (batch, part) = key.split_once(BETWEEN)?;
+    let (_, place) = random_part(batch)?;
+    (place.is_empty() || place_of_key(batch).is_some()).then_some((batch, part))
 }
 
 /// What stands in the cloud for a key: valid as a label everywhere, whatever the key is.

@@ -1,7 +1,7 @@
 //! One machine for one key, whoever asks for it in this process: a create joins the one that is under way, is given what was
 //! made a moment ago, and looks before it sends where an earlier one has ended without an answer.
 //!
-//! Stands on the keys and the looks. The rooms know neither.
+//! The rooms know neither.
 
 use std::future::Future;
 use std::sync::Arc;

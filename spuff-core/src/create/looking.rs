@@ -1,6 +1,4 @@
 //! A create under a key where nothing but looking keeps a second machine out: how a look is kept fresh until it is sent.
-//!
-//! Stands on the rooms' looks and the pipeline.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! What a cloud's room tells of the machines that it makes under keys.
-//!
-//! Stands on the contract.
 
 use std::future::Future;
 

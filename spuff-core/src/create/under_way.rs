@@ -1,6 +1,7 @@
 //! What is under way in the background: whose it is, what it is about, and who waits for its end.
 //!
-//! Stands on the process. A create is known here from its beginning; it is in the background as soon as its caller has left.
+//! A create is known here from its beginning; it is in the background as soon as its caller has
+//! left.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::make::{Over, patiently};
+use super::abort::{AbortFlag, retry_while_rate_limited};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
@@ -31,12 +31,12 @@ pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> 
 pub(super) async fn create(
     provider: &dyn Provider,
     requests: &[InstanceRequest],
-    over: &Over,
+    abort: &AbortFlag,
 ) -> Option<Vec<ProviderResult<ProviderInstance>>> {
-    match patiently(|| provider.create_alike(requests), over).await {
+    match retry_while_rate_limited(|| provider.create_alike(requests), abort).await {
         Ok(created) => Some(created),
         Err(error) if is_about_some(&error) => None,
-        Err(error) => Some(told_to_all(&error, requests.len())),
+        Err(error) => Some(same_error_for_all(&error, requests.len())),
     }
 }
 
@@ -53,7 +53,7 @@ fn is_about_some(error: &ProviderError) -> bool {
     )
 }
 
-fn told_to_all(error: &ProviderError, count: usize) -> Vec<ProviderResult<ProviderInstance>> {
+fn same_error_for_all(error: &ProviderError, count: usize) -> Vec<ProviderResult<ProviderInstance>> {
     let parts = ErrorParts::from(error);
     (0..count).map(|_| Err(parts.clone().into())).collect()
 }

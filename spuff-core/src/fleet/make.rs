@@ -1,30 +1,23 @@
 //! A fleet that is being made: turns, waits, and what becomes of the others when one fails.
 //!
-//! Stands on the contract alone. Fleets at one provider, and placements over several, are made by it.
+//! Fleets at one provider, and placements over several, are made by it.
 
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::abort::{AbortFlag, retry_while_rate_limited};
 use super::{FleetOptions, Rollback, batch, no_concurrency};
-use crate::changes::Changes;
 use crate::create::{self, About, contained};
+use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
-use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
-use crate::scope::Doomed;
-
-/// The longest that one machine is put off because the API takes no more requests: no cloud here counts over longer.
-const LONGEST_LIMIT: Duration = Duration::from_secs(2 * 3600);
-/// What to wait after a refusal that does not say how long.
-const UNTOLD: Duration = Duration::from_secs(1);
 
 /// How the machines of a fleet are made, and where each of them is.
 pub(crate) trait Maker: Sync {
@@ -41,14 +34,14 @@ pub(crate) trait Maker: Sync {
         &self,
         index: usize,
         request: &InstanceRequest,
-        over: &Over,
+        abort: &AbortFlag,
     ) -> impl Future<Output = ProviderResult<ProviderInstance>> + Send;
 
     /// Makes those of one batch by one call. `None` where they are to be made one by one.
     fn create_alike(
         &self,
         _requests: &[InstanceRequest],
-        _over: &Over,
+        _abort: &AbortFlag,
     ) -> impl Future<Output = Option<Vec<ProviderResult<ProviderInstance>>>> + Send {
         std::future::ready(None)
     }
@@ -58,59 +51,29 @@ pub(crate) trait Maker: Sync {
 }
 
 /// All at one provider.
-pub(super) struct AtOne(pub(super) Arc<dyn Provider>);
+pub(super) struct SingleProvider(pub(super) Arc<dyn Provider>);
 
-impl Maker for AtOne {
+impl Maker for SingleProvider {
     const OPERATION: &'static str = "create_instances";
 
     fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
         batch::batches(&*self.0, requests)
     }
 
-    async fn create(&self, _: usize, request: &InstanceRequest, over: &Over) -> ProviderResult<ProviderInstance> {
-        patiently(|| self.0.create_instance(request), over).await
+    async fn create(&self, _: usize, request: &InstanceRequest, abort: &AbortFlag) -> ProviderResult<ProviderInstance> {
+        retry_while_rate_limited(|| self.0.create_instance(request), abort).await
     }
 
-    async fn create_alike(&self, requests: &[InstanceRequest], over: &Over) -> Option<Vec<ProviderResult<ProviderInstance>>> {
-        batch::create(&*self.0, requests, over).await
+    async fn create_alike(
+        &self,
+        requests: &[InstanceRequest],
+        abort: &AbortFlag,
+    ) -> Option<Vec<ProviderResult<ProviderInstance>>> {
+        batch::create(&*self.0, requests, abort).await
     }
 
     fn provider(&self, _: usize) -> Arc<dyn Provider> {
         self.0.clone()
-    }
-}
-
-/// Whether one has failed, where that ends all.
-pub(crate) struct Over {
-    is_set: AtomicBool,
-    changes: Changes,
-    operation: &'static str,
-}
-
-impl Over {
-    pub(crate) fn new(operation: &'static str) -> Self {
-        Self { is_set: AtomicBool::new(false), changes: Changes::default(), operation }
-    }
-
-    pub(crate) fn set(&self) {
-        self.is_set.store(true, Ordering::Release);
-        self.changes.tell();
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Acquire)
-    }
-
-    /// What becomes of a machine that had not failed itself.
-    pub(crate) fn error(&self) -> ProviderError {
-        ProviderError::Cancelled { operation: self.operation.to_string(), instance_id: None }
-    }
-
-    async fn wait(&self) {
-        let mut changes = self.changes.seen();
-        while !self.is_set() {
-            changes.changed().await;
-        }
     }
 }
 
@@ -130,7 +93,7 @@ pub(crate) async fn make_for_work(
     concurrency: usize,
 ) -> Vec<ProviderResult<ProviderInstance>> {
     let options = FleetOptions::default().with_concurrency(concurrency).with_wait_ready(true);
-    make_with(&AtOne(provider.clone()), requests, options.with_on_failure(Rollback::DestroyAll), true).await
+    make_with(&SingleProvider(provider.clone()), requests, options.with_on_failure(Rollback::DestroyAll), true).await
 }
 
 async fn make_with<M: Maker>(
@@ -143,7 +106,7 @@ async fn make_with<M: Maker>(
         return requests.iter().map(|_| Err(no_concurrency())).collect();
     }
     let turns = Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS));
-    let fleet = Fleet { maker, requests, options, for_work, began: Instant::now(), turns, over: Over::new(M::OPERATION) };
+    let fleet = Fleet { maker, requests, options, for_work, began: Instant::now(), turns, abort: AbortFlag::new(M::OPERATION) };
     let made = join_all(maker.batches(requests).into_iter().map(|batch| fleet.batch(batch))).await;
     fleet.finish(made.into_iter().flatten().collect()).await
 }
@@ -155,16 +118,16 @@ struct Fleet<'a, M> {
     for_work: bool,
     began: Instant,
     turns: Semaphore,
-    over: Over,
+    abort: AbortFlag,
 }
 
 /// A machine of the fleet, destroyed when it is dropped.
-type Made = Result<Doomed, Lack>;
+type Made = Result<InstanceGuard, FailedCreate>;
 
 /// Why there is none, and the one that has failed, or could not be looked at, where it is left.
-struct Lack(ProviderError, Option<Doomed>);
+struct FailedCreate(ProviderError, Option<InstanceGuard>);
 
-impl From<ProviderError> for Lack {
+impl From<ProviderError> for FailedCreate {
     fn from(error: ProviderError) -> Self {
         Self(error, None)
     }
@@ -184,19 +147,19 @@ impl<M: Maker> Fleet<'_, M> {
     async fn together(&self, batch: Range<usize>) -> Option<Vec<ProviderResult<ProviderInstance>>> {
         let _turn = self.turns.acquire().await;
         // Where all is over, each is told so.
-        if self.over.is_set() { None } else { self.maker.create_alike(&self.requests[batch], &self.over).await }
+        if self.abort.is_set() { None } else { self.maker.create_alike(&self.requests[batch], &self.abort).await }
     }
 
     async fn alone(&self, index: usize) -> Made {
         let request = &self.requests[index];
         let created = {
             let _turn = self.turns.acquire().await;
-            if self.over.is_set() {
-                Err(self.over.error())
+            if self.abort.is_set() {
+                Err(self.abort.error())
             } else {
                 // One that has begun goes on when the fleet is over: then it is known what there is to roll back.
                 let listener = progress::listener_of_part(index, &request.name, self.began);
-                progress::inherit(listener, self.maker.create(index, request, &self.over)).await
+                progress::inherit(listener, self.maker.create(index, request, &self.abort)).await
             }
         };
         self.part(index, created).await
@@ -206,8 +169,8 @@ impl<M: Maker> Fleet<'_, M> {
     async fn part(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
         let listener = progress::listener_of_part(index, &self.requests[index].name, self.began);
         let work = async {
-            let made = self.see_to(index, created).await;
-            if let Err(Lack(error, _)) = &made {
+            let made = self.track(index, created).await;
+            if let Err(FailedCreate(error, _)) = &made {
                 let id = error.instance_id().unwrap_or_default();
                 progress::ended(M::OPERATION, Phase::Failed, id, error, self.began.elapsed());
             }
@@ -216,10 +179,10 @@ impl<M: Maker> Fleet<'_, M> {
         progress::inherit(listener, work).await
     }
 
-    async fn see_to(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
+    async fn track(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
         let (provider, request) = (self.maker.provider(index), &self.requests[index]);
         let made = match created {
-            Ok(instance) => Doomed::new(&provider, instance, request.cancellation()),
+            Ok(instance) => InstanceGuard::new(&provider, instance, request.cancellation()),
             Err(error) => {
                 self.failed();
                 return Err(self.settle(provider, request, error).await.into());
@@ -229,12 +192,12 @@ impl<M: Maker> Fleet<'_, M> {
         if self.options.wait_ready { self.wait(&*provider, made).await } else { Ok(made) }
     }
 
-    async fn wait(&self, provider: &dyn Provider, mut made: Doomed) -> Made {
+    async fn wait(&self, provider: &dyn Provider, mut made: InstanceGuard) -> Made {
         let id = made.instance().id.clone();
         let ready = tokio::select! {
             biased;
             // It is rolled back with the others.
-            () = self.over.wait() => return Ok(made),
+            () = self.abort.wait() => return Ok(made),
             ready = contained(provider.wait_ready(&id)) => ready,
         };
         match ready {
@@ -245,16 +208,16 @@ impl<M: Maker> Fleet<'_, M> {
             }
             Err(error) if self.options.on_failure != Rollback::Keep && (self.for_work || error.is_instance_failure(&id)) => {
                 self.failed();
-                Err(made.end_after(error).await.into())
+                Err(made.destroy_after(error).await.into())
             }
-            Err(error) => Err(Lack(made.tell(error).await, Some(made))),
+            Err(error) => Err(FailedCreate(made.annotate(error).await, Some(made))),
         }
     }
 
     /// One has failed. Where that ends all, no more begin, also before this one is cleaned up.
     fn failed(&self) {
         if self.options.on_failure == Rollback::DestroyAll {
-            self.over.set();
+            self.abort.set();
         }
     }
 
@@ -282,7 +245,7 @@ impl<M: Maker> Fleet<'_, M> {
             Ok(match found {
                 Ok(Some(made)) => {
                     let id = made.id.clone();
-                    Ok(Some((id, Doomed::new(&provider, made, OnCancel::Destroy).end().await)))
+                    Ok(Some((id, InstanceGuard::new(&provider, made, OnCancel::Destroy).destroy().await)))
                 }
                 Ok(None) => Ok(None),
                 Err(lost) => Err(lost),
@@ -304,11 +267,11 @@ impl<M: Maker> Fleet<'_, M> {
 
     /// The outcomes: of those that are left, or of the roll-back.
     async fn finish(&self, made: Vec<Made>) -> Vec<ProviderResult<ProviderInstance>> {
-        if !self.over.is_set() {
+        if !self.abort.is_set() {
             progress::heard().await;
             let left = |made: Made| {
-                made.map(Doomed::spare).map_err(|Lack(error, kept)| {
-                    kept.map(Doomed::spare);
+                made.map(InstanceGuard::release).map_err(|FailedCreate(error, kept)| {
+                    kept.map(InstanceGuard::release);
                     error
                 })
             };
@@ -318,13 +281,13 @@ impl<M: Maker> Fleet<'_, M> {
             let listener = progress::listener_of_part(index, &request.name, self.began);
             progress::inherit(listener, async {
                 let (error, made) = match made {
-                    Ok(made) => (self.over.error(), made),
-                    Err(Lack(ProviderError::AfterCreate { source, .. }, Some(made))) => (*source, made),
-                    Err(Lack(error, _)) => return Err(error),
+                    Ok(made) => (self.abort.error(), made),
+                    Err(FailedCreate(ProviderError::AfterCreate { source, .. }, Some(made))) => (*source, made),
+                    Err(FailedCreate(error, _)) => return Err(error),
                 };
                 let id = made.instance().id.clone();
                 let _turn = self.turns.acquire().await;
-                let error = made.end_after(error).await;
+                let error = made.destroy_after(error).await;
                 progress::ended(M::OPERATION, Phase::Failed, &id, &error, self.began.elapsed());
                 Err(error)
             })
@@ -340,25 +303,4 @@ type Settled = Result<Option<(String, Option<ProviderResult<()>>)>, (String, Pro
 enum Found {
     Id(String),
     Key(String),
-}
-
-/// A verb, again as long as the API takes no more requests and it is not over: it was not carried out.
-pub(crate) async fn patiently<T, F>(verb: impl Fn() -> F, over: &Over) -> ProviderResult<T>
-where
-    F: Future<Output = ProviderResult<T>>,
-{
-    let began = Instant::now();
-    loop {
-        let outcome = contained(verb()).await;
-        let left = LONGEST_LIMIT.saturating_sub(began.elapsed());
-        let error = match outcome {
-            Err(error) if error.kind() == ErrorKind::RateLimit && !left.is_zero() => error,
-            outcome => return outcome,
-        };
-        tokio::select! {
-            biased;
-            () = over.wait() => return Err(error),
-            () = tokio::time::sleep(error.retry_after().unwrap_or(UNTOLD).min(left)) => {}
-        }
-    }
 }

@@ -253,7 +253,7 @@ struct OneByOne(Arc<dyn Provider>);
 impl Maker for OneByOne {
     const OPERATION: &'static str = "test";
 
-    async fn create(&self, _: usize, request: &InstanceRequest, _: &Over) -> ProviderResult<ProviderInstance> {
+    async fn create(&self, _: usize, request: &InstanceRequest, _: &AbortFlag) -> ProviderResult<ProviderInstance> {
         self.0.create_instance(request).await
     }
 

@@ -1,7 +1,7 @@
 //! What all clients of one account share in a process: its pace, and what its room keeps there.
 //!
-//! Stands on the governor. Accounts are found again by a digest of the endpoint and of what chooses the credentials, and end with
-//! their last client.
+//! Accounts are found again by a digest of the endpoint and of what chooses the credentials, and
+//! end with their last client.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

@@ -1,7 +1,8 @@
 //! What is left of the requests that an API takes: pure arithmetic, by the time that is passed in.
 //!
-//! Stands on numbers. A request is counted when its reply has come: the cloud has counted it by then, and never later. Until
-//! then whoever asks reckons with it as under way. So what is left here is never more than what is left there.
+//! A request is counted when its reply has come: the cloud has counted it by then, and never later.
+//! Until then whoever asks reckons with it as under way. So what is left here is never more than
+//! what is left there.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::retry::Errand;
+use super::errand::Errand;
 use super::told;
 use crate::provider::error::{ProviderError, ProviderResult};
 

@@ -1,6 +1,6 @@
 //! How a request reaches a server, and whether one that failed may have: over the network, or carried by what stands in for it.
 //!
-//! Stands on TLS and the contract's errors. What is sent again, and when, is decided above.
+//! What is sent again, and when, is decided above.
 
 use std::time::Duration;
 

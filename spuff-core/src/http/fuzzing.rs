@@ -14,7 +14,7 @@ use super::governor::{Draw, Governor};
 use super::page::{self, Numbered, NumberedPage};
 use super::{Call, Class, Endpoint, Page, Refusal, Reply, all_pages, number, retry_after, secret, status, time, told};
 use super::{account, client};
-use crate::fuzzing::{Target, at_once, check_error, check_refusal, check_unreadable, text, words};
+use crate::fuzzing::checks::{Target, at_once, check_error, check_refusal, check_unreadable, text, words};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 pub(crate) const TARGETS: &[Target] = &[

@@ -1,8 +1,9 @@
 //! The pace of an account: one for all clients of a process with the same endpoint and token.
 //!
-//! Stands on the arithmetic of budgets. Whoever wants to send is admitted at once while something is left, else queued:
-//! writes before reads, three to one, so that neither waits for ever; in order among themselves. Nobody holds a turn that it
-//! does not use: a turn is handed over when it is due, and a future that nobody polls delays nobody else.
+//! Whoever wants to send is admitted at once while something is left, else queued: writes before
+//! reads, three to one, so that neither waits for ever; in order among themselves. Nobody holds a
+//! turn that it does not use: a turn is handed over when it is due, and a future that nobody polls
+//! delays nobody else.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

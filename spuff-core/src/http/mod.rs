@@ -1,6 +1,6 @@
 //! The one pipeline that every request to a cloud goes through: pace, authorize, send, classify, retry.
 //!
-//! Stands on the contract's errors. A cloud's room gives it a [`Dialect`] and [`Call`]s; it knows no cloud by name.
+//! A cloud's room gives it a [`Dialect`] and [`Call`]s; it knows no cloud by name.
 
 mod account;
 mod budget;
@@ -10,6 +10,7 @@ pub(crate) mod changed;
 mod client;
 mod connection;
 mod endpoint;
+mod errand;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod governor;
@@ -33,9 +34,10 @@ pub(crate) use connection::{Cause, Connection, TransportError};
 #[cfg(feature = "simulation")]
 pub(crate) use connection::{Sent, Transport, carried};
 pub(crate) use endpoint::{Endpoint, is_loopback};
+pub(crate) use errand::{Deadline, Errand};
 pub(crate) use governor::{Draw, Draws};
 pub(crate) use page::{NumberedPage, Page, all_pages, numbered_pages};
-pub(crate) use retry::{Deadline, Errand, Sight, retry_after};
+pub(crate) use retry::{Sight, retry_after};
 pub(crate) use secret::{clean_token, sent_with, tidy, without};
 pub(crate) use status::{Fault, Refusal};
 pub(crate) use told::wanted;

@@ -1,6 +1,6 @@
 //! Numbers from outside, and sums of times: whatever stands there, what is made of it can be reckoned with.
 //!
-//! Stands on nothing. Headers, options and keys are read here, and nowhere by themselves.
+//! Headers, options and keys are read here, and nowhere by themselves.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

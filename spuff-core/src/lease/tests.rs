@@ -107,6 +107,8 @@ struct Shed {
     gone_after: usize,
     /// Whether its cloud says then that it is being destroyed.
     tells_its_end: bool,
+    /// After how many reads none is answered any more.
+    denied_after: usize,
     reads: AtomicUsize,
     snapshots: Mutex<Vec<(Snapshot, u32)>>,
     lists: AtomicUsize,
@@ -132,6 +134,9 @@ impl Provider for Shed {
 
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let reads = self.reads.fetch_add(1, Relaxed);
+        if reads >= self.denied_after {
+            return Err(ProviderError::auth("shed", "revoked"));
+        }
         let is_renewed = reads >= self.renewed_after;
         let status = if is_renewed && self.tells_its_end { "shutting-down" } else { "running" };
         let machine = leased(id, if is_renewed { "9999999999" } else { "1" });
@@ -188,9 +193,7 @@ fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
     let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
     let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
     let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
-    let (lists, reads, renewed_after) = Default::default();
-    let (gone_after, tells_its_end) = (usize::MAX, false);
-    let shed = Arc::new(Shed { machines, snapshots, lists, reads, renewed_after, gone_after, tells_its_end, most_lists });
+    let shed = Arc::new(Shed { machines, snapshots, most_lists, ..lock() });
     (shed.clone(), shed)
 }
 
@@ -233,11 +236,31 @@ async fn what_is_gone_though_its_lease_was_renewed_is_told() {
 /// One machine, listed twice, whose end does not come; with the number of reads after which its
 /// lease is renewed, and it is gone.
 fn locked(renewed_after: usize, gone_after: usize, tells_its_end: bool) -> (Arc<Shed>, Arc<dyn Provider>) {
-    let machines = vec![leased("locked", "1"), leased("locked", "1")];
-    let (snapshots, lists, reads) = Default::default();
-    let most_lists = usize::MAX;
-    let shed = Arc::new(Shed { machines, renewed_after, gone_after, tells_its_end, snapshots, lists, reads, most_lists });
+    let shed = Arc::new(Shed { renewed_after, gone_after, tells_its_end, ..lock() });
     (shed.clone(), shed)
+}
+
+fn lock() -> Shed {
+    Shed {
+        machines: vec![leased("locked", "1"), leased("locked", "1")],
+        renewed_after: 0,
+        gone_after: usize::MAX,
+        tells_its_end: false,
+        denied_after: usize::MAX,
+        reads: AtomicUsize::default(),
+        snapshots: Mutex::default(),
+        lists: AtomicUsize::default(),
+        most_lists: usize::MAX,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_refused_ends_the_look_for_an_instance() {
+    let provider: Arc<dyn Provider> = Arc::new(Shed { renewed_after: 1, denied_after: 2, ..lock() });
+    let began = Instant::now();
+    let reaped = reap(&provider, &Reap::expired()).await.unwrap();
+    assert!(matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Authentication { .. }), .. }]), "{reaped:?}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -274,9 +297,7 @@ async fn only_what_is_asked_for_is_told() {
     };
     let machines =
         vec![owned("1", "ci", "1"), owned("2", "dev", "9999999999"), owned("3", "", "1"), owned("4", "ci", "9999999999")];
-    let (snapshots, lists, reads, renewed_after) = Default::default();
-    let (gone_after, tells_its_end, most_lists) = (usize::MAX, false, usize::MAX);
-    let shed = Shed { machines, renewed_after, gone_after, tells_its_end, snapshots, lists, reads, most_lists };
+    let shed = Shed { machines, ..lock() };
     let ids = |listed: Vec<ProviderInstance>| listed.into_iter().map(|machine| machine.id).collect::<Vec<_>>();
     assert_eq!(ids(list_owned(&shed, "ci").await.unwrap()), ["1", "4"]);
     assert_eq!(ids(list_owned(&shed, "dev").await.unwrap()), ["2"]);

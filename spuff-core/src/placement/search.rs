@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{Candidate, Placed, Placement};
-use crate::fleet::{Maker, Over, patiently};
+use crate::fleet::{AbortFlag, Maker, retry_while_rate_limited};
 use crate::progress::{self, Phase};
 use crate::provider::error::{Attempt, AttemptOutcome, ErrorKind, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Price, Provider, ProviderInstance};
@@ -50,7 +50,12 @@ impl<'a> Search<'a> {
     }
 
     /// Makes a machine at the first place that has room.
-    pub(super) async fn walk(&self, index: usize, request: &InstanceRequest, over: &Over) -> ProviderResult<ProviderInstance> {
+    pub(super) async fn walk(
+        &self,
+        index: usize,
+        request: &InstanceRequest,
+        abort: &AbortFlag,
+    ) -> ProviderResult<ProviderInstance> {
         if request.idempotency_key.is_some() && self.places.len() > 1 {
             let message = "it stands for a machine in one place, and could not keep another process from making one elsewhere: \
                            leave it out, or give a single candidate";
@@ -59,7 +64,7 @@ impl<'a> Search<'a> {
         let mut telling: Option<ProviderError> = None;
         for (position, place) in self.places.iter().enumerate() {
             let began = Instant::now();
-            let (outcome, error) = match place.create(request, over).await {
+            let (outcome, error) = match place.create(request, abort).await {
                 Ok(made) => {
                     self.log(index).push(place.attempt(position, AttemptOutcome::Made, None, began));
                     return Ok(made);
@@ -99,8 +104,8 @@ impl<'a> Search<'a> {
 impl Maker for Search<'_> {
     const OPERATION: &'static str = "place_instances";
 
-    async fn create(&self, index: usize, request: &InstanceRequest, over: &Over) -> ProviderResult<ProviderInstance> {
-        self.walk(index, request, over).await
+    async fn create(&self, index: usize, request: &InstanceRequest, abort: &AbortFlag) -> ProviderResult<ProviderInstance> {
+        self.walk(index, request, abort).await
     }
 
     fn provider(&self, index: usize) -> Arc<dyn Provider> {
@@ -141,7 +146,11 @@ impl<'a> Place<'a> {
 
     /// # Errors
     /// What came of it, and why it is left.
-    async fn create(&self, request: &InstanceRequest, over: &Over) -> Result<ProviderInstance, (AttemptOutcome, ProviderError)> {
+    async fn create(
+        &self,
+        request: &InstanceRequest,
+        abort: &AbortFlag,
+    ) -> Result<ProviderInstance, (AttemptOutcome, ProviderError)> {
         if let Some((outcome, error)) = self.shut.get() {
             return Err((*outcome, error.clone().into()));
         }
@@ -151,7 +160,7 @@ impl<'a> Place<'a> {
         if let Some(image) = &self.candidate.image {
             request.image = image.clone();
         }
-        let created = patiently(|| self.candidate.provider.create_instance(&request), over).await;
+        let created = retry_while_rate_limited(|| self.candidate.provider.create_instance(&request), abort).await;
         created.map_err(|error| {
             if !is_full(&error) {
                 return (AttemptOutcome::Failed, error);

@@ -6,6 +6,7 @@
 //! machine unless told not to, and deregistering an image leaves its EBS snapshots to be paid for.
 
 mod batch;
+mod boot_image;
 mod convert;
 mod credentials;
 mod destroy;

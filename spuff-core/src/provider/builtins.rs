@@ -3,9 +3,20 @@
 
 use std::sync::Arc;
 
-use super::registry::ProviderFactory;
+use super::registry::{ProviderFactory, ProviderRegistry};
 
-pub(super) fn factories() -> Vec<Arc<dyn ProviderFactory>> {
+impl ProviderRegistry {
+    /// A registry with every provider of this build.
+    pub fn with_defaults() -> Self {
+        let mut registry = Self::new();
+        for factory in factories() {
+            registry.register(factory);
+        }
+        registry
+    }
+}
+
+fn factories() -> Vec<Arc<dyn ProviderFactory>> {
     vec![
         #[cfg(feature = "digitalocean")]
         Arc::new(super::digitalocean::DigitalOceanFactory),

@@ -1,6 +1,6 @@
 //! What a caller says: which machine, from which image, at which provider, and how long to wait.
 //!
-//! Stands on the error type. Values are checked by the provider that is asked, against its own limits.
+//! Values are checked by the provider that is asked, against its own limits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;

@@ -5,6 +5,7 @@
 //! of its create for life, an image's labels come down to its containers, and an engine that is killed loses no container that
 //! it has answered for.
 
+mod ask;
 mod boot;
 mod client;
 mod cloud_config;
@@ -30,9 +31,10 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOpt
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{instrument, warn};
 
+use self::ask::Ask;
 use self::boot::Boot;
 use self::convert::Seen;
-use self::engine::{AGAIN, Ask, Engine, MOMENT};
+use self::engine::{AGAIN, Engine, MOMENT};
 use self::options::Options;
 use self::start::{Begun, Course};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};

@@ -1,7 +1,6 @@
 //! What can go wrong, sorted by what the reader should do about it.
 //!
-//! Stands on the ground floor: it knows no cloud. Every kind has a number that is never reused, so that
-//! C and Python name the same kinds.
+//! Every kind has a number that is never reused, so that C and Python name the same kinds.
 
 mod attempt;
 mod context;

@@ -1,7 +1,6 @@
 //! The contract: what every provider does, and the nouns it speaks in.
 //!
-//! Stands on nothing but the error and configuration types beside it. The rooms of the clouds, and providers written
-//! outside this crate, stand on it.
+//! The rooms of the clouds, and providers written outside this crate, stand on it.
 
 pub mod config;
 pub mod error;

@@ -1,6 +1,6 @@
 //! What a machine costs: exact amounts, and the rooms' memory of their cloud's list.
 //!
-//! Stands on the error type. It knows no cloud.
+//! It knows no cloud.
 
 use std::fmt;
 use std::str::FromStr;

@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Provider;
-use super::builtins;
 use super::config::{ProviderConfig, ProviderTimeouts};
 use super::error::{ProviderError, ProviderResult};
 
@@ -221,15 +220,6 @@ impl ProviderRegistry {
     /// A registry with no provider.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// A registry with every provider of this build.
-    pub fn with_defaults() -> Self {
-        let mut registry = Self::new();
-        for factory in builtins::factories() {
-            registry.register(factory);
-        }
-        registry
     }
 
     /// Adds a provider under its own name, and returns the factory that had this name before.

@@ -1,6 +1,6 @@
 //! Fleets that end with the work they are for: all machines or none, whatever happens.
 //!
-//! Stands on `fleet`, and on the guard of one machine.
+//! Made by `fleet`, with a guard of each machine.
 
 use std::fmt;
 use std::future::Future;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::{Doomed, caught};
+use super::caught;
 use crate::fleet::{destroy_instances, make_for_work};
+use crate::guard::InstanceGuard;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
@@ -93,17 +94,18 @@ where
     W: Future<Output = Result<T, E>>,
 {
     let machines = FleetError::check(make_for_work(provider, requests, concurrency).await)?;
-    let doomed: Vec<_> = machines.iter().map(|machine| Doomed::new(provider, machine.clone(), OnCancel::Destroy)).collect();
+    let guards: Vec<_> =
+        machines.iter().map(|machine| InstanceGuard::new(provider, machine.clone(), OnCancel::Destroy)).collect();
     let done = caught(async move { work(machines).await }).await;
-    let own = doomed.iter().map(Doomed::instance).filter(|machine| !machine.adopted);
+    let own = guards.iter().map(InstanceGuard::instance).filter(|machine| !machine.adopted);
     let ids: Vec<_> = own.map(|machine| machine.id.clone()).collect();
     let mut ended = destroy_instances(provider, &ids, concurrency).await.into_iter();
-    let outcomes = doomed.into_iter().map(|doomed| {
-        let machine = doomed.instance().clone();
+    let outcomes = guards.into_iter().map(|guard| {
+        let machine = guard.instance().clone();
         let ended = if machine.adopted { Ok(()) } else { ended.next().unwrap_or(Ok(())) };
         // Dropped, it is tried again in the background.
         ended.map_err(|error| error.after_create(machine.id.clone(), None))?;
-        doomed.keep();
+        guard.forget();
         Ok(machine)
     });
     let ended = FleetError::check(outcomes.collect());

@@ -1,8 +1,10 @@
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::*;
+use crate::guard::{unclaimed, watch_made};
 use crate::provider::Snapshot;
 use crate::settled;
 
@@ -210,9 +212,9 @@ async fn an_outcome_that_is_not_taken_is_ended() {
         let one = Arc::new(one(made, ready));
         let provider: Arc<dyn Provider> = one.clone();
         let request = request().with_on_cancel(on_cancel);
-        let outcome = untaken(create_instance(&provider, &request)).await;
+        let outcome = unclaimed(create_instance(&provider, &request)).await;
         if takes {
-            assert_eq!(outcome.take().unwrap().id, "7");
+            assert_eq!(outcome.claim().unwrap().id, "7");
         } else {
             drop(outcome);
         }
@@ -226,7 +228,7 @@ async fn an_outcome_that_is_not_taken_is_ended() {
 async fn a_verb_that_is_left_in_the_middle_has_told_what_it_has_made() {
     for (on_failure, is_ended) in [(OnFailure::Destroy, true), (OnFailure::Keep, false)] {
         let (provider, request): (Arc<dyn Provider>, _) = (Arc::new(one(made, ready)), request());
-        let (verb, made) = on_the_way(create_and_wait(&provider, &request, on_failure));
+        let (verb, made) = watch_made(create_and_wait(&provider, &request, on_failure));
         assert_eq!(made(), None);
         assert!(tokio::time::timeout(Duration::from_secs(1), verb).await.is_err());
         assert_eq!(made(), Some(("7".to_string(), is_ended)));

@@ -3,8 +3,7 @@
 //! Here: what is true, and whether what is made and ended may be. What callers are told is judged
 //! in `answers`, what becomes of labels and leases in `labels`.
 //!
-//! Stands on the simulator's truth. Each machine that a run makes has a name that tells which call,
-//! or which key, it is of.
+//! Each machine that a run makes has a name that tells which call, or which key, it is of.
 
 mod answers;
 mod labels;

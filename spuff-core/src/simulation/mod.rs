@@ -16,14 +16,15 @@
 
 mod coverage;
 mod judge;
+mod limits;
 mod log;
-mod net;
 mod plan;
 mod program;
 mod run;
 mod shrink;
 mod told;
 mod verb;
+mod way;
 
 pub use coverage::Coverage;
 pub use plan::Plan;

@@ -1,11 +1,12 @@
 //! What happens in a run: drawn from its seed before it begins, so that it can be played again, and shortened.
 //!
-//! Stands on the simulator's faults. A step names nothing that only a run knows: what it picks is a number, taken as far as it goes.
+//! A step names nothing that only a run knows: what it picks is a number, taken as far as it goes.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::limits::Limits;
 use super::verb::{Focus, Verb};
 use crate::simulator::{Fault, FaultRule, PROVIDERS, Route, name_of};
 
@@ -33,17 +34,6 @@ pub struct Plan {
 
 /// The regions of EC2 that are enabled: that of the programs, the other in which they make machines, and one more.
 pub(super) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "us-west-2"];
-
-/// How patient the programs are, and what the clouds allow.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) http_request: Duration,
-    pub(super) instance_ready: Duration,
-    pub(super) action_complete: Duration,
-    /// Whether the clouds refuse what is above their rates, and the programs keep to these.
-    pub(super) rates: bool,
-    pub(super) quota: usize,
-}
 
 /// One thing that happens.
 #[derive(Debug, Clone)]

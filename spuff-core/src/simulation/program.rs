@@ -1,6 +1,4 @@
 //! A program that uses the library: its providers, and what it does.
-//!
-//! Stands on the contract, and on what is made of it.
 
 use std::collections::HashMap;
 use std::future::Future;

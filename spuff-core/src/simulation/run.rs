@@ -1,6 +1,7 @@
 //! A run: programs, clouds and the network between them, in one thread and in a time that nobody waits for.
 
 mod end;
+mod net;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -17,11 +18,11 @@ use tokio::time::Instant;
 use super::coverage::Coverage;
 use super::judge::{Call, Judge};
 use super::log::{Log, SECRET};
-use super::net::{Net, Way};
 use super::plan::{Begin, Outage, Plan, REGIONS, Step, fault_name, is_apt};
 use super::program::{Left, Running, Task};
 use super::told::{Told, unknown};
 use super::verb::Verb;
+use super::way::Way;
 use crate::clock;
 use crate::clock::calendar::Simulated;
 use crate::http::carried::Carried;
@@ -29,6 +30,7 @@ use crate::per_process::Program;
 use crate::provider::error::ProviderError;
 use crate::random::seeded::Seeded;
 use crate::simulator::{Answered, Inside, Kind, Options, PROVIDERS, Timings, account_of};
+use net::Net;
 
 /// When every run begins.
 const BEGINNING: DateTime<Utc> = DateTime::from_timestamp_nanos(1_900_000_000_000_000_000);

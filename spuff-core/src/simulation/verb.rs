@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::plan::Limits;
+use super::limits::Limits;
 use crate::simulator::Fault;
 
 /// A verb of the contract, or one that is made of several.

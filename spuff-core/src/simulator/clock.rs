@@ -1,6 +1,7 @@
 //! The cloud's time: real, faster, or moved by hand.
 //!
-//! Stands on nothing. Nothing in a simulated cloud sleeps: each thing knows when it changes, and is asked what it is now.
+//! Nothing in a simulated cloud sleeps: each thing knows when it changes, and is asked what it is
+//! now.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the clock, and the truth.
 //!
-//! Stands on the engine. Everything is JSON, in the shapes of the public types; the requests stand in the documentation of
-//! [`simulator`](super).
+//! Everything is JSON, in the shapes of the public types; the requests stand in the documentation
+//! of [`simulator`](super).
 
 use std::time::Duration;
 
@@ -11,14 +11,16 @@ use http::{HeaderName, Method, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clock::Moment;
 use super::engine::{Engine, Reply};
 use super::fault::FaultRule;
 use super::room::{Answer, Asked};
 use crate::http::is_loopback;
 
 /// Where the switches are.
-pub(super) const ROOT: &str = "/simulator";
+const ROOT: &str = "/simulator";
+/// For what is at no cloud's address.
+const NOWHERE: &str =
+    "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the simulator's own under /simulator";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,13 +28,18 @@ struct Advance {
     advance_seconds: f64,
 }
 
-pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>, now: Moment) -> Reply {
-    let outcome = foreign(asked).map_or_else(|| switch(engine, asked), Err);
+/// Answers what is for no cloud.
+pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>) -> Reply {
+    let outcome = if asked.path.starts_with(ROOT) {
+        foreign(asked).map_or_else(|| switch(engine, asked), Err)
+    } else {
+        Err((404, NOWHERE.to_string()))
+    };
     let answer = match outcome {
         Ok(body) => Answer::json(200, &body),
         Err((status, message)) => Answer::json(status, &json!({"error": message})),
     };
-    Reply::new(answer, "application/json", now)
+    Reply::new(answer, "application/json", engine.time.now())
 }
 
 fn switch(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)> {
@@ -62,12 +69,6 @@ fn foreign(asked: &Asked<'_>) -> Option<(u16, String)> {
     let origin = header(ORIGIN).filter(|origin| !is_here(origin.parse::<Uri>().ok().as_ref().and_then(Uri::host)));
     let (name, value) = host.map(|host| ("host", host)).or(origin.map(|origin| ("origin", origin)))?;
     Some((403, format!("{ROOT} is for programs of this computer, by localhost or 127.0.0.1: the {name} is {value:?}")))
-}
-
-/// What is at no cloud's address.
-pub(super) fn nowhere(now: Moment) -> Reply {
-    let message = "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the simulator's own under /simulator";
-    Reply::new(Answer::json(404, &json!({"error": message})), "application/json", now)
 }
 
 fn requests(engine: &Engine) -> Value {

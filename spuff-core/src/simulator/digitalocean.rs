@@ -1,7 +1,7 @@
 //! DigitalOcean, API v2, as it answers: lists lag creates, a snapshot's id is never told, tags outlive what they are on,
 //! and 422 stands for many things.
 //!
-//! Stands on the world. What a request asks for is told by `calls`; what is answered stands in the files of the nouns.
+//! What a request asks for is told by `calls`; what is answered stands in the files of the nouns.
 
 mod actions;
 mod calls;

@@ -1,12 +1,13 @@
 //! AWS EC2 as it answers: the Query API 2016-11-15, with the parts of SSM and STS that its clients call on the way.
 //!
-//! Stands on the world; the verbs are in the files below, one for each kind of thing. Of its facts these cost money: an id
-//! that is not found just after a launch may still start; deregistering an AMI leaves its copies of disks; a disk can
-//! outlive its machine; a stopped machine's disks are paid for.
+//! Of its facts these cost money: an id that is not found just after a launch may still start;
+//! deregistering an AMI leaves its copies of disks; a disk can outlive its machine; a stopped
+//! machine's disks are paid for.
 
 mod actions;
 mod amis;
 mod attributes;
+mod call;
 mod catalogue;
 mod catalogue_actions;
 mod copies;
@@ -28,6 +29,7 @@ mod run;
 mod show;
 mod signature;
 mod ssm;
+mod state;
 mod status;
 mod sts;
 mod tags;
@@ -45,7 +47,7 @@ use super::room::{Answer, Asked, Refusal, Room};
 use super::route::Route;
 use super::truth::{Kind, Resource};
 use super::world::{Image, Machine, World};
-use actions::Call;
+use call::Call;
 use holdings::{Ami, Attachment, Launch, Launched, Place, Stored, Volume};
 use limits::Limits;
 use params::Params;
@@ -263,11 +265,11 @@ impl Room for Ec2 {
     }
 
     fn instance_state(&self, machine: &Machine, now: Moment) -> &'static str {
-        instances::state(machine, now).1
+        state::of_machine(machine, now).1
     }
 
     fn snapshot_state(&self, image: &Image, now: Moment) -> &'static str {
-        amis::state(image, now)
+        state::of_image(image, now)
     }
 
     fn left_over(&self, now: Moment) -> Vec<Resource> {

@@ -1,6 +1,6 @@
 //! The three clouds behind one door: finds the room of a request, lets faults strike, and keeps the books.
 //!
-//! Stands on the rooms. It knows no sockets: the server carries out what [`Delivery`] says.
+//! It knows no sockets: the server carries out what [`Delivery`] says.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::options::Options;
 use super::room::{Answer, Asked, Refusal, Room};
 use super::route::Route;
 use super::truth::{Bill, Request, Resource};
-use super::{control, digitalocean, ec2, hetzner};
+use super::{digitalocean, ec2, hetzner};
 
 /// How much of a request's body is kept.
 const KEPT_BODY: usize = 64 << 10;
@@ -98,13 +98,10 @@ impl Engine {
         }
     }
 
-    /// Answers a request, whichever cloud it is for.
-    pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Delivery {
+    /// Answers a request, whichever cloud it is for; `None` for one that is for no cloud.
+    pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Option<Delivery> {
         let now = self.time.now();
-        let Some(index) = room_of(asked.path) else {
-            let is_control = asked.path.starts_with(control::ROOT);
-            return Delivery::Now(if is_control { control::answer(self, asked, now) } else { control::nowhere(now) });
-        };
+        let index = room_of(asked.path)?;
         let room = &mut self.rooms[index];
         room.world_mut().sweep(now);
         let (provider, route) = (room.world().provider, room.route(asked));
@@ -141,14 +138,14 @@ impl Engine {
         };
         answer.headers.extend(common);
         let reply = Reply::new(answer, content_type, now);
-        match fault {
+        Some(match fault {
             Some(Fault::ConnectionClosed | Fault::ReplyLost) => Delivery::Close,
             Some(Fault::Slow { millis }) => Delivery::After(Duration::from_millis(millis), reply),
             Some(Fault::Truncated) => Delivery::Half(reply),
             Some(Fault::SlowDrip { millis }) => Delivery::Drip(Duration::from_millis(millis), reply),
             Some(Fault::Oversized { bytes }) => Delivery::Flood(bytes, reply),
             _ => Delivery::Now(reply),
-        }
+        })
     }
 
     /// The token that a request carries; empty where it carries none.

@@ -1,7 +1,7 @@
 //! Faults: what goes wrong, where, how often; and how often it has.
 //!
-//! Stands on the routes. The server carries out the faults of the connection and the reply; a cloud's room those of
-//! the cloud itself.
+//! The server carries out the faults of the connection and the reply; a cloud's room those of the
+//! cloud itself.
 
 use std::time::Duration;
 

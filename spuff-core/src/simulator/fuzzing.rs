@@ -5,7 +5,7 @@ use http::{Method, Uri};
 use super::engine::{Delivery, Engine};
 use super::options::Options;
 use super::room::Asked;
-use crate::fuzzing::{Target, text};
+use crate::fuzzing::checks::{Target, text};
 use crate::http::fuzzing::reply;
 
 pub(crate) const TARGETS: &[Target] = &[Target::new("simulator", requests)];
@@ -26,7 +26,7 @@ fn requests(input: &[u8]) {
             headers: &read.headers,
             body: &read.body,
         };
-        let is_closed = matches!(engine.serve(&asked), Delivery::Close);
+        let is_closed = matches!(engine.serve(&asked), Some(Delivery::Close));
         assert!(!is_closed || text(input).contains("/simulator/faults"), "{request}");
     }
     let _ = (engine.instances().len(), engine.snapshots().len(), engine.leaks().len(), engine.bill());

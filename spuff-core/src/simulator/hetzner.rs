@@ -1,7 +1,8 @@
 //! Hetzner Cloud as it answers, API v1: which request goes where, and what holds for all of them.
 //!
-//! Stands on the world. What is asked for is in `input`, what may be said in `rules`, what is refused in `refusal`, what is
-//! shown in `show` and `list`; the things themselves are in `servers`, `actions`, `images`, `keys` and `reading`.
+//! What is asked for is in `input`, what may be said in `rules`, what is refused in `refusal`, what
+//! is shown in `show` and `list`; the things themselves are in `servers`, `actions`, `images`,
+//! `keys` and `reading`.
 
 mod actions;
 mod catalogue;

@@ -1,6 +1,6 @@
 //! What a simulated cloud is started with.
 //!
-//! Stands on the clock. Durations are of the cloud's time.
+//! Durations are of the cloud's time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

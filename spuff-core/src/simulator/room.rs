@@ -1,6 +1,6 @@
 //! What a cloud's room in the simulator is: it takes a request apart, changes the world, and answers in its cloud's form.
 //!
-//! Stands on the world. The server knows rooms only by this trait.
+//! The server knows rooms only by this trait.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,4 @@
 //! The door: HTTP/1.1 on the loopback interface, on a thread of its own.
-//!
-//! Stands on the engine and on hyper.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::control;
 use super::engine::{Delivery, Engine, Reply};
 use super::room::Asked;
 use crate::http::number;
@@ -141,7 +140,10 @@ async fn answer(request: Request<Incoming>, engine: Shared) -> Result<Response<O
         headers: &head.headers,
         body: &body,
     };
-    let delivery = engine.lock().unwrap_or_else(PoisonError::into_inner).serve(&asked);
+    let delivery = {
+        let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.serve(&asked).unwrap_or_else(|| Delivery::Now(control::answer(&mut engine, &asked)))
+    };
     let whole = |reply: Reply| respond(reply, Outgoing::Whole);
     Ok(match delivery {
         Delivery::Close => return Err(Closed),

@@ -1,6 +1,4 @@
 //! Looking at many things by a list of all of them, or at each alone, whichever takes fewer requests.
-//!
-//! Stands on the watcher's nouns.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 
-use super::schedule::Subject;
-use super::shared_poll::{Seen, again, for_all};
+use super::lookout::{Seen, Subject};
+use super::shared_poll::{again, for_all};
 use super::{Look, ProviderResult};
 
 /// A list that shows, among others, what is waited for.

@@ -1,6 +1,4 @@
 //! What one look at a thing has shown, or has failed by.
-//!
-//! Stands on the contract's errors.
 
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};

@@ -1,6 +1,6 @@
 //! What this process has made a short while ago, and what it has ended: the clouds' reads lag behind their writes.
 //!
-//! Stands on the wait loop. All clients of an account share it.
+//! All clients of an account share it.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Look;
-use super::shared_poll::Lookout;
+use super::lookout::{Lookout, Subject};
 use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;
@@ -17,16 +17,6 @@ use crate::provider::error::ProviderResult;
 /// How long after it was due a look is not waited for any more where nobody is seen to be at it: the runtime of whoever looks for
 /// all may stand still, neither driven nor ended.
 pub(super) const OVERDUE: Duration = Duration::from_secs(3);
-
-/// What is to be looked at.
-#[derive(Debug, Clone)]
-pub(crate) struct Subject<H> {
-    pub(crate) id: String,
-    /// What the room knows of it.
-    pub(crate) hint: H,
-    /// Made a short while ago: lists need not show it yet.
-    pub(crate) is_new: bool,
-}
 
 /// Who waits for a look, when each is due, and who looks.
 pub(super) struct Turns<R: Lookout> {

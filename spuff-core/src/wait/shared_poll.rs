@@ -1,14 +1,12 @@
 //! Many waiters, few requests: everything that is waited for in an account is looked at together.
 //!
-//! Stands on the wait loop's looks. Each waiter keeps its own deadline and end, and asks for one look after the other; when
-//! the next one is due, one task looks at all that have asked, in as few requests as the cloud's room can.
+//! Each waiter keeps its own deadline and end, and asks for one look after the other; when the next
+//! one is due, one task looks at all that have asked, in as few requests as the cloud's room can.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, oneshot};
@@ -16,7 +14,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug};
 
 use super::Look;
-use super::schedule::{Answer, Asked, Newcomers, OVERDUE, Subject, Turn, Turns};
+use super::lookout::{Lookout, Seen, Subject};
+use super::schedule::{Answer, Asked, Newcomers, OVERDUE, Turn, Turns};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
 /// How often somebody else takes over from a task that has broken off.
@@ -27,36 +26,6 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// Whoever is told "not yet" asks again within this time, or has left.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// What looking at several things has shown, in their order.
-pub(crate) struct Seen<T> {
-    pub(crate) looks: Vec<ProviderResult<Look<T>>>,
-    /// How many requests it took.
-    pub(crate) requests: usize,
-}
-
-/// How a room looks at many things at once.
-#[async_trait]
-pub(crate) trait Lookout: Clone + Send + Sync + 'static {
-    type Thing: Clone + Send + 'static;
-    /// What a client knows of a thing: two that know the same are told the same.
-    type Hint: Clone + Eq + Hash + Send + Sync + 'static;
-
-    /// Whose credentials it looks with, where the clients of an account may have others: things are looked at together only for
-    /// the same ones.
-    fn identity(&self) -> usize {
-        0
-    }
-
-    /// Whether the cloud has accepted these credentials before.
-    fn is_accepted(&self) -> bool;
-
-    /// How long the account takes to earn a request: looking spends no more than is earned meanwhile.
-    fn earned(&self) -> Duration;
-
-    /// Looks at all of these, in as few requests as it takes.
-    async fn look_at(&self, subjects: &[Subject<Self::Hint>]) -> Seen<Self::Thing>;
-}
 
 /// Everything of one kind that is waited for in an account.
 pub(crate) struct Watcher<R: Lookout> {

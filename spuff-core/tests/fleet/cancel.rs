@@ -3,7 +3,7 @@
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances};
 use spuff_core::provider::OnCancel;
 use spuff_core::simulator::{Fault, Route};
-use spuff_core::{OnFailure, create_and_wait, create_instance, settled, untaken};
+use spuff_core::{OnFailure, create_and_wait, create_instance, settled, unclaimed};
 use tokio::time::timeout;
 
 use super::*;
@@ -115,14 +115,14 @@ async fn what_nobody_takes_is_as_if_it_was_dropped() {
     let keeps = FleetOptions::default().with_on_failure(Rollback::Keep).with_wait_ready(true);
     let mut requests = requests("yard", 4);
     requests[3].on_cancel = Some(OnCancel::Keep);
-    drop(untaken(create_instances(&provider, &requests, keeps)).await);
+    drop(unclaimed(create_instances(&provider, &requests, keeps)).await);
     settled().await;
     assert_eq!(yard.alive(), ["m-3"]);
-    drop(untaken(create_instance(&provider, &requests[0])).await);
-    drop(untaken(create_and_wait(&provider, &requests[0], OnFailure::Destroy)).await);
+    drop(unclaimed(create_instance(&provider, &requests[0])).await);
+    drop(unclaimed(create_and_wait(&provider, &requests[0], OnFailure::Destroy)).await);
     settled().await;
     assert_eq!(yard.alive(), ["m-3"]);
-    let made = untaken(create_instances(&provider, &requests[..3], keeps)).await.take();
+    let made = unclaimed(create_instances(&provider, &requests[..3], keeps)).await.claim();
     settled().await;
     assert_eq!((given(&made).len(), yard.alive().len()), (2, 4));
 }

@@ -9,8 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::NAME;
+use super::boot_image::BootImage;
 use super::errors::UNSUPPORTED;
-use super::lookup::BootImage;
 use super::query::Query;
 use super::wire::{Image, Instance, Tag};
 use crate::http::wire;

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use reqsign_core::StaticEnv;
 
-use super::lookup::BootImage;
+use super::boot_image::BootImage;
 use super::query::Query;
 use super::region::{Places, REGIONS, host};
 use super::wire::{
@@ -14,7 +14,7 @@ use super::wire::{
 };
 use super::{NAME, convert, credentials, errors, lookup, profile};
 use crate::create::Mark;
-use crate::fuzzing::{
+use crate::fuzzing::checks::{
     Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words,
 };
 use crate::http::fuzzing::{discreet, read, read_json, refused, reply};

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use tracing::debug;
 
+use super::boot_image::BootImage;
 use super::convert;
 use super::query::Query;
 use super::region::Place;
-use super::wire::{DescribeImages, DescribeInstanceTypes, Document, GetParameter, Image, ask};
+use super::wire::{DescribeImages, DescribeInstanceTypes, Document, GetParameter, ask};
 use crate::http::{Class, Errand, HttpClient};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -22,21 +23,6 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 pub(super) const FRESH: Duration = Duration::from_secs(3600);
 /// A network without a way to SSM shall not hold up a create that can do without.
 const SSM_PATIENCE: Duration = Duration::from_secs(10);
-
-/// An image, and the device that its root volume is attached as, where it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BootImage {
-    pub(super) id: String,
-    pub(super) root_device: Option<String>,
-}
-
-impl BootImage {
-    fn new(image: Image) -> Self {
-        let root_device =
-            Some(image.root_device_name).filter(|name| !name.is_empty() && image.root_device_type != "instance-store");
-        Self { id: image.image_id, root_device }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Architecture {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::snapshot_key::SnapshotKey;
 use super::wire::{ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag, TagReply};
 use super::{Action, NAME, ProviderConfig, convert, lookup};
-use crate::fuzzing::{Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::fuzzing::checks::{Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words};
 use crate::http::fuzzing::{read_json, read_page, refused, reply};
 use crate::http::is_loopback;
 use crate::provider::error::ProviderError;

@@ -1,6 +1,6 @@
 //! Which snapshot actions are whose: an action knows no name, and its image does not know the action.
 //!
-//! Stands on nothing. All clients of an account in this process share it.
+//! All clients of an account in this process share it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,13 +9,10 @@ use futures_util::stream;
 use tar::{Builder, EntryType, Header};
 
 use super::cloud_config::quote;
-use super::options::Variable;
+use super::options::{FOLDER, Variable};
 use super::user_data;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
-
-/// Where a machine keeps what was handed over: a volume of its own.
-pub(super) const FOLDER: &str = "/.spuff";
 
 /// Is there as soon as the first process has begun.
 pub(super) const MARK: &str = "/.spuff/begun";

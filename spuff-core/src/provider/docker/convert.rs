@@ -10,10 +10,9 @@ use bollard::models::{
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::boot::{self, Boot};
+use super::boot::Boot;
 use super::engine::Reach;
-use super::images::SNAPSHOT_KEY;
-use super::options::Options;
+use super::options::{FOLDER, Options};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
@@ -30,6 +29,8 @@ pub(super) const DEFAULT_NETWORK: &str = "bridge";
 
 /// Holds what a machine was asked to be: an image's labels come down to containers that were made without spuff.
 pub(super) const MACHINE_KEY: &str = "spuff-machine";
+/// Holds what a snapshot was asked to be.
+pub(super) const SNAPSHOT_KEY: &str = "spuff-snapshot";
 
 /// The label of a published port begins so; the port inside and its protocol follow.
 const PORT_PREFIX: &str = "spuff-port-";
@@ -150,7 +151,7 @@ pub(super) fn container(
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None }),
         // No part of what a snapshot is made of, nor what an image has there a part of it.
         mounts: Some(vec![Mount {
-            target: Some(boot::FOLDER.to_string()),
+            target: Some(FOLDER.to_string()),
             typ: Some(MountType::VOLUME),
             volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
             ..Mount::default()

@@ -14,6 +14,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use rustls::crypto::CryptoProvider;
 use tokio::sync::OnceCell;
 
+use super::ask::Ask;
 use super::client::Client;
 use super::errors;
 use crate::http::{Failure, is_loopback, without};
@@ -28,31 +29,6 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// How often, and after what time, something is read again.
 pub(super) const AGAIN: usize = 40;
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
-
-/// What a call is for, what it is about, and how long it may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ask<'a> {
-    pub(super) operation: &'static str,
-    pub(super) subject: Option<(&'static str, &'a str)>,
-    limit: Option<Duration>,
-    /// What else may help, where no engine answers.
-    pub(super) hint: &'a str,
-}
-
-impl<'a> Ask<'a> {
-    pub(super) fn of(operation: &'static str) -> Self {
-        Self { operation, subject: None, limit: None, hint: "" }
-    }
-
-    pub(super) fn about(self, resource_type: &'static str, id: &'a str) -> Self {
-        Self { subject: Some((resource_type, id)), ..self }
-    }
-
-    /// For longer than an ordinary call takes.
-    pub(super) fn within(self, limit: Duration) -> Self {
-        Self { limit: Some(limit), ..self }
-    }
-}
 
 /// An engine.
 pub(super) struct Engine {

@@ -6,7 +6,7 @@ use std::io;
 use bollard::errors::Error;
 
 use super::NAME;
-use super::engine::Ask;
+use super::ask::Ask;
 use crate::http::{Failure, tidy};
 use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 

@@ -6,13 +6,16 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageSummary, SystemVersion};
 
+use super::ask::Ask;
 use super::boot::Boot;
 use super::client::{self, Config, Meta, registry};
-use super::engine::{Ask, Reach, check_endpoint, host_of, is_apart};
+use super::engine::{Reach, check_endpoint, host_of, is_apart};
 use super::images::{Pull, reference, snapshot};
 use super::options::Options;
 use super::{convert, errors, user_data};
-use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::fuzzing::checks::{
+    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words,
+};
 use crate::http::fuzzing::reply;
 use crate::http::{Deadline, Failure};
 use crate::provider::config::ProviderConfig;

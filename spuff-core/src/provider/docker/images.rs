@@ -14,7 +14,7 @@ use chrono::DateTime;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::engine::Ask;
+use super::ask::Ask;
 use super::{DockerProvider, NAME, convert, of_removal};
 use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
 use crate::http::{Deadline, Failure, Sight};
@@ -29,8 +29,6 @@ use crate::wait::{Look, Wait};
 const REPOSITORY: &str = "spuff-snapshot";
 /// What Podman puts before a name without a host.
 const PREFIXES: [&str; 2] = ["docker.io/library/", "localhost/"];
-/// Holds what a snapshot was asked to be.
-pub(super) const SNAPSHOT_KEY: &str = "spuff-snapshot";
 
 /// A snapshot as it was asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -274,7 +272,7 @@ impl Making for Commit<'_> {
     async fn send(&self, _: &Cancel) -> Result<IdResponse, Failure> {
         let asked = Asked { name: self.name.to_string(), labels: self.labels.clone() };
         let asked = asked.write().map_err(Failure::NotSent)?;
-        let own = [convert::no_machine(), (SNAPSHOT_KEY.to_string(), asked)];
+        let own = [convert::no_machine(), (convert::SNAPSHOT_KEY.to_string(), asked)];
         // Podman takes no labels in the body, and one a line. None of these values needs quotes.
         let labels = self.labels.clone().into_iter().chain(own);
         let changes: Vec<_> = labels.map(|(key, value)| format!("LABEL {key}={value}")).collect();
@@ -294,7 +292,7 @@ impl Making for Commit<'_> {
 
 /// An image that is a snapshot of spuff's, with its labels.
 pub(super) fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> {
-    let asked = Asked::read(image.labels.get(SNAPSHOT_KEY)?)?;
+    let asked = Asked::read(image.labels.get(convert::SNAPSHOT_KEY)?)?;
     let id = image.repo_tags.iter().find_map(|name| {
         let name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
         name.strip_prefix(REPOSITORY)?.strip_prefix(':')
@@ -415,7 +413,7 @@ mod tests {
     fn snapshots_are_known_by_label_and_tag() {
         let image = |tags: &[&str], asked: &str| ImageSummary {
             repo_tags: tags.iter().map(ToString::to_string).collect(),
-            labels: HashMap::from([(SNAPSHOT_KEY.to_string(), asked.to_string())]),
+            labels: HashMap::from([(convert::SNAPSHOT_KEY.to_string(), asked.to_string())]),
             created: 7,
             ..ImageSummary::default()
         };

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use bollard::models::{HostConfig, PortBinding};
 
-use super::boot::FOLDER;
 use super::engine::Engine;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::registry::OptionDescription;
 use crate::provider::shared::validate;
+
+/// Where a machine keeps what was handed over: a volume of its own.
+pub(super) const FOLDER: &str = "/.spuff";
 
 /// The options of a provider, for each of its machines.
 #[derive(Debug, Default, PartialEq)]

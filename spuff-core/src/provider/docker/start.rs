@@ -13,8 +13,8 @@ use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, LogsOptionsBuilder};
 use futures_util::TryStreamExt;
 
+use super::ask::Ask;
 use super::convert::Seen;
-use super::engine::Ask;
 use super::{DockerProvider, NAME, boot, convert, errors};
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};

@@ -7,7 +7,9 @@ use super::wire::{
     ServerReply, ServerType, SshKey,
 };
 use super::{NAME, convert, errors};
-use crate::fuzzing::{Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::fuzzing::checks::{
+    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words,
+};
 use crate::http::fuzzing::{discreet, read_json, read_page, refused, reply};
 use crate::provider::shared::price_list::Prices;
 

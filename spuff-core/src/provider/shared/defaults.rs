@@ -1,6 +1,6 @@
 //! What a provider fills in where a request leaves it out: region, owner and lease.
 //!
-//! Stands on the marks of creates. The options are the same at every cloud here.
+//! The options are the same at every cloud here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

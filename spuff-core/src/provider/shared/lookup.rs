@@ -1,6 +1,6 @@
 //! Where many ask, one looks: the others take what it finds, or its failure.
 //!
-//! Stands on the contract's errors. What is looked up, and how, is the rooms'.
+//! What is looked up, and how, is the rooms'.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! A cloud's list of prices, read once for many questions.
 //!
-//! Stands on the contract's nouns. The rooms read the list, each in its own way.
+//! The rooms read the list, each in its own way.
 
 use std::collections::HashMap;
 use std::future::Future;

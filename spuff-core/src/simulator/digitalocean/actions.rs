@@ -1,6 +1,4 @@
 //! Actions: what is done with a droplet, and how far it has come.
-//!
-//! Stands on the world.
 
 use serde_json::{Map, Value};
 

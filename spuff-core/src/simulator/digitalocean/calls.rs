@@ -1,6 +1,6 @@
 //! What a request asks for: its method and path, and where one path serves several purposes, its query and body.
 //!
-//! Stands on the requests. The only place that knows paths.
+//! The only place that knows paths.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! What DigitalOcean offers: regions, sizes with their prices, and images. Prices resemble those on its public list, and
 //! are no offers.
 //!
-//! Plain tables. Stands on the world's nouns.
+//! Plain tables.
 
 use super::super::world::{Architecture, Rate, Rounding, Size};
 

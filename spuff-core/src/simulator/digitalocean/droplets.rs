@@ -1,6 +1,4 @@
 //! Droplets: making, reading, listing and destroying them.
-//!
-//! Stands on the world and the catalogue.
 
 use std::collections::BTreeMap;
 

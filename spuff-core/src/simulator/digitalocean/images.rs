@@ -1,6 +1,6 @@
 //! Images: the cloud's own, and snapshots, which are listed in two forms.
 //!
-//! Stands on the world. A snapshot can be seen once its action has ended, and in lists somewhat later.
+//! A snapshot can be seen once its action has ended, and in lists somewhat later.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -1,6 +1,4 @@
 //! SSH keys of the account.
-//!
-//! Stands on the world, which keeps them.
 
 use serde_json::Value;
 

@@ -1,6 +1,4 @@
 //! How many requests a token may send: sliding windows, and the headers that tell of them.
-//!
-//! Stands on the clock.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,6 +1,4 @@
 //! Pages of lists, and bodies that hold them.
-//!
-//! Stands on the requests.
 
 use form_urlencoded::Serializer;
 use serde::Serialize;

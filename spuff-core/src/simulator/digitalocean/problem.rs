@@ -1,6 +1,4 @@
 //! Refusals in DigitalOcean's words.
-//!
-//! Stands on nothing but JSON.
 
 use std::borrow::Cow;
 

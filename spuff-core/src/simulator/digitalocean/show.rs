@@ -1,6 +1,6 @@
 //! Bodies: droplets, images, actions and the rest, as DigitalOcean shows them.
 //!
-//! Stands on the world and the catalogue. What is shown is borrowed, so that a reply costs one pass over it.
+//! What is shown is borrowed, so that a reply costs one pass over it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,6 +1,4 @@
 //! Tags: objects of the account that outlive what they are on, and keep the spelling of their first use.
-//!
-//! Stands on the world, where droplets and images carry them as labels without values.
 
 use std::collections::BTreeMap;
 

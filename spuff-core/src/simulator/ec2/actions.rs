@@ -1,23 +1,11 @@
 //! The actions that are simulated: what each may be asked with, what it does, how it is throttled.
 //!
-//! Stands on the rooms of the things, each of which carries some of them out. One table; any other action is unknown.
+//! One table; any other action is unknown.
 
-use super::super::clock::Moment;
-use super::super::fault::Effects;
-use super::catalogue::Region;
-use super::params::Params;
+use super::call::Call;
 use super::problem::Outcome;
 use super::xml::Xml;
 use super::{Ec2, amis, attributes, catalogue_actions, copies, disks, instances, keys, network, power, run, status, tags};
-
-/// A request of an action.
-#[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) params: Params<'a>,
-    pub(super) region: &'static Region,
-    pub(super) now: Moment,
-    pub(super) effects: Effects,
-}
 
 /// How an action is throttled: the requests that may come at once, and those that come again each second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

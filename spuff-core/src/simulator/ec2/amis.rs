@@ -1,14 +1,14 @@
 //! AMIs: made of a machine, read, deregistered.
 //!
-//! Stands on the world. Deregistering leaves the copies of disks that an AMI stands on, unless they are to go with it.
+//! Deregistering leaves the copies of disks that an AMI stands on, unless they are to go with it.
 
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::super::world::{Image, NewImage, Power};
-use super::actions::Call;
+use super::call::Call;
 use super::catalogue::FREE;
-use super::copies::check_rate;
+use super::copies::{check_rate, used};
 use super::filters::{Filters, on_tags};
 use super::holdings::{Ami, Mapping, Stored};
 use super::ids;
@@ -18,16 +18,7 @@ use super::publish;
 use super::show;
 use super::tags::Specifications;
 use super::xml::Xml;
-use super::{Ec2, REMEMBERED};
-
-/// EC2's word for an image's state.
-pub(super) fn state(image: &Image, now: Moment) -> &'static str {
-    match image.has_ended(now) {
-        true if image.failed => "failed",
-        true => "available",
-        false => "pending",
-    }
-}
+use super::{Ec2, REMEMBERED, state};
 
 fn check_name(name: &str) -> Outcome<()> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "()[] ./-'@_".contains(letter);
@@ -91,11 +82,6 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     }
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, id));
     Ok(())
-}
-
-/// How much of a disk is used, in hundredths of a GiB: a copy holds nothing else.
-pub(super) fn used(gib: u32) -> u32 {
-    gib.saturating_mul(30)
 }
 
 impl Ec2 {
@@ -170,7 +156,7 @@ impl Ec2 {
             "root-device-name" => is(self.amis.get(&image.id).map_or(publisher.root_device, |ami| ami.root_device)),
             "root-device-type" => is("ebs"),
             "source-instance-id" => image.source.as_ref().is_some_and(|(machine, _)| is(&ids::of_kind(Kind::Instance, *machine))),
-            "state" => is(state(image, now)),
+            "state" => is(state::of_image(image, now)),
             "virtualization-type" => is("hvm"),
             _ => on_tags(image.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())), name, is),
         }

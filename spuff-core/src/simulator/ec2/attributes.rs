@@ -1,10 +1,8 @@
 //! The attributes of machines that are read and changed one at a time.
-//!
-//! Stands on the machines.
 
 use super::super::truth::Kind;
 use super::super::world::Power;
-use super::actions::Call;
+use super::call::Call;
 use super::problem::{Outcome, Problem};
 use super::xml::Xml;
 use super::{Ec2, catalogue, ids, network};

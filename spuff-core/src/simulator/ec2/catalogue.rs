@@ -1,6 +1,6 @@
 //! Regions, and the types of machines with their prices. Prices resemble the public ones of Northern Virginia.
 //!
-//! Stands on the world's nouns. Static tables, and what can be told from them.
+//! Static tables, and what can be told from them.
 
 use super::super::world::{Architecture, Rate, Rounding, Size};
 use Architecture::{Arm, X86};

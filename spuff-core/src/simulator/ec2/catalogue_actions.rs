@@ -1,9 +1,7 @@
 //! Reading the catalogue and the account: regions, zones, types of machines, limits.
-//!
-//! Stands on the catalogue.
 
 use super::Ec2;
-use super::actions::Call;
+use super::call::Call;
 use super::catalogue::{self, REGIONS, SIZES, ZONES, architecture};
 use super::filters::Filters;
 use super::network;

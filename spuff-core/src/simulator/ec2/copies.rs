@@ -1,6 +1,6 @@
 //! Copies of disks, which EC2 calls snapshots. No machine boots from one: that takes an AMI, which stands on some.
 //!
-//! Stands on the world. Each is paid for until it is deleted, also when the AMI that it was made for is gone.
+//! Each is paid for until it is deleted, also when the AMI that it was made for is gone.
 
 use chrono::TimeDelta;
 
@@ -8,8 +8,7 @@ use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::Ec2;
-use super::actions::Call;
-use super::amis::used;
+use super::call::Call;
 use super::catalogue::{ACCOUNT, copy_rate};
 use super::filters::{Filters, on_tags};
 use super::holdings::Stored;
@@ -25,6 +24,11 @@ const PAUSE: TimeDelta = TimeDelta::seconds(15);
 const MAX_OF_VOLUME: usize = 5;
 /// Of an account in a region at the same time.
 const MAX_PENDING: usize = 100;
+
+/// How much of a disk is used, in hundredths of a GiB: a copy holds nothing else.
+pub(super) fn used(gib: u32) -> u32 {
+    gib.saturating_mul(30)
+}
 
 /// Whether one more copy of a disk may be begun.
 pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()> {

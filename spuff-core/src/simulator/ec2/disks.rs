@@ -1,12 +1,12 @@
 //! Disks: those that a launch makes, and reading and deleting those that are left.
 //!
-//! Stands on the catalogue and the world. A disk that is not to end with its machine stays, and is paid for.
+//! A disk that is not to end with its machine stays, and is paid for.
 
 use super::super::clock::Moment;
 use super::super::truth::Kind;
 use super::super::world::{Machine, Power};
 use super::Ec2;
-use super::actions::Call;
+use super::call::Call;
 use super::catalogue::{self, ACCOUNT};
 use super::filters::{Filters, on_tags};
 use super::holdings::{Attachment, Tags, Volume};

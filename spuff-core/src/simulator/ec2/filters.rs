@@ -1,6 +1,4 @@
 //! Filters: they add up, the values of one are alternatives, and `*` and `?` in them stand for anything.
-//!
-//! Stands on the parameters.
 
 use super::params::Params;
 use super::problem::{Outcome, Problem};

@@ -1,7 +1,5 @@
 //! What EC2 knows of things beyond what every cloud does: how a machine was launched, its disks, what an AMI stands on, and
 //! the key pairs of a region.
-//!
-//! Stands on the world.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Names as EC2 gives them: a prefix and seventeen hexadecimal digits, from which the number can be told again.
-//!
-//! Stands on the problems, which a text without that form is one of.
 
 use super::super::truth::Kind;
 use super::problem::{Outcome, Problem};

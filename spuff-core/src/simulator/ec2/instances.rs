@@ -1,34 +1,19 @@
 //! Machines: finding them by their ids or by filters, and reading them.
 //!
-//! Stands on the world. An id that is not seen yet is refused, and fails the whole call; a filter leaves it out.
+//! An id that is not seen yet is refused, and fails the whole call; a filter leaves it out.
 
 use super::super::clock::Moment;
 use super::super::truth::Kind;
 use super::super::world::{Machine, Power};
-use super::actions::Call;
-use super::catalogue::{ACCOUNT, REGIONS, architecture};
+use super::call::Call;
+use super::catalogue::{ACCOUNT, architecture};
 use super::filters::{Filters, on_tags};
 use super::holdings::{Launch, tags_of};
 use super::ids::{self, Named};
 use super::page::Window;
 use super::problem::{Outcome, Problem};
 use super::xml::Xml;
-use super::{Ec2, network, show};
-
-/// EC2's code and word for a state.
-pub(super) fn state(machine: &Machine, now: Moment) -> (u16, &'static str) {
-    match machine.power(now) {
-        Power::Booting | Power::Starting => PENDING,
-        Power::Running => (16, "running"),
-        Power::Deleting => SHUTTING_DOWN,
-        Power::Gone => (48, "terminated"),
-        Power::Stopping => (64, "stopping"),
-        Power::Off => (80, "stopped"),
-    }
-}
-
-pub(super) const PENDING: (u16, &str) = (0, "pending");
-pub(super) const SHUTTING_DOWN: (u16, &str) = (32, "shutting-down");
+use super::{Ec2, network, show, state};
 
 /// The filters that are simulated.
 const FILTERS: [&str; 30] = [
@@ -136,8 +121,8 @@ impl Ec2 {
         let in_net = |id: String| alive && is(&id);
         match name {
             "instance-id" => is(&ids::of_kind(Kind::Instance, machine.id)),
-            "instance-state-name" => is(state(machine, now).1),
-            "instance-state-code" => is(&state(machine, now).0.to_string()),
+            "instance-state-name" => is(state::of_machine(machine, now).1),
+            "instance-state-code" => is(&state::of_machine(machine, now).0.to_string()),
             "instance-type" => is(machine.size.name),
             "image-id" => is(&ids::of_kind(Kind::Snapshot, machine.image)),
             "key-name" => launch.key.as_deref().is_some_and(is),
@@ -145,7 +130,7 @@ impl Ec2 {
             "reservation-id" => is(&ids::name("r-", launch.reservation)),
             "owner-id" => is(ACCOUNT),
             "architecture" => is(architecture(machine.size.architecture)),
-            "availability-zone" => is(&zone(machine, launch)),
+            "availability-zone" => is(&state::zone(machine, launch)),
             "vpc-id" | "network-interface.vpc-id" => in_net(network::vpc(machine.region)),
             "subnet-id" | "network-interface.subnet-id" => in_net(network::subnet(machine.region, launch.subnet)),
             "private-ip-address" => alive && is(&network::private_address(launch.subnet, machine.id).to_string()),
@@ -171,12 +156,6 @@ impl Ec2 {
             },
         }
     }
-}
-
-/// The zone that a machine is in.
-pub(super) fn zone(machine: &Machine, launch: &Launch) -> String {
-    let region = REGIONS.iter().find(|region| region.name == machine.region);
-    region.map_or_else(String::new, |region| region.zone(network::zone_of(launch.subnet)))
 }
 
 /// The page of machines that a request asks for, by ids or filters.

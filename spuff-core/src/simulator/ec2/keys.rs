@@ -1,6 +1,7 @@
 //! Key pairs, of which each region has its own. Two are there from the start.
 //!
-//! Stands on the places. Fingerprints have the form of real ones, and are not computed as those are: they say nothing of a key.
+//! Fingerprints have the form of real ones, and are not computed as those are: they say nothing of
+//! a key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use super::super::clock::Moment;
 use super::super::world::World;
 use super::Ec2;
-use super::actions::Call;
+use super::call::Call;
 use super::filters::{Filters, on_tags};
 use super::holdings::{KeyPair, Tags};
 use super::ids;

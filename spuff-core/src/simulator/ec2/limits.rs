@@ -1,6 +1,4 @@
 //! EC2's throttling: a bucket of requests for each region and action, and one of machines for launches and ends.
-//!
-//! Stands on the buckets of the room.
 
 use std::collections::HashMap;
 

@@ -1,11 +1,11 @@
 //! The default network of each region: a VPC, its subnets and its security groups, and what is read of them.
 //!
-//! Stands on the catalogue. There is a public subnet in each zone, and a private one that gives no public addresses. The
+//! There is a public subnet in each zone, and a private one that gives no public addresses. The
 //! group `default` lets nobody in from the internet; `ssh` does.
 
 use std::net::Ipv4Addr;
 
-use super::actions::Call;
+use super::call::Call;
 use super::catalogue::{ACCOUNT, Region, ZONES};
 use super::filters::Filters;
 use super::ids;

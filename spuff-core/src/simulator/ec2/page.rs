@@ -1,6 +1,6 @@
 //! Pages of lists: `MaxResults` and `NextToken`.
 //!
-//! Stands on the parameters. A token tells the last thing of the page before, so that what is made or ends meanwhile moves
+//! A token tells the last thing of the page before, so that what is made or ends meanwhile moves
 //! nothing.
 
 use super::super::fault::{Effects, Fault};

@@ -1,7 +1,5 @@
 //! The parameters of a Query request, from its body or its address: lists are flattened, and their numbers may begin
 //! anywhere.
-//!
-//! Stands on nothing but the form encoding.
 
 use std::borrow::Cow;
 

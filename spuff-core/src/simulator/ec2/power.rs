@@ -1,7 +1,4 @@
 //! Ending, stopping, starting and rebooting machines.
-//!
-//! Stands on the world, and keeps the bill of what a machine's state changes: stopped, it costs no compute and has no
-//! public address, but its disks are paid for.
 
 use std::net::Ipv4Addr;
 
@@ -9,9 +6,9 @@ use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::super::world::{Machine, Power};
-use super::actions::Call;
-use super::instances::{PENDING, SHUTTING_DOWN, state};
+use super::call::Call;
 use super::problem::{Outcome, Problem};
+use super::state::{PENDING, SHUTTING_DOWN, of_machine};
 use super::xml::Xml;
 use super::{Ec2, catalogue, ids, show};
 
@@ -24,8 +21,8 @@ const STOPPING: State = (64, "stopping");
 fn show_changes(xml: &mut Xml, changes: Vec<(u64, State, State)>) {
     xml.set("instancesSet", changes, |xml, (id, current, previous)| {
         xml.text("instanceId", &ids::of_kind(Kind::Instance, id));
-        show::state(xml, "currentState", current);
-        show::state(xml, "previousState", previous);
+        show::code_and_name(xml, "currentState", current);
+        show::code_and_name(xml, "previousState", previous);
     });
 }
 
@@ -57,7 +54,7 @@ impl Ec2 {
         let state_of = |id: &u64| {
             let machine = self.world.machine(*id).ok_or_else(|| wrong_state(*id, what))?;
             let power = machine.power(now);
-            if allowed(power) { Ok((*id, power, state(machine, now))) } else { Err(wrong_state(*id, what)) }
+            if allowed(power) { Ok((*id, power, of_machine(machine, now))) } else { Err(wrong_state(*id, what)) }
         };
         machines.iter().map(state_of).collect()
     }

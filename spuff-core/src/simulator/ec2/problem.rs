@@ -1,6 +1,6 @@
 //! How EC2 refuses: by a code, which alone says what is wrong, in XML.
 //!
-//! Stands on the XML writer. Statuses are those seen in the field: 400 for nearly everything, 500 for lack of capacity.
+//! Statuses are those seen in the field: 400 for nearly everything, 500 for lack of capacity.
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ impl Problem {
 
     /// In the form of the services that came later.
     pub(super) fn into_sts_answer(self, request_id: &str) -> Answer {
-        let mut xml = Xml::root("ErrorResponse", super::sts::NAMESPACE);
+        let mut xml = Xml::root("ErrorResponse", super::xml::STS);
         xml.within("Error", |xml| {
             xml.text("Type", if self.status < 500 { "Sender" } else { "Receiver" });
             self.write(xml);

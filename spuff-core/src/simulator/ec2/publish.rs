@@ -1,7 +1,7 @@
 //! The images that others publish in a region, and the parameters that name the newest of them.
 //!
-//! Stands on the catalogue and the world. Of each release there are two builds; a list is not sorted by their time, and
-//! somebody else has published a newer image under the most wanted name.
+//! Of each release there are two builds; a list is not sorted by their time, and somebody else has
+//! published a newer image under the most wanted name.
 
 use std::collections::BTreeMap;
 

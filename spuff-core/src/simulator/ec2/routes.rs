@@ -1,6 +1,4 @@
 //! What a request of EC2 is for, in the words that hold for every cloud.
-//!
-//! Stands on the parameters: one action serves several purposes.
 
 use super::super::route::Route;
 use super::params::Params;

@@ -1,6 +1,6 @@
 //! `RunInstances`: what may be asked for, and that the same client token never launches twice.
 //!
-//! Stands on the world. Everything is checked before anything is made.
+//! Everything is checked before anything is made.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,7 +12,7 @@ use super::super::clock::Moment;
 use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::super::world::{Architecture, NewMachine, Power, Size};
-use super::actions::Call;
+use super::call::Call;
 use super::catalogue::{self, ACCOUNT, architecture};
 use super::disks::Disks;
 use super::holdings::{Launch, Launched, NAME_TAG, Tags};

@@ -1,6 +1,6 @@
 //! A machine as EC2 shows it.
 //!
-//! Stands on the world and the XML writer. What a machine loses when it ends is left out then: addresses, network, disks.
+//! What a machine loses when it ends is left out then: addresses, network, disks.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use super::super::world::{Image, Machine, Power};
 use super::catalogue::{ACCOUNT, architecture};
 use super::holdings::{Launch, tags_of};
 use super::xml::Xml;
-use super::{Ec2, catalogue, ids, instances, network};
+use super::{Ec2, catalogue, ids, network, state};
 
 impl Ec2 {
     /// The public address of a running machine: it comes a moment after the start.
@@ -66,7 +66,7 @@ fn transition(machine: &Machine, launch: &Launch, now: Moment) -> String {
     }
 }
 
-pub(super) fn state(xml: &mut Xml, name: &str, (code, word): (u16, &str)) {
+pub(super) fn code_and_name(xml: &mut Xml, name: &str, (code, word): (u16, &str)) {
     xml.within(name, |xml| {
         xml.value("code", code);
         xml.text("name", word);
@@ -83,7 +83,7 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
     let private_address = network::private_address(launch.subnet, machine.id);
     xml.text("instanceId", &ids::of_kind(Kind::Instance, machine.id));
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, machine.image));
-    state(xml, "instanceState", instances::state(machine, now));
+    code_and_name(xml, "instanceState", state::of_machine(machine, now));
     xml.text("privateDnsName", &private);
     xml.text("dnsName", &public);
     xml.text("reason", &transition(machine, launch, now));
@@ -93,7 +93,7 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
     xml.text("instanceType", machine.size.name);
     xml.time("launchTime", launch.started);
     xml.within("placement", |xml| {
-        xml.text("availabilityZone", &instances::zone(machine, launch));
+        xml.text("availabilityZone", &state::zone(machine, launch));
         xml.text("groupName", "");
         xml.text("tenancy", "default");
     });
@@ -226,7 +226,7 @@ fn interface(xml: &mut Xml, machine: &Machine, launch: &Launch, (private, public
 pub(super) fn image(xml: &mut Xml, room: &Ec2, image: &Image, now: Moment) {
     let (publisher, ami) = (super::publish::publisher(image), room.amis.get(&image.id));
     let owner = super::publish::owner(image);
-    let state = super::amis::state(image, now);
+    let state = state::of_image(image, now);
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, image.id));
     xml.text("imageLocation", &super::publish::location(image));
     xml.text("imageState", state);

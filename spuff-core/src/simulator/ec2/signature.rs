@@ -1,7 +1,7 @@
 //! Who asks, and in which region: what a request's signature says. The signature itself is not checked, for the simulator
 //! takes any secret.
 //!
-//! Stands on the HTTP request. Known are version 4 in the `Authorization` header, and version 2 among the parameters, which
+//! Known are version 4 in the `Authorization` header, and version 2 among the parameters, which
 //! older clients use and which names no region.
 
 use super::super::room::Asked;

@@ -1,6 +1,4 @@
 //! The part of SSM that names images: the public parameters of publishers, in JSON.
-//!
-//! Stands on the places, which know the parameters of their region.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

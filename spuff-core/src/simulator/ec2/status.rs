@@ -1,6 +1,4 @@
 //! What the status checks, the CPU credits and the console tell of machines.
-//!
-//! Stands on the machines.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::clock::Moment;
 use super::super::truth::Kind;
 use super::super::world::Machine;
-use super::actions::Call;
+use super::call::Call;
 use super::ids;
-use super::instances::{page, state, zone};
+use super::instances::page;
 use super::problem::Outcome;
+use super::state::{of_machine, zone};
 use super::xml::Xml;
 use super::{Ec2, show};
 
@@ -28,11 +27,11 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     }
     let (found, next) = page(room, call, &FILTERS, "instancesSet")?;
     let found = found.iter().filter_map(|id| room.world.machine(*id).zip(room.launches.get(id)));
-    let found = found.filter(|(machine, _)| all || state(machine, call.now).1 == "running");
+    let found = found.filter(|(machine, _)| all || of_machine(machine, call.now).1 == "running");
     xml.set("instanceStatusSet", found, |xml, (machine, launch)| {
         xml.text("instanceId", &ids::of_kind(Kind::Instance, machine.id));
         xml.text("availabilityZone", &zone(machine, launch));
-        show::state(xml, "instanceState", state(machine, call.now));
+        show::code_and_name(xml, "instanceState", of_machine(machine, call.now));
         let (status, reachability) = checks(room, machine, call.now);
         for check in ["systemStatus", "instanceStatus"] {
             xml.within(check, |xml| {
@@ -50,7 +49,7 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
 }
 
 fn checks(room: &Ec2, machine: &Machine, now: Moment) -> (&'static str, &'static str) {
-    match state(machine, now).1 {
+    match of_machine(machine, now).1 {
         "running" if room.has_passed_checks(machine, now) => ("ok", "passed"),
         "running" => ("initializing", "initializing"),
         _ => ("not-applicable", ""),

@@ -1,14 +1,11 @@
 //! The part of STS that clients call on the way: who am I?
-//!
-//! Stands on the parameters and the XML writer.
 
 use super::super::room::{Asked, Refusal};
 use super::catalogue::ACCOUNT;
 use super::params::Params;
 use super::problem::{Outcome, Problem};
-use super::xml::Xml;
+use super::xml::{STS, Xml};
 
-pub(super) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const REPLY: &str = "GetCallerIdentityResponse";
 
 pub(super) fn answer(asked: &Asked<'_>, request_id: &str) -> Outcome<Vec<u8>> {
@@ -19,7 +16,7 @@ pub(super) fn answer(asked: &Asked<'_>, request_id: &str) -> Outcome<Vec<u8>> {
         let message = format!("Could not find operation {action} for version {version}");
         return Err(Problem::new("InvalidAction", message));
     }
-    let mut xml = Xml::root(REPLY, NAMESPACE);
+    let mut xml = Xml::root(REPLY, STS);
     xml.within("GetCallerIdentityResult", |xml| {
         xml.text("Arn", &format!("arn:aws:iam::{ACCOUNT}:user/simulated"));
         xml.text("UserId", "AIDASIMULATED00000000");

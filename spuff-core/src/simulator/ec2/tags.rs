@@ -1,6 +1,6 @@
 //! Tags: their rules, those that a request gives to what it makes, and changing them afterwards.
 //!
-//! Stands on the world. Filters go by the tags of before for a while.
+//! Filters go by the tags of before for a while.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::super::clock::delta;
 use super::super::fault::Fault;
 use super::super::truth::Kind;
 use super::Ec2;
-use super::actions::Call;
+use super::call::Call;
 use super::filters::{Filters, on_tags};
 use super::holdings::{NAME_TAG, Tags, tags_of};
 use super::ids;

@@ -1,6 +1,4 @@
 //! A type of machines as EC2 shows it.
-//!
-//! Stands on the catalogue.
 
 use super::super::world::{Architecture, Size};
 use super::catalogue::architecture;

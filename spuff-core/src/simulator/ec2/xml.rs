@@ -1,12 +1,15 @@
 //! XML as EC2 writes it: elements without attributes, and sets of `item`s.
 //!
-//! Stands on nothing. Whatever text is put in, what comes out is well-formed.
+//! Whatever text is put in, what comes out is well-formed.
 
 use std::fmt::{Display, Write};
 
 use chrono::{Datelike, Timelike};
 
 use super::super::clock::Moment;
+
+/// The namespace of STS.
+pub(super) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// A document that is being written.
 #[derive(Debug)]

@@ -1,6 +1,4 @@
 //! What is done with a server, and the actions that tell how far it has come.
-//!
-//! Stands on the room and on `servers`.
 
 use chrono::TimeDelta;
 use serde::Serialize;

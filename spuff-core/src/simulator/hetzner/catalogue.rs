@@ -1,7 +1,7 @@
 //! What Hetzner offers: locations and server types with their prices.
 //!
-//! Stands on the world's sizes. The prices resemble the public ones and are not offers. A month is billed as 624 hours at
-//! most, which is how the monthly prices come about.
+//! The prices resemble the public ones and are not offers. A month is billed as 624 hours at most,
+//! which is how the monthly prices come about.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
 //! Images: the cloud's own, which can only be read, and snapshots and backups.
 //!
-//! Stands on the room. A snapshot is made by an action of its server.
+//! A snapshot is made by an action of its server.
 
 use serde::Serialize;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! What a request says: its body, field by field, and the pages that it wants.
 //!
-//! Stands on the room's requests. What is wrong is collected, so that one refusal tells of all of it.
+//! What is wrong is collected, so that one refusal tells of all of it.
 
 use serde_json::{Map, Value};
 

@@ -1,6 +1,4 @@
 //! SSH keys of the project.
-//!
-//! Stands on the room.
 
 use serde_json::json;
 

@@ -1,6 +1,4 @@
 //! Lists: their order, their pages, and what is told of these.
-//!
-//! Stands on the room's requests and on `page_of`.
 
 use std::cmp::Ordering;
 

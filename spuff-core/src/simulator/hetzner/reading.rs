@@ -1,6 +1,4 @@
 //! What is only read: locations, server types, prices; and the collections of which a project here has nothing.
-//!
-//! Stands on the catalogue.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,4 @@
 //! How Hetzner refuses: a status, a code, a sentence, and sometimes details.
-//!
-//! Stands on the room's answers.
 
 use serde::Serialize;
 use serde_json::{Value, json};

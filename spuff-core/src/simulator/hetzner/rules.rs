@@ -1,6 +1,4 @@
 //! What names, labels and label selectors may be.
-//!
-//! Stands on nothing; pure, and tested by tables.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Servers: make, read, list, change, delete.
-//!
-//! Stands on the room; what is done with a server otherwise is in `actions`.
 
 use serde::Serialize;
 use serde_json::json;

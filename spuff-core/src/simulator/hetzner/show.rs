@@ -1,6 +1,4 @@
 //! The things of the API as it writes them: every field that its documentation shows.
-//!
-//! Stands on the world; plain data, made anew for each reply.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

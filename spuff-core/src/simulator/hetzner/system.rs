@@ -1,6 +1,4 @@
 //! Hetzner's own images: operating systems and apps, most of them once for each architecture.
-//!
-//! Stands on the world's images.
 
 use chrono::TimeDelta;
 

@@ -1,6 +1,4 @@
 //! The fingerprint of an SSH key as clouds write it: the MD5 of the key's bytes.
-//!
-//! Stands on nothing.
 
 /// The fingerprint of a public key such as `ssh-ed25519 AAAA… comment`; `None` for what is no such key.
 pub(in super::super) fn fingerprint(public_key: &str) -> Option<String> {

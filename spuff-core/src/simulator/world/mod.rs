@@ -1,6 +1,6 @@
 //! An account at a cloud: its machines, images, actions and keys, each of which knows when it changes.
 //!
-//! Stands on the clock. Holds what is the same at every cloud; what a cloud calls it and how it shows it is its room's.
+//! Holds what is the same at every cloud; what a cloud calls it and how it shows it is its room's.
 
 mod action;
 mod fingerprint;

@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use async_trait::async_trait;
+
 use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(5);

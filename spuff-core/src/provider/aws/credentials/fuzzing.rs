@@ -9,7 +9,7 @@ use super::problem::{Found, Problem};
 use super::sso::SignIn;
 use super::sts::Sts;
 use super::*;
-use crate::fuzzing::{at_once, check_error, check_refusal, text};
+use crate::fuzzing::checks::{at_once, check_error, check_refusal, text};
 use crate::http::fuzzing::reply;
 use crate::provider::aws::profile::Profiles;
 use crate::provider::aws::profile::fuzzing::read as read_profiles;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::ini::{self, Section};
 use super::{Profiles, resolved, words};
-use crate::fuzzing::{check_refusal, text};
+use crate::fuzzing::checks::{check_refusal, text};
 
 /// Both files, with a line of dashes between them; the first line names a profile.
 pub(in crate::provider::aws) fn read(text: &str) -> Option<Profiles> {

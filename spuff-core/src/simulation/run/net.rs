@@ -1,6 +1,6 @@
 //! The network between the programs and the clouds: it takes time, and loses what the plan says.
 //!
-//! Stands on the seam below the pipeline. What has left arrives, also when nobody waits for it any more.
+//! What has left arrives, also when nobody waits for it any more.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 
-use super::plan::Outage;
-use super::run::Run;
+use super::super::plan::Outage;
+use super::super::way::Way;
+use super::Run;
 use crate::create::Group;
 use crate::http::{Cause, Sent, Transport, TransportError};
 use crate::per_process::Program;
@@ -62,17 +63,6 @@ impl Transport for Net {
         }
         answered.unwrap_or_else(|_| Err(late()))
     }
-}
-
-/// How a request goes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
-    pub(super) outage: Option<Outage>,
-    /// How long it takes there, and its reply back.
-    pub(super) there: Duration,
-    pub(super) back: Duration,
-    /// Whether it arrives though its sender gives up before.
-    pub(super) has_left: bool,
 }
 
 /// The way of a request to its cloud.

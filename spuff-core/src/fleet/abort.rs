@@ -1,0 +1,71 @@
+//! When a fleet gives up: the flag that one instance has failed where that ends all, and how long the others are retried until then.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::changes::Changes;
+use crate::create::contained;
+use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+
+/// The longest that one instance is retried while the API refuses it for its rate: no provider counts over more than an hour.
+const LONGEST_LIMIT: Duration = Duration::from_secs(2 * 3600);
+/// The pause after a refusal without `Retry-After`.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Set as soon as one instance has failed, if that ends all.
+pub(crate) struct AbortFlag {
+    is_set: AtomicBool,
+    changes: Changes,
+    operation: &'static str,
+}
+
+impl AbortFlag {
+    pub(crate) fn new(operation: &'static str) -> Self {
+        Self { is_set: AtomicBool::new(false), changes: Changes::default(), operation }
+    }
+
+    pub(crate) fn set(&self) {
+        self.is_set.store(true, Ordering::Release);
+        self.changes.tell();
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set.load(Ordering::Acquire)
+    }
+
+    /// The error of an instance that had not failed itself.
+    pub(crate) fn error(&self) -> ProviderError {
+        ProviderError::Cancelled { operation: self.operation.to_string(), instance_id: None }
+    }
+
+    pub(super) async fn wait(&self) {
+        let mut changes = self.changes.seen();
+        while !self.is_set() {
+            changes.changed().await;
+        }
+    }
+}
+
+/// Retries an operation while the API refuses it for its rate, and until the fleet gives up. Such a request was not carried out.
+pub(crate) async fn retry_while_rate_limited<T, F>(verb: impl Fn() -> F, abort: &AbortFlag) -> ProviderResult<T>
+where
+    F: Future<Output = ProviderResult<T>>,
+{
+    let began = Instant::now();
+    loop {
+        let outcome = contained(verb()).await;
+        let left = LONGEST_LIMIT.saturating_sub(began.elapsed());
+        let error = match outcome {
+            Err(error) if error.kind() == ErrorKind::RateLimit && !left.is_zero() => error,
+            outcome => return outcome,
+        };
+        tokio::select! {
+            biased;
+            () = abort.wait() => return Err(error),
+            () = tokio::time::sleep(error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER).min(left)) => {}
+        }
+    }
+}

@@ -208,6 +208,40 @@ async fn a_key_of_a_clock_that_was_ahead_leads_to_what_came_after_the_one_before
     }
 }
 
+/// The snapshot of an action was deleted, and another one of its name made after the action's end.
+#[tokio::test]
+async fn a_snapshot_that_is_made_after_the_end_of_an_action_is_another_ones() {
+    let server = MockServer::start().await;
+    let later = "2026-01-05T10:30:00Z";
+    let listed = |snapshots: Value| {
+        Mock::given(method("GET"))
+            .and(path("/v2/droplets/7/snapshots"))
+            .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
+    };
+    listed(json!([])).up_to_n_times(1).expect(1).mount(&server).await;
+    listed(json!([snapshot("102", "nightly", later)])).expect(1..).mount(&server).await;
+    account_with(&server, json!([of_droplet_7("102", "nightly", later)])).await;
+    let action = |status: &str, completed: Option<&str>| json!({"action": {"id": 36, "type": "snapshot", "status": status, "started_at": "2026-01-05T10:00:00Z", "completed_at": completed}});
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(201, action("in-progress", None)))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path("/v2/actions/36"))
+        .respond_with(reply(200, action("completed", Some("2026-01-05T10:01:00Z"))))
+        .mount(&server)
+        .await;
+    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
+    let error = provider.create_snapshot("7", "nightly").await.unwrap_err();
+    assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error}");
+    let found = provider.resolve_snapshot(&format!("7:{NOON}.0.36:nightly")).await;
+    assert!(matches!(&found, Err(ProviderError::UnknownOutcome { candidates, .. }) if candidates.is_empty()), "{found:?}");
+    let sent = super::sent(&server).await;
+    assert!(!sent.iter().any(|sent| sent.url.path().starts_with("/v2/tags")), "it is not this call's to tag");
+}
+
 #[tokio::test]
 async fn a_key_whose_numbers_are_beyond_reason_is_refused() {
     let server = MockServer::start().await;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
 use super::wire::{DropletReply, Image, ImageReply, PER_PAGE};
@@ -34,9 +35,10 @@ pub(super) struct Waiting {
 }
 
 /// How a snapshot action has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Ended {
-    Well,
+    /// Its snapshot was made by then.
+    Completed(Option<DateTime<Utc>>),
     InAnError,
 }
 
@@ -96,7 +98,7 @@ impl Lookout for OfActions {
             let id = subject.id.clone();
             async move {
                 match self.0.action(&id).await {
-                    Ok(action) if action.status == "completed" => Ok(Look::Done(Ended::Well)),
+                    Ok(action) if action.status == "completed" => Ok(Look::Done(Ended::Completed(action.completed_at))),
                     Ok(action) if action.status == "errored" => Ok(Look::Done(Ended::InAnError)),
                     Ok(action) => Ok(Look::Pending(action.status)),
                     Err(error) => Look::unread(error),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::poll::{Ended, OfActions, OfImages, Waiting};
@@ -37,6 +37,12 @@ struct Begun {
     before: HashSet<String>,
     action: Option<u64>,
     at: Option<DateTime<Utc>>,
+}
+
+/// Whether an image was made by a time, that of its action's end. A later one is another action's: the first may be deleted by then.
+fn is_made_by(image: &Image, time: Option<DateTime<Utc>>) -> bool {
+    let apart = TimeDelta::from_std(CLOCKS_APART).unwrap_or_default();
+    image.created_at.zip(time).is_none_or(|(created, time)| created - time <= apart)
 }
 
 impl DigitalOceanProvider {
@@ -110,16 +116,20 @@ impl DigitalOceanProvider {
     /// Waits for a snapshot's action, finds what it has made, and tags it.
     async fn finish(&self, begun: &Begun, timeouts: &ProviderTimeouts) -> ProviderResult<End<Snapshot>> {
         let (deadline, waiting) = (Deadline::after(timeouts.action_complete), self.http.shared::<Waiting>());
+        let mut completed = None;
         if let Some(action) = begun.action {
             let id = action.to_string();
             let wait = Wait::new("create_snapshot", ("action", &id), deadline.remaining(), timeouts);
-            if wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? == Ended::InAnError {
-                self.snapshot_actions().fail(action);
-                let reason = "the snapshot action ended in an error";
-                return Ok(End::Failed(validate::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
+            match wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? {
+                Ended::Completed(at) => completed = at,
+                Ended::InAnError => {
+                    self.snapshot_actions().fail(action);
+                    let reason = "the snapshot action ended in an error";
+                    return Ok(End::Failed(validate::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
+                }
             }
         }
-        let id = &self.new_snapshot(begun, deadline, timeouts).await?.id;
+        let id = &self.new_snapshot(begun, completed, deadline, timeouts).await?.id;
         self.claim(id).await?;
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
@@ -180,6 +190,8 @@ impl DigitalOceanProvider {
             since = newest.or(since);
             made.retain(|image| image.id != before);
         }
+        let completed = action.as_ref().and_then(|action| action.completed_at);
+        made.retain(|image| is_made_by(image, completed));
         let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
         made.retain(|image| image.name == key.name);
         made.retain(|image| key.action.is_some() || !self.snapshot_actions().has_image(&image.id));
@@ -195,7 +207,13 @@ impl DigitalOceanProvider {
 
     /// The image that a finished snapshot action has made: the one that was not there before. Its
     /// listing may lag.
-    async fn new_snapshot(&self, begun: &Begun, deadline: Deadline, timeouts: &ProviderTimeouts) -> ProviderResult<Image> {
+    async fn new_snapshot(
+        &self,
+        begun: &Begun,
+        completed: Option<DateTime<Utc>>,
+        deadline: Deadline,
+        timeouts: &ProviderTimeouts,
+    ) -> ProviderResult<Image> {
         let id = &begun.droplet.to_string();
         let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
         wait.until(|| async move {
@@ -208,7 +226,8 @@ impl DigitalOceanProvider {
                 Ok(listed) => listed,
                 Err(error) => return Look::unread(error),
             };
-            let fresh = |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name;
+            let fresh =
+                |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name && is_made_by(image, completed);
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
             // A droplet makes one snapshot at a time, so the first since the action began is its
             // own; or one from just before, where two clocks are apart.

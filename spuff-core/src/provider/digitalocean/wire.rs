@@ -254,6 +254,8 @@ pub(crate) struct Action {
     pub(super) kind: String,
     #[serde(default, deserialize_with = "wire::time")]
     pub(super) started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "wire::time")]
+    pub(super) completed_at: Option<DateTime<Utc>>,
 }
 
 impl Action {

@@ -60,6 +60,9 @@
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+// Their snippets are compiled as the examples that they are from.
+#[cfg(all(doc, not(doctest)))]
+pub mod docs;
 pub mod fleet;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -10,7 +10,7 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree, Visibility};
 
 /// From the ground up. The rooms of one floor do not see each other.
 const FLOORS: &[&[&str]] = &[
-    &["changes", "clock", "per_process", "signals"],
+    &["changes", "clock", "docs", "per_process", "signals"],
     &["provider"],
     &["logging", "progress", "random"],
     &["http"],
@@ -204,18 +204,19 @@ fn no_files_import_each_other_in_a_circle() {
     let related = |one: &Module, other: &Module| one.starts_with(other) || other.starts_with(one);
     let mut imports = imports();
     imports.iter_mut().for_each(|(module, targets)| targets.retain(|target| !related(module, target)));
-    // What imports nothing that is left is in no circle, and is taken away; what remains is.
+    // What imports nothing that is left, or is imported by nothing, is in no circle, and is taken away; what remains is.
     loop {
-        let free: BTreeSet<_> =
-            imports.iter().filter(|(_, targets)| targets.is_empty()).map(|(module, _)| module.clone()).collect();
-        if free.is_empty() {
+        let targets: BTreeSet<_> = imports.values().flatten().cloned().collect();
+        let before = imports.len();
+        imports.retain(|module, own| !own.is_empty() && targets.contains(module));
+        if imports.len() == before {
             break;
         }
-        imports.retain(|module, _| !free.contains(module));
-        imports.values_mut().for_each(|targets| targets.retain(|target| !free.contains(target)));
+        let left: BTreeSet<_> = imports.keys().cloned().collect();
+        imports.values_mut().for_each(|targets| targets.retain(|target| left.contains(target)));
     }
     let words = |(module, targets): (&Module, &BTreeSet<Module>)| {
         format!("{} imports {}", module.join("::"), targets.iter().map(|path| path.join("::")).collect::<Vec<_>>().join(", "))
     };
-    assert!(imports.is_empty(), "in a circle, or above one:\n{}", imports.iter().map(words).collect::<Vec<_>>().join("\n"));
+    assert!(imports.is_empty(), "in a circle:\n{}", imports.iter().map(words).collect::<Vec<_>>().join("\n"));
 }

@@ -19,17 +19,16 @@
 //! | floor | module | holds |
 //! | --- | --- | --- |
 //! | trial | `simulation` | programs at simulated clouds, played from a seed, and judged |
-//! | clouds | `simulator` | the clouds on the loopback interface, with faults |
-//! | judge | `conformance` | whether a provider keeps the contract |
-//! | facade | `blocking` | the verbs without `async`; providers whose verbs block |
-//! | whole jobs | [`with_instance`], [`with_instances`], [`create_and_wait`], [`fleet`], [`placement`], [`lease`] | machines that end with their work, or their lease; many at once; where there is room |
-//! | rooms | `provider::{digitalocean, hetzner, aws, docker}` | one cloud each, or the engine; none sees another |
-//! | of the rooms | `provider::shared` | defaults, validation, look-ups and price lists, which all rooms use |
-//! | guards | `guard` | instances that are destroyed when the future that made them is dropped |
-//! | exactly once | `create`, `wait` | creates that make one instance; the one wait loop |
+//! | on top | `blocking`, `conformance`, `simulator` | the verbs without `async`; whether a provider keeps the contract; the clouds on the loopback interface, with faults |
+//! | where there is room | [`placement`], [`with_instance`], [`with_instances`], [`create_and_wait`], the list of built-in providers | instances at one of several providers; instances that end with their work |
+//! | rooms | [`fleet`], `provider::{digitalocean, hetzner, aws, docker}` | many at once; one cloud each, or the engine: none sees another |
+//! | of the rooms | `provider::shared`, `guard`, [`lease`] | defaults, validation, look-ups and price lists; instances that are destroyed when the future that made them is dropped; owners and leases |
+//! | exactly once | `create` | creates that make one instance |
+//! | waiting | `wait` | the one wait loop |
 //! | pipeline | `http` | pace, authorize, send, classify, retry |
+//! | of the contract | `progress`, `random`, `logging` | what a verb reports on its way; chance; logs for other languages |
 //! | contract | [`provider`] | verbs, nouns, errors, registry |
-//! | of the system | `clock`, `random`, `changes`, `per_process`, `signals`, `progress` | the calendar; chance; waiters, woken in their order; forks; signals; what a verb reports on its way |
+//! | of the system | `clock`, `changes`, `per_process`, `signals` | the calendar; waiters, woken in their order; forks; signals |
 //!
 //! # Features
 //! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking` is the facade without `async`.

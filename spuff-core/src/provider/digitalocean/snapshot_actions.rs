@@ -3,21 +3,38 @@
 //! All clients of an account in this process share it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::create::{Cancel, Making};
+use crate::http::{Call, Failure, HttpClient, Reply, Sight};
+
 /// The snapshot actions that replies have named to this process, by their ids: these, and the images
-/// that they have made, are no other call's.
+/// that they have made, are no other call's. And the calls that may have begun one which no reply
+/// has named.
 #[derive(Debug, Default)]
-pub(super) struct SnapshotActions(Mutex<HashMap<u64, SnapshotAction>>);
+pub(super) struct SnapshotActions {
+    known: Mutex<HashMap<u64, SnapshotAction>>,
+    open: Mutex<HashMap<u64, OpenCall>>,
+    calls: AtomicU64,
+}
 
 #[derive(Debug)]
 struct SnapshotAction {
     since: Instant,
     droplet: u64,
     outcome: Outcome,
+}
+
+/// A call that is on its way, or whose outcome is unknown.
+#[derive(Debug)]
+struct OpenCall {
+    since: Instant,
+    droplet: u64,
+    is_unclear: bool,
 }
 
 #[derive(Debug, PartialEq)]
@@ -29,10 +46,54 @@ enum Outcome {
 
 /// How long an action is known: longer than any snapshot takes.
 const KNOWN: Duration = Duration::from_secs(24 * 3600);
+/// How long a call whose outcome stays unknown may still begin an action.
+const OPEN: Duration = Duration::from_secs(600);
 
 impl SnapshotActions {
     fn known(&self) -> MutexGuard<'_, HashMap<u64, SnapshotAction>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, OpenCall>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for one call.
+    pub(super) fn number(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn begin(&self, call: u64, droplet: u64) {
+        let mut open = self.open();
+        open.retain(|_, call| call.since.elapsed() < OPEN);
+        let new = || OpenCall { since: Instant::now(), droplet, is_unclear: false };
+        open.entry(call).or_insert_with(new).since = Instant::now();
+    }
+
+    /// A request of the call was certainly not carried out; an earlier one may have been.
+    fn refused(&self, call: u64) {
+        let mut open = self.open();
+        if open.get(&call).is_some_and(|call| !call.is_unclear) {
+            open.remove(&call);
+        }
+    }
+
+    fn unclear(&self, call: u64) {
+        if let Some(call) = self.open().get_mut(&call) {
+            call.is_unclear = true;
+        }
+    }
+
+    /// What became of the call is known.
+    pub(super) fn close(&self, call: u64) {
+        self.open().remove(&call);
+    }
+
+    /// Whether an action of the droplet that no reply has named may be that of another call.
+    pub(super) fn may_be_of_another(&self, call: u64, droplet: u64) -> bool {
+        let open = self.open();
+        let others = open.iter().filter(|(number, open)| **number != call && open.droplet == droplet);
+        others.into_iter().any(|(_, open)| open.since.elapsed() < OPEN)
     }
 
     pub(super) fn add(&self, action: u64, droplet: u64) {
@@ -73,9 +134,63 @@ impl SnapshotActions {
     }
 }
 
+/// The call that begins a snapshot's action.
+pub(super) struct SnapshotCall<'a> {
+    pub(super) request: (&'a HttpClient, Call<'a>),
+    pub(super) actions: &'a SnapshotActions,
+    pub(super) number: u64,
+    pub(super) droplet: u64,
+}
+
+impl Making for SnapshotCall<'_> {
+    type Reply = Reply;
+
+    fn operation(&self) -> &'static str {
+        self.request.operation()
+    }
+
+    fn sight(&self) -> Sight {
+        self.request.sight()
+    }
+
+    async fn send(&self, cancel: &Cancel) -> Result<Reply, Failure> {
+        self.actions.begin(self.number, self.droplet);
+        let sent = self.request.send(cancel).await;
+        match &sent {
+            // The reply need not be one that can be read.
+            Ok(_) | Err(Failure::Unknown(_)) => self.actions.unclear(self.number),
+            Err(Failure::NotSent(_) | Failure::Rejected(_)) => self.actions.refused(self.number),
+        }
+        sent
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_action_may_be_of_each_call_that_is_open() {
+        let actions = SnapshotActions::default();
+        let (one, other) = (actions.number(), actions.number());
+        let may_be_others = || (actions.may_be_of_another(one, 7), actions.may_be_of_another(other, 7));
+        actions.begin(one, 7);
+        assert_eq!(may_be_others(), (false, true), "it is on its way");
+        assert!(!actions.may_be_of_another(other, 8), "another droplet's");
+        actions.refused(one);
+        assert_eq!(may_be_others(), (false, false), "it has begun nothing");
+        for call in [one, other] {
+            actions.begin(call, 7);
+            actions.unclear(call);
+        }
+        actions.begin(one, 7);
+        actions.refused(one);
+        assert_eq!(may_be_others(), (true, true), "the request before may have begun one");
+        actions.close(one);
+        assert_eq!(may_be_others(), (true, false));
+        tokio::time::advance(OPEN).await;
+        assert_eq!(may_be_others(), (false, false), "nothing is on its way for so long");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_image_belongs_to_one_action_and_is_awaited_until_it_is_known() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::poll::{Ended, OfActions, OfImages, Waiting};
-use super::snapshot_actions::SnapshotActions;
+use super::snapshot_actions::{SnapshotActions, SnapshotCall};
 use super::snapshot_key::{Before, SnapshotKey};
 use super::wire::{Action, ActionReply, DropletAction, Image};
 use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, convert};
@@ -39,7 +39,8 @@ struct Begun {
     at: Option<DateTime<Utc>>,
 }
 
-/// Whether an image was made by a time, that of its action's end. A later one is another action's: the first may be deleted by then.
+/// Whether an image was made by a time, that of its action's end. A later one is another action's:
+/// the first may be deleted by then.
 fn is_made_by(image: &Image, time: Option<DateTime<Utc>>) -> bool {
     let apart = TimeDelta::from_std(CLOCKS_APART).unwrap_or_default();
     image.created_at.zip(time).is_none_or(|(created, time)| created - time <= apart)
@@ -95,14 +96,23 @@ impl DigitalOceanProvider {
         let call = Call::once("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
             .about("instance", instance_id)
             .json(&body)?;
-        let create = Create { call: (&*self.http, call), mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let actions = self.snapshot_actions();
+        let number = actions.number();
+        let call = SnapshotCall { request: (&*self.http, call), actions: &actions, number, droplet };
+        let create = Create { call, mark: &mark, guard: Guard::Looking, deadline, cancel };
         let read = |reply: &Reply| {
             let started: ActionReply = reply.json()?;
             Ok(Started { action: Some(started.action.id), at: started.action.started_at })
         };
-        let look = || self.started_snapshot(droplet, name, &before);
-        let Started { action, at } = create.run(read, look).await?;
-        action.iter().for_each(|action| self.snapshot_actions().add(*action, droplet));
+        let look = || self.started_snapshot(droplet, name, &before, number);
+        let started = create.run(read, look).await;
+        if let Ok(Started { action: Some(action), .. }) = &started {
+            actions.add(*action, droplet);
+        }
+        if !matches!(started, Err(ProviderError::UnknownOutcome { .. })) {
+            actions.close(number);
+        }
+        let Started { action, at } = started?;
 
         let key = SnapshotKey { action, ..key };
         let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
@@ -143,8 +153,15 @@ impl DigitalOceanProvider {
     /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the
     /// snapshot no tag yet, but a droplet makes one snapshot at a time. What is finished has a
     /// name, and is it rather than an action, which may be another process's; unless another call
-    /// of this process waits for its own.
-    async fn started_snapshot(&self, droplet: u64, name: &str, before: &HashSet<String>) -> ProviderResult<Found<Started>> {
+    /// of this process waits for its own. An action is not known to be this call's as long as
+    /// another one of this process may have begun it.
+    async fn started_snapshot(
+        &self,
+        droplet: u64,
+        name: &str,
+        before: &HashSet<String>,
+        call: u64,
+    ) -> ProviderResult<Found<Started>> {
         let known = self.snapshot_actions();
         let actions = self.actions_of(droplet).await?;
         let is_open = |action: &&Action| action.is_running_snapshot() && !known.has_action(action.id);
@@ -155,6 +172,9 @@ impl DigitalOceanProvider {
         Ok(match (made, running, known.awaits(droplet)) {
             (Some(made), None, true) => Found::Unsure(vec![made.id]),
             (Some(made), _, false) => Found::Ours(Started { action: None, at: made.created_at }),
+            (_, Some(Started { action: Some(action), .. }), _) if known.may_be_of_another(call, droplet) => {
+                Found::Unsure(vec![format!("what action {action} makes")])
+            }
             (_, running, _) => Found::ours(running),
         })
     }

@@ -1,4 +1,5 @@
-//! Guards: an instance that is destroyed when its guard is dropped, and an outcome that nobody has taken yet.
+//! Guards: an instance that is destroyed when its guard is dropped, and an outcome that nobody has
+//! taken yet.
 
 use std::future::Future;
 use std::process;
@@ -15,10 +16,12 @@ task_local! {
     static MADE_SO_FAR: MadeSoFar;
 }
 
-/// The instance that an operation has made before it is done, and whether it is destroyed if the caller leaves.
+/// The instance that an operation has made before it is done, and whether it is destroyed if the
+/// caller leaves.
 type MadeSoFar = Arc<Mutex<Option<(String, bool)>>>;
 
-/// An operation whose caller may leave before it is done, and a function that returns the instance it has made so far.
+/// An operation whose caller may leave before it is done, and a function that returns the instance
+/// it has made so far.
 #[cfg(feature = "blocking")]
 pub(crate) fn watch_made<W: Future>(work: W) -> (impl Future<Output = W::Output>, impl Fn() -> Option<(String, bool)>) {
     let place = MadeSoFar::default();
@@ -26,8 +29,8 @@ pub(crate) fn watch_made<W: Future>(work: W) -> (impl Future<Output = W::Output>
     (MADE_SO_FAR.scope(place, work), move || made.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// The outcome of an operation, for a caller that may leave before it claims it. Dropped before, it destroys what the operation has
-/// made, as the operation does whose future is dropped.
+/// The outcome of an operation, for a caller that may leave before it claims it. Dropped before, it
+/// destroys what the operation has made, as the operation does whose future is dropped.
 #[doc(hidden)]
 pub struct Unclaimed<T> {
     outcome: T,
@@ -55,8 +58,8 @@ pub async fn unclaimed<W: Future>(work: W) -> Unclaimed<W::Output> {
     Unclaimed { outcome, released }
 }
 
-/// Destroys its instance in the background when it is dropped, unless the instance was released or destroyed before, or is to be
-/// kept. An adopted instance is always kept.
+/// Destroys its instance in the background when it is dropped, unless the instance was released or
+/// destroyed before, or is to be kept. An adopted instance is always kept.
 pub(crate) struct InstanceGuard {
     provider: Arc<dyn Provider>,
     instance: ProviderInstance,
@@ -110,8 +113,8 @@ impl InstanceGuard {
         self.on_drop = OnCancel::Keep;
     }
 
-    /// Destroys the instance. `None` if it is left: it was adopted, or belongs to the parent of this process. If the destroy fails,
-    /// it is retried in the background.
+    /// Destroys the instance. `None` if it is left: it was adopted, or belongs to the parent of
+    /// this process. If the destroy fails, it is retried in the background.
     pub(crate) async fn destroy(mut self) -> Option<ProviderResult<()>> {
         if self.instance.adopted || self.process != process::id() {
             return None;
@@ -121,7 +124,8 @@ impl InstanceGuard {
         Some(ended)
     }
 
-    /// The error with the instance's id and whether the instance still exists: one that has failed may be gone.
+    /// The error with the instance's id and whether the instance still exists: one that has failed
+    /// may be gone.
     pub(crate) async fn annotate(&self, error: ProviderError) -> ProviderError {
         let id = self.instance.id.as_str();
         if !error.is_instance_failure(id) {

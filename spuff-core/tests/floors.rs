@@ -1,4 +1,5 @@
-//! Data falls one way: a file imports from its own floor's room, or from a floor below, and no files import each other in a circle.
+//! Data falls one way: a file imports from its own floor's room, or from a floor below, and no
+//! files import each other in a circle.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,8 @@ const FLOORS: &[&[&str]] = &[
     &["fuzzing"],
 ];
 
-/// Files that re-export what is above them, so that public paths stay short: only their `pub use` may.
+/// Files that re-export what is above them, so that public paths stay short: only their `pub use`
+/// may.
 const FACES: [&str; 2] = ["", "provider"];
 
 /// A module that has a file, by its path in the crate.
@@ -204,7 +206,8 @@ fn no_files_import_each_other_in_a_circle() {
     let related = |one: &Module, other: &Module| one.starts_with(other) || other.starts_with(one);
     let mut imports = imports();
     imports.iter_mut().for_each(|(module, targets)| targets.retain(|target| !related(module, target)));
-    // What imports nothing that is left, or is imported by nothing, is in no circle, and is taken away; what remains is.
+    // What imports nothing that is left, or is imported by nothing, is in no circle, and is taken
+    // away; what remains is.
     loop {
         let targets: BTreeSet<_> = imports.values().flatten().cloned().collect();
         let before = imports.len();

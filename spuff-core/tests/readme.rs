@@ -1,4 +1,5 @@
-//! Each snippet of a program in the README and in the pages stands, to the letter, in the example that it names.
+//! Each snippet of a program in the README and in the pages stands, to the letter, in the example
+//! that it names.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::path::PathBuf;

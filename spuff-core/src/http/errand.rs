@@ -35,8 +35,8 @@ impl Deadline {
     }
 }
 
-/// What a verb that only asks or tells is on: all its calls together may take so long. Where they wait for their turns, its
-/// time stands still.
+/// What a verb that only asks or tells is on: all its calls together may take so long. Where they
+/// wait for their turns, its time stands still.
 #[derive(Debug)]
 pub(crate) struct Errand {
     began: Deadline,

@@ -1,5 +1,6 @@
-//! AWS EC2, Query API 2016-11-15. Verbs only; wire types are in `api`, conversions in `map`, error codes in `refusal`,
-//! regions in `place`, limits in `pace`, images in `images`, signing and keys in `credentials`.
+//! AWS EC2, Query API 2016-11-15. Wire types are in `wire`, conversions in `convert`, error codes in
+//! `errors`, regions in `region`, `region_search` and `region_cache`, rate limits in `limits`, images
+//! in `lookup`, signing and keys in `credentials`.
 //!
 //! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by their code and not by
 //! their status, reads lag writes by up to minutes, an ended machine stays visible for an hour, `CreateImage` reboots the
@@ -8,6 +9,7 @@
 mod batch;
 mod boot_image;
 mod convert;
+mod create;
 mod credentials;
 mod destroy;
 mod errors;
@@ -40,15 +42,15 @@ use self::poll::Waiting;
 use self::query::Query;
 use self::region::{Place, Places};
 use self::region_search::Asking;
-use self::wire::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, RunInstances, ask};
+use self::wire::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, ask};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
-use crate::http::{Class, Deadline, HttpClient, Page, Reply, all_pages};
+use crate::create::{About, Batch, Ending, Found, Keys, keyed, nonce_of, resolve_keyed, see_through};
+use crate::http::{Class, Deadline, HttpClient, Page, all_pages};
 use crate::wait::{Look, Recent, Wait};
 
 const NAME: &str = "aws";
@@ -161,94 +163,12 @@ impl AwsProvider {
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
     }
 
-    async fn make(
-        &self,
-        place: &Place,
-        request: &InstanceRequest,
-        mark: &Mark,
-        cancel: &Cancel,
-    ) -> ProviderResult<ProviderInstance> {
-        let image = self.images.find(&self.http, place, request).await?;
-        let query = convert::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
-        let call = place.ec2("create_instance", Class::Once, &query);
-        let guard = <Self as create::Room>::GUARD;
-        let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
-        let read = |reply: &Reply| {
-            let created = wire::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
-            let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == mark.nonce;
-            let created = created.filter(|made| convert::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
-            let created = created.map(|created| convert::instance(created, &place.region));
-            created.ok_or_else(|| reply.unreadable("names no instance"))
-        };
-        let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
-        let created = self.noted(place, mark, create.make_or_find(read, look)).await;
-        if let Err(ProviderError::InvalidConfig { .. }) = created {
-            self.images.forget(&image);
-        }
-        let (mut instance, origin) = created?;
-        instance.adopted = !mark.has_made(origin, &instance.labels);
-        instance.name.clone_from(&request.name);
-        if !instance.adopted {
-            instance
-                .labels
-                .extend(validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        }
-        self.recent.add(&instance.id, ());
-        self.places.whereabouts.note(&instance.id, &place.region);
-        Ok(instance)
-    }
-
-    /// The machine that was made under a key and has not ended.
-    async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = match (self.launched(place, &create::nonce_of(key)).await?.into_iter().next(), create::part_of_key(key)) {
-            (None, Some((batch, index))) => {
-                let mut launched = self.launched(place, &create::nonce_of(batch)).await?;
-                // What a caller's own key has made is no part of a batch.
-                launched.retain(|made| !convert::has_digest(&made.tag_set.item));
-                batch::part(launched, index)?
-            }
-            (made, _) => made,
-        };
-        Ok(made.map(|made| convert::instance(made, &place.region)))
-    }
-
     /// A machine by its id, which shows a new one earlier than the filter does.
     async fn read(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").with("InstanceId.1", id);
         let call = asking.call(place, &query).about("instance", id);
         let reply = validate::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
         Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
-    }
-}
-
-impl create::Room for AwsProvider {
-    /// The client token: the same bytes are answered with the same machine. Those of another call have its label, and are refused.
-    const GUARD: Guard = Guard::Cloud;
-
-    fn http(&self) -> &HttpClient {
-        &self.http
-    }
-
-    fn is_ending(&self, machine: &ProviderInstance) -> bool {
-        self.recent.has_ended(&machine.id) || machine.status.is_ending()
-    }
-
-    async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        for place in self.places.sought(key)? {
-            if let Some(made) = self.made_under(&place, key).await? {
-                self.places.whereabouts.note(&made.id, &place.region);
-                return Ok(Some(made));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn found_anywhere(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let known = self.places.sought(key)?;
-        let look = |place: Place| async move { self.made_under(&place, key).await };
-        let found = self.made_anywhere("create_instance", key, &known, look).await?;
-        Ok(self.taken_up(key, found, |made| &made.id))
     }
 }
 
@@ -274,7 +194,7 @@ impl Provider for AwsProvider {
         };
         // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
         // cloud would not keep a second one out.
-        self.noted(&noted, &mark, create::keyed(self, &mark, on_cancel, work)).await
+        self.noted(&noted, &mark, keyed(self, &mark, on_cancel, work)).await
     }
 
     fn alike_at_once(&self, _: &InstanceRequest) -> usize {
@@ -282,7 +202,7 @@ impl Provider for AwsProvider {
     }
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
-    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
+    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<Batch> {
         let first = requests.first().cloned().unwrap_or_default();
         let place = self.places.at(self.defaults.region(&first.region))?;
         let (mark, requests) = self.defaults.marked_alike(&place.region, requests)?;
@@ -291,19 +211,19 @@ impl Provider for AwsProvider {
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
         let making = mark.clone();
         let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &making, &cancel).await };
-        create::instances(self, &mark, parts, first.cancellation(), work).await
+        crate::create::instances(self, &mark, parts, first.cancellation(), work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        let _ending = create::Ending::begin(NAME, id);
+        let _ending = Ending::begin(NAME, id);
         convert::check_id("id", id, "i-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let act = |place: Place| async move { self.destroy_at(&place, id, deadline).await };
         Look::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
         self.places.whereabouts.end(id);
         self.recent.end(id);
-        self.http.shared::<create::Keys>().forget(id);
+        self.http.shared::<Keys>().forget(id);
         Ok(())
     }
 
@@ -368,14 +288,14 @@ impl Provider for AwsProvider {
         convert::check_id("instance_id", instance_id, "i-")?;
         convert::check_image_name(name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
-        let about = create::About::new("create_snapshot", NAME, &name);
+        let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move {
             let (room, id, name, cancel) = (&room, &*instance_id, &*name, &cancel);
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
             room.with_instance(("create_snapshot", None), id, act).await
         };
         // Its tags tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(about, work, |_| async {}).await
+        see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -417,20 +337,20 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         self.places.sought(key)?;
-        let found = create::resolve_keyed(self, key).await?;
-        self.places.whereabouts.forget(&create::nonce_of(key));
+        let found = resolve_keyed(self, key).await?;
+        self.places.whereabouts.forget(&nonce_of(key));
         Ok(found)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let (known, limit) = (&self.places.sought(key)?, self.http.timeouts().action_complete);
-        let nonce = &create::nonce_of(key);
+        let nonce = &nonce_of(key);
         let look = || async move {
             let made = |place: Place| async move { self.image_made_under(&place, nonce).await };
             Ok(Found::ours(self.made_anywhere("create_snapshot", key, known, made).await?))
         };
-        let found = create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
+        let found = crate::create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
         self.places.whereabouts.forget(nonce);
         Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }

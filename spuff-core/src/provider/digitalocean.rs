@@ -1,4 +1,5 @@
-//! DigitalOcean, API v2: the reference room. Verbs only; wire types are in `api`, conversions in `map`, limits in `pace`.
+//! DigitalOcean, API v2: the reference room. Wire types are in `wire`, conversions and error codes in
+//! `convert`, rate limits in `limits`, SSH keys in `lookup`.
 //!
 //! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, a snapshot's id is never
 //! returned, tags carry no values, and 422 stands for many things.

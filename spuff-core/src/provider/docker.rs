@@ -1,5 +1,5 @@
-//! Machines on the computer itself: containers of Docker, or of Podman through its compatible socket. Verbs only; calls are in
-//! `engine`, conversions in `map`, refusals in `refusal`, what a machine runs in `boot`.
+//! Instances on the computer itself: containers of Docker, or of Podman through its compatible socket.
+//! Calls are in `engine`, conversions in `convert`, errors in `errors`, what an instance runs in `boot`.
 //!
 //! Facts from the Engine API (1.41 to 1.53) and from engines that were tried: a name is taken once, a container keeps the labels
 //! of its create for life, an image's labels come down to its containers, and an engine that is killed loses no container that
@@ -10,6 +10,7 @@ mod boot;
 mod client;
 mod cloud_config;
 mod convert;
+mod create;
 mod engine;
 mod errors;
 #[cfg(feature = "fuzzing")]
@@ -26,26 +27,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{instrument, warn};
 
 use self::ask::Ask;
-use self::boot::Boot;
 use self::convert::Seen;
+use self::create::Plan;
 use self::engine::{AGAIN, Engine, MOMENT};
 use self::options::Options;
-use self::start::{Begun, Course};
+use self::start::Begun;
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot};
-use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::create::{About, Ending, Found, nonce_of, see_through};
 use crate::http::{Deadline, Failure, Sight};
-use crate::wait::{Look, Pauses, Wait};
+use crate::wait::{Look, Wait};
 
 const NAME: &str = "docker";
 
@@ -181,99 +182,12 @@ impl DockerProvider {
         let container = self.inspect(operation, id).await?;
         self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
-
-    async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
-        // What has to be asked for is, before anything is made.
-        self.engine.reach().await?;
-        let given = if mark.is_given() { self.given(mark, cancel).await? } else { None };
-        let (mut id, adopted) = match given {
-            Some(made) => {
-                // It was begun, whatever has become of it since.
-                if made.status != InstanceStatus::New && self.has_begun("create_instance", &made.id).await? {
-                    return Ok(made.adopted_if(true));
-                }
-                (made.id, true)
-            }
-            None => {
-                self.check_network(&plan.request.region).await?;
-                self.provide_image(&plan.image, cancel).await?;
-                self.create(&plan, mark, cancel).await?
-            }
-        };
-        loop {
-            let course = Course::default();
-            let error = match self.start(&id, plan.archive.clone(), &course).await {
-                Ok(started) => return Ok(started.adopted_if(adopted)),
-                // The engine is not there, and nobody knows what has become of it; or it may be in use elsewhere.
-                Err(error)
-                    if adopted
-                        || (mark.is_given() && !course.hopeless.load(Relaxed))
-                        || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
-                {
-                    return Err(error.after_create(id, None));
-                }
-                Err(error) => error,
-            };
-            let destroyed = self.destroy_instance(&id).await;
-            let remains = course.cut.load(Relaxed) && matches!(error, ProviderError::Api { .. });
-            if destroyed.is_err() || !remains {
-                return Err(error.after_create(id, Some(destroyed)));
-            }
-            // What a killed engine leaves of a start can be in the way of that container for ever: another one takes its place.
-            (id, _) = self.create(&plan, mark, cancel).await?;
-        }
-    }
-
-    /// A container for it, and whether it was there before.
-    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<(String, bool)> {
-        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
-        let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
-        // A name is taken once, a moment before the container is listed.
-        let create = Create { call, mark, guard: Guard::Cloud, deadline, cancel };
-        let look = || async {
-            let made = match mark.found(self.made_under(&mark.nonce).await?)? {
-                Found::Nothing => self.named(&plan.request.name, mark).await?,
-                Found::Ours(made) if is_leaving(&made) => Found::Leaving(made.id),
-                found => found,
-            };
-            Ok(made.map(|made| (made.id, made.labels)))
-        };
-        // A reply tells no labels: they are those that were asked for.
-        let read = |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
-        let ((id, labels), origin) = create.make_or_find(read, look).await?;
-        Ok((id, !mark.has_made(origin, &labels)))
-    }
-
-    /// The container that has the name of a create.
-    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
-        match validate::absent_is_none(self.read("create_instance", name).await)? {
-            Some(made) if is_leaving(&made) => Ok(Found::Leaving(made.id)),
-            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
-            Some(_) => Ok(Found::Taken),
-            None => Ok(Found::Nothing),
-        }
-    }
-
-    /// What was made under a caller's own key before. One that is being destroyed is waited for until it is gone.
-    async fn given(&self, mark: &Mark, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
-        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
-        let mut pauses = Pauses::new(self.engine.timeouts().poll_interval);
-        loop {
-            match mark.found(self.made_under(&mark.nonce).await?)? {
-                Found::Ours(made) if is_leaving(&made) => {
-                    create::wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
-                }
-                Found::Ours(made) => return Ok(Some(made)),
-                _ => return Ok(None),
-            }
-        }
-    }
 }
 
 /// Whether a machine is being destroyed by this process, or is what a removal has left of it: it is not what anybody asks for.
 fn is_leaving(machine: &ProviderInstance) -> bool {
     let is_dead = matches!(&machine.status, InstanceStatus::Unknown(state) if state == "dead");
-    is_dead || create::Ending::is_of(NAME, &machine.id)
+    is_dead || Ending::is_of(NAME, &machine.id)
 }
 
 /// For how long a removal at which the engine itself has failed is tried again: what hinders it passes within seconds, or not at all.
@@ -287,67 +201,6 @@ fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResul
             Ok(Look::Pending(error.to_string()))
         }
         removed => Look::of_delete(removed),
-    }
-}
-
-/// What is to be made.
-struct Plan {
-    request: InstanceRequest,
-    image: String,
-    /// What is handed over to it.
-    archive: Option<Vec<u8>>,
-    body: ContainerCreateBody,
-}
-
-impl Plan {
-    fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
-        let boot = Boot::new(&request, &mark.nonce, &options.environment)?;
-        let image = images::reference(&request.image)?;
-        let body = convert::container(&request, &image, &boot, options)?;
-        Ok(Self { archive: boot.archive()?, request, image, body })
-    }
-}
-
-/// The call that makes a container.
-struct CreateContainer<'a> {
-    room: &'a DockerProvider,
-    name: &'a str,
-    body: &'a ContainerCreateBody,
-}
-
-impl CreateContainer<'_> {
-    /// Whether there is a container of that name.
-    async fn is_there(&self) -> Result<bool, Failure> {
-        let found = self.room.inspect(self.operation(), self.name).await;
-        Ok(validate::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
-    }
-}
-
-impl Making for CreateContainer<'_> {
-    type Reply = ContainerCreateResponse;
-
-    fn operation(&self) -> &'static str {
-        "create_instance"
-    }
-
-    fn sight(&self) -> Sight {
-        self.room.sight()
-    }
-
-    async fn send(&self, _: &Cancel) -> Result<ContainerCreateResponse, Failure> {
-        let engine = &self.room.engine;
-        let options = CreateContainerOptionsBuilder::new().name(self.name).build();
-        let body = self.body.clone();
-        let create = |docker: Docker| async move { docker.create_container(Some(options), body).await };
-        // An engine may take long to make it, and goes on with it when nobody listens.
-        let ask = Ask::of(self.operation()).within(self.room.patience());
-        match engine.call(ask, create).await {
-            // The name is taken before there is a container: whose it will be cannot be told yet.
-            Err(Failure::Rejected(error @ ProviderError::Conflict { .. })) if !self.is_there().await? => {
-                Err(Failure::Unknown(error))
-            }
-            made => made.map_err(errors::of_create),
-        }
     }
 }
 
@@ -370,14 +223,14 @@ impl Provider for DockerProvider {
         let on_cancel = request.cancellation();
         let plan = Plan::new(request, &mark, &self.options)?;
         let work = |room: Self, cancel| async move { room.make(plan, &mark, &cancel).await };
-        create::instance(self, on_cancel, work).await
+        crate::create::instance(self, on_cancel, work).await
     }
 
     /// Its anonymous volumes go with it; what is mounted stays.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         convert::check_id("id", id)?;
-        let _ending = create::Ending::begin(NAME, id);
+        let _ending = Ending::begin(NAME, id);
         let inspected = self.inspect("destroy_instance", id).await;
         if matches!(inspected, Err(ProviderError::NotFound { .. })) {
             return Ok(());
@@ -451,10 +304,10 @@ impl Provider for DockerProvider {
         convert::check_id("instance_id", instance_id)?;
         validate::required("name", name)?;
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
-        let about = create::About::new("create_snapshot", NAME, &name);
+        let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(about, work, |_| async {}).await
+        see_through(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -476,16 +329,16 @@ impl Provider for DockerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let nonce = create::nonce_of(key);
+        let nonce = nonce_of(key);
         let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
-        create::resolve(self.sight(), "create_instance", key, self.engine.timeouts().instance_ready, look).await
+        crate::create::resolve(self.sight(), "create_instance", key, self.engine.timeouts().instance_ready, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let nonce = create::nonce_of(key);
+        let nonce = nonce_of(key);
         let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?)) };
-        create::resolve(self.sight(), "create_snapshot", key, self.engine.timeouts().action_complete, look).await
+        crate::create::resolve(self.sight(), "create_snapshot", key, self.engine.timeouts().action_complete, look).await
     }
 }
 

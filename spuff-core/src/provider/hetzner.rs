@@ -1,5 +1,5 @@
-//! Hetzner Cloud, API v1. Verbs only; wire types are in `api`, look-ups in `catalog`, conversions in `map` and `refusal`, limits
-//! in `pace`.
+//! Hetzner Cloud, API v1. Wire types are in `wire`, look-ups in `lookup`, conversions in `convert`,
+//! error codes in `errors`, rate limits in `limits`.
 //!
 //! Facts from the published API description and the official clients: a server is named by its number, its name is unique
 //! in the project, work goes on in actions after a call has been answered, and an image name needs an architecture.

@@ -32,8 +32,8 @@ pub(crate) trait Lookout: Clone + Send + Sync + 'static {
     /// What a client knows of a thing: two that know the same are told the same.
     type Hint: Clone + Eq + Hash + Send + Sync + 'static;
 
-    /// Whose credentials it looks with, where the clients of an account may have others: things are looked at together only for
-    /// the same ones.
+    /// Whose credentials it looks with, where the clients of an account may have others: things are
+    /// looked at together only for the same ones.
     fn identity(&self) -> usize {
         0
     }
@@ -41,7 +41,8 @@ pub(crate) trait Lookout: Clone + Send + Sync + 'static {
     /// Whether the cloud has accepted these credentials before.
     fn is_accepted(&self) -> bool;
 
-    /// How long the account takes to earn a request: looking spends no more than is earned meanwhile.
+    /// How long the account takes to earn a request: looking spends no more than is earned
+    /// meanwhile.
     fn earned(&self) -> Duration;
 
     /// Looks at all of these, in as few requests as it takes.

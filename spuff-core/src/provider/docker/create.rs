@@ -1,0 +1,173 @@
+//! How a container is made, begun, and found by the key or the name of its create.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, ContainerCreateResponse};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+
+use super::ask::Ask;
+use super::boot::Boot;
+use super::options::Options;
+use super::start::Course;
+use super::{DockerProvider, convert, errors, images, is_leaving};
+use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::http::{Deadline, Failure, Sight};
+use crate::provider::config::InstanceRequest;
+use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::shared::validate;
+use crate::provider::{InstanceStatus, Provider, ProviderInstance};
+use crate::wait::Pauses;
+
+/// What is to be made.
+pub(super) struct Plan {
+    request: InstanceRequest,
+    image: String,
+    /// What is handed over to it.
+    archive: Option<Vec<u8>>,
+    body: ContainerCreateBody,
+}
+
+impl Plan {
+    pub(super) fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
+        let boot = Boot::new(&request, &mark.nonce, &options.environment)?;
+        let image = images::reference(&request.image)?;
+        let body = convert::container(&request, &image, &boot, options)?;
+        Ok(Self { archive: boot.archive()?, request, image, body })
+    }
+}
+
+/// The call that makes a container.
+struct CreateContainer<'a> {
+    room: &'a DockerProvider,
+    name: &'a str,
+    body: &'a ContainerCreateBody,
+}
+
+impl CreateContainer<'_> {
+    /// Whether there is a container of that name.
+    async fn is_there(&self) -> Result<bool, Failure> {
+        let found = self.room.inspect(self.operation(), self.name).await;
+        Ok(validate::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
+    }
+}
+
+impl Making for CreateContainer<'_> {
+    type Reply = ContainerCreateResponse;
+
+    fn operation(&self) -> &'static str {
+        "create_instance"
+    }
+
+    fn sight(&self) -> Sight {
+        self.room.sight()
+    }
+
+    async fn send(&self, _: &Cancel) -> Result<ContainerCreateResponse, Failure> {
+        let engine = &self.room.engine;
+        let options = CreateContainerOptionsBuilder::new().name(self.name).build();
+        let body = self.body.clone();
+        let create = |docker: Docker| async move { docker.create_container(Some(options), body).await };
+        // An engine may take long to make it, and goes on with it when nobody listens.
+        let ask = Ask::of(self.operation()).within(self.room.patience());
+        match engine.call(ask, create).await {
+            // The name is taken before there is a container: whose it will be cannot be told yet.
+            Err(Failure::Rejected(error @ ProviderError::Conflict { .. })) if !self.is_there().await? => {
+                Err(Failure::Unknown(error))
+            }
+            made => made.map_err(errors::of_create),
+        }
+    }
+}
+
+impl DockerProvider {
+    pub(super) async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+        // What has to be asked for is, before anything is made.
+        self.engine.reach().await?;
+        let given = if mark.is_given() { self.given(mark, cancel).await? } else { None };
+        let (mut id, adopted) = match given {
+            Some(made) => {
+                // It was begun, whatever has become of it since.
+                if made.status != InstanceStatus::New && self.has_begun("create_instance", &made.id).await? {
+                    return Ok(made.adopted_if(true));
+                }
+                (made.id, true)
+            }
+            None => {
+                self.check_network(&plan.request.region).await?;
+                self.provide_image(&plan.image, cancel).await?;
+                self.create(&plan, mark, cancel).await?
+            }
+        };
+        loop {
+            let course = Course::default();
+            let error = match self.start(&id, plan.archive.clone(), &course).await {
+                Ok(started) => return Ok(started.adopted_if(adopted)),
+                // The engine is not there, and nobody knows what has become of it; or it may be in
+                // use elsewhere.
+                Err(error)
+                    if adopted
+                        || (mark.is_given() && !course.hopeless.load(Relaxed))
+                        || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
+                {
+                    return Err(error.after_create(id, None));
+                }
+                Err(error) => error,
+            };
+            let destroyed = self.destroy_instance(&id).await;
+            let remains = course.cut.load(Relaxed) && matches!(error, ProviderError::Api { .. });
+            if destroyed.is_err() || !remains {
+                return Err(error.after_create(id, Some(destroyed)));
+            }
+            // What a killed engine leaves of a start can be in the way of that container for ever:
+            // another one takes its place.
+            (id, _) = self.create(&plan, mark, cancel).await?;
+        }
+    }
+
+    /// A container for it, and whether it was there before.
+    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<(String, bool)> {
+        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
+        let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
+        // A name is taken once, a moment before the container is listed.
+        let create = Create { call, mark, guard: Guard::Cloud, deadline, cancel };
+        let look = || async {
+            let made = match mark.found(self.made_under(&mark.nonce).await?)? {
+                Found::Nothing => self.named(&plan.request.name, mark).await?,
+                Found::Ours(made) if is_leaving(&made) => Found::Leaving(made.id),
+                found => found,
+            };
+            Ok(made.map(|made| (made.id, made.labels)))
+        };
+        // A reply tells no labels: they are those that were asked for.
+        let read = |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
+        let ((id, labels), origin) = create.make_or_find(read, look).await?;
+        Ok((id, !mark.has_made(origin, &labels)))
+    }
+
+    /// The container that has the name of a create.
+    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
+        match validate::absent_is_none(self.read("create_instance", name).await)? {
+            Some(made) if is_leaving(&made) => Ok(Found::Leaving(made.id)),
+            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
+            Some(_) => Ok(Found::Taken),
+            None => Ok(Found::Nothing),
+        }
+    }
+
+    /// What was made under a caller's own key before. One that is being destroyed is waited for
+    /// until it is gone.
+    async fn given(&self, mark: &Mark, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
+        let deadline = Deadline::after(self.engine.timeouts().instance_ready);
+        let mut pauses = Pauses::new(self.engine.timeouts().poll_interval);
+        loop {
+            match mark.found(self.made_under(&mark.nonce).await?)? {
+                Found::Ours(made) if is_leaving(&made) => {
+                    create::wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
+                }
+                Found::Ours(made) => return Ok(Some(made)),
+                _ => return Ok(None),
+            }
+        }
+    }
+}

@@ -15,11 +15,13 @@
 //! ```
 
 mod coverage;
+mod direct;
 mod judge;
 mod limits;
 mod log;
 mod plan;
 mod program;
+mod reply;
 mod run;
 mod shrink;
 mod told;
@@ -27,6 +29,7 @@ mod verb;
 mod way;
 
 pub use coverage::Coverage;
+pub use direct::{Direct, direct};
 pub use plan::Plan;
 pub use run::{Report, play};
 pub use shrink::shrink;

@@ -1,6 +1,6 @@
 //! The clouds without a door: asked by a function call, in a time that follows tokio's clock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,20 +84,14 @@ impl Inside {
     }
 
     pub(crate) fn serve(&self, head: &Parts, body: &[u8]) -> Served {
-        let asked = Asked {
-            method: &head.method,
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            headers: &head.headers,
-            body,
-        };
+        let asked = asked(head, body);
         let engines = &mut self.engines().0;
         let token = engines[0].token(&asked);
         let account = usize::from(token.ends_with('1') && engines.len() > 1);
         let engine = &mut engines[account];
         let changes = engine.changes(&asked);
         let before = if changes { engine.resources() } else { Vec::new() };
-        let delivery = engine.serve(&asked).unwrap_or_else(|| Delivery::Now(control::answer(engine, &asked)));
+        let delivery = delivery(engine, &asked);
         let after = if changes { engine.resources() } else { Vec::new() };
         let (mut made, mut ended): (Vec<Resource>, Vec<Resource>) = (Vec::new(), Vec::new());
         let are_one =
@@ -146,6 +140,40 @@ impl Inside {
         };
         engines.iter_mut().enumerate().flat_map(of_account).collect()
     }
+}
+
+/// A cloud that is asked by its own program, in a time that follows tokio's clock.
+pub(crate) struct Within {
+    engine: Arc<Mutex<Engine>>,
+    at: Mutex<Instant>,
+}
+
+impl Within {
+    pub(super) fn new(engine: Arc<Mutex<Engine>>) -> Self {
+        Self { engine, at: Mutex::new(Instant::now()) }
+    }
+
+    pub(crate) fn serve(&self, head: &Parts, body: &[u8]) -> Answered {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let before = std::mem::replace(&mut *self.at.lock().unwrap_or_else(PoisonError::into_inner), now);
+        engine.time.advance(now - before);
+        answered(delivery(&mut engine, &asked(head, body)))
+    }
+}
+
+fn asked<'a>(head: &'a Parts, body: &'a [u8]) -> Asked<'a> {
+    Asked {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        body,
+    }
+}
+
+fn delivery(engine: &mut Engine, asked: &Asked<'_>) -> Delivery {
+    engine.serve(asked).unwrap_or_else(|| Delivery::Now(control::answer(engine, asked)))
 }
 
 fn answered(delivery: Delivery) -> Answered {

@@ -85,7 +85,7 @@ pub use route::Route;
 pub use truth::{Bill, BillLine, Kind, Request, Resource};
 
 #[cfg(feature = "simulation")]
-pub(crate) use inside::{Answered, Inside, Served, account_of, name_of};
+pub(crate) use inside::{Answered, Inside, Served, Within, account_of, name_of};
 
 use crate::provider::{
     Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
@@ -202,6 +202,12 @@ impl Cloud {
     /// The cloud's time.
     pub fn now(&self) -> DateTime<Utc> {
         self.engine().time.now()
+    }
+
+    /// The way to it without a socket.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn within(&self) -> Within {
+        Within::new(self.engine.clone())
     }
 
     /// Moves the cloud's time on, whichever [`Clock`] it has.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 
 use super::super::plan::Outage;
+use super::super::reply::reply;
 use super::super::way::Way;
 use super::Run;
 use crate::create::Group;
@@ -18,9 +19,6 @@ use crate::http::{Cause, Sent, Transport, TransportError};
 use crate::per_process::Program;
 use crate::provider::error::NetworkError;
 use crate::simulator::Answered;
-
-/// The most bytes of a reply that are read, as of a real one.
-const LIMIT: usize = 32 << 20;
 
 /// Headers that hold a number, and one that is beyond reason.
 const NUMBERED: [&str; 5] = ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-reset"];
@@ -49,7 +47,7 @@ impl Transport for Net {
         let exchange = async {
             let answered = if way.has_left { tokio::spawn(arrive).await.ok() } else { Some(arrive.await) };
             let mut replied = match answered {
-                Some(answered) => reply(answered, way).await?,
+                Some(answered) => reply(answered, way.back).await?,
                 None => return Err(late()),
             };
             if way.outage == Some(Outage::Numbers) {
@@ -82,33 +80,4 @@ async fn arrive(run: Arc<Run>, request: Request<Bytes>, by: Option<Program>, way
     tokio::time::sleep(way.there).await;
     let (head, body) = request.into_parts();
     run.arrived(&head, &body, by)
-}
-
-/// The way of a reply back.
-async fn reply(answered: Answered, way: Way) -> Result<Response<Bytes>, TransportError> {
-    let broken = |words: &str| {
-        let error = NetworkError::new(words, io::Error::from(io::ErrorKind::ConnectionReset));
-        Err(TransportError { sent: Sent::Unknown, cause: Cause::Network(error) })
-    };
-    tokio::time::sleep(way.back).await;
-    match answered {
-        Answered::Whole(time, response) => {
-            if !time.is_zero() {
-                tokio::time::sleep(time).await;
-            }
-            Ok(response)
-        }
-        Answered::Closed => broken("the reply did not arrive"),
-        Answered::Cut => broken("the reply broke off"),
-        Answered::Flood(bytes, status) => {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            if bytes > LIMIT {
-                let cause = Cause::TooLong { status: status.as_u16(), limit: LIMIT };
-                return Err(TransportError { sent: Sent::Unknown, cause });
-            }
-            let mut response = Response::new(Bytes::from(vec![b' '; bytes]));
-            *response.status_mut() = status;
-            Ok(response)
-        }
-    }
 }

@@ -272,9 +272,10 @@ impl<M: Making> Create<'_, M> {
         matches!(error, ProviderError::Conflict { retryable: true, .. }) && !self.deadline.remaining().is_zero()
     }
 
-    /// A refusal because the name is still that of one that is being destroyed, or of one that lists do not show: for as long as
-    /// they lag, that may be such a one, or one that was gone before the look. Under a caller's own key it may be the one that
-    /// was asked for: the call is sent again only where the cloud keeps a second one out.
+    /// A refusal because the name is still that of one that is being destroyed, or of one that no look
+    /// shows: for as long as lists lag, that may be such a one, or one that was gone before the look.
+    /// Under a caller's own key it may be the one that was asked for: the call is sent again only
+    /// where the cloud keeps a second one out. A look that fails for a moment shows nothing.
     async fn is_leaving<T, F>(&self, error: &ProviderError, look: impl Fn() -> F, unseen_since: &mut Option<Instant>) -> bool
     where
         F: Future<Output = ProviderResult<Found<T>>> + Send,
@@ -282,9 +283,14 @@ impl<M: Making> Create<'_, M> {
         if !matches!(error, ProviderError::Conflict { retryable: false, .. }) || self.deadline.remaining().is_zero() {
             return false;
         }
-        let state = match look().await {
+        let looked = look().await;
+        let is_unseen = match &looked {
+            Ok(found) => matches!(found, Found::Nothing),
+            Err(error) => error.may_pass(),
+        };
+        let state = match looked {
             Ok(Found::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
-            Ok(Found::Nothing) if !self.mark.is_given() || self.guard == Guard::Cloud => {
+            _ if is_unseen && (!self.mark.is_given() || self.guard == Guard::Cloud) => {
                 if unseen_since.get_or_insert_with(Instant::now).elapsed() >= self.call.sight().settling {
                     return false;
                 }

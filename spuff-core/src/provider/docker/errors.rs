@@ -58,7 +58,11 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let full = ["no space left on device", "disk quota exceeded", "not enough space"].iter().any(|words| message.contains(words));
     let error = match (status, ask.subject) {
         _ if full => ProviderError::quota("disk", format!("{said}{context}; make room, such as by `docker system prune`")),
+        // Podman says 500 of what goes while it is asked for.
         (404, Some((resource_type, id))) if says_absent(resource_type, message) => ProviderError::not_found(resource_type, id),
+        (500, Some((resource_type, id))) if !message.is_empty() && says_absent(resource_type, message) => {
+            ProviderError::not_found(resource_type, id)
+        }
         _ if is_strange(status, message) => {
             let words = if message.is_empty() { "an empty reply" } else { "a page that is not the engine's" };
             let error = ProviderError::not_the_api(status, format!("{words}; check that the endpoint is the engine's"));
@@ -210,6 +214,11 @@ mod tests {
             let failure = told(resource_type, 404, message);
             assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{message}: {failure:?}");
         }
+        // Of a machine that is gone before the engine has read all of it.
+        let failure = told("instance", 500, "container it does not exist in database: no such container");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+        let failure = told("file", 500, "");
+        assert!(matches!(failure, Failure::Rejected(ProviderError::Api { .. })), "{failure:?}");
         // Something else that is not there.
         for (resource_type, message) in [
             ("instance", "network it not found"),

@@ -40,7 +40,7 @@
 //! #             labels: request.labels.clone(),
 //! #             ..ProviderInstance::default()
 //! #         };
-//! #         machine.labels.insert(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string());
+//! #         machine.labels.insert(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string());
 //! #         machines.push(machine.clone());
 //! #         Ok(machine)
 //! #     }

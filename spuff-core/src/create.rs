@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 pub(crate) use background::{Cancel, background, contained, see_through};
-pub(crate) use batch::{Batch, instances, named_alike};
+pub(crate) use batch::{Batch, instances, named_batch};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
 pub(crate) use key::{Mark, nonce_of, part_of_key, place_of_key};

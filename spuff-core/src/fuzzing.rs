@@ -15,10 +15,7 @@ use crate::http;
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{
-    EXPIRES_KEY, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, Provider, ProviderInstance,
-    ProviderType, Snapshot,
-};
+use crate::provider::{InstanceRequest, InstanceStatus, Price, Provider, ProviderInstance, ProviderType, Snapshot, labels};
 
 pub use self::checks::Target;
 
@@ -102,7 +99,7 @@ fn keys_and_marks(input: &[u8]) {
     let Some((mark, marked)) = check_refusal(create::Mark::of(&request)) else { return };
     assert!(matches!(mark.matches(&marked.labels, "1"), Ok(true)));
     let mut theirs = marked.labels.clone();
-    theirs.insert(crate::provider::DIGEST_KEY.to_string(), label.to_string());
+    theirs.insert(labels::REQUEST_DIGEST.to_string(), label.to_string());
     let (found, made) = (mark.matches(&theirs, "1"), mark.has_made(create::Origin::Answered, &theirs));
     // Whose call it was is told by the label alone.
     assert!(!made || matches!(found, Ok(true)), "{found:?}");
@@ -112,7 +109,7 @@ fn keys_and_marks(input: &[u8]) {
 fn leases(input: &[u8]) {
     let text = text(input);
     let [end, owner, seconds] = words(&text);
-    let labels = [(EXPIRES_KEY, end), (crate::provider::OWNER_KEY, owner), (MANAGED_BY_KEY, MANAGED_BY_VALUE)];
+    let labels = [(labels::EXPIRES_AT, end), (labels::OWNER, owner), (labels::MANAGED_BY, labels::MANAGED_BY_VALUE)];
     let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
     if let Some(end) = lease::expires_at(&labels) {
         let is_over = end <= crate::clock::utc();

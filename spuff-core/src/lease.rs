@@ -38,7 +38,7 @@ use crate::clock;
 use crate::create::{self, contained};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{EXPIRES_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY, Provider, ProviderInstance};
+use crate::provider::{Provider, ProviderInstance, labels};
 
 /// After this time a destroy that was sent has been carried out, and shows.
 const ON_ITS_WAY: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ const AT_ONCE: usize = 8;
 
 /// The end of a lease, by the labels of what is leased.
 pub fn expires_at(labels: &HashMap<String, String>) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(labels.get(EXPIRES_KEY)?.parse().ok()?, 0)
+    DateTime::from_timestamp(labels.get(labels::EXPIRES_AT)?.parse().ok()?, 0)
 }
 
 /// The machines of an owner, of those that spuff manages: also stopped ones.
@@ -59,7 +59,7 @@ pub fn expires_at(labels: &HashMap<String, String>) -> Option<DateTime<Utc>> {
 pub async fn list_owned(provider: &dyn Provider, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
     create::check_owner(owner)?;
     let mut owned = provider.list_instances().await?;
-    owned.retain(|instance| instance.labels.get(OWNER_KEY).is_some_and(|value| value == owner));
+    owned.retain(|instance| instance.labels.get(labels::OWNER).is_some_and(|value| value == owner));
     Ok(owned)
 }
 
@@ -74,7 +74,7 @@ const COARSE_SECONDS: i64 = 300;
 /// # Errors
 /// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a `ttl` under a second.
 pub async fn renew(provider: &dyn Provider, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
-    let labels = HashMap::from([(EXPIRES_KEY.to_string(), coarse(create::expiry(ttl)?, ttl))]);
+    let labels = HashMap::from([(labels::EXPIRES_AT.to_string(), coarse(create::expiry(ttl)?, ttl))]);
     provider.set_labels(id, &labels).await?;
     Ok(expires_at(&labels).unwrap_or_default())
 }
@@ -169,8 +169,8 @@ impl Reap {
     /// `age` tells how old it is at a time, where that is known.
     pub(crate) fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
         let now = self.now.unwrap_or_else(clock::utc);
-        let managed = labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
-        let owned = self.owner.as_ref().is_none_or(|owner| labels.get(OWNER_KEY) == Some(owner));
+        let managed = labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
+        let owned = self.owner.as_ref().is_none_or(|owner| labels.get(labels::OWNER) == Some(owner));
         let expired = !self.expired || expires_at(labels).is_some_and(|end| end <= now);
         let old = self.older_than.is_none_or(|limit| age(now).is_some_and(|age| age > limit));
         managed && owned && expired && old
@@ -285,7 +285,7 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
                 },
                 (false, Reapable::Snapshot) => contained(provider.delete_snapshot(&id)).await.map(|()| true),
             };
-            let (owner, expires_at) = (labels.get(OWNER_KEY).cloned(), expires_at(&labels));
+            let (owner, expires_at) = (labels.get(labels::OWNER).cloned(), expires_at(&labels));
             Some((place, Reaped { kind, id, name, owner, expires_at, outcome }))
         }));
     }

@@ -341,7 +341,7 @@ fn the_list_of_verbs_is_that_of_the_contract_and_of_the_blocking_facade() {
     let list = read("../../tests/verbs.txt");
     let list: Vec<&str> = list.lines().collect();
     // What the creates of a fleet are made of.
-    let parts = ["alike_at_once", "create_alike"];
+    let parts = ["max_batch_size", "create_batch"];
     let verbs = names(contract, "fn ").into_iter().chain(names(contract, "async fn "));
     for verb in verbs.filter(|verb| !parts.contains(&verb.as_str())) {
         assert!(list.contains(&verb.as_str()), "{verb} is in tests/verbs.txt");

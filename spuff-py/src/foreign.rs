@@ -12,9 +12,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
 use spuff_core::provider::{
-    Capabilities, InstanceRequest as Request, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price as Cost, Provider,
-    ProviderConfig as Config, ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult,
-    ProviderTimeouts, ProviderType, Snapshot as Taken,
+    Capabilities, InstanceRequest as Request, Price as Cost, Provider, ProviderConfig as Config, ProviderDescription,
+    ProviderError, ProviderFactory, ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
 };
 
 use crate::config::ProviderConfig;
@@ -176,7 +175,7 @@ fn with_labels(pair: &Bound<'_, PyAny>) -> PyResult<(Taken, HashMap<String, Stri
 }
 
 fn managed(snapshot: Taken) -> (Taken, HashMap<String, String>) {
-    (snapshot, HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]))
+    (snapshot, HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]))
 }
 
 impl SyncProvider for InPython {

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use spuff_core::lease;
-use spuff_core::provider::{self, OWNER_KEY, ProviderInstance};
+use spuff_core::provider::{self, ProviderInstance, labels};
 
 use crate::seconds::Moment;
 use crate::show::Shown;
@@ -163,7 +163,7 @@ impl Instance {
     /// Whose machine it is, if its labels say so.
     #[getter]
     fn owner(&self) -> Option<&str> {
-        self.0.labels.get(OWNER_KEY).map(String::as_str)
+        self.0.labels.get(labels::OWNER).map(String::as_str)
     }
 
     /// The end of its lease, if it has one.

@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 # The parts of a batch: fleets call it, and no other language offers it.
-OF_FLEETS = {"create_alike"}
+OF_FLEETS = {"create_batch"}
 # These report progress on their way.
 OBSERVED = {"create_snapshot", "wait_ready"}
 # A provider of another language lists its snapshots once, with their labels.

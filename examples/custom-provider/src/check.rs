@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use spuff_core::provider::{InstanceRequest, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderError, ProviderResult};
+use spuff_core::provider::{InstanceRequest, ProviderError, ProviderResult, labels};
 
 /// The label that a machine's key is kept under, so that the machine can be found by it.
 pub(crate) const KEY_LABEL: &str = "spuff-key";
@@ -40,7 +40,7 @@ pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
 /// The caller's labels, the mark of spuff, and the machine's key. What marks a machine is not for callers to set.
 pub(crate) fn labels<'a>(request: &'a InstanceRequest, key: &'a str) -> ProviderResult<BTreeMap<&'a str, &'a str>> {
     let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    for (name, value) in [(MANAGED_BY_KEY, MANAGED_BY_VALUE), (KEY_LABEL, key)] {
+    for (name, value) in [(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (KEY_LABEL, key)] {
         if labels.insert(name, value).is_some_and(|given| given != value) {
             return Err(ProviderError::invalid_config("labels", format!("{name} is set by spuff; use another name")));
         }

@@ -8,9 +8,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
-use spuff_core::provider::{
-    ErrorContext, InstanceRequest, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, ProviderResult, Snapshot,
-};
+use spuff_core::provider::{ErrorContext, InstanceRequest, Provider, ProviderInstance, ProviderResult, Snapshot, labels};
 
 use crate::NAME;
 use crate::api::{self, ActionReply, CreateMachine, CreateSnapshot, Machine, MachineReply, SnapshotItem, SnapshotStarted};
@@ -20,7 +18,7 @@ use crate::factory::PROJECT;
 
 /// Where Nimbus is.
 pub(crate) const API_BASE: &str = "https://api.nimbus.example/v1";
-const MANAGED: (&str, &str) = (MANAGED_BY_KEY, MANAGED_BY_VALUE);
+const MANAGED: (&str, &str) = (labels::MANAGED_BY, labels::MANAGED_BY_VALUE);
 
 /// Nimbus, a cloud that exists on this page only.
 pub struct NimbusProvider {

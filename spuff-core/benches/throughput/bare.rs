@@ -8,7 +8,7 @@ use reqsign_aws_v4::{Credential, RequestSigner, StaticCredentialProvider};
 use reqsign_core::hash::hex_sha256;
 use reqsign_core::{Context, Signer};
 use serde::Deserialize;
-use spuff_core::provider::{KEY_KEY, ProviderConfig, ProviderInstance};
+use spuff_core::provider::{ProviderConfig, ProviderInstance, labels};
 
 use super::wire;
 
@@ -77,7 +77,7 @@ pub(crate) struct Bare {
 impl Bare {
     /// With the calls that made and ended `machine`.
     pub(crate) fn new(name: &str, config: &ProviderConfig, sent: &[Sent], machine: &ProviderInstance) -> Self {
-        let key = machine.labels.get(KEY_KEY).cloned().unwrap_or_default();
+        let key = machine.labels.get(labels::CREATE_KEY).cloned().unwrap_or_default();
         assert!(!key.is_empty(), "{machine:?}");
         let root = std::env::var(super::SIMULATOR).unwrap().replace("/simulator", "");
         // EC2's token of a create is not on the machine's label, but what that is made of.

@@ -17,7 +17,7 @@ use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
 
 /// Requests that differ in nothing but their names, as they are marked once: all carry the same labels.
-pub(crate) fn named_alike(marked: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
+pub(crate) fn named_batch(marked: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
     requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..marked.clone() }).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
-use crate::provider::{DIGEST_KEY, EXPIRES_KEY, KEY_KEY, OWNER_KEY, ProviderInstance};
+use crate::provider::{ProviderInstance, labels};
 use crate::random;
 
 /// What every cloud here takes as a key of a create.
@@ -55,7 +55,7 @@ impl Asked {
 
 /// The digest and the call of a label. An earlier version has told no call.
 fn asked_for(labels: &HashMap<String, String>) -> Option<(&str, &str)> {
-    let label = labels.get(DIGEST_KEY)?;
+    let label = labels.get(labels::REQUEST_DIGEST)?;
     Some(label.split_at_checked(DIGEST).unwrap_or((label, "")))
 }
 
@@ -73,7 +73,7 @@ impl Mark {
     /// # Errors
     /// As [`of`](Self::of).
     pub(crate) fn of_place(request: &InstanceRequest, place: &str) -> ProviderResult<(Self, InstanceRequest)> {
-        for key in [KEY_KEY, DIGEST_KEY, EXPIRES_KEY, OWNER_KEY] {
+        for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST, labels::EXPIRES_AT, labels::OWNER] {
             if request.labels.contains_key(key) {
                 let message = format!("{key} is a label of spuff's own; use idempotency_key, owner and ttl, or another label");
                 return Err(ProviderError::invalid_config("labels", message));
@@ -87,15 +87,15 @@ impl Mark {
 
         let mut marked = request.clone();
         let mut label = |key: &str, value: String| marked.labels.insert(key.to_string(), value);
-        label(KEY_KEY, mark.nonce.clone());
+        label(labels::CREATE_KEY, mark.nonce.clone());
         if let Some(asked) = &mark.asked {
-            label(DIGEST_KEY, asked.label());
+            label(labels::REQUEST_DIGEST, asked.label());
         }
         if let Some(owner) = &request.owner {
-            label(OWNER_KEY, check_owner(owner)?.to_string());
+            label(labels::OWNER, check_owner(owner)?.to_string());
         }
         if let Some(ttl) = request.ttl {
-            label(EXPIRES_KEY, expiry(ttl)?);
+            label(labels::EXPIRES_AT, expiry(ttl)?);
         }
         Ok((mark, marked))
     }
@@ -160,7 +160,7 @@ impl Mark {
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made under this key by another request.
     pub(crate) fn matches(&self, labels: &HashMap<String, String>, id: &str) -> ProviderResult<bool> {
-        if labels.get(KEY_KEY) != Some(&self.nonce) {
+        if labels.get(labels::CREATE_KEY) != Some(&self.nonce) {
             return Ok(false);
         }
         if self.is_for_another_request(labels) { Err(self.reused(id)) } else { Ok(true) }
@@ -171,7 +171,7 @@ impl Mark {
     /// # Errors
     /// The reply cannot be used, and what was made has to be looked for.
     pub(crate) fn check_answer(&self, reply: &Reply, made: &ProviderInstance) -> ProviderResult<()> {
-        let has_other_key = made.labels.get(KEY_KEY).is_some_and(|key| *key != self.nonce);
+        let has_other_key = made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.nonce);
         if has_other_key || made.id == "0" {
             return Err(reply.unreadable("is about another machine than the one that was asked for"));
         }
@@ -211,9 +211,9 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The label that no other create has: its random key, or the call under a key that may come again.
 pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static str, &str)> {
-    match labels.get(DIGEST_KEY) {
-        Some(asked) => (asked.len() == DIGEST + CALL).then_some((DIGEST_KEY, asked.as_str())),
-        None => labels.get(KEY_KEY).map(|nonce| (KEY_KEY, nonce.as_str())),
+    match labels.get(labels::REQUEST_DIGEST) {
+        Some(asked) => (asked.len() == DIGEST + CALL).then_some((labels::REQUEST_DIGEST, asked.as_str())),
+        None => labels.get(labels::CREATE_KEY).map(|nonce| (labels::CREATE_KEY, nonce.as_str())),
     }
 }
 
@@ -365,7 +365,7 @@ mod tests {
             assert!(again.has_made(origin, &its.labels), "{origin:?}");
         }
         let mut earlier = marked.labels.clone();
-        earlier.get_mut(DIGEST_KEY).unwrap().truncate(DIGEST);
+        earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
         assert!(mark.matches(&earlier, "1").unwrap() && !mark.has_made(Origin::Recovered, &earlier), "of an earlier version");
         assert!(marked.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
     }
@@ -381,7 +381,7 @@ mod tests {
         }
         assert_eq!(field(request().with_ttl(Duration::ZERO)), "ttl");
         assert_eq!(field(request().with_ttl(Duration::MAX)), "ttl");
-        assert_eq!(field(request().with_label(KEY_KEY, "x")), "labels");
+        assert_eq!(field(request().with_label(labels::CREATE_KEY, "x")), "labels");
     }
 
     #[test]
@@ -419,11 +419,11 @@ mod tests {
     #[test]
     fn one_create_is_told_by_the_label_that_no_other_has() {
         let random = Mark::of(&request()).unwrap();
-        assert_eq!(label_of_one(&random.1.labels), Some((KEY_KEY, random.0.nonce.as_str())));
+        assert_eq!(label_of_one(&random.1.labels), Some((labels::CREATE_KEY, random.0.nonce.as_str())));
         let (_, given) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
-        assert_eq!(label_of_one(&given.labels), Some((DIGEST_KEY, given.labels[DIGEST_KEY].as_str())));
+        assert_eq!(label_of_one(&given.labels), Some((labels::REQUEST_DIGEST, given.labels[labels::REQUEST_DIGEST].as_str())));
         let mut earlier = given.labels.clone();
-        earlier.get_mut(DIGEST_KEY).unwrap().truncate(DIGEST);
+        earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
         assert_eq!(label_of_one(&earlier), None, "an earlier version has told no call");
         assert_eq!(label_of_one(&HashMap::new()), None);
     }

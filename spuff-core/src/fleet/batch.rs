@@ -14,7 +14,7 @@ pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> 
     for (index, request) in requests.iter().enumerate() {
         let fits = |batch: &&mut Range<usize>| {
             let first = &requests[batch.start];
-            first.is_alike(request) && request.idempotency_key.is_none() && batch.len() < provider.alike_at_once(first)
+            first.is_alike(request) && request.idempotency_key.is_none() && batch.len() < provider.max_batch_size(first)
         };
         match batches.last_mut().filter(fits).filter(|_| names.insert(request.name.to_ascii_lowercase())) {
             Some(batch) => batch.end += 1,
@@ -33,7 +33,7 @@ pub(super) async fn create(
     requests: &[InstanceRequest],
     abort: &AbortFlag,
 ) -> Option<Vec<ProviderResult<ProviderInstance>>> {
-    match retry_while_rate_limited(|| provider.create_alike(requests), abort).await {
+    match retry_while_rate_limited(|| provider.create_batch(requests), abort).await {
         Ok(created) => Some(created),
         Err(error) if is_about_some(&error) => None,
         Err(error) => Some(same_error_for_all(&error, requests.len())),

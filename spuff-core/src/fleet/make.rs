@@ -38,7 +38,7 @@ pub(crate) trait Maker: Sync {
     ) -> impl Future<Output = ProviderResult<ProviderInstance>> + Send;
 
     /// Makes those of one batch by one call. `None` where they are to be made one by one.
-    fn create_alike(
+    fn create_batch(
         &self,
         _requests: &[InstanceRequest],
         _abort: &AbortFlag,
@@ -64,7 +64,7 @@ impl Maker for SingleProvider {
         retry_while_rate_limited(|| self.0.create_instance(request), abort).await
     }
 
-    async fn create_alike(
+    async fn create_batch(
         &self,
         requests: &[InstanceRequest],
         abort: &AbortFlag,
@@ -147,7 +147,7 @@ impl<M: Maker> Fleet<'_, M> {
     async fn together(&self, batch: Range<usize>) -> Option<Vec<ProviderResult<ProviderInstance>>> {
         let _turn = self.turns.acquire().await;
         // Where all is over, each is told so.
-        if self.abort.is_set() { None } else { self.maker.create_alike(&self.requests[batch], &self.abort).await }
+        if self.abort.is_set() { None } else { self.maker.create_batch(&self.requests[batch], &self.abort).await }
     }
 
     async fn alone(&self, index: usize) -> Made {

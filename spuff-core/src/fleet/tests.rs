@@ -48,11 +48,11 @@ impl Provider for Yard {
         Ok(ProviderInstance { id: request.name.clone(), ..ProviderInstance::default() })
     }
 
-    fn alike_at_once(&self, _: &InstanceRequest) -> usize {
+    fn max_batch_size(&self, _: &InstanceRequest) -> usize {
         self.alike.max(1)
     }
 
-    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
         *self.calls.lock().unwrap() += 1;
         let is_any = |name: &str| requests.iter().any(|request| request.name.starts_with(name));
         if is_any("full") {

@@ -28,7 +28,8 @@ fn renewed_leases_end_at_few_different_times_and_never_too_early() {
 #[test]
 fn everything_that_is_said_must_be_true_of_what_is_managed() {
     let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
-    let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1999999999")]);
+    let ours =
+        labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::OWNER, "ci"), (labels::EXPIRES_AT, "1999999999")]);
     let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
     let made = ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
     let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |now| made.age(now));
@@ -44,11 +45,11 @@ fn everything_that_is_said_must_be_true_of_what_is_managed() {
     let nothing = Reap::from_choices(false, None, None).unwrap_err();
     assert!(matches!(&nothing, ProviderError::InvalidConfig { field, .. } if field == "reap"), "{nothing}");
     for (what, other) in [
-        ("not managed", labels(&[(OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
-        ("another's", labels(&[(MANAGED_BY_KEY, "x"), (OWNER_KEY, "ci"), (EXPIRES_KEY, "1")])),
-        ("later", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "2000000001")])),
-        ("no lease", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)])),
-        ("not a time", labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, "soon")])),
+        ("not managed", labels(&[(labels::OWNER, "ci"), (labels::EXPIRES_AT, "1")])),
+        ("another's", labels(&[(labels::MANAGED_BY, "x"), (labels::OWNER, "ci"), (labels::EXPIRES_AT, "1")])),
+        ("later", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, "2000000001")])),
+        ("no lease", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE)])),
+        ("not a time", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, "soon")])),
     ] {
         assert!(!takes(Reap::expired(), &other), "{what}");
     }
@@ -57,7 +58,8 @@ fn everything_that_is_said_must_be_true_of_what_is_managed() {
 #[test]
 fn each_thing_that_is_said_counts_by_itself() {
     let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
-    let lease = |end: &str| labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (OWNER_KEY, "ci"), (EXPIRES_KEY, end)]);
+    let lease =
+        |end: &str| labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::OWNER, "ci"), (labels::EXPIRES_AT, end)]);
     let (over, runs) = (lease("2000000000"), lease("2000000001"));
     let age = Duration::from_secs(7200);
     let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
@@ -182,14 +184,14 @@ impl Provider for Shed {
 }
 
 fn leased(id: &str, end: &str) -> ProviderInstance {
-    let labels = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE), (EXPIRES_KEY, end)]);
+    let labels = labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, end)]);
     ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
 }
 
 fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
     let made = Some(Utc::now() - TimeDelta::days(2));
     let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
-    let ours = labels(&[(MANAGED_BY_KEY, MANAGED_BY_VALUE)]);
+    let ours = labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE)]);
     let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
     let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
     let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
@@ -292,7 +294,7 @@ async fn a_list_that_fails_for_a_moment_does_not_end_the_look_for_what_was_delet
 async fn only_what_is_asked_for_is_told() {
     let owned = |id: &str, owner: &str, end: &str| {
         let mut machine = leased(id, end);
-        machine.labels.extend((!owner.is_empty()).then(|| (OWNER_KEY.to_string(), owner.to_string())));
+        machine.labels.extend((!owner.is_empty()).then(|| (labels::OWNER.to_string(), owner.to_string())));
         machine
     };
     let machines =

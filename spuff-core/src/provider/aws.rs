@@ -197,20 +197,20 @@ impl Provider for AwsProvider {
         self.noted(&noted, &mark, keyed(self, &mark, on_cancel, work)).await
     }
 
-    fn alike_at_once(&self, _: &InstanceRequest) -> usize {
+    fn max_batch_size(&self, _: &InstanceRequest) -> usize {
         batch::AT_ONCE
     }
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
-    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<Batch> {
+    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<Batch> {
         let first = requests.first().cloned().unwrap_or_default();
         let place = self.places.at(self.defaults.region(&first.region))?;
-        let (mark, requests) = self.defaults.marked_alike(&place.region, requests)?;
+        let (mark, requests) = self.defaults.tagged_batch(&place.region, requests)?;
         lookup::check(&first.image)?;
         requests.iter().try_for_each(convert::check_request)?;
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
         let making = mark.clone();
-        let work = |room: Self, cancel| async move { room.make_alike(&place, &requests, &making, &cancel).await };
+        let work = |room: Self, cancel| async move { room.make_batch(&place, &requests, &making, &cancel).await };
         crate::create::instances(self, &mark, parts, first.cancellation(), work).await
     }
 

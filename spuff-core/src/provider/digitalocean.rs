@@ -40,7 +40,7 @@ use super::shared::defaults::Defaults;
 use super::shared::lookup::Lookups;
 use super::shared::price_list::Prices;
 use super::shared::validate;
-use super::{DIGEST_KEY, KEY_KEY, Price, Provider, ProviderInstance, Snapshot};
+use super::{Price, Provider, ProviderInstance, Snapshot, labels};
 use crate::clock;
 use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
@@ -182,13 +182,13 @@ impl DigitalOceanProvider {
 
     /// The oldest droplet with the nonce of a create, and of this name.
     async fn tagged(&self, errand: &Errand, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
-        let tag = convert::tag(KEY_KEY, nonce);
+        let tag = convert::tag(labels::CREATE_KEY, nonce);
         let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
         let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
         let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
         let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
         let made = tagged.into_iter().chain(gpus).map(convert::instance).filter(is_named);
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
@@ -240,7 +240,7 @@ impl DigitalOceanProvider {
 /// Whether a droplet of the right name may be one that was asked for then: tags may come to light after the droplet, and until
 /// then its age is all that is known, where it can be read.
 fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
-    !made.labels.contains_key(KEY_KEY) && made.known_created_at().is_none_or(|created| created + SKEW >= sent)
+    !made.labels.contains_key(labels::CREATE_KEY) && made.known_created_at().is_none_or(|created| created + SKEW >= sent)
 }
 
 impl create::Room for DigitalOceanProvider {
@@ -264,7 +264,7 @@ impl create::Room for DigitalOceanProvider {
         if let (None, Some((batch, name))) = (&made, create::part_of_key(key)) {
             made = self.tagged(&errand, &create::nonce_of(batch), Some(name)).await?;
             // What a caller's own key has made is no part of a batch.
-            made = made.filter(|made| !made.labels.contains_key(DIGEST_KEY));
+            made = made.filter(|made| !made.labels.contains_key(labels::REQUEST_DIGEST));
         }
         Ok((made, errand.as_of()))
     }
@@ -289,18 +289,18 @@ impl Provider for DigitalOceanProvider {
         create::keyed(self, &mark, on_cancel, work).await
     }
 
-    fn alike_at_once(&self, request: &InstanceRequest) -> usize {
+    fn max_batch_size(&self, request: &InstanceRequest) -> usize {
         Self::batch_size(request)
     }
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
-    async fn create_alike(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
-        let (mark, requests) = self.defaults.marked_alike("", requests)?;
+    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
+        let (mark, requests) = self.defaults.tagged_batch("", requests)?;
         requests.iter().try_for_each(convert::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
         let parts = requests.iter().map(|request| request.name.clone()).collect();
         let making = mark.clone();
-        let work = |room: Self, cancel| async move { room.make_alike(&requests, &making, &cancel).await };
+        let work = |room: Self, cancel| async move { room.make_batch(&requests, &making, &cancel).await };
         create::instances(self, &mark, parts, on_cancel, work).await
     }
 

@@ -43,7 +43,7 @@ use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
 use super::shared::validate;
-use super::{InstanceStatus, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderInstance, Snapshot};
+use super::{InstanceStatus, Provider, ProviderInstance, Snapshot, labels};
 use crate::create::{About, Ending, Found, nonce_of, see_through};
 use crate::http::{Deadline, Failure, Sight};
 use crate::wait::{Look, Wait};
@@ -156,8 +156,8 @@ impl DockerProvider {
     }
 
     async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = self.labelled("create_instance", &format!("{KEY_KEY}={nonce}")).await?.into_iter();
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
+        let made = self.labelled("create_instance", &format!("{}={nonce}", labels::CREATE_KEY)).await?.into_iter();
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
     }
 
     /// A container by its id. Docker lists a machine that it is about to make a moment before it finds it.
@@ -264,7 +264,8 @@ impl Provider for DockerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let mut instances = self.labelled("list_instances", &format!("{MANAGED_BY_KEY}={MANAGED_BY_VALUE}")).await?;
+        let mut instances =
+            self.labelled("list_instances", &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE)).await?;
         instances.retain(ProviderInstance::is_managed);
         Ok(instances)
     }

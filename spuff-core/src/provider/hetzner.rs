@@ -36,7 +36,7 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::shared::defaults::Defaults;
 use super::shared::price_list::Prices;
 use super::shared::validate;
-use super::{KEY_KEY, Price, Provider, ProviderInstance, Snapshot};
+use super::{Price, Provider, ProviderInstance, Snapshot, labels};
 use crate::create::{self, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Class, Deadline, Endpoint, Failure, HttpClient, Reply, numbered_pages};
 use crate::wait::{Look, Recent, Wait};
@@ -204,17 +204,17 @@ impl HetznerProvider {
     }
 
     async fn labelled(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let call = Call::get("create_instance", "/servers").query("label_selector", format!("{KEY_KEY}=={nonce}"));
+        let call = Call::get("create_instance", "/servers").query("label_selector", format!("{}=={nonce}", labels::CREATE_KEY));
         let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(KEY_KEY).is_some_and(|value| value == nonce))))
+        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
     }
 
     async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Image>> {
         let call = Call::get("create_snapshot", "/images")
             .query("type", "snapshot")
-            .query("label_selector", format!("{KEY_KEY}=={nonce}"));
+            .query("label_selector", format!("{}=={nonce}", labels::CREATE_KEY));
         let made = self.list(call, |image: &Image| image.id).await?.into_iter();
-        Ok(made.into_iter().find(|image| image.labels.get(KEY_KEY).is_some_and(|value| value == nonce)))
+        Ok(made.into_iter().find(|image| image.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce)))
     }
 
     /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is not known.

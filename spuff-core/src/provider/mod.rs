@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod error;
+pub mod labels;
 pub mod price;
 pub mod registry;
 mod similar;
@@ -41,19 +42,6 @@ pub use error::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, ErrorParts, Ne
 pub use hetzner::{HetznerFactory, HetznerProvider};
 pub use price::{Price, PriceSource};
 pub use registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry};
-
-/// The label that every machine and snapshot made by spuff carries.
-pub const MANAGED_BY_KEY: &str = "managed-by";
-/// The value of [`MANAGED_BY_KEY`].
-pub const MANAGED_BY_VALUE: &str = "spuff";
-/// The label that stands for the key of a create.
-pub const KEY_KEY: &str = "spuff-key";
-/// The label that stands for the request under an [`InstanceRequest::idempotency_key`].
-pub const DIGEST_KEY: &str = "spuff-digest";
-/// The label with the [`InstanceRequest::owner`].
-pub const OWNER_KEY: &str = "spuff-owner";
-/// The label with the end of the lease, in seconds since 1970.
-pub const EXPIRES_KEY: &str = "spuff-expires";
 
 /// A cloud that machines can be started on.
 ///
@@ -98,13 +86,13 @@ pub trait Provider: Send + Sync {
     /// carried out, such as one that the cloud put off by a 429, is not sent again then: nothing is made.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
-    /// How many machines like this one a [`create_alike`](Self::create_alike) may start; 1 by default.
-    fn alike_at_once(&self, _request: &InstanceRequest) -> usize {
+    /// How many machines like this one a [`create_batch`](Self::create_batch) may start; 1 by default.
+    fn max_batch_size(&self, _request: &InstanceRequest) -> usize {
         1
     }
 
     /// Starts machines that differ in nothing but their names by one call, of no more than
-    /// [`alike_at_once`](Self::alike_at_once). [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The
+    /// [`max_batch_size`](Self::max_batch_size). [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The
     /// outcomes are in the order of the requests.
     ///
     /// # Errors
@@ -113,8 +101,8 @@ pub trait Provider: Send + Sync {
     ///
     /// # Cancellation
     /// As [`create_instance`](Self::create_instance).
-    async fn create_alike(&self, _requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
-        Err(ProviderError::NotSupported { feature: "create_alike".to_string() })
+    async fn create_batch(&self, _requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+        Err(ProviderError::NotSupported { feature: "create_batch".to_string() })
     }
 
     /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until `action_complete` has passed.
@@ -161,7 +149,7 @@ pub trait Provider: Send + Sync {
     /// Every snapshot that carries `managed-by=spuff`, each with its labels. By default as
     /// [`list_snapshots`](Self::list_snapshots), with that label alone.
     async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let managed = || HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]);
+        let managed = || HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]);
         Ok(self.list_snapshots().await?.into_iter().map(|snapshot| (snapshot, managed())).collect())
     }
 
@@ -293,7 +281,7 @@ impl ProviderInstance {
 
     /// Whether the machine carries `managed-by=spuff`.
     pub fn is_managed(&self) -> bool {
-        self.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE)
+        self.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE)
     }
 
     /// This machine, as a create gives it back: [`adopted`](Self::adopted), or made by it.

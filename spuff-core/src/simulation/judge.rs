@@ -364,9 +364,9 @@ pub(super) fn existing(truth: &Inside, cloud: &str, kind: Kind) -> Vec<Resource>
 
 /// The end of a lease: the latest, where there are several.
 fn expiry(resource: &Resource) -> Option<i64> {
-    let label = resource.labels.get(crate::provider::EXPIRES_KEY).and_then(|label| label.parse().ok());
+    let label = resource.labels.get(crate::provider::labels::EXPIRES_AT).and_then(|label| label.parse().ok());
     // DigitalOcean's labels are tags.
-    let prefix = format!("{}:", crate::provider::EXPIRES_KEY);
+    let prefix = format!("{}:", crate::provider::labels::EXPIRES_AT);
     let tags = resource.labels.keys().filter_map(|tag| tag.strip_prefix(&prefix)?.parse().ok());
     label.into_iter().chain(tags).max()
 }

@@ -17,7 +17,7 @@ use crate::fleet::{self, FleetOptions, Rollback};
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::{
-    EXPIRES_KEY, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts,
+    InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, labels,
 };
 use crate::scope::{OnFailure, create_and_wait, with_instance};
 use crate::simulator::account_of;
@@ -99,7 +99,7 @@ impl Task {
     /// The label that it sets: of a renewal, whose end is told later, without its value.
     pub(super) fn label(&self) -> (String, String) {
         if self.verb == Verb::Renew {
-            return (EXPIRES_KEY.to_string(), String::new());
+            return (labels::EXPIRES_AT.to_string(), String::new());
         }
         (["team", "env"][self.pick as usize % 2].to_string(), format!("t{}", self.pick % 9))
     }

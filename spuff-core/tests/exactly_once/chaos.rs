@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use spuff_core::lease;
-use spuff_core::provider::{KEY_KEY, ProviderError};
+use spuff_core::provider::{ProviderError, labels};
 use spuff_core::settled;
 use spuff_core::simulator::{Fault, Route};
 use tokio::task::JoinSet;
@@ -87,7 +87,10 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
         machines.iter().filter(|machine| !known.contains(&machine.id) && !listed.contains(&machine.id)).collect();
     let mut of_key = BTreeMap::new();
     for machine in &machines {
-        let key = machine.labels.get(KEY_KEY).or_else(|| machine.labels.keys().find(|key| key.starts_with(KEY_KEY)));
+        let key = machine
+            .labels
+            .get(labels::CREATE_KEY)
+            .or_else(|| machine.labels.keys().find(|key| key.starts_with(labels::CREATE_KEY)));
         *of_key.entry(key.cloned().unwrap_or_default()).or_insert(0) += 1;
     }
     let twice: Vec<_> = of_key.iter().filter(|(_, count)| **count > 1).collect();

@@ -208,7 +208,7 @@ async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
         ids.push(provider.create_instance(&wanted(machine)).await.unwrap().id);
     }
     let alike: Vec<_> = ["c", "d", "e"].map(wanted).to_vec();
-    let batch = provider.create_alike(&alike).await.unwrap().into_iter().map(|made| made.unwrap().id).collect::<Vec<_>>();
+    let batch = provider.create_batch(&alike).await.unwrap().into_iter().map(|made| made.unwrap().id).collect::<Vec<_>>();
     ids.extend(batch.clone());
     for id in &ids {
         provider.wait_ready(id).await.unwrap();

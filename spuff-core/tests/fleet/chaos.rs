@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
-use spuff_core::provider::{KEY_KEY, ProviderError};
+use spuff_core::provider::{ProviderError, labels};
 use spuff_core::simulator::{Fault, Resource, Route};
 use spuff_core::{lease, settled};
 
@@ -189,7 +189,10 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
     // Those of one call have a key in common. Each has its name, but on EC2, where a token may expire before it is given one.
     let mut of_key = BTreeMap::new();
     for machine in &machines {
-        let key = machine.labels.get(KEY_KEY).or_else(|| machine.labels.keys().find(|key| key.starts_with(KEY_KEY)));
+        let key = machine
+            .labels
+            .get(labels::CREATE_KEY)
+            .or_else(|| machine.labels.keys().find(|key| key.starts_with(labels::CREATE_KEY)));
         *of_key.entry((key.cloned().unwrap_or_default(), machine.name.clone())).or_insert(0) += 1;
     }
     let most = |name: &str| if name.is_empty() { AT_ONCE } else { 1 };

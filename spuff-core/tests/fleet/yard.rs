@@ -180,11 +180,11 @@ impl Provider for Yard {
         }
     }
 
-    fn alike_at_once(&self, _: &InstanceRequest) -> usize {
+    fn max_batch_size(&self, _: &InstanceRequest) -> usize {
         self.at_once
     }
 
-    async fn create_alike(&self, _: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+    async fn create_batch(&self, _: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
         sleep(CALL).await;
         Err(ProviderError::capacity("there is no room for so many"))
     }

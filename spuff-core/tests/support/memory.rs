@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, InstanceStatus, MANAGED_BY_KEY, MANAGED_BY_VALUE, Provider, ProviderError, ProviderInstance,
-    ProviderResult, ProviderTimeouts, Snapshot,
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts,
+    Snapshot, labels,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -124,7 +124,7 @@ impl Cloud {
             labels: request.labels.clone(),
             ..ProviderInstance::default()
         };
-        instance.labels.insert(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string());
+        instance.labels.insert(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string());
         let machine = Machine { instance: instance.clone(), made: Instant::now(), ended: None };
         self.lock().machines.insert(instance.id.clone(), machine);
         instance
@@ -312,7 +312,7 @@ impl Provider for Memory {
         match (self.fault, first) {
             (Some(Fault::MadeIsSaidToBeFound), _) => instance.adopted = key.is_some(),
             (Some(Fault::CreateForgetsItsRegion), _) => instance.region.clear(),
-            (Some(Fault::CreateForgetsItsMark), _) => drop(instance.labels.remove(MANAGED_BY_KEY)),
+            (Some(Fault::CreateForgetsItsMark), _) => drop(instance.labels.remove(labels::MANAGED_BY)),
             (Some(Fault::IdsRepeat), Some(first)) => instance.id = first,
             _ => {}
         }

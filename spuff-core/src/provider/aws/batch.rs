@@ -20,7 +20,7 @@ use crate::wait::{Look, Wait};
 pub(super) const AT_ONCE: usize = 25;
 
 impl AwsProvider {
-    pub(super) async fn make_alike(
+    pub(super) async fn make_batch(
         &self,
         place: &Place,
         requests: &[InstanceRequest],

@@ -17,7 +17,7 @@ use crate::http::wire;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::provider::{Address, DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, ProviderInstance, Snapshot};
+use crate::provider::{Address, ProviderInstance, Snapshot, labels};
 
 /// Of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
@@ -30,7 +30,7 @@ pub(super) const NAME_TAG: &str = "Name";
 /// What EC2 keeps for itself.
 const RESERVED: &str = "aws:";
 /// The filter that finds what is spuff's.
-pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", MANAGED_BY_VALUE);
+pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", labels::MANAGED_BY_VALUE);
 
 /// The filter that finds what was made under a key.
 pub(super) const KEY: &str = "tag:spuff-key";
@@ -231,7 +231,7 @@ fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
 
 /// Whether these are the tags of what a caller's own key has made.
 pub(super) fn has_digest(tags: &[Tag]) -> bool {
-    tag(tags, DIGEST_KEY).is_some()
+    tag(tags, labels::REQUEST_DIGEST).is_some()
 }
 
 fn labels(tags: Vec<Tag>) -> HashMap<String, String> {
@@ -289,12 +289,12 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
 }
 
 pub(super) fn is_made_under(tags: &[Tag], nonce: &str) -> bool {
-    tag(tags, KEY_KEY) == Some(nonce)
+    tag(tags, labels::CREATE_KEY) == Some(nonce)
 }
 
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
-    image.image_state != "deregistered" && tag(&image.tag_set.item, MANAGED_BY_KEY) == Some(MANAGED_BY_VALUE)
+    image.image_state != "deregistered" && tag(&image.tag_set.item, labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
 }
 
 /// The EBS snapshots that an image stands on.

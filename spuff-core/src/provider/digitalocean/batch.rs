@@ -9,7 +9,7 @@ use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::ProviderResult;
-use crate::provider::{KEY_KEY, ProviderInstance};
+use crate::provider::{ProviderInstance, labels};
 
 /// The most names of a call.
 const NAMES: usize = 10;
@@ -20,7 +20,7 @@ impl DigitalOceanProvider {
         if request.size.starts_with("gpu-") { 1 } else { NAMES }
     }
 
-    pub(super) async fn make_alike(&self, requests: &[InstanceRequest], mark: &Mark, cancel: &Cancel) -> ProviderResult<Batch> {
+    pub(super) async fn make_batch(&self, requests: &[InstanceRequest], mark: &Mark, cancel: &Cancel) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
         let body = convert::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
@@ -33,7 +33,7 @@ impl DigitalOceanProvider {
         };
         let sent = clock::utc();
         let look = || async {
-            let tag = convert::tag(KEY_KEY, &mark.nonce);
+            let tag = convert::tag(labels::CREATE_KEY, &mark.nonce);
             let made: Vec<_> =
                 self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(convert::instance).collect();
             if made.is_empty() {

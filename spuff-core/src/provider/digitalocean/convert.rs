@@ -10,7 +10,7 @@ use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::price_list;
 use crate::provider::shared::validate;
-use crate::provider::{Address, EXPIRES_KEY, Price, ProviderInstance, Snapshot};
+use crate::provider::{Address, Price, ProviderInstance, Snapshot, labels};
 
 pub(super) const MAX_USER_DATA: usize = 64 * 1024;
 const MAX_NAME: usize = 255;
@@ -157,7 +157,7 @@ pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
     let mut labels = HashMap::new();
     for (key, value) in tags.iter().filter_map(|tag| label(tag)) {
         let end = |value: &str| value.parse::<u64>().unwrap_or_default();
-        let earlier = key == EXPIRES_KEY && labels.get(&key).is_some_and(|known: &String| end(known) > end(&value));
+        let earlier = key == labels::EXPIRES_AT && labels.get(&key).is_some_and(|known: &String| end(known) > end(&value));
         if !earlier {
             labels.insert(key, value);
         }
@@ -307,9 +307,9 @@ mod tests {
 
     #[test]
     fn of_several_ends_of_a_lease_the_latest_holds() {
-        let tags = |ends: &[&str]| ends.iter().map(|end| tag(EXPIRES_KEY, end)).collect::<Vec<_>>();
+        let tags = |ends: &[&str]| ends.iter().map(|end| tag(labels::EXPIRES_AT, end)).collect::<Vec<_>>();
         for ends in [["1999", "2000"], ["2000", "1999"], ["999", "2000"], ["soon", "2000"], ["2000", "soon"]] {
-            assert_eq!(labels(&tags(&ends)), HashMap::from([(EXPIRES_KEY.to_string(), "2000".to_string())]), "{ends:?}");
+            assert_eq!(labels(&tags(&ends)), HashMap::from([(labels::EXPIRES_AT.to_string(), "2000".to_string())]), "{ends:?}");
         }
     }
 

@@ -24,7 +24,7 @@ use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::provider::{EXPIRES_KEY, ProviderInstance};
+use crate::provider::{ProviderInstance, labels};
 
 /// How much longer a destroy may take for this.
 const TIDYING: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl Worn {
     /// Notes what a droplet carries.
     pub(super) fn note(&self, id: &str, labels: &HashMap<String, String>) {
         let tag = create::label_of_one(labels).map(|(key, value)| convert::tag(key, value));
-        let leased = labels.contains_key(EXPIRES_KEY);
+        let leased = labels.contains_key(labels::EXPIRES_AT);
         if tag.is_none() && !leased {
             return;
         }
@@ -182,7 +182,7 @@ impl DigitalOceanProvider {
             let is_last = tags.is_last();
             let before = clock::utc() - LONG_OVER;
             let is_over = |name: &str| {
-                let label = convert::label(name).filter(|(key, _)| key == EXPIRES_KEY);
+                let label = convert::label(name).filter(|(key, _)| key == labels::EXPIRES_AT);
                 label.and_then(|label| lease::expires_at(&HashMap::from([label]))).is_some_and(|end| end < before)
             };
             for tag in tags.into_items().into_iter().filter(|tag| tag.is_on_nothing() && is_over(&tag.name)) {
@@ -204,7 +204,7 @@ impl DigitalOceanProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{DIGEST_KEY, KEY_KEY};
+    use crate::provider::labels;
 
     fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_string(), (*value).to_string())).collect()
@@ -213,18 +213,18 @@ mod tests {
     #[test]
     fn a_nonce_is_wanted_as_long_as_one_droplet_carries_it() {
         let worn = Worn::default();
-        let batch = labels(&[(KEY_KEY, "abc")]);
+        let batch = labels(&[(labels::CREATE_KEY, "abc")]);
         worn.note("1", &batch);
         worn.note("2", &batch);
-        worn.note("3", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, "0"), (EXPIRES_KEY, "7")]));
+        worn.note("3", &labels(&[(labels::CREATE_KEY, "def"), (labels::REQUEST_DIGEST, "0"), (labels::EXPIRES_AT, "7")]));
         assert_eq!(worn.end("1"), (None, false), "the other one carries it");
         worn.note("1", &batch);
         assert_eq!(worn.end("2"), (Some("spuff-key:abc".to_string()), false), "one that has ended may be listed for a while");
         assert_eq!(worn.end("3"), (None, true), "a caller's own key may come again");
         let call = "50e8bf4cbb453f830123456789abcdef";
-        worn.note("5", &labels(&[(KEY_KEY, "def"), (DIGEST_KEY, call)]));
+        worn.note("5", &labels(&[(labels::CREATE_KEY, "def"), (labels::REQUEST_DIGEST, call)]));
         assert_eq!(worn.end("5"), (Some(format!("spuff-digest:{call}")), false), "a call does not");
-        worn.note("5", &labels(&[(KEY_KEY, "def")]));
+        worn.note("5", &labels(&[(labels::CREATE_KEY, "def")]));
         assert_eq!(worn.end("5").0, Some(format!("spuff-digest:{call}")), "its call was taken off before lists have caught up");
         assert_eq!(worn.end("4"), (None, false));
         assert!(worn.has_ended(1) && worn.has_ended(2) && !worn.has_ended(4));
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn what_lists_do_not_show_is_forgotten_in_time() {
         let worn = Worn::default();
-        worn.note("1", &labels(&[(KEY_KEY, "abc")]));
+        worn.note("1", &labels(&[(labels::CREATE_KEY, "abc")]));
         worn.note_all(&[]);
         assert_eq!(worn.end("1").0.as_deref(), Some("spuff-key:abc"), "lists lag");
     }

@@ -22,7 +22,7 @@ use crate::progress;
 use crate::provider::config::ImageSpec;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::provider::{KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, Snapshot};
+use crate::provider::{Snapshot, labels};
 use crate::wait::{Look, Wait};
 
 /// The name that all snapshots have; their ids are its tags.
@@ -184,14 +184,14 @@ impl DockerProvider {
     }
 
     pub(super) async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Snapshot>> {
-        let made = self.images("create_snapshot", &format!("{KEY_KEY}={nonce}")).await?;
+        let made = self.images("create_snapshot", &format!("{}={nonce}", labels::CREATE_KEY)).await?;
         Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == nonce))
     }
 
     /// All snapshots that spuff manages.
     pub(super) async fn snapshots(&self, operation: &'static str) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let mut all = self.images(operation, &format!("{MANAGED_BY_KEY}={MANAGED_BY_VALUE}")).await?;
-        all.retain(|(_, labels)| labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE));
+        let mut all = self.images(operation, &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE)).await?;
+        all.retain(|(_, labels)| labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE));
         Ok(all)
     }
 
@@ -417,7 +417,7 @@ mod tests {
             created: 7,
             ..ImageSummary::default()
         };
-        let labels = HashMap::from([(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())]);
+        let labels = HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]);
         let asked = &Asked { name: "base \"1\" $x".to_string(), labels }.write().unwrap();
         for tags in [["spuff-snapshot:0f"], ["localhost/spuff-snapshot:0f"], ["docker.io/library/spuff-snapshot:0f"]] {
             let (snapshot, labels) = snapshot(image(&tags, asked)).unwrap();

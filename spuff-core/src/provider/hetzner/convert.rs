@@ -12,7 +12,7 @@ use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::price_list;
 use crate::provider::shared::validate;
-use crate::provider::{Address, MANAGED_BY_KEY, MANAGED_BY_VALUE, Price, ProviderInstance, Snapshot};
+use crate::provider::{Address, Price, ProviderInstance, Snapshot, labels};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
 /// Of a host name, whole and between two dots.
@@ -178,7 +178,7 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
 
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
-    let ours = image.labels.get(MANAGED_BY_KEY).is_some_and(|value| value == MANAGED_BY_VALUE);
+    let ours = image.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
     // Only snapshots were asked for: a word that is new, or none, does not make it another thing.
     let other = matches!(image.kind.as_str(), "app" | "backup" | "system" | "temporary");
     !other && image.deleted.is_none() && ours

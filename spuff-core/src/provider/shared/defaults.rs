@@ -9,8 +9,8 @@ use crate::create::{self, Mark};
 use crate::http::{PACE_OPTION, SETTLING_OPTION};
 use crate::provider::config::{InstanceRequest, ProviderConfig};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::labels;
 use crate::provider::registry::OptionDescription;
-use crate::provider::{EXPIRES_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, OWNER_KEY};
 
 /// What a provider fills in where a request leaves it out, and what it writes on snapshots.
 #[derive(Debug, Clone, Default)]
@@ -84,26 +84,26 @@ impl Defaults {
     }
 
     /// Requests that differ in nothing but their names, under one mark, as [`marked_in`](Self::marked_in).
-    pub(crate) fn marked_alike(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
+    pub(crate) fn tagged_batch(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
         let first = requests.first().cloned().unwrap_or_default();
         let (mark, marked) = self.marked_in(place, &first)?;
-        Ok((mark, create::named_alike(&marked, requests)))
+        Ok((mark, create::named_batch(&marked, requests)))
     }
 
     /// The mark of a snapshot, as [`marked_in`](Self::marked_in), and the labels that carry it.
     pub(crate) fn snapshot(&self, place: &str) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
         let mark = Mark::random(place)?;
         let mut labels = self.lease()?;
-        labels.insert(KEY_KEY, mark.nonce.clone());
+        labels.insert(labels::CREATE_KEY, mark.nonce.clone());
         Ok((mark, labels))
     }
 
     /// The labels of a snapshot that tell that it is spuff's, whose, and until when.
     pub(crate) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
-        let mut labels = BTreeMap::from([(MANAGED_BY_KEY, MANAGED_BY_VALUE.to_string())]);
-        labels.extend(self.owner.clone().map(|owner| (OWNER_KEY, owner)));
+        let mut labels = BTreeMap::from([(labels::MANAGED_BY, labels::MANAGED_BY_VALUE.to_string())]);
+        labels.extend(self.owner.clone().map(|owner| (labels::OWNER, owner)));
         if let Some(ttl) = self.ttl {
-            labels.insert(EXPIRES_KEY, create::expiry(ttl)?);
+            labels.insert(labels::EXPIRES_AT, create::expiry(ttl)?);
         }
         Ok(labels)
     }

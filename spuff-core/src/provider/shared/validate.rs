@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::defaults::Defaults;
 use crate::provider::config::{InstanceRequest, ProviderConfig};
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
-use crate::provider::{DIGEST_KEY, KEY_KEY, MANAGED_BY_KEY, MANAGED_BY_VALUE, similar};
+use crate::provider::{labels, similar};
 
 /// A value that the cloud needs.
 pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
@@ -83,9 +83,9 @@ pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
 /// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
 pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
     let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    match labels.insert(MANAGED_BY_KEY, MANAGED_BY_VALUE) {
-        Some(other) if other != MANAGED_BY_VALUE => {
-            let message = format!("{MANAGED_BY_KEY}={other}: this key marks what spuff manages; use another key");
+    match labels.insert(labels::MANAGED_BY, labels::MANAGED_BY_VALUE) {
+        Some(other) if other != labels::MANAGED_BY_VALUE => {
+            let message = format!("{}={other}: this key marks what spuff manages; use another key", labels::MANAGED_BY);
             Err(ProviderError::invalid_config("labels", message))
         }
         _ => Ok(labels),
@@ -94,7 +94,7 @@ pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
 
 /// Labels that are put on a machine which is there: none of those by which its key leads to it.
 pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
-    for key in [KEY_KEY, DIGEST_KEY] {
+    for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST] {
         if labels.contains_key(key) {
             let message = format!("{key} is a label of spuff's own, by which it knows what a key has made: leave it out");
             return Err(ProviderError::invalid_config("labels", message));

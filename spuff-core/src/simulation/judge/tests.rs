@@ -118,7 +118,7 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
         if at == 1 {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
-        let label = Some(("7".to_string(), (crate::provider::EXPIRES_KEY.to_string(), until.to_string())));
+        let label = Some(("7".to_string(), (crate::provider::labels::EXPIRES_AT.to_string(), until.to_string())));
         judge.calls.push(Call { label, has_written: true, ended: Some(Instant::now()), ..call(Verb::Renew, &[], &["7"]) });
     }
     if renewed_until.len() == 1 {

@@ -291,7 +291,7 @@ fn states_say_what_is_on_its_way_out() {
 fn tags_tell_whose_a_thing_is() {
     let tags = tagged(&[("spuff-key", "7"), ("spuff-request", "x")]).item;
     assert!(is_made_under(&tags, "7") && !is_made_under(&tags, "8") && !is_made_under(&[], "7"));
-    assert!(has_digest(&tagged(&[(DIGEST_KEY, "x")]).item) && !has_digest(&tagged(&[("env", "x")]).item));
+    assert!(has_digest(&tagged(&[(labels::REQUEST_DIGEST, "x")]).item) && !has_digest(&tagged(&[("env", "x")]).item));
 }
 
 #[test]
@@ -304,12 +304,12 @@ fn images_are_ours_by_their_tag_and_fail_by_their_state() {
         tag_set: tagged(tags),
         ..Image::default()
     };
-    let ours = [(MANAGED_BY_KEY, MANAGED_BY_VALUE), ("aws:x", "y")];
+    let ours = [(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), ("aws:x", "y")];
     for (state, tags, expected) in [
         ("available", &ours[..], true),
         ("pending", &ours, true),
         ("deregistered", &ours, false),
-        ("available", &[(MANAGED_BY_KEY, "terraform")], false),
+        ("available", &[(labels::MANAGED_BY, "terraform")], false),
         ("available", &[], false),
     ] {
         assert_eq!(is_managed_snapshot(&image(state, tags)), expected, "{state} {tags:?}");
@@ -320,7 +320,7 @@ fn images_are_ours_by_their_tag_and_fail_by_their_state() {
     let (read, labels) = labelled_snapshot(image("available", &ours));
     assert_eq!((read.id.as_str(), read.name.as_str()), ("ami-01234567", "before"));
     assert_eq!(read.created_at.map(|time| time.timestamp()), Some(1_769_817_300));
-    assert_eq!(labels, [(MANAGED_BY_KEY.to_string(), MANAGED_BY_VALUE.to_string())].into());
+    assert_eq!(labels, [(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())].into());
 
     for (code, expected) in [("", "failed"), ("Client.Denied", "Client.Denied")] {
         let reason = Reason { code: code.to_string(), message: " no room ".to_string() };

@@ -48,7 +48,7 @@ pub use cancel::CancelToken;
 pub use cancel::Cancelling;
 pub use implement::{SyncProvider, from_sync};
 #[doc(hidden)]
-pub use offload::{aside, elsewhere};
+pub use offload::{defer_blocking, run_blocking};
 pub use placement::{place_instance, place_instances};
 pub use runtime::{block_on, caught, observe, spawn};
 

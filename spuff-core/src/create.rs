@@ -1,7 +1,7 @@
 //! Exactly-once creates: what came of a create is found out before anything is sent again, and a create whose caller has
 //! left is brought to an end all the same.
 //!
-//! Every room makes machines and snapshots through [`Create`], inside [`see_through`].
+//! Every room makes machines and snapshots through [`Create`], inside [`run_to_completion`].
 
 mod background;
 mod batch;
@@ -20,11 +20,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-pub(crate) use background::{Cancel, background, contained, see_through};
+pub(crate) use background::{Cancel, background, catch_panic, run_to_completion};
 pub(crate) use batch::{Batch, instances, named_batch};
 pub(crate) use ending::Ending;
 pub(crate) use follow::{End, follow, still_open};
-pub(crate) use key::{Mark, nonce_of, part_of_key, place_of_key};
+pub(crate) use key::{CreateKey, hash_of_key, part_of_key, place_of_key};
 pub(crate) use key::{check_owner, expiry, label_of_one};
 pub(crate) use keyed::{keyed, resolve_keyed, wait_for_end};
 pub(crate) use keys::Keys;
@@ -42,13 +42,13 @@ use crate::wait::Pauses;
 
 /// What a look for something that a create may have made has shown.
 #[derive(Debug)]
-pub(crate) enum Found<T> {
+pub(crate) enum Lookup<T> {
     /// It was made.
-    Ours(T),
+    Found(T),
     /// Another call has made this under the key, or something else: what this one has sent may come to light beside it.
     Others(ProviderResult<T>),
     /// These may be it; a later look will tell.
-    Unsure(Vec<String>),
+    Ambiguous(Vec<String>),
     /// It cannot have been made: its name, which there is once only, belongs to another.
     Taken,
     /// As `Taken`, by one of this id that is being destroyed: then the name is free.
@@ -56,30 +56,30 @@ pub(crate) enum Found<T> {
     Nothing,
 }
 
-impl<T> Found<T> {
-    pub(crate) fn ours(found: Option<T>) -> Self {
-        found.map_or(Self::Nothing, Self::Ours)
+impl<T> Lookup<T> {
+    pub(crate) fn found(found: Option<T>) -> Self {
+        found.map_or(Self::Nothing, Self::Found)
     }
 
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
         match self {
-            Self::Ours(made) => Found::Ours(change(made)),
-            Self::Others(made) => Found::Others(made.map(change)),
-            Self::Unsure(candidates) => Found::Unsure(candidates),
-            Self::Taken => Found::Taken,
-            Self::Leaving(id) => Found::Leaving(id),
-            Self::Nothing => Found::Nothing,
+            Self::Found(made) => Lookup::Found(change(made)),
+            Self::Others(made) => Lookup::Others(made.map(change)),
+            Self::Ambiguous(candidates) => Lookup::Ambiguous(candidates),
+            Self::Taken => Lookup::Taken,
+            Self::Leaving(id) => Lookup::Leaving(id),
+            Self::Nothing => Lookup::Nothing,
         }
     }
 }
 
 /// What keeps a second one from being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
+pub(crate) enum Dedup {
     /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what there is.
-    Cloud,
+    ByCloud,
     /// Nothing but looking first, until lists that lag must have caught up.
-    Looking,
+    LookupFirst,
 }
 
 /// How a create has come by what it gives.
@@ -100,7 +100,7 @@ impl Origin {
 }
 
 /// The call that makes something, however it is sent.
-pub(crate) trait Making: Send + Sync {
+pub(crate) trait CreateCall: Send + Sync {
     type Reply: Send;
 
     /// The verb.
@@ -113,7 +113,7 @@ pub(crate) trait Making: Send + Sync {
 }
 
 /// A call through the pipeline.
-impl Making for (&HttpClient, Call<'_>) {
+impl CreateCall for (&HttpClient, Call<'_>) {
     type Reply = Reply;
 
     fn operation(&self) -> &'static str {
@@ -132,22 +132,22 @@ impl Making for (&HttpClient, Call<'_>) {
 /// One create.
 pub(crate) struct Create<'a, M> {
     pub(crate) call: M,
-    pub(crate) mark: &'a Mark,
-    pub(crate) guard: Guard,
+    pub(crate) create_key: &'a CreateKey,
+    pub(crate) dedup: Dedup,
     pub(crate) deadline: Deadline,
     pub(crate) cancel: &'a Cancel,
 }
 
-impl<M: Making> Create<'_, M> {
+impl<M: CreateCall> Create<'_, M> {
     /// Sends the call until one thing is made and known, or it is certain that none is. `read` takes a reply apart;
-    /// `look` looks for what was made under the mark.
+    /// `look` looks for what was made under the key.
     ///
     /// # Errors
     /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`] when that cannot be
     /// told before the deadline.
     pub(crate) async fn run<T, F>(self, read: impl Fn(&M::Reply) -> ProviderResult<T>, look: impl Fn() -> F) -> ProviderResult<T>
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         Ok(self.make_or_find(read, look).await?.0)
     }
@@ -159,7 +159,7 @@ impl<M: Making> Create<'_, M> {
         look: impl Fn() -> F,
     ) -> ProviderResult<(T, Origin)>
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         let mut made = self.find_out(read, &look).await;
         // The caller has left and cannot resolve the key later.
@@ -182,7 +182,7 @@ impl<M: Making> Create<'_, M> {
         look: &impl Fn() -> F,
     ) -> ProviderResult<(T, Origin)>
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         let mut pauses = Pauses::new(self.call.sight().poll_interval);
         let mut unclear: Option<ProviderError> = None;
@@ -217,14 +217,14 @@ impl<M: Making> Create<'_, M> {
                     continue;
                 }
                 (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
-                (refusal, _) => refusal.filter(|error| !error.may_pass()),
+                (refusal, _) => refusal.filter(|error| !error.is_transient()),
             };
             debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
-            if refusal.is_some() || self.guard == Guard::Looking || self.cancel.is_set() {
+            if refusal.is_some() || self.dedup == Dedup::LookupFirst || self.cancel.is_set() {
                 match (self.look(look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
                     (Looked::Ours(made), _) => return Ok((made, Origin::Found.unless(&unclear))),
                     // The cloud says that there is one already: that none is seen contradicts it.
-                    (Looked::Nothing, Some(refusal)) if self.guard == Guard::Cloud && self.contradicts(&refusal, &unclear) => {
+                    (Looked::Nothing, Some(refusal)) if self.dedup == Dedup::ByCloud && self.contradicts(&refusal, &unclear) => {
                         return Err(self.unknown(unclear.as_ref(), &format!("; sent again, it was refused: {refusal}"), &[]));
                     }
                     (_, Some(refusal)) => return Err(refusal),
@@ -242,11 +242,11 @@ impl<M: Making> Create<'_, M> {
     /// Looks for [`PERSISTENCE`] more: nobody waits for the outcome, and nobody else has its key.
     async fn look_on<T, F>(&self, cause: &ProviderError, look: impl Fn() -> F) -> ProviderResult<(T, Origin)>
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         debug!(operation = self.call.operation(), %cause, "nobody waits for it any more; looking on");
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
-        match look_out(Deadline::after(PERSISTENCE), self.call.sight(), false, look, unknown).await? {
+        match poll_until_visible(Deadline::after(PERSISTENCE), self.call.sight(), false, look, unknown).await? {
             Looked::Ours(made) => Ok((made, Origin::Recovered)),
             Looked::Taken | Looked::Nothing => Err(Cancel::error()),
         }
@@ -255,7 +255,7 @@ impl<M: Making> Create<'_, M> {
     /// The first time a request has its own time, whatever the deadline; sent again it must keep to that.
     async fn send(&self, again: bool) -> Result<M::Reply, Failure> {
         let operation = self.call.operation();
-        self.cancel.sent(operation, &self.mark.key);
+        self.cancel.sent(operation, &self.create_key.key);
         let sent = if again {
             let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send(self.cancel)).await;
             sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(operation, self.deadline.elapsed()))))
@@ -263,7 +263,7 @@ impl<M: Making> Create<'_, M> {
             self.call.send(self.cancel).await
         };
         // It may have been carried out until now.
-        self.cancel.sent(operation, &self.mark.key);
+        self.cancel.sent(operation, &self.create_key.key);
         sent
     }
 
@@ -278,19 +278,19 @@ impl<M: Making> Create<'_, M> {
     /// where the cloud keeps a second one out. A look that fails for a moment shows nothing.
     async fn is_leaving<T, F>(&self, error: &ProviderError, look: impl Fn() -> F, unseen_since: &mut Option<Instant>) -> bool
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         if !matches!(error, ProviderError::Conflict { retryable: false, .. }) || self.deadline.remaining().is_zero() {
             return false;
         }
         let looked = look().await;
         let is_unseen = match &looked {
-            Ok(found) => matches!(found, Found::Nothing),
-            Err(error) => error.may_pass(),
+            Ok(found) => matches!(found, Lookup::Nothing),
+            Err(error) => error.is_transient(),
         };
         let state = match looked {
-            Ok(Found::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
-            _ if is_unseen && (!self.mark.is_given() || self.guard == Guard::Cloud) => {
+            Ok(Lookup::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
+            _ if is_unseen && (!self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud) => {
                 if unseen_since.get_or_insert_with(Instant::now).elapsed() >= self.call.sight().settling {
                     return false;
                 }
@@ -298,13 +298,13 @@ impl<M: Making> Create<'_, M> {
             }
             _ => return false,
         };
-        progress::report(self.call.operation(), &self.mark.name, &state, self.deadline.elapsed());
+        progress::report(self.call.operation(), &self.create_key.name, &state, self.deadline.elapsed());
         true
     }
 
     /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
     fn may_be_ours(&self, error: &ProviderError) -> bool {
-        self.mark.is_given() && matches!(error, ProviderError::Conflict { retryable: false, .. })
+        self.create_key.is_caller_supplied() && matches!(error, ProviderError::Conflict { retryable: false, .. })
     }
 
     /// A refusal because there is one already, which may be what an earlier attempt has made.
@@ -315,16 +315,16 @@ impl<M: Making> Create<'_, M> {
     /// Looks until it is there, or must have come to light: two times empty over the settling time.
     async fn look<T, F>(&self, look: impl Fn() -> F, cause: Option<&ProviderError>) -> ProviderResult<Looked<T>>
     where
-        F: Future<Output = ProviderResult<Found<T>>> + Send,
+        F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
         let unknown = |candidates: &[String], why: &str| self.unknown(cause, why, candidates);
-        look_out(self.deadline, self.call.sight(), false, look, unknown).await
+        poll_until_visible(self.deadline, self.call.sight(), false, look, unknown).await
     }
 
     fn unknown(&self, cause: Option<&ProviderError>, why: &str, candidates: &[String]) -> ProviderError {
         let message = format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
         let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
-        let unknown = ProviderError::unknown_outcome(self.call.operation(), &self.mark.key, message);
+        let unknown = ProviderError::unknown_outcome(self.call.operation(), &self.create_key.key, message);
         unknown.with_candidates(candidates).with_context(context)
     }
 }
@@ -341,13 +341,13 @@ pub(crate) async fn resolve<T, F>(
     look: impl Fn() -> F,
 ) -> ProviderResult<Option<T>>
 where
-    F: Future<Output = ProviderResult<Found<T>>> + Send,
+    F: Future<Output = ProviderResult<Lookup<T>>> + Send,
 {
     let unknown = |candidates: &[String], why: &str| {
         ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}")).with_candidates(candidates)
     };
     // Also where lists do not lag they are given time: the call may still be on its way, or be worked on.
-    Ok(look_out(Deadline::after(limit), sight, true, look, unknown).await?.ours())
+    Ok(poll_until_visible(Deadline::after(limit), sight, true, look, unknown).await?.ours())
 }
 
 /// What looking out has come to.
@@ -369,7 +369,7 @@ const DENIALS: u32 = 3;
 
 /// Looks until something is known, or the deadline. What hinders a look tells nothing of what came of the create, and may pass:
 /// it is given up before the deadline only where that is `prompt`.
-async fn look_out<T, F>(
+async fn poll_until_visible<T, F>(
     deadline: Deadline,
     sight: Sight,
     prompt: bool,
@@ -377,7 +377,7 @@ async fn look_out<T, F>(
     unknown: impl Fn(&[String], &str) -> ProviderError,
 ) -> ProviderResult<Looked<T>>
 where
-    F: Future<Output = ProviderResult<Found<T>>> + Send,
+    F: Future<Output = ProviderResult<Lookup<T>>> + Send,
 {
     let mut since = Instant::now();
     let mut pauses = Pauses::new(sight.poll_interval);
@@ -389,9 +389,9 @@ where
             Ok(Ok(found)) => {
                 denied = 0;
                 match found {
-                    Found::Ours(made) => return Ok(Looked::Ours(made)),
-                    Found::Taken | Found::Leaving(_) => return Ok(Looked::Taken),
-                    Found::Nothing | Found::Others(_) => {
+                    Lookup::Found(made) => return Ok(Looked::Ours(made)),
+                    Lookup::Taken | Lookup::Leaving(_) => return Ok(Looked::Taken),
+                    Lookup::Nothing | Lookup::Others(_) => {
                         // What was not sure may have come to be at any time since it was seen.
                         if std::mem::take(&mut was_unsure) {
                             since = Instant::now();
@@ -400,10 +400,10 @@ where
                         // A part of what a slow look shows is as old as the look.
                         let is_old_enough = asked.saturating_duration_since(since) >= sight.settling;
                         if sight.settling.is_zero() || (empty >= 2 && is_old_enough) {
-                            return if let Found::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
+                            return if let Lookup::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
                         }
                     }
-                    Found::Unsure(some) => {
+                    Lookup::Ambiguous(some) => {
                         candidates = some;
                         (was_unsure, empty) = (true, 0);
                     }
@@ -412,7 +412,7 @@ where
             // Made under this key, by another request.
             Ok(Err(error @ ProviderError::Conflict { retryable: false, .. })) => return Err(error),
             Ok(Err(error)) => {
-                denied = if error.may_pass() { 0 } else { denied + 1 };
+                denied = if error.is_transient() { 0 } else { denied + 1 };
                 failed = format!("; the look for it failed: {error}");
             }
             Err(_) => {}
@@ -441,7 +441,7 @@ where
     let owner = provider.clone();
     let unwanted = move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
     let about = About::new("create_instance", provider.name(), "");
-    see_through(about, |cancel| work(provider.clone(), cancel), unwanted).await
+    run_to_completion(about, |cancel| work(provider.clone(), cancel), unwanted).await
 }
 
 /// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that was found, and not made, may

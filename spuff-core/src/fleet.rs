@@ -25,7 +25,7 @@ pub(crate) use abort::{AbortFlag, retry_while_rate_limited};
 use make::SingleProvider;
 pub(crate) use make::{Maker, make, make_for_work};
 
-use crate::create::contained;
+use crate::create::catch_panic;
 use crate::progress::{self, Observed, Phase, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
@@ -145,9 +145,9 @@ pub async fn create_instances(
 pub async fn wait_ready_many<S: AsRef<str>>(provider: &Arc<dyn Provider>, ids: &[S]) -> Vec<ProviderResult<ProviderInstance>> {
     let began = Instant::now();
     each(ids, began, |id| async move {
-        let waited = contained(provider.wait_ready(id)).await;
+        let waited = catch_panic(provider.wait_ready(id)).await;
         match &waited {
-            Ok(ready) => progress::reached("wait_ready", Phase::Ready, ready, began.elapsed()),
+            Ok(ready) => progress::report_instance("wait_ready", Phase::Ready, ready, began.elapsed()),
             Err(error) => progress::ended("wait_ready", Phase::Failed, id, error, began.elapsed()),
         }
         waited

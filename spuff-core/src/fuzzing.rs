@@ -96,7 +96,7 @@ fn keys_and_marks(input: &[u8]) {
         assert_eq!(format!("{batch}/{part}"), key);
     }
     let request = InstanceRequest::new(rest, label, rest).with_idempotency_key(key);
-    let Some((mark, marked)) = check_refusal(create::Mark::of(&request)) else { return };
+    let Some((mark, marked)) = check_refusal(create::CreateKey::of(&request)) else { return };
     assert!(matches!(mark.matches(&marked.labels, "1"), Ok(true)));
     let mut theirs = marked.labels.clone();
     theirs.insert(labels::REQUEST_DIGEST.to_string(), label.to_string());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task_local;
 
-use crate::create::{self, About, Ending, Site, background, contained};
+use crate::create::{self, About, Ending, Site, background, catch_panic};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{OnCancel, Provider, ProviderInstance};
 
@@ -119,7 +119,7 @@ impl InstanceGuard {
         if self.instance.adopted || self.process != process::id() {
             return None;
         }
-        let ended = contained(self.provider.destroy_instance(&self.instance.id)).await;
+        let ended = catch_panic(self.provider.destroy_instance(&self.instance.id)).await;
         self.on_drop = if ended.is_ok() { OnCancel::Keep } else { OnCancel::Destroy };
         Some(ended)
     }
@@ -131,7 +131,7 @@ impl InstanceGuard {
         if !error.is_instance_failure(id) {
             return error.after_create(id, None);
         }
-        let is_gone = match contained(self.provider.get_instance(id)).await {
+        let is_gone = match catch_panic(self.provider.get_instance(id)).await {
             Ok(there) => there.is_none(),
             Err(_) => matches!(error, ProviderError::NotFound { .. }),
         };

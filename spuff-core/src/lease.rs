@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::create::{self, contained};
+use crate::create::{self, catch_panic};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance, labels};
@@ -279,11 +279,11 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
             let _turn = limit.acquire().await;
             let outcome = match (which.dry_run, kind) {
                 (true, _) => Ok(false),
-                (false, Reapable::Instance) => match contained(end(&*provider, &id, &which)).await {
+                (false, Reapable::Instance) => match catch_panic(end(&*provider, &id, &which)).await {
                     Ok(false) => return None,
                     ended => ended,
                 },
-                (false, Reapable::Snapshot) => contained(provider.delete_snapshot(&id)).await.map(|()| true),
+                (false, Reapable::Snapshot) => catch_panic(provider.delete_snapshot(&id)).await.map(|()| true),
             };
             let (owner, expires_at) = (labels.get(labels::OWNER).cloned(), expires_at(&labels));
             Some((place, Reaped { kind, id, name, owner, expires_at, outcome }))
@@ -327,7 +327,7 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
                 (is_left, confirming.within) = (false, which.confirm_within);
             }
             Ok(Some(_)) if is_left && confirming.is_over() => return Ok(false),
-            Err(error) if !error.may_pass() => return Err(error),
+            Err(error) if !error.is_transient() => return Err(error),
             _ if confirming.is_over() => return Err(confirming.timeout(id)),
             _ => {}
         }
@@ -355,11 +355,11 @@ async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
 async fn see_deleted(provider: &dyn Provider, mut left: Vec<&mut Reaped>, within: Duration, report: impl Fn(&Reaped)) {
     let mut confirming = Confirming::new(within);
     while !left.is_empty() {
-        let listed = confirming.look("snapshots", contained(provider.list_snapshots())).await;
+        let listed = confirming.look("snapshots", catch_panic(provider.list_snapshots())).await;
         let is_over = confirming.is_over();
         let outcome = |id: &str| match &listed {
             Ok(all) if all.iter().all(|snapshot| snapshot.id != id) => Some(Ok(true)),
-            Err(error) if !error.may_pass() => Some(Err(ErrorParts::from(error).into())),
+            Err(error) if !error.is_transient() => Some(Err(ErrorParts::from(error).into())),
             _ if is_over => Some(Err(confirming.timeout(id))),
             _ => None,
         };

@@ -156,8 +156,8 @@ pub async fn place_instance(placement: &Placement, request: &InstanceRequest) ->
     let made = match search.walk(0, request, &abort).await {
         Ok(made) => {
             let guard = InstanceGuard::new(&search.provider(0), made, request.cancellation());
-            progress::reached("place_instance", Phase::Accepted, guard.instance(), began.elapsed());
-            progress::heard().await;
+            progress::report_instance("place_instance", Phase::Accepted, guard.instance(), began.elapsed());
+            progress::flush().await;
             Ok(guard.release())
         }
         Err(error) => Err(error),

@@ -107,7 +107,7 @@ pub(crate) fn report(operation: &str, id: &str, state: &str, elapsed: Duration) 
 }
 
 /// Tells whoever listens that a machine has come so far.
-pub(crate) fn reached(operation: &str, phase: Phase, instance: &ProviderInstance, elapsed: Duration) {
+pub(crate) fn report_instance(operation: &str, phase: Phase, instance: &ProviderInstance, elapsed: Duration) {
     tell(operation, phase, || (instance.id.clone(), phase.as_str().to_string(), Some(instance.clone())), elapsed);
 }
 
@@ -145,14 +145,14 @@ pub(crate) async fn inherit<F: Future>(listener: Option<Listener>, work: F) -> F
 }
 
 /// Does something of which nobody is told.
-pub(crate) async fn unheard<F: Future>(work: F) -> F::Output {
+pub(crate) async fn muted<F: Future>(work: F) -> F::Output {
     let (tell, _) = unbounded_channel();
     LISTENER.scope(Listener { tell, part: None }, work).await
 }
 
 /// Lets whoever listens take all that was told so far, while this future can still be dropped with what it holds: a listener may
 /// panic, and what was given back already would be lost to its caller.
-pub(crate) async fn heard() {
+pub(crate) async fn flush() {
     let mut is_over = listener().is_none();
     // Polled again only when all was taken.
     poll_fn(|context| {

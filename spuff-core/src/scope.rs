@@ -90,10 +90,10 @@ async fn made_ready(
     };
     let mut guard = InstanceGuard::new(provider, made, on_drop);
     guard.report_made();
-    progress::reached("create_instance", Phase::Accepted, guard.instance(), began.elapsed());
+    progress::report_instance("create_instance", Phase::Accepted, guard.instance(), began.elapsed());
     let id = guard.instance().id.clone();
     let waited = provider.wait_ready(&id).await;
-    progress::heard().await;
+    progress::flush().await;
     match waited {
         Ok(ready) => {
             guard.update(ready);

@@ -2,9 +2,9 @@
 //!
 //! What to look at comes from a cloud's room.
 
+mod batch_poll;
 mod listing;
-mod look;
-mod lookout;
+mod observation;
 mod recent;
 mod schedule;
 mod shared_poll;
@@ -17,11 +17,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
+pub(crate) use batch_poll::{BatchObservation, BatchPoll, Subject};
 pub(crate) use listing::{Listed, Listing};
-pub(crate) use look::Look;
-pub(crate) use lookout::{Lookout, Seen, Subject};
-pub(crate) use recent::Recent;
-pub(crate) use shared_poll::{Watcher, for_all};
+pub(crate) use observation::Observation;
+pub(crate) use recent::RecentCreates;
+pub(crate) use shared_poll::{SharedPoller, for_all};
 
 use crate::http::{Call, Deadline, HttpClient, Reply, number};
 use crate::progress;
@@ -65,7 +65,7 @@ enum SoFar {
     /// Not the thing.
     NotSeen,
     /// The thing.
-    Seen,
+    BatchObservation,
 }
 
 /// A thing that is waited for.
@@ -125,12 +125,12 @@ impl<'a> Wait<'a> {
         let (operation, (resource_type, id)) = (self.operation, self.subject);
         let ended = self.until(|| async move {
             let call = Call::delete(operation, path).about(resource_type, id);
-            Look::of_delete(http.told(&call, is_said).await)
+            Observation::of_delete(http.told(&call, is_said).await)
         });
-        Look::deleted(ended.await)
+        Observation::deleted(ended.await)
     }
 
-    /// Looks until `look` is done. An error of a look ends the wait; see [`Look::past`]. A look is cut off at the deadline.
+    /// Polls until `look` is done. An error of a look ends the wait; see [`Observation::past`]. A look is cut off at the deadline.
     /// Credentials that are refused end it at the first look, and later only when they are refused again and again.
     ///
     /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
@@ -140,7 +140,7 @@ impl<'a> Wait<'a> {
     /// with the last state that was seen.
     pub(crate) async fn until<T, F>(self, mut look: impl FnMut() -> F) -> ProviderResult<T>
     where
-        F: Future<Output = ProviderResult<Look<T>>> + Send,
+        F: Future<Output = ProviderResult<Observation<T>>> + Send,
     {
         let pauses = Pauses::new(self.poll_interval);
         self.looking(|_| look(), || false, Some(pauses)).await
@@ -150,18 +150,18 @@ impl<'a> Wait<'a> {
     ///
     /// # Errors
     /// As there.
-    pub(crate) async fn together<R: Lookout>(
+    pub(crate) async fn together<R: BatchPoll>(
         self,
         room: &R,
-        watcher: &Arc<Watcher<R>>,
+        poller: &Arc<SharedPoller<R>>,
         hint: R::Hint,
     ) -> ProviderResult<R::Thing> {
         let (id, poll_interval, absent_until) = (self.subject.1.to_string(), self.poll_interval, self.absent_until);
         let room = &Arc::new(room.clone());
         let look = |so_far: SoFar| {
-            let is_new = so_far != SoFar::Seen && absent_until.is_some_and(|time| Instant::now() < time);
+            let is_new = so_far != SoFar::BatchObservation && absent_until.is_some_and(|time| Instant::now() < time);
             let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
-            async move { watcher.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
+            async move { poller.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
         };
         self.looking(look, || room.is_accepted(), None).await
     }
@@ -175,7 +175,7 @@ impl<'a> Wait<'a> {
         mut pauses: Option<Pauses>,
     ) -> ProviderResult<T>
     where
-        F: Future<Output = ProviderResult<Look<T>>> + Send,
+        F: Future<Output = ProviderResult<Observation<T>>> + Send,
     {
         let (resource_type, id) = self.subject;
         let mut so_far = SoFar::Nothing;
@@ -190,29 +190,29 @@ impl<'a> Wait<'a> {
             if so_far == SoFar::Nothing {
                 so_far = SoFar::NotSeen;
             }
-            if looked.as_ref().is_ok_and(|looked| looked.as_ref().is_ok_and(Look::is_clear)) {
+            if looked.as_ref().is_ok_and(|looked| looked.as_ref().is_ok_and(Observation::is_clear)) {
                 (was_clear, refused) = (true, None);
             }
             match looked {
-                Ok(Ok(Look::Done(value))) => return Ok(value),
-                Ok(Ok(Look::Pending(now))) => {
-                    (so_far, stopped) = (SoFar::Seen, None);
+                Ok(Ok(Observation::Done(value))) => return Ok(value),
+                Ok(Ok(Observation::Pending(now))) => {
+                    (so_far, stopped) = (SoFar::BatchObservation, None);
                     state = now;
                 }
-                Ok(Ok(Look::Stopped(now))) => {
-                    so_far = SoFar::Seen;
+                Ok(Ok(Observation::Stopped(now))) => {
+                    so_far = SoFar::BatchObservation;
                     if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED_FOR {
                         let message = format!("{resource_type} {id} is {now}, and does not start by itself: start or destroy it");
                         return Err(ProviderError::conflict(message, false));
                     }
                     state = now;
                 }
-                Ok(Ok(Look::Absent)) if so_far != SoFar::Seen && self.bears_with_absence() => {
+                Ok(Ok(Observation::Absent)) if so_far != SoFar::BatchObservation && self.bears_with_absence() => {
                     state = "not visible yet".to_string();
                 }
-                Ok(Ok(Look::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
-                Ok(Ok(Look::Unclear(why))) => state = why,
-                Ok(Ok(Look::Refused(error))) => {
+                Ok(Ok(Observation::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
+                Ok(Ok(Observation::Unclear(why))) => state = why,
+                Ok(Ok(Observation::Refused(error))) => {
                     let (since, times) = refused.get_or_insert((Instant::now(), 0));
                     *times += 1;
                     let is_known = was_clear || is_accepted();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     /// Answers from a script; the last line is repeated.
-    async fn run(wait: Wait<'_>, script: Vec<fn() -> ProviderResult<Look<u32>>>) -> (ProviderResult<u32>, usize) {
+    async fn run(wait: Wait<'_>, script: Vec<fn() -> ProviderResult<Observation<u32>>>) -> (ProviderResult<u32>, usize) {
         let mut looks = 0;
         let result = wait
             .until(|| {
@@ -261,15 +261,16 @@ mod tests {
         (result, looks)
     }
 
-    fn pending() -> ProviderResult<Look<u32>> {
-        Ok(Look::Pending("booting".to_string()))
+    fn pending() -> ProviderResult<Observation<u32>> {
+        Ok(Observation::Pending("booting".to_string()))
     }
 
     const SETTLING: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
     async fn ends_when_done_and_bears_with_passing_errors() {
-        let script: Vec<fn() -> _> = vec![pending, || Look::past(ProviderError::unavailable("502")), || Ok(Look::Done(3))];
+        let script: Vec<fn() -> _> =
+            vec![pending, || Observation::past(ProviderError::unavailable("502")), || Ok(Observation::Done(3))];
         let (result, looks) = run(wait(300, Duration::from_secs(5)), script).await;
         assert_eq!((result.unwrap(), looks), (3, 3));
     }
@@ -289,24 +290,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_believed_unless_the_thing_is_new() {
-        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Ok(Look::Absent)]).await;
+        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 1);
 
         let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
-        let (result, _) = run(new(), vec![|| Ok(Look::Absent), || Ok(Look::Absent), || Ok(Look::Done(1))]).await;
+        let (result, _) =
+            run(new(), vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || Ok(Observation::Done(1))]).await;
         assert_eq!(result.unwrap(), 1);
 
-        let (result, looks) = run(new(), vec![pending, || Ok(Look::Absent)]).await;
+        let (result, looks) = run(new(), vec![pending, || Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
 
         let began = Instant::now();
-        let (result, _) = run(new(), vec![|| Ok(Look::Absent)]).await;
+        let (result, _) = run(new(), vec![|| Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_of_nothing_is_one_look() {
-        let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![|| Ok(Look::Done(3))]).await;
+        let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![|| Ok(Observation::Done(3))]).await;
         assert_eq!((result.unwrap(), looks), (3, 1));
         let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![pending]).await;
         assert!(matches!(result, Err(ProviderError::Timeout { .. })) && looks == 1);
@@ -315,15 +317,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_final_error_ends_the_wait_at_once() {
         let (result, looks) =
-            run(wait(300, Duration::from_secs(5)), vec![|| Look::past(ProviderError::capacity("sold out"))]).await;
+            run(wait(300, Duration::from_secs(5)), vec![|| Observation::past(ProviderError::capacity("sold out"))]).await;
         assert!(matches!(result, Err(ProviderError::Capacity { .. })) && looks == 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn credentials_that_were_accepted_are_refused_for_good_only_when_that_is_said_again_and_again() {
-        let no = || Look::past(ProviderError::auth("test", "no"));
-        let unclear = || Look::past(ProviderError::unavailable("502"));
-        let done = || Ok(Look::Done(3));
+        let no = || Observation::past(ProviderError::auth("test", "no"));
+        let unclear = || Observation::past(ProviderError::unavailable("502"));
+        let done = || Ok(Observation::Done(3));
         let often = || wait(300, Duration::from_secs(5));
         let (result, looks) = run(often(), vec![no]).await;
         assert!(matches!(result, Err(ProviderError::Authentication { .. })) && looks == 1, "at the first look");
@@ -345,8 +347,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_stopped_is_waited_for_as_long_as_somebody_may_be_starting_it() {
         let often = || wait(300, Duration::from_secs(5));
-        let stopped: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Stopped("stopped".to_string()));
-        let (result, _) = run(often(), vec![stopped, stopped, pending, || Ok(Look::Done(3))]).await;
+        let stopped: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Stopped("stopped".to_string()));
+        let (result, _) = run(often(), vec![stopped, stopped, pending, || Ok(Observation::Done(3))]).await;
         assert_eq!(result.unwrap(), 3);
         for script in [vec![stopped], vec![pending, stopped], vec![stopped, stopped, pending, stopped]] {
             let began = Instant::now();
@@ -361,13 +363,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_absence_of_what_was_never_seen_is_borne_for_a_while() {
         let unseen = |limit| wait(limit, Duration::from_secs(5)).unseen_for(SETTLING);
-        let (result, _) = run(unseen(300), vec![|| Ok(Look::Absent), || Ok(Look::Absent), || Ok(Look::Done(1))]).await;
+        let (result, _) =
+            run(unseen(300), vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || Ok(Observation::Done(1))]).await;
         assert_eq!(result.unwrap(), 1);
-        let (result, looks) = run(unseen(300), vec![pending, || Ok(Look::Absent)]).await;
+        let (result, looks) = run(unseen(300), vec![pending, || Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
         for (limit, borne) in [(300, SETTLING), (60, SETTLING / 2)] {
             let began = Instant::now();
-            let (result, _) = run(unseen(limit), vec![|| Ok(Look::Absent)]).await;
+            let (result, _) = run(unseen(limit), vec![|| Ok(Observation::Absent)]).await;
             let spent = began.elapsed();
             assert!(matches!(result, Err(ProviderError::NotFound { .. })) && spent >= borne && spent < borne * 2, "{spent:?}");
         }
@@ -376,13 +379,13 @@ mod tests {
     /// Shows what a script says, one line for each look; and notes what it was told of the thing.
     #[derive(Clone)]
     struct Shown {
-        script: &'static [fn() -> ProviderResult<Look<u32>>],
+        script: &'static [fn() -> ProviderResult<Observation<u32>>],
         is_accepted: bool,
         asked: Arc<std::sync::Mutex<Vec<bool>>>,
     }
 
     #[async_trait::async_trait]
-    impl Lookout for Shown {
+    impl BatchPoll for Shown {
         type Thing = u32;
         type Hint = ();
 
@@ -390,22 +393,22 @@ mod tests {
             self.is_accepted
         }
 
-        fn earned(&self) -> Duration {
+        fn refill_interval(&self) -> Duration {
             Duration::ZERO
         }
 
-        async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<u32> {
+        async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<u32> {
             let mut asked = self.asked.lock().unwrap();
             asked.push(subjects[0].is_new);
             let looks = vec![self.script[(asked.len() - 1).min(self.script.len() - 1)]()];
-            Seen { looks, requests: 1 }
+            BatchObservation { observations: looks, requests: 1 }
         }
     }
 
     async fn together(
         wait: Wait<'_>,
         is_accepted: bool,
-        script: &'static [fn() -> ProviderResult<Look<u32>>],
+        script: &'static [fn() -> ProviderResult<Observation<u32>>],
     ) -> (ProviderResult<u32>, Vec<bool>) {
         let shown = Shown { script, is_accepted, asked: Arc::default() };
         let waited = wait.together(&shown, &Arc::default(), ()).await;
@@ -415,8 +418,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_list_is_told_whether_it_need_not_show_a_thing_yet() {
-        const ABSENT: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Absent);
-        const DONE: fn() -> ProviderResult<Look<u32>> = || Ok(Look::Done(3));
+        const ABSENT: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Absent);
+        const DONE: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Done(3));
         let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
         let (waited, asked) = together(new(), false, &[ABSENT, pending, DONE]).await;
         assert_eq!((waited.unwrap(), asked), (3, vec![true, true, false]), "it was seen");
@@ -429,9 +432,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn credentials_that_others_were_accepted_with_are_refused_for_good_only_again_and_again() {
-        const NO: fn() -> ProviderResult<Look<u32>> = || Look::past(ProviderError::auth("test", "no"));
+        const NO: fn() -> ProviderResult<Observation<u32>> = || Observation::past(ProviderError::auth("test", "no"));
         let often = || wait(300, Duration::from_secs(5));
-        let (waited, asked) = together(often(), true, &[NO, NO, || Ok(Look::Done(3))]).await;
+        let (waited, asked) = together(often(), true, &[NO, NO, || Ok(Observation::Done(3))]).await;
         assert_eq!((waited.unwrap(), asked.len()), (3, 3));
         let (waited, asked) = together(often(), true, &[NO]).await;
         assert!(matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 3, "{waited:?}");

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_void};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use spuff_core::blocking::{CancelToken, SyncProvider, aside};
+use spuff_core::blocking::{CancelToken, SyncProvider, defer_blocking};
 use spuff_core::provider::{
     ErrorParts, InstanceRequest, Price as CorePrice, ProviderError, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
 };
@@ -90,7 +90,7 @@ impl Drop for Foreign {
     fn drop(&mut self) {
         if let (Some(disconnect), true) = (self.table.0.disconnect, self.table.0.connect.is_some()) {
             let (state, table) = (self.state, self.table.clone());
-            aside(move || {
+            defer_blocking(move || {
                 let state = state;
                 // SAFETY: the caller's function, called once for what `connect` has made.
                 unsafe { disconnect(state.0) };

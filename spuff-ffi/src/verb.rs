@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use spuff_core::blocking::{self, caught, elsewhere};
+use spuff_core::blocking::{self, caught, run_blocking};
 use spuff_core::fleet::{self, FleetOptions};
 use spuff_core::lease::{self, Reaped};
 use spuff_core::placement::{self, Placed, Placement};
@@ -129,14 +129,14 @@ impl<T: Send + 'static> Call<T> {
                 match observed.next().await {
                     Step::Progress(seen) => {
                         if let Some(observer) = observer {
-                            elsewhere(move || observer.tell(seen)).await;
+                            run_blocking(move || observer.tell(seen)).await;
                         }
                     }
                     Step::Done(outcome) => break outcome,
                 }
             };
             let outcome = outcome.map_err(|error| about.failure(&error));
-            elsewhere(move || deliver(outcome)).await;
+            run_blocking(move || deliver(outcome)).await;
         };
         drop(blocking::spawn(submitted)?);
         Ok(())

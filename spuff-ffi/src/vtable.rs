@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-use spuff_core::blocking::{aside, from_sync};
+use spuff_core::blocking::{defer_blocking, from_sync};
 use spuff_core::provider::{
     Capabilities, OptionDescription, Provider, ProviderConfig, ProviderDescription, ProviderFactory, ProviderResult,
     ProviderTimeouts, ProviderType,
@@ -265,7 +265,7 @@ impl Drop for Table {
     fn drop(&mut self) {
         if let Some(drop) = self.0.drop {
             let user_data = UserData(self.0.user_data);
-            aside(move || {
+            defer_blocking(move || {
                 let user_data = user_data;
                 // SAFETY: the caller's function, called once.
                 unsafe { drop(user_data.0) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::offload::elsewhere;
+use super::offload::run_blocking;
 use super::runtime::spawn;
 use crate::guard::watch_made;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -85,7 +85,7 @@ impl CancelToken {
         let watched = over.clone();
         let watch = async move {
             tokio::select! {
-                () = token.cancelled() => elsewhere(call).await,
+                () = token.cancelled() => run_blocking(call).await,
                 () = watched.cancelled() => {}
             }
         };

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use tokio::task;
 
 use super::CancelToken;
-use crate::create::{self, About, Here, see_through};
+use crate::create::{self, About, Here, run_to_completion};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 /// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that is cancelled when nobody
 /// waits for the verb any more: one that takes long looks at it.
@@ -159,7 +159,7 @@ impl<P: SyncProvider> FromSync<P> {
         let guard = cancel.guard();
         let (this, ender) = (self.clone(), self.clone());
         let work = move |_| async move { this.run(cancel, verb).await };
-        let outcome = see_through(about, work, move |made| unwanted(ender, made)).await;
+        let outcome = run_to_completion(about, work, move |made| unwanted(ender, made)).await;
         guard.disarm();
         outcome
     }
@@ -218,7 +218,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         wait.until(|| async {
             let found = self.get_instance(id).await;
             let found = found.and_then(|found| found.ok_or_else(|| ProviderError::not_found("instance", id)));
-            Look::of_instance(found, self.name())
+            Observation::of_instance(found, self.name())
         })
         .await
     }

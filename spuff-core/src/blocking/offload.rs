@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 ///
 /// What it does is its own: a panic can only be ours, and is printed by the panic handler.
 #[doc(hidden)]
-pub async fn elsewhere(call: impl FnOnce() + Send + 'static) {
+pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
     static THREADS: PerProcess<Option<Runtime>> = PerProcess::new();
     let (done, is_done) = oneshot::channel::<()>();
     let call = Arc::new(Mutex::new(Some((call, done))));
@@ -55,10 +55,10 @@ pub async fn elsewhere(call: impl FnOnce() + Send + 'static) {
 
 /// Calls a function that may block and call spuff: here, or elsewhere and later where this thread drives the runtime.
 #[doc(hidden)]
-pub fn aside(call: impl FnOnce() + Send + 'static) {
+pub fn defer_blocking(call: impl FnOnce() + Send + 'static) {
     if runtime::drives() {
         // What drives has been started.
-        drop(runtime::spawn(elsewhere(call)));
+        drop(runtime::spawn(run_blocking(call)));
     } else {
         call();
     }

@@ -61,7 +61,7 @@ rules! {
     LABELS: "Labels are kept as they were given, values and case included.",
         "Write and read them without loss, or declare that labels are not kept.";
     GET: "`get_instance` reads a machine that exists.",
-        "Look it up by the very id that `create_instance` returned.";
+        "Observation it up by the very id that `create_instance` returned.";
     LIST: "`list_instances` holds every machine that carries `managed-by=spuff`, once, from all pages, with all its fields.",
         "Follow every page, and fill all fields also in lists.";
     IDS: "An id stands for one machine.",
@@ -102,7 +102,7 @@ rules! {
     SSH_KEYS: "`get_ssh_keys` returns values that `InstanceRequest::ssh_keys` takes.",
         "Return ids, names or fingerprints by which the create call finds the keys again.";
     IDEMPOTENCY: "A caller's `idempotency_key` stands for one machine.",
-        "Look for the key, or pass it on, before a machine is made; else do not declare it.";
+        "Observation for the key, or pass it on, before a machine is made; else do not declare it.";
     ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says so, by `adopted`; one that has made it now does not.",
         "Set `adopted` where the key has found a machine: else a roll-back destroys what is in use.";
     ERRORS: "An error tells what is wrong, and with what.",
@@ -111,7 +111,7 @@ rules! {
     SNAPSHOT: "`create_snapshot` returns a snapshot that can be used, with its id and the name asked for.",
         "Wait until the cloud says that it is usable, and fill both fields.";
     SNAPSHOTS: "`list_snapshots` holds every snapshot that carries `managed-by=spuff`, once, with the name asked for.",
-        "Mark snapshots when they are made, follow every page, and read the name from where it was put.";
+        "CreateKey snapshots when they are made, follow every page, and read the name from where it was put.";
     RESTORE: "`ImageSpec::Snapshot` with a snapshot's id starts a machine from it.",
         "Take the id that `create_snapshot` returned as an image.";
     DELETE: "`delete_snapshot` deletes a snapshot: then lists do not hold it.",
@@ -124,5 +124,5 @@ rules! {
         "Return NotSupported from `create_snapshot`; lists may be empty, and deletes `Ok`.";
 
     NOTHING_LEFT: "What was destroyed is gone, and is not listed any more.",
-        "Look at `destroy_instance` and `delete_snapshot`; destroy what the report names.";
+        "Observation at `destroy_instance` and `delete_snapshot`; destroy what the report names.";
 }

@@ -158,7 +158,7 @@ impl<T> Drop for Caller<T> {
 ///
 /// # Errors
 /// Those of `verb`; [`ProviderError::Internal`] when it panics.
-pub(crate) async fn contained<T>(verb: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+pub(crate) async fn catch_panic<T>(verb: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
     AssertUnwindSafe(verb).catch_unwind().await.unwrap_or_else(|panic| Err(ProviderError::from_panic(&*panic)))
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn contained<T>(verb: impl Future<Output = ProviderResult<T>>) 
 ///
 /// # Errors
 /// Those of `work`.
-pub(crate) async fn see_through<T, W, U>(
+pub(crate) async fn run_to_completion<T, W, U>(
     about: About,
     work: impl FnOnce(Cancel) -> W,
     unwanted: impl FnOnce(T) -> U + Send + 'static,
@@ -190,7 +190,7 @@ where
     let listener = progress::listener();
     let (worker, tie) = (place.clone(), cancel.clone());
     let task = async move {
-        let mut result = contained(progress::inherit(listener, work)).await;
+        let mut result = catch_panic(progress::inherit(listener, work)).await;
         if let Err(fault @ ProviderError::Internal { .. }) = result {
             result = Err(tie.told(fault));
         }
@@ -214,7 +214,7 @@ where
     Handle::current().spawn(inside.scope(task).instrument(Span::current()));
 
     let _ = calls.answered_during(is_done).await;
-    progress::heard().await;
+    progress::flush().await;
     let result = Place::of(&place).outcome.take();
     drop(caller);
     let ended = || ProviderError::Other { message: "the runtime ended in the middle of a create".to_string() };
@@ -242,7 +242,7 @@ mod tests {
         };
         let waited = tokio::time::timeout(
             patience,
-            see_through(nothing(), work, move |made| async move {
+            run_to_completion(nothing(), work, move |made| async move {
                 count.fetch_add(made, Ordering::Relaxed);
             }),
         )
@@ -260,7 +260,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_is_told_as_such() {
         let work = |_| async { if true { panic!("over 7") } else { Ok(7) } };
-        let error = see_through(nothing(), work, |_: u32| async {}).await.unwrap_err();
+        let error = run_to_completion(nothing(), work, |_: u32| async {}).await.unwrap_err();
         assert!(matches!(&error, ProviderError::Internal { .. }) && error.to_string().contains("over 7"), "{error}");
     }
 
@@ -270,7 +270,7 @@ mod tests {
             cancel.sent("create_instance", "order-7");
             if true { panic!("over 7") } else { Ok(7) }
         };
-        let error = see_through(nothing(), work, |_: u32| async {}).await.unwrap_err();
+        let error = run_to_completion(nothing(), work, |_: u32| async {}).await.unwrap_err();
         assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
         assert!(error.to_string().contains("over 7"), "{error}");
     }
@@ -285,7 +285,7 @@ mod tests {
                 }
                 std::future::pending().await
             };
-            let mut create = Box::pin(see_through(nothing(), work, |_: u32| async {}));
+            let mut create = Box::pin(run_to_completion(nothing(), work, |_: u32| async {}));
             runtime.block_on(async {
                 std::future::poll_fn(|context| {
                     let _ = create.as_mut().poll(context);
@@ -306,7 +306,7 @@ mod tests {
     async fn an_outcome_that_came_but_was_not_taken_is_unwanted() {
         let unwanted = Arc::new(AtomicBool::new(false));
         let flag = unwanted.clone();
-        let mut create = Box::pin(see_through(
+        let mut create = Box::pin(run_to_completion(
             nothing(),
             |_| async { Ok(1) },
             move |_: u32| async move {

@@ -1,14 +1,14 @@
-//! Several machines by one call: one mark for all, and a part of its key for each.
+//! Several machines by one call: one key for all, and a part of its key for each.
 //!
 //! A machine's part of the key leads to that machine alone, so that what became of it can be found
 //! out by itself.
 
 use std::future::Future;
 
-use super::background::{Cancel, see_through};
+use super::background::{Cancel, run_to_completion};
 use super::key::key_of_part;
 use super::room::Room;
-use super::{About, Keys, Mark, end, unwanted, warn_of};
+use super::{About, CreateKey, Keys, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
@@ -16,16 +16,16 @@ use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 /// What came of each machine of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
 
-/// Requests that differ in nothing but their names, as they are marked once: all carry the same labels.
-pub(crate) fn named_batch(marked: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
-    requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..marked.clone() }).collect()
+/// Requests that differ in nothing but their names, as they are tagged once: all carry the same labels.
+pub(crate) fn named_batch(tagged: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
+    requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..tagged.clone() }).collect()
 }
 
 /// What is not known of all, for each of them: under its own part of the key.
-fn unknown(error: &ProviderError, mark: &Mark, parts: &[String]) -> Batch {
+fn unknown(error: &ProviderError, create_key: &CreateKey, parts: &[String]) -> Batch {
     let of_part = |part: &String| {
         let mut told = ErrorParts::from(error);
-        told.key = Some(key_of_part(mark, part));
+        told.key = Some(key_of_part(create_key, part));
         Err(ProviderError::from(told))
     };
     parts.iter().map(of_part).collect()
@@ -37,7 +37,7 @@ fn unknown(error: &ProviderError, mark: &Mark, parts: &[String]) -> Batch {
 /// Those of `work`, but what is not known is told of each.
 pub(crate) async fn instances<R, W>(
     room: &R,
-    mark: &Mark,
+    create_key: &CreateKey,
     parts: Vec<String>,
     on_cancel: OnCancel,
     work: impl FnOnce(R, Cancel) -> W,
@@ -61,16 +61,16 @@ where
         }
     };
     let work = |cancel: Cancel| {
-        let (keys, settling, marked) = (room.http().shared::<Keys>(), room.http().settling(), mark.clone());
+        let (keys, settling, tagged) = (room.http().shared::<Keys>(), room.http().settling(), create_key.clone());
         let making = work(room.clone(), cancel.clone());
         async move {
             // The key is this batch's own: nobody else is at it. What stays open is noted for who asks for a part of it.
-            let _turn = keys.enter(&marked, &cancel, settling)?;
+            let _turn = keys.enter(&tagged, &cancel, settling)?;
             making.await
         }
     };
-    match see_through(About::new("create_instance", room.name(), &mark.name), work, unwanted_batch).await {
-        Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, mark, &parts)),
+    match run_to_completion(About::new("create_instance", room.name(), &create_key.name), work, unwanted_batch).await {
+        Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, create_key, &parts)),
         made => made,
     }
 }
@@ -82,17 +82,17 @@ mod tests {
 
     #[test]
     fn each_part_has_a_key_of_its_own() {
-        let (mark, _) = Mark::of(&InstanceRequest::new("a", "b", "c")).unwrap();
-        let key = key_of_part(&mark, "web-1");
-        assert_eq!(part_of_key(&key), Some((mark.key.as_str(), "web-1")));
-        for other in [mark.key.as_str(), "order/7", "", &"g".repeat(40), &format!("{}:x", mark.key)] {
+        let (create_key, _) = CreateKey::of(&InstanceRequest::new("a", "b", "c")).unwrap();
+        let key = key_of_part(&create_key, "web-1");
+        assert_eq!(part_of_key(&key), Some((create_key.key.as_str(), "web-1")));
+        for other in [create_key.key.as_str(), "order/7", "", &"g".repeat(40), &format!("{}:x", create_key.key)] {
             assert_eq!(part_of_key(other), None, "{other}");
         }
-        let there = format!("{}@us-west-2", mark.key);
+        let there = format!("{}@us-west-2", create_key.key);
         assert_eq!(part_of_key(&format!("{there}/7")), Some((there.as_str(), "7")), "a key that carries its place");
-        let unknown = ProviderError::unknown_outcome("create_instance", &mark.key, "the reply was lost");
-        let told = super::unknown(&unknown, &mark, &["a", "b"].map(str::to_string));
+        let unknown = ProviderError::unknown_outcome("create_instance", &create_key.key, "the reply was lost");
+        let told = super::unknown(&unknown, &create_key, &["a", "b"].map(str::to_string));
         let keys: Vec<_> = told.iter().map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap()).collect();
-        assert_eq!(keys, [format!("{}/a", mark.key), format!("{}/b", mark.key)]);
+        assert_eq!(keys, [format!("{}/a", create_key.key), format!("{}/b", create_key.key)]);
     }
 }

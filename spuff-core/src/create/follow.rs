@@ -1,14 +1,14 @@
 //! What was begun and takes its time is followed to its end, for longer than its caller waits.
 //!
-//! For what the call that makes it cannot mark as spuff's: whoever loses sight of it before it is
-//! marked has lost it, and it is paid for.
+//! For what the call that makes it cannot key as spuff's: whoever loses sight of it before it is
+//! tagged has lost it, and it is paid for.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::background::{contained, spawn};
+use super::background::{catch_panic, spawn};
 use super::under_way::{About, Attached, Job, Site, State};
 use super::warn_of;
 use crate::http::Deadline;
@@ -72,13 +72,13 @@ where
                 Some((_, listener)) => {
                     let limit = deadline.remaining();
                     let work = attempt(ProviderTimeouts { action_complete: limit, ..usual });
-                    let work = progress::inherit(listener.clone(), contained(work));
+                    let work = progress::inherit(listener.clone(), catch_panic(work));
                     let late = || Err(ProviderError::timeout(operation, deadline.elapsed()));
                     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late())
                 }
                 None => {
                     let work = attempt(ProviderTimeouts { poll_interval: seldom, ..usual });
-                    progress::unheard(contained(work)).await
+                    progress::muted(catch_panic(work)).await
                 }
             };
             let failed = match outcome {
@@ -86,7 +86,7 @@ where
                 Ok(End::Failed(error)) => return drop(caller.map(|(tell, _)| tell.send(Err(error)))),
                 Err(failed) => failed,
             };
-            refusals = if failed.may_pass() { 0 } else { refusals + 1 };
+            refusals = if failed.is_transient() { 0 } else { refusals + 1 };
             let is_told = deadline.remaining().is_zero() || refusals >= TRIES;
             if let Some((tell, _)) = caller.take_if(|_| is_told) {
                 drop(tell.send(Err(unknown(&failed))));
@@ -105,7 +105,7 @@ where
         .unwrap_or_else(|_| Err(ProviderError::Other { message: format!("the runtime ended in the middle of {operation}") }))
 }
 
-/// The end of a wait for something that was made, and is marked as spuff's: a wait that fails says nothing of what it was for.
+/// The end of a wait for something that was made, and is tagged as spuff's: a wait that fails says nothing of what it was for.
 /// What is late or gone is told as such.
 pub(crate) fn still_open(operation: &'static str, key: &str, id: &str, failed: ProviderError) -> ProviderError {
     if matches!(failed, ProviderError::Timeout { .. } | ProviderError::NotFound { .. }) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Found, Origin};
+use super::{Lookup, Origin};
 use crate::clock;
 use crate::http::Reply;
 use crate::provider::config::InstanceRequest;
@@ -14,8 +14,8 @@ use crate::random;
 
 /// What every cloud here takes as a key of a create.
 const MAX_KEY: usize = 64;
-/// Hexadecimal digits of a nonce (128 bits), of a request's digest and of what stands for one call (64 bits each).
-const NONCE: usize = 32;
+/// Hexadecimal digits of a key hash (128 bits), of a request's digest and of what stands for one call (64 bits each).
+const KEY_HASH: usize = 32;
 const DIGEST: usize = 16;
 const CALL: usize = 16;
 /// Between the key of a batch and the part of one instance.
@@ -27,11 +27,11 @@ const MAX_OWNER: usize = 63;
 
 /// What a create is known by.
 #[derive(Debug, Clone)]
-pub(crate) struct Mark {
+pub(crate) struct CreateKey {
     /// The caller's own key, or 128 random bits.
     pub(crate) key: String,
     /// What stands in the cloud for the key.
-    pub(crate) nonce: String,
+    pub(crate) key_hash: String,
     /// The name that what is made is to have.
     pub(crate) name: String,
     /// Where the key is the caller's own, and may come again.
@@ -59,8 +59,8 @@ fn asked_for(labels: &HashMap<String, String>) -> Option<(&str, &str)> {
     Some(label.split_at_checked(DIGEST).unwrap_or((label, "")))
 }
 
-impl Mark {
-    /// The mark of a request, and the request with the labels that carry it.
+impl CreateKey {
+    /// The key of a request, and the request with the labels that carry it.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels that are spuff's own.
@@ -83,12 +83,12 @@ impl Mark {
         let key = given.map_or_else(|| random_key_of(place), |key| Ok(key.to_string()))?;
         let asked = || ProviderResult::Ok(Asked { digest: digest_of(request)?, call: random_digits(CALL)? });
         let asked = given.map(|_| asked()).transpose()?;
-        let mark = Self { nonce: nonce_of(&key), key, name: request.name.clone(), asked };
+        let create_key = Self { key_hash: hash_of_key(&key), key, name: request.name.clone(), asked };
 
-        let mut marked = request.clone();
-        let mut label = |key: &str, value: String| marked.labels.insert(key.to_string(), value);
-        label(labels::CREATE_KEY, mark.nonce.clone());
-        if let Some(asked) = &mark.asked {
+        let mut tagged = request.clone();
+        let mut label = |key: &str, value: String| tagged.labels.insert(key.to_string(), value);
+        label(labels::CREATE_KEY, create_key.key_hash.clone());
+        if let Some(asked) = &create_key.asked {
             label(labels::REQUEST_DIGEST, asked.label());
         }
         if let Some(owner) = &request.owner {
@@ -97,21 +97,21 @@ impl Mark {
         if let Some(ttl) = request.ttl {
             label(labels::EXPIRES_AT, expiry(ttl)?);
         }
-        Ok((mark, marked))
+        Ok((create_key, tagged))
     }
 
-    /// The mark of something that is made without a request: a snapshot.
+    /// The key of something that is made without a request: a snapshot.
     pub(crate) fn random(place: &str) -> ProviderResult<Self> {
         Ok(Self::under(random_key_of(place)?))
     }
 
-    /// A mark under a key that tells by itself where to look.
+    /// A key that tells by itself where to look.
     pub(crate) fn under(key: String) -> Self {
-        Self { nonce: nonce_of(&key), key, name: String::new(), asked: None }
+        Self { key_hash: hash_of_key(&key), key, name: String::new(), asked: None }
     }
 
     /// Whether the key is the caller's own, so that it may have been used before.
-    pub(crate) fn is_given(&self) -> bool {
+    pub(crate) fn is_caller_supplied(&self) -> bool {
         self.asked.is_some()
     }
 
@@ -124,19 +124,19 @@ impl Mark {
         self.digest() == digest
     }
 
-    /// The nonce of the batch, where the key is that of a part of one.
+    /// The key hash of the batch, where the key is that of a part of one.
     pub(super) fn batch(&self) -> Option<String> {
-        part_of_key(&self.key).map(|(batch, _)| nonce_of(batch))
+        part_of_key(&self.key).map(|(batch, _)| hash_of_key(batch))
     }
 
-    /// What was found under the key, by whichever nonce: it was asked for by this request.
+    /// What was found under the key, by whichever key hash: it was asked for by this request.
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made by another request.
-    pub(super) fn adopted(&self, found: Option<ProviderInstance>) -> ProviderResult<Found<ProviderInstance>> {
+    pub(super) fn adopted(&self, found: Option<ProviderInstance>) -> ProviderResult<Lookup<ProviderInstance>> {
         match &found {
             Some(made) if self.is_for_another_request(&made.labels) => Err(self.reused(&made.id)),
-            _ => Ok(Found::ours(found)),
+            _ => Ok(Lookup::found(found)),
         }
     }
 
@@ -155,12 +155,12 @@ impl Mark {
         }
     }
 
-    /// Whether these labels are those of what was made under this mark.
+    /// Whether these labels are those of what was made under this key.
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made under this key by another request.
     pub(crate) fn matches(&self, labels: &HashMap<String, String>, id: &str) -> ProviderResult<bool> {
-        if labels.get(labels::CREATE_KEY) != Some(&self.nonce) {
+        if labels.get(labels::CREATE_KEY) != Some(&self.key_hash) {
             return Ok(false);
         }
         if self.is_for_another_request(labels) { Err(self.reused(id)) } else { Ok(true) }
@@ -171,7 +171,7 @@ impl Mark {
     /// # Errors
     /// The reply cannot be used, and what was made has to be looked for.
     pub(crate) fn check_answer(&self, reply: &Reply, made: &ProviderInstance) -> ProviderResult<()> {
-        let has_other_key = made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.nonce);
+        let has_other_key = made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.key_hash);
         if has_other_key || made.id == "0" {
             return Err(reply.unreadable("is about another machine than the one that was asked for"));
         }
@@ -182,10 +182,10 @@ impl Mark {
     ///
     /// # Errors
     /// As [`matches`](Self::matches).
-    pub(crate) fn found(&self, made: Option<ProviderInstance>) -> ProviderResult<Found<ProviderInstance>> {
+    pub(crate) fn found(&self, made: Option<ProviderInstance>) -> ProviderResult<Lookup<ProviderInstance>> {
         match made {
-            Some(made) if self.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
-            _ => Ok(Found::Nothing),
+            Some(made) if self.matches(&made.labels, &made.id)? => Ok(Lookup::Found(made)),
+            _ => Ok(Lookup::Nothing),
         }
     }
 
@@ -213,7 +213,7 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static str, &str)> {
     match labels.get(labels::REQUEST_DIGEST) {
         Some(asked) => (asked.len() == DIGEST + CALL).then_some((labels::REQUEST_DIGEST, asked.as_str())),
-        None => labels.get(labels::CREATE_KEY).map(|nonce| (labels::CREATE_KEY, nonce.as_str())),
+        None => labels.get(labels::CREATE_KEY).map(|key_hash| (labels::CREATE_KEY, key_hash.as_str())),
     }
 }
 
@@ -253,7 +253,7 @@ fn check_key(key: &str) -> ProviderResult<&str> {
 
 /// 128 random bits, in hexadecimal.
 pub(crate) fn random_key() -> ProviderResult<String> {
-    random_digits(NONCE)
+    random_digits(KEY_HASH)
 }
 
 fn random_digits(count: usize) -> ProviderResult<String> {
@@ -269,7 +269,7 @@ fn random_key_of(place: &str) -> ProviderResult<String> {
 
 /// The digits of a random key, and what follows them.
 fn random_part(key: &str) -> Option<(&str, &str)> {
-    key.split_at_checked(NONCE).filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    key.split_at_checked(KEY_HASH).filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The place that a random key, or that of a part of a batch, carries.
@@ -279,8 +279,8 @@ pub(crate) fn place_of_key(key: &str) -> Option<&str> {
 }
 
 /// The key of one machine of a batch.
-pub(crate) fn key_of_part(mark: &Mark, part: &str) -> String {
-    format!("{}{BETWEEN}{part}", mark.key)
+pub(crate) fn key_of_part(create_key: &CreateKey, part: &str) -> String {
+    format!("{}{BETWEEN}{part}", create_key.key)
 }
 
 /// The key of a batch and the part, where that is what a key is made of.
@@ -291,8 +291,8 @@ pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
 }
 
 /// What stands in the cloud for a key: valid as a label everywhere, whatever the key is.
-pub(crate) fn nonce_of(key: &str) -> String {
-    hash(key.as_bytes(), NONCE)
+pub(crate) fn hash_of_key(key: &str) -> String {
+    hash(key.as_bytes(), KEY_HASH)
 }
 
 /// What stands for a request: all of it but how it is watched over and how long it is leased.
@@ -326,53 +326,56 @@ mod tests {
         InstanceRequest::new("a", "b", "c")
     }
 
-    fn mark(request: &InstanceRequest) -> Mark {
-        Mark::of(request).unwrap().0
+    fn create_key(request: &InstanceRequest) -> CreateKey {
+        CreateKey::of(request).unwrap().0
     }
 
     #[test]
     fn keys_are_the_callers_or_random() {
-        let (one, two) = (mark(&request()), mark(&request()));
-        assert!(one.key.len() == 32 && one.key != two.key && one.nonce != two.nonce && !one.is_given());
-        let given = mark(&request().with_idempotency_key("order-7"));
-        assert!(given.key == "order-7" && given.nonce == nonce_of("order-7") && given.is_given());
-        let there = Mark::of_place(&request(), "us-west-2").unwrap().0.key;
+        let (one, two) = (create_key(&request()), create_key(&request()));
+        assert!(one.key.len() == 32 && one.key != two.key && one.key_hash != two.key_hash && !one.is_caller_supplied());
+        let given = create_key(&request().with_idempotency_key("order-7"));
+        assert!(given.key == "order-7" && given.key_hash == hash_of_key("order-7") && given.is_caller_supplied());
+        let there = CreateKey::of_place(&request(), "us-west-2").unwrap().0.key;
         assert_eq!((place_of_key(&there), there.len() > 32), (Some("us-west-2"), true));
         assert_eq!(place_of_key(&format!("{there}/7")), Some("us-west-2"));
         for other in [&one.key, "order-7", "order-7@us-west-2", "", &format!("{}/7", one.key)] {
             assert_eq!(place_of_key(other), None, "{other}");
         }
         for key in ["", "a b", "é", &"k".repeat(65)] {
-            let error = Mark::of(&request().with_idempotency_key(key)).unwrap_err();
+            let error = CreateKey::of(&request().with_idempotency_key(key)).unwrap_err();
             assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"), "{key}");
         }
     }
 
     #[test]
     fn a_mark_knows_its_own() {
-        let (mark, marked) = Mark::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
-        assert!(mark.matches(&marked.labels, "1").unwrap());
-        assert!(!mark.matches(&Mark::of(&request()).unwrap().1.labels, "1").unwrap());
-        let (_, other) = Mark::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
-        assert!(matches!(mark.matches(&other.labels, "1"), Err(ProviderError::Conflict { retryable: false, .. })));
+        let (create_key, tagged) = CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        assert!(create_key.matches(&tagged.labels, "1").unwrap());
+        assert!(!create_key.matches(&CreateKey::of(&request()).unwrap().1.labels, "1").unwrap());
+        let (_, other) = CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        assert!(matches!(create_key.matches(&other.labels, "1"), Err(ProviderError::Conflict { retryable: false, .. })));
         let (_, leased) =
-            Mark::of(&request().with_idempotency_key("order-7").with_owner("ci").with_ttl(Duration::from_secs(60))).unwrap();
-        assert!(mark.matches(&leased.labels, "1").unwrap(), "a lease is not part of what is asked for");
-        let (again, its) = Mark::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
-        assert!(mark.matches(&its.labels, "1").unwrap(), "another call of the same request");
+            CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci").with_ttl(Duration::from_secs(60))).unwrap();
+        assert!(create_key.matches(&leased.labels, "1").unwrap(), "a lease is not part of what is asked for");
+        let (again, its) = CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        assert!(create_key.matches(&its.labels, "1").unwrap(), "another call of the same request");
         for origin in [Origin::Answered, Origin::Recovered, Origin::Found] {
-            assert!(mark.has_made(origin, &marked.labels) && !mark.has_made(origin, &its.labels), "{origin:?}");
+            assert!(create_key.has_made(origin, &tagged.labels) && !create_key.has_made(origin, &its.labels), "{origin:?}");
             assert!(again.has_made(origin, &its.labels), "{origin:?}");
         }
-        let mut earlier = marked.labels.clone();
+        let mut earlier = tagged.labels.clone();
         earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
-        assert!(mark.matches(&earlier, "1").unwrap() && !mark.has_made(Origin::Recovered, &earlier), "of an earlier version");
-        assert!(marked.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert!(
+            create_key.matches(&earlier, "1").unwrap() && !create_key.has_made(Origin::Recovered, &earlier),
+            "of an earlier version"
+        );
+        assert!(tagged.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
     }
 
     #[test]
     fn owners_leases_and_reserved_labels_are_checked() {
-        let field = |request: InstanceRequest| match Mark::of(&request) {
+        let field = |request: InstanceRequest| match CreateKey::of(&request) {
             Err(ProviderError::InvalidConfig { field, .. }) => field,
             other => panic!("{other:?}"),
         };
@@ -389,38 +392,41 @@ mod tests {
         let made = |labels: &HashMap<String, String>| {
             Some(ProviderInstance { id: "7".to_string(), labels: labels.clone(), ..ProviderInstance::default() })
         };
-        let (mark, marked) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
-        let (_, other) = Mark::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
-        let (_, foreign) = Mark::of(&request().with_idempotency_key("order-8")).unwrap();
-        assert!(matches!(mark.found(made(&marked.labels)), Ok(Found::Ours(found)) if found.id == "7"));
-        assert!(matches!(mark.found(made(&foreign.labels)), Ok(Found::Nothing)));
-        assert!(matches!((mark.found(None), mark.adopted(None)), (Ok(Found::Nothing), Ok(Found::Nothing))));
-        assert!(matches!(mark.adopted(made(&marked.labels)), Ok(Found::Ours(found)) if found.id == "7"));
-        assert!(matches!(mark.adopted(made(&HashMap::new())), Ok(Found::Ours(_))), "an earlier version has told no request");
-        for error in [mark.found(made(&other.labels)).unwrap_err(), mark.adopted(made(&other.labels)).unwrap_err()] {
+        let (create_key, tagged) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
+        let (_, other) = CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        let (_, foreign) = CreateKey::of(&request().with_idempotency_key("order-8")).unwrap();
+        assert!(matches!(create_key.found(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7"));
+        assert!(matches!(create_key.found(made(&foreign.labels)), Ok(Lookup::Nothing)));
+        assert!(matches!((create_key.found(None), create_key.adopted(None)), (Ok(Lookup::Nothing), Ok(Lookup::Nothing))));
+        assert!(matches!(create_key.adopted(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7"));
+        assert!(
+            matches!(create_key.adopted(made(&HashMap::new())), Ok(Lookup::Found(_))),
+            "an earlier version has told no request"
+        );
+        for error in [create_key.found(made(&other.labels)).unwrap_err(), create_key.adopted(made(&other.labels)).unwrap_err()] {
             assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
             assert!(error.to_string().contains("order-7") && error.to_string().contains(" 7 "), "{error}");
         }
-        let ending = mark.still_ending("7");
+        let ending = create_key.still_ending("7");
         assert!(matches!(ending, ProviderError::Conflict { retryable: true, .. }), "{ending}");
         assert!(ending.to_string().contains("order-7") && ending.to_string().contains("7, which"), "{ending}");
     }
 
     #[test]
     fn what_a_random_key_has_made_is_known_by_how_it_was_come_by() {
-        let (mark, marked) = Mark::of(&request()).unwrap();
-        let has_made = |origin| mark.has_made(origin, &marked.labels);
+        let (create_key, tagged) = CreateKey::of(&request()).unwrap();
+        let has_made = |origin| create_key.has_made(origin, &tagged.labels);
         assert!(has_made(Origin::Answered) && has_made(Origin::Recovered) && !has_made(Origin::Found));
-        let (given, _) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
+        let (given, _) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
         let has_made = |origin| given.has_made(origin, &HashMap::new());
         assert!(has_made(Origin::Answered) && !has_made(Origin::Recovered) && !has_made(Origin::Found));
     }
 
     #[test]
     fn one_create_is_told_by_the_label_that_no_other_has() {
-        let random = Mark::of(&request()).unwrap();
-        assert_eq!(label_of_one(&random.1.labels), Some((labels::CREATE_KEY, random.0.nonce.as_str())));
-        let (_, given) = Mark::of(&request().with_idempotency_key("order-7")).unwrap();
+        let random = CreateKey::of(&request()).unwrap();
+        assert_eq!(label_of_one(&random.1.labels), Some((labels::CREATE_KEY, random.0.key_hash.as_str())));
+        let (_, given) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
         assert_eq!(label_of_one(&given.labels), Some((labels::REQUEST_DIGEST, given.labels[labels::REQUEST_DIGEST].as_str())));
         let mut earlier = given.labels.clone();
         earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
@@ -430,10 +436,10 @@ mod tests {
 
     #[test]
     fn a_part_of_a_batch_leads_to_the_batch() {
-        let mark = Mark::random("").unwrap();
-        let part = Mark::under(format!("{}/web-1", mark.key));
-        assert_eq!((mark.batch(), part.batch()), (None, Some(mark.nonce.clone())));
-        assert_eq!(place_of_key(&Mark::random("us-west-2").unwrap().key), Some("us-west-2"));
+        let create_key = CreateKey::random("").unwrap();
+        let part = CreateKey::under(format!("{}/web-1", create_key.key));
+        assert_eq!((create_key.batch(), part.batch()), (None, Some(create_key.key_hash.clone())));
+        assert_eq!(place_of_key(&CreateKey::random("us-west-2").unwrap().key), Some("us-west-2"));
     }
 
     #[test]
@@ -454,7 +460,7 @@ mod tests {
 
     #[test]
     fn what_stands_for_a_key_and_a_request_is_always_the_same() {
-        assert_eq!(nonce_of("order-7"), "df8cf80227ec3237922df0ecd88385c5");
+        assert_eq!(hash_of_key("order-7"), "df8cf80227ec3237922df0ecd88385c5");
         let digest = |request: &InstanceRequest| digest_of(request).unwrap();
         assert_eq!(digest(&request()), digest(&request().with_ttl(Duration::from_secs(60))));
         let others = [
@@ -475,16 +481,16 @@ mod tests {
     #[test]
     fn a_reply_that_is_about_another_machine_cannot_be_used() {
         let reply = Reply { status: 201, headers: http::HeaderMap::new(), body: bytes::Bytes::new() };
-        let (mark, marked) = Mark::of(&request()).unwrap();
-        let (_, other) = Mark::of(&request()).unwrap();
+        let (create_key, tagged) = CreateKey::of(&request()).unwrap();
+        let (_, other) = CreateKey::of(&request()).unwrap();
         for (id, labels, expected) in [
-            ("7", marked.labels.clone(), true),
+            ("7", tagged.labels.clone(), true),
             ("7", HashMap::new(), true),
             ("7", other.labels, false),
-            ("0", marked.labels, false),
+            ("0", tagged.labels, false),
         ] {
             let made = ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() };
-            assert_eq!(mark.check_answer(&reply, &made).is_ok(), expected, "{made:?}");
+            assert_eq!(create_key.check_answer(&reply, &made).is_ok(), expected, "{made:?}");
         }
     }
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::background::{Cancel, background, see_through};
+use super::background::{Cancel, background, run_to_completion};
 use super::keys::{Entry, Keys, Stake, Turn, still_busy};
 use super::looking::look_now;
 use super::room::{Room, is_leaving};
-use super::{About, Found, Mark, Site, end, look_out, nonce_of, resolve};
+use super::{About, CreateKey, Lookup, Site, end, hash_of_key, poll_until_visible, resolve};
 use crate::http::Deadline;
 use crate::provider::ProviderInstance;
 use crate::provider::config::OnCancel;
@@ -30,7 +30,7 @@ const OPERATION: &str = "create_instance";
 /// Those of `work`; [`ProviderError::Conflict`] when another request has made something under this key.
 pub(crate) async fn keyed<R, W>(
     room: &R,
-    mark: &Mark,
+    create_key: &CreateKey,
     on_cancel: OnCancel,
     work: impl FnOnce(R, Cancel) -> W + Send + 'static,
 ) -> ProviderResult<ProviderInstance>
@@ -38,16 +38,16 @@ where
     R: Room,
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
-    let (room, mark) = (room.clone(), mark.clone());
-    let about = About::new(OPERATION, room.name(), &mark.name);
+    let (room, create_key) = (room.clone(), create_key.clone());
+    let about = About::new(OPERATION, room.name(), &create_key.name);
     let work = |cancel: Cancel| async move {
         let settling = room.http().settling();
         let deadline = Deadline::after(room.http().timeouts().instance_ready);
-        let mut turn = match begin(&room, &mark, &cancel, deadline).await? {
+        let mut turn = match begin(&room, &create_key, &cancel, deadline).await? {
             Begun::Turn(turn) => turn,
             Begun::Made(made, stake) => return Ok((made.adopted_if(true), stake)),
         };
-        if let Some(found) = look_first(&room, &mark, &mut turn, &cancel, deadline).await? {
+        if let Some(found) = look_first(&room, &create_key, &mut turn, &cancel, deadline).await? {
             turn.found(&found, settling);
             return Ok((found.adopted_if(true), None));
         }
@@ -71,7 +71,7 @@ where
     let unwanted = |(made, stake): (ProviderInstance, Option<Arc<Stake>>)| async move {
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
-    let (made, stake) = see_through(about, work, unwanted).await?;
+    let (made, stake) = run_to_completion(about, work, unwanted).await?;
     // Whose create has made it may have left: then it is the first one's that takes it, so that somebody ends it.
     Ok(match stake {
         Some(stake) => made.adopted_if(!stake.keep()),
@@ -86,7 +86,7 @@ enum Begun {
 }
 
 /// Waits until no other create under the same key is under way. What that one has made is what this one was to make.
-async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadline) -> ProviderResult<Begun> {
+async fn begin<R: Room>(room: &R, create_key: &CreateKey, cancel: &Cancel, deadline: Deadline) -> ProviderResult<Begun> {
     let keys = room.http().shared::<Keys>();
     // While this is held, what the other one makes is not ended because its own caller has left.
     let mut joined = None;
@@ -94,25 +94,25 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
     let mut pauses = Pauses::new(room.http().sight().poll_interval);
     loop {
         let mut changes = keys.changes();
-        match keys.enter(mark, cancel, room.http().settling())? {
+        match keys.enter(create_key, cancel, room.http().settling())? {
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
             Entry::Made(made, stake) if has_waited && !is_leaving(room, &made) => return Ok(Begun::Made(made, stake)),
             Entry::Made(made, stake) => match room.get_instance(&made.id).await {
                 Ok(Some(now)) if !is_leaving(room, &now) => return Ok(Begun::Made(now, stake)),
                 // Its absence is not believed yet: what does not come to light in time is there all the same.
-                Err(ProviderError::Timeout { .. }) if keys.is_new(mark) && !is_leaving(room, &made) => {
+                Err(ProviderError::Timeout { .. }) if keys.is_new(create_key) && !is_leaving(room, &made) => {
                     return Ok(Begun::Made(made, stake));
                 }
                 Err(error) => return Err(error),
                 // Lists may not show it yet: it is waited for here.
-                Ok(Some(_)) => wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?,
+                Ok(Some(_)) => wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?,
                 Ok(None) => keys.forget(&made.id),
             },
             Entry::Busy(stake) => {
                 has_waited = true;
                 joined = stake.or(joined);
                 if tokio::time::timeout(deadline.remaining(), changes.changed()).await.is_err() {
-                    return Err(still_busy(OPERATION, mark));
+                    return Err(still_busy(OPERATION, create_key));
                 }
                 cancel.check()?;
             }
@@ -128,50 +128,50 @@ async fn begin<R: Room>(room: &R, mark: &Mark, cancel: &Cancel, deadline: Deadli
 /// has made is not gone at the deadline.
 async fn look_first<R: Room>(
     room: &R,
-    mark: &Mark,
+    create_key: &CreateKey,
     turn: &mut Turn,
     cancel: &Cancel,
     deadline: Deadline,
 ) -> ProviderResult<Option<ProviderInstance>> {
-    if !mark.is_given() {
+    if !create_key.is_caller_supplied() {
         return Ok(None);
     }
     // Nothing was sent: what hinders the look is told at once.
-    if let Some(made) = found_now(room, mark, cancel, deadline).await? {
+    if let Some(made) = found_now(room, create_key, cancel, deadline).await? {
         return Ok(Some(made));
     }
     let Some(since) = turn.since else { return Ok(None) };
     let mut sight = room.http().sight();
     let look = || async {
-        Ok(match mark.adopted(room.found_under(&mark.key).await?)? {
-            Found::Ours(made) if is_leaving(room, &made) => Found::Unsure(vec![made.id]),
+        Ok(match create_key.adopted(room.found_under(&create_key.key).await?)? {
+            Lookup::Found(made) if is_leaving(room, &made) => Lookup::Ambiguous(vec![made.id]),
             found => found,
         })
     };
     sight.settling = sight.settling.saturating_sub(Instant::now().saturating_duration_since(since)).max(Duration::from_millis(1));
     let unknown = |candidates: &[String], why: &str| {
         let message = format!("it is not known what an earlier create has made{why}");
-        ProviderError::unknown_outcome(OPERATION, &mark.key, message).with_candidates(candidates)
+        ProviderError::unknown_outcome(OPERATION, &create_key.key, message).with_candidates(candidates)
     };
-    let found = look_out(deadline, sight, false, look, unknown).await?.ours();
+    let found = poll_until_visible(deadline, sight, false, look, unknown).await?.ours();
     turn.nothing_before();
-    if found.is_some() { Ok(found) } else { found_now(room, mark, cancel, deadline).await }
+    if found.is_some() { Ok(found) } else { found_now(room, create_key, cancel, deadline).await }
 }
 
 /// What there is under a key, once what is being destroyed is gone.
 async fn found_now<R: Room>(
     room: &R,
-    mark: &Mark,
+    create_key: &CreateKey,
     cancel: &Cancel,
     deadline: Deadline,
 ) -> ProviderResult<Option<ProviderInstance>> {
     let mut pauses = Pauses::new(room.http().sight().poll_interval);
     loop {
-        let Some(made) = look_now(room, mark).await? else { return Ok(None) };
+        let Some(made) = look_now(room, create_key).await? else { return Ok(None) };
         if !is_leaving(room, &made) {
             return Ok(Some(made));
         }
-        wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
+        wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?;
     }
 }
 
@@ -180,14 +180,14 @@ async fn found_now<R: Room>(
 /// # Errors
 /// [`ProviderError::Conflict`] at the deadline; [`Cancel::error`] when the caller has left.
 pub(crate) async fn wait_for_end(
-    mark: &Mark,
+    create_key: &CreateKey,
     id: &str,
     cancel: &Cancel,
     deadline: Deadline,
     pauses: &mut Pauses,
 ) -> ProviderResult<()> {
     if deadline.remaining().is_zero() {
-        return Err(mark.still_ending(id));
+        return Err(create_key.still_ending(id));
     }
     cancel.check()?;
     tokio::time::sleep(pauses.next(deadline)).await;
@@ -199,13 +199,13 @@ pub(crate) async fn wait_for_end(
 /// # Errors
 /// [`ProviderError::UnknownOutcome`] when the looks fail, show things that cannot be told apart, or a create goes on.
 pub(crate) async fn resolve_keyed<R: Room>(room: &R, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-    let (http, nonce) = (room.http(), nonce_of(key));
+    let (http, key_hash) = (room.http(), hash_of_key(key));
     let keys = http.shared::<Keys>();
     let look = || async {
         Ok(match room.found_anywhere(key).await? {
-            Some(made) => Found::Ours(made),
-            None if keys.is_busy(&nonce) => Found::Unsure(Vec::new()),
-            None => Found::Nothing,
+            Some(made) => Lookup::Found(made),
+            None if keys.is_busy(&key_hash) => Lookup::Ambiguous(Vec::new()),
+            None => Lookup::Nothing,
         })
     };
     resolve(http.sight(), OPERATION, key, http.timeouts().instance_ready, look).await

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::background::Cancel;
-use super::key::Mark;
+use super::key::CreateKey;
 use crate::changes::{Changes, Seen};
 use crate::per_process::PerProcess;
 use crate::provider::ProviderInstance;
@@ -120,21 +120,21 @@ impl Keys {
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when one with another request has made something under this key.
-    pub(super) fn enter(self: &Arc<Self>, mark: &Mark, cancel: &Cancel, settling: Duration) -> ProviderResult<Entry> {
+    pub(super) fn enter(self: &Arc<Self>, create_key: &CreateKey, cancel: &Cancel, settling: Duration) -> ProviderResult<Entry> {
         let mut known = self.known();
         if known.len() >= MANY {
             known.retain(|_, known| known.is_needed(settling));
         }
         let open = |known: Option<&Known>| if let Some(Known::Open { since }) = known { Some(*since) } else { None };
-        let mut since = open(known.get(&mark.nonce)).max(mark.batch().and_then(|batch| open(known.get(&batch))));
+        let mut since = open(known.get(&create_key.key_hash)).max(create_key.batch().and_then(|batch| open(known.get(&batch))));
         since = since.filter(|since| since.elapsed() < settling);
-        match known.get(&mark.nonce) {
+        match known.get(&create_key.key_hash) {
             Some(Known::Busy { digest, stake }) => {
-                return Ok(Entry::Busy(if mark.is_of(digest.as_deref()) { stake.upgrade() } else { None }));
+                return Ok(Entry::Busy(if create_key.is_of(digest.as_deref()) { stake.upgrade() } else { None }));
             }
             Some(entry @ Known::Made(made)) if entry.is_needed(settling) => {
-                if !mark.is_of(made.digest.as_deref()) {
-                    return Err(mark.reused(&made.instance.id));
+                if !create_key.is_of(made.digest.as_deref()) {
+                    return Err(create_key.reused(&made.instance.id));
                 }
                 return Ok(match made.stake.upgrade() {
                     None if !made.is_kept.load(Ordering::Acquire) => Entry::Busy(None),
@@ -144,20 +144,21 @@ impl Keys {
             _ => {}
         }
         let stake = Arc::new(Stake::new());
-        let busy = Known::Busy { digest: mark.digest().map(str::to_string), stake: Arc::downgrade(&stake) };
-        known.insert(mark.nonce.clone(), busy);
-        let turn = Turn { keys: self.clone(), mark: mark.clone(), cancel: cancel.clone(), stake, since, is_over: false };
+        let busy = Known::Busy { digest: create_key.digest().map(str::to_string), stake: Arc::downgrade(&stake) };
+        known.insert(create_key.key_hash.clone(), busy);
+        let turn =
+            Turn { keys: self.clone(), create_key: create_key.clone(), cancel: cancel.clone(), stake, since, is_over: false };
         Ok(Entry::Turn(turn))
     }
 
     /// Whether a create under this key is under way.
-    pub(super) fn is_busy(&self, nonce: &str) -> bool {
-        matches!(self.known().get(nonce), Some(Known::Busy { .. }))
+    pub(super) fn is_busy(&self, key_hash: &str) -> bool {
+        matches!(self.known().get(key_hash), Some(Known::Busy { .. }))
     }
 
     /// Whether a machine was made so short a time ago that the cloud may not show it yet.
-    pub(super) fn is_new(&self, mark: &Mark) -> bool {
-        matches!(self.known().get(&mark.nonce), Some(Known::Made(made)) if Instant::now() < made.settles_at)
+    pub(super) fn is_new(&self, create_key: &CreateKey) -> bool {
+        matches!(self.known().get(&create_key.key_hash), Some(Known::Made(made)) if Instant::now() < made.settles_at)
     }
 
     /// Forgets a machine that has ended.
@@ -179,7 +180,7 @@ impl Known {
 /// A create that is under way. However it ends, the next one under its key may begin.
 pub(super) struct Turn {
     keys: Arc<Keys>,
-    mark: Mark,
+    create_key: CreateKey,
     cancel: Cancel,
     stake: Arc<Stake>,
     /// Since when it is not known what an earlier one has made.
@@ -206,8 +207,8 @@ impl Turn {
         settling: Duration,
         end: impl FnOnce(Option<Turn>) + Send + 'static,
     ) -> Arc<Stake> {
-        let (keys, mark, id, stake) = (self.keys.clone(), self.mark.clone(), instance.id.clone(), self.stake.clone());
-        let end = move || end(keys.take_back(&mark, &id));
+        let (keys, create_key, id, stake) = (self.keys.clone(), self.create_key.clone(), instance.id.clone(), self.stake.clone());
+        let end = move || end(keys.take_back(&create_key, &id));
         *stake.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
         self.over(instance, settling);
         stake
@@ -218,16 +219,16 @@ impl Turn {
         let settles_at = Instant::now().checked_add(settling.saturating_mul(2)).unwrap_or_else(Instant::now);
         let made = Made {
             instance: instance.clone(),
-            digest: self.mark.digest().map(str::to_string),
+            digest: self.create_key.digest().map(str::to_string),
             settles_at,
             is_kept: self.stake.is_kept.clone(),
             stake: Arc::downgrade(&self.stake),
         };
-        if self.mark.is_given() {
-            self.keys.known().insert(self.mark.nonce.clone(), Known::Made(Box::new(made)));
+        if self.create_key.is_caller_supplied() {
+            self.keys.known().insert(self.create_key.key_hash.clone(), Known::Made(Box::new(made)));
         } else {
             // Nobody else has this key.
-            self.keys.known().remove(&self.mark.nonce);
+            self.keys.known().remove(&self.create_key.key_hash);
         }
         self.keys.tell();
     }
@@ -241,8 +242,8 @@ impl Drop for Turn {
         let open = self.cancel.open_since().max(self.since);
         let mut known = self.keys.known();
         match open {
-            Some(since) => known.insert(self.mark.nonce.clone(), Known::Open { since }),
-            None => known.remove(&self.mark.nonce),
+            Some(since) => known.insert(self.create_key.key_hash.clone(), Known::Open { since }),
+            None => known.remove(&self.create_key.key_hash),
         };
         drop(known);
         self.keys.tell();
@@ -251,20 +252,20 @@ impl Drop for Turn {
 
 impl Keys {
     /// A machine that was made under this key is about to be ended: until it is, no create under the key begins.
-    fn take_back(self: &Arc<Self>, mark: &Mark, id: &str) -> Option<Turn> {
+    fn take_back(self: &Arc<Self>, create_key: &CreateKey, id: &str) -> Option<Turn> {
         let mut known = self.known();
-        if !matches!(known.get(&mark.nonce), Some(Known::Made(made)) if made.instance.id == id) {
+        if !matches!(known.get(&create_key.key_hash), Some(Known::Made(made)) if made.instance.id == id) {
             return None;
         }
-        known.insert(mark.nonce.clone(), Known::Busy { digest: None, stake: Weak::new() });
+        known.insert(create_key.key_hash.clone(), Known::Busy { digest: None, stake: Weak::new() });
         let (stake, cancel) = (Arc::new(Stake::new()), Cancel::default());
-        Some(Turn { keys: self.clone(), mark: mark.clone(), cancel, stake, since: None, is_over: false })
+        Some(Turn { keys: self.clone(), create_key: create_key.clone(), cancel, stake, since: None, is_over: false })
     }
 }
 
 /// What another create under the same key has not made known in time.
-pub(super) fn still_busy(operation: &str, mark: &Mark) -> ProviderError {
-    ProviderError::unknown_outcome(operation, &mark.key, "another create under this key is still under way")
+pub(super) fn still_busy(operation: &str, create_key: &CreateKey) -> ProviderError {
+    ProviderError::unknown_outcome(operation, &create_key.key, "another create under this key is still under way")
 }
 
 #[cfg(test)]
@@ -274,25 +275,25 @@ mod tests {
 
     const SETTLING: Duration = Duration::from_secs(30);
 
-    fn given(key: &str, size: &str) -> Mark {
-        Mark::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key)).unwrap().0
+    fn given(key: &str, size: &str) -> CreateKey {
+        CreateKey::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key)).unwrap().0
     }
 
-    fn random() -> Mark {
-        Mark::random("").unwrap()
+    fn random() -> CreateKey {
+        CreateKey::random("").unwrap()
     }
 
-    fn enter(keys: &Arc<Keys>, mark: &Mark) -> Entry {
-        keys.enter(mark, &Cancel::default(), SETTLING).unwrap()
+    fn enter(keys: &Arc<Keys>, create_key: &CreateKey) -> Entry {
+        keys.enter(create_key, &Cancel::default(), SETTLING).unwrap()
     }
 
-    fn turn(keys: &Arc<Keys>, mark: &Mark) -> Turn {
-        turn_of(keys, mark, &Cancel::default())
+    fn turn(keys: &Arc<Keys>, create_key: &CreateKey) -> Turn {
+        turn_of(keys, create_key, &Cancel::default())
     }
 
     #[track_caller]
-    fn turn_of(keys: &Arc<Keys>, mark: &Mark, cancel: &Cancel) -> Turn {
-        match keys.enter(mark, cancel, SETTLING).unwrap() {
+    fn turn_of(keys: &Arc<Keys>, create_key: &CreateKey, cancel: &Cancel) -> Turn {
+        match keys.enter(create_key, cancel, SETTLING).unwrap() {
             Entry::Turn(turn) => turn,
             Entry::Made(made, _) => panic!("{} was made", made.id),
             Entry::Busy(_) => panic!("another create is at it"),
@@ -306,40 +307,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_create_at_a_time_is_at_a_key() {
         let keys = Arc::new(Keys::default());
-        let (mark, other) = (given("order-7", "small"), given("order-7", "large"));
-        let first = turn(&keys, &mark);
-        assert!(keys.is_busy(&mark.nonce) && !keys.is_busy("another"));
-        assert!(matches!(enter(&keys, &mark), Entry::Busy(Some(_))), "it may have what that one makes");
+        let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
+        let first = turn(&keys, &create_key);
+        assert!(keys.is_busy(&create_key.key_hash) && !keys.is_busy("another"));
+        assert!(matches!(enter(&keys, &create_key), Entry::Busy(Some(_))), "it may have what that one makes");
         assert!(matches!(enter(&keys, &other), Entry::Busy(None)), "it asks for something else");
         let _second = turn(&keys, &given("order-8", "small"));
         let mut changes = keys.changes();
         drop(first);
         assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
-        assert!(!keys.is_busy(&mark.nonce) && turn(&keys, &mark).since.is_none(), "nothing was sent");
+        assert!(!keys.is_busy(&create_key.key_hash) && turn(&keys, &create_key).since.is_none(), "nothing was sent");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_a_moment_ago_is_given_to_who_asks_for_the_same() {
         let keys = Arc::new(Keys::default());
-        let (mark, other) = (given("order-7", "small"), given("order-7", "large"));
+        let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
         let mut changes = keys.changes();
-        turn(&keys, &mark).found(&machine(), SETTLING);
+        turn(&keys, &create_key).found(&machine(), SETTLING);
         assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
-        assert!(matches!(enter(&keys, &mark), Entry::Made(made, None) if made.id == "7"));
+        assert!(matches!(enter(&keys, &create_key), Entry::Made(made, None) if made.id == "7"));
         let error = keys.enter(&other, &Cancel::default(), SETTLING).map(drop).unwrap_err();
         assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
-        assert!(keys.is_new(&mark) && !keys.is_new(&given("order-8", "small")));
+        assert!(keys.is_new(&create_key) && !keys.is_new(&given("order-8", "small")));
         tokio::time::advance(SETTLING * 2 - Duration::from_secs(1)).await;
-        assert!(keys.is_new(&mark) && matches!(enter(&keys, &mark), Entry::Made(..)));
+        assert!(keys.is_new(&create_key) && matches!(enter(&keys, &create_key), Entry::Made(..)));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!keys.is_new(&mark));
-        let again = turn(&keys, &mark);
+        assert!(!keys.is_new(&create_key));
+        let again = turn(&keys, &create_key);
         assert!(again.since.is_none(), "the cloud shows it now");
         again.found(&machine(), SETTLING);
         keys.forget("8");
-        assert!(keys.is_new(&mark));
+        assert!(keys.is_new(&create_key));
         keys.forget("7");
-        assert!(!keys.is_new(&mark), "it has ended");
+        assert!(!keys.is_new(&create_key), "it has ended");
         let random = random();
         turn(&keys, &random).found(&machine(), SETTLING);
         assert!(!keys.is_new(&random), "nobody else has this key");
@@ -348,24 +349,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_of_a_create_stays_open_until_it_must_have_come_to_light() {
         let keys = Arc::new(Keys::default());
-        let (mark, cancel) = (given("order-7", "small"), Cancel::default());
-        let first = turn_of(&keys, &mark, &cancel);
+        let (create_key, cancel) = (given("order-7", "small"), Cancel::default());
+        let first = turn_of(&keys, &create_key, &cancel);
         cancel.sent("create_instance", "order-7");
         let sent = Instant::now();
         tokio::time::advance(Duration::from_secs(10)).await;
         drop(first);
-        assert!(!keys.is_busy(&mark.nonce));
-        let mut second = turn(&keys, &mark);
+        assert!(!keys.is_busy(&create_key.key_hash));
+        let mut second = turn(&keys, &create_key);
         assert_eq!(second.since, Some(sent));
         drop(second);
-        second = turn(&keys, &mark);
+        second = turn(&keys, &create_key);
         assert_eq!(second.since, Some(sent), "the second has found nothing out");
         second.nothing_before();
         drop(second);
-        assert_eq!(turn(&keys, &mark).since, None);
+        assert_eq!(turn(&keys, &create_key).since, None);
 
         let batch = random();
-        let part = Mark::under(format!("{}/web-1", batch.key));
+        let part = CreateKey::under(format!("{}/web-1", batch.key));
         let making = turn_of(&keys, &batch, &cancel);
         cancel.sent("create_instance", &batch.key);
         let sent = Instant::now();
@@ -378,25 +379,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_none_of_its_callers_takes_is_ended_and_meanwhile_nobody_creates_it_again() {
         let keys = Arc::new(Keys::default());
-        let mark = given("order-7", "small");
+        let create_key = given("order-7", "small");
         let held = Arc::new(Mutex::new(None));
         let made = || {
             let held = held.clone();
-            turn(&keys, &mark).made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
+            turn(&keys, &create_key).made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
         };
         let stake = made();
-        let Entry::Made(_, Some(other)) = enter(&keys, &mark) else { panic!("it waits for the same") };
+        let Entry::Made(_, Some(other)) = enter(&keys, &create_key) else { panic!("it waits for the same") };
         drop(stake);
         assert!(held.lock().unwrap().is_none(), "another one waits for it");
         drop(other);
         assert!(matches!(held.lock().unwrap().as_ref(), Some(Some(_))), "nobody does");
-        assert!(matches!(enter(&keys, &mark), Entry::Busy(None)), "it is being ended");
+        assert!(matches!(enter(&keys, &create_key), Entry::Busy(None)), "it is being ended");
         held.lock().unwrap().take();
 
         let stake = made();
         assert!(stake.keep() && !stake.keep(), "the first that takes it");
         drop(stake);
-        assert!(held.lock().unwrap().is_none() && matches!(enter(&keys, &mark), Entry::Made(_, None)));
+        assert!(held.lock().unwrap().is_none() && matches!(enter(&keys, &create_key), Entry::Made(_, None)));
         keys.forget("7");
 
         let stake = made();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::background::Cancel;
 use super::room::{Room, is_leaving};
-use super::{Found, Guard, Making, Mark};
+use super::{CreateCall, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Failure, Reply, Sight};
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -22,13 +22,13 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a
 /// part of what it shows is repeated.
-pub(super) async fn look_now<R: Room>(room: &R, mark: &Mark) -> ProviderResult<Option<ProviderInstance>> {
+pub(super) async fn look_now<R: Room>(room: &R, create_key: &CreateKey) -> ProviderResult<Option<ProviderInstance>> {
     for looks in 1..=MOST_LOOKS {
-        let (made, as_of) = room.found_lately(&mark.key).await?;
-        if let Found::Ours(made) = mark.adopted(made)? {
+        let (made, as_of) = room.found_lately(&create_key.key).await?;
+        if let Lookup::Found(made) = create_key.adopted(made)? {
             return Ok(Some(made));
         }
-        if R::GUARD == Guard::Cloud || (looks >= LOOKS && is_fresh(room, as_of)) {
+        if R::DEDUP == Dedup::ByCloud || (looks >= LOOKS && is_fresh(room, as_of)) {
             break;
         }
     }
@@ -45,7 +45,7 @@ fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
 /// pace, or for the cloud to take it, looks again before it is sent.
 pub(crate) struct Looking<'a, R> {
     room: &'a R,
-    mark: &'a Mark,
+    create_key: &'a CreateKey,
     call: Call<'a>,
     looked: Mutex<Instant>,
     found: Mutex<Option<ProviderInstance>>,
@@ -60,19 +60,19 @@ pub(crate) enum Answer {
 }
 
 impl<'a, R: Room> Looking<'a, R> {
-    pub(crate) fn new(room: &'a R, mark: &'a Mark, call: Call<'a>, looked: Instant) -> Self {
-        Self { room, mark, call, looked: Mutex::new(looked), found: Mutex::default() }
+    pub(crate) fn new(room: &'a R, create_key: &'a CreateKey, call: Call<'a>, looked: Instant) -> Self {
+        Self { room, create_key, call, looked: Mutex::new(looked), found: Mutex::default() }
     }
 
     /// # Errors
     /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the meantime.
     async fn look_again(&self) -> ProviderResult<()> {
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.mark.is_given() || is_fresh(self.room, looked) {
+        if !self.create_key.is_caller_supplied() || is_fresh(self.room, looked) {
             return Ok(());
         }
-        if let Some(made) = look_now(self.room, self.mark).await? {
-            let message = format!("{} was made under the key {:?} while this create waited", made.id, self.mark.key);
+        if let Some(made) = look_now(self.room, self.create_key).await? {
+            let message = format!("{} was made under the key {:?} while this create waited", made.id, self.create_key.key);
             if !is_leaving(self.room, &made) {
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             }
@@ -83,7 +83,7 @@ impl<'a, R: Room> Looking<'a, R> {
     }
 }
 
-impl<R: Room> Making for Looking<'_, R> {
+impl<R: Room> CreateCall for Looking<'_, R> {
     type Reply = Answer;
 
     fn operation(&self) -> &'static str {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::time::Instant;
 
-use super::{Ending, Guard};
+use super::{Dedup, Ending};
 use crate::http::HttpClient;
 use crate::provider::error::ProviderResult;
 use crate::provider::{Provider, ProviderInstance};
@@ -12,7 +12,7 @@ use crate::provider::{Provider, ProviderInstance};
 /// A room whose machines are made under keys.
 pub(crate) trait Room: Provider + Clone + 'static {
     /// What keeps a second machine from being made under a key.
-    const GUARD: Guard;
+    const DEDUP: Dedup;
 
     fn http(&self) -> &HttpClient;
 

@@ -10,14 +10,14 @@ async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     let (began, looks) = (Instant::now(), AtomicUsize::new(0));
     let look = || async {
         match (looks.fetch_add(1, Ordering::Relaxed), began.elapsed().as_secs()) {
-            (0, _) => Ok(Found::Unsure(vec!["what goes on".to_string()])),
+            (0, _) => Ok(Lookup::Ambiguous(vec!["what goes on".to_string()])),
             // The reply does not come.
             (1, _) => {
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 Err(ProviderError::timeout("look", Duration::from_secs(30)))
             }
-            (_, ..50) => Ok(Found::Nothing),
-            _ => Ok(Found::Ours(7)),
+            (_, ..50) => Ok(Lookup::Nothing),
+            _ => Ok(Lookup::Found(7)),
         }
     };
     let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
@@ -30,7 +30,7 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
     let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
     let began = Instant::now();
     let look = || async {
-        let found = if began.elapsed().as_secs() < 10 { Found::Nothing } else { Found::Ours(7) };
+        let found = if began.elapsed().as_secs() < 10 { Lookup::Nothing } else { Lookup::Found(7) };
         tokio::time::sleep(Duration::from_secs(29)).await;
         Ok(found)
     };
@@ -38,7 +38,7 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
     let nothing = || async {
         tokio::time::sleep(Duration::from_secs(31)).await;
-        Ok(Found::<u32>::Nothing)
+        Ok(Lookup::<u32>::Nothing)
     };
     let began = Instant::now();
     assert_eq!(resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(), None);
@@ -53,7 +53,7 @@ struct Script<'a> {
     sends: &'a AtomicUsize,
 }
 
-impl Making for Script<'_> {
+impl CreateCall for Script<'_> {
     type Reply = u32;
 
     fn operation(&self) -> &'static str {
@@ -74,30 +74,30 @@ impl Making for Script<'_> {
 #[derive(Clone, Copy)]
 struct Stand {
     /// The key is the caller's own.
-    is_given: bool,
-    guard: Guard,
+    is_caller_supplied: bool,
+    dedup: Dedup,
     /// Whether the caller leaves while the first call is on its way.
     leaves: bool,
     limit: u64,
 }
 
-const OURS: Stand = Stand { is_given: false, guard: Guard::Cloud, leaves: false, limit: 300 };
-const GIVEN: Stand = Stand { is_given: true, ..OURS };
-const LOOKING: Stand = Stand { guard: Guard::Looking, ..OURS };
+const OURS: Stand = Stand { is_caller_supplied: false, dedup: Dedup::ByCloud, leaves: false, limit: 300 };
+const GIVEN: Stand = Stand { is_caller_supplied: true, ..OURS };
+const LOOKING: Stand = Stand { dedup: Dedup::LookupFirst, ..OURS };
 
 /// What it came to in a word, how often it was sent and looked for, and for how many seconds.
 async fn create(
     stand: Stand,
     answers: &[fn() -> Result<u32, Failure>],
-    looks: &[fn() -> ProviderResult<Found<u32>>],
+    looks: &[fn() -> ProviderResult<Lookup<u32>>],
 ) -> (String, usize, usize, u64) {
     let mut request = crate::provider::InstanceRequest::new("web-1", "here", "small");
-    request.idempotency_key = stand.is_given.then(|| "order-7".to_string());
-    let (mark, _) = Mark::of(&request).unwrap();
+    request.idempotency_key = stand.is_caller_supplied.then(|| "order-7".to_string());
+    let (create_key, _) = CreateKey::of(&request).unwrap();
     let (sends, looked, cancel, began) = (AtomicUsize::new(0), AtomicUsize::new(0), Cancel::default(), Instant::now());
     let call = Script { answers, sends: &sends };
     let deadline = Deadline::after(Duration::from_secs(stand.limit));
-    let create = Create { call, mark: &mark, guard: stand.guard, deadline, cancel: &cancel };
+    let create = Create { call, create_key: &create_key, dedup: stand.dedup, deadline, cancel: &cancel };
     let read = |reply: &u32| if *reply == 0 { Err(ProviderError::not_the_api(200, "a page")) } else { Ok(*reply) };
     let look = || {
         let found = looks[looked.fetch_add(1, Ordering::Relaxed).min(looks.len() - 1)];
@@ -137,12 +137,12 @@ fn full() -> Result<u32, Failure> {
     Err(Failure::Rejected(ProviderError::capacity("full")))
 }
 
-fn nothing() -> ProviderResult<Found<u32>> {
-    Ok(Found::Nothing)
+fn nothing() -> ProviderResult<Lookup<u32>> {
+    Ok(Lookup::Nothing)
 }
 
-fn ours() -> ProviderResult<Found<u32>> {
-    Ok(Found::Ours(8))
+fn ours() -> ProviderResult<Lookup<u32>> {
+    Ok(Lookup::Found(8))
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +159,7 @@ async fn a_create_that_is_answered_is_not_looked_for() {
 /// What was sent just before the caller left may have made something: nobody else would look for it.
 #[tokio::test(start_paused = true)]
 async fn a_create_whose_caller_has_left_is_looked_for_beyond_its_deadline() {
-    type Look = fn() -> ProviderResult<Found<u32>>;
+    type Look = fn() -> ProviderResult<Lookup<u32>>;
     let late: Look = || Err(ProviderError::timeout("look", Duration::from_secs(1)));
     // The last look is the first that is answered.
     let after = |last: Look| [vec![late; 25], vec![last]].concat();
@@ -206,8 +206,8 @@ async fn a_create_without_an_answer_is_looked_for_where_nothing_else_keeps_a_sec
     let (word, sends, looks, seconds) = create(LOOKING, &[lost, || Ok(7)], &[nothing]).await;
     assert_eq!((word.as_str(), sends), ("7 Recovered", 2), "it is certain that it was not made");
     assert!(looks >= 2 && seconds >= 30, "{looks} looks in {seconds} s");
-    assert_eq!(create(LOOKING, &[lost, || Ok(7)], &[|| Ok(Found::Taken)]).await.0, "7 Recovered");
-    let (word, sends, ..) = create(LOOKING, &[lost], &[|| Ok(Found::Unsure(vec!["8".to_string()]))]).await;
+    assert_eq!(create(LOOKING, &[lost, || Ok(7)], &[|| Ok(Lookup::Taken)]).await.0, "7 Recovered");
+    let (word, sends, ..) = create(LOOKING, &[lost], &[|| Ok(Lookup::Ambiguous(vec!["8".to_string()]))]).await;
     assert!(word.contains("unknown") && word.contains("it may be 8") && sends == 1, "{word}");
     let (word, ..) = create(LOOKING, &[lost], &[|| Err(ProviderError::unavailable("502"))]).await;
     assert!(word.contains("unknown") && word.contains("the look for it failed"), "{word}");
@@ -226,7 +226,7 @@ async fn a_callers_own_key_may_have_made_what_is_there_already() {
     assert_eq!(create(GIVEN, &[taken], &[ours]).await.0, "8 Found");
     let (word, sends, looks, _) = create(GIVEN, &[taken], &[nothing]).await;
     assert!(word.contains("taken") && !word.contains("unknown") && sends > 2 && looks >= 2, "{word}");
-    let (word, sends, looks, _) = create(Stand { guard: Guard::Looking, ..GIVEN }, &[taken], &[nothing]).await;
+    let (word, sends, looks, _) = create(Stand { dedup: Dedup::LookupFirst, ..GIVEN }, &[taken], &[nothing]).await;
     assert!(word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2, "{word}");
     // Whose name it was may be gone between the refusal and the look.
     let (word, sends, looks, seconds) = create(GIVEN, &[taken, || Ok(7)], &[nothing]).await;
@@ -238,7 +238,7 @@ async fn a_callers_own_key_may_have_made_what_is_there_already() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_becomes_free_is_waited_for() {
-    let leaving = || Ok(Found::Leaving("6".to_string()));
+    let leaving = || Ok(Lookup::Leaving("6".to_string()));
     assert_eq!(create(OURS, &[taken, taken, || Ok(7)], &[leaving]).await, ("7 Answered".to_string(), 3, 2, 5));
     // For as long as lists lag, one that is not seen may be leaving.
     let (word, sends, _, seconds) = create(OURS, &[taken], &[nothing]).await;
@@ -256,7 +256,7 @@ async fn a_name_that_becomes_free_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
-    let denied = || async { Err::<Found<u32>, _>(ProviderError::auth("test", "no")) };
+    let denied = || async { Err::<Lookup<u32>, _>(ProviderError::auth("test", "no")) };
     let began = Instant::now();
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), denied).await;
     assert!(matches!(&resolved, Err(ProviderError::UnknownOutcome { .. })), "{resolved:?}");
@@ -264,15 +264,15 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     let (began, looks) = (Instant::now(), AtomicUsize::new(0));
     let at_times = || async {
         match looks.fetch_add(1, Ordering::Relaxed) % 3 {
-            0 => Ok(Found::<u32>::Unsure(Vec::new())),
+            0 => Ok(Lookup::<u32>::Ambiguous(Vec::new())),
             _ => Err(ProviderError::auth("test", "no")),
         }
     };
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), at_times).await;
     assert!(resolved.is_err() && began.elapsed() == Duration::from_secs(300), "{resolved:?} after {:?}", began.elapsed());
-    let others = || async { Ok(Found::Others(Ok(9))) };
+    let others = || async { Ok(Lookup::Others(Ok(9))) };
     assert_eq!(resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), others).await.unwrap(), Some(9));
-    let conflict = || async { Err::<Found<u32>, _>(ProviderError::conflict("other parameters", false)) };
+    let conflict = || async { Err::<Lookup<u32>, _>(ProviderError::conflict("other parameters", false)) };
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), conflict).await;
     assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
 }

@@ -381,7 +381,7 @@ mod tests {
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
-    use crate::create::{background, see_through};
+    use crate::create::{background, run_to_completion};
     use crate::provider::error::ProviderResult;
 
     fn about(name: &str) -> About {
@@ -400,7 +400,7 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             unwanted.fetch_add(1, Ordering::Relaxed);
         };
-        see_through(about(name), work, end).await
+        run_to_completion(about(name), work, end).await
     }
 
     async fn waited(work: impl Future<Output = ()>) -> u64 {
@@ -506,7 +506,7 @@ mod tests {
             About::new("destroy_instance", "told", "7").here();
             sleep(Duration::from_secs(1)).await;
         };
-        let create = see_through(About::new("create_instance", "told", "web-1"), work, end);
+        let create = run_to_completion(About::new("create_instance", "told", "web-1"), work, end);
         let _ = timeout(Duration::from_millis(10), create).await;
         assert_eq!(ours(), ["create_instance of web-1 at told"]);
         sleep(Duration::from_millis(1500)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::changes::Changes;
-use crate::create::contained;
+use crate::create::catch_panic;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 
 /// The longest that one instance is retried while the API refuses it for its rate: no provider
@@ -59,7 +59,7 @@ where
 {
     let began = Instant::now();
     loop {
-        let outcome = contained(verb()).await;
+        let outcome = catch_panic(verb()).await;
         let left = LONGEST_LIMIT.saturating_sub(began.elapsed());
         let error = match outcome {
             Err(error) if error.kind() == ErrorKind::RateLimit && !left.is_zero() => error,

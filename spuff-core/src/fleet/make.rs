@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::abort::{AbortFlag, retry_while_rate_limited};
 use super::{FleetOptions, Rollback, batch, no_concurrency};
-use crate::create::{self, About, contained};
+use crate::create::{self, About, catch_panic};
 use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -188,7 +188,7 @@ impl<M: Maker> Fleet<'_, M> {
                 return Err(self.settle(provider, request, error).await.into());
             }
         };
-        progress::reached(M::OPERATION, Phase::Accepted, made.instance(), self.began.elapsed());
+        progress::report_instance(M::OPERATION, Phase::Accepted, made.instance(), self.began.elapsed());
         if self.options.wait_ready { self.wait(&*provider, made).await } else { Ok(made) }
     }
 
@@ -198,12 +198,12 @@ impl<M: Maker> Fleet<'_, M> {
             biased;
             // It is rolled back with the others.
             () = self.abort.wait() => return Ok(made),
-            ready = contained(provider.wait_ready(&id)) => ready,
+            ready = catch_panic(provider.wait_ready(&id)) => ready,
         };
         match ready {
             Ok(ready) => {
                 made.update(ready);
-                progress::reached(M::OPERATION, Phase::Ready, made.instance(), self.began.elapsed());
+                progress::report_instance(M::OPERATION, Phase::Ready, made.instance(), self.began.elapsed());
                 Ok(made)
             }
             Err(error) if self.options.on_failure != Rollback::Keep && (self.for_work || error.is_instance_failure(&id)) => {
@@ -240,7 +240,7 @@ impl<M: Maker> Fleet<'_, M> {
         let work = |_| async move {
             let found = match found {
                 Found::Id(id) => Ok(Some(ProviderInstance { id, ..ProviderInstance::default() })),
-                Found::Key(key) => contained(provider.resolve(&key)).await.map_err(|error| (key, error)),
+                Found::Key(key) => catch_panic(provider.resolve(&key)).await.map_err(|error| (key, error)),
             };
             Ok(match found {
                 Ok(Some(made)) => {
@@ -257,7 +257,7 @@ impl<M: Maker> Fleet<'_, M> {
             }
         };
         // It goes on when the fleet is dropped: nobody else would look.
-        match create::see_through(about, work, unheard).await {
+        match create::run_to_completion(about, work, unheard).await {
             Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
             Ok(Ok(None)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
             // The error carries the key, under which it can be looked for again.
@@ -268,7 +268,7 @@ impl<M: Maker> Fleet<'_, M> {
     /// The outcomes: of those that are left, or of the roll-back.
     async fn finish(&self, made: Vec<Made>) -> Vec<ProviderResult<ProviderInstance>> {
         if !self.abort.is_set() {
-            progress::heard().await;
+            progress::flush().await;
             let left = |made: Made| {
                 made.map(InstanceGuard::release).map_err(|FailedCreate(error, kept)| {
                     kept.map(InstanceGuard::release);

@@ -116,7 +116,7 @@ pub(crate) fn request(input: &[u8]) -> InstanceRequest {
 
 /// A request as its room gets it.
 pub(crate) fn marked(request: &InstanceRequest) -> Option<InstanceRequest> {
-    let (mark, marked) = check_refusal(create::Mark::of(request))?;
+    let (mark, marked) = check_refusal(create::CreateKey::of(request))?;
     let again = mark.matches(&marked.labels, "1");
     assert!(matches!(again, Ok(true)), "{again:?}");
     Some(marked)

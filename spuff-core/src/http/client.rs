@@ -18,11 +18,11 @@ use super::call::{Call, Failure, Reply};
 use super::connection::{Cause, Connection, Sent, TransportError};
 use super::endpoint::Endpoint;
 use super::errand::{Deadline, Errand};
-use super::governor::{Draws, Permit};
+use super::governor::{Costs, Permit};
 use super::number;
 use super::retry::{self, Backoff, Sight};
 use super::secret::{self, Bearer, clean_token};
-use super::status::{self, Refusal};
+use super::status::{self, ApiError};
 use crate::progress;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -54,10 +54,10 @@ pub(crate) trait Dialect: Send + Sync {
     fn authorize<'a>(&'a self, head: &'a mut Parts, body: &'a [u8]) -> Authorized<'a>;
 
     /// Reads what an unsuccessful reply says.
-    fn refusal(&self, reply: &Reply) -> Refusal;
+    fn refusal(&self, reply: &Reply) -> ApiError;
 
     /// What a call takes of the account's budgets.
-    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a>;
+    fn rate_cost<'a>(&self, call: &'a Call<'_>) -> Costs<'a>;
 
     /// Adds what chooses the credentials now, beside the configuration: where it differs, there are two accounts.
     fn identify(&self, _add: &mut dyn FnMut(&str)) {}
@@ -67,8 +67,8 @@ pub(crate) trait Dialect: Send + Sync {
 struct BearerDialect {
     provider: &'static str,
     bearer: Bearer,
-    refusal: fn(&Reply) -> Refusal,
-    draws: for<'a> fn(&'a Call<'_>) -> Draws<'a>,
+    refusal: fn(&Reply) -> ApiError,
+    rate_cost: for<'a> fn(&'a Call<'_>) -> Costs<'a>,
 }
 
 impl Dialect for BearerDialect {
@@ -81,12 +81,12 @@ impl Dialect for BearerDialect {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn refusal(&self, reply: &Reply) -> Refusal {
+    fn refusal(&self, reply: &Reply) -> ApiError {
         (self.refusal)(reply)
     }
 
-    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
-        (self.draws)(call)
+    fn rate_cost<'a>(&self, call: &'a Call<'_>) -> Costs<'a> {
+        (self.rate_cost)(call)
     }
 }
 
@@ -136,12 +136,12 @@ impl HttpClient {
     pub(crate) fn with_bearer(
         provider: &'static str,
         endpoint: Endpoint,
-        refusal: fn(&Reply) -> Refusal,
-        draws: for<'a> fn(&'a Call<'_>) -> Draws<'a>,
+        refusal: fn(&Reply) -> ApiError,
+        rate_cost: for<'a> fn(&'a Call<'_>) -> Costs<'a>,
         config: &ProviderConfig,
     ) -> ProviderResult<Self> {
         let bearer = Bearer::new(&clean_token(config.expose_token())?)?;
-        Self::new(endpoint, BearerDialect { provider, bearer, refusal, draws }, config)
+        Self::new(endpoint, BearerDialect { provider, bearer, refusal, rate_cost }, config)
     }
 
     pub(crate) fn timeouts(&self) -> &ProviderTimeouts {
@@ -284,11 +284,11 @@ impl HttpClient {
 
     /// Sends a call that nobody waits for: once, and only where so many more could be sent at once after it.
     pub(crate) async fn spare(&self, call: &Call<'_>, left: u32) -> Option<Reply> {
-        let (governor, draws) = (&self.account.governor, self.dialect.draws(call));
-        if !governor.has_left(draws, left) {
+        let (governor, rate_cost) = (&self.account.governor, self.dialect.rate_cost(call));
+        if !governor.has_left(rate_cost, left) {
             return None;
         }
-        let permit = governor.admit(draws, call.class, Duration::ZERO, |_| {}).await.ok()?;
+        let permit = governor.admit(rate_cost, call.class, Duration::ZERO, |_| {}).await.ok()?;
         self.attempt(call, permit, Deadline::after(self.timeouts.http_request)).await.ok()
     }
 
@@ -300,7 +300,7 @@ impl HttpClient {
             let state = format!("waiting {} s for the API's rate limit", due.as_secs());
             progress::report(call.operation, id, &state, Duration::ZERO);
         };
-        let turn = self.account.governor.admit(self.dialect.draws(call), call.class, patience, tell).await;
+        let turn = self.account.governor.admit(self.dialect.rate_cost(call), call.class, patience, tell).await;
         turn.map_err(|due| ProviderError::RateLimit { retry_after: Some(due) })
     }
 

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use super::budget::{Budget, Limit};
-use super::governor::{Draw, Governor};
+use super::governor::{Cost, Governor};
 use super::page::{self, Numbered, NumberedPage};
-use super::{Call, Class, Endpoint, Page, Refusal, Reply, all_pages, number, retry_after, secret, status, time, told};
+use super::{ApiError, Call, Class, Endpoint, Page, Reply, all_pages, number, retry_after, secret, status, time, told};
 use super::{account, client};
 use crate::fuzzing::checks::{Target, at_once, check_error, check_refusal, check_unreadable, text, words};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -81,7 +81,7 @@ pub(crate) fn read_page<P: NumberedPage>(reply: &Reply) -> Vec<P::Item> {
 }
 
 /// What an unsuccessful reply becomes, whatever was asked: an error without the secret of the request.
-pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&Reply) -> Refusal) {
+pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&Reply) -> ApiError) {
     const SECRET: &str = "secret-of-the-request";
     let calls = [
         Call::get("get_instance", "/things/42").about("instance", "42"),
@@ -128,7 +128,7 @@ fn headers(input: &[u8]) {
     at_once(async {
         for (budget, pace) in [(&BUDGETS[0], 1.0), (&BUDGETS[1], 1.0), (&BUDGETS[1], 60.0)] {
             let governor = Arc::new(Governor::new(pace));
-            let draws = [None, Some(Draw { place: "", budget, count: 1 + u32::from(input.len().is_multiple_of(7)) })];
+            let rate_cost = [None, Some(Cost { place: "", budget, count: 1 + u32::from(input.len().is_multiple_of(7)) })];
             for head in text(input).split("\n\n").take(8) {
                 let reply = reply(format!("200\n{head}\n\n").as_bytes());
                 let wait = retry_after(&reply.headers, UNIX_EPOCH + Duration::from_secs(1_800_000_000));
@@ -136,7 +136,7 @@ fn headers(input: &[u8]) {
                 assert!(!reply.form().contains(char::is_control) && reply.form().len() < 200);
                 #[cfg(feature = "aws")]
                 let _ = reply.date();
-                match governor.admit(draws, Class::Safe, Duration::ZERO, |_| {}).await {
+                match governor.admit(rate_cost, Class::Safe, Duration::ZERO, |_| {}).await {
                     Ok(permit) => {
                         permit.told(&reply.headers);
                         if wait.is_some() {

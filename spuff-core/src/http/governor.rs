@@ -22,9 +22,9 @@ use crate::clock;
 /// So many writes are admitted before a read that waits.
 const WRITES_BEFORE_A_READ: u32 = 3;
 /// How long nothing is sent after a refusal that does not say how long.
-const UNTOLD: Duration = Duration::from_secs(1);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest that what the headers tell of others is believed: they tell when the oldest request expires, not all.
-const BELIEVED: Duration = Duration::from_secs(60);
+const HEADER_MAX_AGE: Duration = Duration::from_secs(60);
 /// So many meters are kept before one that has nothing to tell is taken for another place: far more than a cloud has.
 const MOST: usize = 1000;
 /// A turn may be due a little later than was reckoned.
@@ -32,14 +32,14 @@ const AGAIN: Duration = Duration::from_millis(1);
 
 /// What a call takes: so much of a budget, which an API may keep apart for each place.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Draw<'a> {
+pub(crate) struct Cost<'a> {
     pub(crate) place: &'a str,
     pub(crate) budget: &'static Budget,
     pub(crate) count: u32,
 }
 
 /// What a call takes of its budgets, the narrowest first; the last is the one that the headers tell of.
-pub(crate) type Draws<'a> = [Option<Draw<'a>>; 2];
+pub(crate) type Costs<'a> = [Option<Cost<'a>>; 2];
 
 /// The pace of one account.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Governor {
     /// How long it would take, when that is longer than the caller's patience.
     pub(crate) async fn admit(
         self: &Arc<Self>,
-        draws: Draws<'_>,
+        rate_cost: Costs<'_>,
         class: Class,
         patience: Duration,
         on_wait: impl FnOnce(Duration),
@@ -112,7 +112,7 @@ impl Governor {
         let began = Instant::now();
         let (first, ticket, mut turn) = {
             let mut meters = self.meters();
-            let drawn = drawn(&mut meters, draws, self.pace, began);
+            let drawn = drawn(&mut meters, rate_cost, self.pace, began);
             let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else { return Ok(free) };
             let queue_is_empty = meters[first].writes.is_empty() && meters[first].reads.is_empty();
             if queue_is_empty && due(&mut meters, &drawn, 0, began).is_zero() {
@@ -132,7 +132,7 @@ impl Governor {
                 return Err(due);
             }
             let due = due.unwrap_or_default();
-            if let Some(on_wait) = on_wait.take_if(|_| due >= UNTOLD) {
+            if let Some(on_wait) = on_wait.take_if(|_| due >= DEFAULT_RETRY_AFTER) {
                 on_wait(due);
             }
             tokio::select! {
@@ -144,12 +144,12 @@ impl Governor {
     }
 
     /// Whether so many more could be sent at once, and nobody waits for a turn.
-    pub(crate) fn has_left(&self, draws: Draws<'_>, more: u32) -> bool {
+    pub(crate) fn has_left(&self, rate_cost: Costs<'_>, more: u32) -> bool {
         if self.pace.is_infinite() {
             return true;
         }
         let (mut meters, now) = (self.meters(), Instant::now());
-        let drawn = drawn(&mut meters, draws, self.pace, now);
+        let drawn = drawn(&mut meters, rate_cost, self.pace, now);
         let is_free = |(meter, _): &(usize, u32)| meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty();
         drawn.iter().flatten().all(is_free) && due(&mut meters, &drawn, more, now).is_zero()
     }
@@ -199,7 +199,7 @@ impl Permit {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let Some(left) = header("ratelimit-remaining").and_then(number::count) else { return };
         let reset = header("ratelimit-reset").and_then(|at| number::until(at, clock::now()));
-        let reset = governor.paced(reset.unwrap_or(UNTOLD).clamp(UNTOLD, BELIEVED));
+        let reset = governor.paced(reset.unwrap_or(DEFAULT_RETRY_AFTER).clamp(DEFAULT_RETRY_AFTER, HEADER_MAX_AGE));
         let mut meters = governor.meters();
         let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };
         let meter = &mut meters[meter];
@@ -216,7 +216,8 @@ impl Permit {
     /// The cloud has refused, as too many were sent: nobody sends for a while.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let Some(governor) = &self.governor else { return };
-        let until = number::later(Instant::now(), retry_after.unwrap_or_else(|| governor.paced(UNTOLD)).min(BELIEVED));
+        let until =
+            number::later(Instant::now(), retry_after.unwrap_or_else(|| governor.paced(DEFAULT_RETRY_AFTER)).min(HEADER_MAX_AGE));
         let mut meters = governor.meters();
         for (meter, _) in self.drawn.into_iter().flatten() {
             let meter = &mut meters[meter];
@@ -274,10 +275,10 @@ impl Meter {
     }
 }
 
-/// The meters of a call's draws, which are two of them.
-fn drawn(meters: &mut Vec<Meter>, draws: Draws<'_>, pace: f64, now: Instant) -> Drawn {
+/// The meters that a call draws from: two of them.
+fn drawn(meters: &mut Vec<Meter>, rate_cost: Costs<'_>, pace: f64, now: Instant) -> Drawn {
     let mut beside = None;
-    draws.map(|draw| {
+    rate_cost.map(|draw| {
         let draw = draw?;
         let at = position(meters, draw, beside, pace, now);
         beside = Some(at);
@@ -286,7 +287,7 @@ fn drawn(meters: &mut Vec<Meter>, draws: Draws<'_>, pace: f64, now: Instant) -> 
 }
 
 /// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws from.
-fn position(meters: &mut Vec<Meter>, draw: Draw<'_>, beside: Option<usize>, pace: f64, now: Instant) -> usize {
+fn position(meters: &mut Vec<Meter>, draw: Cost<'_>, beside: Option<usize>, pace: f64, now: Instant) -> usize {
     let known = meters.iter().position(|meter| std::ptr::eq(meter.budget, draw.budget) && meter.place == draw.place);
     known.unwrap_or_else(|| {
         let gauges = draw.budget.limits.iter().map(|limit| Gauge::new(*limit, pace, now)).collect();

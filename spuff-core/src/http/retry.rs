@@ -12,7 +12,7 @@ use crate::provider::error::ProviderError;
 use crate::random;
 
 /// What to wait after a 429 that does not say how long: the clouds refill by the second.
-const UNTOLD: Duration = Duration::from_secs(1);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How a provider is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +39,14 @@ impl Backoff {
         let error = failure.error();
         let safe = class != Class::Once || !matches!(failure, Failure::Unknown(_));
         // A conflict passes in minutes, not seconds: the wait loop sees to it.
-        let promising = error.may_pass() && !matches!(error, ProviderError::Conflict { .. });
+        let promising = error.is_transient() && !matches!(error, ProviderError::Conflict { .. });
         if !(safe && promising) {
             return None;
         }
         // Full jitter: anything from nothing to the exponential delay.
         let jitter = number::times(self.0.next()?, random::part());
         let asked = match error {
-            ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(UNTOLD),
+            ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(DEFAULT_RETRY_AFTER),
             _ => error.retry_after().unwrap_or_default(),
         };
         let pause = asked.saturating_add(jitter);

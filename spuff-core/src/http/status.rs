@@ -11,7 +11,7 @@ use crate::provider::error::{ErrorContext, ProviderError};
 
 /// What kind of refusal a reply is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ErrorClass {
     Authentication,
     RateLimit,
     NotFound,
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     Api,
 }
 
-impl Fault {
+impl ErrorClass {
     pub(crate) fn of_status(status: u16) -> Self {
         match status {
             400 | 422 => Self::InvalidConfig,
@@ -40,11 +40,11 @@ impl Fault {
 
 /// What a cloud said in an unsuccessful reply.
 #[derive(Debug, Default)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     /// Whether the reply is in the cloud's own form, and not the page of something in between.
     pub(crate) is_own: bool,
     /// The kind, where the cloud's code says more than the status.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) fault: Option<ErrorClass>,
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
@@ -55,8 +55,8 @@ pub(crate) struct Refusal {
 }
 
 /// Turns an unsuccessful reply into a failure that tells where it comes from and no secret.
-pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: Refusal, secrets: &[HeaderValue]) -> Failure {
-    let of_status = Fault::of_status(reply.status);
+pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: ApiError, secrets: &[HeaderValue]) -> Failure {
+    let of_status = ErrorClass::of_status(reply.status);
     let fault = refusal.fault.unwrap_or(of_status);
     let clean = |text: &str| secret::tidy(text, secrets);
     let message =
@@ -71,7 +71,7 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         ..ErrorContext::default()
     };
     // Only its own words say what a cloud has not done. To wait is right whoever asks for it, unless twice is one too many.
-    let asks_to_wait = of_status == Fault::Unavailable || of_status == Fault::RateLimit && call.class != Class::Once;
+    let asks_to_wait = of_status == ErrorClass::Unavailable || of_status == ErrorClass::RateLimit && call.class != Class::Once;
     if !refusal.is_own && !asks_to_wait {
         if call.optional && reply.status == 404 {
             return Failure::Rejected(ProviderError::not_found("endpoint", call.path.as_ref()));
@@ -80,28 +80,28 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         return Failure::Unknown(error.with_context(context));
     }
     let error = match fault {
-        Fault::Authentication => ProviderError::auth(provider, format!("{message}{context}")),
-        Fault::RateLimit => ProviderError::RateLimit { retry_after },
-        Fault::NotFound => match (call.subject, &refusal.field) {
+        ErrorClass::Authentication => ProviderError::auth(provider, format!("{message}{context}")),
+        ErrorClass::RateLimit => ProviderError::RateLimit { retry_after },
+        ErrorClass::NotFound => match (call.subject, &refusal.field) {
             (Some((resource_type, id)), _) => ProviderError::not_found(resource_type, id),
             // A call about nothing yet, a create, that names something which is not there.
             (None, Some(field)) => ProviderError::invalid_config(field, format!("{message}{context}")),
             (None, None) => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
-        Fault::QuotaExceeded => {
+        ErrorClass::QuotaExceeded => {
             ProviderError::quota(call.operation.strip_prefix("create_").unwrap_or("request"), format!("{message}{context}"))
         }
-        Fault::InvalidConfig => {
+        ErrorClass::InvalidConfig => {
             ProviderError::invalid_config(refusal.field.as_deref().unwrap_or("request"), format!("{message}{context}"))
         }
-        Fault::Conflict { retryable } => ProviderError::conflict(message, retryable),
-        Fault::Capacity => ProviderError::capacity(message),
-        Fault::Unavailable => ProviderError::Unavailable { message, retry_after, context: Box::default() },
-        Fault::Api => ProviderError::api(reply.status, message),
+        ErrorClass::Conflict { retryable } => ProviderError::conflict(message, retryable),
+        ErrorClass::Capacity => ProviderError::capacity(message),
+        ErrorClass::Unavailable => ProviderError::Unavailable { message, retry_after, context: Box::default() },
+        ErrorClass::Api => ProviderError::api(reply.status, message),
     };
     let error = error.with_context(context);
     // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it was not begun.
-    let unknown = fault == Fault::Unavailable && of_status == Fault::Unavailable;
+    let unknown = fault == ErrorClass::Unavailable && of_status == ErrorClass::Unavailable;
     if unknown { Failure::Unknown(error) } else { Failure::Rejected(error) }
 }
 
@@ -129,26 +129,26 @@ mod tests {
     #[test]
     fn statuses_have_kinds() {
         for (status, fault) in [
-            (302, Fault::Api),
-            (400, Fault::InvalidConfig),
-            (401, Fault::Authentication),
-            (403, Fault::Authentication),
-            (404, Fault::Api),
-            (405, Fault::Api),
-            (408, Fault::Unavailable),
-            (409, Fault::Conflict { retryable: false }),
-            (410, Fault::Api),
-            (422, Fault::InvalidConfig),
-            (423, Fault::Conflict { retryable: true }),
-            (429, Fault::RateLimit),
-            (500, Fault::Unavailable),
-            (504, Fault::Unavailable),
+            (302, ErrorClass::Api),
+            (400, ErrorClass::InvalidConfig),
+            (401, ErrorClass::Authentication),
+            (403, ErrorClass::Authentication),
+            (404, ErrorClass::Api),
+            (405, ErrorClass::Api),
+            (408, ErrorClass::Unavailable),
+            (409, ErrorClass::Conflict { retryable: false }),
+            (410, ErrorClass::Api),
+            (422, ErrorClass::InvalidConfig),
+            (423, ErrorClass::Conflict { retryable: true }),
+            (429, ErrorClass::RateLimit),
+            (500, ErrorClass::Unavailable),
+            (504, ErrorClass::Unavailable),
         ] {
-            assert_eq!(Fault::of_status(status), fault, "{status}");
+            assert_eq!(ErrorClass::of_status(status), fault, "{status}");
         }
     }
 
-    fn told(call: &Call<'_>, status: u16, refusal: Refusal, body: &'static str) -> Failure {
+    fn told(call: &Call<'_>, status: u16, refusal: ApiError, body: &'static str) -> Failure {
         let body = bytes::Bytes::from_static(body.as_bytes());
         classify("test", call, &Reply { status, headers: http::HeaderMap::new(), body }, refusal, &[])
     }
@@ -168,27 +168,27 @@ mod tests {
             (409, "conflict"),
             (418, "a teapot"),
         ] {
-            let failure = told(&call(), status, Refusal::default(), body);
-            assert!(matches!(failure, Failure::Unknown(_)) && failure.error().may_pass(), "{status}: {failure:?}");
+            let failure = told(&call(), status, ApiError::default(), body);
+            assert!(matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(), "{status}: {failure:?}");
             assert!(matches!(failure.error(), ProviderError::Api { status: told, .. } if *told == status), "{failure:?}");
             assert!(failure.error().to_string().contains("check that the endpoint"), "{failure:?}");
         }
-        let own = || Refusal { is_own: true, fault: Some(Fault::NotFound), ..Refusal::default() };
+        let own = || ApiError { is_own: true, fault: Some(ErrorClass::NotFound), ..ApiError::default() };
         let failure = told(&call(), 404, own(), "");
         assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
-        let failure = told(&call(), 404, Refusal { fault: None, ..own() }, "");
+        let failure = told(&call(), 404, ApiError { fault: None, ..own() }, "");
         assert!(matches!(failure, Failure::Rejected(ProviderError::Api { status: 404, retryable: false, .. })), "{failure:?}");
         // A server that stands in for the cloud need not have all.
-        let failure = told(&call().optional(), 404, Refusal::default(), "");
+        let failure = told(&call().optional(), 404, ApiError::default(), "");
         assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
     }
 
     #[test]
     fn whoever_asks_to_wait_is_heard() {
         let call = Call::get("get_instance", "/servers/42");
-        let failure = told(&call, 429, Refusal::default(), "<html>slow down</html>");
+        let failure = told(&call, 429, ApiError::default(), "<html>slow down</html>");
         assert!(matches!(failure, Failure::Rejected(ProviderError::RateLimit { .. })), "{failure:?}");
-        let failure = told(&call, 502, Refusal::default(), "<html>Bad Gateway</html>");
+        let failure = told(&call, 502, ApiError::default(), "<html>Bad Gateway</html>");
         assert!(matches!(failure, Failure::Unknown(ProviderError::Unavailable { .. })), "{failure:?}");
     }
 }

@@ -49,9 +49,9 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
-use crate::create::{About, Batch, Ending, Found, Keys, keyed, nonce_of, resolve_keyed, see_through};
+use crate::create::{About, Batch, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion};
 use crate::http::{Class, Deadline, HttpClient, Page, all_pages};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Observation, RecentCreates, Wait};
 
 const NAME: &str = "aws";
 /// The largest page that the API gives.
@@ -93,7 +93,7 @@ pub struct AwsProvider {
     places: Arc<Places>,
     images: Arc<Images>,
     network: Arc<Network>,
-    recent: Recent<()>,
+    recent: RecentCreates<()>,
     /// Whether the standard chain finds the credentials.
     is_chained: bool,
     defaults: Defaults,
@@ -126,7 +126,7 @@ impl AwsProvider {
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
         let http = HttpClient::new(places.endpoint()?, dialect, config)?;
         Ok(Self {
-            recent: Recent::of(&http),
+            recent: RecentCreates::of(&http),
             is_chained,
             http: Arc::new(http),
             images: Arc::default(),
@@ -182,19 +182,19 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let place = self.places.at(self.defaults.region(&request.region))?;
-        let (mark, request) = self.defaults.marked_in(&place.region, request)?;
-        self.check_key(&mark, &place)?;
+        let (create_key, request) = self.defaults.tagged_in(&place.region, request)?;
+        self.check_key(&create_key, &place)?;
         lookup::check(&request.image)?;
         convert::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let (making, noted) = (mark.clone(), place.clone());
+        let (making, noted) = (create_key.clone(), place.clone());
         let work = |room: Self, cancel| async move {
             let made = room.make(&place, &request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
         // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
         // cloud would not keep a second one out.
-        self.noted(&noted, &mark, keyed(self, &mark, on_cancel, work)).await
+        self.noted(&noted, &create_key, keyed(self, &create_key, on_cancel, work)).await
     }
 
     fn max_batch_size(&self, _: &InstanceRequest) -> usize {
@@ -205,13 +205,13 @@ impl Provider for AwsProvider {
     async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<Batch> {
         let first = requests.first().cloned().unwrap_or_default();
         let place = self.places.at(self.defaults.region(&first.region))?;
-        let (mark, requests) = self.defaults.tagged_batch(&place.region, requests)?;
+        let (create_key, requests) = self.defaults.tagged_batch(&place.region, requests)?;
         lookup::check(&first.image)?;
         requests.iter().try_for_each(convert::check_request)?;
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
-        let making = mark.clone();
+        let making = create_key.clone();
         let work = |room: Self, cancel| async move { room.make_batch(&place, &requests, &making, &cancel).await };
-        crate::create::instances(self, &mark, parts, first.cancellation(), work).await
+        crate::create::instances(self, &create_key, parts, first.cancellation(), work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -220,7 +220,7 @@ impl Provider for AwsProvider {
         convert::check_id("id", id, "i-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let act = |place: Place| async move { self.destroy_at(&place, id, deadline).await };
-        Look::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
+        Observation::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
         self.places.whereabouts.end(id);
         self.recent.end(id);
         self.http.shared::<Keys>().forget(id);
@@ -295,7 +295,7 @@ impl Provider for AwsProvider {
             room.with_instance(("create_snapshot", None), id, act).await
         };
         // Its tags tell whose it is, so that one whose caller has left is not lost.
-        see_through(about, work, |_| async {}).await
+        run_to_completion(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -328,7 +328,7 @@ impl Provider for AwsProvider {
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let asking = Asking { operation: "delete_snapshot", errand: &self.http.errand() };
         let act = |place: Place| async move { self.delete_at(asking, &place, id, deadline).await };
-        Look::deleted(self.with_snapshot(asking, id, act).await)?;
+        Observation::deleted(self.with_snapshot(asking, id, act).await)?;
         self.places.whereabouts.end(id);
         Ok(())
     }
@@ -338,20 +338,20 @@ impl Provider for AwsProvider {
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         self.places.sought(key)?;
         let found = resolve_keyed(self, key).await?;
-        self.places.whereabouts.forget(&nonce_of(key));
+        self.places.whereabouts.forget(&hash_of_key(key));
         Ok(found)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let (known, limit) = (&self.places.sought(key)?, self.http.timeouts().action_complete);
-        let nonce = &nonce_of(key);
+        let key_hash = &hash_of_key(key);
         let look = || async move {
-            let made = |place: Place| async move { self.image_made_under(&place, nonce).await };
-            Ok(Found::ours(self.made_anywhere("create_snapshot", key, known, made).await?))
+            let made = |place: Place| async move { self.image_made_under(&place, key_hash).await };
+            Ok(Lookup::found(self.made_anywhere("create_snapshot", key, known, made).await?))
         };
         let found = crate::create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
-        self.places.whereabouts.forget(nonce);
+        self.places.whereabouts.forget(key_hash);
         Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }
 
@@ -367,7 +367,7 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
             let wait = Wait::new("set_labels", ("instance", id), deadline.remaining(), timeouts);
-            let send = || async move { Look::of_answer(wire::ask::<CreateTags>(&self.http, call).await) };
+            let send = || async move { Observation::of_answer(wire::ask::<CreateTags>(&self.http, call).await) };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
         self.with_instance(("set_labels", None), id, act).await

@@ -42,9 +42,9 @@ use super::shared::price_list::Prices;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot, labels};
 use crate::clock;
-use crate::create::{self, Answer, Cancel, Create, Found, Guard, Looking, Mark, Origin};
+use crate::create::{self, Answer, Cancel, Create, CreateKey, Dedup, Looking, Lookup, Origin};
 use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Subject, Wait};
+use crate::wait::{Observation, RecentCreates, Subject, Wait};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
@@ -74,7 +74,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
     /// With the id of the create action, which alone knows why a droplet failed.
-    recent: Recent<Option<u64>>,
+    recent: RecentCreates<Option<u64>>,
     keys: Arc<Lookups<(), Arc<Vec<SshKey>>>>,
     prices: Arc<Prices>,
     worn: Arc<Worn>,
@@ -101,9 +101,9 @@ impl DigitalOceanProvider {
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         validate::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
-        let http = HttpClient::with_bearer(NAME, endpoint, convert::refusal, limits::draws, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, convert::refusal, limits::rate_cost, config)?;
         Ok(Self {
-            recent: Recent::of(&http),
+            recent: RecentCreates::of(&http),
             http: Arc::new(http),
             keys: Arc::new(Lookups::new(KEYS_FRESH)),
             prices: Arc::default(),
@@ -130,12 +130,12 @@ impl DigitalOceanProvider {
         self.list(call, |droplet: &Droplet| droplet.id).await
     }
 
-    async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+    async fn make(&self, request: &InstanceRequest, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         let looked = Instant::now();
         let body = convert::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
-        let call = Looking::new(self, mark, Call::once("create_instance", "/v2/droplets").json(&body)?, looked);
+        let call = Looking::new(self, create_key, Call::once("create_instance", "/v2/droplets").json(&body)?, looked);
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call, mark, guard: <Self as create::Room>::GUARD, deadline, cancel };
+        let create = Create { call, create_key, dedup: <Self as create::Room>::DEDUP, deadline, cancel };
         let read = |answer: &Answer| {
             let reply = match answer {
                 Answer::Reply(reply) => reply,
@@ -144,7 +144,7 @@ impl DigitalOceanProvider {
             let created: DropletReply = reply.json()?;
             let action = created.links.actions.iter().find(|action| action.rel == "create").map(|action| action.id);
             let made = convert::instance(created.droplet);
-            mark.check_answer(reply, &made)?;
+            create_key.check_answer(reply, &made)?;
             Ok((made, action))
         };
         let sent = clock::utc();
@@ -152,8 +152,8 @@ impl DigitalOceanProvider {
             let named = self.named(request).await?;
             let (mut unsure, mut others) = (Vec::new(), None);
             for made in named {
-                match mark.matches(&made.labels, &made.id) {
-                    Ok(true) if mark.has_made(Origin::Recovered, &made.labels) => return Ok(Found::Ours((made, None))),
+                match create_key.matches(&made.labels, &made.id) {
+                    Ok(true) if create_key.has_made(Origin::Recovered, &made.labels) => return Ok(Lookup::Found((made, None))),
                     Ok(true) => others = others.or(Some(Ok((made, None)))),
                     Ok(false) if may_be_new(&made, sent) => unsure.push(made.id),
                     Ok(false) => {}
@@ -161,15 +161,15 @@ impl DigitalOceanProvider {
                 }
             }
             Ok(match others {
-                _ if !unsure.is_empty() => Found::Unsure(unsure),
-                Some(others) => Found::Others(others),
-                None => Found::Nothing,
+                _ if !unsure.is_empty() => Lookup::Ambiguous(unsure),
+                Some(others) => Lookup::Others(others),
+                None => Lookup::Nothing,
             })
         };
         let ((instance, action), origin) = create.make_or_find(read, look).await?;
         self.recent.add(&instance.id, action);
         self.worn.note(&instance.id, &request.labels);
-        let is_own = !instance.adopted && mark.has_made(origin, &instance.labels);
+        let is_own = !instance.adopted && create_key.has_made(origin, &instance.labels);
         Ok(instance.adopted_if(!is_own))
     }
 
@@ -180,15 +180,17 @@ impl DigitalOceanProvider {
         Ok(named.filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name)).map(convert::instance).collect())
     }
 
-    /// The oldest droplet with the nonce of a create, and of this name.
-    async fn tagged(&self, errand: &Errand, nonce: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
-        let tag = convert::tag(labels::CREATE_KEY, nonce);
+    /// The oldest droplet with the key hash of a create, and of this name.
+    async fn tagged(&self, errand: &Errand, key_hash: &str, name: Option<&str>) -> ProviderResult<Option<ProviderInstance>> {
+        let tag = convert::tag(labels::CREATE_KEY, key_hash);
         let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
         let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
         let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
         let is_named = |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
         let made = tagged.into_iter().chain(gpus).map(convert::instance).filter(is_named);
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
+        Ok(ProviderInstance::oldest(
+            made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)),
+        ))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
@@ -244,7 +246,7 @@ fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
 }
 
 impl create::Room for DigitalOceanProvider {
-    const GUARD: Guard = Guard::Looking;
+    const DEDUP: Dedup = Dedup::LookupFirst;
 
     fn http(&self) -> &HttpClient {
         &self.http
@@ -260,9 +262,9 @@ impl create::Room for DigitalOceanProvider {
 
     async fn found_lately(&self, key: &str) -> ProviderResult<(Option<ProviderInstance>, Instant)> {
         let errand = self.http.errand();
-        let mut made = self.tagged(&errand, &create::nonce_of(key), None).await?;
+        let mut made = self.tagged(&errand, &create::hash_of_key(key), None).await?;
         if let (None, Some((batch, name))) = (&made, create::part_of_key(key)) {
-            made = self.tagged(&errand, &create::nonce_of(batch), Some(name)).await?;
+            made = self.tagged(&errand, &create::hash_of_key(batch), Some(name)).await?;
             // What a caller's own key has made is no part of a batch.
             made = made.filter(|made| !made.labels.contains_key(labels::REQUEST_DIGEST));
         }
@@ -278,15 +280,15 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let (mark, request) = self.defaults.marked(request)?;
+        let (create_key, request) = self.defaults.tagged(request)?;
         convert::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let making = mark.clone();
+        let making = create_key.clone();
         let work = |room: Self, cancel| async move {
             let made = room.make(&request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
-        create::keyed(self, &mark, on_cancel, work).await
+        create::keyed(self, &create_key, on_cancel, work).await
     }
 
     fn max_batch_size(&self, request: &InstanceRequest) -> usize {
@@ -295,13 +297,13 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
     async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
-        let (mark, requests) = self.defaults.tagged_batch("", requests)?;
+        let (create_key, requests) = self.defaults.tagged_batch("", requests)?;
         requests.iter().try_for_each(convert::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
         let parts = requests.iter().map(|request| request.name.clone()).collect();
-        let making = mark.clone();
+        let making = create_key.clone();
         let work = |room: Self, cancel| async move { room.make_batch(&requests, &making, &cancel).await };
-        create::instances(self, &mark, parts, on_cancel, work).await
+        create::instances(self, &create_key, parts, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -369,7 +371,7 @@ impl Provider for DigitalOceanProvider {
         let (room, name) = (self.clone(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
-        create::see_through(about, work, |_| async {}).await
+        create::run_to_completion(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -423,7 +425,7 @@ impl Provider for DigitalOceanProvider {
         let timeouts = self.http.timeouts();
         let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
         let call = &Call::get("set_labels", path).about("instance", id);
-        let read = || async move { Look::of_answer(self.http.json::<DropletReply>(call).await) };
+        let read = || async move { Observation::of_answer(self.http.json::<DropletReply>(call).await) };
         let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
         let errand = self.http.errand();
         self.tag(("set_labels", &errand), (id, "droplet"), &tags).await?;

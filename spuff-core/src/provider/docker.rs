@@ -44,9 +44,9 @@ use super::registry::{Capabilities, OptionDescription, ProviderDescription, Prov
 use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{InstanceStatus, Provider, ProviderInstance, Snapshot, labels};
-use crate::create::{About, Ending, Found, nonce_of, see_through};
+use crate::create::{About, Ending, Lookup, hash_of_key, run_to_completion};
 use crate::http::{Deadline, Failure, Sight};
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 const NAME: &str = "docker";
 
@@ -155,9 +155,11 @@ impl DockerProvider {
         stream::iter(looks).buffered(LOOKS).try_collect().await
     }
 
-    async fn made_under(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = self.labelled("create_instance", &format!("{}={nonce}", labels::CREATE_KEY)).await?.into_iter();
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
+    async fn find_by_key(&self, key_hash: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let made = self.labelled("create_instance", &format!("{}={key_hash}", labels::CREATE_KEY)).await?.into_iter();
+        Ok(ProviderInstance::oldest(
+            made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)),
+        ))
     }
 
     /// A container by its id. Docker lists a machine that it is about to make a moment before it finds it.
@@ -194,13 +196,13 @@ fn is_leaving(machine: &ProviderInstance) -> bool {
 const REMOVAL_PASSES: Duration = Duration::from_secs(15);
 
 /// Whether something has been removed. Where that is not known it is removed again.
-fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResult<Look<()>> {
+fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResult<Observation<()>> {
     match removed {
-        Err(Failure::Unknown(error)) => Look::past(error),
+        Err(Failure::Unknown(error)) => Observation::past(error),
         Err(Failure::Rejected(error)) if errors::is_half_removed(&error) && deadline.elapsed() < REMOVAL_PASSES => {
-            Ok(Look::Pending(error.to_string()))
+            Ok(Observation::Pending(error.to_string()))
         }
-        removed => Look::of_delete(removed),
+        removed => Observation::of_delete(removed),
     }
 }
 
@@ -218,11 +220,11 @@ impl Provider for DockerProvider {
     /// [`ProviderError::NotSupported`] for user data that only a whole machine could use, with the name of the key.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let (mark, request) = self.defaults.marked(request)?;
+        let (create_key, request) = self.defaults.tagged(request)?;
         convert::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let plan = Plan::new(request, &mark, &self.options)?;
-        let work = |room: Self, cancel| async move { room.make(plan, &mark, &cancel).await };
+        let plan = Plan::new(request, &create_key, &self.options)?;
+        let work = |room: Self, cancel| async move { room.make(plan, &create_key, &cancel).await };
         crate::create::instance(self, on_cancel, work).await
     }
 
@@ -245,7 +247,7 @@ impl Provider for DockerProvider {
             let remove = |docker: Docker| async move { docker.remove_container(&id, Some(options)).await };
             of_removal(self.engine.call(ask, remove).await, deadline)
         });
-        Look::deleted(ended.await)?;
+        Observation::deleted(ended.await)?;
         self.begun.forget(id);
         // The machine is gone, whatever becomes of its image.
         if let Ok(container) = inspected
@@ -283,16 +285,16 @@ impl Provider for DockerProvider {
                 // Podman leaves what it had when it was killed as it is; so does Docker at times.
                 Ok(instance) if instance.status == InstanceStatus::Off && was_on.load(Relaxed) => {
                     match self.start_again(id).await.map_err(ProviderError::from) {
-                        Ok(()) => Ok(Look::Pending("started again".to_string())),
+                        Ok(()) => Ok(Observation::Pending("started again".to_string())),
                         // It is on its way out, or up.
-                        Err(error @ ProviderError::Conflict { .. }) => Ok(Look::Pending(error.to_string())),
-                        Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                        Err(error) => Look::past(errors::of_start(error)),
+                        Err(error @ ProviderError::Conflict { .. }) => Ok(Observation::Pending(error.to_string())),
+                        Err(ProviderError::NotFound { .. }) => Ok(Observation::Absent),
+                        Err(error) => Observation::past(errors::of_start(error)),
                     }
                 }
                 read => {
                     was_on.fetch_or(read.as_ref().is_ok_and(|instance| instance.status != InstanceStatus::Off), Relaxed);
-                    Look::of_instance(read, NAME)
+                    Observation::of_instance(read, NAME)
                 }
             }
         })
@@ -308,7 +310,7 @@ impl Provider for DockerProvider {
         let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels tell whose it is, so that one whose caller has left is not lost.
-        see_through(about, work, |_| async {}).await
+        run_to_completion(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -330,15 +332,15 @@ impl Provider for DockerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let nonce = nonce_of(key);
-        let look = || async { Ok(Found::ours(self.made_under(&nonce).await?)) };
+        let key_hash = hash_of_key(key);
+        let look = || async { Ok(Lookup::found(self.find_by_key(&key_hash).await?)) };
         crate::create::resolve(self.sight(), "create_instance", key, self.engine.timeouts().instance_ready, look).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let nonce = nonce_of(key);
-        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?)) };
+        let key_hash = hash_of_key(key);
+        let look = || async { Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?)) };
         crate::create::resolve(self.sight(), "create_snapshot", key, self.engine.timeouts().action_complete, look).await
     }
 }

@@ -448,7 +448,7 @@ impl ProviderError {
         }
         // What was to be made when the time was up may be made yet.
         let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
-        (self.may_pass() || self.is_deserted()) && !makes_a_second
+        (self.is_transient() || self.is_deserted()) && !makes_a_second
     }
 
     /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of this id itself that has failed,
@@ -471,7 +471,7 @@ impl ProviderError {
             // No look is refused for these.
             Self::Capacity { .. } | Self::QuotaExceeded { .. } | Self::Conflict { retryable: false, .. } => true,
             Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.is_instance_failure(id),
-            error => !error.may_pass() && error.context().is_some_and(|context| context.instance_id.as_deref() == Some(id)),
+            error => !error.is_transient() && error.context().is_some_and(|context| context.instance_id.as_deref() == Some(id)),
         }
     }
 
@@ -485,12 +485,12 @@ impl ProviderError {
     }
 
     /// Whether the request that failed may succeed later.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
             Self::Network(error) => !error.may_have_been_sent && !error.is_deserted,
             Self::Api { retryable, .. } | Self::Conflict { retryable, .. } => *retryable,
-            Self::NotPlaced { source, .. } => source.may_pass(),
+            Self::NotPlaced { source, .. } => source.is_transient(),
             _ => false,
         }
     }

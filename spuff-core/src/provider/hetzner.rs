@@ -37,9 +37,9 @@ use super::shared::defaults::Defaults;
 use super::shared::price_list::Prices;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot, labels};
-use crate::create::{self, Cancel, Create, Found, Guard, Mark};
+use crate::create::{self, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Class, Deadline, Endpoint, Failure, HttpClient, Reply, numbered_pages};
-use crate::wait::{Look, Recent, Wait};
+use crate::wait::{Observation, RecentCreates, Wait};
 
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
@@ -75,9 +75,9 @@ impl Writing {
 pub struct HetznerProvider {
     http: Arc<HttpClient>,
     /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
-    recent: Recent<Vec<u64>>,
+    recent: RecentCreates<Vec<u64>>,
     /// Snapshots that were made a moment ago.
-    taken: Recent<()>,
+    taken: RecentCreates<()>,
     catalog: Arc<Catalog>,
     prices: Arc<Prices>,
     defaults: Defaults,
@@ -103,10 +103,10 @@ impl HetznerProvider {
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         validate::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let http = HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::draws, config)?;
+        let http = HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
         Ok(Self {
-            recent: Recent::of(&http),
-            taken: Recent::of(&http),
+            recent: RecentCreates::of(&http),
+            taken: RecentCreates::of(&http),
             http: Arc::new(http),
             catalog: Arc::default(),
             prices: Arc::default(),
@@ -144,40 +144,42 @@ impl HetznerProvider {
 
     /// A look at a server, corrected by the actions of its create where this process has made it, and by its lock where
     /// it has not: a server has its address and may be `running` before it is finished.
-    async fn look(&self, read: ProviderResult<Server>, id: &str, ids: &[u64]) -> ProviderResult<Look<ProviderInstance>> {
+    async fn look(&self, read: ProviderResult<Server>, id: &str, ids: &[u64]) -> ProviderResult<Observation<ProviderInstance>> {
         let locked = read.as_ref().is_ok_and(|server| server.locked);
-        let look = Look::of_instance(read.map(convert::instance), NAME)?;
+        let look = Observation::of_instance(read.map(convert::instance), NAME)?;
         let actions = match self.actions("wait_ready", ids).await {
             Ok(actions) => actions,
-            Err(error) => return Look::unread(error),
+            Err(error) => return Observation::unread(error),
         };
         match (convert::progress(ids, &actions), look) {
             (Progress::Failed(action), _) => Err(self.http.discreet(errors::failed(id, action, ""))),
-            (Progress::Running(action), Look::Done(_)) => Ok(Look::Pending(format!("active, {} goes on", action.command))),
-            (Progress::Unknown, Look::Done(_)) if locked => Ok(Look::Pending("active, still locked".to_string())),
+            (Progress::Running(action), Observation::Done(_)) => {
+                Ok(Observation::Pending(format!("active, {} goes on", action.command)))
+            }
+            (Progress::Unknown, Observation::Done(_)) if locked => Ok(Observation::Pending("active, still locked".to_string())),
             (_, look) => Ok(look),
         }
     }
 
-    async fn make(&self, request: &InstanceRequest, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+    async fn make(&self, request: &InstanceRequest, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         let reader = Reader { http: &self.http, errand: &self.http.errand() };
         let image = self.catalog.image(&reader, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
         let call = Call::once("create_instance", "/servers").json(&convert::create_server(request, image, ssh_keys)?)?;
-        let guard = <Self as create::Room>::GUARD;
+        let dedup = <Self as create::Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let created: CreateServerReply = reply.json()?;
             let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
             let made = convert::instance(created.server);
-            mark.check_answer(reply, &made)?;
+            create_key.check_answer(reply, &made)?;
             Ok((made, actions))
         };
         let look = || async {
             // Found again, its actions are not known.
-            match mark.found(self.labelled(&mark.nonce).await?)? {
-                Found::Nothing => self.named(&request.name, mark).await,
+            match create_key.found(self.labelled(&create_key.key_hash).await?)? {
+                Lookup::Nothing => self.named(&request.name, create_key).await,
                 found => Ok(found.map(|made| (made, Vec::new()))),
             }
         };
@@ -187,58 +189,61 @@ impl HetznerProvider {
         }
         let ((instance, actions), origin) = created?;
         self.recent.add(&instance.id, actions);
-        let is_own = mark.has_made(origin, &instance.labels);
+        let is_own = create_key.has_made(origin, &instance.labels);
         Ok(instance.adopted_if(!is_own))
     }
 
     /// The server that has the name of a create, which its labels need not lead to yet.
-    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<(ProviderInstance, Vec<u64>)>> {
+    async fn named(&self, name: &str, create_key: &CreateKey) -> ProviderResult<Lookup<(ProviderInstance, Vec<u64>)>> {
         let call = Call::get("create_instance", "/servers").query("name", name);
         let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
         match named.into_iter().find(|made| made.name == name) {
-            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours((made, Vec::new()))),
-            Some(other) if create::is_leaving(self, &other) => Ok(Found::Leaving(other.id)),
-            Some(_) => Ok(Found::Taken),
-            None => Ok(Found::Nothing),
+            Some(made) if create_key.matches(&made.labels, &made.id)? => Ok(Lookup::Found((made, Vec::new()))),
+            Some(other) if create::is_leaving(self, &other) => Ok(Lookup::Leaving(other.id)),
+            Some(_) => Ok(Lookup::Taken),
+            None => Ok(Lookup::Nothing),
         }
     }
 
-    async fn labelled(&self, nonce: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let call = Call::get("create_instance", "/servers").query("label_selector", format!("{}=={nonce}", labels::CREATE_KEY));
+    async fn labelled(&self, key_hash: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let call =
+            Call::get("create_instance", "/servers").query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
         let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
-        Ok(ProviderInstance::oldest(made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce))))
+        Ok(ProviderInstance::oldest(
+            made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)),
+        ))
     }
 
-    async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Image>> {
+    async fn snapshot_made_under(&self, key_hash: &str) -> ProviderResult<Option<Image>> {
         let call = Call::get("create_snapshot", "/images")
             .query("type", "snapshot")
-            .query("label_selector", format!("{}=={nonce}", labels::CREATE_KEY));
+            .query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
         let made = self.list(call, |image: &Image| image.id).await?.into_iter();
-        Ok(made.into_iter().find(|image| image.labels.get(labels::CREATE_KEY).is_some_and(|value| value == nonce)))
+        Ok(made.into_iter().find(|image| image.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)))
     }
 
     /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is not known.
     async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
-        let (mark, labels) = self.defaults.snapshot("")?;
+        let (create_key, labels) = self.defaults.snapshot("")?;
         let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
             .about("instance", instance_id)
             .json(&convert::create_image(name, labels))?;
-        let create = Create { call: (&*self.http, call), mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let read = |reply: &Reply| {
             let started: CreateImageReply = reply.json()?;
             Ok((started.image.id, vec![started.action.id]))
         };
         let look = || async {
-            let made = self.snapshot_made_under(&mark.nonce).await?;
-            Ok(Found::ours(made.map(|image| (image.id, Vec::new()))))
+            let made = self.snapshot_made_under(&create_key.key_hash).await?;
+            Ok(Lookup::found(made.map(|image| (image.id, Vec::new()))))
         };
         let (id, actions) = create.run(read, look).await?;
 
         let (id, waiting) = (&id.to_string(), self.http.shared::<Waiting>());
         self.taken.add(id, ());
-        let open = |error| create::still_open("create_snapshot", &mark.key, id, error);
+        let open = |error| create::still_open("create_snapshot", &create_key.key, id, error);
         for action in actions {
             let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
             if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await.map_err(open)? {
@@ -273,7 +278,7 @@ fn has_begun(reply: &Reply) -> ProviderResult<()> {
 
 impl create::Room for HetznerProvider {
     /// A name is taken once in a project.
-    const GUARD: Guard = Guard::Cloud;
+    const DEDUP: Dedup = Dedup::ByCloud;
 
     fn http(&self) -> &HttpClient {
         &self.http
@@ -284,7 +289,7 @@ impl create::Room for HetznerProvider {
     }
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        self.labelled(&create::nonce_of(key)).await
+        self.labelled(&create::hash_of_key(key)).await
     }
 }
 
@@ -297,15 +302,15 @@ impl Provider for HetznerProvider {
     /// An unreadable reply is never shown: it may hold a root password.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        let (mark, request) = self.defaults.marked(request)?;
+        let (create_key, request) = self.defaults.tagged(request)?;
         convert::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let making = mark.clone();
+        let making = create_key.clone();
         let work = |room: Self, cancel| async move {
             let made = room.make(&request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
-        create::keyed(self, &mark, on_cancel, work).await
+        create::keyed(self, &create_key, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
@@ -357,7 +362,7 @@ impl Provider for HetznerProvider {
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels tell whose it is, so that one whose caller has left is not lost.
-        create::see_through(about, work, |_| async {}).await
+        create::run_to_completion(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -388,8 +393,8 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let nonce = create::nonce_of(key);
-        let look = || async { Ok(Found::ours(self.snapshot_made_under(&nonce).await?.map(convert::snapshot))) };
+        let key_hash = create::hash_of_key(key);
+        let look = || async { Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?.map(convert::snapshot))) };
         create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
     }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 
-use super::lookout::{Seen, Subject};
+use super::batch_poll::{BatchObservation, Subject};
 use super::shared_poll::{again, for_all};
-use super::{Look, ProviderResult};
+use super::{Observation, ProviderResult};
 
 /// A list that shows, among others, what is waited for.
 pub(crate) struct Listing<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct Listing<'a> {
 }
 
 /// What a list shows, by id.
-pub(crate) type Listed<T> = Vec<(String, ProviderResult<Look<T>>)>;
+pub(crate) type Listed<T> = Vec<(String, ProviderResult<Observation<T>>)>;
 
 impl Listing<'_> {
     /// Looks at all of these. What the list does not show is looked at alone, unless it is too new for the list.
@@ -31,18 +31,18 @@ impl Listing<'_> {
         subjects: &[Subject<H>],
         list: impl Future<Output = ProviderResult<Listed<T>>> + Send,
         alone: impl Fn(usize) -> F + Sync,
-    ) -> Seen<T>
+    ) -> BatchObservation<T>
     where
         T: Clone,
-        F: Future<Output = ProviderResult<Look<T>>> + Send,
+        F: Future<Output = ProviderResult<Observation<T>>> + Send,
     {
         if subjects.len() == 1 || subjects.len() * self.alone <= self.pages.load(Ordering::Relaxed) {
             let looks = join_all((0..subjects.len()).map(alone)).await;
-            return Seen { looks, requests: subjects.len() * self.alone };
+            return BatchObservation { observations: looks, requests: subjects.len() * self.alone };
         }
         let listed = match list.await {
             Ok(listed) => listed,
-            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
+            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests: 1 },
         };
         let pages = listed.len().div_ceil(self.per_page).max(1);
         self.pages.store(pages, Ordering::Relaxed);
@@ -54,8 +54,8 @@ impl Listing<'_> {
         let requests = pages + missing.len() * self.alone;
         let looked = join_all(missing.iter().map(|at| alone(*at))).await;
         let mut looked: HashMap<usize, _> = missing.into_iter().zip(looked).collect();
-        let look = |(at, found): (usize, Option<_>)| found.or_else(|| looked.remove(&at)).unwrap_or(Ok(Look::Absent));
-        Seen { looks: found.into_iter().enumerate().map(look).collect(), requests }
+        let look = |(at, found): (usize, Option<_>)| found.or_else(|| looked.remove(&at)).unwrap_or(Ok(Observation::Absent));
+        BatchObservation { observations: found.into_iter().enumerate().map(look).collect(), requests }
     }
 }
 
@@ -72,17 +72,17 @@ mod tests {
         let listing = Listing { pages: &pages, per_page: 5, alone: 2, lags };
         let subject = |(id, is_new): &(&str, bool)| Subject { id: (*id).to_string(), hint: (), is_new: *is_new };
         let subjects: Vec<_> = ids.iter().map(subject).collect();
-        let listed = async { Ok((0..10).map(|at| (at.to_string(), Ok(Look::Pending("listed".to_string())))).collect()) };
+        let listed = async { Ok((0..10).map(|at| (at.to_string(), Ok(Observation::Pending("listed".to_string())))).collect()) };
         let alone = Mutex::new(Vec::new());
         let look = |at: usize| {
             alone.lock().unwrap().push(at);
-            std::future::ready(Ok(Look::Done(at)))
+            std::future::ready(Ok(Observation::Done(at)))
         };
         let seen = listing.look(&subjects, listed, look).await;
-        let words = seen.looks.into_iter().map(|look| match look {
-            Ok(Look::Pending(_)) => "listed",
-            Ok(Look::Done(_)) => "alone",
-            Ok(Look::Absent) => "absent",
+        let words = seen.observations.into_iter().map(|look| match look {
+            Ok(Observation::Pending(_)) => "listed",
+            Ok(Observation::Done(_)) => "alone",
+            Ok(Observation::Absent) => "absent",
             other => panic!("{other:?}"),
         });
         (words.collect(), seen.requests, alone.into_inner().unwrap())
@@ -115,8 +115,8 @@ mod tests {
         let subjects = ["1", "2", "3"].map(|id| Subject { id: id.to_string(), hint: (), is_new: false });
         let failed = async { Err(ProviderError::unavailable("502")) };
         let seen = listing.look::<u32, _, _>(&subjects, failed, |_| async { panic!("it is not looked at alone") }).await;
-        assert!(seen.looks.iter().all(|look| matches!(look, Ok(Look::Unclear(_)))), "{:?}", seen.looks);
-        assert_eq!((seen.looks.len(), seen.requests, pages.into_inner()), (3, 1, 1));
+        assert!(seen.observations.iter().all(|look| matches!(look, Ok(Observation::Unclear(_)))), "{:?}", seen.observations);
+        assert_eq!((seen.observations.len(), seen.requests, pages.into_inner()), (3, 1, 1));
         assert!(for_all::<u32>(ProviderError::unavailable("502"), 0).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Look, Wait};
+use super::{Observation, Wait};
 use crate::http::{Errand, HttpClient, number};
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -18,7 +18,7 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
 #[derive(Debug, Clone)]
-pub(crate) struct Recent<T> {
+pub(crate) struct RecentCreates<T> {
     made: Arc<Made<T>>,
     settling: Duration,
 }
@@ -33,7 +33,7 @@ impl<T> Default for Made<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> Recent<T> {
+impl<T: Clone + Send + 'static> RecentCreates<T> {
     /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
     pub(crate) fn of(http: &HttpClient) -> Self {
         Self { made: http.shared(), settling: http.settling() }
@@ -100,7 +100,7 @@ impl<T: Clone + Send + 'static> Recent<T> {
                     match looked.await {
                         // Somebody has ended it meanwhile.
                         Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => Err(error),
-                        looked => Look::of_answer(looked),
+                        looked => Observation::of_answer(looked),
                     }
                 }
             };
@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_settles_and_is_forgotten() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING / 2 };
+        let recent = RecentCreates { made: Arc::default(), settling: SETTLING / 2 };
         recent.add("a", 1);
         assert!(recent.settles_at("a").is_some_and(|until| until > Instant::now()));
         assert!(recent.settles_at("b").is_none());
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_borne_for_as_long_as_the_thing_may_not_show_yet() {
-        let recent = Recent { made: Arc::default(), settling: SETTLING };
+        let recent = RecentCreates { made: Arc::default(), settling: SETTLING };
         let now = Instant::now();
         recent.add("made", 1);
         recent.add("ended", 2);

@@ -13,9 +13,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug};
 
-use super::Look;
-use super::lookout::{Lookout, Seen, Subject};
-use super::schedule::{Answer, Asked, Newcomers, OVERDUE, Turn, Turns};
+use super::Observation;
+use super::batch_poll::{BatchObservation, BatchPoll, Subject};
+use super::schedule::{Answer, Newcomers, OVERDUE, PendingPoll, PollSchedule, Ticket};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
 /// How often somebody else takes over from a task that has broken off.
@@ -28,18 +28,18 @@ const BEAT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Everything of one kind that is waited for in an account.
-pub(crate) struct Watcher<R: Lookout> {
-    state: Mutex<Turns<R>>,
+pub(crate) struct SharedPoller<R: BatchPoll> {
+    state: Mutex<PollSchedule<R>>,
     asked: Notify,
 }
 
-impl<R: Lookout> Default for Watcher<R> {
+impl<R: BatchPoll> Default for SharedPoller<R> {
     fn default() -> Self {
         Self { state: Mutex::default(), asked: Notify::new() }
     }
 }
 
-impl<R: Lookout> Watcher<R> {
+impl<R: BatchPoll> SharedPoller<R> {
     /// The next look at something by `room`, when it is due, together with all that others wait for.
     ///
     /// # Errors
@@ -50,14 +50,14 @@ impl<R: Lookout> Watcher<R> {
         subject: &Subject<R::Hint>,
         is_first: bool,
         poll_interval: Duration,
-    ) -> ProviderResult<Look<R::Thing>> {
+    ) -> ProviderResult<Observation<R::Thing>> {
         let mut tries = TRIES;
         while tries > 0 {
             let (answer, answered) = oneshot::channel();
             let asked = (room.clone(), subject.clone());
-            let Turn { begins, epoch, due } = self.state().ask(asked, is_first, poll_interval, answer);
+            let Ticket { begins, epoch, due } = self.state().ask(asked, is_first, poll_interval, answer);
             if begins {
-                let driver = Driver { watcher: self.clone(), epoch, is_over: false };
+                let driver = Driver { poller: self.clone(), epoch, is_over: false };
                 tokio::spawn(driver.run(room.clone()).instrument(Span::current()));
             } else {
                 self.asked.notify_one();
@@ -77,26 +77,26 @@ impl<R: Lookout> Watcher<R> {
         loop {
             match tokio::time::timeout_at(due + OVERDUE, &mut answered).await {
                 Ok(answer) => return Some(answer),
-                Err(_) if self.state().stands_still(epoch) => return None,
+                Err(_) if self.state().is_stalled(epoch) => return None,
                 Err(_) => due = Instant::now(),
             }
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Turns<R>> {
+    fn state(&self) -> MutexGuard<'_, PollSchedule<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The task that looks for all, as long as anybody waits.
-struct Driver<R: Lookout> {
-    watcher: Arc<Watcher<R>>,
+struct Driver<R: BatchPoll> {
+    poller: Arc<SharedPoller<R>>,
     epoch: u64,
     is_over: bool,
 }
 
 /// All that one identity looks at.
-struct Group<R: Lookout> {
+struct Group<R: BatchPoll> {
     room: Arc<R>,
     subjects: Vec<Subject<R::Hint>>,
     /// For each subject, whether it is looked at for the first time, and who asks.
@@ -104,7 +104,7 @@ struct Group<R: Lookout> {
     places: HashMap<(String, R::Hint), usize>,
 }
 
-impl<R: Lookout> Group<R> {
+impl<R: BatchPoll> Group<R> {
     fn new(room: Arc<R>) -> Self {
         Self { room, subjects: Vec::new(), asking: Vec::new(), places: HashMap::new() }
     }
@@ -126,14 +126,14 @@ impl<R: Lookout> Group<R> {
     }
 }
 
-impl<R: Lookout> Driver<R> {
+impl<R: BatchPoll> Driver<R> {
     async fn run(mut self, room: Arc<R>) {
         // When those that were told "not yet" must have asked again, or have left.
         let mut linger = None;
         loop {
             let due = {
-                let mut state = self.watcher.state();
-                if !state.beat(self.epoch) {
+                let mut state = self.poller.state();
+                if !state.heartbeat(self.epoch) {
                     self.is_over = true;
                     return;
                 }
@@ -151,26 +151,26 @@ impl<R: Lookout> Driver<R> {
                 tokio::select! {
                     biased;
                     // Whoever asks may be due earlier.
-                    () = self.watcher.asked.notified() => {}
+                    () = self.poller.asked.notified() => {}
                     () = tokio::time::sleep_until(due) => {}
                 }
                 // Somebody else may have taken over meanwhile.
                 continue;
             }
-            let asked = self.watcher.state().take(Instant::now());
+            let asked = self.poller.state().take(Instant::now());
             if !asked.is_empty() {
-                let goes_on = self.look_at(&room, asked).await;
-                linger = goes_on.then(|| Instant::now() + self.watcher.state().pause.min(LINGER));
+                let goes_on = self.poll_batch(&room, asked).await;
+                linger = goes_on.then(|| Instant::now() + self.poller.state().pause.min(LINGER));
             }
         }
     }
 
     /// Looks, tells everybody, and says whether anybody may ask again.
-    async fn look_at(&self, room: &Arc<R>, asked: Vec<Asked<R>>) -> bool {
+    async fn poll_batch(&self, room: &Arc<R>, asked: Vec<PendingPoll<R>>) -> bool {
         let interval = asked.iter().map(|asked| asked.poll_interval).min().unwrap_or_default();
         // The connections of its own room are those of its own runtime.
         let mut groups = vec![Group::new(room.clone())];
-        for Asked { room, subject, is_first, answer, .. } in asked {
+        for PendingPoll { room, subject, is_first, answer, .. } in asked {
             let identity = room.identity();
             match groups.iter_mut().find(|group| group.room.identity() == identity) {
                 Some(group) => group.add(subject, is_first, answer),
@@ -183,21 +183,21 @@ impl<R: Lookout> Driver<R> {
         }
         groups.retain(|group| !group.subjects.is_empty());
         let seen = {
-            let mut looks = join_all(groups.iter().map(|group| group.room.look_at(&group.subjects)));
+            let mut looks = join_all(groups.iter().map(|group| group.room.poll_batch(&group.subjects)));
             loop {
                 match tokio::time::timeout(BEAT, &mut looks).await {
                     Ok(seen) => break seen,
-                    Err(_) => drop(self.watcher.state().beat(self.epoch)),
+                    Err(_) => drop(self.poller.state().heartbeat(self.epoch)),
                 }
             }
         };
 
-        let (mut newcomers, mut goes_on, mut earned) = (Newcomers::None, false, Duration::ZERO);
-        for (group, Seen { looks, requests }) in groups.iter().zip(&seen) {
+        let (mut newcomers, mut goes_on, mut refill_interval) = (Newcomers::None, false, Duration::ZERO);
+        for (group, BatchObservation { observations: looks, requests }) in groups.iter().zip(&seen) {
             debug!(subjects = group.subjects.len(), requests, "looked at all");
-            earned += group.room.earned().saturating_mul(u32::try_from(*requests).unwrap_or(u32::MAX));
+            refill_interval += group.room.refill_interval().saturating_mul(u32::try_from(*requests).unwrap_or(u32::MAX));
             for ((is_first, _), look) in group.asking.iter().zip(looks) {
-                let is_done = matches!(look, Ok(Look::Done(_)));
+                let is_done = matches!(look, Ok(Observation::Done(_)));
                 goes_on |= !is_done && look.is_ok();
                 if *is_first {
                     newcomers = match newcomers {
@@ -208,8 +208,8 @@ impl<R: Lookout> Driver<R> {
                 }
             }
         }
-        self.watcher.state().looked(interval, earned, newcomers);
-        for (group, Seen { looks, .. }) in groups.into_iter().zip(seen) {
+        self.poller.state().looked(interval, refill_interval, newcomers);
+        for (group, BatchObservation { observations: looks, .. }) in groups.into_iter().zip(seen) {
             for ((_, mut answers), look) in group.asking.into_iter().zip(looks) {
                 let last = answers.pop();
                 // Whoever has left is not told.
@@ -223,17 +223,17 @@ impl<R: Lookout> Driver<R> {
     }
 }
 
-impl<R: Lookout> Drop for Driver<R> {
+impl<R: BatchPoll> Drop for Driver<R> {
     /// Broken off, with its runtime: those that wait begin anew.
     fn drop(&mut self) {
         if !self.is_over {
-            self.watcher.state.lock().unwrap_or_else(PoisonError::into_inner).broken_off(self.epoch);
+            self.poller.state.lock().unwrap_or_else(PoisonError::into_inner).poller_lost(self.epoch);
         }
     }
 }
 
 /// The same look, for another waiter.
-pub(super) fn again<T: Clone>(look: &ProviderResult<Look<T>>) -> ProviderResult<Look<T>> {
+pub(super) fn again<T: Clone>(look: &ProviderResult<Observation<T>>) -> ProviderResult<Observation<T>> {
     match look {
         Ok(look) => Ok(look.clone()),
         Err(error) => Err(ProviderError::from(ErrorParts::from(error))),
@@ -241,8 +241,8 @@ pub(super) fn again<T: Clone>(look: &ProviderResult<Look<T>>) -> ProviderResult<
 }
 
 /// The same outcome for all, of a request that was to tell of all.
-pub(crate) fn for_all<T: Clone>(error: ProviderError, count: usize) -> Vec<ProviderResult<Look<T>>> {
-    let look = Look::unread(error);
+pub(crate) fn for_all<T: Clone>(error: ProviderError, count: usize) -> Vec<ProviderResult<Observation<T>>> {
+    let look = Observation::unread(error);
     let copies = (1..count).map(|_| again(&look)).collect::<Vec<_>>();
     copies.into_iter().chain([look]).take(count).collect()
 }

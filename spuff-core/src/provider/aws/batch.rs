@@ -7,14 +7,14 @@ use super::query::Query;
 use super::region::Place;
 use super::wire::{self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read};
 use super::{AwsProvider, convert};
-use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
+use crate::create::{Batch, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Class, Deadline, Reply};
 use crate::progress;
 use crate::provider::ProviderInstance;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 /// How many machines one call starts at most: where there is no room for all of them, none is started.
 pub(super) const AT_ONCE: usize = 25;
@@ -24,27 +24,27 @@ impl AwsProvider {
         &self,
         place: &Place,
         requests: &[InstanceRequest],
-        mark: &Mark,
+        create_key: &CreateKey,
         cancel: &Cancel,
     ) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let image = self.images.find(&self.http, place, first).await?;
-        let query = convert::run_instances(first, requests.len(), &image, &self.network, &mark.nonce)?;
+        let query = convert::run_instances(first, requests.len(), &image, &self.network, &create_key.key_hash)?;
         let call = place.ec2("create_instance", Class::Once, &query);
-        let guard = Guard::Cloud;
+        let dedup = Dedup::ByCloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let made = in_order(read::<RunInstances>(reply)?.instances_set.item, requests.len());
             made.ok_or_else(|| reply.unreadable("does not name all instances"))
         };
         let look = || async {
-            let made = self.launched(place, &mark.nonce).await?;
+            let made = self.launched(place, &create_key.key_hash).await?;
             let ids = made.iter().map(|instance| instance.instance_id.clone()).collect::<Vec<_>>();
-            let found = in_order(made, requests.len()).map(Found::Ours);
-            Ok(found.unwrap_or(if ids.is_empty() { Found::Nothing } else { Found::Unsure(ids) }))
+            let found = in_order(made, requests.len()).map(Lookup::Found);
+            Ok(found.unwrap_or(if ids.is_empty() { Lookup::Nothing } else { Lookup::Ambiguous(ids) }))
         };
-        let made = match self.noted(place, mark, create.run(read, look)).await {
+        let made = match self.noted(place, create_key, create.run(read, look)).await {
             Ok(made) => made,
             Err(error) => {
                 if let ProviderError::InvalidConfig { .. } = error {
@@ -71,12 +71,12 @@ impl AwsProvider {
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
             let call = place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
             match wire::ask::<CreateTags>(&self.http, &call).await {
-                Ok(_) => Ok(Look::Done(())),
-                Err(ProviderError::NotFound { .. }) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
+                Ok(_) => Ok(Observation::Done(())),
+                Err(ProviderError::NotFound { .. }) => Ok(Observation::Absent),
+                Err(error) => Observation::past(error),
             }
         });
-        if let Err(error) = progress::unheard(tagged).await {
+        if let Err(error) = progress::muted(tagged).await {
             return Err(error.after_create(id, None));
         }
         let mut instance = convert::instance(made, &place.region);
@@ -85,13 +85,13 @@ impl AwsProvider {
         Ok(instance)
     }
 
-    /// The machines that were launched under a nonce and have not ended: by their label, which those of earlier versions carry
+    /// The machines that were launched under a key hash and have not ended: by their label, which those of earlier versions carry
     /// as well, whose client token was the key itself.
-    pub(super) async fn launched(&self, place: &Place, nonce: &str) -> ProviderResult<Vec<Instance>> {
-        let query = Query::new("DescribeInstances").filter(convert::KEY, &[nonce]);
+    pub(super) async fn launched(&self, place: &Place, key_hash: &str) -> ProviderResult<Vec<Instance>> {
+        let query = Query::new("DescribeInstances").filter(convert::KEY, &[key_hash]);
         let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
         let mut made = reply.into_parts().0;
-        made.retain(|instance| convert::is_made_under(&instance.tag_set.item, nonce) && !convert::is_ending(instance));
+        made.retain(|instance| convert::is_made_under(&instance.tag_set.item, key_hash) && !convert::is_ending(instance));
         Ok(made)
     }
 }

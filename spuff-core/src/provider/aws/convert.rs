@@ -288,8 +288,8 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
     (snapshot(image), labels)
 }
 
-pub(super) fn is_made_under(tags: &[Tag], nonce: &str) -> bool {
-    tag(tags, labels::CREATE_KEY) == Some(nonce)
+pub(super) fn is_made_under(tags: &[Tag], key_hash: &str) -> bool {
+    tag(tags, labels::CREATE_KEY) == Some(key_hash)
 }
 
 /// A snapshot of ours that still exists.

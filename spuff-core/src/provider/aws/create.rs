@@ -3,7 +3,7 @@
 use super::region::Place;
 use super::wire::{self, Instance, RunInstances};
 use super::{AwsProvider, batch, convert};
-use crate::create::{self, Cancel, Create, Guard, Mark};
+use crate::create::{self, Cancel, Create, CreateKey, Dedup};
 use crate::http::{Class, Deadline, HttpClient, Reply};
 use crate::provider::ProviderInstance;
 use crate::provider::config::InstanceRequest;
@@ -15,29 +15,29 @@ impl AwsProvider {
         &self,
         place: &Place,
         request: &InstanceRequest,
-        mark: &Mark,
+        create_key: &CreateKey,
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
         let image = self.images.find(&self.http, place, request).await?;
-        let query = convert::run_instances(request, 1, &image, &self.network, &mark.nonce)?;
+        let query = convert::run_instances(request, 1, &image, &self.network, &create_key.key_hash)?;
         let call = place.ec2("create_instance", Class::Once, &query);
-        let guard = <Self as create::Room>::GUARD;
+        let dedup = <Self as create::Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard, deadline, cancel };
+        let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let created = wire::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
-            let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == mark.nonce;
+            let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == create_key.key_hash;
             let created = created.filter(|made| convert::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
             let created = created.map(|created| convert::instance(created, &place.region));
             created.ok_or_else(|| reply.unreadable("names no instance"))
         };
-        let look = || async { mark.found(self.made_under(place, &mark.key).await?) };
-        let created = self.noted(place, mark, create.make_or_find(read, look)).await;
+        let look = || async { create_key.found(self.find_by_key(place, &create_key.key).await?) };
+        let created = self.noted(place, create_key, create.make_or_find(read, look)).await;
         if let Err(ProviderError::InvalidConfig { .. }) = created {
             self.images.forget(&image);
         }
         let (mut instance, origin) = created?;
-        instance.adopted = !mark.has_made(origin, &instance.labels);
+        instance.adopted = !create_key.has_made(origin, &instance.labels);
         instance.name.clone_from(&request.name);
         if !instance.adopted {
             instance
@@ -50,10 +50,10 @@ impl AwsProvider {
     }
 
     /// The machine that was made under a key and has not ended.
-    async fn made_under(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = match (self.launched(place, &create::nonce_of(key)).await?.into_iter().next(), create::part_of_key(key)) {
+    async fn find_by_key(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+        let made = match (self.launched(place, &create::hash_of_key(key)).await?.into_iter().next(), create::part_of_key(key)) {
             (None, Some((batch, index))) => {
-                let mut launched = self.launched(place, &create::nonce_of(batch)).await?;
+                let mut launched = self.launched(place, &create::hash_of_key(batch)).await?;
                 // What a caller's own key has made is no part of a batch.
                 launched.retain(|made| !convert::has_digest(&made.tag_set.item));
                 batch::part(launched, index)?
@@ -67,7 +67,7 @@ impl AwsProvider {
 impl create::Room for AwsProvider {
     /// The client token: the same bytes are answered with the same machine. Those of another call
     /// have its label, and are refused.
-    const GUARD: Guard = Guard::Cloud;
+    const DEDUP: Dedup = Dedup::ByCloud;
 
     fn http(&self) -> &HttpClient {
         &self.http
@@ -79,7 +79,7 @@ impl create::Room for AwsProvider {
 
     async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         for place in self.places.sought(key)? {
-            if let Some(made) = self.made_under(&place, key).await? {
+            if let Some(made) = self.find_by_key(&place, key).await? {
                 self.places.whereabouts.note(&made.id, &place.region);
                 return Ok(Some(made));
             }
@@ -89,7 +89,7 @@ impl create::Room for AwsProvider {
 
     async fn found_anywhere(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let known = self.places.sought(key)?;
-        let look = |place: Place| async move { self.made_under(&place, key).await };
+        let look = |place: Place| async move { self.find_by_key(&place, key).await };
         let found = self.made_anywhere("create_instance", key, &known, look).await?;
         Ok(self.taken_up(key, found, |made| &made.id))
     }

@@ -29,7 +29,7 @@ use self::kept::Kept;
 use super::fetch::Fetch;
 use super::region::Scope;
 use super::{NAME, errors, limits};
-use crate::http::{Authorized, Call, Dialect, Draws, Refusal, Reply, clean_token};
+use crate::http::{ApiError, Authorized, Call, Costs, Dialect, Reply, clean_token};
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 
@@ -129,12 +129,12 @@ impl Dialect for SigV4 {
         Box::pin(self.sign(head, body))
     }
 
-    fn refusal(&self, reply: &Reply) -> Refusal {
+    fn refusal(&self, reply: &Reply) -> ApiError {
         errors::refusal(reply)
     }
 
-    fn draws<'a>(&self, call: &'a Call<'_>) -> Draws<'a> {
-        limits::draws(call)
+    fn rate_cost<'a>(&self, call: &'a Call<'_>) -> Costs<'a> {
+        limits::rate_cost(call)
     }
 
     fn identify(&self, add: &mut dyn FnMut(&str)) {

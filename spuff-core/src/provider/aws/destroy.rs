@@ -8,7 +8,7 @@ use super::region_search::Asking;
 use super::wire::{self, Document, TerminateInstances};
 use crate::http::{Call, Class, Deadline};
 use crate::provider::error::ProviderResult;
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
     /// Ends a machine of that place; [`NotFound`](crate::ProviderError::NotFound) when it is not there.
@@ -21,23 +21,23 @@ impl AwsProvider {
         let ended = wait.absent_until(Some(settled)).until(|| async move {
             let call = place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
             let look = self.delete::<TerminateInstances>(&call).await?;
-            if !matches!(look, Look::Absent) {
+            if !matches!(look, Observation::Absent) {
                 return Ok(look);
             }
             // Just after a launch, not found does not mean that nothing will start and cost money.
             let asking = Asking { operation: "destroy_instance", errand: &self.http.errand() };
             match self.seen(asking, place, id).await {
-                Ok(Some(instance)) if convert::is_ending(&instance) => Ok(Look::Done(())),
-                Ok(Some(instance)) => Ok(Look::Pending(format!("{}, but not found", instance.instance_state.name))),
-                Ok(None) => Ok(Look::Absent),
-                Err(error) => Look::past(error),
+                Ok(Some(instance)) if convert::is_ending(&instance) => Ok(Observation::Done(())),
+                Ok(Some(instance)) => Ok(Observation::Pending(format!("{}, but not found", instance.instance_state.name))),
+                Ok(None) => Ok(Observation::Absent),
+                Err(error) => Observation::past(error),
             }
         });
         ended.await
     }
 
     /// Whether a delete was taken, with the reply read: a proxy's page is not one.
-    pub(super) async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Look<()>> {
-        Look::of_delete(self.http.told(call, |reply| wire::read::<T>(reply).map(drop)).await)
+    pub(super) async fn delete<T: Document>(&self, call: &Call<'_>) -> ProviderResult<Observation<()>> {
+        Observation::of_delete(self.http.told(call, |reply| wire::read::<T>(reply).map(drop)).await)
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::wire;
 use crate::clock;
 use crate::http::wire::nullable;
-use crate::http::{Fault, Refusal, Reply};
+use crate::http::{ApiError, ErrorClass, Reply};
 
 /// What EC2 asks for between two snapshots of one volume.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
@@ -20,18 +20,18 @@ const CLOCK_LIMIT: TimeDelta = TimeDelta::minutes(5);
 pub(super) const UNSUPPORTED: &str = "Unsupported";
 
 /// What an unsuccessful reply says: by its code, for the HTTP status says little.
-pub(super) fn refusal(reply: &Reply) -> Refusal {
+pub(super) fn refusal(reply: &Reply) -> ApiError {
     let Problem { code, message, request_id } = Problem::read(reply);
     let (fault, field) = match of_code(code.trim()) {
-        _ if of_zone(code.trim(), &message) => (Some(Fault::Capacity), None),
+        _ if of_zone(code.trim(), &message) => (Some(ErrorClass::Capacity), None),
         known => known,
     };
     // The rest of such a message repeats the request, with its session token.
-    let about_signature = fault == Some(Fault::Authentication) || message.contains("Canonical String");
+    let about_signature = fault == Some(ErrorClass::Authentication) || message.contains("Canonical String");
     let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
     let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, clock::utc()));
     let hint = wrong_clock.or_else(|| used_before(code.trim()).map(str::to_string));
-    Refusal {
+    ApiError {
         is_own: !code.is_empty(),
         fault,
         message: Some(format!("{message}{}", hint.unwrap_or_default())),
@@ -64,7 +64,7 @@ fn of_zone(code: &str, message: &str) -> bool {
 }
 
 /// The kind of a code, and the field it complains about; nothing for a code that is not known.
-fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
+fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     let (fault, field) = match code {
         "AuthFailure"
         | "UnauthorizedOperation"
@@ -82,7 +82,7 @@ fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
         | "AccessDenied"
         | "AccessDeniedException"
         | "InvalidSignatureException"
-        | "UnrecognizedClientException" => (Fault::Authentication, None),
+        | "UnrecognizedClientException" => (ErrorClass::Authentication, None),
 
         "RequestLimitExceeded"
         | "EC2ThrottledException"
@@ -92,24 +92,24 @@ fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
         | "RequestThrottled"
         | "RequestThrottledException"
         | "TooManyRequestsException"
-        | "SnapshotCreationPerVolumeRateExceeded" => (Fault::RateLimit, None),
+        | "SnapshotCreationPerVolumeRateExceeded" => (ErrorClass::RateLimit, None),
 
-        "InvalidInstanceID.NotFound" | "InvalidSnapshot.NotFound" => (Fault::NotFound, None),
-        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "ParameterNotFound" => (Fault::NotFound, Some("image")),
+        "InvalidInstanceID.NotFound" | "InvalidSnapshot.NotFound" => (ErrorClass::NotFound, None),
+        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "ParameterNotFound" => (ErrorClass::NotFound, Some("image")),
 
-        "FilterLimitExceeded" => (Fault::InvalidConfig, None),
-        "ResourceCountExceeded" | "InsufficientFreeAddressesInSubnet" => (Fault::QuotaExceeded, None),
+        "FilterLimitExceeded" => (ErrorClass::InvalidConfig, None),
+        "ResourceCountExceeded" | "InsufficientFreeAddressesInSubnet" => (ErrorClass::QuotaExceeded, None),
 
         "IncorrectInstanceState"
         | "IncorrectState"
         | "InvalidAMIName.Duplicate"
         | "IdempotentParameterMismatch"
         | "IdempotentInstanceTerminated"
-        | "OperationNotPermitted" => (Fault::Conflict { retryable: false }, None),
+        | "OperationNotPermitted" => (ErrorClass::Conflict { retryable: false }, None),
         "InvalidSnapshot.InUse"
         | "DependencyViolation"
         | "ConcurrentTagAccess"
-        | "ConcurrentCreateImageNoRebootLimitExceeded" => (Fault::Conflict { retryable: true }, None),
+        | "ConcurrentCreateImageNoRebootLimitExceeded" => (ErrorClass::Conflict { retryable: true }, None),
 
         "InternalError"
         | "InternalFailure"
@@ -117,37 +117,37 @@ fn of_code(code: &str) -> (Option<Fault>, Option<&'static str>) {
         | "ServerInternal"
         | "ServiceUnavailable"
         | "Unavailable"
-        | "RequestTimeout" => (Fault::Unavailable, None),
+        | "RequestTimeout" => (ErrorClass::Unavailable, None),
 
-        "UnfulfillableCapacity" => (Fault::Capacity, None),
+        "UnfulfillableCapacity" => (ErrorClass::Capacity, None),
 
-        "InvalidInstanceType" | UNSUPPORTED => (Fault::InvalidConfig, Some("size")),
-        "InvalidInstanceID.Malformed" => (Fault::InvalidConfig, Some("id")),
-        "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => (Fault::InvalidConfig, Some("image")),
-        "InvalidAMIName.Malformed" => (Fault::InvalidConfig, Some("name")),
-        "InvalidUserData.Malformed" => (Fault::InvalidConfig, Some("user_data")),
-        "TagPolicyViolation" => (Fault::InvalidConfig, Some("labels")),
-        "VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput" => (Fault::InvalidConfig, Some("subnet")),
+        "InvalidInstanceType" | UNSUPPORTED => (ErrorClass::InvalidConfig, Some("size")),
+        "InvalidInstanceID.Malformed" => (ErrorClass::InvalidConfig, Some("id")),
+        "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => (ErrorClass::InvalidConfig, Some("image")),
+        "InvalidAMIName.Malformed" => (ErrorClass::InvalidConfig, Some("name")),
+        "InvalidUserData.Malformed" => (ErrorClass::InvalidConfig, Some("user_data")),
+        "TagPolicyViolation" => (ErrorClass::InvalidConfig, Some("labels")),
+        "VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput" => (ErrorClass::InvalidConfig, Some("subnet")),
         _ => return of_form(code),
     };
     (Some(fault), field)
 }
 
 /// By the parts that codes are built of.
-fn of_form(code: &str) -> (Option<Fault>, Option<&'static str>) {
+fn of_form(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     let begins = |parts: &[&str]| parts.iter().any(|part| code.starts_with(part));
     let (fault, field) = if code.starts_with("Insufficient") && code.ends_with("Capacity") {
-        (Fault::Capacity, None)
+        (ErrorClass::Capacity, None)
     } else if code.ends_with("LimitExceeded") {
-        (Fault::QuotaExceeded, None)
+        (ErrorClass::QuotaExceeded, None)
     } else if begins(&["InvalidKeyPair", "InvalidKey."]) {
-        (Fault::InvalidConfig, Some("ssh_keys"))
+        (ErrorClass::InvalidConfig, Some("ssh_keys"))
     } else if begins(&["InvalidSubnet"]) {
-        (Fault::InvalidConfig, Some("subnet"))
+        (ErrorClass::InvalidConfig, Some("subnet"))
     } else if begins(&["InvalidGroup", "InvalidSecurityGroup", "InvalidSecurity"]) {
-        (Fault::InvalidConfig, Some("security_group"))
+        (ErrorClass::InvalidConfig, Some("security_group"))
     } else if begins(&["Invalid", "Missing", "Unknown", "Unsupported", "Validation"]) || code.ends_with(".Malformed") {
-        (Fault::InvalidConfig, None)
+        (ErrorClass::InvalidConfig, None)
     } else {
         return (None, None);
     };
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn codes_have_kinds() {
-        use Fault::{Authentication, Capacity, Conflict, InvalidConfig, NotFound, QuotaExceeded, RateLimit, Unavailable};
+        use ErrorClass::{Authentication, Capacity, Conflict, InvalidConfig, NotFound, QuotaExceeded, RateLimit, Unavailable};
         let busy = Conflict { retryable: true };
         let refused = Conflict { retryable: false };
         let table = [
@@ -303,10 +303,10 @@ mod tests {
             (
                 "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1e). Please \
                  retry your request by not specifying an Availability Zone or choosing us-east-1a, us-east-1b.",
-                Fault::Capacity,
+                ErrorClass::Capacity,
                 None,
             ),
-            ("The requested configuration is currently not supported.", Fault::InvalidConfig, Some("size")),
+            ("The requested configuration is currently not supported.", ErrorClass::InvalidConfig, Some("size")),
         ] {
             let error = format!("<Code>Unsupported</Code><Message>{message}</Message>");
             let refusal = refusal(&reply(&format!("<Response><Errors><Error>{error}</Error></Errors></Response>")));

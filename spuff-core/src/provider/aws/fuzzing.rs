@@ -13,7 +13,7 @@ use super::wire::{
     DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances, TerminateInstances,
 };
 use super::{NAME, convert, credentials, errors, lookup, profile};
-use crate::create::Mark;
+use crate::create::CreateKey;
 use crate::fuzzing::checks::{
     Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words,
 };
@@ -148,5 +148,5 @@ fn requests(input: &[u8]) {
     let sent = sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));
     let is_sent = sent.as_ref().is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= convert::MAX_USER_DATA));
     assert!(is_sent && sent.is_some() == request.user_data.as_ref().is_some_and(|text| !text.is_empty()));
-    let _ = Mark::random(&request.region).map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
+    let _ = CreateKey::random(&request.region).map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
 }

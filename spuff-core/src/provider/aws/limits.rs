@@ -3,7 +3,7 @@
 //! From the EC2 Developer Guide, "Request throttling". There are no headers that tell what is left.
 
 use super::region::Scope;
-use crate::http::{Budget, Call, Draw, Draws, Limit};
+use crate::http::{Budget, Call, Cost, Costs, Limit};
 
 const fn bucket(name: &'static str, limit: &'static [Limit]) -> Budget {
     Budget { name, limits: limit }
@@ -34,9 +34,9 @@ static ACTIONS: [Budget; 12] = [
 ];
 
 /// What a call takes of the account's budgets.
-pub(super) fn draws<'a>(call: &'a Call<'_>) -> Draws<'a> {
+pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
     let Some(scope) = call.notes.get::<Scope>() else { return [None, None] };
-    let of = |budget, count| Some(Draw { place: &scope.region, budget, count });
+    let of = |budget, count| Some(Cost { place: &scope.region, budget, count });
     if scope.service != "ec2" {
         return [None, of(&PARAMETERS, 1)];
     }
@@ -77,7 +77,7 @@ mod tests {
         let place = places.at("").unwrap();
         let drawn = |query: Query| {
             let call = place.ec2("test", Class::Safe, &query);
-            draws(&call).map(|draw| draw.map(|draw| (draw.budget.name, draw.place.to_string(), draw.count)))
+            rate_cost(&call).map(|draw| draw.map(|draw| (draw.budget.name, draw.place.to_string(), draw.count)))
         };
         let of = |name: &'static str, count| Some((name, "eu-west-1".to_string(), count));
         for (query, expected) in [
@@ -93,6 +93,6 @@ mod tests {
             assert_eq!(drawn(query.clone()), expected, "{query:?}");
         }
         let call = place.ssm("test");
-        assert_eq!(draws(&call)[1].map(|draw| draw.budget.name), Some("GetParameter"));
+        assert_eq!(rate_cost(&call)[1].map(|draw| draw.budget.name), Some("GetParameter"));
     }
 }

@@ -16,7 +16,7 @@ use super::{AwsProvider, NAME, convert};
 use crate::http::Class;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::wait::{Look, Lookout, Seen, Subject, Watcher, for_all};
+use crate::wait::{BatchObservation, BatchPoll, Observation, SharedPoller, Subject, for_all};
 
 /// The most values that a filter takes.
 const VALUES: usize = 200;
@@ -24,9 +24,9 @@ const VALUES: usize = 200;
 /// What is waited for in an account.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) instances: Arc<Watcher<AwsProvider>>,
+    pub(super) instances: Arc<SharedPoller<AwsProvider>>,
     /// Images that are done, well or not.
-    pub(super) images: Arc<Watcher<OfImages>>,
+    pub(super) images: Arc<SharedPoller<OfImages>>,
 }
 
 /// How images are looked at.
@@ -34,11 +34,11 @@ pub(super) struct Waiting {
 pub(super) struct OfImages(pub(super) AwsProvider);
 
 #[async_trait]
-impl Lookout for AwsProvider {
+impl BatchPoll for AwsProvider {
     type Thing = ProviderInstance;
     type Hint = Place;
 
-    fn earned(&self) -> Duration {
+    fn refill_interval(&self) -> Duration {
         self.http.paced(Duration::from_millis(50))
     }
 
@@ -51,18 +51,18 @@ impl Lookout for AwsProvider {
         self.http.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<ProviderInstance> {
+    async fn poll_batch(&self, subjects: &[Subject<Place>]) -> BatchObservation<ProviderInstance> {
         by_region(subjects, |some| self.look_at_instances(some)).await
     }
 }
 
 #[async_trait]
-impl Lookout for OfImages {
+impl BatchPoll for OfImages {
     type Thing = Image;
     type Hint = Place;
 
-    fn earned(&self) -> Duration {
-        self.0.earned()
+    fn refill_interval(&self) -> Duration {
+        self.0.refill_interval()
     }
 
     fn identity(&self) -> usize {
@@ -73,38 +73,40 @@ impl Lookout for OfImages {
         self.0.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<Place>]) -> Seen<Image> {
+    async fn poll_batch(&self, subjects: &[Subject<Place>]) -> BatchObservation<Image> {
         by_region(subjects, |some| self.0.look_at_images(some)).await
     }
 }
 
 /// Looks at things region by region, as many at a time as one call takes.
-async fn by_region<'a, T, F>(subjects: &'a [Subject<Place>], look: impl Fn(Vec<&'a Subject<Place>>) -> F) -> Seen<T>
+async fn by_region<'a, T, F>(subjects: &'a [Subject<Place>], look: impl Fn(Vec<&'a Subject<Place>>) -> F) -> BatchObservation<T>
 where
-    F: Future<Output = Seen<T>> + Send,
+    F: Future<Output = BatchObservation<T>> + Send,
 {
     let mut regions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, subject) in subjects.iter().enumerate() {
         regions.entry(&subject.hint.region).or_default().push(at);
     }
-    let mut looks: Vec<ProviderResult<Look<T>>> = subjects.iter().map(|_| Ok(Look::Absent)).collect();
+    let mut looks: Vec<ProviderResult<Observation<T>>> = subjects.iter().map(|_| Ok(Observation::Absent)).collect();
     let mut requests = 0;
     for some in regions.values().flat_map(|all| all.chunks(VALUES)) {
         let seen = look(some.iter().map(|at| &subjects[*at]).collect()).await;
         requests += seen.requests;
-        some.iter().zip(seen.looks).for_each(|(at, look)| looks[*at] = look);
+        some.iter().zip(seen.observations).for_each(|(at, look)| looks[*at] = look);
     }
-    Seen { looks, requests }
+    BatchObservation { observations: looks, requests }
 }
 
 impl AwsProvider {
-    async fn look_at_instances(&self, subjects: Vec<&Subject<Place>>) -> Seen<ProviderInstance> {
-        let Some(place) = subjects.first().map(|subject| &subject.hint) else { return Seen { looks: Vec::new(), requests: 0 } };
+    async fn look_at_instances(&self, subjects: Vec<&Subject<Place>>) -> BatchObservation<ProviderInstance> {
+        let Some(place) = subjects.first().map(|subject| &subject.hint) else {
+            return BatchObservation { observations: Vec::new(), requests: 0 };
+        };
         let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
         let query = Query::new("DescribeInstances").filter("instance-id", &ids);
         let shown = match ask::<DescribeInstances>(&self.http, &place.ec2("wait_ready", Class::Safe, &query)).await {
             Ok(reply) => reply.into_parts().0,
-            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
+            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests: 1 },
         };
         // One that has ended here is nowhere else.
         for ended in shown.iter().filter(|instance| convert::is_ending(instance)) {
@@ -124,32 +126,34 @@ impl AwsProvider {
             Some(instance) => self.look(instance, place),
             None if by_id(subject) => match read.next() {
                 Some(Ok(Some(instance))) => self.look(instance, place),
-                Some(Err(error)) => Look::unread(error),
-                Some(Ok(None)) | None => Ok(Look::Absent),
+                Some(Err(error)) => Observation::unread(error),
+                Some(Ok(None)) | None => Ok(Observation::Absent),
             },
-            None => Ok(Look::Absent),
+            None => Ok(Observation::Absent),
         });
-        Seen { looks: looks.collect(), requests }
+        BatchObservation { observations: looks.collect(), requests }
     }
 
-    async fn look_at_images(&self, subjects: Vec<&Subject<Place>>) -> Seen<Image> {
-        let Some(place) = subjects.first().map(|subject| &subject.hint) else { return Seen { looks: Vec::new(), requests: 0 } };
+    async fn look_at_images(&self, subjects: Vec<&Subject<Place>>) -> BatchObservation<Image> {
+        let Some(place) = subjects.first().map(|subject| &subject.hint) else {
+            return BatchObservation { observations: Vec::new(), requests: 0 };
+        };
         let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
         let query = Query::new("DescribeImages").filter("image-id", &ids);
         let shown = match ask::<DescribeImages>(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await {
             Ok(reply) => reply.images_set.item.into_iter().filter(|image| image.image_state != "deregistered"),
-            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests: 1 },
+            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests: 1 },
         };
         let mut shown: HashMap<String, Image> = shown.map(|image| (image.image_id.clone(), image)).collect();
         let look = |subject: &&Subject<Place>| match shown.remove(&subject.id) {
-            None => Ok(Look::Absent),
-            Some(image) if image.image_state == "available" || convert::has_failed(&image) => Ok(Look::Done(image)),
-            Some(image) => Ok(Look::Pending(image.image_state)),
+            None => Ok(Observation::Absent),
+            Some(image) if image.image_state == "available" || convert::has_failed(&image) => Ok(Observation::Done(image)),
+            Some(image) => Ok(Observation::Pending(image.image_state)),
         };
-        Seen { looks: subjects.iter().map(look).collect(), requests: 1 }
+        BatchObservation { observations: subjects.iter().map(look).collect(), requests: 1 }
     }
 
-    fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Look<ProviderInstance>> {
+    fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Observation<ProviderInstance>> {
         // Also of one that has ended: it is not looked for elsewhere.
         self.places.whereabouts.note(&instance.instance_id, &place.region);
         if convert::is_ending(&instance) {
@@ -157,8 +161,8 @@ impl AwsProvider {
             return Err(self.http.discreet(convert::failed_launch(&instance)));
         }
         if convert::is_stopped(&instance) {
-            return Ok(Look::Stopped(instance.instance_state.name));
+            return Ok(Observation::Stopped(instance.instance_state.name));
         }
-        Look::of_instance(Ok(convert::instance(instance, &place.region)), NAME)
+        Observation::of_instance(Ok(convert::instance(instance, &place.region)), NAME)
     }
 }

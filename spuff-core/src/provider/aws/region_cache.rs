@@ -1,4 +1,4 @@
-//! Which region a thing is in: by the id of what was made or seen there, and by the nonce of what is being made.
+//! Which region a thing is in: by the id of what was made or seen there, and by the key hash of what is being made.
 //!
 //! What is forgotten here is looked for again: it costs requests, and loses nothing.
 
@@ -98,14 +98,14 @@ mod tests {
     async fn a_region_counts_as_long_as_something_is_there() {
         let whereabouts = Whereabouts::default();
         whereabouts.note("i-1", "us-west-2");
-        whereabouts.note("nonce", "eu-west-1");
+        whereabouts.note("key_hash", "eu-west-1");
         assert_eq!(regions(&whereabouts), ["eu-west-1", "us-west-2"]);
-        whereabouts.forget("nonce");
+        whereabouts.forget("key_hash");
         whereabouts.end("i-1");
         whereabouts.end("i-2");
         assert!(regions(&whereabouts).is_empty());
         assert_eq!(whereabouts.of("i-1").as_deref(), Some("us-west-2"), "it may be ended again");
-        assert_eq!((whereabouts.of("i-2"), whereabouts.of("nonce")), (None, None));
+        assert_eq!((whereabouts.of("i-2"), whereabouts.of("key_hash")), (None, None));
     }
 
     #[tokio::test(start_paused = true)]

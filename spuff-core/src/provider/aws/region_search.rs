@@ -9,7 +9,7 @@ use super::lookup::FRESH;
 use super::query::Query;
 use super::region::{Place, REGIONS, Used};
 use super::wire::{DescribeRegions, ask};
-use crate::create::{Mark, nonce_of};
+use crate::create::{CreateKey, hash_of_key};
 use crate::http::{Call, Class, Errand};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::shared::lookup::Lookups;
@@ -140,13 +140,13 @@ impl AwsProvider {
     pub(super) async fn noted<T>(
         &self,
         place: &Place,
-        mark: &Mark,
+        create_key: &CreateKey,
         create: impl Future<Output = ProviderResult<T>>,
     ) -> ProviderResult<T> {
-        self.places.whereabouts.note(&mark.nonce, &place.region);
+        self.places.whereabouts.note(&create_key.key_hash, &place.region);
         let created = create.await.map_err(|error| self.network.refused(error));
         if !matches!(created, Err(ProviderError::UnknownOutcome { .. })) {
-            self.places.whereabouts.forget(&mark.nonce);
+            self.places.whereabouts.forget(&create_key.key_hash);
         }
         created
     }
@@ -154,18 +154,18 @@ impl AwsProvider {
     /// Notes where a search under a key has found something.
     pub(super) fn taken_up<T>(&self, key: &str, found: Option<(Place, T)>, id: impl Fn(&T) -> &str) -> Option<T> {
         let (place, made) = found?;
-        self.places.whereabouts.forget(&nonce_of(key));
+        self.places.whereabouts.forget(&hash_of_key(key));
         self.places.whereabouts.note(id(&made), &place.region);
         Some(made)
     }
 
     /// A key that carries its region, handed in again, leads there and nowhere else.
-    pub(super) fn check_key(&self, mark: &Mark, place: &Place) -> ProviderResult<()> {
-        match self.places.of_key(&mark.key) {
+    pub(super) fn check_key(&self, create_key: &CreateKey, place: &Place) -> ProviderResult<()> {
+        match self.places.of_key(&create_key.key) {
             Some(other) if other != *place => {
                 let message = format!(
                     "{:?} was made for {}, and is looked for there; use another key in {}",
-                    mark.key, other.region, place.region
+                    create_key.key, other.region, place.region
                 );
                 Err(ProviderError::invalid_config("idempotency_key", message))
             }
@@ -214,7 +214,7 @@ impl AwsProvider {
         let (mut places, mut asked) = (self.places.all()?, asked.to_vec());
         let said = if let Used::These(said) = &self.places.used { Some(said) } else { None };
         let mut failed = match self.join_enabled(asking, &mut places).await {
-            Err(error) if error.may_pass() => return Err(error),
+            Err(error) if error.is_transient() => return Err(error),
             refused => refused.err().filter(|_| said.is_none()).map(|error| ("another region".to_string(), error)),
         };
         places.retain(|place| !asked.contains(place));
@@ -227,7 +227,7 @@ impl AwsProvider {
             match looked {
                 Ok(Some(found)) => return Ok(Some((place, found))),
                 Ok(None) => asked.push(place),
-                Err(error) if error.may_pass() || said.is_none_or(|said| said.contains(&place.region)) => {
+                Err(error) if error.is_transient() || said.is_none_or(|said| said.contains(&place.region)) => {
                     failed = Some((place.region, error));
                 }
                 Err(_) => {}

@@ -10,12 +10,12 @@ use super::region::Place;
 use super::region_search::Asking;
 use super::wire::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
 use super::{AwsProvider, convert};
-use crate::create::{self, Cancel, Create, Found, Guard};
+use crate::create::{self, Cancel, Create, Dedup, Lookup};
 use crate::http::{Class, Deadline, Reply};
 use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
     /// Makes an image and waits for it. A name is taken once in a region, so the cloud keeps a second one out.
@@ -26,7 +26,7 @@ impl AwsProvider {
         name: &str,
         cancel: &Cancel,
     ) -> ProviderResult<Snapshot> {
-        let (mark, labels) = self.defaults.snapshot(&place.region)?;
+        let (create_key, labels) = self.defaults.snapshot(&place.region)?;
         let mut tags = vec![("Name", name)];
         tags.extend(labels.iter().map(|(key, value)| (*key, value.as_str())));
         let query = Query::new("CreateImage")
@@ -36,27 +36,27 @@ impl AwsProvider {
             .tags(&["image", "snapshot"], &tags);
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
-        let guard = Guard::Cloud;
-        let create = Create { call: (&*self.http, call), mark: &mark, guard, deadline, cancel };
+        let dedup = Dedup::ByCloud;
+        let create = Create { call: (&*self.http, call), create_key: &create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let id = wire::read::<CreateImage>(reply)?.image_id;
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
         };
         let look = || async {
             // Tags may be searched late; the name belongs to one image.
-            match (self.image_made_under(place, &mark.nonce).await?, self.image_named(place, name).await?) {
-                (Some(image), _) => Ok(Found::Ours(image.image_id)),
-                (None, Some(image)) if convert::is_made_under(&image.tag_set.item, &mark.nonce) => {
-                    Ok(Found::Ours(image.image_id))
+            match (self.image_made_under(place, &create_key.key_hash).await?, self.image_named(place, name).await?) {
+                (Some(image), _) => Ok(Lookup::Found(image.image_id)),
+                (None, Some(image)) if convert::is_made_under(&image.tag_set.item, &create_key.key_hash) => {
+                    Ok(Lookup::Found(image.image_id))
                 }
-                (None, Some(_)) => Ok(Found::Taken),
-                (None, None) => Ok(Found::Nothing),
+                (None, Some(_)) => Ok(Lookup::Taken),
+                (None, None) => Ok(Lookup::Nothing),
             }
         };
-        let id = &self.noted(place, &mark, create.run(read, look)).await?;
+        let id = &self.noted(place, &create_key, create.run(read, look)).await?;
         self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
-        let image = done.map_err(|error| create::still_open("create_snapshot", &mark.key, id, error))?;
+        let image = done.map_err(|error| create::still_open("create_snapshot", &create_key.key, id, error))?;
         if convert::has_failed(&image) {
             Err(self.http.discreet(convert::failed_image(&image, instance_id)))
         } else {
@@ -71,10 +71,11 @@ impl AwsProvider {
         Ok(named.find(|image| image.name == name && image.image_state != "deregistered"))
     }
 
-    pub(super) async fn image_made_under(&self, place: &Place, nonce: &str) -> ProviderResult<Option<Image>> {
-        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[nonce]);
+    pub(super) async fn image_made_under(&self, place: &Place, key_hash: &str) -> ProviderResult<Option<Image>> {
+        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[key_hash]);
         let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
-        let is_ours = |image: &Image| convert::is_made_under(&image.tag_set.item, nonce) && image.image_state != "deregistered";
+        let is_ours =
+            |image: &Image| convert::is_made_under(&image.tag_set.item, key_hash) && image.image_state != "deregistered";
         Ok(reply.images_set.item.into_iter().find(is_ours))
     }
 
@@ -116,7 +117,7 @@ impl AwsProvider {
                     let call = place.ec2("delete_snapshot", Class::Idempotent, query).about("snapshot", id);
                     self.delete::<DeregisterImage>(&call).await
                 });
-                Look::deleted(ended.await)?;
+                Observation::deleted(ended.await)?;
                 convert::stored(&image)
             }
             None => match self.left_over(asking, place, id).await? {
@@ -145,7 +146,7 @@ impl AwsProvider {
                 let query = Query::new("DeleteSnapshot").with("SnapshotId", &id);
                 let call = place.ec2("delete_snapshot", Class::Idempotent, &query).about("EBS snapshot", &id);
                 match self.delete::<DeleteSnapshot>(&call).await {
-                    Ok(Look::Pending(state)) => {
+                    Ok(Observation::Pending(state)) => {
                         busy.push(format!("{id}: {state}"));
                         locked(left).push(id);
                     }
@@ -153,7 +154,7 @@ impl AwsProvider {
                     Err(error) => locked(refused).push(format!("{id}: {error}")),
                 }
             }
-            Ok(if busy.is_empty() { Look::Done(()) } else { Look::Pending(busy.join("; ")) })
+            Ok(if busy.is_empty() { Observation::Done(()) } else { Observation::Pending(busy.join("; ")) })
         });
         let ended = ended.await.err().map(|error| error.to_string());
         let refused = std::mem::take(&mut *locked(refused));

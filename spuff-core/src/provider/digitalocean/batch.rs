@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::wire::{Droplet, List};
 use super::{DigitalOceanProvider, convert, may_be_new};
 use crate::clock;
-use crate::create::{Batch, Cancel, Create, Found, Guard, Mark};
+use crate::create::{Batch, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::ProviderResult;
@@ -20,28 +20,33 @@ impl DigitalOceanProvider {
         if request.size.starts_with("gpu-") { 1 } else { NAMES }
     }
 
-    pub(super) async fn make_batch(&self, requests: &[InstanceRequest], mark: &Mark, cancel: &Cancel) -> ProviderResult<Batch> {
+    pub(super) async fn make_batch(
+        &self,
+        requests: &[InstanceRequest],
+        create_key: &CreateKey,
+        cancel: &Cancel,
+    ) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
         let body = convert::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call: (&*self.http, call), create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let read = |reply: &Reply| {
             let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(convert::instance).collect();
             in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
         };
         let sent = clock::utc();
         let look = || async {
-            let tag = convert::tag(labels::CREATE_KEY, &mark.nonce);
+            let tag = convert::tag(labels::CREATE_KEY, &create_key.key_hash);
             let made: Vec<_> =
                 self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(convert::instance).collect();
             if made.is_empty() {
                 let named = self.named(first).await?.into_iter().filter(|made| may_be_new(made, sent));
                 let untagged: Vec<_> = named.map(|made| made.id).collect();
-                return Ok(if untagged.is_empty() { Found::Nothing } else { Found::Unsure(untagged) });
+                return Ok(if untagged.is_empty() { Lookup::Nothing } else { Lookup::Ambiguous(untagged) });
             }
-            Ok(in_order(made, &names).map_or_else(Found::Unsure, Found::Ours))
+            Ok(in_order(made, &names).map_or_else(Lookup::Ambiguous, Lookup::Found))
         };
         let made = create.run(read, look).await?;
         for made in &made {

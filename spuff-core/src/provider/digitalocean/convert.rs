@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::wire::{CreateDroplet, Droplet, Image, NetworkKind, Problem, Reference, Size};
 use crate::clock;
-use crate::http::{Fault, Refusal, Reply, number};
+use crate::http::{ApiError, ErrorClass, Reply, number};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::price_list;
@@ -201,7 +201,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// What an unsuccessful reply says. 422 stands for many things, which only the message tells apart.
-pub(super) fn refusal(reply: &Reply) -> Refusal {
+pub(super) fn refusal(reply: &Reply) -> ApiError {
     let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
     let (is_own, is_absence) = (problem.is_own(), problem.is_absence());
     let listed = (!problem.messages.is_empty()).then(|| problem.messages.join("; "));
@@ -209,21 +209,21 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
     let words = message.as_deref().unwrap_or_default().to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     let fault = match reply.status {
-        422 if says(&["droplet limit"]) => Some(Fault::QuotaExceeded),
-        422 if says(&["pending event", "blocking event"]) => Some(Fault::Conflict { retryable: true }),
+        422 if says(&["droplet limit"]) => Some(ErrorClass::QuotaExceeded),
+        422 if says(&["pending event", "blocking event"]) => Some(ErrorClass::Conflict { retryable: true }),
         // Where an image is not, it will not be later, nor need another region have it.
         422 if says(&["not available", "unavailable", "out of capacity"])
             && says(&["size", "region", "capacity"])
             && !says(&["image", "snapshot"]) =>
         {
-            Some(Fault::Capacity)
+            Some(ErrorClass::Capacity)
         }
-        404 if is_absence => Some(Fault::NotFound),
-        412 | 423 => Some(Fault::Conflict { retryable: true }),
+        404 if is_absence => Some(ErrorClass::NotFound),
+        412 | 423 => Some(ErrorClass::Conflict { retryable: true }),
         _ => None,
     };
     let field = FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| (*field).to_string());
-    Refusal {
+    ApiError {
         is_own,
         fault,
         code: Some(problem.id).filter(|id| !id.is_empty()),
@@ -349,7 +349,7 @@ mod tests {
         }
     }
 
-    fn says(status: u16, body: &str) -> Refusal {
+    fn says(status: u16, body: &str) -> ApiError {
         refusal(&Reply { status, headers: HeaderMap::new(), body: Bytes::from(body.to_string()) })
     }
 
@@ -357,17 +357,17 @@ mod tests {
     fn refusals() {
         let problem = |message: &str| format!(r#"{{"id": "unprocessable_entity", "message": "{message}", "request_id": "r-1"}}"#);
         for (status, message, fault, field) in [
-            (422, "creating this/these droplet(s) will exceed your droplet limit", Some(Fault::QuotaExceeded), None),
-            (422, "Droplet already has a pending event.", Some(Fault::Conflict { retryable: true }), None),
-            (422, "Size is not available in this region.", Some(Fault::Capacity), Some("region")),
+            (422, "creating this/these droplet(s) will exceed your droplet limit", Some(ErrorClass::QuotaExceeded), None),
+            (422, "Droplet already has a pending event.", Some(ErrorClass::Conflict { retryable: true }), None),
+            (422, "Size is not available in this region.", Some(ErrorClass::Capacity), Some("region")),
             (422, "You specified an invalid image for Droplet creation.", None, Some("image")),
             (422, "You specified an invalid region for Droplet creation.", None, Some("region")),
             (422, "999 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
             (422, "main, 00:11 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
             (422, "The image you specified is not available in the selected region.", None, Some("image")),
             (422, "Snapshot is not available in region nyc3", None, Some("image")),
-            (422, "Region is not available", Some(Fault::Capacity), Some("region")),
-            (404, "The resource you were accessing could not be found.", Some(Fault::NotFound), None),
+            (422, "Region is not available", Some(ErrorClass::Capacity), Some("region")),
+            (404, "The resource you were accessing could not be found.", Some(ErrorClass::NotFound), None),
             (404, "no Route matched with those values", None, None),
         ] {
             let refusal = says(status, &problem(message));
@@ -379,9 +379,9 @@ mod tests {
         assert_eq!(says(502, "<html>").message, None);
         let absent = r#"{"id": "", "message": "The resource you were accessing could not be found."}"#;
         for (body, is_own, fault) in [
-            (r#"{"id": "not_found", "message": "gone"}"#, true, Some(Fault::NotFound)),
-            (absent, true, Some(Fault::NotFound)),
-            (r#"{"error": "Not Found", "messages": [], "root_causes": []}"#, true, Some(Fault::NotFound)),
+            (r#"{"id": "not_found", "message": "gone"}"#, true, Some(ErrorClass::NotFound)),
+            (absent, true, Some(ErrorClass::NotFound)),
+            (r#"{"error": "Not Found", "messages": [], "root_causes": []}"#, true, Some(ErrorClass::NotFound)),
             (r#"{"error": "Not Found"}"#, false, None),
             (r#"{"message": "Not Found"}"#, false, None),
             ("404 page not found", false, None),
@@ -493,7 +493,7 @@ mod tests {
         assert_eq!(failed.retry_after, None, "it was not refused for its rate");
         assert_eq!(told(&[("x-request-id", "r-7")]).request_id.as_deref(), Some("r-7"));
         for status in [412, 423] {
-            assert_eq!(says(status, "{}").fault, Some(Fault::Conflict { retryable: true }), "{status}");
+            assert_eq!(says(status, "{}").fault, Some(ErrorClass::Conflict { retryable: true }), "{status}");
         }
     }
 }

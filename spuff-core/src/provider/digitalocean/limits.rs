@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::http::{Budget, Call, Class, Draw, Draws, Limit};
+use crate::http::{Budget, Call, Class, Cost, Costs, Limit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -14,8 +14,8 @@ static TOKEN: Budget =
 static KEYS: Budget = Budget { name: "reads of keys", limits: &[Limit::Window { count: 10, span: MINUTE }] };
 
 /// What a call takes of the account's budgets.
-pub(super) fn draws<'a>(call: &'a Call<'_>) -> Draws<'a> {
-    let of = |budget| Some(Draw { place: "", budget, count: 1 });
+pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
+    let of = |budget| Some(Cost { place: "", budget, count: 1 });
     let reads_keys = call.class == Class::Safe && call.path.starts_with("/v2/account/keys");
     [reads_keys.then(|| of(&KEYS)).flatten(), of(&TOKEN)]
 }

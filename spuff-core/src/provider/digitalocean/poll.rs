@@ -14,7 +14,7 @@ use super::{DigitalOceanProvider, NAME, convert};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::wait::{Listed, Listing, Look, Lookout, Seen, Subject, Watcher};
+use crate::wait::{BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject};
 
 /// The id of a droplet's create action.
 type CreateAction = Option<u64>;
@@ -25,10 +25,10 @@ const CLOSER: usize = 3;
 /// What is waited for in an account.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) droplets: Arc<Watcher<DigitalOceanProvider>>,
+    pub(super) droplets: Arc<SharedPoller<DigitalOceanProvider>>,
     /// Snapshot actions.
-    pub(super) actions: Arc<Watcher<OfActions>>,
-    pub(super) images: Arc<Watcher<OfImages>>,
+    pub(super) actions: Arc<SharedPoller<OfActions>>,
+    pub(super) images: Arc<SharedPoller<OfImages>>,
     droplet_pages: AtomicUsize,
     image_pages: AtomicUsize,
     turn: AtomicUsize,
@@ -51,11 +51,11 @@ pub(super) struct OfActions(pub(super) DigitalOceanProvider);
 pub(super) struct OfImages(pub(super) DigitalOceanProvider);
 
 #[async_trait]
-impl Lookout for DigitalOceanProvider {
+impl BatchPoll for DigitalOceanProvider {
     type Thing = ProviderInstance;
     type Hint = CreateAction;
 
-    fn earned(&self) -> Duration {
+    fn refill_interval(&self) -> Duration {
         self.http.paced(Duration::from_millis(720))
     }
 
@@ -63,70 +63,70 @@ impl Lookout for DigitalOceanProvider {
         self.http.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<CreateAction>]) -> Seen<ProviderInstance> {
+    async fn poll_batch(&self, subjects: &[Subject<CreateAction>]) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
         // Alone, a droplet and its action are asked for. What the list does not show is not managed, has a GPU, or is gone.
         let listing = Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
             let droplets =
                 self.droplets("wait_ready", ("tag_name", convert::MANAGED_TAG)).await?.into_iter().map(convert::instance);
-            Ok(droplets.map(|droplet| (droplet.id.clone(), Look::of_instance(Ok(droplet), NAME))).collect::<Listed<_>>())
+            Ok(droplets.map(|droplet| (droplet.id.clone(), Observation::of_instance(Ok(droplet), NAME))).collect::<Listed<_>>())
         };
         let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
         if subjects.len() > 1 {
-            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.looks).await;
+            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
         }
         seen
     }
 }
 
 #[async_trait]
-impl Lookout for OfActions {
+impl BatchPoll for OfActions {
     type Thing = Ended;
     type Hint = ();
 
-    fn earned(&self) -> Duration {
-        self.0.earned()
+    fn refill_interval(&self) -> Duration {
+        self.0.refill_interval()
     }
 
     fn is_accepted(&self) -> bool {
         self.0.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Ended> {
+    async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<Ended> {
         let look = |subject: &Subject<()>| {
             let id = subject.id.clone();
             async move {
                 match self.0.action(&id).await {
-                    Ok(action) if action.status == "completed" => Ok(Look::Done(Ended::Completed(action.completed_at))),
-                    Ok(action) if action.status == "errored" => Ok(Look::Done(Ended::InAnError)),
-                    Ok(action) => Ok(Look::Pending(action.status)),
-                    Err(error) => Look::unread(error),
+                    Ok(action) if action.status == "completed" => Ok(Observation::Done(Ended::Completed(action.completed_at))),
+                    Ok(action) if action.status == "errored" => Ok(Observation::Done(Ended::InAnError)),
+                    Ok(action) => Ok(Observation::Pending(action.status)),
+                    Err(error) => Observation::unread(error),
                 }
             }
         };
-        Seen { looks: join_all(subjects.iter().map(look)).await, requests: subjects.len() }
+        BatchObservation { observations: join_all(subjects.iter().map(look)).await, requests: subjects.len() }
     }
 }
 
 #[async_trait]
-impl Lookout for OfImages {
+impl BatchPoll for OfImages {
     type Thing = Image;
     type Hint = ();
 
-    fn earned(&self) -> Duration {
-        self.0.earned()
+    fn refill_interval(&self) -> Duration {
+        self.0.refill_interval()
     }
 
     fn is_accepted(&self) -> bool {
         self.0.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {
+    async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<Image> {
         let room = &self.0;
         let waiting = room.http.shared::<Waiting>();
         let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: true };
-        let available = |read: ProviderResult<Image>| Look::of_state(read, |image| &image.status, "available");
+        let available = |read: ProviderResult<Image>| Observation::of_state(read, |image| &image.status, "available");
         let list = async {
             let images = room.managed_images("create_snapshot").await?;
             Ok(images.into_iter().map(|image| (image.id.clone(), available(Ok(image)))).collect::<Listed<_>>())
@@ -141,11 +141,11 @@ impl Lookout for OfImages {
 }
 
 impl DigitalOceanProvider {
-    async fn look_alone(&self, subject: &Subject<CreateAction>) -> ProviderResult<Look<ProviderInstance>> {
+    async fn look_alone(&self, subject: &Subject<CreateAction>) -> ProviderResult<Observation<ProviderInstance>> {
         let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id)).about("instance", &subject.id);
         let reply = self.http.json::<DropletReply>(&call).await.map(|reply| convert::instance(reply.droplet));
-        let look = Look::of_instance(reply, NAME)?;
-        if !matches!(look, Look::Done(_)) {
+        let look = Observation::of_instance(reply, NAME)?;
+        if !matches!(look, Observation::Done(_)) {
             self.failed_create(subject).await?;
         }
         Ok(look)
@@ -157,9 +157,9 @@ impl DigitalOceanProvider {
         &self,
         turn: &AtomicUsize,
         subjects: &[Subject<CreateAction>],
-        looks: &mut [ProviderResult<Look<ProviderInstance>>],
+        looks: &mut [ProviderResult<Observation<ProviderInstance>>],
     ) -> usize {
-        let is_pending = |at: &usize| subjects[*at].hint.is_some() && matches!(looks[*at], Ok(Look::Pending(_)));
+        let is_pending = |at: &usize| subjects[*at].hint.is_some() && matches!(looks[*at], Ok(Observation::Pending(_)));
         let pending: Vec<_> = (0..subjects.len()).filter(is_pending).collect();
         let turn = turn.fetch_add(1, Ordering::Relaxed);
         if pending.is_empty() || !turn.is_multiple_of(CLOSER) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::create::{Cancel, Making};
+use crate::create::{Cancel, CreateCall};
 use crate::http::{Call, Failure, HttpClient, Reply, Sight};
 
 /// The snapshot actions that replies have named to this process, by their ids: these, and the images
@@ -142,7 +142,7 @@ pub(super) struct SnapshotCall<'a> {
     pub(super) droplet: u64,
 }
 
-impl Making for SnapshotCall<'_> {
+impl CreateCall for SnapshotCall<'_> {
     type Reply = Reply;
 
     fn operation(&self) -> &'static str {

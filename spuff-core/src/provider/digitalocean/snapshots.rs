@@ -13,13 +13,13 @@ use super::snapshot_key::{Before, SnapshotKey};
 use super::wire::{Action, ActionReply, DropletAction, Image};
 use super::{CLOCKS_APART, DigitalOceanProvider, NAME, SKEW, convert};
 use crate::clock;
-use crate::create::{Cancel, Create, End, Found, Guard, Mark, follow};
+use crate::create::{Cancel, Create, CreateKey, Dedup, End, Lookup, follow};
 use crate::http::{Call, Deadline, Reply};
 use crate::provider::Snapshot;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 /// A snapshot that is being made.
 struct Started {
@@ -70,7 +70,7 @@ impl DigitalOceanProvider {
         let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
         let errand = self.http.errand();
         self.tag(("create_snapshot", &errand), (id, "image"), &tags).await.map_err(|error| {
-            if error.may_pass() {
+            if error.is_transient() {
                 return error;
             }
             let message = format!("snapshot {id} exists and is paid for, but could not be tagged {}: {error}", tags.join(", "));
@@ -89,7 +89,7 @@ impl DigitalOceanProvider {
         let before = newest.map_or(Some(Before::Nothing), |image| image.id.parse().ok().map(Before::Snapshot));
         let before = before.unwrap_or(Before::NotTold);
         let key = SnapshotKey { droplet, begun, before, action: None, name: name.to_string() };
-        let mark = Mark::under(key.to_string());
+        let create_key = CreateKey::under(key.to_string());
         let before: HashSet<_> = listed.into_iter().map(|image| image.id).collect();
 
         let body = DropletAction { kind: "snapshot", name };
@@ -99,7 +99,7 @@ impl DigitalOceanProvider {
         let actions = self.snapshot_actions();
         let number = actions.number();
         let call = SnapshotCall { request: (&*self.http, call), actions: &actions, number, droplet };
-        let create = Create { call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let create = Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let read = |reply: &Reply| {
             let started: ActionReply = reply.json()?;
             Ok(Started { action: Some(started.action.id), at: started.action.started_at })
@@ -161,7 +161,7 @@ impl DigitalOceanProvider {
         name: &str,
         before: &HashSet<String>,
         call: u64,
-    ) -> ProviderResult<Found<Started>> {
+    ) -> ProviderResult<Lookup<Started>> {
         let known = self.snapshot_actions();
         let actions = self.actions_of(droplet).await?;
         let is_open = |action: &&Action| action.is_running_snapshot() && !known.has_action(action.id);
@@ -170,12 +170,12 @@ impl DigitalOceanProvider {
         let is_new = |image: &Image| !before.contains(&image.id) && !known.has_image(&image.id);
         let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
         Ok(match (made, running, known.awaits(droplet)) {
-            (Some(made), None, true) => Found::Unsure(vec![made.id]),
-            (Some(made), _, false) => Found::Ours(Started { action: None, at: made.created_at }),
+            (Some(made), None, true) => Lookup::Ambiguous(vec![made.id]),
+            (Some(made), _, false) => Lookup::Found(Started { action: None, at: made.created_at }),
             (_, Some(Started { action: Some(action), .. }), _) if known.may_be_of_another(call, droplet) => {
-                Found::Unsure(vec![format!("what action {action} makes")])
+                Lookup::Ambiguous(vec![format!("what action {action} makes")])
             }
-            (_, running, _) => Found::ours(running),
+            (_, running, _) => Lookup::found(running),
         })
     }
 
@@ -187,7 +187,7 @@ impl DigitalOceanProvider {
 
     /// The snapshot that a key leads to, also of a droplet that is gone. One that is still being
     /// made is not listed.
-    pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Found<Image>> {
+    pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Lookup<Image>> {
         let action = match key.action {
             Some(id) => validate::absent_is_none(self.action(id).await)?,
             None => {
@@ -196,9 +196,9 @@ impl DigitalOceanProvider {
             }
         };
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
-            Some(("errored", _)) => return Ok(Found::Nothing),
+            Some(("errored", _)) => return Ok(Lookup::Nothing),
             None | Some(("completed", _)) => {}
-            Some((_, id)) => return Ok(Found::Unsure(vec![format!("what action {id} makes")])),
+            Some((_, id)) => return Ok(Lookup::Ambiguous(vec![format!("what action {id} makes")])),
         }
         let mut made = self.snapshots_left_by(key.droplet).await?;
         // By the cloud's own clock, where something was there before; this computer's may have been
@@ -218,10 +218,10 @@ impl DigitalOceanProvider {
         made.retain(|image| started.or(since).is_none_or(|since| image.created_at.is_some_and(|created| created >= since)));
         made.sort_by_key(|image| image.created_at);
         Ok(match (started, key.before) {
-            (Some(_), _) => Found::ours(made.into_iter().next()),
-            (None, Before::NotTold) => Found::ours(made.pop()),
-            (None, _) if made.len() > 1 => Found::Unsure(made.into_iter().map(|image| image.id).collect()),
-            (None, _) => Found::ours(made.pop()),
+            (Some(_), _) => Lookup::found(made.into_iter().next()),
+            (None, Before::NotTold) => Lookup::found(made.pop()),
+            (None, _) if made.len() > 1 => Lookup::Ambiguous(made.into_iter().map(|image| image.id).collect()),
+            (None, _) => Lookup::found(made.pop()),
         })
     }
 
@@ -244,7 +244,7 @@ impl DigitalOceanProvider {
             };
             let listed = match listed {
                 Ok(listed) => listed,
-                Err(error) => return Look::unread(error),
+                Err(error) => return Observation::unread(error),
             };
             let fresh =
                 |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name && is_made_by(image, completed);
@@ -264,7 +264,7 @@ impl DigitalOceanProvider {
             Ok(new
                 .into_iter()
                 .find(is_own)
-                .map_or_else(|| Look::Pending("the snapshot is not listed yet".to_string()), Look::Done))
+                .map_or_else(|| Observation::Pending("the snapshot is not listed yet".to_string()), Observation::Done))
         })
         .await
     }

@@ -43,14 +43,14 @@ done"#;
 /// What a machine is handed over before its first start.
 #[derive(Debug)]
 pub(super) struct Boot {
-    nonce: String,
+    key_hash: String,
     script: Option<String>,
     keys: Option<String>,
     environment: Option<String>,
 }
 
 impl Boot {
-    pub(super) fn new(request: &InstanceRequest, nonce: &str, environment: &[Variable]) -> ProviderResult<Self> {
+    pub(super) fn new(request: &InstanceRequest, key_hash: &str, environment: &[Variable]) -> ProviderResult<Self> {
         let script = match request.user_data.as_deref() {
             Some(text) => user_data::script(text)?.map(|script| script.into_owned()),
             None => None,
@@ -60,12 +60,12 @@ impl Boot {
         // Some shells end when they are told to set what is theirs alone, unless it is done by `command`.
         let export = |variable: &Variable| format!("command export {}={}\n", variable.name, quote(&variable.value));
         let environment = Some(environment.iter().map(export).collect()).filter(|text: &String| !text.is_empty());
-        Ok(Self { nonce: nonce.to_string(), script, keys, environment })
+        Ok(Self { key_hash: key_hash.to_string(), script, keys, environment })
     }
 
     /// The command of the container.
     pub(super) fn entrypoint(&self) -> Vec<String> {
-        ["/bin/sh", "-c", BOOT, "spuff", &self.nonce].map(str::to_string).to_vec()
+        ["/bin/sh", "-c", BOOT, "spuff", &self.key_hash].map(str::to_string).to_vec()
     }
 
     /// The files to hand over, where there are any.
@@ -73,7 +73,7 @@ impl Boot {
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when they cannot be packed.
     pub(super) fn archive(&self) -> ProviderResult<Option<Vec<u8>>> {
-        let script = format!("user-data-{}", self.nonce);
+        let script = format!("user-data-{}", self.key_hash);
         let files =
             [(script.as_str(), 0o700, &self.script), ("keys", 0o600, &self.keys), ("environment", 0o600, &self.environment)];
         if files.iter().all(|(_, _, content)| content.is_none()) {

@@ -11,7 +11,7 @@ use super::boot::Boot;
 use super::options::Options;
 use super::start::Course;
 use super::{DockerProvider, convert, errors, images, is_leaving};
-use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::create::{self, Cancel, Create, CreateCall, CreateKey, Dedup, Lookup};
 use crate::http::{Deadline, Failure, Sight};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -29,8 +29,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(request: InstanceRequest, mark: &Mark, options: &Options) -> ProviderResult<Self> {
-        let boot = Boot::new(&request, &mark.nonce, &options.environment)?;
+    pub(super) fn new(request: InstanceRequest, create_key: &CreateKey, options: &Options) -> ProviderResult<Self> {
+        let boot = Boot::new(&request, &create_key.key_hash, &options.environment)?;
         let image = images::reference(&request.image)?;
         let body = convert::container(&request, &image, &boot, options)?;
         Ok(Self { archive: boot.archive()?, request, image, body })
@@ -52,7 +52,7 @@ impl CreateContainer<'_> {
     }
 }
 
-impl Making for CreateContainer<'_> {
+impl CreateCall for CreateContainer<'_> {
     type Reply = ContainerCreateResponse;
 
     fn operation(&self) -> &'static str {
@@ -81,10 +81,10 @@ impl Making for CreateContainer<'_> {
 }
 
 impl DockerProvider {
-    pub(super) async fn make(&self, plan: Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+    pub(super) async fn make(&self, plan: Plan, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
         // What has to be asked for is, before anything is made.
         self.engine.reach().await?;
-        let given = if mark.is_given() { self.given(mark, cancel).await? } else { None };
+        let given = if create_key.is_caller_supplied() { self.given(create_key, cancel).await? } else { None };
         let (mut id, adopted) = match given {
             Some(made) => {
                 // It was begun, whatever has become of it since.
@@ -96,7 +96,7 @@ impl DockerProvider {
             None => {
                 self.check_network(&plan.request.region).await?;
                 self.provide_image(&plan.image, cancel).await?;
-                self.create(&plan, mark, cancel).await?
+                self.create(&plan, create_key, cancel).await?
             }
         };
         loop {
@@ -107,7 +107,7 @@ impl DockerProvider {
                 // use elsewhere.
                 Err(error)
                     if adopted
-                        || (mark.is_given() && !course.hopeless.load(Relaxed))
+                        || (create_key.is_caller_supplied() && !course.hopeless.load(Relaxed))
                         || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
                 {
                     return Err(error.after_create(id, None));
@@ -121,20 +121,20 @@ impl DockerProvider {
             }
             // What a killed engine leaves of a start can be in the way of that container for ever:
             // another one takes its place.
-            (id, _) = self.create(&plan, mark, cancel).await?;
+            (id, _) = self.create(&plan, create_key, cancel).await?;
         }
     }
 
     /// A container for it, and whether it was there before.
-    async fn create(&self, plan: &Plan, mark: &Mark, cancel: &Cancel) -> ProviderResult<(String, bool)> {
+    async fn create(&self, plan: &Plan, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<(String, bool)> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
         // A name is taken once, a moment before the container is listed.
-        let create = Create { call, mark, guard: Guard::Cloud, deadline, cancel };
+        let create = Create { call, create_key, dedup: Dedup::ByCloud, deadline, cancel };
         let look = || async {
-            let made = match mark.found(self.made_under(&mark.nonce).await?)? {
-                Found::Nothing => self.named(&plan.request.name, mark).await?,
-                Found::Ours(made) if is_leaving(&made) => Found::Leaving(made.id),
+            let made = match create_key.found(self.find_by_key(&create_key.key_hash).await?)? {
+                Lookup::Nothing => self.named(&plan.request.name, create_key).await?,
+                Lookup::Found(made) if is_leaving(&made) => Lookup::Leaving(made.id),
                 found => found,
             };
             Ok(made.map(|made| (made.id, made.labels)))
@@ -142,30 +142,30 @@ impl DockerProvider {
         // A reply tells no labels: they are those that were asked for.
         let read = |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
         let ((id, labels), origin) = create.make_or_find(read, look).await?;
-        Ok((id, !mark.has_made(origin, &labels)))
+        Ok((id, !create_key.has_made(origin, &labels)))
     }
 
     /// The container that has the name of a create.
-    async fn named(&self, name: &str, mark: &Mark) -> ProviderResult<Found<ProviderInstance>> {
+    async fn named(&self, name: &str, create_key: &CreateKey) -> ProviderResult<Lookup<ProviderInstance>> {
         match validate::absent_is_none(self.read("create_instance", name).await)? {
-            Some(made) if is_leaving(&made) => Ok(Found::Leaving(made.id)),
-            Some(made) if mark.matches(&made.labels, &made.id)? => Ok(Found::Ours(made)),
-            Some(_) => Ok(Found::Taken),
-            None => Ok(Found::Nothing),
+            Some(made) if is_leaving(&made) => Ok(Lookup::Leaving(made.id)),
+            Some(made) if create_key.matches(&made.labels, &made.id)? => Ok(Lookup::Found(made)),
+            Some(_) => Ok(Lookup::Taken),
+            None => Ok(Lookup::Nothing),
         }
     }
 
     /// What was made under a caller's own key before. One that is being destroyed is waited for
     /// until it is gone.
-    async fn given(&self, mark: &Mark, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
+    async fn given(&self, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let mut pauses = Pauses::new(self.engine.timeouts().poll_interval);
         loop {
-            match mark.found(self.made_under(&mark.nonce).await?)? {
-                Found::Ours(made) if is_leaving(&made) => {
-                    create::wait_for_end(mark, &made.id, cancel, deadline, &mut pauses).await?;
+            match create_key.found(self.find_by_key(&create_key.key_hash).await?)? {
+                Lookup::Found(made) if is_leaving(&made) => {
+                    create::wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?;
                 }
-                Found::Ours(made) => return Ok(Some(made)),
+                Lookup::Found(made) => return Ok(Some(made)),
                 _ => return Ok(None),
             }
         }

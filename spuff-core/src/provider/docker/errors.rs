@@ -233,7 +233,7 @@ mod tests {
         {
             for resource_type in ["instance", "snapshot", "image", "network"] {
                 let failure = told(resource_type, status, message);
-                assert!(matches!(failure, Failure::Unknown(_)) && failure.error().may_pass(), "{message}: {failure:?}");
+                assert!(matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(), "{message}: {failure:?}");
             }
         }
     }

@@ -129,7 +129,7 @@ fn requests(input: &[u8]) {
     if check_refusal(convert::check_request(&request)).is_none() {
         return;
     }
-    let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "nonce", &[])), image) else { return };
+    let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "key_hash", &[])), image) else { return };
     let _ = check_refusal(boot.archive());
     let container = check_refusal(convert::container(&request, &image, &boot, &Options::default()));
     // What a machine was asked to be is read from its own label.

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
 use super::{DockerProvider, NAME, convert, of_removal};
-use crate::create::{self, Cancel, Create, Found, Guard, Making, Mark};
+use crate::create::{self, Cancel, Create, CreateCall, CreateKey, Dedup, Lookup};
 use crate::http::{Deadline, Failure, Sight};
 use crate::progress;
 use crate::provider::config::ImageSpec;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::provider::{Snapshot, labels};
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 /// The name that all snapshots have; their ids are its tags.
 const REPOSITORY: &str = "spuff-snapshot";
@@ -158,24 +158,24 @@ impl DockerProvider {
     /// Makes a snapshot of a machine.
     pub(super) async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
         let deadline = Deadline::after(self.engine.timeouts().action_complete);
-        let (mark, labels) = self.defaults.snapshot("")?;
+        let (create_key, labels) = self.defaults.snapshot("")?;
         let labels: HashMap<_, _> = labels.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-        let call = Commit { room: self, instance_id, name, mark: &mark, labels };
-        let create = Create { call, mark: &mark, guard: Guard::Looking, deadline, cancel };
+        let call = Commit { room: self, instance_id, name, create_key: &create_key, labels };
+        let create = Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let look = || async {
-            Ok(match self.snapshot_made_under(&mark.nonce).await? {
-                Some(_) => Found::Ours(()),
+            Ok(match self.snapshot_made_under(&create_key.key_hash).await? {
+                Some(_) => Lookup::Found(()),
                 // An engine goes on with it when nobody listens, and lets the machine stand still until it has done.
-                None if self.stands_still(instance_id).await? => Found::Unsure(Vec::new()),
-                None => Found::Nothing,
+                None if self.stands_still(instance_id).await? => Lookup::Ambiguous(Vec::new()),
+                None => Lookup::Nothing,
             })
         };
         create.run(|_| Ok(()), look).await?;
         // The same as all others are told of it.
-        let look = || async { Ok(Found::ours(self.snapshot_made_under(&mark.nonce).await?)) };
+        let look = || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
         let limit = self.engine.timeouts().action_complete;
-        let made = create::resolve(self.sight(), "create_snapshot", &mark.key, limit, look).await?;
-        made.ok_or_else(|| ProviderError::not_found("snapshot", &mark.nonce))
+        let made = create::resolve(self.sight(), "create_snapshot", &create_key.key, limit, look).await?;
+        made.ok_or_else(|| ProviderError::not_found("snapshot", &create_key.key_hash))
     }
 
     async fn stands_still(&self, instance_id: &str) -> ProviderResult<bool> {
@@ -183,9 +183,9 @@ impl DockerProvider {
         Ok(container.and_then(|container| container.state?.paused).unwrap_or_default())
     }
 
-    pub(super) async fn snapshot_made_under(&self, nonce: &str) -> ProviderResult<Option<Snapshot>> {
-        let made = self.images("create_snapshot", &format!("{}={nonce}", labels::CREATE_KEY)).await?;
-        Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == nonce))
+    pub(super) async fn snapshot_made_under(&self, key_hash: &str) -> ProviderResult<Option<Snapshot>> {
+        let made = self.images("create_snapshot", &format!("{}={key_hash}", labels::CREATE_KEY)).await?;
+        Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == key_hash))
     }
 
     /// All snapshots that spuff manages.
@@ -219,7 +219,7 @@ impl DockerProvider {
             let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
             of_removal(self.engine.call(ask(), remove).await.map(drop), deadline)
         });
-        match Look::deleted(ended.await).map(drop) {
+        match Observation::deleted(ended.await).map(drop) {
             // Another machine is made of it, or another snapshot.
             Err(ProviderError::Conflict { .. }) => Ok(()),
             ended => ended,
@@ -245,7 +245,7 @@ impl DockerProvider {
                 removed => of_removal(removed, deadline),
             }
         });
-        Look::deleted(ended.await).map(drop)
+        Observation::deleted(ended.await).map(drop)
     }
 }
 
@@ -254,11 +254,11 @@ struct Commit<'a> {
     room: &'a DockerProvider,
     instance_id: &'a str,
     name: &'a str,
-    mark: &'a Mark,
+    create_key: &'a CreateKey,
     labels: HashMap<String, String>,
 }
 
-impl Making for Commit<'_> {
+impl CreateCall for Commit<'_> {
     type Reply = IdResponse;
 
     fn operation(&self) -> &'static str {
@@ -279,7 +279,7 @@ impl Making for Commit<'_> {
         let options = CommitContainerOptionsBuilder::new()
             .container(self.instance_id)
             .repo(REPOSITORY)
-            .tag(&self.mark.nonce)
+            .tag(&self.create_key.key_hash)
             .pause(true)
             .changes(&changes.join("\n"))
             .build();

@@ -19,7 +19,7 @@ use super::{DockerProvider, NAME, boot, convert, errors};
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
-use crate::wait::{Look, Wait};
+use crate::wait::{Observation, Wait};
 
 /// A first process that begins does so within some milliseconds.
 const INSTANT: Duration = Duration::from_millis(20);
@@ -184,7 +184,7 @@ impl DockerProvider {
                 // What was cut off may have come about.
                 Ok(container) if convert::runs(&container) => return self.until_begun(id, course).await,
                 Ok(container) => convert::has_begun(&container),
-                Err(error) => return Look::unread(error),
+                Err(error) => return Observation::unread(error),
             };
             let began = async {
                 if !begun {
@@ -200,17 +200,19 @@ impl DockerProvider {
                 // Whether it runs is seen at the next look.
                 Err(Failure::Unknown(error)) | Err(Failure::NotSent(error)) => {
                     course.cut.store(true, Relaxed);
-                    Ok(Look::Unclear(error.to_string()))
+                    Ok(Observation::Unclear(error.to_string()))
                 }
                 Err(Failure::Rejected(error)) => {
                     // Somebody else with the same key may have started it.
                     let read = self.read("create_instance", id).await;
                     if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
-                        return Ok(Look::Done(running));
+                        return Ok(Observation::Done(running));
                     }
                     match errors::of_start(error) {
                         // Podman's storage gets in its own way when many begin at once.
-                        error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => Ok(Look::Unclear(error.to_string())),
+                        error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => {
+                            Ok(Observation::Unclear(error.to_string()))
+                        }
                         error => Err(error),
                     }
                 }
@@ -220,18 +222,18 @@ impl DockerProvider {
     }
 
     /// Waits a moment until the first process of a machine has begun, which was started.
-    async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
+    async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Observation<ProviderInstance>> {
         // The engine may be started anew at any of its answers.
-        self.has_it_begun(id, course).await.or_else(Look::unread)
+        self.has_it_begun(id, course).await.or_else(Observation::unread)
     }
 
-    async fn has_it_begun(&self, id: &str, course: &Course) -> ProviderResult<Look<ProviderInstance>> {
+    async fn has_it_begun(&self, id: &str, course: &Course) -> ProviderResult<Observation<ProviderInstance>> {
         const CREATE: &str = "create_instance";
         for _ in 0..INSTANTS {
             let container = self.inspect(CREATE, id).await?;
             if !convert::is_marked(&container) || self.has_begun(CREATE, id).await? {
                 let reach = self.engine.reach().await?;
-                return self.believed(CREATE, convert::inspected(container, reach)).await.map(Look::Done);
+                return self.believed(CREATE, convert::inspected(container, reach)).await.map(Observation::Done);
             }
             if let Some(why) = self.never_up(CREATE, id, &container).await? {
                 course.hopeless.store(true, Relaxed);
@@ -239,6 +241,6 @@ impl DockerProvider {
             }
             tokio::time::sleep(INSTANT).await;
         }
-        Ok(Look::Pending("its first process has not begun".to_string()))
+        Ok(Observation::Pending("its first process has not begun".to_string()))
     }
 }

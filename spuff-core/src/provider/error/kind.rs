@@ -95,7 +95,7 @@ impl ErrorKind {
             Self::QuotaExceeded => "Destroy what is not needed, or ask the cloud for a higher limit.",
             Self::InvalidConfig => "Change the named field, or give the named argument.",
             Self::NotSupported => "Use another provider, or do without.",
-            Self::Timeout => "Look at the resource: the work may still finish; raise the timeout if it does.",
+            Self::Timeout => "Observation at the resource: the work may still finish; raise the timeout if it does.",
             Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",
             Self::Api => "Read the cloud's message; give its support the request id.",
             Self::NotImplemented => "Build with the feature of that provider.",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::NAME;
 use super::wire::Action;
-use crate::http::{Fault, Refusal, Reply};
+use crate::http::{ApiError, ErrorClass, Reply};
 use crate::provider::error::ProviderError;
 use crate::provider::shared::validate;
 
@@ -27,13 +27,13 @@ pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> Pro
         format!("{} failed: {}{aftermath}", action.command, if message.is_empty() { "no reason given" } else { message });
     let failed = validate::failed(NAME, instance_id, if code.is_empty() { "action_failed" } else { code }, &reason);
     match (fault(code), failed.context()) {
-        (Some(Fault::Capacity), Some(context)) => ProviderError::capacity(reason).with_context(context.clone()),
+        (Some(ErrorClass::Capacity), Some(context)) => ProviderError::capacity(reason).with_context(context.clone()),
         _ => failed,
     }
 }
 
 /// What an unsuccessful reply says. The same status stands for several things, which the code tells apart.
-pub(super) fn refusal(reply: &Reply) -> Refusal {
+pub(super) fn refusal(reply: &Reply) -> ApiError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = &body["error"];
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_string);
@@ -46,7 +46,7 @@ pub(super) fn refusal(reply: &Reply) -> Refusal {
         }
     }
     let named = fields.first().and_then(|field| field["name"].as_str()).or(message.as_deref()).and_then(field);
-    Refusal {
+    ApiError {
         is_own: code.is_some(),
         fault: code.as_deref().and_then(fault),
         field: named.or_else(|| field(code.as_deref()?)).map(str::to_string),
@@ -64,23 +64,23 @@ fn field(words: &str) -> Option<&'static str> {
     FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| *field)
 }
 
-fn fault(code: &str) -> Option<Fault> {
+fn fault(code: &str) -> Option<ErrorClass> {
     Some(match code {
-        "unauthorized" | "forbidden" | "token_readonly" => Fault::Authentication,
-        "rate_limit_exceeded" => Fault::RateLimit,
-        "not_found" => Fault::NotFound,
-        "resource_limit_exceeded" => Fault::QuotaExceeded,
-        "invalid_input" | "invalid_server_type" | "json_error" | "unsupported_error" => Fault::InvalidConfig,
+        "unauthorized" | "forbidden" | "token_readonly" => ErrorClass::Authentication,
+        "rate_limit_exceeded" => ErrorClass::RateLimit,
+        "not_found" => ErrorClass::NotFound,
+        "resource_limit_exceeded" => ErrorClass::QuotaExceeded,
+        "invalid_input" | "invalid_server_type" | "json_error" | "unsupported_error" => ErrorClass::InvalidConfig,
         // These pass by themselves.
-        "conflict" | "locked" => Fault::Conflict { retryable: true },
+        "conflict" | "locked" => ErrorClass::Conflict { retryable: true },
         "uniqueness_error" | "protected" | "resource_locked" | "server_not_stopped" | "must_be_unassigned" => {
-            Fault::Conflict { retryable: false }
+            ErrorClass::Conflict { retryable: false }
         }
-        "resource_unavailable" | "placement_error" => Fault::Capacity,
+        "resource_unavailable" | "placement_error" => ErrorClass::Capacity,
         "maintenance" | "unavailable" | "service_error" | "robot_unavailable" | "server_error" | "bad_gateway" | "timeout"
-        | "unknown_error" => Fault::Unavailable,
-        "method_not_allowed" | "deprecated_api_endpoint" => Fault::Api,
-        _ if code.starts_with("primary_ip_") => Fault::InvalidConfig,
+        | "unknown_error" => ErrorClass::Unavailable,
+        "method_not_allowed" | "deprecated_api_endpoint" => ErrorClass::Api,
+        _ if code.starts_with("primary_ip_") => ErrorClass::InvalidConfig,
         _ => return None,
     })
 }
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    fn says(status: u16, body: &str) -> Refusal {
+    fn says(status: u16, body: &str) -> ApiError {
         let mut headers = HeaderMap::new();
         headers.insert("x-correlation-id", "4d9d".parse().unwrap());
         headers.insert("ratelimit-reset", "4102444800".parse().unwrap());
@@ -119,39 +119,39 @@ mod tests {
 
     #[test]
     fn codes_come_before_statuses() {
-        let conflict = |retryable| Some(Fault::Conflict { retryable });
+        let conflict = |retryable| Some(ErrorClass::Conflict { retryable });
         for (status, code, fault) in [
-            (400, "json_error", Some(Fault::InvalidConfig)),
-            (401, "unauthorized", Some(Fault::Authentication)),
-            (401, "token_readonly", Some(Fault::Authentication)),
-            (403, "token_readonly", Some(Fault::Authentication)),
-            (403, "forbidden", Some(Fault::Authentication)),
-            (403, "resource_limit_exceeded", Some(Fault::QuotaExceeded)),
-            (403, "maintenance", Some(Fault::Unavailable)),
-            (503, "unavailable", Some(Fault::Unavailable)),
-            (404, "not_found", Some(Fault::NotFound)),
-            (405, "method_not_allowed", Some(Fault::Api)),
-            (410, "deprecated_api_endpoint", Some(Fault::Api)),
+            (400, "json_error", Some(ErrorClass::InvalidConfig)),
+            (401, "unauthorized", Some(ErrorClass::Authentication)),
+            (401, "token_readonly", Some(ErrorClass::Authentication)),
+            (403, "token_readonly", Some(ErrorClass::Authentication)),
+            (403, "forbidden", Some(ErrorClass::Authentication)),
+            (403, "resource_limit_exceeded", Some(ErrorClass::QuotaExceeded)),
+            (403, "maintenance", Some(ErrorClass::Unavailable)),
+            (503, "unavailable", Some(ErrorClass::Unavailable)),
+            (404, "not_found", Some(ErrorClass::NotFound)),
+            (405, "method_not_allowed", Some(ErrorClass::Api)),
+            (410, "deprecated_api_endpoint", Some(ErrorClass::Api)),
             (409, "uniqueness_error", conflict(false)),
             (409, "conflict", conflict(true)),
-            (412, "resource_unavailable", Some(Fault::Capacity)),
-            (422, "invalid_input", Some(Fault::InvalidConfig)),
-            (422, "invalid_server_type", Some(Fault::InvalidConfig)),
-            (422, "unsupported_error", Some(Fault::InvalidConfig)),
-            (422, "primary_ip_assigned", Some(Fault::InvalidConfig)),
-            (422, "placement_error", Some(Fault::Capacity)),
-            (422, "service_error", Some(Fault::Unavailable)),
-            (422, "robot_unavailable", Some(Fault::Unavailable)),
+            (412, "resource_unavailable", Some(ErrorClass::Capacity)),
+            (422, "invalid_input", Some(ErrorClass::InvalidConfig)),
+            (422, "invalid_server_type", Some(ErrorClass::InvalidConfig)),
+            (422, "unsupported_error", Some(ErrorClass::InvalidConfig)),
+            (422, "primary_ip_assigned", Some(ErrorClass::InvalidConfig)),
+            (422, "placement_error", Some(ErrorClass::Capacity)),
+            (422, "service_error", Some(ErrorClass::Unavailable)),
+            (422, "robot_unavailable", Some(ErrorClass::Unavailable)),
             (422, "server_not_stopped", conflict(false)),
             (422, "must_be_unassigned", conflict(false)),
             (423, "locked", conflict(true)),
             (423, "protected", conflict(false)),
             (423, "resource_locked", conflict(false)),
-            (429, "rate_limit_exceeded", Some(Fault::RateLimit)),
-            (500, "server_error", Some(Fault::Unavailable)),
-            (500, "unknown_error", Some(Fault::Unavailable)),
-            (502, "bad_gateway", Some(Fault::Unavailable)),
-            (504, "timeout", Some(Fault::Unavailable)),
+            (429, "rate_limit_exceeded", Some(ErrorClass::RateLimit)),
+            (500, "server_error", Some(ErrorClass::Unavailable)),
+            (500, "unknown_error", Some(ErrorClass::Unavailable)),
+            (502, "bad_gateway", Some(ErrorClass::Unavailable)),
+            (504, "timeout", Some(ErrorClass::Unavailable)),
             (418, "brand_new_code", None),
         ] {
             let refusal = says(status, &json!({"error": {"code": code, "message": "m", "details": null}}).to_string());

@@ -13,7 +13,7 @@ use super::{HetznerProvider, NAME, errors};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::wait::{Listed, Listing, Look, Lookout, Seen, Subject, Watcher, for_all};
+use crate::wait::{BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject, for_all};
 
 /// The ids of the actions of a server's create.
 type Actions = Vec<u64>;
@@ -24,10 +24,10 @@ const CLOSER: usize = 3;
 /// What is waited for in a project.
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) servers: Arc<Watcher<HetznerProvider>>,
+    pub(super) servers: Arc<SharedPoller<HetznerProvider>>,
     /// Snapshots, each with the id of its action: the action, when it has failed.
-    pub(super) actions: Arc<Watcher<OfActions>>,
-    pub(super) images: Arc<Watcher<OfImages>>,
+    pub(super) actions: Arc<SharedPoller<OfActions>>,
+    pub(super) images: Arc<SharedPoller<OfImages>>,
     server_pages: AtomicUsize,
     image_pages: AtomicUsize,
     turn: AtomicUsize,
@@ -42,11 +42,11 @@ pub(super) struct OfActions(pub(super) HetznerProvider);
 pub(super) struct OfImages(pub(super) HetznerProvider);
 
 #[async_trait]
-impl Lookout for HetznerProvider {
+impl BatchPoll for HetznerProvider {
     type Thing = ProviderInstance;
     type Hint = Actions;
 
-    fn earned(&self) -> Duration {
+    fn refill_interval(&self) -> Duration {
         self.http.paced(Duration::from_secs(1))
     }
 
@@ -54,7 +54,7 @@ impl Lookout for HetznerProvider {
         self.http.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<Actions>]) -> Seen<ProviderInstance> {
+    async fn poll_batch(&self, subjects: &[Subject<Actions>]) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
         // Alone, a server and its actions are asked for. What the list does not show is not managed, or gone.
         let listing = Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
@@ -65,59 +65,59 @@ impl Lookout for HetznerProvider {
         };
         let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
         if subjects.len() > 1 {
-            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.looks).await;
+            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
         }
         seen
     }
 }
 
 #[async_trait]
-impl Lookout for OfActions {
+impl BatchPoll for OfActions {
     type Thing = Option<Action>;
     type Hint = u64;
 
-    fn earned(&self) -> Duration {
-        self.0.earned()
+    fn refill_interval(&self) -> Duration {
+        self.0.refill_interval()
     }
 
     fn is_accepted(&self) -> bool {
         self.0.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<u64>]) -> Seen<Option<Action>> {
+    async fn poll_batch(&self, subjects: &[Subject<u64>]) -> BatchObservation<Option<Action>> {
         let ids: Vec<u64> = subjects.iter().map(|subject| subject.hint).collect();
         let requests = ids.len().div_ceil(ACTIONS_PER_CALL);
         let shown = match self.0.actions("create_snapshot", &ids).await {
             Ok(shown) => shown,
-            Err(error) => return Seen { looks: for_all(error, subjects.len()), requests },
+            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests },
         };
         let look = |id: u64| match convert::progress(&[id], &shown) {
-            Progress::Failed(action) => Look::Done(Some(action.clone())),
-            Progress::Running(action) => Look::Pending(format!("{} goes on", action.command)),
-            Progress::Success | Progress::Unknown => Look::Done(None),
+            Progress::Failed(action) => Observation::Done(Some(action.clone())),
+            Progress::Running(action) => Observation::Pending(format!("{} goes on", action.command)),
+            Progress::Success | Progress::Unknown => Observation::Done(None),
         };
-        Seen { looks: ids.into_iter().map(|id| Ok(look(id))).collect(), requests }
+        BatchObservation { observations: ids.into_iter().map(|id| Ok(look(id))).collect(), requests }
     }
 }
 
 #[async_trait]
-impl Lookout for OfImages {
+impl BatchPoll for OfImages {
     type Thing = Image;
     type Hint = ();
 
-    fn earned(&self) -> Duration {
-        self.0.earned()
+    fn refill_interval(&self) -> Duration {
+        self.0.refill_interval()
     }
 
     fn is_accepted(&self) -> bool {
         self.0.is_accepted()
     }
 
-    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<Image> {
+    async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<Image> {
         let room = &self.0;
         let waiting = room.http.shared::<Waiting>();
         let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: false };
-        let available = |read: ProviderResult<Image>| Look::of_state(read, |image| &image.status, "available");
+        let available = |read: ProviderResult<Image>| Observation::of_state(read, |image| &image.status, "available");
         let list = async {
             let images = room.managed_images("create_snapshot").await?;
             Ok(images.into_iter().map(|image| (image.id.to_string(), available(Ok(image)))).collect::<Listed<_>>())
@@ -132,7 +132,7 @@ impl Lookout for OfImages {
 }
 
 impl HetznerProvider {
-    async fn look_alone(&self, subject: &Subject<Actions>) -> ProviderResult<Look<ProviderInstance>> {
+    async fn look_alone(&self, subject: &Subject<Actions>) -> ProviderResult<Observation<ProviderInstance>> {
         let call = Call::get("wait_ready", format!("/servers/{}", subject.id)).about("instance", &subject.id);
         let read = self.http.json::<ServerReply>(&call).await.map(|reply| reply.server);
         self.look(read, &subject.id, &subject.hint).await
@@ -144,9 +144,9 @@ impl HetznerProvider {
         &self,
         turn: &AtomicUsize,
         subjects: &[Subject<Actions>],
-        looks: &mut [ProviderResult<Look<ProviderInstance>>],
+        looks: &mut [ProviderResult<Observation<ProviderInstance>>],
     ) -> usize {
-        let is_pending = |(at, _): &(usize, &Subject<Actions>)| matches!(looks[*at], Ok(Look::Pending(_)));
+        let is_pending = |(at, _): &(usize, &Subject<Actions>)| matches!(looks[*at], Ok(Observation::Pending(_)));
         let mut pending: Vec<_> =
             subjects.iter().enumerate().filter(|(_, subject)| !subject.hint.is_empty()).filter(is_pending).collect();
         let turn = turn.fetch_add(1, Ordering::Relaxed);
@@ -173,10 +173,10 @@ impl HetznerProvider {
 }
 
 /// A server as the list shows it: its lock tells whether the actions of its create go on.
-fn listed_look(server: Server) -> ProviderResult<Look<ProviderInstance>> {
+fn listed_look(server: Server) -> ProviderResult<Observation<ProviderInstance>> {
     let locked = server.locked;
-    Ok(match Look::of_instance(Ok(convert::instance(server)), NAME)? {
-        Look::Done(_) if locked => Look::Pending("active, still locked".to_string()),
+    Ok(match Observation::of_instance(Ok(convert::instance(server)), NAME)? {
+        Observation::Done(_) if locked => Observation::Pending("active, still locked".to_string()),
         look => look,
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::create::{self, Mark};
+use crate::create::{self, CreateKey};
 use crate::http::{PACE_OPTION, SETTLING_OPTION};
 use crate::provider::config::{InstanceRequest, ProviderConfig};
 use crate::provider::error::{ProviderError, ProviderResult};
@@ -63,14 +63,14 @@ impl Defaults {
         ]
     }
 
-    /// The request with what it leaves out, the mark of its create, and the labels that carry it.
-    pub(crate) fn marked(&self, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
-        Mark::of(&self.filled(request))
+    /// The request with what it leaves out, the key of its create, and the labels that carry it.
+    pub(crate) fn tagged(&self, request: &InstanceRequest) -> ProviderResult<(CreateKey, InstanceRequest)> {
+        CreateKey::of(&self.filled(request))
     }
 
     /// The same, where a random key carries the place to look in.
-    pub(crate) fn marked_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(Mark, InstanceRequest)> {
-        Mark::of_place(&self.filled(request), place)
+    pub(crate) fn tagged_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(CreateKey, InstanceRequest)> {
+        CreateKey::of_place(&self.filled(request), place)
     }
 
     fn filled(&self, request: &InstanceRequest) -> InstanceRequest {
@@ -83,19 +83,23 @@ impl Defaults {
         request
     }
 
-    /// Requests that differ in nothing but their names, under one mark, as [`marked_in`](Self::marked_in).
-    pub(crate) fn tagged_batch(&self, place: &str, requests: &[InstanceRequest]) -> ProviderResult<(Mark, Vec<InstanceRequest>)> {
+    /// Requests that differ in nothing but their names, under one key, as [`tagged_in`](Self::tagged_in).
+    pub(crate) fn tagged_batch(
+        &self,
+        place: &str,
+        requests: &[InstanceRequest],
+    ) -> ProviderResult<(CreateKey, Vec<InstanceRequest>)> {
         let first = requests.first().cloned().unwrap_or_default();
-        let (mark, marked) = self.marked_in(place, &first)?;
-        Ok((mark, create::named_batch(&marked, requests)))
+        let (create_key, tagged) = self.tagged_in(place, &first)?;
+        Ok((create_key, create::named_batch(&tagged, requests)))
     }
 
-    /// The mark of a snapshot, as [`marked_in`](Self::marked_in), and the labels that carry it.
-    pub(crate) fn snapshot(&self, place: &str) -> ProviderResult<(Mark, BTreeMap<&'static str, String>)> {
-        let mark = Mark::random(place)?;
+    /// The key of a snapshot, as [`tagged_in`](Self::tagged_in), and the labels that carry it.
+    pub(crate) fn snapshot(&self, place: &str) -> ProviderResult<(CreateKey, BTreeMap<&'static str, String>)> {
+        let create_key = CreateKey::random(place)?;
         let mut labels = self.lease()?;
-        labels.insert(labels::CREATE_KEY, mark.nonce.clone());
-        Ok((mark, labels))
+        labels.insert(labels::CREATE_KEY, create_key.key_hash.clone());
+        Ok((create_key, labels))
     }
 
     /// The labels of a snapshot that tell that it is spuff's, whose, and until when.

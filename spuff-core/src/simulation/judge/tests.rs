@@ -171,7 +171,7 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_the_end_of_what_nobody_ends() {
     let (truth, by) = (truth(), Some(Program { number: PROGRAM, call: 0 }));
-    let waited = || crate::create::Mark::under("order-1".to_string()).still_ending("7");
+    let waited = || crate::create::CreateKey::under("order-1".to_string()).still_ending("7");
     for (enders, finds) in
         [(vec![], true), (vec![call(Verb::Destroy, &[], &["7"])], false), (vec![call(Verb::Reap, &[], &[])], false)]
     {

@@ -25,11 +25,11 @@ impl Room {
 }
 
 #[async_trait]
-impl Lookout for Room {
+impl BatchPoll for Room {
     type Thing = u64;
     type Hint = ();
 
-    fn earned(&self) -> Duration {
+    fn refill_interval(&self) -> Duration {
         Duration::from_secs(1)
     }
 
@@ -37,31 +37,34 @@ impl Lookout for Room {
         false
     }
 
-    async fn look_at(&self, subjects: &[Subject<()>]) -> Seen<u64> {
+    async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<u64> {
         self.ticks.fetch_add(1, Relaxed);
         if self.slow {
             std::future::pending::<()>().await;
         }
         if self.fails {
-            return Seen { looks: for_all(ProviderError::auth("test", "no"), subjects.len()), requests: self.requests };
+            return BatchObservation {
+                observations: for_all(ProviderError::auth("test", "no"), subjects.len()),
+                requests: self.requests,
+            };
         }
         let now = self.began.elapsed().as_secs();
-        let look = |ready: u64| if now >= ready { Look::Done(ready) } else { Look::Pending("booting".to_string()) };
+        let look = |ready: u64| if now >= ready { Observation::Done(ready) } else { Observation::Pending("booting".to_string()) };
         let looks = subjects.iter().map(|subject| Ok(look(subject.id.parse().unwrap()))).collect();
-        Seen { looks, requests: self.requests }
+        BatchObservation { observations: looks, requests: self.requests }
     }
 }
 
-type Watched = Arc<Watcher<Room>>;
+type Watched = Arc<SharedPoller<Room>>;
 
 /// Waits for a thing; when it was seen to be ready.
-async fn wait(watcher: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
+async fn wait(poller: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
     let subject = Subject { id: ready.to_string(), hint: (), is_new: false };
     let (mut is_first, asker) = (true, Arc::new(room.clone()));
     loop {
-        match watcher.look(&asker, &subject, std::mem::take(&mut is_first), INTERVAL).await? {
-            Look::Done(_) => return Ok(room.began.elapsed().as_secs()),
-            Look::Refused(error) => return Err((*error).into()),
+        match poller.look(&asker, &subject, std::mem::take(&mut is_first), INTERVAL).await? {
+            Observation::Done(_) => return Ok(room.began.elapsed().as_secs()),
+            Observation::Refused(error) => return Err((*error).into()),
             _ => continue,
         }
     }
@@ -69,8 +72,8 @@ async fn wait(watcher: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_waiters_share_each_look() {
-    let (watcher, room) = (Watched::default(), Room::new());
-    let waits = (0..1000).map(|at| wait(watcher.clone(), room.clone(), 30 + at % 30));
+    let (poller, room) = (Watched::default(), Room::new());
+    let waits = (0..1000).map(|at| wait(poller.clone(), room.clone(), 30 + at % 30));
     let seen = futures_util::future::join_all(waits).await;
     for (at, seen) in seen.into_iter().enumerate() {
         let (seen, ready) = (seen.unwrap(), 30 + at as u64 % 30);
@@ -82,30 +85,30 @@ async fn a_thousand_waiters_share_each_look() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_costs_much_is_seldom() {
-    let (watcher, room) = (Watched::default(), Room { requests: 20, ..Room::new() });
-    wait(watcher, room.clone(), 60).await.unwrap();
+    let (poller, room) = (Watched::default(), Room { requests: 20, ..Room::new() });
+    wait(poller, room.clone(), 60).await.unwrap();
     assert_eq!(room.ticks.load(Relaxed), 4, "at 0, 20, 40 and 60 seconds");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_ready_is_seen_at_once_by_one_after_the_other() {
-    let (watcher, room) = (Watched::default(), Room::new());
+    let (poller, room) = (Watched::default(), Room::new());
     for _ in 0..10 {
-        assert_eq!(wait(watcher.clone(), room.clone(), 0).await.unwrap(), 0);
+        assert_eq!(wait(poller.clone(), room.clone(), 0).await.unwrap(), 0);
     }
-    let slow = tokio::spawn(wait(watcher.clone(), room.clone(), 30));
+    let slow = tokio::spawn(wait(poller.clone(), room.clone(), 30));
     tokio::time::sleep(Duration::from_secs(12)).await;
     let at = room.began.elapsed().as_secs();
-    assert!(wait(watcher.clone(), room.clone(), 0).await.unwrap() <= at + INTERVAL.as_secs());
+    assert!(wait(poller.clone(), room.clone(), 0).await.unwrap() <= at + INTERVAL.as_secs());
     assert!(slow.await.unwrap().unwrap() <= 36);
 }
 
 #[tokio::test(start_paused = true)]
 async fn newcomers_do_not_make_the_others_wait() {
-    let (watcher, room) = (Watched::default(), Room::new());
-    let slow = tokio::spawn(wait(watcher.clone(), room.clone(), 30));
+    let (poller, room) = (Watched::default(), Room::new());
+    let slow = tokio::spawn(wait(poller.clone(), room.clone(), 30));
     while room.began.elapsed().as_secs() < 40 && !slow.is_finished() {
-        wait(watcher.clone(), room.clone(), 0).await.unwrap();
+        wait(poller.clone(), room.clone(), 0).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(slow.await.unwrap().unwrap() <= 36);
@@ -113,10 +116,10 @@ async fn newcomers_do_not_make_the_others_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn newcomers_without_end_take_no_more_than_is_earned() {
-    let (watcher, room) = (Watched::default(), Room { requests: 3, ..Room::new() });
+    let (poller, room) = (Watched::default(), Room { requests: 3, ..Room::new() });
     let mut waits = Vec::new();
     for _ in 0..150 {
-        waits.push(tokio::spawn(wait(watcher.clone(), room.clone(), 60)));
+        waits.push(tokio::spawn(wait(poller.clone(), room.clone(), 60)));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let ticks = room.ticks.load(Relaxed);
@@ -128,15 +131,15 @@ async fn newcomers_without_end_take_no_more_than_is_earned() {
 
 #[tokio::test(start_paused = true)]
 async fn one_failure_is_told_to_all_and_one_that_leaves_is_forgotten() {
-    let (watcher, room) = (Watched::default(), Room { fails: true, ..Room::new() });
-    let gone = tokio::time::timeout(Duration::ZERO, wait(watcher.clone(), room.clone(), 9)).await;
+    let (poller, room) = (Watched::default(), Room { fails: true, ..Room::new() });
+    let gone = tokio::time::timeout(Duration::ZERO, wait(poller.clone(), room.clone(), 9)).await;
     assert!(gone.is_err());
-    let waits = (0..3).map(|_| wait(watcher.clone(), room.clone(), 7));
+    let waits = (0..3).map(|_| wait(poller.clone(), room.clone(), 7));
     for failed in futures_util::future::join_all(waits).await {
         assert!(matches!(failed, Err(ProviderError::Authentication { .. })));
     }
     tokio::time::sleep(INTERVAL * 10).await;
-    assert!(!watcher.state().is_driven, "nobody looks for nobody");
+    assert!(!poller.state().is_driven, "nobody looks for nobody");
 }
 
 /// A client of an account: its things are there for its own credentials, in its own region.
@@ -148,7 +151,7 @@ struct Client {
 }
 
 #[async_trait]
-impl Lookout for Client {
+impl BatchPoll for Client {
     type Thing = (usize, &'static str);
     type Hint = &'static str;
 
@@ -160,35 +163,38 @@ impl Lookout for Client {
         false
     }
 
-    fn earned(&self) -> Duration {
+    fn refill_interval(&self) -> Duration {
         Duration::from_millis(1)
     }
 
-    async fn look_at(&self, subjects: &[Subject<&'static str>]) -> Seen<Self::Thing> {
+    async fn poll_batch(&self, subjects: &[Subject<&'static str>]) -> BatchObservation<Self::Thing> {
         self.looks.fetch_add(1, Relaxed);
         if self.is_refused {
-            return Seen { looks: for_all(ProviderError::auth("test", "no"), subjects.len()), requests: 1 };
+            return BatchObservation { observations: for_all(ProviderError::auth("test", "no"), subjects.len()), requests: 1 };
         }
-        Seen { looks: subjects.iter().map(|subject| Ok(Look::Done((self.identity, subject.hint)))).collect(), requests: 1 }
+        BatchObservation {
+            observations: subjects.iter().map(|subject| Ok(Observation::Done((self.identity, subject.hint)))).collect(),
+            requests: 1,
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
-    let watcher = Arc::<Watcher<Client>>::default();
+    let poller = Arc::<SharedPoller<Client>>::default();
     let client = |identity, is_refused| Client { identity, is_refused, looks: Arc::default() };
     let (one, also_one, two, refused) = (client(1, false), client(1, false), client(2, false), client(3, true));
     let ask = |client: &Client, hint| {
-        let (watcher, client) = (watcher.clone(), Arc::new(client.clone()));
+        let (poller, client) = (poller.clone(), Arc::new(client.clone()));
         let subject = Subject { id: "i-1".to_string(), hint, is_new: false };
-        async move { watcher.look(&client, &subject, true, INTERVAL).await }
+        async move { poller.look(&client, &subject, true, INTERVAL).await }
     };
     let asked = [(&one, "east"), (&also_one, "west"), (&one, "west"), (&two, "east"), (&refused, "east")];
     let told = join_all(asked.map(|(client, hint)| ask(client, hint))).await;
     for (told, (client, hint)) in told.into_iter().zip(asked) {
         match told.unwrap() {
-            Look::Done(seen) => assert_eq!(seen, (client.identity, hint)),
-            Look::Refused(_) => assert!(client.is_refused),
+            Observation::Done(seen) => assert_eq!(seen, (client.identity, hint)),
+            Observation::Refused(_) => assert!(client.is_refused),
             look => panic!("{look:?}"),
         }
     }
@@ -198,12 +204,12 @@ async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
 
 #[test]
 fn a_runtime_that_ends_hands_over() {
-    let (watcher, room) = (Watched::default(), Room::new());
+    let (poller, room) = (Watched::default(), Room::new());
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let first = runtime();
-    let (begun, second) = (wait(watcher.clone(), room.clone(), 3600), runtime());
+    let (begun, second) = (wait(poller.clone(), room.clone(), 3600), runtime());
     assert!(first.block_on(async { tokio::time::timeout(Duration::from_secs(8), begun).await }).is_err());
-    let (there, here) = (watcher.clone(), Room { began: Instant::now(), ..room });
+    let (there, here) = (poller.clone(), Room { began: Instant::now(), ..room });
     let waiting = std::thread::spawn(move || second.block_on(wait(there, here, 0)));
     // Ends the task that looks for both.
     drop(first);
@@ -211,14 +217,14 @@ fn a_runtime_that_ends_hands_over() {
 }
 
 /// Its clock is real: that of a runtime that stands still would stand still too.
-fn stands_still(slow: bool) {
+fn is_stalled(slow: bool) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (watcher, room) = (Watched::default(), Room { slow, ..Room::new() });
+    let (poller, room) = (Watched::default(), Room { slow, ..Room::new() });
     let first = runtime();
-    let begun = wait(watcher.clone(), room.clone(), 3600);
+    let begun = wait(poller.clone(), room.clone(), 3600);
     assert!(first.block_on(async { tokio::time::timeout(Duration::from_millis(300), begun).await }).is_err());
     let room = Room { slow: false, ..room };
-    let second = async { tokio::time::timeout(Duration::from_secs(60), wait(watcher, room, 0)).await };
+    let second = async { tokio::time::timeout(Duration::from_secs(60), wait(poller, room, 0)).await };
     assert!(runtime().block_on(second).is_ok_and(|ready| ready.is_ok()));
     // It goes on, and finds that it is not needed.
     first.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
@@ -226,12 +232,12 @@ fn stands_still(slow: bool) {
 
 #[test]
 fn a_runtime_that_stands_still_hands_over() {
-    stands_still(false);
+    is_stalled(false);
 }
 
 #[test]
 fn a_runtime_that_stands_still_in_a_look_hands_over() {
-    stands_still(true);
+    is_stalled(true);
 }
 
 #[tokio::test]

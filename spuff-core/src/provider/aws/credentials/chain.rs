@@ -44,15 +44,15 @@ impl Chain {
         if profiles.is_missing() {
             return Err(Problem::of_profile(name, "is not in the AWS configuration files"));
         }
-        let is_given = self.profile.is_some();
-        if let Some(found) = if is_given { None } else { from_environment(ctx)? } {
+        let is_caller_supplied = self.profile.is_some();
+        if let Some(found) = if is_caller_supplied { None } else { from_environment(ctx)? } {
             return Ok(found);
         }
         let lookup = Lookup { ctx, profiles, region: &self.region, machine: &self.machine };
-        if let Some(found) = lookup.profile(name, !is_given).await? {
+        if let Some(found) = lookup.profile(name, !is_caller_supplied).await? {
             return Ok(found);
         }
-        if is_given || profiles.is_chosen() {
+        if is_caller_supplied || profiles.is_chosen() {
             return Err(Problem::of_profile(name, "gives no credentials"));
         }
         match container(ctx).await? {

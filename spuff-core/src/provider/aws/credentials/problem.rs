@@ -8,7 +8,7 @@ use reqsign_core::{Context, ErrorKind};
 
 use super::super::{NAME, errors};
 use crate::clock;
-use crate::http::{Fault, Reply, sent_with, tidy};
+use crate::http::{ErrorClass, Reply, sent_with, tidy};
 use crate::provider::error::{NetworkError, ProviderError};
 
 /// Told to all who wait for the same credentials.
@@ -83,10 +83,10 @@ fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
     let message = format!("{what}: HTTP {}{code}{said}", reply.status);
     let passing = matches!(code.trim(), "IDPCommunicationError");
     match (refusal.fault, StatusCode::from_u16(reply.status)) {
-        (Some(Fault::RateLimit), _) | (_, Ok(StatusCode::TOO_MANY_REQUESTS)) => {
+        (Some(ErrorClass::RateLimit), _) | (_, Ok(StatusCode::TOO_MANY_REQUESTS)) => {
             Problem::RateLimit(message, crate::http::retry_after(&reply.headers, clock::now()))
         }
-        (Some(Fault::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => Problem::Unavailable(message),
+        (Some(ErrorClass::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => Problem::Unavailable(message),
         (_, Ok(status)) if status.is_server_error() || passing => Problem::Unavailable(message),
         _ => Problem::Final(message),
     }

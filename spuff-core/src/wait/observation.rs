@@ -6,7 +6,7 @@ use crate::provider::{InstanceStatus, ProviderInstance};
 
 /// What a look has shown.
 #[derive(Debug, Clone)]
-pub(crate) enum Look<T> {
+pub(crate) enum Observation<T> {
     /// It is as it should be.
     Done(T),
     /// Not yet; in words that a timeout can repeat.
@@ -21,12 +21,12 @@ pub(crate) enum Look<T> {
     Refused(Box<ErrorParts>),
 }
 
-impl<T> Look<T> {
+impl<T> Observation<T> {
     /// Looks past a failure that may pass; keeps any other.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
         match error {
             ProviderError::Authentication { .. } => Ok(Self::Refused(Box::new(ErrorParts::from(&error)))),
-            error if error.may_pass() => Ok(Self::Unclear(error.to_string())),
+            error if error.is_transient() => Ok(Self::Unclear(error.to_string())),
             error => Err(error),
         }
     }
@@ -51,7 +51,7 @@ impl<T> Look<T> {
     }
 }
 
-impl<T> Look<T> {
+impl<T> Observation<T> {
     /// Whether a thing that is asked for or changed is there already. Other failures have been tried again by the pipeline.
     pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
         match answered {
@@ -72,7 +72,7 @@ impl<T> Look<T> {
     }
 }
 
-impl Look<ProviderInstance> {
+impl Observation<ProviderInstance> {
     /// Whether a machine that was read is ready, may become so, or never will.
     pub(crate) fn of_instance(read: ProviderResult<ProviderInstance>, provider: &str) -> ProviderResult<Self> {
         match read {
@@ -91,7 +91,7 @@ impl Look<ProviderInstance> {
     }
 }
 
-impl Look<()> {
+impl Observation<()> {
     /// Whether a delete has been taken. One that is refused because the thing is busy is tried again; other failures have
     /// been tried again by the pipeline already.
     pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
@@ -122,60 +122,67 @@ mod tests {
             [ProviderError::capacity("full"), ProviderError::quota("test", "full"), ProviderError::conflict("busy", false)];
         for error in refused {
             let words = error.to_string();
-            assert!(matches!(Look::of_instance(Err(error), "test"), Ok(Look::Unclear(_))), "{words}");
+            assert!(matches!(Observation::of_instance(Err(error), "test"), Ok(Observation::Unclear(_))), "{words}");
         }
         let concluded =
             ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
-        assert!(matches!(Look::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
+        assert!(matches!(Observation::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
     }
 
     #[test]
     fn a_machine_that_was_read_is_ready_or_on_its_way_or_never_will_be() {
         let read = |status, ip: &str| {
             let machine = ProviderInstance::new("42", ip.parse().unwrap(), status, Default::default());
-            Look::of_instance(Ok(machine), "test")
+            Observation::of_instance(Ok(machine), "test")
         };
         let (there, none) = ("203.0.113.7", "0.0.0.0");
-        assert!(matches!(read(InstanceStatus::Active, there), Ok(Look::Done(machine)) if machine.id == "42"));
-        assert!(matches!(read(InstanceStatus::Active, none), Ok(Look::Pending(state)) if state.contains("no public address")));
-        assert!(matches!(read(InstanceStatus::New, there), Ok(Look::Pending(state)) if !state.contains("address")));
-        assert!(matches!(read(InstanceStatus::Off, there), Ok(Look::Pending(_))));
+        assert!(matches!(read(InstanceStatus::Active, there), Ok(Observation::Done(machine)) if machine.id == "42"));
+        assert!(
+            matches!(read(InstanceStatus::Active, none), Ok(Observation::Pending(state)) if state.contains("no public address"))
+        );
+        assert!(matches!(read(InstanceStatus::New, there), Ok(Observation::Pending(state)) if !state.contains("address")));
+        assert!(matches!(read(InstanceStatus::Off, there), Ok(Observation::Pending(_))));
         let error = read(InstanceStatus::Archive, there).unwrap_err();
         assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }) && error.is_instance_failure("42"), "{error}");
-        let absent = Look::of_instance(Err(ProviderError::not_found("instance", "42")), "test");
-        assert!(matches!(absent, Ok(Look::Absent)));
+        let absent = Observation::of_instance(Err(ProviderError::not_found("instance", "42")), "test");
+        assert!(matches!(absent, Ok(Observation::Absent)));
     }
 
     #[test]
     fn what_a_failure_says_of_a_thing_is_told() {
-        let refused = Look::<()>::past(ProviderError::auth("test", "no")).unwrap();
-        let unclear = Look::<()>::past(ProviderError::unavailable("502")).unwrap();
-        assert!(matches!((&refused, &unclear), (Look::Refused(_), Look::Unclear(_))));
+        let refused = Observation::<()>::past(ProviderError::auth("test", "no")).unwrap();
+        let unclear = Observation::<()>::past(ProviderError::unavailable("502")).unwrap();
+        assert!(matches!((&refused, &unclear), (Observation::Refused(_), Observation::Unclear(_))));
         assert!(!refused.is_clear() && !unclear.is_clear());
-        for look in [Look::Done(()), Look::Pending(String::new()), Look::Stopped(String::new()), Look::Absent] {
+        for look in
+            [Observation::Done(()), Observation::Pending(String::new()), Observation::Stopped(String::new()), Observation::Absent]
+        {
             assert!(look.is_clear(), "{look:?}");
         }
-        assert!(matches!(Look::<()>::past(ProviderError::capacity("full")), Err(ProviderError::Capacity { .. })));
+        assert!(matches!(Observation::<()>::past(ProviderError::capacity("full")), Err(ProviderError::Capacity { .. })));
 
-        let state = |read: ProviderResult<&'static str>| Look::of_state(read, |state| *state, "available");
-        assert!(matches!(state(Ok("available")), Ok(Look::Done("available"))));
-        assert!(matches!(state(Ok("pending")), Ok(Look::Pending(now)) if now == "pending"));
-        assert!(matches!(state(Err(ProviderError::not_found("image", "7"))), Ok(Look::Absent)));
-        assert!(matches!(state(Err(ProviderError::capacity("full"))), Ok(Look::Unclear(_))));
-        assert!(matches!(Look::of_answer(Ok(7)), Ok(Look::Done(7))));
-        assert!(matches!(Look::<u32>::of_answer(Err(ProviderError::not_found("image", "7"))), Ok(Look::Absent)));
-        assert!(matches!(Look::<u32>::of_answer(Err(ProviderError::unavailable("502"))), Err(ProviderError::Unavailable { .. })));
+        let state = |read: ProviderResult<&'static str>| Observation::of_state(read, |state| *state, "available");
+        assert!(matches!(state(Ok("available")), Ok(Observation::Done("available"))));
+        assert!(matches!(state(Ok("pending")), Ok(Observation::Pending(now)) if now == "pending"));
+        assert!(matches!(state(Err(ProviderError::not_found("image", "7"))), Ok(Observation::Absent)));
+        assert!(matches!(state(Err(ProviderError::capacity("full"))), Ok(Observation::Unclear(_))));
+        assert!(matches!(Observation::of_answer(Ok(7)), Ok(Observation::Done(7))));
+        assert!(matches!(Observation::<u32>::of_answer(Err(ProviderError::not_found("image", "7"))), Ok(Observation::Absent)));
+        assert!(matches!(
+            Observation::<u32>::of_answer(Err(ProviderError::unavailable("502"))),
+            Err(ProviderError::Unavailable { .. })
+        ));
     }
 
     #[test]
     fn a_delete_is_taken_or_put_off_or_refused() {
-        let sent = |error: ProviderError| Look::of_delete(Err(Failure::Rejected(error)));
-        assert!(matches!(Look::of_delete(Ok(())), Ok(Look::Done(()))));
-        assert!(matches!(sent(ProviderError::not_found("instance", "7")), Ok(Look::Absent)));
-        assert!(matches!(sent(ProviderError::conflict("busy", true)), Ok(Look::Pending(_))));
+        let sent = |error: ProviderError| Observation::of_delete(Err(Failure::Rejected(error)));
+        assert!(matches!(Observation::of_delete(Ok(())), Ok(Observation::Done(()))));
+        assert!(matches!(sent(ProviderError::not_found("instance", "7")), Ok(Observation::Absent)));
+        assert!(matches!(sent(ProviderError::conflict("busy", true)), Ok(Observation::Pending(_))));
         assert!(matches!(sent(ProviderError::conflict("protected", false)), Err(ProviderError::Conflict { .. })));
-        let gone = Look::deleted(Err(ProviderError::not_found("instance", "7")));
-        assert!(matches!((gone, Look::deleted(Ok(()))), (Ok(false), Ok(true))));
-        assert!(Look::deleted(Err(ProviderError::conflict("protected", false))).is_err());
+        let gone = Observation::deleted(Err(ProviderError::not_found("instance", "7")));
+        assert!(matches!((gone, Observation::deleted(Ok(()))), (Ok(false), Ok(true))));
+        assert!(Observation::deleted(Err(ProviderError::conflict("protected", false))).is_err());
     }
 }

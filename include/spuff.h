@@ -33,15 +33,15 @@
  * - `spuff_progress` and `spuff_observer`: what a call sees on its way, and who is told
  * - `spuff_snapshot` and `spuff_snapshots`
  * - `spuff_strings`: a list of texts
- * - The verbs that call back: each returns at once, and its callback is called once with the outcome
+ * - The verbs that call back: each returns at once, and its callback is called once with the
  * - The verbs over many machines, in their two forms
  * - `spuff_outcomes`: what a verb over many machines has come to
  * - `spuff_reap` and `spuff_reaped`: the end of leases
  * - `spuff_price`: what an hour of a machine costs
  * - `spuff_placement`: where a machine may be made, the best place first, and for how much
  * - `spuff_placed`: a machine that has found its place
- * - `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of it
- * - What a machine costs, and machines that are made where there is room: the verbs, in their two forms
+ * - `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of
+ * - What a machine costs, and machines that are made where there is room: the verbs, in their two
  * - The log: what spuff does, line by line, to a callback
  * - What this library is: its version and what is built into it
  * - Providers written in C: a table of functions becomes an entry of a registry
@@ -137,7 +137,8 @@ typedef struct spuff_observer spuff_observer;
 typedef struct spuff_cloud_options spuff_cloud_options;
 typedef struct spuff_provider_vtable spuff_provider_vtable;
 
-/// What a function answers: 0, or the kind of the error. The numbers are the same in every language, and never change.
+/// What a function answers: 0, or the kind of the error. The numbers are the same in every
+/// language, and never change.
 enum spuff_code
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -192,31 +193,33 @@ typedef int32_t spuff_code;
 
 /* ---- `spuff_registry`: which providers there are, and how one is made ---- */
 
-/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free; its texts live as long as it
-/// does. Any thread may read it.
+/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free;
+/// its texts live as long as it does. Any thread may read it.
 struct spuff_description;
 
-/// The providers that can be used, by name. Owned by whoever made it, freed with spuff_registry_free; providers outlive it. Any
-/// thread may use it at any time.
+/// The providers that can be used, by name. Owned by whoever made it, freed with
+/// spuff_registry_free; providers outlive it. Any thread may use it at any time.
 struct spuff_registry;
 
 /// Makes a registry without providers. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_registry *spuff_registry_new(void);
 
-/// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and `docker`, unless they were left out.
-/// Never NULL.
+/// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and
+/// `docker`, unless they were left out. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_registry *spuff_registry_with_defaults(void);
 
-/// Frees a registry and sets *registry to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a registry and sets *registry to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_registry_free(struct spuff_registry **registry);
 
-/// Makes a provider from its name or alias and a configuration, which may be NULL. Nothing is sent, and the environment is not
-/// read. The caller owns *out.
+/// Makes a provider from its name or alias and a configuration, which may be NULL. Nothing is sent,
+/// and the environment is not read. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work; SPUFF_NOT_IMPLEMENTED; SPUFF_INVALID_CONFIG, with the field.
+/// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work; SPUFF_NOT_IMPLEMENTED;
+/// SPUFF_INVALID_CONFIG, with the field.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_registry_connect(const struct spuff_registry *registry,
                                   const char *name,
@@ -234,7 +237,8 @@ spuff_code spuff_registry_create_by_name(const struct spuff_registry *registry,
                                          struct spuff_provider **out,
                                          struct spuff_error **error);
 
-/// Makes a provider from the environment: each option from the first of its variables that is set. The caller owns *out.
+/// Makes a provider from the environment: each option from the first of its variables that is set.
+/// The caller owns *out.
 ///
 /// Errors: as spuff_registry_connect; SPUFF_INVALID_CONFIG names the variables when one is missing.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -243,7 +247,8 @@ spuff_code spuff_registry_from_env(const struct spuff_registry *registry,
                                    struct spuff_provider **out,
                                    struct spuff_error **error);
 
-/// Fills what a configuration leaves out from the environment variables that the provider describes.
+/// Fills what a configuration leaves out from the environment variables that the provider
+/// describes.
 ///
 /// Errors: as spuff_registry_from_env; then the configuration is as it was.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -281,7 +286,8 @@ spuff_code spuff_registry_describe(const struct spuff_registry *registry,
                                    struct spuff_description **out,
                                    struct spuff_error **error);
 
-/// Frees a description and sets *description to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a description and sets *description to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_description_free(struct spuff_description **description);
 
@@ -313,7 +319,8 @@ size_t spuff_description_max_user_data(const struct spuff_description *descripti
 SPUFF_EXPORTED
 size_t spuff_description_option_count(const struct spuff_description *description);
 
-/// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for spuff_config_set_option. NULL past the last.
+/// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for
+/// spuff_config_set_option. NULL past the last.
 SPUFF_EXPORTED
 const char *spuff_description_option_name(const struct spuff_description *description, size_t index);
 
@@ -329,32 +336,36 @@ bool spuff_description_option_is_required(const struct spuff_description *descri
 SPUFF_EXPORTED
 bool spuff_description_option_is_secret(const struct spuff_description *description, size_t index);
 
-/// One of the environment variables that this option is read from, the first that is set. NULL past the last.
+/// One of the environment variables that this option is read from, the first that is set. NULL past
+/// the last.
 SPUFF_EXPORTED
 const char *spuff_description_option_env(const struct spuff_description *description, size_t index, size_t variable);
 
 /* ---- `spuff_config`: how to reach a provider ---- */
 
-/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it, freed with
-/// spuff_config_free; connecting copies it. One thread at a time may change it.
+/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it,
+/// freed with spuff_config_free; connecting copies it. One thread at a time may change it.
 struct spuff_config;
 
 /// Makes a configuration with nothing in it. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_config *spuff_config_new(void);
 
-/// Frees a configuration and sets *config to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a configuration and sets *config to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_config_free(struct spuff_config **config);
 
-/// Sets the token. For AWS `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`, or empty for the standard credential chain.
+/// Sets the token. For AWS `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`, or empty for the standard
+/// credential chain.
 ///
-/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
+/// UTF-8.
 SPUFF_EXPORTED
 spuff_code spuff_config_set_token(struct spuff_config *config, const char *token, struct spuff_error **error);
 
-/// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the engine's address, such as
-/// unix:///var/run/docker.sock.
+/// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the
+/// engine's address, such as unix:///var/run/docker.sock.
 SPUFF_EXPORTED
 spuff_code spuff_config_set_endpoint(struct spuff_config *config, const char *endpoint, struct spuff_error **error);
 
@@ -373,8 +384,9 @@ spuff_code spuff_config_set_option(struct spuff_config *config,
                                    const char *value,
                                    struct spuff_error **error);
 
-/// Sets one of the timeouts, in milliseconds: `instance_ready` (300000), `action_complete` (600000), `poll_interval` (5000),
-/// `http_request` (30000), `ssh_connect` (300000) or `cloud_init` (600000).
+/// Sets one of the timeouts, in milliseconds: `instance_ready` (300000), `action_complete`
+/// (600000), `poll_interval` (5000), `http_request` (30000), `ssh_connect` (300000) or `cloud_init`
+/// (600000).
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for a name that is none of these.
 SPUFF_EXPORTED
@@ -387,8 +399,8 @@ spuff_code spuff_config_set_timeout_ms(struct spuff_config *config,
 SPUFF_EXPORTED
 int64_t spuff_config_timeout_ms(const struct spuff_config *config, const char *name);
 
-/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the configuration is changed or
-/// freed, as what the other getters give.
+/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the
+/// configuration is changed or freed, as what the other getters give.
 SPUFF_EXPORTED
 const char *spuff_config_token(const struct spuff_config *config);
 
@@ -439,15 +451,15 @@ typedef int32_t spuff_on_cancel;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create copies it. One thread at a time
-/// may change it.
+/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create
+/// copies it. One thread at a time may change it.
 struct spuff_request;
 
-/// Makes a request for a machine of that name, in that region (empty: the provider's default), of that size, with Ubuntu
-/// 24.04. The caller owns *out.
+/// Makes a request for a machine of that name, in that region (empty: the provider's default), of
+/// that size, with Ubuntu 24.04. The caller owns *out.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. The cloud's own rules are
-/// checked by the create, before it sends anything.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// The cloud's own rules are checked by the create, before it sends anything.
 SPUFF_EXPORTED
 spuff_code spuff_request_new(const char *name,
                              const char *region,
@@ -455,7 +467,8 @@ spuff_code spuff_request_new(const char *name,
                              struct spuff_request **out,
                              struct spuff_error **error);
 
-/// Frees a request and sets *request to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a request and sets *request to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_request_free(struct spuff_request **request);
 
@@ -478,8 +491,8 @@ spuff_code spuff_request_add_label(struct spuff_request *request,
 SPUFF_EXPORTED
 spuff_code spuff_request_add_ssh_key(struct spuff_request *request, const char *key, struct spuff_error **error);
 
-/// Sets a key of the caller's own that stands for this one machine: the same request under the same key, also from another
-/// process, gives the same machine.
+/// Sets a key of the caller's own that stands for this one machine: the same request under the same
+/// key, also from another process, gives the same machine.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_idempotency_key(struct spuff_request *request, const char *key, struct spuff_error **error);
 
@@ -487,7 +500,8 @@ spuff_code spuff_request_set_idempotency_key(struct spuff_request *request, cons
 SPUFF_EXPORTED
 spuff_code spuff_request_set_owner(struct spuff_request *request, const char *owner, struct spuff_error **error);
 
-/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends it.
+/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends
+/// it.
 SPUFF_EXPORTED
 spuff_code spuff_request_set_ttl_seconds(struct spuff_request *request, uint64_t seconds, struct spuff_error **error);
 
@@ -495,7 +509,8 @@ spuff_code spuff_request_set_ttl_seconds(struct spuff_request *request, uint64_t
 SPUFF_EXPORTED
 spuff_code spuff_request_set_on_cancel(struct spuff_request *request, int32_t on_cancel, struct spuff_error **error);
 
-/// The name. Lives until the request is changed or freed, as what the other getters give. NULL for NULL, as there.
+/// The name. Lives until the request is changed or freed, as what the other getters give. NULL for
+/// NULL, as there.
 SPUFF_EXPORTED
 const char *spuff_request_name(const struct spuff_request *request);
 
@@ -549,14 +564,15 @@ const char *spuff_request_ssh_key(const struct spuff_request *request, size_t in
 
 /* ---- `spuff_provider`: the verbs that block ---- */
 
-/// What becomes of a machine that was made but does not become ready. One that was found, as spuff_instance_adopted tells, is left.
+/// What becomes of a machine that was made but does not become ready. One that was found, as
+/// spuff_instance_adopted tells, is left.
 enum spuff_on_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that could only not be looked at is left;
-    /// the error carries its id.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that
+    /// could only not be looked at is left; the error carries its id.
     SPUFF_ON_FAILURE_DESTROY = 0,
     /// It is left as it is; the error carries its id.
     SPUFF_ON_FAILURE_KEEP = 1,
@@ -569,17 +585,20 @@ typedef int32_t spuff_on_failure;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A cloud that machines can be started on. Owned by whoever got it, freed with spuff_provider_free, also while calls are under
-/// way: those that were submitted, and those that block and of which it is certain that they have begun, as a progress or the
-/// provider's own function tells. Any thread may use it at any time; that none begins a call as it is freed is the owner's to see to.
+/// A cloud that machines can be started on. Owned by whoever got it, freed with
+/// spuff_provider_free, also while calls are under way: those that were submitted, and those that
+/// block and of which it is certain that they have begun, as a progress or the provider's own
+/// function tells. Any thread may use it at any time; that none begins a call as it is freed is the
+/// owner's to see to.
 ///
-/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline. All
-/// that reads is lost without harm; a create is brought to an end in the background, see spuff_settled. The errors of all
-/// verbs name the provider, and the machine that they are about.
+/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at
+/// the token's deadline. All that reads is lost without harm; a create is brought to an end in the
+/// background, see spuff_settled. The errors of all verbs name the provider, and the machine that
+/// they are about.
 struct spuff_provider;
 
-/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer
+/// to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_provider_free(struct spuff_provider **provider);
 
@@ -591,11 +610,12 @@ const char *spuff_provider_name(const struct spuff_provider *provider);
 SPUFF_EXPORTED
 bool spuff_provider_supports_snapshots(const struct spuff_provider *provider);
 
-/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The caller owns *out. When the
-/// reply is lost, spuff finds out what came of it before anything is sent again.
+/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The
+/// caller owns *out. When the reply is lost, spuff finds out what came of it before anything is
+/// sent again.
 ///
-/// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED when there is no room;
-/// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
+/// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
+/// when there is no room; SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
                                           const struct spuff_request *request,
@@ -603,11 +623,13 @@ spuff_code spuff_provider_create_instance(const struct spuff_provider *provider,
                                           struct spuff_instance **out,
                                           struct spuff_error **error);
 
-/// Starts a machine and waits until it is ready. One that was made but does not become ready is destroyed or kept, as
-/// `on_failure`, one of spuff_on_failure, says; also when the call is cancelled. The caller owns *out. `observer` may be NULL.
+/// Starts a machine and waits until it is ready. One that was made but does not become ready is
+/// destroyed or kept, as `on_failure`, one of spuff_on_failure, says; also when the call is
+/// cancelled. The caller owns *out. `observer` may be NULL.
 ///
-/// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready; spuff_error_instance_exists tells what
-/// became of the machine. What could not be destroyed is tried again in the background.
+/// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready;
+/// spuff_error_instance_exists tells what became of the machine. What could not be destroyed is
+/// tried again in the background.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           const struct spuff_request *request,
@@ -617,7 +639,8 @@ spuff_code spuff_provider_create_and_wait(const struct spuff_provider *provider,
                                           struct spuff_instance **out,
                                           struct spuff_error **error);
 
-/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until `action_complete` has passed.
+/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until
+/// `action_complete` has passed.
 ///
 /// Errors: SPUFF_CONFLICT when it stays locked or is protected.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -626,7 +649,8 @@ spuff_code spuff_provider_destroy_instance(const struct spuff_provider *provider
                                            const struct spuff_cancel *cancel,
                                            struct spuff_error **error);
 
-/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The caller owns *out.
+/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -643,10 +667,11 @@ spuff_code spuff_provider_list_instances(const struct spuff_provider *provider,
                                          struct spuff_instances **out,
                                          struct spuff_error **error);
 
-/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may be NULL.
+/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may
+/// be NULL.
 ///
-/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the cloud's reason, and
-/// SPUFF_NOT_FOUND when it is gone.
+/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the
+/// cloud's reason, and SPUFF_NOT_FOUND when it is gone.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
                                      const char *id,
@@ -655,11 +680,11 @@ spuff_code spuff_provider_wait_ready(const struct spuff_provider *provider,
                                      struct spuff_instance **out,
                                      struct spuff_error **error);
 
-/// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A call that is cancelled
-/// lets the snapshot be finished in the background.
+/// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A
+/// call that is cancelled lets the snapshot be finished in the background.
 ///
-/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots; SPUFF_UNKNOWN_OUTCOME,
-/// with a key for spuff_provider_resolve_snapshot.
+/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots;
+/// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve_snapshot.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_snapshot(const struct spuff_provider *provider,
                                           const char *instance_id,
@@ -690,10 +715,12 @@ spuff_code spuff_provider_delete_snapshot(const struct spuff_provider *provider,
                                           const struct spuff_cancel *cancel,
                                           struct spuff_error **error);
 
-/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key, from this process or another.
-/// *out is NULL, and the answer SPUFF_OK, when it is certain that there is none. The caller owns *out.
+/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key,
+/// from this process or another. *out is NULL, and the answer SPUFF_OK, when it is certain that
+/// there is none. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the provider has no such verb.
+/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the
+/// provider has no such verb.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve(const struct spuff_provider *provider,
                                   const char *key,
@@ -713,7 +740,8 @@ spuff_code spuff_provider_resolve_snapshot(const struct spuff_provider *provider
 
 /// Adds `count` labels to a machine, or replaces their values; other labels stay.
 ///
-/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider has no such verb.
+/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider
+/// has no such verb.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_set_labels(const struct spuff_provider *provider,
                                      const char *id,
@@ -723,7 +751,8 @@ spuff_code spuff_provider_set_labels(const struct spuff_provider *provider,
                                      const struct spuff_cancel *cancel,
                                      struct spuff_error **error);
 
-/// The SSH keys of the account, as values that spuff_request_add_ssh_key takes. The caller owns *out.
+/// The SSH keys of the account, as values that spuff_request_add_ssh_key takes. The caller owns
+/// *out.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_get_ssh_keys(const struct spuff_provider *provider,
                                        const struct spuff_cancel *cancel,
@@ -740,8 +769,8 @@ spuff_code spuff_provider_list_owned(const struct spuff_provider *provider,
                                      struct spuff_instances **out,
                                      struct spuff_error **error);
 
-/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells when that is: in *expires_at_ms,
-/// in milliseconds since 1970 (UTC).
+/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells
+/// when that is: in *expires_at_ms, in milliseconds since 1970 (UTC).
 ///
 /// Errors: as spuff_provider_set_labels; SPUFF_INVALID_CONFIG for no time at all.
 SPUFF_EXPORTED SPUFF_MUST_USE
@@ -752,11 +781,13 @@ spuff_code spuff_provider_renew(const struct spuff_provider *provider,
                                 int64_t *expires_at_ms,
                                 struct spuff_error **error);
 
-/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its own. The caller owns *out.
-/// `observer` may be NULL. A machine whose lease was renewed before its end is left alone, and is not in *out. A call that is
-/// cancelled has ended some; run it again for the rest.
+/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its
+/// own. The caller owns *out. `observer` may be NULL. A machine whose lease was renewed before its
+/// end is left alone, and is not in *out. A call that is cancelled has ended some; run it again for
+/// the rest.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be ended is told in *out.
+/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be
+/// ended is told in *out.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_reap(const struct spuff_provider *provider,
                                const struct spuff_reap *which,
@@ -765,15 +796,15 @@ spuff_code spuff_provider_reap(const struct spuff_provider *provider,
                                struct spuff_reaped **out,
                                struct spuff_error **error);
 
-/// Waits until what is in the background at this call has come to its end: creates that nobody waits for any more, and destroys of
-/// machines whose create was cancelled. What begins later is not waited for, nor a create whose caller waits for it. A program that
-/// ends before may leave machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud then: lists
-/// may show it for a while.
+/// Waits until what is in the background at this call has come to its end: creates that nobody
+/// waits for any more, and destroys of machines whose create was cancelled. What begins later is
+/// not waited for, nor a create whose caller waits for it. A program that ends before may leave
+/// machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud
+/// then: lists may show it for a while.
 ///
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 SPUFF_EXPORTED SPUFF_MUST_USE
-spuff_code spuff_settled(const struct spuff_cancel *cancel,
-                         struct spuff_error **error);
+spuff_code spuff_settled(const struct spuff_cancel *cancel, struct spuff_error **error);
 
 /* ---- `spuff_instance` and `spuff_instances`: machines ---- */
 
@@ -802,20 +833,23 @@ typedef int32_t spuff_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a list, which owns it. What its
-/// getters give lives as long as it does, and no setter is called. Any thread may read it.
+/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a
+/// list, which owns it. What its getters give lives as long as it does, and no setter is called.
+/// Any thread may read it.
 struct spuff_instance;
 
-/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines in it: a pointer to one of them
-/// stays good until then, also while more are added. Any thread may read it.
+/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines
+/// in it: a pointer to one of them stays good until then, also while more are added. Any thread may
+/// read it.
 struct spuff_instances;
 
-/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a pointer to NULL, is fine: twice
-/// is harmless.
+/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_instance_free(struct spuff_instance **instance);
 
-/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns. The caller owns it. NULL for NULL.
+/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns.
+/// The caller owns it. NULL for NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_instance *spuff_instance_clone(const struct spuff_instance *instance);
 
@@ -851,8 +885,9 @@ const char *spuff_instance_status_word(const struct spuff_instance *instance);
 SPUFF_EXPORTED
 bool spuff_instance_is_ready(const struct spuff_instance *instance);
 
-/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine, but given back the one that its
-/// idempotency key had made before. false where a machine is only read, and for NULL.
+/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine,
+/// but given back the one that its idempotency key had made before. false where a machine is only
+/// read, and for NULL.
 SPUFF_EXPORTED
 bool spuff_instance_adopted(const struct spuff_instance *instance);
 
@@ -892,14 +927,14 @@ const char *spuff_instance_address(const struct spuff_instance *instance, size_t
 SPUFF_EXPORTED
 bool spuff_instance_address_is_public(const struct spuff_instance *instance, size_t index);
 
-/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state `new`, created in 1970, as long
-/// as nothing else is set. The caller owns *out, until a provider's function has answered with it.
+/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state
+/// `new`, created in 1970, as long as nothing else is set. The caller owns *out, until a provider's
+/// function has answered with it.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
+/// for an empty id.
 SPUFF_EXPORTED
-spuff_code spuff_instance_new(const char *id,
-                              struct spuff_instance **out,
-                              struct spuff_error **error);
+spuff_code spuff_instance_new(const char *id, struct spuff_instance **out, struct spuff_error **error);
 
 /// Sets the name, the region and the size of a machine's handle.
 SPUFF_EXPORTED
@@ -909,8 +944,8 @@ spuff_code spuff_instance_describe(struct spuff_instance *instance,
                                    const char *size,
                                    struct spuff_error **error);
 
-/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`, `archive` …; one that is not
-/// known is kept as it is.
+/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
+/// `archive` …; one that is not known is kept as it is.
 SPUFF_EXPORTED
 spuff_code spuff_instance_set_status(struct spuff_instance *instance, const char *word, struct spuff_error **error);
 
@@ -920,12 +955,10 @@ spuff_code spuff_instance_set_status(struct spuff_instance *instance, const char
 SPUFF_EXPORTED
 spuff_code spuff_instance_set_created_at_ms(struct spuff_instance *instance, int64_t unix_ms, struct spuff_error **error);
 
-/// Sets whether a create has not made the machine, but found the one that its idempotency key had made before: such a one is not
-/// destroyed by what rolls back. false as long as it is not set.
+/// Sets whether a create has not made the machine, but found the one that its idempotency key had
+/// made before: such a one is not destroyed by what rolls back. false as long as it is not set.
 SPUFF_EXPORTED
-spuff_code spuff_instance_set_adopted(struct spuff_instance *instance,
-                                      bool adopted,
-                                      struct spuff_error **error);
+spuff_code spuff_instance_set_adopted(struct spuff_instance *instance, bool adopted, struct spuff_error **error);
 
 /// Adds a label to a machine's handle.
 SPUFF_EXPORTED
@@ -934,7 +967,8 @@ spuff_code spuff_instance_add_label(struct spuff_instance *instance,
                                     const char *value,
                                     struct spuff_error **error);
 
-/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is the one it is reached at.
+/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is
+/// the one it is reached at.
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for text that is no address.
 SPUFF_EXPORTED
@@ -943,7 +977,8 @@ spuff_code spuff_instance_add_address(struct spuff_instance *instance,
                                       bool is_public,
                                       struct spuff_error **error);
 
-/// Frees a list and sets *instances to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a list and sets *instances to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_instances_free(struct spuff_instances **instances);
 
@@ -955,7 +990,8 @@ size_t spuff_instances_count(const struct spuff_instances *instances);
 SPUFF_EXPORTED
 const struct spuff_instance *spuff_instances_get(const struct spuff_instances *instances, size_t index);
 
-/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to NULL: the list owns it.
+/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to
+/// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -965,8 +1001,9 @@ spuff_code spuff_instances_push(struct spuff_instances *instances,
 
 /* ---- `spuff_error`: why a function failed, with all that is known ---- */
 
-/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters give lives as long as it
-/// does, and no setter is called. Any thread may read it; one at a time may change it.
+/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters
+/// give lives as long as it does, and no setter is called. Any thread may read it; one at a time
+/// may change it.
 struct spuff_error;
 
 /// Frees an error and sets *error to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
@@ -977,7 +1014,8 @@ void spuff_error_free(struct spuff_error **error);
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_error *spuff_error_clone(const struct spuff_error *error);
 
-/// What the reader should do, in one sentence: more than spuff_code_advice where more is known. NULL for NULL.
+/// What the reader should do, in one sentence: more than spuff_code_advice where more is known.
+/// NULL for NULL.
 SPUFF_EXPORTED
 const char *spuff_error_advice(const struct spuff_error *error);
 
@@ -989,7 +1027,8 @@ spuff_code spuff_error_code(const struct spuff_error *error);
 SPUFF_EXPORTED
 const char *spuff_error_text(const struct spuff_error *error);
 
-/// What went wrong, in the cloud's words where it has said something; without what the other fields say. NULL for NULL.
+/// What went wrong, in the cloud's words where it has said something; without what the other fields
+/// say. NULL for NULL.
 SPUFF_EXPORTED
 const char *spuff_error_message(const struct spuff_error *error);
 
@@ -1017,7 +1056,8 @@ bool spuff_error_is_retryable(const struct spuff_error *error);
 SPUFF_EXPORTED
 int64_t spuff_error_retry_after_ms(const struct spuff_error *error);
 
-/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the error is another one.
+/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the
+/// error is another one.
 SPUFF_EXPORTED
 const char *spuff_error_resource_type(const struct spuff_error *error);
 
@@ -1025,7 +1065,8 @@ const char *spuff_error_resource_type(const struct spuff_error *error);
 SPUFF_EXPORTED
 const char *spuff_error_resource_id(const struct spuff_error *error);
 
-/// The argument, or the field of a request or configuration, that cannot be used. NULL where the error is another one.
+/// The argument, or the field of a request or configuration, that cannot be used. NULL where the
+/// error is another one.
 SPUFF_EXPORTED
 const char *spuff_error_field(const struct spuff_error *error);
 
@@ -1037,11 +1078,13 @@ const char *spuff_error_feature(const struct spuff_error *error);
 SPUFF_EXPORTED
 const char *spuff_error_operation(const struct spuff_error *error);
 
-/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another one.
+/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another
+/// one.
 SPUFF_EXPORTED
 int64_t spuff_error_elapsed_ms(const struct spuff_error *error);
 
-/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error is another one.
+/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error
+/// is another one.
 SPUFF_EXPORTED
 const char *spuff_error_key(const struct spuff_error *error);
 
@@ -1053,7 +1096,8 @@ size_t spuff_error_candidate_count(const struct spuff_error *error);
 SPUFF_EXPORTED
 const char *spuff_error_candidate(const struct spuff_error *error, size_t index);
 
-/// The name of a provider that is unknown, or not part of this build. NULL where the error is another one.
+/// The name of a provider that is unknown, or not part of this build. NULL where the error is
+/// another one.
 SPUFF_EXPORTED
 const char *spuff_error_name(const struct spuff_error *error);
 
@@ -1065,20 +1109,23 @@ size_t spuff_error_supported_count(const struct spuff_error *error);
 SPUFF_EXPORTED
 const char *spuff_error_supported(const struct spuff_error *error, size_t index);
 
-/// The machine that the error is about, and that may exist and cost money. NULL where none is known.
+/// The machine that the error is about, and that may exist and cost money. NULL where none is
+/// known.
 SPUFF_EXPORTED
 const char *spuff_error_instance_id(const struct spuff_error *error);
 
-/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed; -1 where the error is
-/// another one.
+/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed;
+/// -1 where the error is another one.
 SPUFF_EXPORTED
 int32_t spuff_error_instance_exists(const struct spuff_error *error);
 
-/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where there is nothing to tell.
+/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where
+/// there is nothing to tell.
 SPUFF_EXPORTED
 const struct spuff_error *spuff_error_cleanup(const struct spuff_error *error);
 
-/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where the error is another one.
+/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where
+/// the error is another one.
 SPUFF_EXPORTED
 const struct spuff_attempts *spuff_error_attempts(const struct spuff_error *error);
 
@@ -1086,59 +1133,69 @@ const struct spuff_attempts *spuff_error_attempts(const struct spuff_error *erro
 SPUFF_EXPORTED
 const char *spuff_code_name(int32_t code);
 
-/// What the reader of an error should do, in one sentence. Static; empty for a number that is none, and for SPUFF_OK.
+/// What the reader of an error should do, in one sentence. Static; empty for a number that is none,
+/// and for SPUFF_OK.
 SPUFF_EXPORTED
 const char *spuff_code_advice(int32_t code);
 
-/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but SPUFF_OK; `message` says what
-/// went wrong. The caller owns *out, until a provider's function has answered with it.
+/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but
+/// SPUFF_OK; `message` says what went wrong. The caller owns *out, until a provider's function has
+/// answered with it.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no code.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no
+/// code.
 SPUFF_EXPORTED
 spuff_code spuff_error_new(int32_t code, const char *message, struct spuff_error **out, struct spuff_error **error);
 
-/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`, `resource_type`, `resource_id`, `field`,
-/// `feature`, `operation`, `key`, `name` or `instance_id`, as the getters of these names give it; `candidate` and `supported`
-/// add one to those there are.
+/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`,
+/// `resource_type`, `resource_id`, `field`, `feature`, `operation`, `key`, `name` or `instance_id`,
+/// as the getters of these names give it; `candidate` and `supported` add one to those there are.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a name that is none of these.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a name that is none of
+/// these.
 SPUFF_EXPORTED
 spuff_code spuff_error_set_text(struct spuff_error *error, const char *name, const char *value);
 
-/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1), `retry_after_ms` or `elapsed_ms`.
+/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
+/// `retry_after_ms` or `elapsed_ms`.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of its range.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
+/// its range.
 SPUFF_EXPORTED
 spuff_code spuff_error_set_number(struct spuff_error *error, const char *name, uint64_t value);
 
 /* ---- `spuff_cancel`: ends calls that block, by hand from any thread or at a deadline ---- */
 
-/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free, also while calls that have it
-/// are under way: they have a share of their own. Any thread may use it at any time; that none cancels, asks or begins a call
-/// with it as it is freed is the owner's to see to.
+/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free,
+/// also while calls that have it are under way: they have a share of their own. Any thread may use
+/// it at any time; that none cancels, asks or begins a call with it as it is freed is the owner's
+/// to see to.
 struct spuff_cancel;
 
-/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free, which ends it, also after the
-/// token has been freed. Any thread may free it.
+/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free,
+/// which ends it, also after the token has been freed. Any thread may free it.
 struct spuff_notice;
 
-/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's, where it may block and call
-/// spuff.
+/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's,
+/// where it may block and call spuff.
 typedef void (*spuff_cancel_callback)(void *user_data);
 
 /// Makes a token that is cancelled by hand only. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_cancel *spuff_cancel_new(void);
 
-/// Makes a token that also ends calls `limit_ms` milliseconds from now, with SPUFF_TIMEOUT. Never NULL.
+/// Makes a token that also ends calls `limit_ms` milliseconds from now, with SPUFF_TIMEOUT. Never
+/// NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_cancel *spuff_cancel_with_deadline_ms(uint64_t limit_ms);
 
-/// Frees a token and sets *cancel to NULL. Calls that have it go on. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a token and sets *cancel to NULL. Calls that have it go on. NULL, or a pointer to NULL, is
+/// fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_cancel_free(struct spuff_cancel **cancel);
 
-/// Cancels, for good: the calls that have the token return at once, with SPUFF_CANCELLED. Does not block. NULL does nothing.
+/// Cancels, for good: the calls that have the token return at once, with SPUFF_CANCELLED. Does not
+/// block. NULL does nothing.
 SPUFF_EXPORTED
 void spuff_cancel_cancel(const struct spuff_cancel *cancel);
 
@@ -1146,15 +1203,18 @@ void spuff_cancel_cancel(const struct spuff_cancel *cancel);
 SPUFF_EXPORTED
 bool spuff_cancel_is_cancelled(const struct spuff_cancel *cancel);
 
-/// Waits until it is cancelled or its deadline has passed, `limit_ms` milliseconds at most; tells whether it is. For providers
-/// written in C, which pause with it. With NULL it waits all that time.
+/// Waits until it is cancelled or its deadline has passed, `limit_ms` milliseconds at most; tells
+/// whether it is. For providers written in C, which pause with it. With NULL it waits all that
+/// time.
 SPUFF_EXPORTED
 bool spuff_cancel_wait(const struct spuff_cancel *cancel, uint64_t limit_ms);
 
-/// Lets `callback` be called when a token is cancelled or its deadline passes: at once, where that was before. For providers
-/// written in C that have to wake something of their own. The caller owns *out. With NULL for the token nothing is ever told.
+/// Lets `callback` be called when a token is cancelled or its deadline passes: at once, where that
+/// was before. For providers written in C that have to wake something of their own. The caller owns
+/// *out. With NULL for the token nothing is ever told.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for a callback that is NULL; SPUFF_OTHER where spuff's thread cannot be started.
+/// Errors: SPUFF_INVALID_CONFIG for a callback that is NULL; SPUFF_OTHER where spuff's thread
+/// cannot be started.
 SPUFF_EXPORTED
 spuff_code spuff_cancel_notify(const struct spuff_cancel *cancel,
                                spuff_cancel_callback callback,
@@ -1162,8 +1222,9 @@ spuff_code spuff_cancel_notify(const struct spuff_cancel *cancel,
                                struct spuff_notice **out,
                                struct spuff_error **error);
 
-/// Frees a notice and sets *notice to NULL. The callback is not called any more, and `user_data` may be freed: one that runs is
-/// waited for, unless this is called from inside it. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a notice and sets *notice to NULL. The callback is not called any more, and `user_data`
+/// may be freed: one that runs is waited for, unless this is called from inside it. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_notice_free(struct spuff_notice **notice);
 
@@ -1196,7 +1257,8 @@ typedef int32_t spuff_phase;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// What a call that waits has seen on its way. It lives as long as the callback that is given it runs.
+/// What a call that waits has seen on its way. It lives as long as the callback that is given it
+/// runs.
 struct spuff_progress {
     /// The size of this struct: fields are only ever added at its end.
     size_t size;
@@ -1214,9 +1276,11 @@ struct spuff_progress {
     const char *phase_word;
     /// Of a verb over many machines, the position of this one in what the verb was given; else -1.
     int64_t index;
-    /// Of a verb over many machines, the name of this one, where the verb was given names; else empty.
+    /// Of a verb over many machines, the name of this one, where the verb was given names; else
+    /// empty.
     const char *name;
-    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long as the rest.
+    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long
+    /// as the rest.
     const struct spuff_instance *instance;
 };
 
@@ -1224,34 +1288,39 @@ struct spuff_progress {
 struct spuff_observer {
     /// The size of this struct: set it to sizeof(spuff_observer).
     size_t size;
-    /// Called in order and never at the same time: by a call that blocks on the caller's thread, by one that was submitted on
-    /// a thread of spuff's. It may call spuff. NULL: nothing is told.
+    /// Called in order and never at the same time: by a call that blocks on the caller's thread, by
+    /// one that was submitted on a thread of spuff's. It may call spuff. NULL: nothing is told.
     void (*progress)(void *user_data, const struct spuff_progress *progress);
-    /// What `progress` is called with. Of a call that was submitted, it is used on threads of spuff's. It must live until a call
-    /// that blocks has returned, or until the callback of one that was submitted is called.
+    /// What `progress` is called with. Of a call that was submitted, it is used on threads of
+    /// spuff's. It must live until a call that blocks has returned, or until the callback of one
+    /// that was submitted is called.
     void *user_data;
 };
 
 /* ---- `spuff_snapshot` and `spuff_snapshots` ---- */
 
-/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was got from a list, which owns
-/// it. What its getters give lives as long as it does, and no setter is called. Any thread may read it.
+/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was
+/// got from a list, which owns it. What its getters give lives as long as it does, and no setter is
+/// called. Any thread may read it.
 struct spuff_snapshot;
 
-/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the snapshots in it: a pointer to one of
-/// them stays good until then, also while more are added. Any thread may read it.
+/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the
+/// snapshots in it: a pointer to one of them stays good until then, also while more are added. Any
+/// thread may read it.
 struct spuff_snapshots;
 
-/// Frees a snapshot's handle and sets *snapshot to NULL; the snapshot itself stays. NULL, or a pointer to NULL, is fine: twice
-/// is harmless.
+/// Frees a snapshot's handle and sets *snapshot to NULL; the snapshot itself stays. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_snapshot_free(struct spuff_snapshot **snapshot);
 
-/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL for NULL.
+/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL
+/// for NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_snapshot *spuff_snapshot_clone(const struct spuff_snapshot *snapshot);
 
-/// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all getters here.
+/// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all
+/// getters here.
 SPUFF_EXPORTED
 const char *spuff_snapshot_id(const struct spuff_snapshot *snapshot);
 
@@ -1275,10 +1344,11 @@ const char *spuff_snapshot_label_key(const struct spuff_snapshot *snapshot, size
 SPUFF_EXPORTED
 const char *spuff_snapshot_label_value(const struct spuff_snapshot *snapshot, size_t index);
 
-/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out, until a provider's function
-/// has answered with it.
+/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out,
+/// until a provider's function has answered with it.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
+/// for an empty id.
 SPUFF_EXPORTED
 spuff_code spuff_snapshot_new(const char *id, const char *name, struct spuff_snapshot **out, struct spuff_error **error);
 
@@ -1295,7 +1365,8 @@ spuff_code spuff_snapshot_add_label(struct spuff_snapshot *snapshot,
                                     const char *value,
                                     struct spuff_error **error);
 
-/// Frees a list and sets *snapshots to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a list and sets *snapshots to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_snapshots_free(struct spuff_snapshots **snapshots);
 
@@ -1307,7 +1378,8 @@ size_t spuff_snapshots_count(const struct spuff_snapshots *snapshots);
 SPUFF_EXPORTED
 const struct spuff_snapshot *spuff_snapshots_get(const struct spuff_snapshots *snapshots, size_t index);
 
-/// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to NULL: the list owns it.
+/// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to
+/// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -1317,8 +1389,8 @@ spuff_code spuff_snapshots_push(struct spuff_snapshots *snapshots,
 
 /* ---- `spuff_strings`: a list of texts ---- */
 
-/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long as it does. Any thread may
-/// read it.
+/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long
+/// as it does. Any thread may read it.
 struct spuff_strings;
 
 /// Frees a list and sets *strings to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
@@ -1339,16 +1411,18 @@ const char *spuff_strings_get(const struct spuff_strings *strings, size_t index)
 SPUFF_EXPORTED
 spuff_code spuff_strings_push(struct spuff_strings *strings, const char *value, struct spuff_error **error);
 
-/* ---- The verbs that call back: each returns at once, and its callback is called once with the outcome ---- */
+/* ---- The verbs that call back: each returns at once, and its callback is called once with the ---- */
 
-/// Told of a machine, which the callback owns: NULL where there is none. All else as spuff_done_callback.
+/// Told of a machine, which the callback owns: NULL where there is none. All else as
+/// spuff_done_callback.
 typedef void (*spuff_instance_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_instance *instance,
                                         struct spuff_error *error);
 
-/// Told of the end of a call without a result. Every callback is called once, on a thread of spuff's, where it may block and
-/// call spuff; not at all when the submit itself has failed. `error` is NULL with SPUFF_OK; else the callback owns it.
+/// Told of the end of a call without a result. Every callback is called once, on a thread of
+/// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
+/// `error` is NULL with SPUFF_OK; else the callback owns it.
 typedef void (*spuff_done_callback)(void *user_data, spuff_code code, struct spuff_error *error);
 
 /// Told of machines, which the callback owns. All else as spuff_done_callback.
@@ -1381,7 +1455,8 @@ typedef void (*spuff_strings_callback)(void *user_data,
 /// Told of a price, which the callback owns. All else as spuff_done_callback.
 typedef void (*spuff_price_callback)(void *user_data, spuff_code code, struct spuff_price *price, struct spuff_error *error);
 
-/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as spuff_done_callback.
+/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as
+/// spuff_done_callback.
 typedef void (*spuff_time_callback)(void *user_data, spuff_code code, int64_t unix_ms, struct spuff_error *error);
 
 /// As spuff_provider_create_instance; `callback` gets the outcome.
@@ -1413,7 +1488,8 @@ spuff_code spuff_provider_destroy_instance_submit(const struct spuff_provider *p
                                                   void *user_data,
                                                   struct spuff_error **error);
 
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does not exist.
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does
+/// not exist.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_get_instance_submit(const struct spuff_provider *provider,
                                               const char *id,
@@ -1468,7 +1544,8 @@ spuff_code spuff_provider_delete_snapshot_submit(const struct spuff_provider *pr
                                                  void *user_data,
                                                  struct spuff_error **error);
 
-/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no machine.
+/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
+/// machine.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
                                          const char *key,
@@ -1477,7 +1554,8 @@ spuff_code spuff_provider_resolve_submit(const struct spuff_provider *provider,
                                          void *user_data,
                                          struct spuff_error **error);
 
-/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is certainly no snapshot.
+/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is
+/// certainly no snapshot.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_resolve_snapshot_submit(const struct spuff_provider *provider,
                                                   const char *key,
@@ -1562,8 +1640,9 @@ spuff_code spuff_settled_submit(const struct spuff_cancel *cancel,
 
 /* ---- The verbs over many machines, in their two forms ---- */
 
-/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be looked at:
-/// its error carries its id. What was found by the key of its request, as spuff_instance_adopted tells, is left by all of these.
+/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one
+/// that could only not be looked at: its error carries its id. What was found by the key of its
+/// request, as spuff_instance_adopted tells, is left by all of these.
 enum spuff_rollback
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -1596,22 +1675,25 @@ struct spuff_fleet_options {
     bool wait_ready;
 };
 
-/// Told of the outcomes of a verb over many machines, which the callback owns. All else as spuff_done_callback.
+/// Told of the outcomes of a verb over many machines, which the callback owns. All else as
+/// spuff_done_callback.
 typedef void (*spuff_outcomes_callback)(void *user_data,
                                         spuff_code code,
                                         struct spuff_outcomes *outcomes,
                                         struct spuff_error *error);
 
-/// Starts `count` machines at once, and waits for them where the options say so. `options` and `observer` may be NULL. The
-/// caller owns *out: an outcome for each request, in their order. The answer is SPUFF_OK also when some, or all, have failed:
-/// spuff_outcomes_error tells why. A create that the cloud puts off, because it takes no more requests now, is tried again.
+/// Starts `count` machines at once, and waits for them where the options say so. `options` and
+/// `observer` may be NULL. The caller owns *out: an outcome for each request, in their order. The
+/// answer is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error tells why. A create
+/// that the cloud puts off, because it takes no more requests now, is tried again.
 ///
-/// When the call is cancelled, no more are made, and all that were made are destroyed in the background, but those that
-/// spuff_request_set_on_cancel keeps; see spuff_settled.
+/// When the call is cancelled, no more are made, and all that were made are destroyed in the
+/// background, but those that spuff_request_set_on_cancel keeps; see spuff_settled.
 ///
-/// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of spuff_provider_create_instance and, after
-/// a machine exists, those of spuff_provider_wait_ready; spuff_error_instance_exists tells what became of the machine. Of a
-/// fleet that is destroyed because one has failed, the others are SPUFF_CANCELLED.
+/// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of
+/// spuff_provider_create_instance and, after a machine exists, those of spuff_provider_wait_ready;
+/// spuff_error_instance_exists tells what became of the machine. Of a fleet that is destroyed
+/// because one has failed, the others are SPUFF_CANCELLED.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_create_instances(const struct spuff_provider *provider,
                                            const struct spuff_request *const *requests,
@@ -1634,11 +1716,13 @@ spuff_code spuff_provider_create_instances_submit(const struct spuff_provider *p
                                                   void *user_data,
                                                   struct spuff_error **error);
 
-/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out: an outcome for each id, in
-/// their order; the answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL; with one, this is how
-/// machines are watched: it is told what is seen of each, and its end, as it comes.
+/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out:
+/// an outcome for each id, in their order; the answer is SPUFF_OK also when some, or all, have
+/// failed. `observer` may be NULL; with one, this is how machines are watched: it is told what is
+/// seen of each, and its end, as it comes.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of spuff_provider_wait_ready.
+/// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
+/// spuff_provider_wait_ready.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready_many(const struct spuff_provider *provider,
                                           const char *const *ids,
@@ -1648,7 +1732,8 @@ spuff_code spuff_provider_wait_ready_many(const struct spuff_provider *provider,
                                           struct spuff_outcomes **out,
                                           struct spuff_error **error);
 
-/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are watched without a thread.
+/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are
+/// watched without a thread.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_wait_ready_many_submit(const struct spuff_provider *provider,
                                                  const char *const *ids,
@@ -1659,9 +1744,10 @@ spuff_code spuff_provider_wait_ready_many_submit(const struct spuff_provider *pr
                                                  void *user_data,
                                                  struct spuff_error **error);
 
-/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone are ended. The caller owns
-/// *out: an outcome for each id, in their order, without a machine; the answer is SPUFF_OK also when some, or all, have
-/// failed. `observer` may be NULL. When the call is cancelled, no more are ended.
+/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone
+/// are ended. The caller owns *out: an outcome for each id, in their order, without a machine; the
+/// answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL. When the call is
+/// cancelled, no more are ended.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
 /// spuff_provider_destroy_instance; such a machine still exists and costs money.
@@ -1689,12 +1775,13 @@ spuff_code spuff_provider_destroy_instances_submit(const struct spuff_provider *
 
 /* ---- `spuff_outcomes`: what a verb over many machines has come to ---- */
 
-/// What a verb over many machines has come to for each, in the order of what it was given. Owned by whoever got it, freed with
-/// spuff_outcomes_free, with the machines and errors in it. Any thread may read it.
+/// What a verb over many machines has come to for each, in the order of what it was given. Owned by
+/// whoever got it, freed with spuff_outcomes_free, with the machines and errors in it. Any thread
+/// may read it.
 struct spuff_outcomes;
 
-/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer
+/// to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_outcomes_free(struct spuff_outcomes **outcomes);
 
@@ -1702,13 +1789,13 @@ void spuff_outcomes_free(struct spuff_outcomes **outcomes);
 SPUFF_EXPORTED
 size_t spuff_outcomes_count(const struct spuff_outcomes *outcomes);
 
-/// The machine of one of them, which the outcomes own. NULL where there is an error, of spuff_provider_destroy_instances, and
-/// past the last.
+/// The machine of one of them, which the outcomes own. NULL where there is an error, of
+/// spuff_provider_destroy_instances, and past the last.
 SPUFF_EXPORTED
 const struct spuff_instance *spuff_outcomes_instance(const struct spuff_outcomes *outcomes, size_t index);
 
-/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes own it. NULL where there is an
-/// error, of other verbs, and past the last.
+/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes
+/// own it. NULL where there is an error, of other verbs, and past the last.
 SPUFF_EXPORTED
 const struct spuff_placed *spuff_outcomes_placed(const struct spuff_outcomes *outcomes, size_t index);
 
@@ -1718,12 +1805,13 @@ const struct spuff_error *spuff_outcomes_error(const struct spuff_outcomes *outc
 
 /* ---- `spuff_reap` and `spuff_reaped`: the end of leases ---- */
 
-/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said here is true. Owned by whoever
-/// made it, freed with spuff_reap_free. One thread at a time may change it.
+/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said
+/// here is true. Owned by whoever made it, freed with spuff_reap_free. One thread at a time may
+/// change it.
 struct spuff_reap;
 
-/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with spuff_reaped_free; its texts and
-/// errors live as long as it does. Any thread may read it.
+/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with
+/// spuff_reaped_free; its texts and errors live as long as it does. Any thread may read it.
 struct spuff_reaped;
 
 /// Makes a choice that says nothing yet. Never NULL.
@@ -1736,7 +1824,8 @@ void spuff_reap_free(struct spuff_reap **reap);
 
 /// Only what has a lease that is over.
 ///
-/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
+/// UTF-8.
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_expired(struct spuff_reap *reap, struct spuff_error **error);
 
@@ -1756,7 +1845,8 @@ spuff_code spuff_reap_set_dry_run(struct spuff_reap *reap, bool dry_run, struct 
 SPUFF_EXPORTED
 spuff_code spuff_reap_set_confirm_within_ms(struct spuff_reap *reap, uint64_t limit_ms, struct spuff_error **error);
 
-/// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_reaped_free(struct spuff_reaped **reaped);
 
@@ -1794,12 +1884,12 @@ const struct spuff_error *spuff_reaped_error(const struct spuff_reaped *reaped, 
 
 /* ---- `spuff_price`: what an hour of a machine costs ---- */
 
-/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free, unless it was got from a log
-/// of attempts, which owns it. Any thread may read it.
+/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free,
+/// unless it was got from a log of attempts, which owns it. Any thread may read it.
 struct spuff_price;
 
-/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The caller owns *out, until a
-/// provider's function has answered with it.
+/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The
+/// caller owns *out, until a provider's function has answered with it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is no price.
 SPUFF_EXPORTED
@@ -1817,7 +1907,8 @@ uint64_t spuff_price_micros(const struct spuff_price *price);
 SPUFF_EXPORTED
 const char *spuff_price_currency(const struct spuff_price *price);
 
-/// The price in words, `0.0056 EUR`, as spuff_placement_add and spuff_placement_set_max_price take it. NULL for NULL.
+/// The price in words, `0.0056 EUR`, as spuff_placement_add and spuff_placement_set_max_price take
+/// it. NULL for NULL.
 SPUFF_EXPORTED
 const char *spuff_price_text(const struct spuff_price *price);
 
@@ -1827,25 +1918,27 @@ bool spuff_price_is_listed(const struct spuff_price *price);
 
 /* ---- `spuff_placement`: where a machine may be made, the best place first, and for how much ---- */
 
-/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever made it, freed with
-/// spuff_placement_free; a call copies it. One thread at a time may change it.
+/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever
+/// made it, freed with spuff_placement_free; a call copies it. One thread at a time may change it.
 struct spuff_placement;
 
 /// Makes a placement without candidates, whatever they cost. Never NULL.
 SPUFF_EXPORTED SPUFF_MUST_USE
 struct spuff_placement *spuff_placement_new(void);
 
-/// Frees a placement and sets *placement to NULL; calls that have it go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees a placement and sets *placement to NULL; calls that have it go on. NULL, or a pointer to
+/// NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_placement_free(struct spuff_placement **placement);
 
-/// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's default) and a size. The
-/// provider's handle may be freed afterwards. `price` may be NULL: else it is what an hour costs there, such as `0.0056 EUR`,
-/// for a provider that does not tell, or a price of one's own. `image` may be NULL: else it is what the machine boots from
-/// there, as spuff_request_set_image takes it, where the image of the request is another provider's.
+/// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's
+/// default) and a size. The provider's handle may be freed afterwards. `price` may be NULL: else it
+/// is what an hour costs there, such as `0.0056 EUR`, for a provider that does not tell, or a price
+/// of one's own. `image` may be NULL: else it is what the machine boots from there, as
+/// spuff_request_set_image takes it, where the image of the request is another provider's.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for a price that is none.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and
+/// for a price that is none.
 SPUFF_EXPORTED
 spuff_code spuff_placement_add(struct spuff_placement *placement,
                                const struct spuff_provider *provider,
@@ -1855,22 +1948,24 @@ spuff_code spuff_placement_add(struct spuff_placement *placement,
                                const char *image,
                                struct spuff_error **error);
 
-/// Sets the most that an hour may cost, such as `0.01 EUR`. Every price must be in that currency: none is converted.
+/// Sets the most that an hour may cost, such as `0.01 EUR`. Every price must be in that currency:
+/// none is converted.
 SPUFF_EXPORTED
 spuff_code spuff_placement_set_max_price(struct spuff_placement *placement, const char *price, struct spuff_error **error);
 
-/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by default.
+/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
+/// default.
 SPUFF_EXPORTED
 spuff_code spuff_placement_set_allow_unknown_price(struct spuff_placement *placement, bool allow, struct spuff_error **error);
 
 /* ---- `spuff_placed`: a machine that has found its place ---- */
 
-/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free, unless it was got from outcomes,
-/// which own it. Any thread may read it.
+/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free,
+/// unless it was got from outcomes, which own it. Any thread may read it.
 struct spuff_placed;
 
-/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL, or a pointer to NULL, is fine:
-/// twice is harmless.
+/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL,
+/// or a pointer to NULL, is fine: twice is harmless.
 SPUFF_EXPORTED
 void spuff_placed_free(struct spuff_placed **placed);
 
@@ -1886,7 +1981,7 @@ size_t spuff_placed_candidate(const struct spuff_placed *placed);
 SPUFF_EXPORTED
 const struct spuff_attempts *spuff_placed_attempts(const struct spuff_placed *placed);
 
-/* ---- `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of it ---- */
+/* ---- `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of ---- */
 
 /// What came of a candidate.
 enum spuff_attempt_outcome
@@ -1917,8 +2012,8 @@ typedef int32_t spuff_attempt_outcome;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed or the spuff_error that it was
-/// got from, and freed with that. Any thread may read it.
+/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed
+/// or the spuff_error that it was got from, and freed with that. Any thread may read it.
 struct spuff_attempts;
 
 /// How many there are. 0 for NULL.
@@ -1941,7 +2036,8 @@ const char *spuff_attempts_region(const struct spuff_attempts *attempts, size_t 
 SPUFF_EXPORTED
 const char *spuff_attempts_size(const struct spuff_attempts *attempts, size_t index);
 
-/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not known, and past the last.
+/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not
+/// known, and past the last.
 SPUFF_EXPORTED
 const struct spuff_price *spuff_attempts_price(const struct spuff_attempts *attempts, size_t index);
 
@@ -1969,16 +2065,19 @@ int64_t spuff_attempts_elapsed_ms(const struct spuff_attempts *attempts, size_t 
 SPUFF_EXPORTED
 const char *spuff_attempts_text(const struct spuff_attempts *attempts, size_t index);
 
-/* ---- What a machine costs, and machines that are made where there is room: the verbs, in their two forms ---- */
+/* ---- What a machine costs, and machines that are made where there is room: the verbs, in their two ---- */
 
-/// Told of a machine that has found its place, which the callback owns. All else as spuff_done_callback.
+/// Told of a machine that has found its place, which the callback owns. All else as
+/// spuff_done_callback.
 typedef void (*spuff_placed_callback)(void *user_data, spuff_code code, struct spuff_placed *placed, struct spuff_error *error);
 
-/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default, else the dearest), by the
-/// cloud's own list, without tax: the machine alone, without a public IPv4 address, traffic or snapshots that are billed apart.
-/// The caller owns *out. A list that was read in the last hour is not read again.
+/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default,
+/// else the dearest), by the cloud's own list, without tax: the machine alone, without a public
+/// IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list that was
+/// read in the last hour is not read again.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region; SPUFF_NOT_SUPPORTED where there is none.
+/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
+/// SPUFF_NOT_SUPPORTED where there is none.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
                                        const char *region,
@@ -1987,17 +2086,20 @@ spuff_code spuff_provider_hourly_price(const struct spuff_provider *provider,
                                        struct spuff_price **out,
                                        struct spuff_error **error);
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request are those of the candidate.
-/// The caller owns *out. `observer` may be NULL; with one, it is told of each candidate that is left for the next one.
+/// Starts a machine at the first candidate that has room for it. The region and size of the request
+/// are those of the candidate. The caller owns *out. `observer` may be NULL; with one, it is told
+/// of each candidate that is left for the next one.
 ///
-/// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that nothing was made there. Under
-/// a ceiling, the prices of all candidates are asked for first: one that costs more, or that nobody knows the price of, is not
-/// tried. When the call is cancelled, what it made is brought to an end in the background; see spuff_settled.
+/// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that
+/// nothing was made there. Under a ceiling, the prices of all candidates are asked for first: one
+/// that costs more, or that nobody knows the price of, is not tried. When the call is cancelled,
+/// what it made is brought to an end in the background; see spuff_settled.
 ///
-/// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no candidate was left,
-/// SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was at its limit, else SPUFF_INVALID_CONFIG of
-/// `max_price`. spuff_error_attempts tells what came of each candidate. SPUFF_INVALID_CONFIG, before anything is made: of
-/// `candidates`, when there are none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
+/// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no
+/// candidate was left, SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was
+/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts tells what came of
+/// each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there are
+/// none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
 /// several candidates.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_place_instance(const struct spuff_placement *placement,
@@ -2017,9 +2119,10 @@ spuff_code spuff_place_instance_submit(const struct spuff_placement *placement,
                                        void *user_data,
                                        struct spuff_error **error);
 
-/// Starts `count` machines, each at the first candidate that has room for it, as spuff_provider_create_instances does with the
-/// same options: spuff_outcomes_placed tells where each is. A candidate that was found full is not asked again for another
-/// machine of the same call.
+/// Starts `count` machines, each at the first candidate that has room for it, as
+/// spuff_provider_create_instances does with the same options: spuff_outcomes_placed tells where
+/// each is. A candidate that was found full is not asked again for another machine of the same
+/// call.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL. In the outcomes: those of spuff_place_instance, and of
 /// spuff_provider_create_instances.
@@ -2074,23 +2177,23 @@ typedef int32_t spuff_log_level;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// Told of a line: its level, the module that logs, and the message with its fields, all of which live as long as the call. It is
-/// called on any thread, in the middle of what is logged: it must be quick, and must not call spuff's verbs.
+/// Told of a line: its level, the module that logs, and the message with its fields, all of which
+/// live as long as the call. It is called on any thread, in the middle of what is logged: it must
+/// be quick, and must not call spuff's verbs.
 typedef void (*spuff_log_callback)(void *user_data, spuff_log_level level, const char *target, const char *message);
 
-/// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to `callback` in place of the one
-/// before; NULL ends it. While nothing listens, the log costs nothing. Any thread may call it. `user_data` is used by any thread,
-/// and must live until the listening has been ended, or given to another: this returns when no call of the callback before is
-/// under way any more, so that its user data may be freed then. Called from inside a callback it does not wait; then that
-/// callback's user data must live on until it has returned, and those of others as well.
+/// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to
+/// `callback` in place of the one before; NULL ends it. While nothing listens, the log costs
+/// nothing. Any thread may call it. `user_data` is used by any thread, and must live until the
+/// listening has been ended, or given to another: this returns when no call of the callback before
+/// is under way any more, so that its user data may be freed then. Called from inside a callback it
+/// does not wait; then that callback's user data must live on until it has returned, and those of
+/// others as well.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program that listens to the same log by
-/// itself.
+/// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program
+/// that listens to the same log by itself.
 SPUFF_EXPORTED
-spuff_code spuff_log_listen(int32_t level,
-                            spuff_log_callback callback,
-                            void *user_data,
-                            struct spuff_error **error);
+spuff_code spuff_log_listen(int32_t level, spuff_log_callback callback, void *user_data, struct spuff_error **error);
 
 /* ---- What this library is: its version and what is built into it ---- */
 
@@ -2098,8 +2201,8 @@ spuff_code spuff_log_listen(int32_t level,
 SPUFF_EXPORTED
 const char *spuff_version(void);
 
-/// Whether a part is built into this library: `digitalocean`, `hetzner`, `aws`, `docker`, `simulator` or `conformance`. false
-/// for another name, and for NULL.
+/// Whether a part is built into this library: `digitalocean`, `hetzner`, `aws`, `docker`,
+/// `simulator` or `conformance`. false for another name, and for NULL.
 SPUFF_EXPORTED
 bool spuff_has_feature(const char *name);
 
@@ -2107,22 +2210,26 @@ bool spuff_has_feature(const char *name);
 
 /// A provider written in C: one function for each verb.
 ///
-/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`, `destroy_instance`,
-/// `get_instance` and `list_instances` must be there. The table is copied.
+/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`,
+/// `destroy_instance`, `get_instance` and `list_instances` must be there. The table is copied.
 ///
-/// The functions are called on threads of spuff's, several at once, and may block and call spuff; `connect` on the thread that
-/// makes the provider. On spuff's threads the program's signals are blocked, and so they are in programs that these start, unless
-/// the function sees to it. Their inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
-/// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from there on, also beside an error: a
-/// machine that was made before something failed is then ended, or kept, as the caller has said, and the error tells its id.
-/// A list is given to be filled. `cancel` tells when nobody waits any more: one that takes
-/// long looks at spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A create that nobody waits for is let finish, and
-/// what it made is destroyed, or kept, as the request says. `disconnect`, and then `drop`, are called before the free returns that
-/// lets go last, or on a thread of spuff's where its background does.
+/// The functions are called on threads of spuff's, several at once, and may block and call spuff;
+/// `connect` on the thread that makes the provider. On spuff's threads the program's signals are
+/// blocked, and so they are in programs that these start, unless the function sees to it. Their
+/// inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
+/// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from
+/// there on, also beside an error: a machine that was made before something failed is then ended,
+/// or kept, as the caller has said, and the error tells its id. A list is given to be filled.
+/// `cancel` tells when nobody waits any more: one that takes long looks at
+/// spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A
+/// create that nobody waits for is let finish, and what it made is destroyed, or kept, as the
+/// request says. `disconnect`, and then `drop`, are called before the free returns that lets go
+/// last, or on a thread of spuff's where its background does.
 struct spuff_provider_vtable {
     /// The size of this struct: functions are only ever added at its end.
     size_t size;
-    /// What `connect` and `drop` are given; and the other functions as `self`, where there is no `connect`.
+    /// What `connect` and `drop` are given; and the other functions as `self`, where there is no
+    /// `connect`.
     void *user_data;
     /// Called once when nothing uses the table any more. May be NULL.
     void (*drop)(void *user_data);
@@ -2134,8 +2241,8 @@ struct spuff_provider_vtable {
     int32_t (*connect)(void *user_data, const struct spuff_config *config, void **self_, struct spuff_error **error);
     /// Ends what `connect` has made. May be NULL.
     void (*disconnect)(void *self_);
-    /// Starts a machine. One that is given back because its idempotency key had made it before is set as adopted, by
-    /// spuff_instance_set_adopted: nothing that rolls back ends it.
+    /// Starts a machine. One that is given back because its idempotency key had made it before is
+    /// set as adopted, by spuff_instance_set_adopted: nothing that rolls back ends it.
     int32_t (*create_instance)(void *self_,
                                const struct spuff_request *request,
                                const struct spuff_cancel *cancel,
@@ -2154,9 +2261,11 @@ struct spuff_provider_vtable {
                               const struct spuff_cancel *cancel,
                               struct spuff_instances *list,
                               struct spuff_error **error);
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An error of the machine itself is
-    /// SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with
-    /// its id as `instance_id`: for these alone the machine may be destroyed. All others say that it could not be looked at.
+    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An
+    /// error of the machine itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
+    /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as
+    /// `instance_id`: for these alone the machine may be destroyed. All others say that it could
+    /// not be looked at.
     int32_t (*wait_ready)(void *self_,
                           const char *id,
                           const struct spuff_cancel *cancel,
@@ -2201,8 +2310,8 @@ struct spuff_provider_vtable {
                             const struct spuff_cancel *cancel,
                             struct spuff_strings *list,
                             struct spuff_error **error);
-    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with spuff_price_new. NULL: the
-    /// provider does not say.
+    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with
+    /// spuff_price_new. NULL: the provider does not say.
     int32_t (*hourly_price)(void *self_,
                             const char *region,
                             const char *size,
@@ -2211,11 +2320,13 @@ struct spuff_provider_vtable {
                             struct spuff_error **error);
 };
 
-/// Adds a provider written in C to a registry, under its own name, in place of one that had it. `summary` says what it is, in a
-/// line; NULL is the name. `vtable` is copied; its `drop` is called when neither a registry nor a provider uses it any more, and
-/// also when this fails, unless the table's size is too small to have one.
+/// Adds a provider written in C to a registry, under its own name, in place of one that had it.
+/// `summary` says what it is, in a line; NULL is the name. `vtable` is copied; its `drop` is called
+/// when neither a registry nor a provider uses it any more, and also when this fails, unless the
+/// table's size is too small to have one.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for an empty name, and for a table whose size or functions are not enough.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for an empty name, and for a table whose size or
+/// functions are not enough.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_registry_register(const struct spuff_registry *registry,
                                    const char *name,
@@ -2225,15 +2336,17 @@ spuff_code spuff_registry_register(const struct spuff_registry *registry,
 
 /* ---- `spuff_cloud`: the clouds in a box ---- */
 
-/// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and trials. Owned by whoever started
-/// it, freed with spuff_cloud_free, which ends it. Any thread may use it at any time.
+/// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and
+/// trials. Owned by whoever started it, freed with spuff_cloud_free, which ends it. Any thread may
+/// use it at any time.
 struct spuff_cloud;
 
-/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with spuff_resources_free; its texts
-/// live as long as it does. Any thread may read it.
+/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with
+/// spuff_resources_free; its texts live as long as it does. Any thread may read it.
 struct spuff_resources;
 
-/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits, with any token.
+/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits,
+/// with any token.
 struct spuff_cloud_options {
     /// The size of this struct: set it to sizeof(spuff_cloud_options).
     size_t size;
@@ -2255,7 +2368,8 @@ struct spuff_cloud_options {
 
 /// Starts the clouds. `options` may be NULL. The caller owns *out.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for options that cannot be; SPUFF_OTHER when the port is taken, or no socket can be had.
+/// Errors: SPUFF_INVALID_CONFIG for options that cannot be; SPUFF_OTHER when the port is taken, or
+/// no socket can be had.
 SPUFF_EXPORTED SPUFF_MUST_USE
 spuff_code spuff_cloud_start(const struct spuff_cloud_options *options, struct spuff_cloud **out, struct spuff_error **error);
 
@@ -2267,7 +2381,8 @@ void spuff_cloud_free(struct spuff_cloud **cloud);
 SPUFF_EXPORTED
 const char *spuff_cloud_address(const struct spuff_cloud *cloud);
 
-/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller owns *out.
+/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller
+/// owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER for another name.
 SPUFF_EXPORTED
@@ -2276,16 +2391,16 @@ spuff_code spuff_cloud_config(const struct spuff_cloud *cloud,
                               struct spuff_config **out,
                               struct spuff_error **error);
 
-/// The environment variables, as `NAME=value`, that point the clouds' own tools and spuff_registry_from_env at it. The caller
-/// owns *out.
+/// The environment variables, as `NAME=value`, that point the clouds' own tools and
+/// spuff_registry_from_env at it. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
 spuff_code spuff_cloud_environment(const struct spuff_cloud *cloud, struct spuff_strings **out, struct spuff_error **error);
 
 /// Lets something go wrong from now on: a rule in JSON, such as
-/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id, which may be NULL, is for
-/// spuff_cloud_hits.
+/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id,
+/// which may be NULL, is for spuff_cloud_hits.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for what is no rule.
 SPUFF_EXPORTED
@@ -2319,13 +2434,15 @@ spuff_code spuff_cloud_instances(const struct spuff_cloud *cloud, struct spuff_r
 SPUFF_EXPORTED
 spuff_code spuff_cloud_snapshots(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
 
-/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing here. The caller owns *out.
+/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing
+/// here. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
 spuff_code spuff_cloud_leaks(const struct spuff_cloud *cloud, struct spuff_resources **out, struct spuff_error **error);
 
-/// Frees what was found and sets *resources to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees what was found and sets *resources to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 SPUFF_EXPORTED
 void spuff_resources_free(struct spuff_resources **resources);
 
@@ -2357,7 +2474,8 @@ const char *spuff_resources_text(const struct spuff_resources *resources, size_t
 SPUFF_EXPORTED
 bool spuff_resources_is_ending(const struct spuff_resources *resources, size_t index);
 
-/// What everything has cost so far, line by line. Prices resemble the real ones and are not offers. The caller owns *out.
+/// What everything has cost so far, line by line. Prices resemble the real ones and are not offers.
+/// The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 SPUFF_EXPORTED
@@ -2365,8 +2483,8 @@ spuff_code spuff_cloud_bill(const struct spuff_cloud *cloud, struct spuff_string
 
 /* ---- `spuff_report`: whether a provider keeps the contract ---- */
 
-/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its texts live as long as it
-/// does. Any thread may read it.
+/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its
+/// texts live as long as it does. Any thread may read it.
 struct spuff_report;
 
 /// What the behaviour suite is run on. What it points to must live until the suite is done.
@@ -2377,8 +2495,8 @@ struct spuff_subject {
     const char *name;
     /// How it is reached; NULL is its defaults.
     const struct spuff_config *config;
-    /// What every machine is asked for with: a region, size and image that the provider takes, empty where it has none. The name is
-    /// replaced.
+    /// What every machine is asked for with: a region, size and image that the provider takes,
+    /// empty where it has none. The name is replaced.
     const struct spuff_request *request;
     /// An id as the provider writes them, of nothing that exists.
     const char *absent_id;
@@ -2390,10 +2508,12 @@ struct spuff_subject {
     bool idempotent;
 };
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. Blocks until it is
-/// done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
+/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines
+/// and end them. Blocks until it is done; a token that is cancelled lets the rest fail, and ends
+/// what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the
+/// provider does wrong is told in *out.
 SPUFF_EXPORTED
 spuff_code spuff_conformance_check(const struct spuff_registry *registry,
                                    const struct spuff_subject *subject,

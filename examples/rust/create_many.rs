@@ -1,4 +1,5 @@
-//! Starts many machines at once, with an owner and a lease, and prints the id of each as soon as it is known.
+//! Starts many machines at once, with an owner and a lease, and prints the id of each as soon as it
+//! is known.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… cargo run -p spuff-core --example create_many -- --provider hetzner --region fsn1 --size cx22 --owner ci-7
@@ -44,13 +45,18 @@ struct Options {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), ProviderError> {
     let options = Options::parse();
-    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
+    let provider: Arc<dyn Provider> =
+        ProviderRegistry::with_defaults().from_env(&options.provider)?.into();
     let mut creates = JoinSet::new();
     for number in 0..options.count {
-        let mut request = InstanceRequest::new(format!("{}-{number}", options.name), &options.region, &options.size)
-            .with_owner(&options.owner)
-            .with_ttl(Duration::from_secs(options.ttl))
-            .with_on_cancel(OnCancel::Keep);
+        let mut request = InstanceRequest::new(
+            format!("{}-{number}", options.name),
+            &options.region,
+            &options.size,
+        )
+        .with_owner(&options.owner)
+        .with_ttl(Duration::from_secs(options.ttl))
+        .with_on_cancel(OnCancel::Keep);
         request.idempotency_key = options.key.as_ref().map(|key| format!("{key}-{number}"));
         let provider = provider.clone();
         creates.spawn(async move { provider.create_instance(&request).await });

@@ -1,6 +1,6 @@
-//! What becomes of a machine when the reply to its create is lost, late or spoilt: each fault, at each cloud, async and
-//! blocking, on simulated clouds. Prints a table, and fails unless there is exactly one machine each time and the caller
-//! knows it.
+//! What becomes of a machine when the reply to its create is lost, late or spoilt: each fault, at
+//! each cloud, async and blocking, on simulated clouds. Prints a table, and fails unless there is
+//! exactly one machine each time and the caller knows it.
 //!
 //! ```sh
 //! cargo run -p spuff-core --example exactly_once --features blocking
@@ -14,7 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use spuff_core::blocking;
-use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderTimeouts,
+};
 use spuff_core::simulator::{Clock, Cloud, Fault, Options, PROVIDERS, Route};
 
 const FAULTS: [(&str, Fault); 15] = [
@@ -39,10 +41,18 @@ const FACES: [&str; 2] = ["async", "blocking"];
 fn main() -> ExitCode {
     let cells = thread::scope(|scope| {
         let begin = |fault: Fault, provider: &'static str, face: &'static str| {
-            scope.spawn(move || cell(fault, provider, face).unwrap_or_else(|error| format!("FAILED: {error}")))
+            scope.spawn(move || {
+                cell(fault, provider, face).unwrap_or_else(|error| format!("FAILED: {error}"))
+            })
         };
-        let rows = FAULTS.map(|(_, fault)| PROVIDERS.map(|provider| FACES.map(|face| begin(fault, provider, face))));
-        rows.map(|row| row.map(|pair| pair.map(|cell| cell.join().unwrap_or_else(|_| "FAILED: it panicked".to_string()))))
+        let rows = FAULTS.map(|(_, fault)| {
+            PROVIDERS.map(|provider| FACES.map(|face| begin(fault, provider, face)))
+        });
+        rows.map(|row| {
+            row.map(|pair| {
+                pair.map(|cell| cell.join().unwrap_or_else(|_| "FAILED: it panicked".to_string()))
+            })
+        })
     });
 
     print!("{:22}", "");
@@ -79,10 +89,13 @@ fn cell(fault: Fault, name: &'static str, face: &str) -> io::Result<String> {
     let request = InstanceRequest::new("web-1", region, size);
     let (created, resolved) = if face == "async" {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let provider = ProviderRegistry::with_defaults().connect(name, config).map_err(io::Error::other)?;
+        let provider =
+            ProviderRegistry::with_defaults().connect(name, config).map_err(io::Error::other)?;
         runtime.block_on(create(&*provider, &request))
     } else {
-        let provider = blocking::ProviderRegistry::with_defaults().connect(name, config).map_err(io::Error::other)?;
+        let provider = blocking::ProviderRegistry::with_defaults()
+            .connect(name, config)
+            .map_err(io::Error::other)?;
         let created = provider.create_instance(&request);
         let resolved = key_of(&created).map(|key| provider.resolve(key));
         (created, resolved)
@@ -116,5 +129,9 @@ fn judge(cloud: &Cloud, created: Created, resolved: Resolved) -> String {
         (Err(_), Some(Ok(Some(machine)))) => (machine.id, "one, resolved"),
         (Err(error), _) => return format!("FAILED: {error}"),
     };
-    if machines == [held.clone()] { how.to_string() } else { format!("FAILED: holds {held}, there are {machines:?}") }
+    if machines == [held.clone()] {
+        how.to_string()
+    } else {
+        format!("FAILED: holds {held}, there are {machines:?}")
+    }
 }

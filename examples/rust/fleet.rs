@@ -4,8 +4,8 @@
 //! cargo run -p spuff-core --example fleet
 //! HETZNER_TOKEN=… cargo run -p spuff-core --example fleet -- --provider hetzner --region fsn1 --size cx22 --count 20
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, and
-//! ends them: also when some fail, and after Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it starts real
+//! machines there, and ends them: also when some fail, and after Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -16,14 +16,17 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances};
-use spuff_core::provider::{InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry,
+};
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 use spuff_core::{Phase, Progress, observe, settled};
 
 /// Starts many machines, waits until they are ready, and ends them.
 #[derive(Parser)]
 struct Options {
-    /// A real one, such as hetzner, or docker for an engine on this computer; a simulated cloud by default
+    /// A real one, such as hetzner, or docker for an engine on this computer; a simulated cloud by
+    /// default
     #[arg(long, requires_all = ["region", "size"])]
     provider: Option<String>,
     #[arg(long, default_value = "fsn1")]
@@ -66,7 +69,8 @@ async fn run(options: Options) -> Result<bool, ProviderError> {
             (cloud.config(SIMULATED), Some(cloud))
         }
     };
-    let provider = registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?.into();
+    let provider =
+        registry.connect(options.provider.as_deref().unwrap_or(SIMULATED), config)?.into();
 
     let well = live(&provider, &options).await;
     // Of a fleet that was dropped in the middle, the machines end in the background.
@@ -81,7 +85,13 @@ async fn run(options: Options) -> Result<bool, ProviderError> {
 /// The life of the fleet.
 async fn live(provider: &Arc<dyn Provider>, options: &Options) -> bool {
     let requests: Vec<_> = (0..options.count)
-        .map(|number| InstanceRequest::new(format!("{}-{number}", options.name), &options.region, &options.size))
+        .map(|number| {
+            InstanceRequest::new(
+                format!("{}-{number}", options.name),
+                &options.region,
+                &options.size,
+            )
+        })
         .map(|request| request.with_owner(&options.owner).with_ttl(Duration::from_secs(3600)))
         .collect();
     let fleet = FleetOptions::default()
@@ -101,7 +111,9 @@ async fn live(provider: &Arc<dyn Provider>, options: &Options) -> bool {
     let ids: Vec<_> = made.iter().flatten().map(|machine| machine.id.clone()).collect();
 
     let mut screen = Screen::new("ending", ids.len());
-    let gone = observe(destroy_instances(provider, &ids, options.concurrency), |seen| screen.show(&seen)).await;
+    let gone =
+        observe(destroy_instances(provider, &ids, options.concurrency), |seen| screen.show(&seen))
+            .await;
     screen.end();
     ids.len() == options.count && gone.iter().all(Result::is_ok)
 }
@@ -118,7 +130,8 @@ struct Screen {
 impl Screen {
     fn new(what: &'static str, count: usize) -> Self {
         let bar = ProgressBar::new(count as u64).with_prefix(what);
-        let style = ProgressStyle::with_template("{prefix:9} {wide_bar} {pos}/{len} {elapsed} {msg}");
+        let style =
+            ProgressStyle::with_template("{prefix:9} {wide_bar} {pos}/{len} {elapsed} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { what, bar, accepted: 0, done: 0, failed: 0 }
@@ -130,7 +143,15 @@ impl Screen {
             Phase::Ready | Phase::Destroyed => self.done += 1,
             Phase::Failed => {
                 self.failed += 1;
-                self.bar.suspend(|| eprintln!("{} {} {:.1} s: {}", seen.name, seen.id, seen.elapsed.as_secs_f64(), seen.state));
+                self.bar.suspend(|| {
+                    eprintln!(
+                        "{} {} {:.1} s: {}",
+                        seen.name,
+                        seen.id,
+                        seen.elapsed.as_secs_f64(),
+                        seen.state
+                    )
+                });
             }
             _ => {}
         }
@@ -154,11 +175,19 @@ const SIMULATED: &str = "hetzner";
 const SPEED: f64 = 30.0;
 
 fn simulate() -> Result<Cloud, ProviderError> {
-    println!("no --provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and");
-    println!("nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:");
     println!(
-        "  HETZNER_TOKEN=… cargo run -p spuff-core --example fleet -- --provider hetzner --region fsn1 --size cx22 --count 3\n"
+        "no --provider is given: this is a simulated Hetzner Cloud inside this process, with no \
+         machine behind it and"
+    );
+    println!(
+        "nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:"
+    );
+    println!(
+        "  HETZNER_TOKEN=… cargo run -p spuff-core --example fleet -- --provider hetzner --region \
+         fsn1 --size cx22 --count 3\n"
     );
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
-    started.map_err(|error| ProviderError::Other { message: format!("the simulated cloud cannot start: {error}") })
+    started.map_err(|error| ProviderError::Other {
+        message: format!("the simulated cloud cannot start: {error}"),
+    })
 }

@@ -5,8 +5,9 @@
 //! cargo run -p spuff-core --example lifecycle -- --provider docker
 //! HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner
 //! ```
-//! Without a provider it runs against a simulated cloud in its own process. With one it starts real machines there, or
-//! containers on this computer, and ends them: also after a failure, and after Ctrl-C.
+//! Without a provider it runs against a simulated cloud in its own process. With one it starts real
+//! machines there, or containers on this computer, and ends them: also after a failure, and after
+//! Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
@@ -18,14 +19,16 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance, ProviderRegistry,
+    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderInstance,
+    ProviderRegistry,
 };
 use spuff_core::simulator::{Clock, Cloud, Options as CloudOptions};
 
 /// Runs the whole life of a machine at a provider, and cleans up.
 #[derive(Parser)]
 struct Options {
-    /// digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated cloud by default
+    /// digitalocean, hetzner or aws: a real cloud; docker: an engine on this computer; a simulated
+    /// cloud by default
     #[arg(long)]
     provider: Option<String>,
     /// The API's base URL or the engine's address, in place of the provider's own
@@ -96,7 +99,8 @@ async fn run(options: Options) -> Result<(), ProviderError> {
     let request = InstanceRequest::new(name, region, size).with_image(options.image);
 
     tokio::spawn(watch_for_interrupts());
-    let mut life = Life { provider, machines: Vec::new(), snapshots: Vec::new(), began: Instant::now() };
+    let mut life =
+        Life { provider, machines: Vec::new(), snapshots: Vec::new(), began: Instant::now() };
     let lived = life.live(&request, !options.no_snapshot).await;
     if lived.is_err() {
         println!("cleaning up");
@@ -114,13 +118,23 @@ const SIMULATED: &str = "hetzner";
 const SPEED: f64 = 30.0;
 
 fn simulate() -> Result<Cloud, ProviderError> {
-    println!("no --provider is given: this is a simulated Hetzner Cloud inside this process, with no machine behind it and");
-    println!("nothing to pay; its time goes {SPEED} times as fast. For containers on this computer, with Docker or Podman:");
+    println!(
+        "no --provider is given: this is a simulated Hetzner Cloud inside this process, with no \
+         machine behind it and"
+    );
+    println!(
+        "nothing to pay; its time goes {SPEED} times as fast. For containers on this computer, \
+         with Docker or Podman:"
+    );
     println!("  cargo run -p spuff-core --example lifecycle -- --provider docker");
     println!("For real machines, and real money:");
-    println!("  HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner\n");
+    println!(
+        "  HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner\n"
+    );
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
-    started.map_err(|error| ProviderError::Other { message: format!("the simulated cloud cannot start: {error}") })
+    started.map_err(|error| ProviderError::Other {
+        message: format!("the simulated cloud cannot start: {error}"),
+    })
 }
 
 /// What exists because of this run.
@@ -132,7 +146,11 @@ struct Life {
 }
 
 impl Life {
-    async fn live(&mut self, request: &InstanceRequest, with_snapshot: bool) -> Result<(), ProviderError> {
+    async fn live(
+        &mut self,
+        request: &InstanceRequest,
+        with_snapshot: bool,
+    ) -> Result<(), ProviderError> {
         let machine = self.start(request).await?;
         let managed = interruptible("list", self.provider.list_instances()).await?;
         println!("            {} managed by spuff", managed.len());
@@ -144,7 +162,8 @@ impl Life {
         }
 
         // A create that is dropped half-way leaves something that nobody knows: it is let finish.
-        let snapshot = step("snapshot", self.provider.create_snapshot(&machine.id, &request.name)).await?;
+        let snapshot =
+            step("snapshot", self.provider.create_snapshot(&machine.id, &request.name)).await?;
         println!("            {}", snapshot.id);
         self.snapshots.push(snapshot.id.clone());
         stop_if_interrupted()?;
@@ -154,7 +173,10 @@ impl Life {
         self.start(&restored).await.map(drop)
     }
 
-    async fn start(&mut self, request: &InstanceRequest) -> Result<ProviderInstance, ProviderError> {
+    async fn start(
+        &mut self,
+        request: &InstanceRequest,
+    ) -> Result<ProviderInstance, ProviderError> {
         let machine = step("create", self.provider.create_instance(request)).await?;
         println!("            {}", machine.id);
         self.machines.push(machine.id.clone());
@@ -168,22 +190,30 @@ impl Life {
         let mut ended = Ok(());
         for id in self.machines.drain(..).rev() {
             let result = step("destroy", self.provider.destroy_instance(&id)).await;
-            ended = ended.and(result.inspect_err(|error| eprintln!("machine {id} still exists, and may cost money: {error}")));
+            ended = ended.and(result.inspect_err(|error| {
+                eprintln!("machine {id} still exists, and may cost money: {error}")
+            }));
         }
         for id in self.snapshots.drain(..) {
             let result = step("delete", self.provider.delete_snapshot(&id)).await;
-            ended = ended.and(result.inspect_err(|error| eprintln!("snapshot {id} still exists, and may cost money: {error}")));
+            ended = ended.and(result.inspect_err(|error| {
+                eprintln!("snapshot {id} still exists, and may cost money: {error}")
+            }));
         }
         ended
     }
 }
 
 /// Runs a verb with a spinner, and prints how long it took.
-async fn step<T>(what: &str, verb: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+async fn step<T>(
+    what: &str,
+    verb: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
     let began = Instant::now();
     let spinner = ProgressBar::new_spinner().with_message(what.to_string());
     spinner.set_style(
-        ProgressStyle::with_template("{spinner} {msg:10} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        ProgressStyle::with_template("{spinner} {msg:10} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     spinner.enable_steady_tick(Duration::from_millis(100));
     let result = verb.await;
@@ -194,7 +224,10 @@ async fn step<T>(what: &str, verb: impl Future<Output = Result<T, ProviderError>
 }
 
 /// A step that only looks, so that it can be left at any time.
-async fn interruptible<T>(what: &str, verb: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+async fn interruptible<T>(
+    what: &str,
+    verb: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
     let interrupted = async {
         while !INTERRUPTED.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -211,10 +244,15 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 async fn watch_for_interrupts() {
     while tokio::signal::ctrl_c().await.is_ok() {
         if !INTERRUPTED.swap(true, Ordering::Relaxed) {
-            eprintln!("interrupted: what has been started is being ended; press Ctrl-C again only to leave it running");
+            eprintln!(
+                "interrupted: what has been started is being ended; press Ctrl-C again only to \
+                 leave it running"
+            );
             continue;
         }
-        eprintln!("left as it is; machines with the label managed-by=spuff may still run, and cost money");
+        eprintln!(
+            "left as it is; machines with the label managed-by=spuff may still run, and cost money"
+        );
         std::process::exit(130);
     }
 }

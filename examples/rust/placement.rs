@@ -1,11 +1,13 @@
-//! A machine wherever there is room for it, and not for more than it may cost: an ordered list of places, and what came of each.
+//! A machine wherever there is room for it, and not for more than it may cost: an ordered list of
+//! places, and what came of each.
 //!
 //! ```sh
 //! HETZNER_TOKEN=… DIGITALOCEAN_TOKEN=… cargo run -p spuff-core --example placement -- \
 //!     "hetzner fsn1 cx22 0.007 USD" "hetzner nbg1 cx32 0.013 USD" "digitalocean fra1 s-2vcpu-4gb"
 //! ```
-//! A place may end in what an hour costs there: for a provider that does not tell, or one that tells it in another currency.
-//! Without places it runs on simulated clouds, of which the first is sold out.
+//! A place may end in what an hour costs there: for a provider that does not tell, or one that
+//! tells it in another currency. Without places it runs on simulated clouds, of which the first is
+//! sold out.
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -34,7 +36,10 @@ fn candidate(
 ) -> Result<Candidate, ProviderError> {
     let words: Vec<_> = place.split_whitespace().collect();
     let [name, region, size, price @ ..] = words.as_slice() else {
-        return Err(ProviderError::invalid_config("places", format!("{place:?}: say PROVIDER REGION SIZE")));
+        return Err(ProviderError::invalid_config(
+            "places",
+            format!("{place:?}: say PROVIDER REGION SIZE"),
+        ));
     };
     let provider = connect(name)?;
     let candidate = Candidate::new(&provider, *region, *size);
@@ -56,7 +61,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         places.iter().map(|place| candidate(place, |name| cloud.provider(name))).collect()
     } else {
         let registry = ProviderRegistry::with_defaults();
-        arguments.places.iter().map(|place| candidate(place, |name| registry.from_env(name).map(Arc::from))).collect()
+        arguments
+            .places
+            .iter()
+            .map(|place| candidate(place, |name| registry.from_env(name).map(Arc::from)))
+            .collect()
     };
     let placement = Placement::new(candidates?).with_max_price(arguments.max_price);
 
@@ -69,7 +78,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     };
-    println!("{} {} is in {}; what was tried:", placed.instance.name, placed.instance.id, placed.instance.region);
+    println!(
+        "{} {} is in {}; what was tried:",
+        placed.instance.name, placed.instance.id, placed.instance.region
+    );
     for attempt in &placed.attempts {
         println!("  {:>5} ms  {attempt}", attempt.elapsed.as_millis());
     }

@@ -12,10 +12,14 @@ use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderReg
 async fn main() -> Result<(), ProviderError> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [name, region, size] = words.as_slice() else {
-        return Err(ProviderError::invalid_config("arguments", "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22"));
+        return Err(ProviderError::invalid_config(
+            "arguments",
+            "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22",
+        ));
     };
     let provider = ProviderRegistry::with_defaults().from_env(name)?;
-    let machine = provider.create_instance(&InstanceRequest::new("web-1", region, size).with_label("env", "test")).await?;
+    let request = InstanceRequest::new("web-1", region, size).with_label("env", "test");
+    let machine = provider.create_instance(&request).await?;
 
     // From here on there is a machine that costs money: it is ended whatever happens.
     let used = use_it(&*provider, &machine.id).await;

@@ -42,8 +42,11 @@ struct Options {
 async fn main() -> Result<ExitCode, ProviderError> {
     let options = Options::parse();
     let registry = ProviderRegistry::with_defaults();
-    let given =
-        options.option.iter().cloned().fold(ProviderConfig::default(), |given, (name, value)| given.with_option(name, value));
+    let given = options
+        .option
+        .iter()
+        .cloned()
+        .fold(ProviderConfig::default(), |given, (name, value)| given.with_option(name, value));
     let config = registry.config_from_env(&options.provider, given)?;
     let provider: Arc<dyn Provider> = registry.connect(&options.provider, config)?.into();
     let reaped = lease::reap(&provider, &which(options)?).await?;
@@ -61,6 +64,10 @@ fn option(text: &str) -> Result<(String, String), String> {
 }
 
 fn which(options: Options) -> Result<Reap, ProviderError> {
-    let which = Reap::from_choices(options.expired, options.older_than.map(Duration::from_secs), options.owner)?;
+    let which = Reap::from_choices(
+        options.expired,
+        options.older_than.map(Duration::from_secs),
+        options.owner,
+    )?;
     Ok(if options.dry_run { which.dry_run() } else { which })
 }

@@ -1,4 +1,5 @@
-//! Plays whole programs at simulated clouds, with faults, and says where what they were told is not what is true.
+//! Plays whole programs at simulated clouds, with faults, and says where what they were told is not
+//! what is true.
 //!
 //! `cargo run -p spuff-core --release --features simulation --example simulate -- --seeds 1000`
 
@@ -11,7 +12,8 @@ use clap::{Parser, value_parser};
 use spuff_core::simulation::{Coverage, Plan, Report, play, shrink};
 use spuff_core::simulator::{PROVIDERS, simulated};
 
-/// Plays runs of programs at simulated clouds, each from a seed, and reports what is not as the library has said.
+/// Plays runs of programs at simulated clouds, each from a seed, and reports what is not as the
+/// library has said.
 #[derive(Parser)]
 struct Arguments {
     /// The first seed; one that nobody has chosen by default.
@@ -53,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         report.findings.iter().for_each(|finding| println!("FOUND {finding}"));
         return ended(report.findings.len());
     }
-    let (began, mut steps, mut played, mut found, mut coverage) = (Instant::now(), 0, 0, 0, Coverage::default());
+    let (began, mut steps, mut played, mut found, mut coverage) =
+        (Instant::now(), 0, 0, 0, Coverage::default());
     for seed in (first..).take(usize::try_from(arguments.seeds)?) {
         let plan = Plan::of_seed(seed, cloud, arguments.steps);
         let report = play(&plan, false);
@@ -64,7 +67,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             found += 1;
             tell(seed, &plan, &report, arguments.shrink);
         }
-        let is_over = arguments.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
+        let is_over = arguments
+            .seconds
+            .is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
         if is_over || found >= arguments.findings {
             break;
         }
@@ -72,7 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if arguments.table {
         print!("{coverage}\nmet less than a hundred times, of what can meet:\n");
         let rare = coverage.rarer_than(100);
-        rare.iter().for_each(|(verb, fault, count)| println!("  {:24}{fault:24}{count:>4}", verb.name()));
+        rare.iter()
+            .for_each(|(verb, fault, count)| println!("  {:24}{fault:24}{count:>4}", verb.name()));
     }
     let seconds = began.elapsed().as_secs_f64();
     let clouds = cloud.map_or_else(|| PROVIDERS.join(", "), str::to_string);

@@ -3,9 +3,10 @@
 //! ```sh
 //! cargo run -p spuff-core --example simulator --features simulator -- --port 8000 --speed 60
 //! ```
-//! It prints the environment variables that point the clouds' own tools at it, and runs until it is ended: by Ctrl-C, by a signal,
-//! or, with `--until-eof`, by the end of its standard input, as a program wants it that holds the other end. With a command after
-//! `--` it runs that command with these variables instead, and ends with it.
+//! It prints the environment variables that point the clouds' own tools at it, and runs until it is
+//! ended: by Ctrl-C, by a signal, or, with `--until-eof`, by the end of its standard input, as a
+//! program wants it that holds the other end. With a command after `--` it runs that command with
+//! these variables instead, and ends with it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 

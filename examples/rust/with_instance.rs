@@ -17,10 +17,15 @@ use spuff_core::{settled, with_instance};
 async fn main() -> Result<(), ProviderError> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [name, region, size] = words.as_slice() else {
-        return Err(ProviderError::invalid_config("arguments", "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22"));
+        return Err(ProviderError::invalid_config(
+            "arguments",
+            "say PROVIDER REGION SIZE, such as: hetzner fsn1 cx22",
+        ));
     };
     let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().from_env(name)?.into();
-    let request = InstanceRequest::new("build-1", region, size).with_owner("ci-7").with_ttl(Duration::from_secs(3600));
+    let request = InstanceRequest::new("build-1", region, size)
+        .with_owner("ci-7")
+        .with_ttl(Duration::from_secs(3600));
     let address = with_instance(&provider, &request, |machine| async move {
         println!("{} is ready at {}", machine.name, machine.ip);
         Ok::<_, ProviderError>(machine.ip)

@@ -1,6 +1,12 @@
-//! What spuff adds to a request: each verb beside the same request made with bare `reqwest` and `serde`, in turns, in one
-//! run, against a server on this machine. Prints the ratio of the median times and of the allocations.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark for a terminal")]
+//! What spuff adds to a request: each verb beside the same request made with bare `reqwest` and
+//! `serde`, in turns, in one run, against a server on this machine. Prints the ratio of the median
+//! times and of the allocations.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark for a terminal"
+)]
 #![allow(missing_docs, reason = "not a library")]
 
 #[path = "../tests/support/alloc.rs"]
@@ -70,10 +76,13 @@ struct Many {
 impl Server {
     fn weight(&self) -> usize {
         let net = &self.public_net;
-        let addresses =
-            net.ipv4.as_ref().map_or(0, |v4| usize::from(v4.ip.is_ipv4())) + net.ipv6.as_ref().map_or(0, |v6| v6.ip.len());
-        let words =
-            self.name.len() + self.status.len() + self.server_type.name.len() + self.location.name.len() + self.labels.len();
+        let addresses = net.ipv4.as_ref().map_or(0, |v4| usize::from(v4.ip.is_ipv4()))
+            + net.ipv6.as_ref().map_or(0, |v6| v6.ip.len());
+        let words = self.name.len()
+            + self.status.len()
+            + self.server_type.name.len()
+            + self.location.name.len()
+            + self.labels.len();
         addresses + words + usize::from(self.id > 0) + usize::from(self.created.timestamp() > 0)
     }
 }
@@ -110,7 +119,8 @@ fn compare(what: &str, times: usize, left: Side<'_>, right: Side<'_>) {
             }
         }
     }
-    let mut ratios: Vec<f64> = spent[0].iter().zip(&spent[1]).map(|(left, right)| left / right).collect();
+    let mut ratios: Vec<f64> =
+        spent[0].iter().zip(&spent[1]).map(|(left, right)| left / right).collect();
     let median = |values: &mut Vec<f64>| {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
@@ -118,7 +128,8 @@ fn compare(what: &str, times: usize, left: Side<'_>, right: Side<'_>) {
     let allocations = asked.map(|calls| calls as f64 / (ROUNDS * times) as f64);
     let [left_time, right_time] = &mut spent;
     println!(
-        "{what:22} {:>15} {:8.1} us {:7.1} allocations | {:>13} {:8.1} us {:7.1} allocations | time x{:.2}  allocations x{:.2}",
+        "{what:22} {:>15} {:8.1} us {:7.1} allocations | {:>13} {:8.1} us {:7.1} allocations | \
+         time x{:.2}  allocations x{:.2}",
         sides[0].0,
         median(left_time),
         allocations[0],
@@ -139,8 +150,12 @@ fn main() {
         servers.join(",")
     ));
     // More than the real cloud would take.
-    let config = |server: &Steady| ProviderConfig::new(TOKEN).with_endpoint(&server.url).with_option("pace", "inf");
-    let connect = |server: &Steady| ProviderRegistry::with_defaults().connect("hetzner", config(server)).unwrap();
+    let config = |server: &Steady| {
+        ProviderConfig::new(TOKEN).with_endpoint(&server.url).with_option("pace", "inf")
+    };
+    let connect = |server: &Steady| {
+        ProviderRegistry::with_defaults().connect("hetzner", config(server)).unwrap()
+    };
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
     let (ours, theirs) = (runtime(), runtime());
@@ -148,17 +163,32 @@ fn main() {
     compare(
         "get_instance",
         400,
-        ("spuff", Box::new(|| ours.block_on(provider.get_instance("42")).unwrap().unwrap().name.len())),
+        (
+            "spuff",
+            Box::new(|| ours.block_on(provider.get_instance("42")).unwrap().unwrap().name.len()),
+        ),
         ("bare reqwest", Box::new(|| theirs.block_on(bare::<One>(&client, &url)).server.weight())),
     );
 
-    let (provider, url) =
-        (connect(&many), format!("{}/servers?label_selector=managed-by%3D%3Dspuff&per_page=50&page=1", many.url));
+    let (provider, url) = (
+        connect(&many),
+        format!("{}/servers?label_selector=managed-by%3D%3Dspuff&per_page=50&page=1", many.url),
+    );
     compare(
         "list_instances, a page",
         40,
         ("spuff", Box::new(|| ours.block_on(provider.list_instances()).unwrap().len())),
-        ("bare reqwest", Box::new(|| theirs.block_on(bare::<Many>(&client, &url)).servers.iter().map(Server::weight).sum())),
+        (
+            "bare reqwest",
+            Box::new(|| {
+                theirs
+                    .block_on(bare::<Many>(&client, &url))
+                    .servers
+                    .iter()
+                    .map(Server::weight)
+                    .sum()
+            }),
+        ),
     );
 
     let (provider, boxed) = (connect(&one), connect(&one));
@@ -167,6 +197,9 @@ fn main() {
         "get_instance",
         400,
         ("spuff blocking", Box::new(|| blocking.get_instance("42").unwrap().unwrap().name.len())),
-        ("spuff async", Box::new(|| ours.block_on(provider.get_instance("42")).unwrap().unwrap().name.len())),
+        (
+            "spuff async",
+            Box::new(|| ours.block_on(provider.get_instance("42")).unwrap().unwrap().name.len()),
+        ),
     );
 }

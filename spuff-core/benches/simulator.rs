@@ -1,6 +1,12 @@
-//! What the simulator can take: reads a second of one core on kept-alive connections, and what a look-up costs with 100 and
-//! with 10,000 machines, in one run. The clients here are bare sockets, so that little but the server is measured.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark for a terminal")]
+//! What the simulator can take: reads a second of one core on kept-alive connections, and what a
+//! look-up costs with 100 and with 10,000 machines, in one run. The clients here are bare sockets,
+//! so that little but the server is measured.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark for a terminal"
+)]
 #![allow(missing_docs, reason = "not a library")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,11 +18,17 @@ use spuff_core::provider::InstanceRequest;
 use spuff_core::simulator::{Clock, Cloud, Options, PROVIDERS, Timings};
 
 const CONNECTIONS: usize = 8;
-/// How many requests are on their way at once on a connection, so that the server never waits for a client.
+/// How many requests are on their way at once on a connection, so that the server never waits for a
+/// client.
 const AHEAD: usize = 16;
 
 fn start() -> Cloud {
-    Options::default().with_clock(Clock::Manual).with_all_timings(Timings::instant()).with_kept_requests(0).start().unwrap()
+    Options::default()
+        .with_clock(Clock::Manual)
+        .with_all_timings(Timings::instant())
+        .with_kept_requests(0)
+        .start()
+        .unwrap()
 }
 
 /// Makes machines up to a number, and gives the id of one in the middle.
@@ -42,8 +54,10 @@ fn get(path: &str) -> String {
 
 fn query(form: &str) -> String {
     format!(
-        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded\r\nauthorization: \
-         AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature={}\r\n\
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\nauthorization: \
+         AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \
+         Signature={}\r\n\
          content-length: {}\r\n\r\n{form}",
         "0".repeat(64),
         form.len()
@@ -54,13 +68,20 @@ fn query(form: &str) -> String {
 fn look_ups(name: &str, id: &str, number: usize) -> [(&'static str, String); 2] {
     let form = |filter: &str| format!("Action=DescribeInstances&Version=2016-11-15&{filter}");
     match name {
-        "digitalocean" => {
-            [("by id", get(&format!("/v2/droplets/{id}"))), ("by name", get(&format!("/v2/droplets?name=m-{number}")))]
-        }
-        "hetzner" => [("by id", get(&format!("/v1/servers/{id}"))), ("by name", get(&format!("/v1/servers?name=m-{number}")))],
+        "digitalocean" => [
+            ("by id", get(&format!("/v2/droplets/{id}"))),
+            ("by name", get(&format!("/v2/droplets?name=m-{number}"))),
+        ],
+        "hetzner" => [
+            ("by id", get(&format!("/v1/servers/{id}"))),
+            ("by name", get(&format!("/v1/servers?name=m-{number}"))),
+        ],
         _ => [
             ("by id", query(&form(&format!("InstanceId.1={id}")))),
-            ("by filter", query(&form(&format!("Filter.1.Name=instance-id&Filter.1.Value.1={id}")))),
+            (
+                "by filter",
+                query(&form(&format!("Filter.1.Name=instance-id&Filter.1.Value.1={id}"))),
+            ),
         ],
     }
 }
@@ -103,7 +124,8 @@ fn server_time() -> Option<Duration> {
         let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
         let (name, rest) = stat.split_once(") ")?;
         if name.contains("spuff-simulator") {
-            let ticks = |at: usize| rest.split(' ').nth(at).and_then(|word| word.parse::<u64>().ok());
+            let ticks =
+                |at: usize| rest.split(' ').nth(at).and_then(|word| word.parse::<u64>().ok());
             return Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10));
         }
     }
@@ -115,7 +137,8 @@ fn rate(cloud: &Cloud, request: &str) -> (f64, Option<f64>) {
     let time = Duration::from_secs(2);
     let (address, before, began) = (cloud.address(), server_time(), Instant::now());
     let answered: usize = thread::scope(|scope| {
-        let clients: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(move || hammer(address, request, time))).collect();
+        let clients: Vec<_> =
+            (0..CONNECTIONS).map(|_| scope.spawn(move || hammer(address, request, time))).collect();
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     });
     let spent = server_time().zip(before).map(|(now, before)| (now - before).as_secs_f64());
@@ -123,7 +146,10 @@ fn rate(cloud: &Cloud, request: &str) -> (f64, Option<f64>) {
 }
 
 fn main() {
-    println!("{:14}{:12}{:>10}{:>16}{:>22}", "cloud", "look-up", "machines", "reads a second", "a second of one core");
+    println!(
+        "{:14}{:12}{:>10}{:>16}{:>22}",
+        "cloud", "look-up", "machines", "reads a second", "a second of one core"
+    );
     for name in PROVIDERS {
         let cloud = start();
         let mut first = [0.0; 2];
@@ -138,7 +164,10 @@ fn main() {
                 if first[at] == 0.0 {
                     first[at] = core;
                 }
-                println!("{name:14}{what:12}{machines:>10}{seen:>16.0}{core:>22.0}   x{:.2} of 100", core / first[at]);
+                println!(
+                    "{name:14}{what:12}{machines:>10}{seen:>16.0}{core:>22.0}   x{:.2} of 100",
+                    core / first[at]
+                );
             }
         }
     }

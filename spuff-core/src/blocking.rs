@@ -3,15 +3,18 @@
 //! A verb may be called from any thread, also inside an async runtime, whose thread it then blocks.
 //!
 //! # How it runs
-//! There is one single-threaded runtime for the process. A thread that calls a verb drives it itself, so that a reply wakes
-//! no other thread on its way to the caller; where several call at once, one drives for all. While nobody calls, a keeper
-//! thread drives, so that work in the background goes on.
+//! There is one single-threaded runtime for the process. A thread that calls a verb drives it
+//! itself, so that a reply wakes no other thread on its way to the caller; where several call at
+//! once, one drives for all. While nobody calls, a keeper thread drives, so that work in the
+//! background goes on.
 //!
-//! The program's signals do not come to threads of spuff's, where the system has masks of them; what spuff writes to a connection
-//! that its other end has closed makes no SIGPIPE on Linux and Apple's systems, whatever the program does with that signal.
+//! The program's signals do not come to threads of spuff's, where the system has masks of them;
+//! what spuff writes to a connection that its other end has closed makes no SIGPIPE on Linux and
+//! Apple's systems, whatever the program does with that signal.
 //!
-//! A child of `fork` has a runtime of its own. A provider that a [`ProviderRegistry`] has made is made anew there, as its
-//! connections are its parent's; what its parent does in the background stays with the parent.
+//! A child of `fork` has a runtime of its own. A provider that a [`ProviderRegistry`] has made is
+//! made anew there, as its connections are its parent's; what its parent does in the background
+//! stays with the parent.
 //!
 //! # Examples
 //! ```no_run
@@ -56,7 +59,10 @@ use crate::fleet::{self, FleetOptions};
 use crate::lease::{self, Reap, Reaped};
 use crate::per_process::PerProcess;
 use crate::progress::Progress;
-use crate::provider::{self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts};
+use crate::provider::{
+    self, InstanceRequest, ProviderConfig, ProviderError, ProviderInstance, ProviderResult,
+    ProviderTimeouts,
+};
 use crate::provider::{ErrorParts, Price, ProviderType, Snapshot};
 use crate::scope::{self, OnFailure};
 
@@ -114,7 +120,9 @@ impl Provider {
         self.run(|provider| async move { provider.delete_snapshot(id).await })
     }
 
-    pub fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    pub fn list_labelled_snapshots(
+        &self,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         self.run(|provider| async move { provider.list_labelled_snapshots().await })
     }
 
@@ -149,8 +157,14 @@ impl Provider {
     ///
     /// # Errors
     /// As there.
-    pub fn create_and_wait(&self, request: &InstanceRequest, on_failure: OnFailure) -> ProviderResult<ProviderInstance> {
-        self.run(|provider| async move { scope::create_and_wait(&provider, request, on_failure).await })
+    pub fn create_and_wait(
+        &self,
+        request: &InstanceRequest,
+        on_failure: OnFailure,
+    ) -> ProviderResult<ProviderInstance> {
+        self.run(
+            |provider| async move { scope::create_and_wait(&provider, request, on_failure).await },
+        )
     }
 
     /// As [`with_instance`](crate::with_instance): `work` may call this provider.
@@ -162,15 +176,17 @@ impl Provider {
         request: &InstanceRequest,
         work: impl FnOnce(&ProviderInstance) -> Result<T, E>,
     ) -> Result<T, E> {
-        let guard = self.run(|provider| async move { scope::made_for_work(&provider, request).await })?;
+        let guard =
+            self.run(|provider| async move { scope::made_for_work(&provider, request).await })?;
         let id = guard.instance().id.clone();
         let done = catch_unwind(AssertUnwindSafe(|| work(guard.instance())));
         let ended = self.run(|_| async { guard.destroy().await.transpose() }).transpose();
         scope::finish(done, ended, &id)
     }
 
-    /// Runs a future over this provider on spuff's own runtime: for what is not a verb, such as a verb with a patience of
-    /// its own. What `work` drops in the middle goes on in the background; [`settled`] waits for that.
+    /// Runs a future over this provider on spuff's own runtime: for what is not a verb, such as a
+    /// verb with a patience of its own. What `work` drops in the middle goes on in the background;
+    /// [`settled`] waits for that.
     ///
     /// # Errors
     /// Those of `work`; and when spuff's own runtime cannot be started.
@@ -191,15 +207,18 @@ impl Provider {
     /// # machine.map(drop)
     /// # }
     /// ```
-    pub fn run<T, W>(&self, work: impl FnOnce(Arc<dyn provider::Provider>) -> W) -> ProviderResult<T>
+    pub fn run<T, W>(
+        &self,
+        work: impl FnOnce(Arc<dyn provider::Provider>) -> W,
+    ) -> ProviderResult<T>
     where
         W: Future<Output = ProviderResult<T>>,
     {
         block_on(work(self.shared()?))
     }
 
-    /// As [`run`](Self::run), and gives what the work sees on its way to `on_progress`, on this thread: as
-    /// [`observe`](crate::observe). `on_progress` may call this provider.
+    /// As [`run`](Self::run), and gives what the work sees on its way to `on_progress`, on this
+    /// thread: as [`observe`](crate::observe). `on_progress` may call this provider.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -214,7 +233,8 @@ impl Provider {
         observe(work(self.shared()?), on_progress)
     }
 
-    /// The provider as the async contract has it, for futures that are given to [`spawn`] or [`block_on`].
+    /// The provider as the async contract has it, for futures that are given to [`spawn`] or
+    /// [`block_on`].
     ///
     /// # Errors
     /// When it cannot be made anew in a child of `fork`.
@@ -222,7 +242,8 @@ impl Provider {
         self.0.here.get_or_init(&self.0.again).clone().map_err(|parts| ProviderError::from(*parts))
     }
 
-    /// As [`fleet::create_instances`]. What it sees on its way goes to `on_progress`, on this thread.
+    /// As [`fleet::create_instances`]. What it sees on its way goes to `on_progress`, on this
+    /// thread.
     ///
     /// # Errors
     /// When spuff's own runtime cannot be started. Each outcome has its own.
@@ -232,11 +253,14 @@ impl Provider {
         options: FleetOptions,
         on_progress: impl FnMut(Progress),
     ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
-        let work = |provider| async move { Ok(fleet::create_instances(&provider, requests, options).await) };
+        let work = |provider| async move {
+            Ok(fleet::create_instances(&provider, requests, options).await)
+        };
         self.observe(work, on_progress)
     }
 
-    /// As [`fleet::wait_ready_many`]. What it sees on its way goes to `on_progress`, on this thread.
+    /// As [`fleet::wait_ready_many`]. What it sees on its way goes to `on_progress`, on this
+    /// thread.
     ///
     /// # Errors
     /// When spuff's own runtime cannot be started. Each outcome has its own.
@@ -245,10 +269,14 @@ impl Provider {
         ids: &[S],
         on_progress: impl FnMut(Progress),
     ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
-        self.observe(|provider| async move { Ok(fleet::wait_ready_many(&provider, ids).await) }, on_progress)
+        self.observe(
+            |provider| async move { Ok(fleet::wait_ready_many(&provider, ids).await) },
+            on_progress,
+        )
     }
 
-    /// As [`fleet::destroy_instances`]. What it sees on its way goes to `on_progress`, on this thread.
+    /// As [`fleet::destroy_instances`]. What it sees on its way goes to `on_progress`, on this
+    /// thread.
     ///
     /// # Errors
     /// When spuff's own runtime cannot be started. Each outcome has its own.
@@ -265,7 +293,10 @@ impl Provider {
     ///
     /// # Errors
     /// When it cannot be made anew in a child of `fork`.
-    pub fn watch<S: Into<String>>(&self, ids: impl IntoIterator<Item = S>) -> ProviderResult<Watch> {
+    pub fn watch<S: Into<String>>(
+        &self,
+        ids: impl IntoIterator<Item = S>,
+    ) -> ProviderResult<Watch> {
         Ok(Watch(fleet::watch(&self.shared()?, ids)))
     }
 
@@ -294,7 +325,8 @@ impl Provider {
     }
 }
 
-/// Machines that are watched; see [`Provider::watch`]. A failure of spuff's own runtime ends it, without outcomes.
+/// Machines that are watched; see [`Provider::watch`]. A failure of spuff's own runtime ends it,
+/// without outcomes.
 #[derive(Debug)]
 pub struct Watch(fleet::Watch);
 
@@ -324,7 +356,8 @@ pub fn settled() -> ProviderResult<()> {
     })
 }
 
-/// A provider to be used from here on by blocking calls only: its connections belong to the runtime that opened them.
+/// A provider to be used from here on by blocking calls only: its connections belong to the runtime
+/// that opened them.
 ///
 /// A child of `fork` uses the same one.
 impl From<Arc<dyn provider::Provider>> for Provider {
@@ -341,15 +374,26 @@ impl From<Box<dyn provider::Provider>> for Provider {
 }
 
 impl Provider {
-    fn new(provider: Arc<dyn provider::Provider>, again: impl Fn() -> Made + Send + Sync + 'static) -> Self {
+    fn new(
+        provider: Arc<dyn provider::Provider>,
+        again: impl Fn() -> Made + Send + Sync + 'static,
+    ) -> Self {
         let name = provider.name().to_string();
-        Self(Arc::new(Origin { here: PerProcess::with(Ok(provider)), again: Box::new(again), name }))
+        Self(Arc::new(Origin {
+            here: PerProcess::with(Ok(provider)),
+            again: Box::new(again),
+            name,
+        }))
     }
 
     /// A provider that is made now, and anew in a child of `fork`.
-    fn made(make: impl Fn() -> ProviderResult<Box<dyn provider::Provider>> + Send + Sync + 'static) -> ProviderResult<Self> {
+    fn made(
+        make: impl Fn() -> ProviderResult<Box<dyn provider::Provider>> + Send + Sync + 'static,
+    ) -> ProviderResult<Self> {
         let provider = make()?;
-        Ok(Self::new(provider.into(), move || make().map(Arc::from).map_err(|error| Box::new(ErrorParts::from(&error)))))
+        Ok(Self::new(provider.into(), move || {
+            make().map(Arc::from).map_err(|error| Box::new(ErrorParts::from(&error)))
+        }))
     }
 }
 
@@ -359,11 +403,15 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// A registry that makes blocking providers. All else is that of [`provider::ProviderRegistry`], which it derefs to.
+/// A registry that makes blocking providers. All else is that of [`provider::ProviderRegistry`],
+/// which it derefs to.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderRegistry(provider::ProviderRegistry);
 
-#[allow(missing_docs, reason = "each is described at the function of provider::ProviderRegistry with its name")]
+#[allow(
+    missing_docs,
+    reason = "each is described at the function of provider::ProviderRegistry with its name"
+)]
 impl ProviderRegistry {
     pub fn new() -> Self {
         Self::default()
@@ -373,12 +421,22 @@ impl ProviderRegistry {
         Self(provider::ProviderRegistry::with_defaults())
     }
 
-    pub fn create(&self, provider_type: ProviderType, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
+    pub fn create(
+        &self,
+        provider_type: ProviderType,
+        token: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Provider> {
         let (registry, token) = (self.0.clone(), SecretString::from(token));
         Provider::made(move || registry.create(provider_type, token.expose_secret(), timeouts))
     }
 
-    pub fn create_by_name(&self, name: &str, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Provider> {
+    pub fn create_by_name(
+        &self,
+        name: &str,
+        token: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Provider> {
         let (registry, name, token) = (self.0.clone(), name.to_string(), SecretString::from(token));
         Provider::made(move || registry.create_by_name(&name, token.expose_secret(), timeouts))
     }

@@ -1,8 +1,10 @@
-//! Whether a provider keeps the contract: one suite for the built-in providers, and for those of others.
+//! Whether a provider keeps the contract: one suite for the built-in providers, and for those of
+//! others.
 //!
 //! # For authors
-//! Say how your provider is made, what to ask it for, and an id that does not exist; then [`check`] it, against the cloud
-//! itself or a server of your own that remembers what was made. [`Subject::registered`] takes a provider from a registry.
+//! Say how your provider is made, what to ask it for, and an id that does not exist; then [`check`]
+//! it, against the cloud itself or a server of your own that remembers what was made.
+//! [`Subject::registered`] takes a provider from a registry.
 //!
 //! ```
 //! use spuff_core::conformance::{self, Subject};
@@ -88,10 +90,11 @@
 //! # }
 //! ```
 //!
-//! A [`Report`] is plain data: it prints as a table and serializes with serde. Each failure quotes the sentence of the
-//! contract, tells what was seen, and says what to do.
+//! A [`Report`] is plain data: it prints as a table and serializes with serde. Each failure quotes
+//! the sentence of the contract, tells what was seen, and says what to do.
 //!
-//! **What is declared.** A check that a provider does not declare to fulfil is [not applicable](Verdict::NotApplicable).
+//! **What is declared.** A check that a provider does not declare to fulfil is
+//! [not applicable](Verdict::NotApplicable).
 //!
 //! | said by | means | otherwise |
 //! | --- | --- | --- |
@@ -105,18 +108,21 @@
 //! | [`Subject::with_idempotency`] | an `idempotency_key` makes one machine, however often it is sent | keys are not tried |
 //! | [`Subject::with_stranger`] | where something else than the cloud answers, nothing is taken for gone | this is not tried |
 //!
-//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all together 33 machines, at
-//! most 8 at a time, and 4 snapshots; with snapshots most of the time is spent on them. [`check_one`] runs a single check.
-//! [`Subject::with_machines_at_once`] keeps below an account's limit.
+//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all
+//! together 33 machines, at most 8 at a time, and 4 snapshots; with snapshots most of the time is
+//! spent on them. [`check_one`] runs a single check. [`Subject::with_machines_at_once`] keeps below
+//! an account's limit.
 //!
-//! **What is left.** Each check destroys what it has made, also when it fails or the provider panics;
-//! [`Report::left_behind`] names what could not be destroyed. Others may use the account meanwhile: only what the provider
-//! says it has just made is destroyed, what has a name of this run (`spuff-check-`, then a random number), and what was made
-//! without a name in spite of being refused, which carries the label `spuff-conformance`.
+//! **What is left.** Each check destroys what it has made, also when it fails or the provider
+//! panics; [`Report::left_behind`] names what could not be destroyed. Others may use the account
+//! meanwhile: only what the provider says it has just made is destroyed, what has a name of this
+//! run (`spuff-check-`, then a random number), and what was made without a name in spite of being
+//! refused, which carries the label `spuff-conformance`.
 //!
-//! **How it is cancelled.** [`check_until`] takes a future, such as that of Ctrl-C: when it ends, the check at work is given
-//! up, what it made is destroyed, and the report says so. A create that was under way may still be carried out later, under a
-//! name of the run. Dropping the future of a run stops it on the spot instead, and leaves what the check at work has made.
+//! **How it is cancelled.** [`check_until`] takes a future, such as that of Ctrl-C: when it ends,
+//! the check at work is given up, what it made is destroyed, and the report says so. A create that
+//! was under way may still be carried out later, under a name of the run. Dropping the future of a
+//! run stops it on the spot instead, and leaves what the check at work has made.
 //!
 //! The suite needs a tokio runtime with its time driver.
 
@@ -277,19 +283,29 @@ pub async fn check_one(subject: &Subject, name: &str) -> ProviderResult<Report> 
     Ok(run(subject, &CHECKS[at..=at], pending()).await)
 }
 
-async fn run(subject: &Subject, checks: &'static [Check], stop: impl Future<Output = ()>) -> Report {
+async fn run(
+    subject: &Subject,
+    checks: &'static [Check],
+    stop: impl Future<Output = ()>,
+) -> Report {
     let began = Instant::now();
     let mut stop = pin!(stop);
     let mut stopped = false;
     let run = Run::new();
     if let Ok(trial) = trial(subject, &run).await {
-        stopped = caught(async move { trial.note_strangers().await }, stop.as_mut()).await.is_none();
+        stopped =
+            caught(async move { trial.note_strangers().await }, stop.as_mut()).await.is_none();
     }
-    let mut report =
-        Report { provider: name(subject).await, outcomes: Vec::new(), left_behind: Vec::new(), elapsed: began.elapsed() };
+    let mut report = Report {
+        provider: name(subject).await,
+        outcomes: Vec::new(),
+        left_behind: Vec::new(),
+        elapsed: began.elapsed(),
+    };
     for check in checks {
         let began = Instant::now();
-        let mut verdict = Err(rule::FINISHED.broken("the run was stopped before this check had ended"));
+        let mut verdict =
+            Err(rule::FINISHED.broken("the run was stopped before this check had ended"));
         if !stopped {
             match trial(subject, &run).await {
                 Err(failed) => verdict = Err(failed),
@@ -298,7 +314,9 @@ async fn run(subject: &Subject, checks: &'static [Check], stop: impl Future<Outp
                         Some(ended) => verdict = ended,
                         None => stopped = true,
                     }
-                    let mut left = trial.clean_up(check.name, matches!(verdict, Err(Verdict::Failed(_)))).await;
+                    let mut left = trial
+                        .clean_up(check.name, matches!(verdict, Err(Verdict::Failed(_))))
+                        .await;
                     left.retain(|left| report.left_behind.iter().all(|known| known.id != left.id));
                     report.left_behind.extend(left);
                 }
@@ -321,6 +339,11 @@ async fn trial(subject: &Subject, run: &Arc<Run>) -> Tried<Trial> {
 /// The provider's name, where it can be made and tells it.
 async fn name(subject: &Subject) -> String {
     let subject = subject.clone();
-    let named = async move { Ok(subject.make(subject.timeouts).map(|provider| provider.name().to_string()).unwrap_or_default()) };
+    let named = async move {
+        Ok(subject
+            .make(subject.timeouts)
+            .map(|provider| provider.name().to_string())
+            .unwrap_or_default())
+    };
     caught(named, pending()).await.and_then(Result::ok).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Exactly-once creates: what came of a create is found out before anything is sent again, and a create whose caller has
-//! left is brought to an end all the same.
+//! Exactly-once creates: what came of a create is found out before anything is sent again, and a
+//! create whose caller has left is brought to an end all the same.
 //!
 //! Every room makes machines and snapshots through [`Create`], inside [`run_to_completion`].
 
@@ -45,7 +45,8 @@ use crate::wait::Pauses;
 pub(crate) enum Lookup<T> {
     /// It was made.
     Found(T),
-    /// Another call has made this under the key, or something else: what this one has sent may come to light beside it.
+    /// Another call has made this under the key, or something else: what this one has sent may come
+    /// to light beside it.
     Others(ProviderResult<T>),
     /// These may be it; a later look will tell.
     Ambiguous(Vec<String>),
@@ -76,7 +77,8 @@ impl<T> Lookup<T> {
 /// What keeps a second one from being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dedup {
-    /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what there is.
+    /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what
+    /// there is.
     ByCloud,
     /// Nothing but looking first, until lists that lag must have caught up.
     LookupFirst,
@@ -108,7 +110,8 @@ pub(crate) trait CreateCall: Send + Sync {
 
     fn sight(&self) -> Sight;
 
-    /// Sends it, also again where it was certainly not carried out: not when its caller has left meanwhile.
+    /// Sends it, also again where it was certainly not carried out: not when its caller has left
+    /// meanwhile.
     fn send(&self, cancel: &Cancel) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
 }
 
@@ -139,13 +142,17 @@ pub(crate) struct Create<'a, M> {
 }
 
 impl<M: CreateCall> Create<'_, M> {
-    /// Sends the call until one thing is made and known, or it is certain that none is. `read` takes a reply apart;
-    /// `look` looks for what was made under the key.
+    /// Sends the call until one thing is made and known, or it is certain that none is. `read`
+    /// takes a reply apart; `look` looks for what was made under the key.
     ///
     /// # Errors
-    /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`] when that cannot be
-    /// told before the deadline.
-    pub(crate) async fn run<T, F>(self, read: impl Fn(&M::Reply) -> ProviderResult<T>, look: impl Fn() -> F) -> ProviderResult<T>
+    /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`]
+    /// when that cannot be told before the deadline.
+    pub(crate) async fn run<T, F>(
+        self,
+        read: impl Fn(&M::Reply) -> ProviderResult<T>,
+        look: impl Fn() -> F,
+    ) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
@@ -219,13 +226,24 @@ impl<M: CreateCall> Create<'_, M> {
                 (Some(error), None) if !self.may_be_ours(&error) => return Err(error),
                 (refusal, _) => refusal.filter(|error| !error.is_transient()),
             };
-            debug!(operation = self.call.operation(), ?unclear, ?refusal, "finding out what came of it");
+            debug!(
+                operation = self.call.operation(),
+                ?unclear,
+                ?refusal,
+                "finding out what came of it"
+            );
             if refusal.is_some() || self.dedup == Dedup::LookupFirst || self.cancel.is_set() {
                 match (self.look(look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
                     (Looked::Ours(made), _) => return Ok((made, Origin::Found.unless(&unclear))),
                     // The cloud says that there is one already: that none is seen contradicts it.
-                    (Looked::Nothing, Some(refusal)) if self.dedup == Dedup::ByCloud && self.contradicts(&refusal, &unclear) => {
-                        return Err(self.unknown(unclear.as_ref(), &format!("; sent again, it was refused: {refusal}"), &[]));
+                    (Looked::Nothing, Some(refusal))
+                        if self.dedup == Dedup::ByCloud && self.contradicts(&refusal, &unclear) =>
+                    {
+                        return Err(self.unknown(
+                            unclear.as_ref(),
+                            &format!("; sent again, it was refused: {refusal}"),
+                            &[],
+                        ));
                     }
                     (_, Some(refusal)) => return Err(refusal),
                     (_, None) if self.cancel.is_set() => return Err(Cancel::error()),
@@ -240,25 +258,42 @@ impl<M: CreateCall> Create<'_, M> {
     }
 
     /// Looks for [`PERSISTENCE`] more: nobody waits for the outcome, and nobody else has its key.
-    async fn look_on<T, F>(&self, cause: &ProviderError, look: impl Fn() -> F) -> ProviderResult<(T, Origin)>
+    async fn look_on<T, F>(
+        &self,
+        cause: &ProviderError,
+        look: impl Fn() -> F,
+    ) -> ProviderResult<(T, Origin)>
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        debug!(operation = self.call.operation(), %cause, "nobody waits for it any more; looking on");
+        debug!(operation = self.call.operation(), %cause, "nobody waits for it any more; looking \
+         on");
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
-        match poll_until_visible(Deadline::after(PERSISTENCE), self.call.sight(), false, look, unknown).await? {
+        match poll_until_visible(
+            Deadline::after(PERSISTENCE),
+            self.call.sight(),
+            false,
+            look,
+            unknown,
+        )
+        .await?
+        {
             Looked::Ours(made) => Ok((made, Origin::Recovered)),
             Looked::Taken | Looked::Nothing => Err(Cancel::error()),
         }
     }
 
-    /// The first time a request has its own time, whatever the deadline; sent again it must keep to that.
+    /// The first time a request has its own time, whatever the deadline; sent again it must keep to
+    /// that.
     async fn send(&self, again: bool) -> Result<M::Reply, Failure> {
         let operation = self.call.operation();
         self.cancel.sent(operation, &self.create_key.key);
         let sent = if again {
-            let sent = tokio::time::timeout(self.deadline.remaining(), self.call.send(self.cancel)).await;
-            sent.unwrap_or_else(|_| Err(Failure::Unknown(ProviderError::timeout(operation, self.deadline.elapsed()))))
+            let sent =
+                tokio::time::timeout(self.deadline.remaining(), self.call.send(self.cancel)).await;
+            sent.unwrap_or_else(|_| {
+                Err(Failure::Unknown(ProviderError::timeout(operation, self.deadline.elapsed())))
+            })
         } else {
             self.call.send(self.cancel).await
         };
@@ -269,18 +304,27 @@ impl<M: CreateCall> Create<'_, M> {
 
     /// A refusal that passes by itself, of what was certainly not carried out.
     fn is_busy(&self, error: &ProviderError) -> bool {
-        matches!(error, ProviderError::Conflict { retryable: true, .. }) && !self.deadline.remaining().is_zero()
+        matches!(error, ProviderError::Conflict { retryable: true, .. })
+            && !self.deadline.remaining().is_zero()
     }
 
-    /// A refusal because the name is still that of one that is being destroyed, or of one that no look
-    /// shows: for as long as lists lag, that may be such a one, or one that was gone before the look.
-    /// Under a caller's own key it may be the one that was asked for: the call is sent again only
-    /// where the cloud keeps a second one out. A look that fails for a moment shows nothing.
-    async fn is_leaving<T, F>(&self, error: &ProviderError, look: impl Fn() -> F, unseen_since: &mut Option<Instant>) -> bool
+    /// A refusal because the name is still that of one that is being destroyed, or of one that no
+    /// look shows: for as long as lists lag, that may be such a one, or one that was gone before
+    /// the look. Under a caller's own key it may be the one that was asked for: the call is sent
+    /// again only where the cloud keeps a second one out. A look that fails for a moment shows
+    /// nothing.
+    async fn is_leaving<T, F>(
+        &self,
+        error: &ProviderError,
+        look: impl Fn() -> F,
+        unseen_since: &mut Option<Instant>,
+    ) -> bool
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        if !matches!(error, ProviderError::Conflict { retryable: false, .. }) || self.deadline.remaining().is_zero() {
+        if !matches!(error, ProviderError::Conflict { retryable: false, .. })
+            || self.deadline.remaining().is_zero()
+        {
             return false;
         }
         let looked = look().await;
@@ -289,22 +333,35 @@ impl<M: CreateCall> Create<'_, M> {
             Err(error) => error.is_transient(),
         };
         let state = match looked {
-            Ok(Lookup::Leaving(id)) => format!("its name is still that of {id}, which is being destroyed"),
-            _ if is_unseen && (!self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud) => {
-                if unseen_since.get_or_insert_with(Instant::now).elapsed() >= self.call.sight().settling {
+            Ok(Lookup::Leaving(id)) => {
+                format!("its name is still that of {id}, which is being destroyed")
+            }
+            _ if is_unseen
+                && (!self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud) =>
+            {
+                if unseen_since.get_or_insert_with(Instant::now).elapsed()
+                    >= self.call.sight().settling
+                {
                     return false;
                 }
                 "its name is said to be taken, and nobody is seen to have it".to_string()
             }
             _ => return false,
         };
-        progress::report(self.call.operation(), &self.create_key.name, &state, self.deadline.elapsed());
+        progress::report(
+            self.call.operation(),
+            &self.create_key.name,
+            &state,
+            self.deadline.elapsed(),
+        );
         true
     }
 
-    /// A refusal because there is one already: under a caller's own key, that may be the one that was asked for.
+    /// A refusal because there is one already: under a caller's own key, that may be the one that
+    /// was asked for.
     fn may_be_ours(&self, error: &ProviderError) -> bool {
-        self.create_key.is_caller_supplied() && matches!(error, ProviderError::Conflict { retryable: false, .. })
+        self.create_key.is_caller_supplied()
+            && matches!(error, ProviderError::Conflict { retryable: false, .. })
     }
 
     /// A refusal because there is one already, which may be what an earlier attempt has made.
@@ -313,7 +370,11 @@ impl<M: CreateCall> Create<'_, M> {
     }
 
     /// Looks until it is there, or must have come to light: two times empty over the settling time.
-    async fn look<T, F>(&self, look: impl Fn() -> F, cause: Option<&ProviderError>) -> ProviderResult<Looked<T>>
+    async fn look<T, F>(
+        &self,
+        look: impl Fn() -> F,
+        cause: Option<&ProviderError>,
+    ) -> ProviderResult<Looked<T>>
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
@@ -321,15 +382,22 @@ impl<M: CreateCall> Create<'_, M> {
         poll_until_visible(self.deadline, self.call.sight(), false, look, unknown).await
     }
 
-    fn unknown(&self, cause: Option<&ProviderError>, why: &str, candidates: &[String]) -> ProviderError {
+    fn unknown(
+        &self,
+        cause: Option<&ProviderError>,
+        why: &str,
+        candidates: &[String],
+    ) -> ProviderError {
         let message = format!("{}{why}", cause.map(ToString::to_string).unwrap_or_default());
         let context = cause.and_then(ProviderError::context).cloned().unwrap_or_default();
-        let unknown = ProviderError::unknown_outcome(self.call.operation(), &self.create_key.key, message);
+        let unknown =
+            ProviderError::unknown_outcome(self.call.operation(), &self.create_key.key, message);
         unknown.with_candidates(candidates).with_context(context)
     }
 }
 
-/// Looks, for as long as `limit`, for what was made under a key, by any process: `None` when it is certain that there is nothing.
+/// Looks, for as long as `limit`, for what was made under a key, by any process: `None` when it is
+/// certain that there is nothing.
 ///
 /// # Errors
 /// [`ProviderError::UnknownOutcome`] when the looks fail, or show things that cannot be told apart.
@@ -344,9 +412,11 @@ where
     F: Future<Output = ProviderResult<Lookup<T>>> + Send,
 {
     let unknown = |candidates: &[String], why: &str| {
-        ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}")).with_candidates(candidates)
+        ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}"))
+            .with_candidates(candidates)
     };
-    // Also where lists do not lag they are given time: the call may still be on its way, or be worked on.
+    // Also where lists do not lag they are given time: the call may still be on its way, or be
+    // worked on.
     Ok(poll_until_visible(Deadline::after(limit), sight, true, look, unknown).await?.ours())
 }
 
@@ -367,8 +437,8 @@ impl<T> Looked<T> {
 /// How often in a row looking must be denied before it is given up, where that loses nothing.
 const DENIALS: u32 = 3;
 
-/// Looks until something is known, or the deadline. What hinders a look tells nothing of what came of the create, and may pass:
-/// it is given up before the deadline only where that is `prompt`.
+/// Looks until something is known, or the deadline. What hinders a look tells nothing of what came
+/// of the create, and may pass: it is given up before the deadline only where that is `prompt`.
 async fn poll_until_visible<T, F>(
     deadline: Deadline,
     sight: Sight,
@@ -398,9 +468,14 @@ where
                         }
                         empty += 1;
                         // A part of what a slow look shows is as old as the look.
-                        let is_old_enough = asked.saturating_duration_since(since) >= sight.settling;
+                        let is_old_enough =
+                            asked.saturating_duration_since(since) >= sight.settling;
                         if sight.settling.is_zero() || (empty >= 2 && is_old_enough) {
-                            return if let Lookup::Others(made) = found { made.map(Looked::Ours) } else { Ok(Looked::Nothing) };
+                            return if let Lookup::Others(made) = found {
+                                made.map(Looked::Ours)
+                            } else {
+                                Ok(Looked::Nothing)
+                            };
                         }
                     }
                     Lookup::Ambiguous(some) => {
@@ -424,8 +499,8 @@ where
     }
 }
 
-/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
-/// request says.
+/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is
+/// destroyed or kept as the request says.
 ///
 /// # Errors
 /// Those of `work`.
@@ -439,16 +514,25 @@ where
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
     let owner = provider.clone();
-    let unwanted = move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
+    let unwanted =
+        move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
     let about = About::new("create_instance", provider.name(), "");
     run_to_completion(about, |cancel| work(provider.clone(), cancel), unwanted).await
 }
 
-/// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that was found, and not made, may
-/// be in use: it is kept.
-pub(crate) async fn unwanted(provider: &dyn Provider, made: &ProviderInstance, on_cancel: OnCancel) {
+/// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that
+/// was found, and not made, may be in use: it is kept.
+pub(crate) async fn unwanted(
+    provider: &dyn Provider,
+    made: &ProviderInstance,
+    on_cancel: OnCancel,
+) {
     if on_cancel == OnCancel::Keep || made.adopted {
-        debug!(id = made.id, adopted = made.adopted, "the machine of a create that was dropped is kept");
+        debug!(
+            id = made.id,
+            adopted = made.adopted,
+            "the machine of a create that was dropped is kept"
+        );
     } else {
         end(provider, &made.id).await;
     }
@@ -468,9 +552,13 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
     while let Err(error) = provider.destroy_instance(id).await {
         // Destroying twice does no harm: all but what cannot pass by itself is tried again.
         let is_final = error.is_deserted()
-            || matches!(error.kind(), ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented);
+            || matches!(
+                error.kind(),
+                ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented
+            );
         if is_final || deadline.remaining().is_zero() {
-            warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs money");
+            warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs \
+             money");
             return;
         }
         tokio::time::sleep(pause.min(deadline.remaining())).await;

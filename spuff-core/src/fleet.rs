@@ -1,10 +1,11 @@
-//! Many machines as one call: created, waited for and destroyed at once, each with an outcome of its own.
+//! Many machines as one call: created, waited for and destroyed at once, each with an outcome of
+//! its own.
 //!
 //! What many waits cost is seen to below: the built-in providers look at all the machines of an
 //! account together.
 //!
-//! Every verb here reports to [`observe`](crate::observe): what it tells carries the position of the machine in what the verb
-//! was given, how far it is, and the time since the verb began.
+//! Every verb here reports to [`observe`](crate::observe): what it tells carries the position of
+//! the machine in what the verb was given, how far it is, and the time since the verb began.
 
 mod abort;
 mod batch;
@@ -32,10 +33,11 @@ use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
 /// What becomes of the machines of a fleet when one of them fails.
 ///
-/// A machine fails that cannot be made, fails itself, is gone, or is not ready in time. One that could not be looked at may be
-/// well: nothing is destroyed for it, and its error carries its id. What was found by the key of its request, and not made, as
-/// [`adopted`](ProviderInstance::adopted) tells, is left by every roll-back. What cannot be destroyed now is tried again in the
-/// background; its error says that it exists.
+/// A machine fails that cannot be made, fails itself, is gone, or is not ready in time. One that
+/// could not be looked at may be well: nothing is destroyed for it, and its error carries its id.
+/// What was found by the key of its request, and not made, as
+/// [`adopted`](ProviderInstance::adopted) tells, is left by every roll-back. What cannot be
+/// destroyed now is tried again in the background; its error says that it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -65,7 +67,8 @@ pub struct FleetOptions {
     pub concurrency: usize,
     /// What becomes of the others when one fails; [`Rollback::DestroyFailed`] by default.
     pub on_failure: Rollback,
-    /// Whether each machine is waited for, as by [`Provider::wait_ready`]; by default it need only be accepted.
+    /// Whether each machine is waited for, as by [`Provider::wait_ready`]; by default it need only
+    /// be accepted.
     pub wait_ready: bool,
 }
 
@@ -98,20 +101,24 @@ impl FleetOptions {
     }
 }
 
-/// Starts many machines at once, and waits for them where the options say so. The outcomes are in the order of the requests.
+/// Starts many machines at once, and waits for them where the options say so. The outcomes are in
+/// the order of the requests.
 ///
-/// A create that the cloud puts off, because it takes no more requests now, is tried again for two hours. Where a create
-/// has an unknown outcome, and failed machines are to be destroyed, what it may have made is looked for and destroyed.
+/// A create that the cloud puts off, because it takes no more requests now, is tried again for two
+/// hours. Where a create has an unknown outcome, and failed machines are to be destroyed, what it
+/// may have made is looked for and destroyed.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`Provider::create_instance`]; after the machine exists,
-/// [`ProviderError::AfterCreate`] with its id. Of a fleet that is rolled back, those that had not failed themselves are
-/// [`ProviderError::Cancelled`]: as they are, when nothing was made of them, or within [`ProviderError::AfterCreate`]. A
-/// provider that panics over one machine has failed with that one, as [`ProviderError::Internal`].
+/// [`ProviderError::AfterCreate`] with its id. Of a fleet that is rolled back, those that had not
+/// failed themselves are [`ProviderError::Cancelled`]: as they are, when nothing was made of them,
+/// or within [`ProviderError::AfterCreate`]. A provider that panics over one machine has failed
+/// with that one, as [`ProviderError::Internal`].
 ///
 /// # Cancellation
-/// When the future is dropped, no more are made, and all that were made are destroyed in the background, but those that
-/// [`InstanceRequest::on_cancel`] keeps, or that were there before. [`settled`](crate::settled) waits for that.
+/// When the future is dropped, no more are made, and all that were made are destroyed in the
+/// background, but those that [`InstanceRequest::on_cancel`] keeps, or that were there before.
+/// [`settled`](crate::settled) waits for that.
 ///
 /// # Examples
 /// ```no_run
@@ -138,16 +145,22 @@ pub async fn create_instances(
     make(&SingleProvider(provider.clone()), requests, options).await
 }
 
-/// Waits for many machines at once, as [`Provider::wait_ready`] for each. The outcomes are in the order of the ids.
+/// Waits for many machines at once, as [`Provider::wait_ready`] for each. The outcomes are in the
+/// order of the ids.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`Provider::wait_ready`].
-pub async fn wait_ready_many<S: AsRef<str>>(provider: &Arc<dyn Provider>, ids: &[S]) -> Vec<ProviderResult<ProviderInstance>> {
+pub async fn wait_ready_many<S: AsRef<str>>(
+    provider: &Arc<dyn Provider>,
+    ids: &[S],
+) -> Vec<ProviderResult<ProviderInstance>> {
     let began = Instant::now();
     each(ids, began, |id| async move {
         let waited = catch_panic(provider.wait_ready(id)).await;
         match &waited {
-            Ok(ready) => progress::report_instance("wait_ready", Phase::Ready, ready, began.elapsed()),
+            Ok(ready) => {
+                progress::report_instance("wait_ready", Phase::Ready, ready, began.elapsed())
+            }
             Err(error) => progress::ended("wait_ready", Phase::Failed, id, error, began.elapsed()),
         }
         waited
@@ -155,8 +168,8 @@ pub async fn wait_ready_many<S: AsRef<str>>(provider: &Arc<dyn Provider>, ids: &
     .await
 }
 
-/// Destroys many machines, as [`Provider::destroy_instance`] each: those that are already gone are `Ok`. The outcomes are in
-/// the order of the ids. `concurrency` is how many are under way at once.
+/// Destroys many machines, as [`Provider::destroy_instance`] each: those that are already gone are
+/// `Ok`. The outcomes are in the order of the ids. `concurrency` is how many are under way at once.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`Provider::destroy_instance`].
@@ -177,15 +190,24 @@ pub async fn destroy_instances<S: AsRef<str>>(
         let _turn = turns.acquire().await;
         let gone = retry_while_rate_limited(|| provider.destroy_instance(id), &abort).await;
         match &gone {
-            Ok(()) => progress::ended("destroy_instance", Phase::Destroyed, id, Phase::Destroyed, began.elapsed()),
-            Err(error) => progress::ended("destroy_instance", Phase::Failed, id, error, began.elapsed()),
+            Ok(()) => progress::ended(
+                "destroy_instance",
+                Phase::Destroyed,
+                id,
+                Phase::Destroyed,
+                began.elapsed(),
+            ),
+            Err(error) => {
+                progress::ended("destroy_instance", Phase::Failed, id, error, began.elapsed())
+            }
         }
         gone
     })
     .await
 }
 
-/// Watches machines until each is ready or has failed: what is seen, as a stream, and then the outcomes.
+/// Watches machines until each is ready or has failed: what is seen, as a stream, and then the
+/// outcomes.
 ///
 /// # Examples
 /// ```no_run
@@ -202,8 +224,12 @@ pub async fn destroy_instances<S: AsRef<str>>(
 /// # Ok(())
 /// # }
 /// ```
-pub fn watch<S: Into<String>>(provider: &Arc<dyn Provider>, ids: impl IntoIterator<Item = S>) -> Watch {
-    let (provider, ids): (_, Vec<String>) = (provider.clone(), ids.into_iter().map(Into::into).collect());
+pub fn watch<S: Into<String>>(
+    provider: &Arc<dyn Provider>,
+    ids: impl IntoIterator<Item = S>,
+) -> Watch {
+    let (provider, ids): (_, Vec<String>) =
+        (provider.clone(), ids.into_iter().map(Into::into).collect());
     let work: Outcomes = Box::pin(async move { wait_ready_many(&provider, &ids).await });
     Watch { observed: Observed::new(work), outcomes: None }
 }

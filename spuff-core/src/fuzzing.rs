@@ -1,6 +1,8 @@
-//! What fuzzing feeds: whatever reads what comes from outside, by a name. For this crate's own tests, and no interface.
+//! What fuzzing feeds: whatever reads what comes from outside, by a name. For this crate's own
+//! tests, and no interface.
 //!
-//! A target never fails: it panics where a reader does, and where what was read is not what it must be.
+//! A target never fails: it panics where a reader does, and where what was read is not what it must
+//! be.
 
 pub(crate) mod checks;
 
@@ -15,7 +17,10 @@ use crate::http;
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
-use crate::provider::{InstanceRequest, InstanceStatus, Price, Provider, ProviderInstance, ProviderType, Snapshot, labels};
+use crate::provider::{
+    InstanceRequest, InstanceStatus, Price, Provider, ProviderInstance, ProviderType, Snapshot,
+    labels,
+};
 
 pub use self::checks::Target;
 
@@ -50,17 +55,23 @@ const COMMON: &[Target] = &[
 /// Errors as languages without enums, logs and wires hand them in.
 fn error_parts(input: &[u8]) {
     let (kind, rest) = input.split_first().map_or((0, input), |(kind, rest)| (*kind, rest));
-    let parts = match serde_json::from_slice::<ErrorParts>(input).or_else(|_| serde_json::from_slice(rest)) {
+    let parts = match serde_json::from_slice::<ErrorParts>(input)
+        .or_else(|_| serde_json::from_slice(rest))
+    {
         Ok(parts) => parts,
         Err(_) => {
             let text = text(rest);
             let kind = ErrorKind::from_number(u32::from(kind)).unwrap_or(ErrorKind::Other);
-            let [message, provider, code, request_id, resource, field, operation, key, name, id] = words(&text);
+            let [message, provider, code, request_id, resource, field, operation, key, name, id] =
+                words(&text);
             let some = |word: &str| Some(word.to_string()).filter(|word| !word.is_empty());
             let mut parts = ErrorParts::new(kind, message);
-            (parts.provider, parts.code, parts.request_id) = (some(provider), some(code), some(request_id));
-            (parts.resource_type, parts.resource_id, parts.field) = (some(resource), some(id), some(field));
-            (parts.operation, parts.key, parts.name, parts.instance_id) = (some(operation), some(key), some(name), some(id));
+            (parts.provider, parts.code, parts.request_id) =
+                (some(provider), some(code), some(request_id));
+            (parts.resource_type, parts.resource_id, parts.field) =
+                (some(resource), some(id), some(field));
+            (parts.operation, parts.key, parts.name, parts.instance_id) =
+                (some(operation), some(key), some(name), some(id));
             parts.retryable = input.len() % 2 == 1;
             parts.instance_exists = (input.len() % 3 == 1).then_some(parts.retryable);
             parts
@@ -72,7 +83,13 @@ fn error_parts(input: &[u8]) {
     let twice = ErrorParts::from(&ProviderError::from(once.clone()));
     assert_eq!(twice, once);
     same_again(&once);
-    let _ = (error.to_string(), error.advice(), error.is_retryable(), error.is_instance_failure("1"), error.place());
+    let _ = (
+        error.to_string(),
+        error.advice(),
+        error.is_retryable(),
+        error.is_instance_failure("1"),
+        error.place(),
+    );
 }
 
 fn image_and_provider_words(input: &[u8]) {
@@ -100,7 +117,8 @@ fn keys_and_marks(input: &[u8]) {
     assert!(matches!(mark.matches(&marked.labels, "1"), Ok(true)));
     let mut theirs = marked.labels.clone();
     theirs.insert(labels::REQUEST_DIGEST.to_string(), label.to_string());
-    let (found, made) = (mark.matches(&theirs, "1"), mark.has_made(create::Origin::Answered, &theirs));
+    let (found, made) =
+        (mark.matches(&theirs, "1"), mark.has_made(create::Origin::Answered, &theirs));
     // Whose call it was is told by the label alone.
     assert!(!made || matches!(found, Ok(true)), "{found:?}");
     let _ = create::label_of_one(&theirs);
@@ -109,13 +127,18 @@ fn keys_and_marks(input: &[u8]) {
 fn leases(input: &[u8]) {
     let text = text(input);
     let [end, owner, seconds] = words(&text);
-    let labels = [(labels::EXPIRES_AT, end), (labels::OWNER, owner), (labels::MANAGED_BY, labels::MANAGED_BY_VALUE)];
+    let labels = [
+        (labels::EXPIRES_AT, end),
+        (labels::OWNER, owner),
+        (labels::MANAGED_BY, labels::MANAGED_BY_VALUE),
+    ];
     let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
     if let Some(end) = lease::expires_at(&labels) {
         let is_over = end <= crate::clock::utc();
         assert_eq!(Reap::expired().takes(&labels, |_| None), is_over, "{end:?}");
     }
-    let _ = Reap::owned_by(owner).and_older_than(Duration::MAX).takes(&labels, |_| Some(Duration::MAX));
+    let _ =
+        Reap::owned_by(owner).and_older_than(Duration::MAX).takes(&labels, |_| Some(Duration::MAX));
     let seconds = http::number::seconds(seconds).unwrap_or_default();
     let ttl = seconds.saturating_mul(1 + u32::from(input.len() % 2 == 1) * 1000);
     check_refusal(create::expiry(ttl));
@@ -134,7 +157,8 @@ fn prices(input: &[u8]) {
     let [amount, currency] = words(&text);
     if let Some(price) = Price::listed(amount, currency) {
         let again = price.to_string().parse::<Price>();
-        let is_named = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_named =
+            currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
         assert!(!is_named || matches!(again, Ok(again) if again.micros == price.micros), "{price}");
     }
 }
@@ -148,16 +172,22 @@ fn placement_prices(input: &[u8]) {
     let provider: Arc<dyn Provider> = Arc::new(Priced(listed.clone()));
     let mut candidate = Candidate::new(&provider, "region", "size");
     candidate.price.clone_from(&given);
-    let mut placement = Placement::new(vec![candidate]).with_allow_unknown_price(input.len() % 2 == 1);
+    let mut placement =
+        Placement::new(vec![candidate]).with_allow_unknown_price(input.len() % 2 == 1);
     placement.max_price.clone_from(&most);
     let request = InstanceRequest::new("name", "", "");
     let Some(placed) = at_once(place_instance(&placement, &request)) else { return };
     let costs = given.or(most.as_ref().and(listed));
-    let is_within = |most: &Price| costs.as_ref().map_or(placement.allow_unknown_price, |costs| costs.micros <= most.micros);
+    let is_within = |most: &Price| {
+        costs.as_ref().map_or(placement.allow_unknown_price, |costs| costs.micros <= most.micros)
+    };
     let is_same = |most: &Price| costs.as_ref().is_none_or(|costs| costs.currency == most.currency);
     match placed {
         Ok(placed) => {
-            assert!(most.as_ref().is_none_or(|most| is_within(most) && is_same(most)), "{placed:?}");
+            assert!(
+                most.as_ref().is_none_or(|most| is_within(most) && is_same(most)),
+                "{placed:?}"
+            );
             same_again(&placed);
         }
         Err(error) => {
@@ -177,7 +207,11 @@ impl Provider for Priced {
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        Ok(ProviderInstance { id: "1".to_string(), name: request.name.clone(), ..ProviderInstance::default() })
+        Ok(ProviderInstance {
+            id: "1".to_string(),
+            name: request.name.clone(),
+            ..ProviderInstance::default()
+        })
     }
 
     async fn destroy_instance(&self, _: &str) -> ProviderResult<()> {
@@ -208,11 +242,17 @@ impl Provider for Priced {
         Ok(())
     }
 
-    async fn set_labels(&self, _: &str, _: &std::collections::HashMap<String, String>) -> ProviderResult<()> {
+    async fn set_labels(
+        &self,
+        _: &str,
+        _: &std::collections::HashMap<String, String>,
+    ) -> ProviderResult<()> {
         Ok(())
     }
 
     async fn hourly_price(&self, _: &str, _: &str) -> ProviderResult<Price> {
-        self.0.clone().ok_or_else(|| ProviderError::NotSupported { feature: "hourly_price".to_string() })
+        self.0
+            .clone()
+            .ok_or_else(|| ProviderError::NotSupported { feature: "hourly_price".to_string() })
     }
 }

@@ -23,10 +23,14 @@ type MadeSoFar = Arc<Mutex<Option<(String, bool)>>>;
 /// An operation whose caller may leave before it is done, and a function that returns the instance
 /// it has made so far.
 #[cfg(feature = "blocking")]
-pub(crate) fn watch_made<W: Future>(work: W) -> (impl Future<Output = W::Output>, impl Fn() -> Option<(String, bool)>) {
+pub(crate) fn watch_made<W: Future>(
+    work: W,
+) -> (impl Future<Output = W::Output>, impl Fn() -> Option<(String, bool)>) {
     let place = MadeSoFar::default();
     let made = place.clone();
-    (MADE_SO_FAR.scope(place, work), move || made.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    (MADE_SO_FAR.scope(place, work), move || {
+        made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    })
 }
 
 /// The outcome of an operation, for a caller that may leave before it claims it. Dropped before, it
@@ -39,7 +43,11 @@ pub struct Unclaimed<T> {
 
 impl<T> Unclaimed<T> {
     pub fn claim(self) -> T {
-        self.released.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(InstanceGuard::forget);
+        self.released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .for_each(InstanceGuard::forget);
         self.outcome
     }
 }
@@ -69,16 +77,27 @@ pub(crate) struct InstanceGuard {
 }
 
 impl InstanceGuard {
-    pub(crate) fn new(provider: &Arc<dyn Provider>, instance: ProviderInstance, on_drop: OnCancel) -> Self {
+    pub(crate) fn new(
+        provider: &Arc<dyn Provider>,
+        instance: ProviderInstance,
+        on_drop: OnCancel,
+    ) -> Self {
         let on_drop = if instance.adopted { OnCancel::Keep } else { on_drop };
-        Self { provider: provider.clone(), instance, site: Site::current(), process: process::id(), on_drop }
+        Self {
+            provider: provider.clone(),
+            instance,
+            site: Site::current(),
+            process: process::id(),
+            on_drop,
+        }
     }
 
     /// Reports the instance to [`watch_made`].
     pub(crate) fn report_made(&self) {
         let made = (self.instance.id.clone(), self.on_drop == OnCancel::Destroy);
         // Nobody watches the operation.
-        let _ = MADE_SO_FAR.try_with(|place| *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made));
+        let _ = MADE_SO_FAR
+            .try_with(|place| *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made));
     }
 
     /// Destroys the instance when the guard is dropped, whatever its request says.

@@ -5,9 +5,9 @@
 //! [`ttl`](crate::provider::InstanceRequest::ttl), or the provider options `owner` and `ttl`, which
 //! snapshots carry too).
 //!
-//! DigitalOcean and Hetzner have no machine that ends itself: one that is stopped, or whose owner has crashed, costs money
-//! until somebody destroys it. Run [`reap`] regularly, from cron or a CI job. On EC2 a leased machine is terminated when it
-//! shuts down; nothing shuts it down but itself.
+//! DigitalOcean and Hetzner have no machine that ends itself: one that is stopped, or whose owner
+//! has crashed, costs money until somebody destroys it. Run [`reap`] regularly, from cron or a CI
+//! job. On EC2 a leased machine is terminated when it shuts down; nothing shuts it down but itself.
 //!
 //! # Examples
 //! ```no_run
@@ -55,34 +55,51 @@ pub fn expires_at(labels: &HashMap<String, String>) -> Option<DateTime<Utc>> {
 /// The machines of an owner, of those that spuff manages: also stopped ones.
 ///
 /// # Errors
-/// As [`Provider::list_instances`]; [`ProviderError::InvalidConfig`] for an owner that cannot be one.
-pub async fn list_owned(provider: &dyn Provider, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
+/// As [`Provider::list_instances`]; [`ProviderError::InvalidConfig`] for an owner that cannot be
+/// one.
+pub async fn list_owned(
+    provider: &dyn Provider,
+    owner: &str,
+) -> ProviderResult<Vec<ProviderInstance>> {
     create::check_owner(owner)?;
     let mut owned = provider.list_instances().await?;
     owned.retain(|instance| instance.labels.get(labels::OWNER).is_some_and(|value| value == owner));
     Ok(owned)
 }
 
-/// How much longer than asked for a renewed lease may be: this part of it, and never longer than that.
+/// How much longer than asked for a renewed lease may be: this part of it, and never longer than
+/// that.
 const COARSE_PART: i64 = 60;
 const COARSE_SECONDS: i64 = 300;
 
-/// Lets the lease of a machine end that long from now or a little later, whether or not it had one: by up to a sixtieth of it, and
-/// five minutes at most, so that leases that are renewed again and again end at few different times. Each is an object of its own
-/// in an account at DigitalOcean. Tells when the end is.
+/// Lets the lease of a machine end that long from now or a little later, whether or not it had one:
+/// by up to a sixtieth of it, and five minutes at most, so that leases that are renewed again and
+/// again end at few different times. Each is an object of its own in an account at DigitalOcean.
+/// Tells when the end is.
 ///
 /// # Errors
 /// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a `ttl` under a second.
-pub async fn renew(provider: &dyn Provider, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
-    let labels = HashMap::from([(labels::EXPIRES_AT.to_string(), coarse(create::expiry(ttl)?, ttl))]);
+pub async fn renew(
+    provider: &dyn Provider,
+    id: &str,
+    ttl: Duration,
+) -> ProviderResult<DateTime<Utc>> {
+    let labels =
+        HashMap::from([(labels::EXPIRES_AT.to_string(), coarse(create::expiry(ttl)?, ttl))]);
     provider.set_labels(id, &labels).await?;
     Ok(expires_at(&labels).unwrap_or_default())
 }
 
 /// The end of a lease, in seconds since 1970, as a renewal writes it.
 fn coarse(end: String, ttl: Duration) -> String {
-    let grain = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX).div_euclid(COARSE_PART).clamp(1, COARSE_SECONDS);
-    let rounded = end.parse::<i64>().ok().and_then(|end| Some(end.checked_add(grain - 1)?.div_euclid(grain) * grain));
+    let grain = i64::try_from(ttl.as_secs())
+        .unwrap_or(i64::MAX)
+        .div_euclid(COARSE_PART)
+        .clamp(1, COARSE_SECONDS);
+    let rounded = end
+        .parse::<i64>()
+        .ok()
+        .and_then(|end| Some(end.checked_add(grain - 1)?.div_euclid(grain) * grain));
     rounded.map_or(end, |rounded| rounded.to_string())
 }
 
@@ -101,7 +118,14 @@ pub struct Reap {
 impl Reap {
     fn new() -> Self {
         let confirm_within = Duration::from_secs(300);
-        Self { expired: false, older_than: None, owner: None, dry_run: false, now: None, confirm_within }
+        Self {
+            expired: false,
+            older_than: None,
+            owner: None,
+            dry_run: false,
+            now: None,
+            confirm_within,
+        }
     }
 
     /// What has a lease that is over.
@@ -119,13 +143,21 @@ impl Reap {
         Self { owner: Some(owner.into()), ..Self::new() }
     }
 
-    /// From what a caller has said, where that may be nothing: the choices of bindings and of command lines.
+    /// From what a caller has said, where that may be nothing: the choices of bindings and of
+    /// command lines.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when nothing was said: that is never everything.
-    pub fn from_choices(expired: bool, older_than: Option<Duration>, owner: Option<String>) -> ProviderResult<Self> {
+    pub fn from_choices(
+        expired: bool,
+        older_than: Option<Duration>,
+        owner: Option<String>,
+    ) -> ProviderResult<Self> {
         if !expired && older_than.is_none() && owner.is_none() {
-            return Err(ProviderError::invalid_config("reap", "nothing was said; choose expired leases, an age or an owner"));
+            return Err(ProviderError::invalid_config(
+                "reap",
+                "nothing was said; choose expired leases, an age or an owner",
+            ));
         }
         Ok(Self { expired, older_than, owner, ..Self::new() })
     }
@@ -167,10 +199,16 @@ impl Reap {
     }
 
     /// `age` tells how old it is at a time, where that is known.
-    pub(crate) fn takes(&self, labels: &HashMap<String, String>, age: impl Fn(DateTime<Utc>) -> Option<Duration>) -> bool {
+    pub(crate) fn takes(
+        &self,
+        labels: &HashMap<String, String>,
+        age: impl Fn(DateTime<Utc>) -> Option<Duration>,
+    ) -> bool {
         let now = self.now.unwrap_or_else(clock::utc);
-        let managed = labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
-        let owned = self.owner.as_ref().is_none_or(|owner| labels.get(labels::OWNER) == Some(owner));
+        let managed =
+            labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
+        let owned =
+            self.owner.as_ref().is_none_or(|owner| labels.get(labels::OWNER) == Some(owner));
         let expired = !self.expired || expires_at(labels).is_some_and(|end| end <= now);
         let old = self.older_than.is_none_or(|limit| age(now).is_some_and(|age| age > limit));
         managed && owned && expired && old
@@ -210,8 +248,8 @@ pub struct Reaped {
     pub owner: Option<String>,
     /// The end of its lease, if it has one.
     pub expires_at: Option<DateTime<Utc>>,
-    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it may still exist: the error tells
-    /// what hindered its end, or the look for it.
+    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it
+    /// may still exist: the error tells what hindered its end, or the look for it.
     pub outcome: ProviderResult<bool>,
 }
 
@@ -241,12 +279,13 @@ impl fmt::Display for Reaped {
     }
 }
 
-/// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its own, so that one that
-/// cannot be ended does not keep the others alive.
+/// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its
+/// own, so that one that cannot be ended does not keep the others alive.
 ///
-/// A machine is read once more before it is ended, and every five seconds while its end is waited for, as that of one that is
-/// locked. Where its lease was renewed meanwhile, it is left alone, and is not among the results; unless its destroy had been carried out
-/// by then: for half a minute it is looked whether it goes.
+/// A machine is read once more before it is ended, and every five seconds while its end is waited
+/// for, as that of one that is locked. Where its lease was renewed meanwhile, it is left alone, and
+/// is not among the results; unless its destroy had been carried out by then: for half a minute it
+/// is looked whether it goes.
 ///
 /// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
 ///
@@ -258,20 +297,26 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     }
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for instance in provider.list_instances().await? {
-        if which.takes(&instance.labels, |now| instance.age(now)) && seen.insert((Reapable::Instance, instance.id.clone())) {
+        if which.takes(&instance.labels, |now| instance.age(now))
+            && seen.insert((Reapable::Instance, instance.id.clone()))
+        {
             found.push((Reapable::Instance, instance.id, instance.name, instance.labels));
         }
     }
     if provider.supports_snapshots() {
         for (snapshot, labels) in provider.list_labelled_snapshots().await? {
-            if which.takes(&labels, |now| snapshot.age(now)) && seen.insert((Reapable::Snapshot, snapshot.id.clone())) {
+            if which.takes(&labels, |now| snapshot.age(now))
+                && seen.insert((Reapable::Snapshot, snapshot.id.clone()))
+            {
                 found.push((Reapable::Snapshot, snapshot.id, snapshot.name, labels));
             }
         }
     }
     let began = Instant::now();
-    let report = |reaped: &Reaped| progress::report("reap", &reaped.id, reaped.state(), began.elapsed());
-    let (limit, mut ending, here) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new(), create::Here::current());
+    let report =
+        |reaped: &Reaped| progress::report("reap", &reaped.id, reaped.state(), began.elapsed());
+    let (limit, mut ending, here) =
+        (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new(), create::Here::current());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
         let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
         ending.spawn(here.clone().scope(async move {
@@ -279,11 +324,15 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
             let _turn = limit.acquire().await;
             let outcome = match (which.dry_run, kind) {
                 (true, _) => Ok(false),
-                (false, Reapable::Instance) => match catch_panic(end(&*provider, &id, &which)).await {
-                    Ok(false) => return None,
-                    ended => ended,
-                },
-                (false, Reapable::Snapshot) => catch_panic(provider.delete_snapshot(&id)).await.map(|()| true),
+                (false, Reapable::Instance) => {
+                    match catch_panic(end(&*provider, &id, &which)).await {
+                        Ok(false) => return None,
+                        ended => ended,
+                    }
+                }
+                (false, Reapable::Snapshot) => {
+                    catch_panic(provider.delete_snapshot(&id)).await.map(|()| true)
+                }
             };
             let (owner, expires_at) = (labels.get(labels::OWNER).cloned(), expires_at(&labels));
             Some((place, Reaped { kind, id, name, owner, expires_at, outcome }))
@@ -302,7 +351,8 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    let deleted = reaped.iter_mut().map(|(_, reaped)| reaped).filter(|reaped| reaped.is_deleted()).collect();
+    let deleted =
+        reaped.iter_mut().map(|(_, reaped)| reaped).filter(|reaped| reaped.is_deleted()).collect();
     see_deleted(&**provider, deleted, which.confirm_within, report).await;
     reaped.sort_by_key(|(place, _)| *place);
     Ok(reaped.into_iter().map(|(_, reaped)| reaped).collect())
@@ -318,7 +368,8 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
         ended = provider.destroy_instance(id) => ended.map(|()| false)?,
         () = wanted(provider, id, which) => true,
     };
-    // A destroy that was sent before may have been carried out, or be on its way: then the lease was renewed too late.
+    // A destroy that was sent before may have been carried out, or be on its way: then the lease
+    // was renewed too late.
     let mut confirming = Confirming::new(if is_left { ON_ITS_WAY } else { which.confirm_within });
     loop {
         match confirming.look(id, provider.get_instance(id)).await {
@@ -341,7 +392,8 @@ async fn is_wanted(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderR
     Ok(read.is_some_and(|instance| !which.takes(&instance.labels, |now| instance.age(now))))
 }
 
-/// Ends when a machine that is to be ended is wanted after all. One that cannot be read is not known to be.
+/// Ends when a machine that is to be ended is wanted after all. One that cannot be read is not
+/// known to be.
 async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -351,8 +403,14 @@ async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
     }
 }
 
-/// Sees that snapshots which were deleted are gone: by one list for all of them, for an account may have thousands.
-async fn see_deleted(provider: &dyn Provider, mut left: Vec<&mut Reaped>, within: Duration, report: impl Fn(&Reaped)) {
+/// Sees that snapshots which were deleted are gone: by one list for all of them, for an account may
+/// have thousands.
+async fn see_deleted(
+    provider: &dyn Provider,
+    mut left: Vec<&mut Reaped>,
+    within: Duration,
+    report: impl Fn(&Reaped),
+) {
     let mut confirming = Confirming::new(within);
     while !left.is_empty() {
         let listed = confirming.look("snapshots", catch_panic(provider.list_snapshots())).await;
@@ -396,7 +454,11 @@ impl Confirming {
     }
 
     /// A look, which takes a second at least, and no longer than there is time.
-    async fn look<T>(&self, id: &str, look: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
+    async fn look<T>(
+        &self,
+        id: &str,
+        look: impl Future<Output = ProviderResult<T>>,
+    ) -> ProviderResult<T> {
         let limit = self.within.saturating_sub(self.began.elapsed()).max(Duration::from_secs(1));
         tokio::time::timeout(limit, look).await.unwrap_or_else(|_| Err(self.timeout(id)))
     }

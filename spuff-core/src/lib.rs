@@ -1,5 +1,6 @@
-//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner Cloud and AWS EC2, over
-//! containers of Docker or Podman on this computer, and over providers written elsewhere.
+//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner
+//! Cloud and AWS EC2, over containers of Docker or Podman on this computer, and over providers
+//! written elsewhere.
 //!
 //! ```no_run
 //! use spuff_core::provider::{InstanceRequest, ProviderRegistry};
@@ -13,8 +14,9 @@
 //! ```
 //!
 //! # Floor plan
-//! Data falls one way: a request enters at the top, goes through one provider's room and the one HTTP pipeline, and comes
-//! back as plain nouns. `tests/floors.rs` has the order of the modules, and fails if a file imports from above.
+//! Data falls one way: a request enters at the top, goes through one provider's room and the one
+//! HTTP pipeline, and comes back as plain nouns. `tests/floors.rs` has the order of the modules,
+//! and fails if a file imports from above.
 //!
 //! | floor | module | holds |
 //! | --- | --- | --- |
@@ -31,28 +33,40 @@
 //! | of the system | `clock`, `changes`, `per_process`, `signals` | the calendar; waiters, woken in their order; forks; signals |
 //!
 //! # Features
-//! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking` is the facade without `async`.
-//! `simulator` are the clouds in a box and `conformance` is the behaviour suite for providers, both for tests; `simulation` is for the tests
-//! of this crate. `logging` gives
-//! what the crate logs to a program that is not written in Rust; others take it from [tracing](https://docs.rs/tracing).
+//! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking`
+//! is the facade without `async`. `simulator` are the clouds in a box and `conformance` is the
+//! behaviour suite for providers, both for tests; `simulation` is for the tests of this crate.
+//! `logging` gives what the crate logs to a program that is not written in Rust; others take it
+//! from [tracing](https://docs.rs/tracing).
 //!
 //! # Cancellation
-//! A future may be dropped at any time. Nothing that only reads is lost. A create goes on in the background until what it
-//! made is known, and destroys it unless it is to be kept ([`OnCancel`](provider::OnCancel)); a snapshot is finished and
-//! labelled. A program that is about to end its runtime waits for that with [`settled`].
+//! A future may be dropped at any time. Nothing that only reads is lost. A create goes on in the
+//! background until what it made is known, and destroys it unless it is to be kept
+//! ([`OnCancel`](provider::OnCancel)); a snapshot is finished and labelled. A program that is about
+//! to end its runtime waits for that with [`settled`].
 //!
 //! # Runtime
-//! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A provider's connections belong
-//! to the runtime that opened them.
+//! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A
+//! provider's connections belong to the runtime that opened them.
 #![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]
 #![cfg_attr(
     not(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner")),
-    allow(dead_code, unused_imports, unused_macros, reason = "each room uses its part of the shared floors")
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "each room uses its part of the shared floors"
+    )
 )]
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a test that panics has failed")
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::disallowed_methods,
+        reason = "a test that panics has failed"
+    )
 )]
 
 #[cfg(feature = "blocking")]

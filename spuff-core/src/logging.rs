@@ -1,4 +1,5 @@
-//! What the crate logs, for a program that is not written in Rust: a C callback, or Python's `logging`.
+//! What the crate logs, for a program that is not written in Rust: a C callback, or Python's
+//! `logging`.
 //!
 //! While nothing listens, a log line costs one load of a number.
 //!
@@ -80,7 +81,8 @@ impl Drop for Call {
 pub struct Former(Option<Arc<Listener>>);
 
 impl Former {
-    /// Waits until no call of it is under way. Within a listener it returns at once, as that would wait for itself.
+    /// Waits until no call of it is under way. Within a listener it returns at once, as that would
+    /// wait for itself.
     pub fn wait(self) {
         let (Some(listener), 0) = (self.0, INSIDE.get()) else { return };
         let mut calls = listener.calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,19 +106,26 @@ static INSTALLED: OnceLock<bool> = OnceLock::new();
 #[error("this process listens to tracing already; take the log from there")]
 pub struct Taken;
 
-/// Gives every line from now on, of this level and those above it, to `listener`, in place of the one before. It is called
-/// on the thread that logs, in the middle of what that does: it must be quick, and must not call a verb.
+/// Gives every line from now on, of this level and those above it, to `listener`, in place of the
+/// one before. It is called on the thread that logs, in the middle of what that does: it must be
+/// quick, and must not call a verb.
 ///
-/// The listener that it takes the place of may still be in the middle of a line: [`Former::wait`] waits for that.
+/// The listener that it takes the place of may still be in the middle of a line: [`Former::wait`]
+/// waits for that.
 ///
 /// # Errors
 /// [`Taken`], when the process has a global subscriber of tracing.
-pub fn listen(level: Option<Level>, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) -> Result<Former, Taken> {
-    let install = || tracing::subscriber::set_global_default(Registry::default().with(Forward)).is_ok();
+pub fn listen(
+    level: Option<Level>,
+    listener: impl Fn(&Record<'_>) + Send + Sync + 'static,
+) -> Result<Former, Taken> {
+    let install =
+        || tracing::subscriber::set_global_default(Registry::default().with(Forward)).is_ok();
     if !*INSTALLED.get_or_init(install) {
         return Err(Taken);
     }
-    let listener = Listener { listener: Box::new(listener), calls: Mutex::default(), over: Condvar::new() };
+    let listener =
+        Listener { listener: Box::new(listener), calls: Mutex::default(), over: Condvar::new() };
     Ok(replace(Some(Shared { level: filter(level), listener: Arc::new(listener) })))
 }
 
@@ -127,7 +136,8 @@ pub fn end() -> Former {
 
 /// The former listener is given out: what it holds is not dropped under the lock.
 fn replace(by: Option<Shared>) -> Former {
-    let former = std::mem::replace(&mut *SHARED.write().unwrap_or_else(PoisonError::into_inner), by);
+    let former =
+        std::mem::replace(&mut *SHARED.write().unwrap_or_else(PoisonError::into_inner), by);
     callsite::rebuild_interest_cache();
     Former(former.map(|former| former.listener))
 }
@@ -145,7 +155,11 @@ fn filter(level: Option<Level>) -> LevelFilter {
 }
 
 fn level() -> LevelFilter {
-    SHARED.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(LevelFilter::OFF, |shared| shared.level)
+    SHARED
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .map_or(LevelFilter::OFF, |shared| shared.level)
 }
 
 struct Forward;
@@ -161,7 +175,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target().starts_with(TARGET) && (metadata.is_span() || *metadata.level() <= level())
+        metadata.target().starts_with(TARGET)
+            && (metadata.is_span() || *metadata.level() <= level())
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -185,7 +200,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
             }
         }
         let message = words.message + &words.fields;
-        (call.0.listener)(&Record { level: *event.metadata().level(), target: event.metadata().target(), message: &message });
+        (call.0.listener)(&Record {
+            level: *event.metadata().level(),
+            target: event.metadata().target(),
+            message: &message,
+        });
     }
 }
 

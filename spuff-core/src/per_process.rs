@@ -7,7 +7,8 @@ use std::mem;
 use std::process;
 use std::sync::OnceLock;
 
-/// Of a simulation, which holds many programs in one process: which of them runs here, and which of its calls.
+/// Of a simulation, which holds many programs in one process: which of them runs here, and which of
+/// its calls.
 #[cfg(feature = "simulation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Program {
@@ -17,8 +18,8 @@ pub(crate) struct Program {
 
 /// A value that each process makes for itself, when it first needs it.
 ///
-/// A child never touches what its parent made, nor a lock that the parent may have held: it goes on to a place that only
-/// children use.
+/// A child never touches what its parent made, nor a lock that the parent may have held: it goes on
+/// to a place that only children use.
 pub(crate) struct PerProcess<T> {
     process: OnceLock<u32>,
     value: OnceLock<T>,
@@ -47,7 +48,8 @@ impl<T> PerProcess<T> {
     }
 }
 
-/// What a parent has made is not dropped in its child: it may wait there for threads that do not exist.
+/// What a parent has made is not dropped in its child: it may wait there for threads that do not
+/// exist.
 impl<T> Drop for PerProcess<T> {
     fn drop(&mut self) {
         if self.process.get().is_some_and(|process| *process != process::id()) {
@@ -90,7 +92,11 @@ mod tests {
         let drops = std::cell::Cell::new(0);
         drop(PerProcess::with(Counts(&drops)));
         assert_eq!(drops.get(), 1);
-        drop(PerProcess { process: (process::id() + 1).into(), value: Counts(&drops).into(), child: OnceLock::new() });
+        drop(PerProcess {
+            process: (process::id() + 1).into(),
+            value: Counts(&drops).into(),
+            child: OnceLock::new(),
+        });
         assert_eq!(drops.get(), 1);
     }
 }

@@ -1,10 +1,13 @@
-//! Where a machine is made when the first choice is sold out: an ordered list of providers, regions and sizes.
+//! Where a machine is made when the first choice is sold out: an ordered list of providers, regions
+//! and sizes.
 //!
-//! A candidate is left for the next one when it is certain that nothing was made there, and only because there is no room:
-//! [`Capacity`](crate::ProviderError::Capacity) and [`QuotaExceeded`](crate::ProviderError::QuotaExceeded). Whatever else goes
-//! wrong ends the placement: above all a create of which it is not known what came of it, as a second machine would be made
-//! beside the first. A size that a region does not offer at all is [`InvalidConfig`](crate::ProviderError::InvalidConfig), and
-//! ends it too: the list is wrong, and one that was passed over in silence would be so for good.
+//! A candidate is left for the next one when it is certain that nothing was made there, and only
+//! because there is no room: [`Capacity`](crate::ProviderError::Capacity) and
+//! [`QuotaExceeded`](crate::ProviderError::QuotaExceeded). Whatever else goes wrong ends the
+//! placement: above all a create of which it is not known what came of it, as a second machine
+//! would be made beside the first. A size that a region does not offer at all is
+//! [`InvalidConfig`](crate::ProviderError::InvalidConfig), and ends it too: the list is wrong, and
+//! one that was passed over in silence would be so for good.
 
 mod search;
 
@@ -39,8 +42,18 @@ pub struct Candidate {
 
 impl Candidate {
     /// A place to try, at the provider's own price.
-    pub fn new(provider: &Arc<dyn Provider>, region: impl Into<String>, size: impl Into<String>) -> Self {
-        Self { provider: provider.clone(), region: region.into(), size: size.into(), price: None, image: None }
+    pub fn new(
+        provider: &Arc<dyn Provider>,
+        region: impl Into<String>,
+        size: impl Into<String>,
+    ) -> Self {
+        Self {
+            provider: provider.clone(),
+            region: region.into(),
+            size: size.into(),
+            price: None,
+            image: None,
+        }
     }
 
     /// Sets what an hour costs there, for a provider that does not tell, or a price of one's own.
@@ -78,7 +91,8 @@ pub struct Placement {
     pub candidates: Vec<Candidate>,
     /// The most that an hour may cost; no ceiling by default. Every price must be in its currency.
     pub max_price: Option<Price>,
-    /// Whether a candidate is tried, under a ceiling, of which nobody knows the price; not by default.
+    /// Whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
+    /// default.
     pub allow_unknown_price: bool,
 }
 
@@ -115,19 +129,22 @@ pub struct Placed {
     pub attempts: Vec<Attempt>,
 }
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request are those of the candidate.
+/// Starts a machine at the first candidate that has room for it. The region and size of the request
+/// are those of the candidate.
 ///
-/// Under a ceiling, the prices of all candidates are asked for first: one that costs more, or that nobody knows the price of,
-/// is not tried. [`observe`](crate::observe) tells of each candidate that is left for the next one.
+/// Under a ceiling, the prices of all candidates are asked for first: one that costs more, or that
+/// nobody knows the price of, is not tried. [`observe`](crate::observe) tells of each candidate
+/// that is left for the next one.
 ///
 /// # Errors
-/// [`ProviderError::NotPlaced`](crate::ProviderError::NotPlaced), with what came of each candidate. Its kind is that of what
-/// ended the placement; where no candidate was left, `Capacity` if any was out of stock, else `QuotaExceeded` if any was at its
-/// limit, else `InvalidConfig` of `max_price`.
+/// [`ProviderError::NotPlaced`](crate::ProviderError::NotPlaced), with what came of each candidate.
+/// Its kind is that of what ended the placement; where no candidate was left, `Capacity` if any was
+/// out of stock, else `QuotaExceeded` if any was at its limit, else `InvalidConfig` of `max_price`.
 ///
-/// `InvalidConfig`, before anything is made: of `candidates`, when there are none; of `max_price`, when a price is in another
-/// currency; of `idempotency_key`, when there are several candidates: a key stands for a machine in one place, and could not
-/// keep a second process from making another elsewhere.
+/// `InvalidConfig`, before anything is made: of `candidates`, when there are none; of `max_price`,
+/// when a price is in another currency; of `idempotency_key`, when there are several candidates: a
+/// key stands for a machine in one place, and could not keep a second process from making another
+/// elsewhere.
 ///
 /// # Cancellation
 /// As [`Provider::create_instance`].
@@ -147,7 +164,10 @@ pub struct Placed {
 /// # Ok(())
 /// # }
 /// ```
-pub async fn place_instance(placement: &Placement, request: &InstanceRequest) -> ProviderResult<Placed> {
+pub async fn place_instance(
+    placement: &Placement,
+    request: &InstanceRequest,
+) -> ProviderResult<Placed> {
     let began = Instant::now();
     let search = Search::new("place_instance", placement, 1).await?;
     // A limit on requests is the caller's to wait for, as with a create.
@@ -156,7 +176,12 @@ pub async fn place_instance(placement: &Placement, request: &InstanceRequest) ->
     let made = match search.walk(0, request, &abort).await {
         Ok(made) => {
             let guard = InstanceGuard::new(&search.provider(0), made, request.cancellation());
-            progress::report_instance("place_instance", Phase::Accepted, guard.instance(), began.elapsed());
+            progress::report_instance(
+                "place_instance",
+                Phase::Accepted,
+                guard.instance(),
+                began.elapsed(),
+            );
             progress::flush().await;
             Ok(guard.release())
         }
@@ -165,14 +190,16 @@ pub async fn place_instance(placement: &Placement, request: &InstanceRequest) ->
     search.placed(0, made)
 }
 
-/// Starts many machines, each at the first candidate that has room for it, as [`fleet::create_instances`] does with the same
-/// options. The outcomes are in the order of the requests.
+/// Starts many machines, each at the first candidate that has room for it, as
+/// [`fleet::create_instances`] does with the same options. The outcomes are in the order of the
+/// requests.
 ///
-/// A candidate that was found full is not asked again for another machine of the same call: however many machines there are, no
-/// more creates are refused there than are under way at once.
+/// A candidate that was found full is not asked again for another machine of the same call: however
+/// many machines there are, no more creates are refused there than are under way at once.
 ///
 /// # Errors
-/// Each outcome has its own: those of [`place_instance`], and of [`fleet::create_instances`] within them.
+/// Each outcome has its own: those of [`place_instance`], and of [`fleet::create_instances`] within
+/// them.
 ///
 /// # Cancellation
 /// As [`fleet::create_instances`].

@@ -107,16 +107,37 @@ pub(crate) fn report(operation: &str, id: &str, state: &str, elapsed: Duration) 
 }
 
 /// Tells whoever listens that a machine has come so far.
-pub(crate) fn report_instance(operation: &str, phase: Phase, instance: &ProviderInstance, elapsed: Duration) {
-    tell(operation, phase, || (instance.id.clone(), phase.as_str().to_string(), Some(instance.clone())), elapsed);
+pub(crate) fn report_instance(
+    operation: &str,
+    phase: Phase,
+    instance: &ProviderInstance,
+    elapsed: Duration,
+) {
+    tell(
+        operation,
+        phase,
+        || (instance.id.clone(), phase.as_str().to_string(), Some(instance.clone())),
+        elapsed,
+    );
 }
 
 /// Tells whoever listens how it has ended with a machine of which only this is known.
-pub(crate) fn ended(operation: &str, phase: Phase, id: &str, state: impl fmt::Display, elapsed: Duration) {
+pub(crate) fn ended(
+    operation: &str,
+    phase: Phase,
+    id: &str,
+    state: impl fmt::Display,
+    elapsed: Duration,
+) {
     tell(operation, phase, || (id.to_string(), state.to_string(), None), elapsed);
 }
 
-fn tell(operation: &str, phase: Phase, seen: impl FnOnce() -> (String, String, Option<ProviderInstance>), elapsed: Duration) {
+fn tell(
+    operation: &str,
+    phase: Phase,
+    seen: impl FnOnce() -> (String, String, Option<ProviderInstance>),
+    elapsed: Duration,
+) {
     // An error: nobody has asked.
     let _ = LISTENER.try_with(|listener| {
         let (id, state, instance) = seen();
@@ -150,8 +171,9 @@ pub(crate) async fn muted<F: Future>(work: F) -> F::Output {
     LISTENER.scope(Listener { tell, part: None }, work).await
 }
 
-/// Lets whoever listens take all that was told so far, while this future can still be dropped with what it holds: a listener may
-/// panic, and what was given back already would be lost to its caller.
+/// Lets whoever listens take all that was told so far, while this future can still be dropped with
+/// what it holds: a listener may panic, and what was given back already would be lost to its
+/// caller.
 pub(crate) async fn flush() {
     let mut is_over = listener().is_none();
     // Polled again only when all was taken.
@@ -170,13 +192,15 @@ pub(crate) fn listener() -> Option<Listener> {
     LISTENER.try_with(Clone::clone).ok()
 }
 
-/// The listener of this future, told that what it hears is about one of the parts of a verb that began then.
+/// The listener of this future, told that what it hears is about one of the parts of a verb that
+/// began then.
 pub(crate) fn listener_of_part(index: usize, name: &str, began: Instant) -> Option<Listener> {
     let part = Some(Part { index, name: name.into(), began });
     listener().map(|listener| Listener { part, ..listener })
 }
 
-/// Runs a verb, or several, and gives what they see on their way to `on_progress`, in order and before the outcome.
+/// Runs a verb, or several, and gives what they see on their way to `on_progress`, in order and
+/// before the outcome.
 ///
 /// # Examples
 /// ```no_run
@@ -197,8 +221,8 @@ pub async fn observe<F: Future>(work: F, mut on_progress: impl FnMut(Progress)) 
     }
 }
 
-/// A future with what it sees on its way, step by step: what [`observe`] is made of, for a caller that has something to do
-/// between the steps.
+/// A future with what it sees on its way, step by step: what [`observe`] is made of, for a caller
+/// that has something to do between the steps.
 ///
 /// # Examples
 /// ```no_run
@@ -247,7 +271,8 @@ impl<F: Future> Observed<F> {
     }
 
     pub(crate) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step<F::Output>> {
-        // What was seen goes first: a caller that is slow is not told more before it has taken that.
+        // What was seen goes first: a caller that is slow is not told more before it has taken
+        // that.
         if let Some(seen) = self.take() {
             return Poll::Ready(Step::Progress(seen));
         }
@@ -257,7 +282,8 @@ impl<F: Future> Observed<F> {
             (self.work, self.outcome) = (None, Some(outcome));
         }
         if self.work.is_some() {
-            // A task that gives something back has its turn: what the work has put off until the next one would be forgotten.
+            // A task that gives something back has its turn: what the work has put off until the
+            // next one would be forgotten.
             if let Poll::Ready(Some(seen)) = self.seen.poll_recv(context) {
                 self.next = Some(Box::new(seen));
                 context.waker().wake_by_ref();
@@ -266,11 +292,15 @@ impl<F: Future> Observed<F> {
         }
         match self.take() {
             Some(seen) => Poll::Ready(Step::Progress(seen)),
-            None => self.outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Step::Done(outcome))),
+            None => self
+                .outcome
+                .take()
+                .map_or(Poll::Pending, |outcome| Poll::Ready(Step::Done(outcome))),
         }
     }
 
-    /// The next that was seen, without regard to how much tokio lets a task take in one go: nothing means that there is nothing.
+    /// The next that was seen, without regard to how much tokio lets a task take in one go: nothing
+    /// means that there is nothing.
     fn take(&mut self) -> Option<Progress> {
         self.next.take().map(|seen| *seen).or_else(|| self.seen.try_recv().ok())
     }
@@ -291,7 +321,8 @@ mod tests {
         let work = async {
             report("wait_ready", "7", "new", Duration::ZERO);
             tokio::task::yield_now().await;
-            let inherited = inherit(listener(), async { report("wait_ready", "7", "active", Duration::ZERO) });
+            let inherited =
+                inherit(listener(), async { report("wait_ready", "7", "active", Duration::ZERO) });
             tokio::spawn(inherited).await.ok();
             report("wait_ready", "7", "last", Duration::ZERO);
             5
@@ -306,7 +337,9 @@ mod tests {
     /// More than a task of tokio's may take in one go.
     #[tokio::test]
     async fn much_that_is_seen_at_once_is_all_told() {
-        let work = async { (0..1000).for_each(|number| report("reap", "", &number.to_string(), Duration::ZERO)) };
+        let work = async {
+            (0..1000).for_each(|number| report("reap", "", &number.to_string(), Duration::ZERO))
+        };
         let mut seen = Vec::new();
         observe(work, |progress| seen.push(progress.state)).await;
         assert_eq!(seen, (0..1000).map(|number| number.to_string()).collect::<Vec<_>>());

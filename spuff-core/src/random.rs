@@ -16,7 +16,9 @@ pub(crate) fn fill(bits: &mut [u8]) -> ProviderResult<()> {
         return Ok(());
     }
     let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(bits).map_err(|_| ProviderError::Other { message: "the system gives no random numbers".to_string() })
+    random.fill(bits).map_err(|_| ProviderError::Other {
+        message: "the system gives no random numbers".to_string(),
+    })
 }
 
 /// From 0 up to, and without, 1. Can be guessed.

@@ -24,8 +24,8 @@ pub use fleet::{FleetError, with_instances};
 /// [`adopted`](ProviderInstance::adopted) tells, is left whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnFailure {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. Where it could not be looked at, nobody
-    /// knows that: it is left, and the error carries its id.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. Where it
+    /// could not be looked at, nobody knows that: it is left, and the error carries its id.
     Destroy,
     /// It is left as it is. The error carries its id.
     Keep,
@@ -33,12 +33,13 @@ pub enum OnFailure {
 
 /// Starts a machine and waits until it is ready.
 ///
-/// When the future is dropped in the middle, the machine is destroyed in the background, or kept, as `on_failure` says; one that
-/// was found, and not made, is kept.
+/// When the future is dropped in the middle, the machine is destroyed in the background, or kept,
+/// as `on_failure` says; one that was found, and not made, is kept.
 ///
 /// # Errors
-/// As [`Provider::create_instance`]; after the machine exists, [`ProviderError::AfterCreate`] with its id, with the error of
-/// [`Provider::wait_ready`] in it. What could not be destroyed is tried again in the background: the error says that it exists.
+/// As [`Provider::create_instance`]; after the machine exists, [`ProviderError::AfterCreate`] with
+/// its id, with the error of [`Provider::wait_ready`] in it. What could not be destroyed is tried
+/// again in the background: the error says that it exists.
 ///
 /// # Examples
 /// ```no_run
@@ -63,12 +64,16 @@ pub async fn create_and_wait(
         OnFailure::Destroy => request.on_cancel.unwrap_or(OnCancel::Destroy),
         OnFailure::Keep => OnCancel::Keep,
     };
-    let is_over = |error: &ProviderError, id: &str| on_failure == OnFailure::Destroy && error.is_instance_failure(id);
-    Ok(made_ready(provider, request, on_drop, is_over, on_failure == OnFailure::Destroy).await?.release())
+    let is_over = |error: &ProviderError, id: &str| {
+        on_failure == OnFailure::Destroy && error.is_instance_failure(id)
+    };
+    Ok(made_ready(provider, request, on_drop, is_over, on_failure == OnFailure::Destroy)
+        .await?
+        .release())
 }
 
-/// A machine that is ready. For an error that `is_over` it is ended; and where it `ends_half_made`, for one of the create itself
-/// that tells of a machine.
+/// A machine that is ready. For an error that `is_over` it is ended; and where it `ends_half_made`,
+/// for one of the create itself that tells of a machine.
 async fn made_ready(
     provider: &Arc<dyn Provider>,
     request: &InstanceRequest,
@@ -90,7 +95,12 @@ async fn made_ready(
     };
     let mut guard = InstanceGuard::new(provider, made, on_drop);
     guard.report_made();
-    progress::report_instance("create_instance", Phase::Accepted, guard.instance(), began.elapsed());
+    progress::report_instance(
+        "create_instance",
+        Phase::Accepted,
+        guard.instance(),
+        began.elapsed(),
+    );
     let id = guard.instance().id.clone();
     let waited = provider.wait_ready(&id).await;
     progress::flush().await;
@@ -109,23 +119,28 @@ async fn made_ready(
 }
 
 /// A machine for some work, which ends with it whatever fails: nobody else is told of it.
-pub(crate) async fn made_for_work(provider: &Arc<dyn Provider>, request: &InstanceRequest) -> ProviderResult<InstanceGuard> {
+pub(crate) async fn made_for_work(
+    provider: &Arc<dyn Provider>,
+    request: &InstanceRequest,
+) -> ProviderResult<InstanceGuard> {
     let on_drop = request.on_cancel.unwrap_or(OnCancel::Destroy);
     let mut guard = made_ready(provider, request, on_drop, |_, _| true, true).await?;
     guard.destroy_on_drop();
     Ok(guard)
 }
 
-/// Starts a machine, waits until it is ready, runs `work` with it, and destroys it: also when `work` fails or panics, and in
-/// the background when the future is dropped in the middle.
+/// Starts a machine, waits until it is ready, runs `work` with it, and destroys it: also when
+/// `work` fails or panics, and in the background when the future is dropped in the middle.
 ///
-/// What this has made is what it ends: a machine that the request's [`idempotency_key`](InstanceRequest::idempotency_key) had
-/// made before is used, and left, as [`adopted`](ProviderInstance::adopted) tells.
+/// What this has made is what it ends: a machine that the request's
+/// [`idempotency_key`](InstanceRequest::idempotency_key) had made before is used, and left, as
+/// [`adopted`](ProviderInstance::adopted) tells.
 ///
 /// # Errors
-/// As [`create_and_wait`], but that the machine is destroyed as well where it could not be looked at; those of `work`; that of
-/// [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`] with the machine's id, when the work has succeeded and the
-/// machine still exists. To destroy it is tried again in the background then.
+/// As [`create_and_wait`], but that the machine is destroyed as well where it could not be looked
+/// at; those of `work`; that of [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`]
+/// with the machine's id, when the work has succeeded and the machine still exists. To destroy it
+/// is tried again in the background then.
 ///
 /// # Examples
 /// ```no_run
@@ -176,7 +191,8 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
 ) -> Result<T, E> {
     let ended = ended.unwrap_or(Ok(()));
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
-        warn!(id, %error, "a machine could not be destroyed after its work had failed, and costs money");
+        warn!(id, %error, "a machine could not be destroyed after its work had failed, and costs \
+         money");
     }
     let value = done.unwrap_or_else(|panic| resume_unwind(panic))?;
     ended.map_err(|error| error.after_create(id, None))?;
@@ -188,8 +204,16 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
 /// # Errors
 /// As [`Provider::create_instance`].
 #[doc(hidden)]
-pub async fn create_instance(provider: &Arc<dyn Provider>, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-    Ok(InstanceGuard::new(provider, provider.create_instance(request).await?, request.cancellation()).release())
+pub async fn create_instance(
+    provider: &Arc<dyn Provider>,
+    request: &InstanceRequest,
+) -> ProviderResult<ProviderInstance> {
+    Ok(InstanceGuard::new(
+        provider,
+        provider.create_instance(request).await?,
+        request.cancellation(),
+    )
+    .release())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The program's signals: none comes to a thread of this library's, and none comes of what the library writes.
+//! The program's signals: none comes to a thread of this library's, and none comes of what the
+//! library writes.
 //!
 //! A library cannot know what the program does with a signal: one that a thread of the library's
 //! takes may be one that the program waits for, and SIGPIPE, which is ignored in a Rust program
@@ -26,8 +27,8 @@ impl Quiet {
     }
 }
 
-/// Does what may start other programs: they begin with the signals of this program, and not with those that a thread of this
-/// library's keeps away.
+/// Does what may start other programs: they begin with the signals of this program, and not with
+/// those that a thread of this library's keeps away.
 #[cfg(any(feature = "aws", feature = "docker"))]
 pub(crate) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
     #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
@@ -63,9 +64,15 @@ mod masks {
     /// All signals but those that tell of a fault of the thread itself, which must not be blocked.
     fn from_outside() -> SigSet {
         let mut signals = SigSet::all();
-        for own in
-            [Signal::SIGABRT, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGSEGV, Signal::SIGSYS, Signal::SIGTRAP]
-        {
+        for own in [
+            Signal::SIGABRT,
+            Signal::SIGBUS,
+            Signal::SIGFPE,
+            Signal::SIGILL,
+            Signal::SIGSEGV,
+            Signal::SIGSYS,
+            Signal::SIGTRAP,
+        ] {
             signals.remove(own);
         }
         signals
@@ -111,7 +118,8 @@ mod masks {
         })
     }
 
-    /// See the module's function of this name. What is started is started while the future is polled.
+    /// See the module's function of this name. What is started is started while the future is
+    /// polled.
     #[cfg(any(feature = "aws", feature = "docker"))]
     pub(super) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
@@ -128,12 +136,15 @@ mod masks {
         BEFORE.get().map(|before| Changed::to(&before, SigmaskHow::SIG_SETMASK))
     }
 
-    /// As long as this is there, what this thread writes to a closed connection is an error for it, and no SIGPIPE.
+    /// As long as this is there, what this thread writes to a closed connection is an error for it,
+    /// and no SIGPIPE.
     ///
-    /// The signal is sent to the thread that writes: blocked there, it waits, and is taken before the thread's mask is as it was.
+    /// The signal is sent to the thread that writes: blocked there, it waits, and is taken before
+    /// the thread's mask is as it was.
     #[cfg(feature = "blocking")]
     pub(crate) struct Quiet {
-        /// None where the thread has blocked it itself: what then comes of it is for the program, as before.
+        /// None where the thread has blocked it itself: what then comes of it is for the program,
+        /// as before.
         changed: Option<Changed>,
         outer: Option<SigSet>,
     }
@@ -167,8 +178,8 @@ mod masks {
         Signal::SIGPIPE.into()
     }
 
-    /// Takes the SIGPIPE that waits for this thread, if there is one. There is no call in `nix` that does not wait: with one more,
-    /// of which there is only ever one, it does not need to.
+    /// Takes the SIGPIPE that waits for this thread, if there is one. There is no call in `nix`
+    /// that does not wait: with one more, of which there is only ever one, it does not need to.
     #[cfg(all(feature = "blocking", any(target_os = "linux", target_os = "android")))]
     fn take_what_came() {
         if nix::sys::signal::raise(Signal::SIGPIPE).is_ok() {
@@ -177,8 +188,8 @@ mod masks {
         }
     }
 
-    /// Sockets are told not to send it where there is a way to tell them; where it is ignored it is not kept, and would be waited
-    /// for without end.
+    /// Sockets are told not to send it where there is a way to tell them; where it is ignored it is
+    /// not kept, and would be waited for without end.
     #[cfg(all(feature = "blocking", not(any(target_os = "linux", target_os = "android"))))]
     fn take_what_came() {}
 }

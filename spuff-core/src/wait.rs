@@ -1,4 +1,5 @@
-//! The one wait loop: looks until a thing is as it should be, cannot become so any more, or the deadline passes.
+//! The one wait loop: looks until a thing is as it should be, cannot become so any more, or the
+//! deadline passes.
 //!
 //! What to look at comes from a cloud's room.
 
@@ -31,7 +32,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 /// The first pause is this part of `poll_interval`; the next ones grow to it.
 const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
-/// Credentials that were accepted before are refused for good when that is said so often in a row, or for so long.
+/// Credentials that were accepted before are refused for good when that is said so often in a row,
+/// or for so long.
 const REFUSALS: u32 = 3;
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// A machine that was stopped is waited for so long: somebody may be starting it again.
@@ -76,7 +78,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) subject: (&'static str, &'a str),
     pub(crate) deadline: Deadline,
     pub(crate) poll_interval: Duration,
-    /// Until when an answer that the thing is absent is not believed: it was made a short while ago.
+    /// Until when an answer that the thing is absent is not believed: it was made a short while
+    /// ago.
     pub(crate) absent_until: Option<Instant>,
     /// The same, for a thing of which it is not known when it was made.
     unseen_until: Option<Instant>,
@@ -100,10 +103,11 @@ impl<'a> Wait<'a> {
         self
     }
 
-    /// Bears with the absence of a thing that was never seen for so long, but half of the time that there is: another client may
-    /// have made it a moment ago.
+    /// Bears with the absence of a thing that was never seen for so long, but half of the time that
+    /// there is: another client may have made it a moment ago.
     pub(crate) fn unseen_for(mut self, settling: Duration) -> Self {
-        self.unseen_until = Some(number::later(Instant::now(), settling.min(self.deadline.remaining() / 2)));
+        self.unseen_until =
+            Some(number::later(Instant::now(), settling.min(self.deadline.remaining() / 2)));
         self
     }
 
@@ -111,8 +115,8 @@ impl<'a> Wait<'a> {
         self.absent_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
     }
 
-    /// Deletes what stands at `path`, again and again while it is busy, until a reply says that it is done. What is gone is as good
-    /// as deleted: tells whether it was there.
+    /// Deletes what stands at `path`, again and again while it is busy, until a reply says that it
+    /// is done. What is gone is as good as deleted: tells whether it was there.
     ///
     /// # Errors
     /// As [`until`](Self::until), but never [`ProviderError::NotFound`].
@@ -130,14 +134,16 @@ impl<'a> Wait<'a> {
         Observation::deleted(ended.await)
     }
 
-    /// Polls until `look` is done. An error of a look ends the wait; see [`Observation::past`]. A look is cut off at the deadline.
-    /// Credentials that are refused end it at the first look, and later only when they are refused again and again.
+    /// Polls until `look` is done. An error of a look ends the wait; see [`Observation::past`]. A
+    /// look is cut off at the deadline. Credentials that are refused end it at the first look, and
+    /// later only when they are refused again and again.
     ///
-    /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is small.
+    /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is
+    /// small.
     ///
     /// # Errors
-    /// The first error of a look; [`ProviderError::NotFound`] when the thing is gone; [`ProviderError::Timeout`]
-    /// with the last state that was seen.
+    /// The first error of a look; [`ProviderError::NotFound`] when the thing is gone;
+    /// [`ProviderError::Timeout`] with the last state that was seen.
     pub(crate) async fn until<T, F>(self, mut look: impl FnMut() -> F) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Observation<T>>> + Send,
@@ -156,18 +162,20 @@ impl<'a> Wait<'a> {
         poller: &Arc<SharedPoller<R>>,
         hint: R::Hint,
     ) -> ProviderResult<R::Thing> {
-        let (id, poll_interval, absent_until) = (self.subject.1.to_string(), self.poll_interval, self.absent_until);
+        let (id, poll_interval, absent_until) =
+            (self.subject.1.to_string(), self.poll_interval, self.absent_until);
         let room = &Arc::new(room.clone());
         let look = |so_far: SoFar| {
-            let is_new = so_far != SoFar::BatchObservation && absent_until.is_some_and(|time| Instant::now() < time);
+            let is_new = so_far != SoFar::BatchObservation
+                && absent_until.is_some_and(|time| Instant::now() < time);
             let subject = Subject { id: id.clone(), hint: hint.clone(), is_new };
             async move { poller.look(room, &subject, so_far == SoFar::Nothing, poll_interval).await }
         };
         self.looking(look, || room.is_accepted(), None).await
     }
 
-    /// `look` is told what the looks before it have shown. Without pauses, it takes its time itself. `is_accepted` tells whether
-    /// the cloud has accepted the credentials before.
+    /// `look` is told what the looks before it have shown. Without pauses, it takes its time
+    /// itself. `is_accepted` tells whether the cloud has accepted the credentials before.
     async fn looking<T, F>(
         self,
         mut look: impl FnMut(SoFar) -> F,
@@ -185,12 +193,16 @@ impl<'a> Wait<'a> {
         let is_one_look = pauses.is_some() && self.deadline.remaining().is_zero();
         while (is_one_look && so_far == SoFar::Nothing) || !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
-            let looked =
-                if is_one_look { Ok(looked.await) } else { tokio::time::timeout(self.deadline.remaining(), looked).await };
+            let looked = if is_one_look {
+                Ok(looked.await)
+            } else {
+                tokio::time::timeout(self.deadline.remaining(), looked).await
+            };
             if so_far == SoFar::Nothing {
                 so_far = SoFar::NotSeen;
             }
-            if looked.as_ref().is_ok_and(|looked| looked.as_ref().is_ok_and(Observation::is_clear)) {
+            if looked.as_ref().is_ok_and(|looked| looked.as_ref().is_ok_and(Observation::is_clear))
+            {
                 (was_clear, refused) = (true, None);
             }
             match looked {
@@ -202,15 +214,22 @@ impl<'a> Wait<'a> {
                 Ok(Ok(Observation::Stopped(now))) => {
                     so_far = SoFar::BatchObservation;
                     if stopped.get_or_insert_with(Instant::now).elapsed() >= STOPPED_FOR {
-                        let message = format!("{resource_type} {id} is {now}, and does not start by itself: start or destroy it");
+                        let message = format!(
+                            "{resource_type} {id} is {now}, and does not start by itself: start or \
+                             destroy it"
+                        );
                         return Err(ProviderError::conflict(message, false));
                     }
                     state = now;
                 }
-                Ok(Ok(Observation::Absent)) if so_far != SoFar::BatchObservation && self.bears_with_absence() => {
+                Ok(Ok(Observation::Absent))
+                    if so_far != SoFar::BatchObservation && self.bears_with_absence() =>
+                {
                     state = "not visible yet".to_string();
                 }
-                Ok(Ok(Observation::Absent)) => return Err(ProviderError::not_found(resource_type, id)),
+                Ok(Ok(Observation::Absent)) => {
+                    return Err(ProviderError::not_found(resource_type, id));
+                }
                 Ok(Ok(Observation::Unclear(why))) => state = why,
                 Ok(Ok(Observation::Refused(error))) => {
                     let (since, times) = refused.get_or_insert((Instant::now(), 0));
@@ -249,7 +268,10 @@ mod tests {
     }
 
     /// Answers from a script; the last line is repeated.
-    async fn run(wait: Wait<'_>, script: Vec<fn() -> ProviderResult<Observation<u32>>>) -> (ProviderResult<u32>, usize) {
+    async fn run(
+        wait: Wait<'_>,
+        script: Vec<fn() -> ProviderResult<Observation<u32>>>,
+    ) -> (ProviderResult<u32>, usize) {
         let mut looks = 0;
         let result = wait
             .until(|| {
@@ -270,7 +292,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn ends_when_done_and_bears_with_passing_errors() {
         let script: Vec<fn() -> _> =
-            vec![pending, || Observation::past(ProviderError::unavailable("502")), || Ok(Observation::Done(3))];
+            vec![pending, || Observation::past(ProviderError::unavailable("502")), || {
+                Ok(Observation::Done(3))
+            }];
         let (result, looks) = run(wait(300, Duration::from_secs(5)), script).await;
         assert_eq!((result.unwrap(), looks), (3, 3));
     }
@@ -281,34 +305,54 @@ mod tests {
             let began = Instant::now();
             let (result, looks) = run(wait(30, Duration::from_millis(poll)), vec![pending]).await;
             let error = result.unwrap_err();
-            assert!(matches!(error, ProviderError::Timeout { .. }) && error.to_string().contains("booting"), "{error}");
+            assert!(
+                matches!(error, ProviderError::Timeout { .. })
+                    && error.to_string().contains("booting"),
+                "{error}"
+            );
             let spent = began.elapsed();
-            assert!(spent >= Duration::from_secs(30) && spent < Duration::from_millis(30_010), "{spent:?} at {poll} ms");
+            assert!(
+                spent >= Duration::from_secs(30) && spent < Duration::from_millis(30_010),
+                "{spent:?} at {poll} ms"
+            );
             assert!(looks <= 1502, "{looks} looks at {poll} ms");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_absence_is_believed_unless_the_thing_is_new() {
-        let (result, looks) = run(wait(300, Duration::from_secs(5)), vec![|| Ok(Observation::Absent)]).await;
+        let (result, looks) =
+            run(wait(300, Duration::from_secs(5)), vec![|| Ok(Observation::Absent)]).await;
         assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 1);
 
-        let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
-        let (result, _) =
-            run(new(), vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || Ok(Observation::Done(1))]).await;
+        let new =
+            || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let (result, _) = run(
+            new(),
+            vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || {
+                Ok(Observation::Done(1))
+            }],
+        )
+        .await;
         assert_eq!(result.unwrap(), 1);
 
         let (result, looks) = run(new(), vec![pending, || Ok(Observation::Absent)]).await;
-        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
+        assert!(
+            matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2,
+            "seen, then gone"
+        );
 
         let began = Instant::now();
         let (result, _) = run(new(), vec![|| Ok(Observation::Absent)]).await;
-        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING);
+        assert!(
+            matches!(result, Err(ProviderError::NotFound { .. })) && began.elapsed() >= SETTLING
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_limit_of_nothing_is_one_look() {
-        let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![|| Ok(Observation::Done(3))]).await;
+        let (result, looks) =
+            run(wait(0, Duration::from_secs(5)), vec![|| Ok(Observation::Done(3))]).await;
         assert_eq!((result.unwrap(), looks), (3, 1));
         let (result, looks) = run(wait(0, Duration::from_secs(5)), vec![pending]).await;
         assert!(matches!(result, Err(ProviderError::Timeout { .. })) && looks == 1);
@@ -316,22 +360,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_final_error_ends_the_wait_at_once() {
-        let (result, looks) =
-            run(wait(300, Duration::from_secs(5)), vec![|| Observation::past(ProviderError::capacity("sold out"))]).await;
+        let (result, looks) = run(
+            wait(300, Duration::from_secs(5)),
+            vec![|| Observation::past(ProviderError::capacity("sold out"))],
+        )
+        .await;
         assert!(matches!(result, Err(ProviderError::Capacity { .. })) && looks == 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn credentials_that_were_accepted_are_refused_for_good_only_when_that_is_said_again_and_again() {
+    async fn credentials_that_were_accepted_are_refused_for_good_only_when_that_is_said_again_and_again()
+     {
         let no = || Observation::past(ProviderError::auth("test", "no"));
         let unclear = || Observation::past(ProviderError::unavailable("502"));
         let done = || Ok(Observation::Done(3));
         let often = || wait(300, Duration::from_secs(5));
         let (result, looks) = run(often(), vec![no]).await;
-        assert!(matches!(result, Err(ProviderError::Authentication { .. })) && looks == 1, "at the first look");
-        for refused in
-            [vec![pending, no, done], vec![pending, no, no, pending, no, no, done], vec![pending, no, unclear, no, done]]
-        {
+        assert!(
+            matches!(result, Err(ProviderError::Authentication { .. })) && looks == 1,
+            "at the first look"
+        );
+        for refused in [
+            vec![pending, no, done],
+            vec![pending, no, no, pending, no, no, done],
+            vec![pending, no, unclear, no, done],
+        ] {
             assert_eq!(run(often(), refused).await.0.unwrap(), 3);
         }
         for refused in [vec![pending, no], vec![pending, no, unclear, no, no]] {
@@ -341,38 +394,62 @@ mod tests {
             assert_eq!(looks, ends_after);
         }
         let (result, looks) = run(wait(3600, Duration::from_secs(240)), vec![pending, no]).await;
-        assert!(matches!(result, Err(ProviderError::Authentication { .. })) && looks == 3, "for half a minute");
+        assert!(
+            matches!(result, Err(ProviderError::Authentication { .. })) && looks == 3,
+            "for half a minute"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_stopped_is_waited_for_as_long_as_somebody_may_be_starting_it() {
         let often = || wait(300, Duration::from_secs(5));
-        let stopped: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Stopped("stopped".to_string()));
-        let (result, _) = run(often(), vec![stopped, stopped, pending, || Ok(Observation::Done(3))]).await;
+        let stopped: fn() -> ProviderResult<Observation<u32>> =
+            || Ok(Observation::Stopped("stopped".to_string()));
+        let (result, _) =
+            run(often(), vec![stopped, stopped, pending, || Ok(Observation::Done(3))]).await;
         assert_eq!(result.unwrap(), 3);
-        for script in [vec![stopped], vec![pending, stopped], vec![stopped, stopped, pending, stopped]] {
+        for script in
+            [vec![stopped], vec![pending, stopped], vec![stopped, stopped, pending, stopped]]
+        {
             let began = Instant::now();
             let (result, _) = run(often(), script).await;
             let error = result.unwrap_err();
             assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
             assert!(error.to_string().contains("instance 7 is stopped"), "{error}");
-            assert!(began.elapsed() >= STOPPED_FOR && began.elapsed() < 2 * STOPPED_FOR, "{:?}", began.elapsed());
+            assert!(
+                began.elapsed() >= STOPPED_FOR && began.elapsed() < 2 * STOPPED_FOR,
+                "{:?}",
+                began.elapsed()
+            );
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_absence_of_what_was_never_seen_is_borne_for_a_while() {
         let unseen = |limit| wait(limit, Duration::from_secs(5)).unseen_for(SETTLING);
-        let (result, _) =
-            run(unseen(300), vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || Ok(Observation::Done(1))]).await;
+        let (result, _) = run(
+            unseen(300),
+            vec![|| Ok(Observation::Absent), || Ok(Observation::Absent), || {
+                Ok(Observation::Done(1))
+            }],
+        )
+        .await;
         assert_eq!(result.unwrap(), 1);
         let (result, looks) = run(unseen(300), vec![pending, || Ok(Observation::Absent)]).await;
-        assert!(matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2, "seen, then gone");
+        assert!(
+            matches!(result, Err(ProviderError::NotFound { .. })) && looks == 2,
+            "seen, then gone"
+        );
         for (limit, borne) in [(300, SETTLING), (60, SETTLING / 2)] {
             let began = Instant::now();
             let (result, _) = run(unseen(limit), vec![|| Ok(Observation::Absent)]).await;
             let spent = began.elapsed();
-            assert!(matches!(result, Err(ProviderError::NotFound { .. })) && spent >= borne && spent < borne * 2, "{spent:?}");
+            assert!(
+                matches!(result, Err(ProviderError::NotFound { .. }))
+                    && spent >= borne
+                    && spent < borne * 2,
+                "{spent:?}"
+            );
         }
     }
 
@@ -420,27 +497,43 @@ mod tests {
     async fn a_list_is_told_whether_it_need_not_show_a_thing_yet() {
         const ABSENT: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Absent);
         const DONE: fn() -> ProviderResult<Observation<u32>> = || Ok(Observation::Done(3));
-        let new = || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
+        let new =
+            || wait(300, Duration::from_secs(5)).absent_until(Some(Instant::now() + SETTLING));
         let (waited, asked) = together(new(), false, &[ABSENT, pending, DONE]).await;
         assert_eq!((waited.unwrap(), asked), (3, vec![true, true, false]), "it was seen");
-        let (waited, asked) = together(wait(300, Duration::from_secs(5)), false, &[pending, DONE]).await;
+        let (waited, asked) =
+            together(wait(300, Duration::from_secs(5)), false, &[pending, DONE]).await;
         assert_eq!((waited.unwrap(), asked), (3, vec![false, false]), "it is not new");
         let (waited, asked) = together(new(), false, &[ABSENT]).await;
         assert!(matches!(waited, Err(ProviderError::NotFound { .. })), "{waited:?}");
-        assert!(asked.len() > 10 && asked.iter().all(|is_new| *is_new), "as long as it was never seen: {asked:?}");
+        assert!(
+            asked.len() > 10 && asked.iter().all(|is_new| *is_new),
+            "as long as it was never seen: {asked:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn credentials_that_others_were_accepted_with_are_refused_for_good_only_again_and_again() {
-        const NO: fn() -> ProviderResult<Observation<u32>> = || Observation::past(ProviderError::auth("test", "no"));
+    async fn credentials_that_others_were_accepted_with_are_refused_for_good_only_again_and_again()
+    {
+        const NO: fn() -> ProviderResult<Observation<u32>> =
+            || Observation::past(ProviderError::auth("test", "no"));
         let often = || wait(300, Duration::from_secs(5));
         let (waited, asked) = together(often(), true, &[NO, NO, || Ok(Observation::Done(3))]).await;
         assert_eq!((waited.unwrap(), asked.len()), (3, 3));
         let (waited, asked) = together(often(), true, &[NO]).await;
-        assert!(matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 3, "{waited:?}");
+        assert!(
+            matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 3,
+            "{waited:?}"
+        );
         let (waited, asked) = together(often(), false, &[NO]).await;
-        assert!(matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 1, "{waited:?}");
+        assert!(
+            matches!(waited, Err(ProviderError::Authentication { .. })) && asked.len() == 1,
+            "{waited:?}"
+        );
         let (waited, asked) = together(wait(0, Duration::from_secs(5)), true, &[pending]).await;
-        assert!(matches!(waited, Err(ProviderError::Timeout { .. })) && asked.is_empty(), "a list takes no time of its own");
+        assert!(
+            matches!(waited, Err(ProviderError::Timeout { .. })) && asked.is_empty(),
+            "a list takes no time of its own"
+        );
     }
 }

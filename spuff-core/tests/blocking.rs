@@ -1,4 +1,5 @@
-//! The blocking facade over a real provider: from a plain thread, from many, and inside the runtimes of others.
+//! The blocking facade over a real provider: from a plain thread, from many, and inside the
+//! runtimes of others.
 #![cfg(all(feature = "blocking", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -10,7 +11,9 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use spuff_core::blocking::{Provider, ProviderRegistry};
-use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderError, ProviderTimeouts, ProviderType};
+use spuff_core::provider::{
+    InstanceRequest, ProviderConfig, ProviderError, ProviderTimeouts, ProviderType,
+};
 use steady::Steady;
 
 fn connect(url: &str, timeouts: ProviderTimeouts) -> Provider {
@@ -77,13 +80,15 @@ fn works_inside_other_runtimes_and_outlives_them() {
 #[test]
 fn deadlines_and_errors_are_those_of_the_verbs() {
     let server = cloud("initializing");
-    let short = ProviderTimeouts { instance_ready: Duration::from_millis(200), ..support::timeouts() };
+    let short =
+        ProviderTimeouts { instance_ready: Duration::from_millis(200), ..support::timeouts() };
     let provider = connect(&server.url, short);
     let began = Instant::now();
     assert!(matches!(provider.wait_ready("42"), Err(ProviderError::Timeout { .. })));
     assert!(began.elapsed() >= Duration::from_millis(200));
     assert!(matches!(provider.get_instance("i-0abc"), Err(ProviderError::InvalidConfig { .. })));
-    let error = provider.create_instance(&InstanceRequest::new("web_1", "fsn1", "cx22")).unwrap_err();
+    let error =
+        provider.create_instance(&InstanceRequest::new("web_1", "fsn1", "cx22")).unwrap_err();
     assert!(matches!(error, ProviderError::InvalidConfig { field, .. } if field == "name"));
     assert_eq!((provider.name(), provider.supports_snapshots()), ("hetzner", true));
     assert_eq!(format!("{provider:?}"), r#"Provider("hetzner")"#);
@@ -95,6 +100,9 @@ fn the_registry_is_that_of_the_contract() {
     assert!(registry.is_registered(ProviderType::Hetzner));
     assert!(registry.create_by_name("hcloud", "token", ProviderTimeouts::default()).is_ok());
     assert!(registry.create(ProviderType::Hetzner, "token", ProviderTimeouts::default()).is_ok());
-    assert!(matches!(registry.connect("nimbus", ProviderConfig::new("t")), Err(ProviderError::UnknownProvider { .. })));
+    assert!(matches!(
+        registry.connect("nimbus", ProviderConfig::new("t")),
+        Err(ProviderError::UnknownProvider { .. })
+    ));
     assert!(ProviderRegistry::new().registered_providers().is_empty());
 }

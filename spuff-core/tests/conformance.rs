@@ -1,5 +1,11 @@
-//! The suite passes a provider that keeps the contract, and each of its checks fails one that does not.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+//! The suite passes a provider that keeps the contract, and each of its checks fails one that does
+//! not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 #[path = "support/memory.rs"]
 mod memory;
@@ -33,15 +39,19 @@ fn subject(cloud: &Arc<Cloud>, fault: Option<Fault>) -> Subject {
         .with_absent_snapshot_id("s-absent")
         .with_capabilities(capabilities())
         .with_idempotency()
-        .with_stranger(move |timeouts| Ok(Box::new(Memory::new(&lost, timeouts, fault).lost()) as _))
+        .with_stranger(
+            move |timeouts| Ok(Box::new(Memory::new(&lost, timeouts, fault).lost()) as _),
+        )
 }
 
 fn without_snapshots(cloud: &Arc<Cloud>, fault: Option<Fault>) -> Subject {
     let cloud = cloud.clone();
-    let make = move |timeouts| Ok(Box::new(Memory::new(&cloud, timeouts, fault).without_snapshots()) as _);
+    let make =
+        move |timeouts| Ok(Box::new(Memory::new(&cloud, timeouts, fault).without_snapshots()) as _);
     let mut capabilities = Capabilities::default();
     (capabilities.snapshots, capabilities.labels) = (false, false);
-    Subject::new(make, InstanceRequest::new("", "east", "small"), "m-absent").with_capabilities(capabilities)
+    Subject::new(make, InstanceRequest::new("", "east", "small"), "m-absent")
+        .with_capabilities(capabilities)
 }
 
 fn failed(report: &Report) -> Vec<&str> {
@@ -50,7 +60,12 @@ fn failed(report: &Report) -> Vec<&str> {
 
 fn not_applicable(report: &Report) -> Vec<&str> {
     let other = |verdict: &Verdict| matches!(verdict, Verdict::NotApplicable { .. });
-    report.outcomes.iter().filter(|outcome| other(&outcome.verdict)).map(|outcome| outcome.name).collect()
+    report
+        .outcomes
+        .iter()
+        .filter(|outcome| other(&outcome.verdict))
+        .map(|outcome| outcome.name)
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +76,10 @@ async fn a_provider_that_keeps_the_contract_passes_every_check() {
         println!("{report}");
         report.assert_passed();
         assert_eq!(not_applicable(&report), ["snapshots_may_be_unsupported"]);
-        assert_eq!((report.provider.as_str(), report.outcomes.len()), ("memory", conformance::checks().len()));
+        assert_eq!(
+            (report.provider.as_str(), report.outcomes.len()),
+            ("memory", conformance::checks().len())
+        );
         assert_eq!(cloud.left(), (0, 0));
     }
 }
@@ -98,7 +116,11 @@ const BROKEN: &[(Fault, &[&str])] = &[
     (Fault::GetRenames, &["get_finds_what_was_made"]),
     (
         Fault::WaitOfAbsentTimesOut,
-        &["wait_ready_of_absent_is_not_found", "timeouts_beyond_reason_are_borne", "wait_ready_of_destroyed_is_not_found"],
+        &[
+            "wait_ready_of_absent_is_not_found",
+            "timeouts_beyond_reason_are_borne",
+            "wait_ready_of_destroyed_is_not_found",
+        ],
     ),
     (
         Fault::WaitIsEarly,
@@ -112,8 +134,14 @@ const BROKEN: &[(Fault, &[&str])] = &[
     (Fault::ErrorsAreBlank, &["errors_tell_what_is_wrong"]),
     (Fault::NamelessIsMade, &["empty_fields_are_refused"]),
     (Fault::NamelessIsMadeAndRefused, &["empty_fields_are_refused"]),
-    (Fault::RefusalNamesNoField, &["empty_fields_are_refused", "user_data_beyond_its_limit_is_refused"]),
-    (Fault::RefusalIsWordless, &["empty_fields_are_refused", "user_data_beyond_its_limit_is_refused"]),
+    (
+        Fault::RefusalNamesNoField,
+        &["empty_fields_are_refused", "user_data_beyond_its_limit_is_refused"],
+    ),
+    (
+        Fault::RefusalIsWordless,
+        &["empty_fields_are_refused", "user_data_beyond_its_limit_is_refused"],
+    ),
     (Fault::UnknownSizeIsRetryable, &["unknown_size_is_refused"]),
     (Fault::UnknownSizeIsMade, &["unknown_size_is_refused"]),
     (Fault::UserDataHasNoLimit, &["user_data_beyond_its_limit_is_refused"]),
@@ -123,12 +151,18 @@ const BROKEN: &[(Fault, &[&str])] = &[
     (Fault::LabelsAreLowered, &["labels_are_kept"]),
     (Fault::ListForgetsLabels, &["list_holds_the_machine", "labels_are_kept"]),
     (Fault::ListIsOnePage, &["many_live_at_once"]),
-    (Fault::ListRepeats, &["list_holds_the_machine", "labels_are_kept", "ids_are_distinct", "many_live_at_once"]),
+    (
+        Fault::ListRepeats,
+        &["list_holds_the_machine", "labels_are_kept", "ids_are_distinct", "many_live_at_once"],
+    ),
     // Of the machine that was restored nobody has told; it is found at the end.
     (Fault::IdsRepeat, &["ids_are_distinct", "many_live_at_once", "nothing_is_left"]),
     (Fault::DestroyIsNotIdempotent, &["destroy_is_idempotent"]),
     (Fault::DestroyPanics, &["destroy_is_idempotent"]),
-    (Fault::DestroyDoesNothing, &["destroy_ends_the_machine", "wait_ready_of_destroyed_is_not_found", "nothing_is_left"]),
+    (
+        Fault::DestroyDoesNothing,
+        &["destroy_ends_the_machine", "wait_ready_of_destroyed_is_not_found", "nothing_is_left"],
+    ),
     (Fault::DeadlineIsIgnored, &["deadline_ends_the_wait"]),
     (Fault::DeadlineWaitsForAPause, &["deadline_ends_the_wait"]),
     (Fault::TimeoutDestroys, &["deadline_ends_the_wait"]),
@@ -137,7 +171,10 @@ const BROKEN: &[(Fault, &[&str])] = &[
     (Fault::RegionIsNeededInOtherWords, &["region_may_be_left_to_the_provider"]),
     (Fault::SshKeysAreOfNoUse, &["ssh_keys_can_be_used"]),
     (Fault::IdempotencyKeyIsIgnored, &["idempotency_key_stands_for_one_machine"]),
-    (Fault::FoundIsSaidToBeMade, &["what_a_key_finds_is_said_to_be_found", "what_a_key_finds_outlives_a_roll_back"]),
+    (
+        Fault::FoundIsSaidToBeMade,
+        &["what_a_key_finds_is_said_to_be_found", "what_a_key_finds_outlives_a_roll_back"],
+    ),
     (Fault::MadeIsSaidToBeFound, &["what_a_key_finds_is_said_to_be_found"]),
     (Fault::FailedLookIsAbsence, &["a_failed_look_is_no_absence"]),
     (Fault::FailedListIsEmpty, &["a_failed_look_is_no_absence"]),
@@ -159,10 +196,15 @@ async fn each_broken_sentence_fails_the_checks_that_stand_on_it_and_no_other() {
         let report = conformance::check(&subject(&cloud, Some(*fault))).await;
         assert_eq!(failed(&report), *expected, "{fault:?}\n{report}");
         assert!(!report.is_passed());
-        let cannot_end = matches!(fault, Fault::DestroyDoesNothing | Fault::SnapshotDeleteDoesNothing);
+        let cannot_end =
+            matches!(fault, Fault::DestroyDoesNothing | Fault::SnapshotDeleteDoesNothing);
         let (machines, snapshots) = cloud.left();
         assert_eq!(machines + snapshots > 0, cannot_end, "{fault:?}\n{report}");
-        assert_eq!(report.left_behind.len(), machines + snapshots, "{fault:?}: what is left is named\n{report}");
+        assert_eq!(
+            report.left_behind.len(),
+            machines + snapshots,
+            "{fault:?}: what is left is named\n{report}"
+        );
     }
 }
 
@@ -184,7 +226,8 @@ async fn a_provider_that_contradicts_its_description_or_its_lack_fails() {
         capabilities
     });
     assert_eq!(failed(&conformance::check(&lying).await), ["capabilities_agree"]);
-    let report = conformance::check(&without_snapshots(&cloud, Some(Fault::SnapshotsAreOther))).await;
+    let report =
+        conformance::check(&without_snapshots(&cloud, Some(Fault::SnapshotsAreOther))).await;
     assert_eq!(failed(&report), ["snapshots_may_be_unsupported"]);
     assert_eq!(cloud.left(), (0, 0));
 }
@@ -192,7 +235,8 @@ async fn a_provider_that_contradicts_its_description_or_its_lack_fails() {
 #[test]
 fn every_check_is_seen_to_fail() {
     let elsewhere = ["capabilities_agree", "snapshots_may_be_unsupported"];
-    let seen: BTreeSet<_> = BROKEN.iter().flat_map(|(_, names)| names.iter()).chain(&elsewhere).copied().collect();
+    let seen: BTreeSet<_> =
+        BROKEN.iter().flat_map(|(_, names)| names.iter()).chain(&elsewhere).copied().collect();
     let all: BTreeSet<_> = conformance::checks().iter().map(|check| check.name).collect();
     assert_eq!(seen, all);
     assert_eq!(all.len(), conformance::checks().len(), "names are distinct");
@@ -211,20 +255,32 @@ async fn each_check_runs_alone_and_makes_what_it_says() {
         sum = (sum.0 + made.0, sum.1 + made.1);
     }
     assert_eq!(sum, (33, 4), "as the documentation says");
-    let error = conformance::check_one(&subject(&Cloud::new(BOOT, NO_LAG), None), "speed").await.unwrap_err();
-    assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "check"), "{error}");
+    let error = conformance::check_one(&subject(&Cloud::new(BOOT, NO_LAG), None), "speed")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "check"),
+        "{error}"
+    );
     assert!(error.to_string().contains("destroy_is_idempotent"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_stopped_destroys_what_it_has_made_and_says_so() {
     let cloud = Cloud::new(Duration::from_secs(100), NO_LAG);
-    let report = conformance::check_until(&subject(&cloud, None), tokio::time::sleep(Duration::from_secs(10))).await;
+    let report = conformance::check_until(
+        &subject(&cloud, None),
+        tokio::time::sleep(Duration::from_secs(10)),
+    )
+    .await;
     assert!(cloud.machines_made.load(SeqCst) > 0);
     assert_eq!((cloud.left(), report.left_behind.len()), ((0, 0), 0), "{report}");
     assert!(!report.is_passed());
     let last = report.outcome("nothing_is_left").unwrap();
-    assert!(matches!(&last.verdict, Verdict::Failed(failure) if failure.seen.contains("stopped")), "{last}");
+    assert!(
+        matches!(&last.verdict, Verdict::Failed(failure) if failure.seen.contains("stopped")),
+        "{last}"
+    );
     assert!(matches!(report.outcome("name_is_stable").unwrap().verdict, Verdict::Passed));
 }
 
@@ -232,7 +288,12 @@ async fn a_run_that_is_stopped_destroys_what_it_has_made_and_says_so() {
 async fn machines_of_others_are_left_alone() {
     let cloud = Cloud::new(BOOT, NO_LAG);
     let others = Memory::new(&cloud, Default::default(), None);
-    let machine = spuff_core::Provider::create_instance(&others, &InstanceRequest::new("web-1", "east", "small")).await.unwrap();
+    let machine = spuff_core::Provider::create_instance(
+        &others,
+        &InstanceRequest::new("web-1", "east", "small"),
+    )
+    .await
+    .unwrap();
     conformance::check(&subject(&cloud, None)).await.assert_passed();
     let report = conformance::check(&subject(&cloud, Some(Fault::NamelessIsMade))).await;
     assert_eq!(failed(&report), ["empty_fields_are_refused"]);
@@ -247,7 +308,8 @@ async fn machines_of_others_are_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_maker_that_fails_or_panics_is_reported() {
     let request = || InstanceRequest::new("", "east", "small");
-    let refusing = Subject::new(|_| Err(ProviderError::auth("memory", "no token")), request(), "m-absent");
+    let refusing =
+        Subject::new(|_| Err(ProviderError::auth("memory", "no token")), request(), "m-absent");
     let panicking = Subject::new(|_| panic!("no cloud today"), request(), "m-absent");
     for (subject, words) in [(refusing, "no token"), (panicking, "no cloud today")] {
         let report = conformance::check(&subject).await;
@@ -272,11 +334,19 @@ memory: 0 passed, 1 failed, 0 not applicable, in 0.0 s
 
     let data = serde_json::to_value(&report).unwrap();
     let outcome = &data["outcomes"][0];
-    assert_eq!((&outcome["name"], &outcome["verdict"]), (&"destroy_is_idempotent".into(), &"failed".into()), "{data}");
+    assert_eq!(
+        (&outcome["name"], &outcome["verdict"]),
+        (&"destroy_is_idempotent".into(), &"failed".into()),
+        "{data}"
+    );
     assert!(outcome["remedy"].is_string() && outcome["seconds"].is_number(), "{data}");
-    assert_eq!((&data["provider"], data["left_behind"].as_array().map(Vec::len)), (&"memory".into(), Some(0)));
+    assert_eq!(
+        (&data["provider"], data["left_behind"].as_array().map(Vec::len)),
+        (&"memory".into(), Some(0))
+    );
 
-    let unsupported = conformance::check_one(&subject, "snapshots_may_be_unsupported").await.unwrap();
+    let unsupported =
+        conformance::check_one(&subject, "snapshots_may_be_unsupported").await.unwrap();
     let data = serde_json::to_value(&unsupported).unwrap();
     assert_eq!(data["outcomes"][0]["reason"], "the provider supports snapshots");
     assert!(std::panic::catch_unwind(|| report.assert_passed()).is_err());
@@ -284,7 +354,9 @@ memory: 0 passed, 1 failed, 0 not applicable, in 0.0 s
 
 #[tokio::test]
 async fn a_registered_provider_is_checked_with_what_it_describes() {
-    use spuff_core::provider::{Provider, ProviderConfig, ProviderDescription, ProviderFactory, ProviderRegistry};
+    use spuff_core::provider::{
+        Provider, ProviderConfig, ProviderDescription, ProviderFactory, ProviderRegistry,
+    };
     use spuff_core::provider::{ProviderResult, ProviderTimeouts, ProviderType};
 
     struct Factory(Arc<Cloud>);
@@ -307,10 +379,13 @@ async fn a_registered_provider_is_checked_with_what_it_describes() {
     registry.register(Factory(Cloud::new(Duration::from_millis(10), NO_LAG)));
     let config = || ProviderConfig::new("t").with_timeouts(quick());
     let request = || InstanceRequest::new("", "east", "small");
-    let subject = Subject::registered(&registry, "memory", config(), request(), "m-absent").unwrap();
-    let report = conformance::check_one(&subject, "user_data_is_taken_up_to_its_limit").await.unwrap();
+    let subject =
+        Subject::registered(&registry, "memory", config(), request(), "m-absent").unwrap();
+    let report =
+        conformance::check_one(&subject, "user_data_is_taken_up_to_its_limit").await.unwrap();
     assert_eq!(report.outcomes[0].verdict, Verdict::Passed, "{report}");
-    let error = Subject::registered(&registry, "cumulus", config(), request(), "m-absent").unwrap_err();
+    let error =
+        Subject::registered(&registry, "cumulus", config(), request(), "m-absent").unwrap_err();
     assert!(matches!(error, ProviderError::UnknownProvider { .. }), "{error}");
 }
 
@@ -318,7 +393,12 @@ async fn a_registered_provider_is_checked_with_what_it_describes() {
 fn quick() -> spuff_core::provider::ProviderTimeouts {
     let long = Duration::from_secs(30);
     let poll_interval = Duration::from_millis(20);
-    spuff_core::provider::ProviderTimeouts { instance_ready: long, action_complete: long, poll_interval, ..Default::default() }
+    spuff_core::provider::ProviderTimeouts {
+        instance_ready: long,
+        action_complete: long,
+        poll_interval,
+        ..Default::default()
+    }
 }
 
 #[cfg(feature = "blocking")]
@@ -339,7 +419,8 @@ mod through_the_blocking_facade {
             .with_timeouts(quick())
     }
 
-    /// On threads there is no paused time, so machines boot fast; all that is asserted is what is seen.
+    /// On threads there is no paused time, so machines boot fast; all that is asserted is what is
+    /// seen.
     #[tokio::test]
     async fn the_same_suite_passes() {
         let cloud = Cloud::new(Duration::from_millis(80), NO_LAG);
@@ -357,7 +438,8 @@ mod through_the_blocking_facade {
             (Fault::WaitIsEarly, "wait_ready_gives_a_reachable_machine"),
             (Fault::SnapshotIsRenamed, "snapshot_is_made_and_listed"),
         ] {
-            let report = conformance::check_one(&over_blocking(&cloud, Some(fault)), check).await.unwrap();
+            let report =
+                conformance::check_one(&over_blocking(&cloud, Some(fault)), check).await.unwrap();
             assert_eq!(failed(&report), [check], "{report}");
             assert_eq!(cloud.left(), (0, 0));
         }

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use spuff_core::provider::{
-    Address, Attempt, ErrorContext, ErrorKind, ErrorParts, ImageSpec, InstanceRequest, InstanceStatus, NetworkError, Provider,
-    ProviderConfig, ProviderError, ProviderFactory, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts,
-    ProviderType,
+    Address, Attempt, ErrorContext, ErrorKind, ErrorParts, ImageSpec, InstanceRequest,
+    InstanceStatus, NetworkError, Provider, ProviderConfig, ProviderError, ProviderFactory,
+    ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
 };
 
 #[test]
@@ -23,12 +23,20 @@ fn timeouts_have_the_seeds_defaults_and_bear_any_interval() {
         timeouts.cloud_init,
     ];
     assert_eq!(seconds.map(|time| time.as_secs()), [300, 600, 5, 30, 300, 600]);
-    assert_eq!((timeouts.instance_ready_attempts(), timeouts.action_complete_attempts()), (60, 120));
+    assert_eq!(
+        (timeouts.instance_ready_attempts(), timeouts.action_complete_attempts()),
+        (60, 120)
+    );
     for (interval, attempts) in [(0, 15_000), (1, 15_000), (500, 600), (7000, 43), (600_000, 1)] {
-        let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(interval), ..timeouts };
+        let timeouts =
+            ProviderTimeouts { poll_interval: Duration::from_millis(interval), ..timeouts };
         assert_eq!(timeouts.instance_ready_attempts(), attempts, "{interval} ms");
     }
-    let none = ProviderTimeouts { instance_ready: Duration::ZERO, action_complete: Duration::MAX, ..timeouts };
+    let none = ProviderTimeouts {
+        instance_ready: Duration::ZERO,
+        action_complete: Duration::MAX,
+        ..timeouts
+    };
     assert_eq!((none.instance_ready_attempts(), none.action_complete_attempts()), (1, u32::MAX));
 }
 
@@ -61,7 +69,10 @@ fn words_for_states() {
     for (status, words) in table {
         words.iter().for_each(|word| assert_eq!(InstanceStatus::from_word(word), status, "{word}"));
     }
-    assert_eq!(InstanceStatus::from_word("Migrating"), InstanceStatus::Unknown("Migrating".to_string()));
+    assert_eq!(
+        InstanceStatus::from_word("Migrating"),
+        InstanceStatus::Unknown("Migrating".to_string())
+    );
 }
 
 #[test]
@@ -90,26 +101,46 @@ fn provider_types_have_names_aliases_and_variables() {
         assert_eq!((provider_type, provider_type.token_env_var()), (expected, variable));
     }
     let error = "nimbus".parse::<ProviderType>().unwrap_err().to_string();
-    assert!(["nimbus", "digitalocean", "hetzner", "aws", "docker"].iter().all(|name| error.contains(name)), "{error}");
+    assert!(
+        ["nimbus", "digitalocean", "hetzner", "aws", "docker"]
+            .iter()
+            .all(|name| error.contains(name)),
+        "{error}"
+    );
     assert_eq!(serde_json::to_string(&ProviderType::Hetzner).unwrap(), "\"hetzner\"");
-    assert_eq!(serde_json::from_str::<ProviderType>("\"nimbus\"").unwrap(), ProviderType::Custom("nimbus"));
+    assert_eq!(
+        serde_json::from_str::<ProviderType>("\"nimbus\"").unwrap(),
+        ProviderType::Custom("nimbus")
+    );
     assert!(!ProviderType::Custom("nimbus").is_implemented());
     assert_eq!(ProviderType::Hetzner.is_implemented(), cfg!(feature = "hetzner"));
 }
 
 #[test]
 fn a_request_is_built_read_and_shown_without_its_user_data() {
-    let request = InstanceRequest::new("web-1", "fsn1", "cx22").with_user_data("password=hunter2").with_label("env", "prod");
+    let request = InstanceRequest::new("web-1", "fsn1", "cx22")
+        .with_user_data("password=hunter2")
+        .with_label("env", "prod");
     assert_eq!(request.image, ImageSpec::default());
     assert!(request.ssh_keys.is_empty(), "never every key of the account");
     let shown = format!("{request:?}");
     assert!(!shown.contains("hunter2") && shown.contains("16 bytes"), "{shown}");
     let read: InstanceRequest =
-        serde_json::from_str(r#"{"name": "a", "region": "b", "size": "c", "image": "debian:12"}"#).unwrap();
-    assert_eq!(read, InstanceRequest::new("a", "b", "c").with_image(ImageSpec::Debian("12".to_string())));
-    let instance = ProviderInstance::new("7", Ipv4Addr::LOCALHOST.into(), InstanceStatus::Active, chrono::Utc::now());
+        serde_json::from_str(r#"{"name": "a", "region": "b", "size": "c", "image": "debian:12"}"#)
+            .unwrap();
+    assert_eq!(
+        read,
+        InstanceRequest::new("a", "b", "c").with_image(ImageSpec::Debian("12".to_string()))
+    );
+    let instance = ProviderInstance::new(
+        "7",
+        Ipv4Addr::LOCALHOST.into(),
+        InstanceStatus::Active,
+        chrono::Utc::now(),
+    );
     assert!(instance.is_ready() && !instance.is_managed());
-    let copy: ProviderInstance = serde_json::from_str(&serde_json::to_string(&instance).unwrap()).unwrap();
+    let copy: ProviderInstance =
+        serde_json::from_str(&serde_json::to_string(&instance).unwrap()).unwrap();
     assert_eq!(copy, instance);
 }
 
@@ -172,12 +203,20 @@ fn every_kind_has_its_number_for_good() {
 
 #[test]
 fn what_passes_may_be_repeated_and_nothing_else() {
-    let retryable: HashSet<_> =
-        one_of_each().iter().filter(|error| error.is_retryable()).map(|error| error.kind().name()).collect();
+    let retryable: HashSet<_> = one_of_each()
+        .iter()
+        .filter(|error| error.is_retryable())
+        .map(|error| error.kind().name())
+        .collect();
     assert_eq!(retryable, HashSet::from(["rate_limit", "timeout", "network", "unavailable"]));
     assert!(ProviderError::conflict("locked", true).is_retryable());
-    for operation in ["create_instance (the caller's deadline)", "create_snapshot of instance 7 (running)"] {
-        assert!(!ProviderError::timeout(operation, Duration::from_secs(1)).is_retryable(), "it may make a second one");
+    for operation in
+        ["create_instance (the caller's deadline)", "create_snapshot of instance 7 (running)"]
+    {
+        assert!(
+            !ProviderError::timeout(operation, Duration::from_secs(1)).is_retryable(),
+            "it may make a second one"
+        );
     }
     let waits: Vec<_> = one_of_each().iter().filter_map(ProviderError::retry_after).collect();
     assert_eq!(waits, [Duration::from_secs(2)]);
@@ -189,7 +228,8 @@ fn an_error_survives_being_taken_apart() {
     let after = [
         failed().after_create("7", None),
         failed().after_create("7", Some(Ok(()))),
-        ProviderError::timeout("wait_ready", Duration::from_secs(1)).after_create("7", Some(Err(failed()))),
+        ProviderError::timeout("wait_ready", Duration::from_secs(1))
+            .after_create("7", Some(Err(failed()))),
     ];
     let attempts = || -> Vec<Attempt> {
         serde_json::from_value(serde_json::json!([{
@@ -202,17 +242,29 @@ fn an_error_survives_being_taken_apart() {
     assert_eq!(attempts()[0].to_string(), "aws t3.micro (0.0104 USD): known full: text");
     let placed = one_of_each().into_iter().chain([failed().after_create("7", None)]);
     let after = after.into_iter().chain(placed.map(|error| error.not_placed(attempts())));
-    let context = ErrorContext::new("hetzner").with_status(409).with_code("locked").with_request_id("r").with_instance_id("7");
+    let context = ErrorContext::new("hetzner")
+        .with_status(409)
+        .with_code("locked")
+        .with_request_id("r")
+        .with_instance_id("7");
     let full = one_of_each().into_iter().map(|error| error.with_context(context.clone()));
     for error in one_of_each().into_iter().chain(full).chain(after) {
         let parts = ErrorParts::from(&error);
         assert_eq!(parts.text, error.to_string());
-        let wire: ErrorParts = serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
+        let wire: ErrorParts =
+            serde_json::from_str(&serde_json::to_string(&parts).unwrap()).unwrap();
         let copy = ProviderError::from(wire);
-        assert_eq!((copy.to_string(), ErrorParts::from(&copy)), (error.to_string(), parts), "{error:?}");
+        assert_eq!(
+            (copy.to_string(), ErrorParts::from(&copy)),
+            (error.to_string(), parts),
+            "{error:?}"
+        );
     }
     let parts = ErrorParts::from(&failed()).about("aws", Some("i-1"));
-    assert_eq!((parts.provider.as_deref(), parts.instance_id.as_deref()), (Some("aws"), Some("i-1")));
+    assert_eq!(
+        (parts.provider.as_deref(), parts.instance_id.as_deref()),
+        (Some("aws"), Some("i-1"))
+    );
     let known = ErrorParts::from(&ProviderError::auth("hetzner", "x")).about("aws", None);
     assert_eq!((known.provider.as_deref(), known.instance_id), (Some("hetzner"), None));
 }
@@ -240,7 +292,11 @@ impl Provider for Nimbus {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         Err(ProviderError::not_found("instance", id))
     }
-    async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<spuff_core::provider::Snapshot> {
+    async fn create_snapshot(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> ProviderResult<spuff_core::provider::Snapshot> {
         Err(ProviderError::NotSupported { feature: "create_snapshot".to_string() })
     }
     async fn list_snapshots(&self) -> ProviderResult<Vec<spuff_core::provider::Snapshot>> {
@@ -258,7 +314,11 @@ impl ProviderFactory for NimbusFactory {
         ProviderType::Custom("nimbus")
     }
     fn create(&self, token: &str, _: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
-        if token.is_empty() { Err(ProviderError::invalid_config("token", "empty")) } else { Ok(Box::new(Nimbus)) }
+        if token.is_empty() {
+            Err(ProviderError::invalid_config("token", "empty"))
+        } else {
+            Ok(Box::new(Nimbus))
+        }
     }
 }
 
@@ -270,13 +330,28 @@ fn registries_are_values() {
     assert_eq!(registry.registered_providers(), [ProviderType::Custom("nimbus")]);
     assert_eq!(registry.implemented_providers(), [ProviderType::Custom("nimbus")]);
     assert!(ProviderRegistry::new().registered_providers().is_empty());
-    assert_eq!(registry.clone().create_by_name(" Nimbus ", "t", ProviderTimeouts::default()).unwrap().name(), "nimbus");
+    assert_eq!(
+        registry
+            .clone()
+            .create_by_name(" Nimbus ", "t", ProviderTimeouts::default())
+            .unwrap()
+            .name(),
+        "nimbus"
+    );
 
     let error = registry.create_by_name("stratus", "t", ProviderTimeouts::default()).err().unwrap();
-    assert!(matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &["nimbus"]), "{error}");
+    assert!(
+        matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &["nimbus"]),
+        "{error}"
+    );
     // Known to the crate, but not registered here.
-    let error = registry.create(ProviderType::Hetzner, "t", ProviderTimeouts::default()).err().unwrap();
-    let expected = if cfg!(feature = "hetzner") { ErrorKind::UnknownProvider } else { ErrorKind::NotImplemented };
+    let error =
+        registry.create(ProviderType::Hetzner, "t", ProviderTimeouts::default()).err().unwrap();
+    let expected = if cfg!(feature = "hetzner") {
+        ErrorKind::UnknownProvider
+    } else {
+        ErrorKind::NotImplemented
+    };
     assert_eq!(error.kind(), expected);
 }
 
@@ -293,7 +368,10 @@ fn a_factory_of_the_seeds_takes_what_a_token_can_say() {
         ("options", ProviderConfig::new("t").with_option("colour", "grey")),
     ] {
         let error = registry.connect("nimbus", config).err().unwrap();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field: found, .. } if found == field), "{field}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field: found, .. } if found == field),
+            "{field}: {error}"
+        );
     }
     let description = registry.describe("nimbus").unwrap();
     assert_eq!(description.option("token").unwrap().env, ["NIMBUS_TOKEN"]);
@@ -304,7 +382,8 @@ fn a_factory_of_the_seeds_takes_what_a_token_can_say() {
 #[test]
 fn built_in_providers_are_those_of_the_features() {
     let registry = ProviderRegistry::with_defaults();
-    let expected: Vec<_> = ProviderType::KNOWN.into_iter().filter(ProviderType::is_implemented).collect();
+    let expected: Vec<_> =
+        ProviderType::KNOWN.into_iter().filter(ProviderType::is_implemented).collect();
     let mut registered = registry.registered_providers();
     registered.sort();
     assert_eq!(registered, expected);
@@ -315,8 +394,13 @@ fn built_in_providers_are_those_of_the_features() {
         assert_eq!(token.is_some(), !provider_type.token_env_var().is_empty(), "{provider_type}");
         assert!(token.is_none_or(|token| token.secret) && description.option("endpoint").is_some());
         assert!(description.options.iter().all(|option| !option.doc.is_empty()));
-        let config = if token.is_some() { ProviderConfig::new("AKIA:secret") } else { ProviderConfig::default() };
-        let unknown = registry.connect(provider_type.as_str(), config.with_option("colour", "grey"));
+        let config = if token.is_some() {
+            ProviderConfig::new("AKIA:secret")
+        } else {
+            ProviderConfig::default()
+        };
+        let unknown =
+            registry.connect(provider_type.as_str(), config.with_option("colour", "grey"));
         let error = unknown.err().unwrap().to_string();
         assert!(error.contains("colour"), "{error}");
     }
@@ -328,16 +412,19 @@ fn the_list_of_verbs_is_that_of_the_contract_and_of_the_blocking_facade() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
     let read = |path: &str| std::fs::read_to_string(format!("{folder}{path}")).unwrap();
     let names = |source: &str, start: &str| -> Vec<String> {
-        let verbs = source.lines().filter_map(|line| line.trim_start().strip_prefix(start)).map(|rest| {
-            let end = rest.find(['(', '<']).unwrap();
-            rest[..end].to_string()
-        });
+        let verbs =
+            source.lines().filter_map(|line| line.trim_start().strip_prefix(start)).map(|rest| {
+                let end = rest.find(['(', '<']).unwrap();
+                rest[..end].to_string()
+            });
         verbs.collect()
     };
     let contract = read("provider/mod.rs");
-    let contract = contract.split_once("pub trait Provider").unwrap().1.split_once("\n}\n").unwrap().0;
+    let contract =
+        contract.split_once("pub trait Provider").unwrap().1.split_once("\n}\n").unwrap().0;
     let facade = read("blocking.rs");
-    let facade = facade.split_once("impl Provider {").unwrap().1.split_once("impl From<Box").unwrap().0;
+    let facade =
+        facade.split_once("impl Provider {").unwrap().1.split_once("impl From<Box").unwrap().0;
     let list = read("../../tests/verbs.txt");
     let list: Vec<&str> = list.lines().collect();
     // What the creates of a fleet are made of.

@@ -41,7 +41,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
     let below = folders.iter().flat_map(|folder| self::files(folder));
-    let own = files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    let own = files
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
     own.chain(below).collect()
 }
 
@@ -81,7 +83,13 @@ impl Paths {
         });
         let module = module_of(file);
         let is_face = FACES.contains(&module.join("::").as_str());
-        let mut paths = Self { children: children.collect(), file: module, inside: Vec::new(), is_face, found: Vec::new() };
+        let mut paths = Self {
+            children: children.collect(),
+            file: module,
+            inside: Vec::new(),
+            is_face,
+            found: Vec::new(),
+        };
         paths.visit_file(&parsed);
         paths
     }
@@ -154,14 +162,21 @@ impl<'ast> Visit<'ast> for Paths {
 
 /// Which file imports which.
 fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
-    let files: Vec<_> = files(&source()).into_iter().filter(|file| !file.ends_with("tests.rs")).collect();
-    let files: Vec<_> = files.into_iter().filter(|file| !file.iter().any(|part| part == "tests")).collect();
+    let files: Vec<_> =
+        files(&source()).into_iter().filter(|file| !file.ends_with("tests.rs")).collect();
+    let files: Vec<_> =
+        files.into_iter().filter(|file| !file.iter().any(|part| part == "tests")).collect();
     let modules: BTreeSet<_> = files.iter().map(|file| module_of(file)).collect();
     let of_file = |file: &PathBuf| {
         let paths = Paths::of(file);
-        let target =
-            |path: &Vec<String>| (0..=path.len()).rev().map(|end| path[..end].to_vec()).find(|path| modules.contains(path));
-        let targets = paths.found.iter().filter_map(target).filter(|target| *target != paths.file).collect();
+        let target = |path: &Vec<String>| {
+            (0..=path.len())
+                .rev()
+                .map(|end| path[..end].to_vec())
+                .find(|path| modules.contains(path))
+        };
+        let targets =
+            paths.found.iter().filter_map(target).filter(|target| *target != paths.file).collect();
         (paths.file, targets)
     };
     files.iter().map(of_file).collect()
@@ -173,7 +188,11 @@ fn room(module: &Module) -> String {
     if module.contains(&"fuzzing".to_string()) {
         return "fuzzing".to_string();
     }
-    let named = FLOORS.iter().copied().flatten().filter(|room| path == **room || path.starts_with(&format!("{room}::")));
+    let named = FLOORS
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|room| path == **room || path.starts_with(&format!("{room}::")));
     named.max_by_key(|room| room.len()).map_or(path.clone(), ToString::to_string)
 }
 
@@ -205,7 +224,9 @@ fn every_file_imports_from_below() {
 fn no_files_import_each_other_in_a_circle() {
     let related = |one: &Module, other: &Module| one.starts_with(other) || other.starts_with(one);
     let mut imports = imports();
-    imports.iter_mut().for_each(|(module, targets)| targets.retain(|target| !related(module, target)));
+    imports
+        .iter_mut()
+        .for_each(|(module, targets)| targets.retain(|target| !related(module, target)));
     // What imports nothing that is left, or is imported by nothing, is in no circle, and is taken
     // away; what remains is.
     loop {
@@ -219,7 +240,15 @@ fn no_files_import_each_other_in_a_circle() {
         imports.values_mut().for_each(|targets| targets.retain(|target| left.contains(target)));
     }
     let words = |(module, targets): (&Module, &BTreeSet<Module>)| {
-        format!("{} imports {}", module.join("::"), targets.iter().map(|path| path.join("::")).collect::<Vec<_>>().join(", "))
+        format!(
+            "{} imports {}",
+            module.join("::"),
+            targets.iter().map(|path| path.join("::")).collect::<Vec<_>>().join(", ")
+        )
     };
-    assert!(imports.is_empty(), "in a circle:\n{}", imports.iter().map(words).collect::<Vec<_>>().join("\n"));
+    assert!(
+        imports.is_empty(),
+        "in a circle:\n{}",
+        imports.iter().map(words).collect::<Vec<_>>().join("\n")
+    );
 }

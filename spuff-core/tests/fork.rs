@@ -14,10 +14,18 @@ use spuff_core::simulator::{Clock, Cloud, Options, Route, Timings};
 use child::in_child;
 
 fn cloud() -> (Cloud, blocking::Provider) {
-    let cloud =
-        Options::default().with_clock(Clock::Fast(200.0)).with_timings("hetzner", Timings::usual("hetzner")).start().unwrap();
-    let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(40), ..ProviderTimeouts::default() };
-    let provider = ProviderRegistry::with_defaults().connect("hetzner", cloud.config("hetzner").with_timeouts(timeouts)).unwrap();
+    let cloud = Options::default()
+        .with_clock(Clock::Fast(200.0))
+        .with_timings("hetzner", Timings::usual("hetzner"))
+        .start()
+        .unwrap();
+    let timeouts = ProviderTimeouts {
+        poll_interval: Duration::from_millis(40),
+        ..ProviderTimeouts::default()
+    };
+    let provider = ProviderRegistry::with_defaults()
+        .connect("hetzner", cloud.config("hetzner").with_timeouts(timeouts))
+        .unwrap();
     (cloud, provider)
 }
 

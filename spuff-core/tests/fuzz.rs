@@ -1,5 +1,5 @@
-//! A short run of every target of fuzzing: over its corpus, and over what chance makes of that, by a fixed seed. Long ones, guided by
-//! coverage, are `tests/fuzz/run`.
+//! A short run of every target of fuzzing: over its corpus, and over what chance makes of that, by
+//! a fixed seed. Long ones, guided by coverage, are `tests/fuzz/run`.
 //!
 //! Where one fails, it tells the input: as a file of the corpus it is tried by itself ever after.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
@@ -64,7 +64,8 @@ fn corpus() -> PathBuf {
 /// The files of a target's corpus, in a fixed order.
 fn files(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = corpus().join(target.name);
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
@@ -73,9 +74,17 @@ fn files(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
 fn every_target_has_a_corpus_and_every_corpus_a_target() {
     let names: BTreeSet<_> = targets().iter().map(|target| target.name.to_string()).collect();
     assert_eq!(names.len(), targets().len(), "two targets of one name");
-    let folders = fs::read_dir(corpus()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let folders = fs::read_dir(corpus())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let folders: BTreeSet<_> = folders.collect();
-    if cfg!(all(feature = "digitalocean", feature = "hetzner", feature = "aws", feature = "docker", feature = "simulator")) {
+    if cfg!(all(
+        feature = "digitalocean",
+        feature = "hetzner",
+        feature = "aws",
+        feature = "docker",
+        feature = "simulator"
+    )) {
         assert_eq!(names, folders);
     }
     for target in targets() {
@@ -112,7 +121,12 @@ fn try_all(target: &Target) -> Result<(), String> {
     }
     // What is long by itself is tried as it is.
     let files: Vec<_> = files.into_iter().filter(|(_, input)| input.len() <= SHORT).collect();
-    let mut rng = Rng::with_seed(target.name.bytes().fold(7, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte))));
+    let mut rng = Rng::with_seed(
+        target
+            .name
+            .bytes()
+            .fold(7, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte))),
+    );
     for at in 0..INPUTS {
         let mut input = files[at % files.len()].1.clone();
         for _ in 0..=rng.usize(0..4) {
@@ -154,13 +168,21 @@ fn change(input: &mut Vec<u8>, other: &[u8], rng: &mut Rng) {
         }
         6 => drop(input.splice(from..to, WORDS[rng.usize(0..WORDS.len())].iter().copied())),
         7 => change_value(input, WORDS[rng.usize(0..WORDS.len())], rng),
-        _ => drop(input.splice(from..to, (0..rng.usize(1..30)).map(|_| b'0' + rng.u8(0..10)).collect::<Vec<_>>())),
+        _ => drop(input.splice(
+            from..to,
+            (0..rng.usize(1..30)).map(|_| b'0' + rng.u8(0..10)).collect::<Vec<_>>(),
+        )),
     }
 }
 
 /// Puts a word in the place of a whole value, as JSON, XML and headers have it.
 fn change_value(input: &mut Vec<u8>, word: &[u8], rng: &mut Rng) {
-    let begins: Vec<_> = input.iter().enumerate().filter(|(_, byte)| b":=>,".contains(byte)).map(|(at, _)| at + 1).collect();
+    let begins: Vec<_> = input
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| b":=>,".contains(byte))
+        .map(|(at, _)| at + 1)
+        .collect();
     if begins.is_empty() {
         return;
     }
@@ -173,7 +195,8 @@ fn change_value(input: &mut Vec<u8>, word: &[u8], rng: &mut Rng) {
 fn lengthened(input: &[u8], rng: &mut Rng) -> (String, Vec<u8>) {
     let from = rng.usize(0..=input.len());
     let to = rng.usize(from..=input.len().min(from + 20));
-    let words: [&[u8]; 8] = [b"[", b"{\"a\":", b"<a>", b"- ", b"/a", b" ", b"\xff", &input[from..to]];
+    let words: [&[u8]; 8] =
+        [b"[", b"{\"a\":", b"<a>", b"- ", b"/a", b" ", b"\xff", &input[from..to]];
     let word = match words[rng.usize(0..words.len())] {
         b"" => b"0",
         word => word,

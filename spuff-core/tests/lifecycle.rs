@@ -14,9 +14,22 @@ use support::raw::{Asked, Server};
 fn start(server: &Server) -> Child {
     let program = std::env::current_exe().unwrap();
     let program = program.parent().unwrap().with_file_name("examples").join("lifecycle");
-    assert!(program.exists(), "{} is not built; run `cargo test` without choosing a target", program.display());
+    assert!(
+        program.exists(),
+        "{} is not built; run `cargo test` without choosing a target",
+        program.display()
+    );
     Command::new(program)
-        .args(["--provider", "hetzner", "--endpoint", &server.url, "--image", "snapshot:4711", "--name", "web-1"])
+        .args([
+            "--provider",
+            "hetzner",
+            "--endpoint",
+            &server.url,
+            "--image",
+            "snapshot:4711",
+            "--name",
+            "web-1",
+        ])
         .env("HETZNER_TOKEN", "token")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -25,16 +38,23 @@ fn start(server: &Server) -> Child {
 }
 
 fn deleted(server: &Server) -> Vec<String> {
-    server.asked().into_iter().filter(|asked| asked.method == "DELETE").map(|asked| asked.path).collect()
+    server
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.method == "DELETE")
+        .map(|asked| asked.path)
+        .collect()
 }
 
 fn texts(output: &Output) -> (String, String) {
-    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 /// What the cloud says to a DELETE that it has taken.
-const DELETING: &str =
-    r#"{"action": {"id": 2, "command": "delete_server", "status": "success", "progress": 100, "error": null}}"#;
+const DELETING: &str = r#"{"action": {"id": 2, "command": "delete_server", "status": "success", "progress": 100, "error": null}}"#;
 
 fn is_delete(asked: &Asked) -> bool {
     asked.method == "DELETE"
@@ -47,14 +67,21 @@ fn a_failure_ends_what_was_started() {
     let server = Server::start(move |asked| match asked.path.as_str() {
         _ if is_delete(asked) => hetzner.reply(200, DELETING),
         "/servers/42/actions/create_image" => hetzner.reply(422, refused),
-        path if path.starts_with("/servers?") => hetzner.reply(200, r#"{"servers": [], "meta": null}"#),
-        path if path.starts_with("/actions?") => hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "success"}]}"#),
+        path if path.starts_with("/servers?") => {
+            hetzner.reply(200, r#"{"servers": [], "meta": null}"#)
+        }
+        path if path.starts_with("/actions?") => {
+            hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "success"}]}"#)
+        }
         _ => hetzner.instance(),
     });
     let output = start(&server).wait_with_output().unwrap();
     let (said, complained) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{said}{complained}");
-    assert!(said.contains("cleaning up") && complained.contains("no snapshot today"), "{said}{complained}");
+    assert!(
+        said.contains("cleaning up") && complained.contains("no snapshot today"),
+        "{said}{complained}"
+    );
     assert_eq!(deleted(&server), ["/servers/42"]);
 }
 
@@ -63,16 +90,23 @@ fn ctrl_c_ends_what_was_started() {
     let hetzner = CLOUDS[1];
     let server = Server::start(move |asked| match asked.path.as_str() {
         _ if is_delete(asked) => hetzner.reply(200, DELETING),
-        path if path.starts_with("/actions?") => hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "running"}]}"#),
+        path if path.starts_with("/actions?") => {
+            hetzner.reply(200, r#"{"actions": [{"id": 1, "status": "running"}]}"#)
+        }
         _ => hetzner.instance(),
     });
     let child = start(&server);
     let began = Instant::now();
     while !server.asked().iter().any(|asked| asked.path == "/servers/42") {
-        assert!(began.elapsed() < Duration::from_secs(60), "the example never waited for its machine");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the example never waited for its machine"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
     let output = child.wait_with_output().unwrap();
     let (said, complained) = texts(&output);
     assert_eq!(output.status.code(), Some(1), "{said}{complained}");

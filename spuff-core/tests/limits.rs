@@ -1,9 +1,20 @@
-//! Fleets within the clouds' real limits: no request is refused, and waiting costs pages, not machines.
-//! In tokio's paused time: how often is polled does not depend on how fast the computer is.
+//! Fleets within the clouds' real limits: no request is refused, and waiting costs pages, not
+//! machines. In tokio's paused time: how often is polled does not depend on how fast the computer
+//! is.
 //!
 //! `SPUFF_FLEET=10000` makes one fleet of that size at each cloud, and prints what it took.
-#![cfg(all(feature = "simulation", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+#![cfg(all(
+    feature = "simulation",
+    feature = "aws",
+    feature = "digitalocean",
+    feature = "hetzner"
+))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +50,10 @@ fn place(name: &str) -> (&'static str, &'static str) {
 async fn fleet(name: &'static str, count: usize) -> Cost {
     let mut timings = Timings::usual(name);
     timings.boot = BOOT;
-    let options = Options::default().with_clock(Clock::Manual).with_rate_limits(true).with_timings(name, timings);
+    let options = Options::default()
+        .with_clock(Clock::Manual)
+        .with_rate_limits(true)
+        .with_timings(name, timings);
     let cloud = options.with_kept_requests(usize::MAX).with_seed(count as u64).start().unwrap();
     let _direct = direct(&cloud);
     let timeouts = ProviderTimeouts {
@@ -47,13 +61,17 @@ async fn fleet(name: &'static str, count: usize) -> Cost {
         instance_ready: Duration::from_secs(1200),
         ..ProviderTimeouts::default()
     };
-    let provider: Arc<dyn Provider> =
-        ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts)).unwrap().into();
+    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(timeouts))
+        .unwrap()
+        .into();
     let (region, size) = place(name);
-    let requests: Vec<_> = (0..count).map(|n| InstanceRequest::new(format!("m-{n}"), region, size)).collect();
+    let requests: Vec<_> =
+        (0..count).map(|n| InstanceRequest::new(format!("m-{n}"), region, size)).collect();
 
     let began = cloud.now();
-    let made = create_instances(&provider, &requests, FleetOptions::default().with_wait_ready(true)).await;
+    let made =
+        create_instances(&provider, &requests, FleetOptions::default().with_wait_ready(true)).await;
     let ids: Vec<_> = made.into_iter().map(|made| made.unwrap().id).collect();
     let polls = polls(&cloud, name);
     let gone = destroy_instances(&provider, &ids, 16).await;
@@ -75,7 +93,8 @@ fn polls(cloud: &Cloud, name: &str) -> usize {
 fn tell(name: &str, count: usize, cost: &Cost) {
     let Cost { polls, all, refused, took, one_by_one } = cost;
     println!(
-        "{name:<12} {count:>6} machines: {polls:>5} polls ({one_by_one:>6} one by one), {all:>6} requests, {refused} refused, \
+        "{name:<12} {count:>6} machines: {polls:>5} polls ({one_by_one:>6} one by one), {all:>6} \
+         requests, {refused} refused, \
          {:>6.0} s",
         took.as_secs_f64()
     );

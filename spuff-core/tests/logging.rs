@@ -23,7 +23,12 @@ async fn lines_have_their_level_and_the_fields_of_the_verb() {
     provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await.unwrap();
     let seen = taken();
     let found = seen.iter().find(|(_, line)| line.contains("finding out what came of it")).unwrap();
-    assert!(found.0 == Level::DEBUG && found.1.contains("spuff_core") && found.1.contains("provider=hetzner"), "{found:?}");
+    assert!(
+        found.0 == Level::DEBUG
+            && found.1.contains("spuff_core")
+            && found.1.contains("provider=hetzner"),
+        "{found:?}"
+    );
 
     logging::set_level(Some(Level::ERROR));
     provider.list_instances().await.unwrap();
@@ -39,5 +44,8 @@ async fn lines_have_their_level_and_the_fields_of_the_verb() {
     logging::listen(Some(Level::TRACE), move |_| *count.lock().unwrap() += 1).unwrap();
     cloud.inject(Fault::ReplyLost.once("hetzner", Route::ListInstances));
     provider.list_instances().await.unwrap();
-    assert!(*other.lock().unwrap() > 0 && taken().is_empty(), "the listener before it is told nothing more");
+    assert!(
+        *other.lock().unwrap() > 0 && taken().is_empty(),
+        "the listener before it is told nothing more"
+    );
 }

@@ -1,6 +1,12 @@
-//! What the manifest says of itself is true of everything it brings along: the oldest compiler that it names is enough, and
-//! no licence among the dependencies asks more of a user than MIT and Apache-2.0 do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+//! What the manifest says of itself is true of everything it brings along: the oldest compiler that
+//! it names is enough, and no licence among the dependencies asks more of a user than MIT and
+//! Apache-2.0 do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::Command;
@@ -64,8 +70,8 @@ struct DependencyKind {
     kind: Option<String>,
 }
 
-/// Everything that is compiled, on any platform and with any feature, where this crate is used: all but what only its tests
-/// need.
+/// Everything that is compiled, on any platform and with any feature, where this crate is used: all
+/// but what only its tests need.
 fn dependencies() -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--all-features"])
@@ -74,9 +80,12 @@ fn dependencies() -> Vec<Package> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Metadata = serde_json::from_slice(&output.stdout).unwrap();
-    let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
-    let nodes: HashMap<_, _> = metadata.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-    let own = |package: &&Package| package.name == env!("CARGO_PKG_NAME") && package.source.is_none();
+    let packages: HashMap<_, _> =
+        metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
+    let nodes: HashMap<_, _> =
+        metadata.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    let own =
+        |package: &&Package| package.name == env!("CARGO_PKG_NAME") && package.source.is_none();
 
     let mut ahead = vec![metadata.packages.iter().find(own).unwrap().id.as_str()];
     let mut seen = HashSet::new();
@@ -84,8 +93,11 @@ fn dependencies() -> Vec<Package> {
         if !seen.insert(id) {
             continue;
         }
-        let needed = |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"));
-        ahead.extend(nodes[id].deps.iter().filter(needed).map(|dependency| dependency.pkg.as_str()));
+        let needed = |dependency: &&Dependency| {
+            dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"))
+        };
+        ahead
+            .extend(nodes[id].deps.iter().filter(needed).map(|dependency| dependency.pkg.as_str()));
     }
     let found: Vec<_> = seen.into_iter().map(|id| packages[id].clone()).collect();
     assert!(found.len() > 50, "a walk that finds {} packages has gone wrong", found.len());
@@ -103,7 +115,10 @@ fn the_stated_compiler_is_enough_for_every_dependency() {
     let mut floors: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for package in dependencies().iter().filter(|package| package.name != env!("CARGO_PKG_NAME")) {
         if let Some(needed) = &package.rust_version {
-            floors.entry(version(needed)).or_default().push(format!("{} {} ({needed})", package.name, package.version));
+            floors
+                .entry(version(needed))
+                .or_default()
+                .push(format!("{} {} ({needed})", package.name, package.version));
         }
     }
     let (highest, setting) = floors.pop_last().unwrap();
@@ -111,7 +126,11 @@ fn the_stated_compiler_is_enough_for_every_dependency() {
     if let Some((next, setting)) = floors.pop_last() {
         println!("without these: {next:?} by {}", setting.join(", "));
     }
-    assert!(highest <= version(STATED), "rust-version is {STATED}, but newer is needed by {}", setting.join(", "));
+    assert!(
+        highest <= version(STATED),
+        "rust-version is {STATED}, but newer is needed by {}",
+        setting.join(", ")
+    );
 }
 
 #[test]
@@ -119,7 +138,8 @@ fn no_dependency_has_a_licence_that_asks_for_more() {
     let mut by_licence: BTreeMap<String, u32> = BTreeMap::new();
     let mut refused = Vec::new();
     for package in dependencies() {
-        let licence = package.license.clone().unwrap_or_else(|| format!("file {:?}", package.license_file));
+        let licence =
+            package.license.clone().unwrap_or_else(|| format!("file {:?}", package.license_file));
         if !allows(&licence) {
             refused.push(format!("{} {}: {licence}", package.name, package.version));
         }
@@ -129,8 +149,8 @@ fn no_dependency_has_a_licence_that_asks_for_more() {
     assert!(refused.is_empty(), "not on the list of allowed licences: {}", refused.join("; "));
 }
 
-/// Whether an SPDX expression can be fulfilled with allowed licences only. An exception (`WITH`) only adds permissions; `/`
-/// is how `OR` was written once.
+/// Whether an SPDX expression can be fulfilled with allowed licences only. An exception (`WITH`)
+/// only adds permissions; `/` is how `OR` was written once.
 fn allows(expression: &str) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<_> = spaced.split_whitespace().collect();
@@ -204,7 +224,11 @@ fn licence_expressions_are_understood() {
 
 #[test]
 fn versions_are_compared_as_numbers() {
-    assert!(version("1.9") < version("1.88") && version("1.88") == version("1.88.0") && version("1.88.1") > version("1.88"));
+    assert!(
+        version("1.9") < version("1.88")
+            && version("1.88") == version("1.88.0")
+            && version("1.88.1") > version("1.88")
+    );
 }
 
 #[test]
@@ -220,6 +244,9 @@ fn the_package_has_what_a_user_needs_and_no_more() {
     for file in ["Cargo.toml", "LICENSE", "README.md", "src/lib.rs"] {
         assert!(files.contains(file), "{file} is missing");
     }
-    let strays: Vec<_> = files.iter().filter(|file| file.starts_with("tests/") || file.starts_with("benches/")).collect();
+    let strays: Vec<_> = files
+        .iter()
+        .filter(|file| file.starts_with("tests/") || file.starts_with("benches/"))
+        .collect();
     assert!(strays.is_empty(), "they cannot run there: {strays:?}");
 }

@@ -1,6 +1,8 @@
-//! The AWS room against moto, an EC2 that others wrote: the whole life of a machine and its snapshot.
+//! The AWS room against moto, an EC2 that others wrote: the whole life of a machine and its
+//! snapshot.
 //!
-//! The server is started here, by the Python that `SPUFF_TEST_PYTHON` names; `tests/run` installs it.
+//! The server is started here, by the Python that `SPUFF_TEST_PYTHON` names; `tests/run` installs
+//! it.
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -10,7 +12,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use spuff_core::provider::{
-    AwsFactory, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderFactory,
+    AwsFactory, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig,
+    ProviderError, ProviderFactory,
 };
 
 /// A server of its own for each test. It ends with the test program, whatever becomes of that.
@@ -22,11 +25,16 @@ struct Moto {
 
 impl Moto {
     fn start(options: &[&str]) -> Self {
-        let python =
-            std::env::var("SPUFF_TEST_PYTHON").expect("SPUFF_TEST_PYTHON is not set: run tests/run, which installs moto");
+        let python = std::env::var("SPUFF_TEST_PYTHON")
+            .expect("SPUFF_TEST_PYTHON is not set: run tests/run, which installs moto");
         let launcher = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/moto/server.py");
         let mut command = Command::new(python);
-        command.arg(launcher).arg("--until-eof").args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .arg(launcher)
+            .arg("--until-eof")
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().expect("moto cannot be started");
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut moto = Self { child, stdout, url: String::new() };
@@ -42,8 +50,10 @@ impl Moto {
     }
 
     fn provider(&self, token: &str) -> Box<dyn Provider> {
-        let config =
-            ProviderConfig::new(token).with_endpoint(&self.url).with_region("eu-central-1").with_timeouts(support::timeouts());
+        let config = ProviderConfig::new(token)
+            .with_endpoint(&self.url)
+            .with_region("eu-central-1")
+            .with_timeouts(support::timeouts());
         // It shows at once what is new.
         let config = config.with_option("settling", "1");
         AwsFactory.create_with(&config).unwrap()
@@ -58,21 +68,36 @@ impl Drop for Moto {
 }
 
 async fn whole_life(provider: &dyn Provider) {
-    let request =
-        InstanceRequest::new("web-1", "", "t3.micro").with_label("env", "prod & more").with_user_data("#!/bin/sh\ntrue\n");
+    let request = InstanceRequest::new("web-1", "", "t3.micro")
+        .with_label("env", "prod & more")
+        .with_user_data("#!/bin/sh\ntrue\n");
     let made = provider.create_instance(&request).await.unwrap();
-    assert_eq!((made.status.clone(), made.name.as_str(), made.region.as_str()), (InstanceStatus::New, "web-1", "eu-central-1"));
+    assert_eq!(
+        (made.status.clone(), made.name.as_str(), made.region.as_str()),
+        (InstanceStatus::New, "web-1", "eu-central-1")
+    );
     let ready = provider.wait_ready(&made.id).await.unwrap();
     assert!(ready.is_ready() && ready.ip.is_ipv4(), "{ready:?}");
-    assert_eq!((ready.name.as_str(), ready.size.as_str(), ready.labels["env"].as_str()), ("web-1", "t3.micro", "prod & more"));
-    assert_eq!((&ready.labels, ready.labels.len()), (&made.labels, 3), "with managed-by and the key");
+    assert_eq!(
+        (ready.name.as_str(), ready.size.as_str(), ready.labels["env"].as_str()),
+        ("web-1", "t3.micro", "prod & more")
+    );
+    assert_eq!(
+        (&ready.labels, ready.labels.len()),
+        (&made.labels, 3),
+        "with managed-by and the key"
+    );
     assert_eq!(provider.get_instance(&made.id).await.unwrap(), Some(ready.clone()));
     assert_eq!(provider.list_instances().await.unwrap(), [ready]);
 
     let snapshot = provider.create_snapshot(&made.id, "before the upgrade").await.unwrap();
-    assert_eq!((snapshot.name.as_str(), snapshot.created_at.is_some()), ("before the upgrade", true));
+    assert_eq!(
+        (snapshot.name.as_str(), snapshot.created_at.is_some()),
+        ("before the upgrade", true)
+    );
     assert_eq!(provider.list_snapshots().await.unwrap(), std::slice::from_ref(&snapshot));
-    let again = InstanceRequest::new("web-2", "", "t3.micro").with_image(ImageSpec::Snapshot(snapshot.id.clone()));
+    let again = InstanceRequest::new("web-2", "", "t3.micro")
+        .with_image(ImageSpec::Snapshot(snapshot.id.clone()));
     let restored = provider.create_instance(&again).await.unwrap();
     provider.wait_ready(&restored.id).await.unwrap();
     assert_eq!(provider.list_instances().await.unwrap().len(), 2);
@@ -94,9 +119,13 @@ async fn a_machine_lives_and_ends() {
     let provider = moto.provider("testing:testing");
     whole_life(provider.as_ref()).await;
 
-    let arm = InstanceRequest::new("arm-1", "", "t4g.micro").with_image(ImageSpec::Debian("12".to_string()));
+    let arm = InstanceRequest::new("arm-1", "", "t4g.micro")
+        .with_image(ImageSpec::Debian("12".to_string()));
     let arm = provider.create_instance(&arm).await.unwrap();
-    let west = provider.create_instance(&InstanceRequest::new("west-1", "us-east-1", "t3.micro")).await.unwrap();
+    let west = provider
+        .create_instance(&InstanceRequest::new("west-1", "us-east-1", "t3.micro"))
+        .await
+        .unwrap();
     assert_eq!(west.region, "us-east-1");
     let names = |instances: Vec<spuff_core::provider::ProviderInstance>| {
         instances.into_iter().map(|instance| instance.name).collect::<Vec<_>>()
@@ -133,14 +162,20 @@ async fn unknown_things_are_told_apart() {
         ("ssh_keys", good().with_ssh_key("nobody")),
     ] {
         let error = provider.create_instance(&request).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{expected}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+            "{expected}: {error}"
+        );
     }
     let instance = format!("i-{absent}");
     assert_eq!(provider.get_instance(&instance).await.unwrap(), None);
     provider.destroy_instance(&instance).await.unwrap();
     provider.delete_snapshot(&format!("ami-{absent}")).await.unwrap();
     assert!(matches!(provider.wait_ready(&instance).await, Err(ProviderError::NotFound { .. })));
-    assert!(matches!(provider.create_snapshot(&instance, "some name").await, Err(ProviderError::NotFound { .. })));
+    assert!(matches!(
+        provider.create_snapshot(&instance, "some name").await,
+        Err(ProviderError::NotFound { .. })
+    ));
     assert_eq!(provider.get_ssh_keys().await.unwrap(), Vec::<String>::new());
     assert_eq!(provider.list_instances().await.unwrap(), []);
 }
@@ -152,8 +187,12 @@ async fn signatures_are_right() {
     whole_life(moto.provider(&token).as_ref()).await;
 
     let wrong = moto.provider(&format!("{token}x"));
-    let error = wrong.create_instance(&InstanceRequest::new("web-1", "", "t3.micro")).await.unwrap_err();
-    assert!(matches!(&error, ProviderError::Authentication { provider, .. } if provider == "aws"), "{error}");
+    let error =
+        wrong.create_instance(&InstanceRequest::new("web-1", "", "t3.micro")).await.unwrap_err();
+    assert!(
+        matches!(&error, ProviderError::Authentication { provider, .. } if provider == "aws"),
+        "{error}"
+    );
     assert!(matches!(wrong.list_instances().await, Err(ProviderError::Authentication { .. })));
     assert!(!error.to_string().contains(&token), "{error}");
 }

@@ -42,7 +42,8 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
         "{} lines: move what is more to a page of spuff-core/src/docs",
         readme.lines().count()
     );
-    let links: Vec<_> = readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    let links: Vec<_> =
+        readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
     for link in links.iter().filter(|link| !link.starts_with("http")) {
         assert!(std::fs::exists(format!("{ROOT}/{link}")).unwrap(), "{link}");
     }

@@ -1,5 +1,5 @@
-//! A canary in place of each secret, through every way a call can end: it must stand in no error, no `Debug`, and no line
-//! of the log, whatever a server sends back.
+//! A canary in place of each secret, through every way a call can end: it must stand in no error,
+//! no `Debug`, and no line of the log, whatever a server sends back.
 #![cfg(all(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -10,18 +10,24 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spuff_core::ProviderRegistry;
-use spuff_core::provider::{InstanceRequest, ProviderConfig, ProviderResult, ProviderTimeouts, ProviderType};
+use spuff_core::provider::{
+    InstanceRequest, ProviderConfig, ProviderResult, ProviderTimeouts, ProviderType,
+};
 use support::clouds::{CANARY, CLOUDS, Cloud};
 use support::log::Log;
 use support::raw::{Answer, Asked, Server};
 
-/// The log of this process, of which there can be one: all that is logged by anything, at every level.
+/// The log of this process, of which there can be one: all that is logged by anything, at every
+/// level.
 fn log_of_all() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     let log = LOG.get_or_init(|| {
         let log = Log::default();
         let writer = log.clone();
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .init();
         log
     });
     log.clone()
@@ -35,25 +41,40 @@ fn show<T: Debug>(shown: &mut String, result: ProviderResult<T>) {
     }
 }
 
-/// Replies that a careless or hostile server could give, each with the secrets of the request in it.
+/// Replies that a careless or hostile server could give, each with the secrets of the request in
+/// it.
 fn answers(cloud: Cloud, asked: &str) -> Vec<Answer> {
-    let json =
-        |status, body: String| Answer::reply(status, &[("content-type", "application/json"), ("x-request-id", CANARY)], &body);
+    let json = |status, body: String| {
+        Answer::reply(
+            status,
+            &[("content-type", "application/json"), ("x-request-id", CANARY)],
+            &body,
+        )
+    };
     let echo = asked.replace(['"', '\\', '\r', '\n'], " ");
-    let mut answers =
-        vec![Answer::Close, cloud.truncated_instance(), cloud.throttled(Some("3600")), cloud.instance(), cloud.created()];
+    let mut answers = vec![
+        Answer::Close,
+        cloud.truncated_instance(),
+        cloud.throttled(Some("3600")),
+        cloud.instance(),
+        cloud.created(),
+    ];
     for status in [200, 302, 400, 401, 403, 404, 409, 412, 422, 423, 500, 503] {
         answers.push(Answer::reply(
             status,
             &[("content-type", "text/plain"), ("location", &format!("https://{CANARY}/"))],
             &echo,
         ));
-        answers.push(json(status, format!(r#"{{"id": "{CANARY}", "message": "{echo}", "request_id": "{CANARY}"}}"#)));
+        answers.push(json(
+            status,
+            format!(r#"{{"id": "{CANARY}", "message": "{echo}", "request_id": "{CANARY}"}}"#),
+        ));
         answers.push(json(
             status,
             format!(r#"{{"error": {{"code": "{CANARY}", "message": "{echo}"}}, "root_password": "{CANARY}"}}"#),
         ));
-        let xml = "<Response><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>The string should have been\n";
+        let xml = "<Response><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>The string \
+         should have been\n";
         answers.push(Answer::reply(
             status,
             &[],
@@ -102,18 +123,29 @@ async fn no_secret_is_ever_shown() {
             shown
         })
     });
-    // What is not the API's own answer is asked for again: all at once, that takes no longer than one.
+    // What is not the API's own answer is asked for again: all at once, that takes no longer than
+    // one.
     shown.extend(futures_util::future::join_all(told).await);
     // Tokens that cannot be used.
-    for bad in [format!("{CANARY} {CANARY}"), format!("{CANARY}\u{e9}"), format!("{CANARY}\n{CANARY}")] {
+    for bad in
+        [format!("{CANARY} {CANARY}"), format!("{CANARY}\u{e9}"), format!("{CANARY}\n{CANARY}")]
+    {
         for provider_type in ProviderType::KNOWN {
             let config = ProviderConfig::new(bad.clone());
-            show(&mut shown, registry.connect(provider_type.as_str(), config).map(|provider| provider.name().to_string()));
+            show(
+                &mut shown,
+                registry
+                    .connect(provider_type.as_str(), config)
+                    .map(|provider| provider.name().to_string()),
+            );
         }
     }
 
     let logged = log.text();
-    assert!(logged.contains("TRACE") && logged.contains("sending again"), "the log was not recorded at TRACE");
+    assert!(
+        logged.contains("TRACE") && logged.contains("sending again"),
+        "the log was not recorded at TRACE"
+    );
     assert!(
         logged.contains("create_instance{provider=\"aws\" name=\"web-1\"}:request{"),
         "no span of the verb and of the request"
@@ -133,14 +165,25 @@ async fn what_a_cloud_says_of_a_failed_machine_holds_no_secret() {
         let words = format!("{} {CANARY} {}", "x".repeat(480), &CANARY[..12]);
         let failed = if cloud.name == "hetzner" {
             let error = format!(r#"{{"code": "{CANARY}", "message": "{words}"}}"#);
-            let action = format!(r#"{{"id": 1, "command": "create_server", "status": "error", "error": {error}}}"#);
+            let action = format!(
+                r#"{{"id": 1, "command": "create_server", "status": "error", "error": {error}}}"#
+            );
             cloud.reply(200, &format!(r#"{{"actions": [{action}]}}"#))
         } else {
-            let reason = format!("<stateReason><code>Server.{CANARY}</code><message>{words}</message></stateReason>");
+            let reason = format!(
+                "<stateReason><code>Server.{CANARY}</code><message>{words}</message></stateReason>"
+            );
             let id = format!("<instanceId>{}</instanceId>", cloud.id);
-            let item = format!("<item>{id}<instanceState><name>terminated</name></instanceState>{reason}</item>");
-            let set = format!("<reservationSet><item><instancesSet>{item}</instancesSet></item></reservationSet>");
-            cloud.reply(200, &format!("<DescribeInstancesResponse>{set}</DescribeInstancesResponse>"))
+            let item = format!(
+                "<item>{id}<instanceState><name>terminated</name></instanceState>{reason}</item>"
+            );
+            let set = format!(
+                "<reservationSet><item><instancesSet>{item}</instancesSet></item></reservationSet>"
+            );
+            cloud.reply(
+                200,
+                &format!("<DescribeInstancesResponse>{set}</DescribeInstancesResponse>"),
+            )
         };
         let Answer::Bytes(failed) = failed else { unreachable!() };
         let server = Server::start(move |asked| match cloud.look_up(asked) {
@@ -153,7 +196,11 @@ async fn what_a_cloud_says_of_a_failed_machine_holds_no_secret() {
         let made = provider.create_instance(&cloud.request()).await.unwrap();
         let error = provider.wait_ready(&made.id).await.unwrap_err();
         let shown = support::log::shown(&error);
-        assert!(shown.contains("[redacted]") && !shown.contains(&CANARY[..8]), "{}: {shown}", cloud.name);
+        assert!(
+            shown.contains("[redacted]") && !shown.contains(&CANARY[..8]),
+            "{}: {shown}",
+            cloud.name
+        );
     }
 }
 
@@ -168,12 +215,19 @@ const CONTAINER: &str = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0
 
 /// An engine that makes every machine.
 fn engine(asked: &Asked) -> Answer {
-    let json = |status, body: &str| Answer::reply(status, &[("content-type", "application/json")], body);
+    let json =
+        |status, body: &str| Answer::reply(status, &[("content-type", "application/json")], body);
     let stat = "eyJuYW1lIjoic2giLCJzaXplIjoxLCJtb2RlIjo1MTEsIm10aW1lIjoiMjAyNi0wMS0wNVQxMDowMDowMFoiLCJsaW5rVGFyZ2V0IjoiIn0=";
     match (asked.method.as_str(), asked.path.as_str()) {
-        ("GET", path) if path.ends_with("/version") => json(200, r#"{"ApiVersion": "1.41", "Version": "20.10.24"}"#),
-        ("GET", path) if path.contains("/containers/json") || path.contains("/images/json") => json(200, "[]"),
-        ("GET", path) if path.contains("/containers/") => json(200, &format!(r#"{{"Id": "{CONTAINER}"}}"#)),
+        ("GET", path) if path.ends_with("/version") => {
+            json(200, r#"{"ApiVersion": "1.41", "Version": "20.10.24"}"#)
+        }
+        ("GET", path) if path.contains("/containers/json") || path.contains("/images/json") => {
+            json(200, "[]")
+        }
+        ("GET", path) if path.contains("/containers/") => {
+            json(200, &format!(r#"{{"Id": "{CONTAINER}"}}"#))
+        }
         ("POST", path) if path.contains("/containers/create") => {
             json(201, &format!(r#"{{"Id": "{CONTAINER}", "Warnings": []}}"#))
         }
@@ -183,8 +237,12 @@ fn engine(asked: &Asked) -> Answer {
     }
 }
 
-/// Goes through every verb of a machine with secrets at an engine; what a caller could print of that.
-async fn at_engine(canaries: Canaries, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> String {
+/// Goes through every verb of a machine with secrets at an engine; what a caller could print of
+/// that.
+async fn at_engine(
+    canaries: Canaries,
+    answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> String {
     let hasty = ProviderTimeouts {
         http_request: Duration::from_secs(2),
         instance_ready: Duration::from_millis(300),
@@ -197,7 +255,8 @@ async fn at_engine(canaries: Canaries, answer: impl Fn(&Asked) -> Answer + Send 
         .with_timeouts(hasty)
         .with_option("environment", format!("PASSWORD={}", canaries.environment));
     let provider = ProviderRegistry::with_defaults().connect("docker", config).unwrap();
-    let request = InstanceRequest::new("web-1", "", "").with_user_data(format!("#!/bin/sh\necho {}", canaries.user_data));
+    let request = InstanceRequest::new("web-1", "", "")
+        .with_user_data(format!("#!/bin/sh\necho {}", canaries.user_data));
     let mut shown = format!("{request:?}\n");
     show(&mut shown, provider.create_instance(&request).await);
     show(&mut shown, provider.get_instance(CONTAINER).await);
@@ -214,8 +273,9 @@ async fn at_engines(
     count: usize,
     answer: impl Fn(usize, &Asked) -> Answer + Copy + Send + Sync + 'static,
 ) -> String {
-    let engines: Vec<_> =
-        (0..count).map(|number| tokio::spawn(at_engine(canaries, move |asked| answer(number, asked)))).collect();
+    let engines: Vec<_> = (0..count)
+        .map(|number| tokio::spawn(at_engine(canaries, move |asked| answer(number, asked))))
+        .collect();
     let mut shown = String::new();
     for engine in engines {
         shown.push_str(&engine.await.unwrap());
@@ -224,15 +284,26 @@ async fn at_engines(
 }
 
 /// Lines with one of these words, a few of each.
-fn leaks<'a>(what: &str, words: &[&str], text: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
-    let of = |word: &&str| text.clone().filter(|line| line.contains(*word)).take(2).collect::<Vec<_>>();
-    words.iter().flat_map(of).map(|line| format!("{what}: {}", line.chars().take(600).collect::<String>())).collect()
+fn leaks<'a>(
+    what: &str,
+    words: &[&str],
+    text: impl Iterator<Item = &'a str> + Clone,
+) -> Vec<String> {
+    let of =
+        |word: &&str| text.clone().filter(|line| line.contains(*word)).take(2).collect::<Vec<_>>();
+    words
+        .iter()
+        .flat_map(of)
+        .map(|line| format!("{what}: {}", line.chars().take(600).collect::<String>()))
+        .collect()
 }
 
-/// What a machine of Docker's is given stands nowhere; its user data also not in what the library for the engine's API logs.
+/// What a machine of Docker's is given stands nowhere; its user data also not in what the library
+/// for the engine's API logs.
 #[tokio::test]
 async fn no_secret_of_a_container_is_ever_shown() {
-    const CANARIES: Canaries = Canaries { user_data: "userdatazeisig", environment: "umgebungszeisig" };
+    const CANARIES: Canaries =
+        Canaries { user_data: "userdatazeisig", environment: "umgebungszeisig" };
     const STATUSES: [u16; 9] = [200, 400, 401, 403, 404, 409, 500, 503, 504];
     let log = log_of_all();
     let refused = |number: usize, asked: &Asked| {
@@ -240,24 +311,46 @@ async fn no_secret_of_a_container_is_ever_shown() {
         let steps = ["/containers/create?", "/archive", "/start"];
         let (step, status) = (steps[number % steps.len()], STATUSES[number / steps.len()]);
         match asked.path.contains(step) && asked.method != "HEAD" && status != 200 {
-            true => Answer::reply(status, &[("content-type", "application/json")], r#"{"message": "not today"}"#),
+            true => Answer::reply(
+                status,
+                &[("content-type", "application/json")],
+                r#"{"message": "not today"}"#,
+            ),
             false => engine(asked),
         }
     };
     let shown = at_engines(CANARIES, 3 * STATUSES.len(), refused).await;
     let logged = log.text();
-    assert!(logged.contains("create_instance{provider=\"docker\" name=\"web-1\"}"), "no span of the verb");
+    assert!(
+        logged.contains("create_instance{provider=\"docker\" name=\"web-1\"}"),
+        "no span of the verb"
+    );
     assert!(logged.contains("/start"), "not even the library's own records have come here");
     let words = [CANARIES.user_data, CANARIES.environment];
     let mut found = leaks("shown", &words, shown.lines());
     found.extend(leaks("logged", &words[..1], logged.lines()));
-    found.extend(leaks("logged", &words, logged.lines().filter(|line| !line.contains(" bollard::"))));
-    let given = ProviderConfig::default().with_option("environment", format!("PASSWORD={}", CANARIES.environment));
-    found.extend(leaks("shown of a configuration", &words, format!("{given:?} {given:#?}").lines()));
+    found.extend(leaks(
+        "logged",
+        &words,
+        logged.lines().filter(|line| !line.contains(" bollard::")),
+    ));
+    let given = ProviderConfig::default()
+        .with_option("environment", format!("PASSWORD={}", CANARIES.environment));
+    found.extend(leaks(
+        "shown of a configuration",
+        &words,
+        format!("{given:?} {given:#?}").lines(),
+    ));
     for bad in [format!("={}", CANARIES.environment), CANARIES.environment.to_string()] {
-        let error = ProviderRegistry::with_defaults().connect("docker", given.clone().with_option("environment", bad)).err();
+        let error = ProviderRegistry::with_defaults()
+            .connect("docker", given.clone().with_option("environment", bad))
+            .err();
         let error = error.unwrap();
-        found.extend(leaks("shown of what cannot be", &words, format!("{error} {error:?}").lines()));
+        found.extend(leaks(
+            "shown of what cannot be",
+            &words,
+            format!("{error} {error:?}").lines(),
+        ));
     }
     assert!(found.is_empty(), "{found:#?}");
 }
@@ -265,7 +358,8 @@ async fn no_secret_of_a_container_is_ever_shown() {
 /// An engine that puts all it was told into its errors.
 #[tokio::test]
 async fn what_an_engine_echoes_is_not_shown() {
-    const CANARIES: Canaries = Canaries { user_data: "userdatastieglitz", environment: "umgebungsstieglitz" };
+    const CANARIES: Canaries =
+        Canaries { user_data: "userdatastieglitz", environment: "umgebungsstieglitz" };
     const STATUSES: [u16; 8] = [400, 401, 403, 404, 409, 500, 503, 504];
     let log = log_of_all();
     let echo = |number: usize, asked: &Asked| {
@@ -273,7 +367,8 @@ async fn what_an_engine_echoes_is_not_shown() {
         if asked.method != "POST" && asked.method != "PUT" {
             return engine(asked);
         }
-        let told = format!("{} {}", asked.path, asked.body).replace(['"', '\\', '\r', '\n', '\0'], " ");
+        let told =
+            format!("{} {}", asked.path, asked.body).replace(['"', '\\', '\r', '\n', '\0'], " ");
         let body = if is_json { format!(r#"{{"message": "{told}"}}"#) } else { told };
         Answer::reply(status, &[("content-type", "application/json")], &body)
     };
@@ -282,6 +377,10 @@ async fn what_an_engine_echoes_is_not_shown() {
     let words = [CANARIES.user_data, CANARIES.environment];
     let mut found = leaks("shown", &words, shown.lines());
     // What the library for the engine's API logs of replies is its own.
-    found.extend(leaks("logged", &words, logged.lines().filter(|line| line.contains(" spuff_core::"))));
+    found.extend(leaks(
+        "logged",
+        &words,
+        logged.lines().filter(|line| line.contains(" spuff_core::")),
+    ));
     assert!(found.is_empty(), "{found:#?}");
 }

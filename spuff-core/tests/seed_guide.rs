@@ -1,5 +1,6 @@
-//! What the guide for authors of providers promises, as an author writes it: the paths of its imports, literal values, the
-//! helpers of the error, and a provider of one type over an HTTP client of its own.
+//! What the guide for authors of providers promises, as an author writes it: the paths of its
+//! imports, literal values, the helpers of the error, and a provider of one type over an HTTP
+//! client of its own.
 //!
 //! That this file compiles is the larger half of the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
@@ -21,7 +22,8 @@ use spuff_core::provider::config::ProviderTimeouts;
 use spuff_core::provider::error::ProviderError;
 use spuff_core::provider::registry::{ProviderFactory, ProviderType};
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderInstance, ProviderRegistry, ProviderResult, Snapshot,
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderInstance, ProviderRegistry,
+    ProviderResult, Snapshot,
 };
 
 const BASE: &str = "https://api.stratus.example";
@@ -77,25 +79,34 @@ impl Stratus {
         Self::with_config(token, BASE, timeouts)
     }
 
-    fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+    fn with_config(
+        token: &str,
+        base_url: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Self> {
         if token.is_empty() {
             return Err(ProviderError::invalid_config("token", "no token"));
         }
-        // The HTTP client of this build has no cryptography of its own; the first to ask for one gets it.
+        // The HTTP client of this build has no cryptography of its own; the first to ask for one
+        // gets it.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(timeouts.http_request)
-            .no_proxy()
-            .build()
-            .map_err(|error| ProviderError::Other { message: format!("no HTTP client: {error}") })?;
+        let client = Client::builder().timeout(timeouts.http_request).no_proxy().build().map_err(
+            |error| ProviderError::Other { message: format!("no HTTP client: {error}") },
+        )?;
         Ok(Self { client, token: token.to_string(), base_url: base_url.to_string(), timeouts })
     }
 
-    async fn request<T: DeserializeOwned>(&self, method: Method, at: &str, body: Option<&impl Serialize>) -> ProviderResult<T> {
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        at: &str,
+        body: Option<&impl Serialize>,
+    ) -> ProviderResult<T> {
         let mut request = self.client.request(method, format!("{}{at}", self.base_url));
         request = request.header("Authorization", format!("Bearer {}", self.token));
         if let Some(body) = body {
-            let text = serde_json::to_string(body).map_err(|error| ProviderError::Other { message: error.to_string() })?;
+            let text = serde_json::to_string(body)
+                .map_err(|error| ProviderError::Other { message: error.to_string() })?;
             request = request.body(text);
         }
         let response = request.send().await?;
@@ -105,7 +116,8 @@ impl Stratus {
             return Err(refused(status.as_u16(), text));
         }
         let text = if text.is_empty() { "null" } else { &text };
-        serde_json::from_str(text).map_err(|error| ProviderError::Other { message: error.to_string() })
+        serde_json::from_str(text)
+            .map_err(|error| ProviderError::Other { message: error.to_string() })
     }
 
     async fn finish(&self, job: u64) -> ProviderResult<()> {
@@ -117,7 +129,9 @@ impl Stratus {
             let job: Job = self.request(Method::GET, &format!("/jobs/{job}"), None::<&()>).await?;
             match job.state.as_str() {
                 "done" => return Ok(()),
-                "broken" => return Err(ProviderError::api(500, format!("job {} is broken", job.id))),
+                "broken" => {
+                    return Err(ProviderError::api(500, format!("job {} is broken", job.id)));
+                }
                 _ => tokio::time::sleep(self.timeouts.poll_interval).await,
             }
         }
@@ -128,7 +142,9 @@ impl Stratus {
 fn refused(status: u16, text: String) -> ProviderError {
     match status {
         401 | 403 => ProviderError::auth("stratus", text),
-        404 => ProviderError::NotFound { resource_type: "node".to_string(), id: "unknown".to_string() },
+        404 => {
+            ProviderError::NotFound { resource_type: "node".to_string(), id: "unknown".to_string() }
+        }
         422 => ProviderError::InvalidConfig { field: "request".to_string(), message: text },
         429 => ProviderError::RateLimit { retry_after: Some(Duration::from_secs(60)) },
         _ => ProviderError::api(status, text),
@@ -186,7 +202,10 @@ impl Provider for Stratus {
     }
 
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        match self.request::<serde_json::Value>(Method::DELETE, &format!("/nodes/{id}"), None::<&()>).await {
+        match self
+            .request::<serde_json::Value>(Method::DELETE, &format!("/nodes/{id}"), None::<&()>)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(ProviderError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -225,20 +244,31 @@ impl Provider for Stratus {
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let at = format!("/nodes/{instance_id}/disks");
-        let made: DiskJob = self.request(Method::POST, &at, Some(&json!({ "label": name }))).await?;
+        let made: DiskJob =
+            self.request(Method::POST, &at, Some(&json!({ "label": name }))).await?;
         self.finish(made.job.id).await?;
-        Ok(Snapshot { id: made.disk.id.to_string(), name: name.to_string(), created_at: Some(made.disk.since) })
+        Ok(Snapshot {
+            id: made.disk.id.to_string(),
+            name: name.to_string(),
+            created_at: Some(made.disk.since),
+        })
     }
 
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
         let disks: Vec<Disk> = self.request(Method::GET, "/disks", None::<&()>).await?;
-        let snapshot =
-            |disk: Disk| Snapshot { id: disk.id.to_string(), name: disk.label.unwrap_or_default(), created_at: Some(disk.since) };
+        let snapshot = |disk: Disk| Snapshot {
+            id: disk.id.to_string(),
+            name: disk.label.unwrap_or_default(),
+            created_at: Some(disk.since),
+        };
         Ok(disks.into_iter().map(snapshot).collect())
     }
 
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        match self.request::<serde_json::Value>(Method::DELETE, &format!("/disks/{id}"), None::<&()>).await {
+        match self
+            .request::<serde_json::Value>(Method::DELETE, &format!("/disks/{id}"), None::<&()>)
+            .await
+        {
             Ok(_) | Err(ProviderError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -260,7 +290,10 @@ impl ProviderFactory for StratusFactory {
 }
 
 fn stratus(cloud: &MockServer) -> Stratus {
-    let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(20), ..ProviderTimeouts::default() };
+    let timeouts = ProviderTimeouts {
+        poll_interval: Duration::from_millis(20),
+        ..ProviderTimeouts::default()
+    };
     Stratus::with_config("test-token", &cloud.uri(), timeouts).unwrap()
 }
 
@@ -300,8 +333,16 @@ async fn a_machine_is_made_from_a_request_written_out() {
 #[tokio::test]
 async fn absence_is_no_failure() {
     let cloud = MockServer::start().await;
-    Mock::given(path("/nodes/999")).respond_with(ResponseTemplate::new(404)).expect(2).mount(&cloud).await;
-    Mock::given(path("/disks/999")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&cloud).await;
+    Mock::given(path("/nodes/999"))
+        .respond_with(ResponseTemplate::new(404))
+        .expect(2)
+        .mount(&cloud)
+        .await;
+    Mock::given(path("/disks/999"))
+        .respond_with(ResponseTemplate::new(404))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     let provider = stratus(&cloud);
     provider.destroy_instance("999").await.unwrap();
     provider.delete_snapshot("999").await.unwrap();
@@ -312,9 +353,15 @@ async fn absence_is_no_failure() {
 async fn refusals_can_be_matched() {
     let cloud = MockServer::start().await;
     let provider = stratus(&cloud);
-    for (status, kind) in [(401, "authentication"), (422, "invalid_config"), (429, "rate_limit"), (418, "api")] {
+    for (status, kind) in
+        [(401, "authentication"), (422, "invalid_config"), (429, "rate_limit"), (418, "api")]
+    {
         cloud.reset().await;
-        Mock::given(path("/nodes")).respond_with(ResponseTemplate::new(status)).expect(1).mount(&cloud).await;
+        Mock::given(path("/nodes"))
+            .respond_with(ResponseTemplate::new(status))
+            .expect(1)
+            .mount(&cloud)
+            .await;
         assert_eq!(provider.list_instances().await.unwrap_err().kind().name(), kind);
     }
     cloud.reset().await;
@@ -322,22 +369,35 @@ async fn refusals_can_be_matched() {
     assert!(matches!(provider.list_instances().await, Err(ProviderError::Authentication { .. })));
     Mock::given(path("/disks")).respond_with(ResponseTemplate::new(429)).mount(&cloud).await;
     let error = provider.list_snapshots().await.unwrap_err();
-    assert!(error.is_retryable() && error.retry_after() == Some(Duration::from_secs(60)), "{error}");
+    assert!(
+        error.is_retryable() && error.retry_after() == Some(Duration::from_secs(60)),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_cloud_that_is_not_there_is_a_network_error_without_its_address() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let provider = Stratus::with_config("t", &format!("http://{nobody}/secret"), ProviderTimeouts::default()).unwrap();
+    let provider =
+        Stratus::with_config("t", &format!("http://{nobody}/secret"), ProviderTimeouts::default())
+            .unwrap();
     let error = provider.list_instances().await.unwrap_err();
-    assert!(matches!(&error, ProviderError::Network(_)) && !error.to_string().contains("secret"), "{error}");
+    assert!(
+        matches!(&error, ProviderError::Network(_)) && !error.to_string().contains("secret"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn waits_count_their_attempts() {
     let cloud = MockServer::start().await;
     for reply in [node("hatching", None), node("up", None), node("up", Some("192.0.2.7"))] {
-        Mock::given(path("/nodes/7")).respond_with(reply).up_to_n_times(1).expect(1).mount(&cloud).await;
+        Mock::given(path("/nodes/7"))
+            .respond_with(reply)
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&cloud)
+            .await;
     }
     assert_eq!(stratus(&cloud).wait_ready("7").await.unwrap().ip.to_string(), "192.0.2.7");
 
@@ -352,16 +412,30 @@ async fn snapshots_are_written_out_and_read_back() {
     let cloud = MockServer::start().await;
     let disk = json!({"id": 3, "label": "before", "since": "2026-01-02T03:04:05Z"});
     let started = json!({"disk": disk, "job": {"id": 1, "state": "running"}});
-    Mock::given(path("/nodes/7/disks")).respond_with(ResponseTemplate::new(202).set_body_json(started)).mount(&cloud).await;
+    Mock::given(path("/nodes/7/disks"))
+        .respond_with(ResponseTemplate::new(202).set_body_json(started))
+        .mount(&cloud)
+        .await;
     for state in ["running", "done", "broken"] {
         let reply = ResponseTemplate::new(200).set_body_json(json!({"id": 1, "state": state}));
-        Mock::given(path("/jobs/1")).respond_with(reply).up_to_n_times(1).expect(1).mount(&cloud).await;
+        Mock::given(path("/jobs/1"))
+            .respond_with(reply)
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&cloud)
+            .await;
     }
-    Mock::given(path("/disks")).respond_with(ResponseTemplate::new(200).set_body_json(json!([disk]))).mount(&cloud).await;
+    Mock::given(path("/disks"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([disk])))
+        .mount(&cloud)
+        .await;
     let provider = stratus(&cloud);
     let made = provider.create_snapshot("7", "before").await.unwrap();
     assert_eq!(provider.list_snapshots().await.unwrap(), [made]);
-    assert!(matches!(provider.create_snapshot("7", "before").await, Err(ProviderError::Api { status: 500, .. })));
+    assert!(matches!(
+        provider.create_snapshot("7", "before").await,
+        Err(ProviderError::Api { status: 500, .. })
+    ));
 }
 
 #[test]
@@ -377,7 +451,8 @@ fn a_factory_is_registered_and_found_by_name() {
     let mut registry = ProviderRegistry::with_defaults();
     registry.register(StratusFactory);
     assert!(registry.is_registered(ProviderType::Custom("stratus")));
-    let provider = registry.create_by_name("stratus", "token", ProviderTimeouts::default()).unwrap();
+    let provider =
+        registry.create_by_name("stratus", "token", ProviderTimeouts::default()).unwrap();
     assert_eq!(provider.name(), "stratus");
     assert!(provider.supports_snapshots());
     let error = registry.create_by_name("stratus", "", ProviderTimeouts::default()).err().unwrap();
@@ -389,5 +464,8 @@ async fn what_the_guide_leaves_out_has_a_default() {
     let cloud = MockServer::start().await;
     assert!(stratus(&cloud).get_ssh_keys().await.unwrap().is_empty());
     assert!(StratusFactory.is_implemented());
-    assert_eq!(StratusFactory.describe().option("token").map(|token| token.env.clone()), Some(vec!["STRATUS_TOKEN".to_string()]));
+    assert_eq!(
+        StratusFactory.describe().option("token").map(|token| token.env.clone()),
+        Some(vec!["STRATUS_TOKEN".to_string()])
+    );
 }

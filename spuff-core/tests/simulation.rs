@@ -1,7 +1,11 @@
-//! Programs at simulated clouds, whole: each run from a seed, in a process of its own, as what a library holds for its whole process
-//! would make one run of another.
+//! Programs at simulated clouds, whole: each run from a seed, in a process of its own, as what a
+//! library holds for its whole process would make one run of another.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that panics has failed, and prints what it found")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that panics has failed, and prints what it found"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -13,7 +17,8 @@ use spuff_core::simulator::{PROVIDERS, simulated};
 
 /// How long a run is.
 const STEPS: usize = 150;
-/// What a process that plays is told: the cloud or `all`, the first seed, how many, and whether to print what happens.
+/// What a process that plays is told: the cloud or `all`, the first seed, how many, and whether to
+/// print what happens.
 const PLAY: &str = "SPUFF_TEST_PLAY";
 
 /// Runs of which each finds a fault when it is put back.
@@ -50,7 +55,8 @@ fn plays() {
     let told = std::env::var(PLAY).unwrap_or_else(|_| "hetzner 1 1 quiet".to_string());
     let words: Vec<&str> = told.split(' ').collect();
     let cloud = (words[0] != "all").then(|| simulated(words[0]).unwrap());
-    let (first, count, prints): (u64, u64, bool) = (words[1].parse().unwrap(), words[2].parse().unwrap(), words[3] == "log");
+    let (first, count, prints): (u64, u64, bool) =
+        (words[1].parse().unwrap(), words[2].parse().unwrap(), words[3] == "log");
     let mut steps = 0;
     for seed in first..first + count {
         let plan = Plan::of_seed(seed, cloud, STEPS);
@@ -84,16 +90,26 @@ fn played(cloud: &str, first: u64, count: u64, form: &str) -> Output {
 #[track_caller]
 fn finds_nothing(cloud: &str, first: u64, count: u64) {
     let Output { status, stdout, stderr } = played(cloud, first, count, "quiet");
-    assert!(status.success(), "{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(
+        status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr)
+    );
 }
 
 #[test]
 fn two_processes_with_one_seed_write_the_same_log() {
-    for (seed, cloud) in PROVIDERS.into_iter().chain(["all"]).enumerate().map(|(at, cloud)| (at as u64 + 71, cloud)) {
+    for (seed, cloud) in
+        PROVIDERS.into_iter().chain(["all"]).enumerate().map(|(at, cloud)| (at as u64 + 71, cloud))
+    {
         let lines = || {
             let told = String::from_utf8(played(cloud, seed, 1, "log").stdout).unwrap();
             // What the test harness says of its own time is not of the run.
-            told.lines().filter(|line| !line.starts_with("test result")).map(str::to_string).collect::<Vec<_>>()
+            told.lines()
+                .filter(|line| !line.starts_with("test result"))
+                .map(str::to_string)
+                .collect::<Vec<_>>()
         };
         let (one, other) = (lines(), lines());
         assert!(one.len() > 300, "{} lines", one.len());

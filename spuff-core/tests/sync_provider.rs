@@ -14,8 +14,8 @@ use memory::{Cloud, MAX_USER_DATA, Memory};
 use spuff_core::blocking::{self, CancelToken, SyncProvider, from_sync};
 use spuff_core::conformance::{self, Subject, Verdict};
 use spuff_core::provider::{
-    Capabilities, ErrorKind, InstanceRequest, OnCancel, Price, Provider, ProviderError, ProviderInstance, ProviderResult,
-    ProviderTimeouts, Snapshot,
+    Capabilities, ErrorKind, InstanceRequest, OnCancel, Price, Provider, ProviderError,
+    ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot,
 };
 
 /// A cloud that remembers, asked by verbs that block; with or without a wait of its own.
@@ -52,8 +52,12 @@ async fn it_keeps_the_contract_whether_or_not_it_waits_by_itself() {
         };
         let long = Duration::from_secs(30);
         let poll_interval = Duration::from_millis(20);
-        let timeouts =
-            ProviderTimeouts { instance_ready: long, action_complete: long, poll_interval, ..ProviderTimeouts::default() };
+        let timeouts = ProviderTimeouts {
+            instance_ready: long,
+            action_complete: long,
+            poll_interval,
+            ..ProviderTimeouts::default()
+        };
         let mut capabilities = Capabilities::default();
         (capabilities.ssh_keys, capabilities.max_user_data) = (true, MAX_USER_DATA);
         let subject = Subject::new(make, InstanceRequest::new("", "east", "small"), "m-absent")
@@ -61,13 +65,15 @@ async fn it_keeps_the_contract_whether_or_not_it_waits_by_itself() {
             .with_capabilities(capabilities)
             .with_idempotency()
             .with_stranger(move |timeouts| {
-                let provider: Box<dyn Provider> = Box::new(Memory::new(&strangers, timeouts, None).lost());
+                let provider: Box<dyn Provider> =
+                    Box::new(Memory::new(&strangers, timeouts, None).lost());
                 Ok(from_sync(Blocks { provider: provider.into(), waits }, timeouts))
             })
             .with_timeouts(timeouts);
         let report = conformance::check(&subject).await;
         report.assert_passed();
-        let done = report.outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Passed).count();
+        let done =
+            report.outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Passed).count();
         assert_eq!((done, cloud.left()), (conformance::checks().len() - 1, (0, 0)), "{report}");
     }
 }
@@ -84,7 +90,11 @@ impl SyncProvider for Slow {
         "slow"
     }
 
-    fn create_instance(&self, _: &InstanceRequest, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+    fn create_instance(
+        &self,
+        _: &InstanceRequest,
+        cancel: &CancelToken,
+    ) -> ProviderResult<ProviderInstance> {
         self.begun.lock().unwrap().send(cancel.clone()).unwrap();
         self.go.lock().unwrap().recv().unwrap();
         Ok(ProviderInstance { id: "7".to_string(), ..ProviderInstance::default() })
@@ -115,8 +125,13 @@ impl SyncProvider for Slow {
 #[tokio::test]
 async fn a_create_that_nobody_waits_for_is_told_and_what_it_makes_is_destroyed_or_kept() {
     for fate in [OnCancel::Destroy, OnCancel::Keep] {
-        let ((begun, has_begun), (go, wait), (destroyed, ended)) = (channel(), channel(), channel());
-        let slow = Slow { begun: Mutex::new(begun), go: Mutex::new(wait), destroyed: Mutex::new(destroyed) };
+        let ((begun, has_begun), (go, wait), (destroyed, ended)) =
+            (channel(), channel(), channel());
+        let slow = Slow {
+            begun: Mutex::new(begun),
+            go: Mutex::new(wait),
+            destroyed: Mutex::new(destroyed),
+        };
         let provider: Arc<dyn Provider> = from_sync(slow, ProviderTimeouts::default()).into();
         let request = InstanceRequest::new("web-1", "east", "small").with_on_cancel(fate);
         let (asked, created) = (provider.clone(), Arc::new(AtomicBool::new(false)));
@@ -139,12 +154,20 @@ async fn a_create_that_nobody_waits_for_is_told_and_what_it_makes_is_destroyed_o
 #[tokio::test]
 async fn a_panic_of_a_verb_is_an_internal_error_and_ends_no_other() {
     let ((begun, _), (_, wait), (destroyed, _gone)) = (channel(), channel(), channel());
-    let slow = Slow { begun: Mutex::new(begun), go: Mutex::new(wait), destroyed: Mutex::new(destroyed) };
+    let slow =
+        Slow { begun: Mutex::new(begun), go: Mutex::new(wait), destroyed: Mutex::new(destroyed) };
     let provider = from_sync(slow, ProviderTimeouts::default());
     let error = provider.get_instance("7").await.unwrap_err();
-    assert_eq!((error.kind(), error.to_string().contains("on purpose")), (ErrorKind::Internal, true), "{error}");
+    assert_eq!(
+        (error.kind(), error.to_string().contains("on purpose")),
+        (ErrorKind::Internal, true),
+        "{error}"
+    );
     assert!(provider.list_instances().await.unwrap().is_empty());
     let missing = provider.set_labels("7", &HashMap::new()).await.unwrap_err();
-    assert_eq!((missing.kind(), provider.get_ssh_keys().await.unwrap().len()), (ErrorKind::NotSupported, 0));
+    assert_eq!(
+        (missing.kind(), provider.get_ssh_keys().await.unwrap().len()),
+        (ErrorKind::NotSupported, 0)
+    );
     assert_eq!(provider.hourly_price("east", "small").await.unwrap(), Price::new(6_000, "EUR"));
 }

@@ -1,6 +1,11 @@
 //! What ten thousand pending `wait_ready` cost: memory, and the time of a look at all of them.
 #![cfg(feature = "hetzner")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test that panics has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that panics has failed"
+)]
 
 #[path = "support/alloc.rs"]
 mod alloc;
@@ -26,7 +31,8 @@ const LIMIT: i64 = 4 * 1024;
 /// How many looks at all are measured.
 const LOOKS: usize = 5;
 
-/// A project with that many servers that never become ready. What it answers is made before anybody asks.
+/// A project with that many servers that never become ready. What it answers is made before anybody
+/// asks.
 struct Project {
     url: String,
     answered: Arc<AtomicUsize>,
@@ -51,11 +57,20 @@ impl Project {
 }
 
 fn page(page: usize) -> String {
-    let servers: Vec<_> =
-        (1..=PER_PAGE).map(|at| steady::Steady::hetzner_server(((page - 1) * PER_PAGE + at) as u64, "initializing")).collect();
+    let servers: Vec<_> = (1..=PER_PAGE)
+        .map(|at| {
+            steady::Steady::hetzner_server(((page - 1) * PER_PAGE + at) as u64, "initializing")
+        })
+        .collect();
     let next = if page < PAGES { (page + 1).to_string() } else { "null".to_string() };
-    let body = format!(r#"{{"servers": [{}], "meta": {{"pagination": {{"next_page": {next}}}}}}}"#, servers.join(","));
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    let body = format!(
+        r#"{{"servers": [{}], "meta": {{"pagination": {{"next_page": {next}}}}}}}"#,
+        servers.join(",")
+    );
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn answer(mut stream: TcpStream, replies: &[String], count: &AtomicUsize) {
@@ -67,7 +82,9 @@ fn answer(mut stream: TcpStream, replies: &[String], count: &AtomicUsize) {
             continue;
         }
         let line = std::str::from_utf8(&buffer[..filled]).unwrap().lines().next().unwrap();
-        let number = line.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix("page=")?.parse::<usize>().ok());
+        let number = line
+            .split(['?', '&', ' '])
+            .find_map(|pair| pair.strip_prefix("page=")?.parse::<usize>().ok());
         filled = 0;
         count.fetch_add(1, SeqCst);
         if stream.write_all(replies[number.unwrap_or(1) - 1].as_bytes()).is_err() {
@@ -90,8 +107,12 @@ async fn ten_thousand_waiters_are_small() {
         poll_interval: Duration::from_secs(2),
         ..ProviderTimeouts::default()
     };
-    let config = ProviderConfig::new("token").with_endpoint(&project.url).with_timeouts(timeouts).with_option("pace", "inf");
-    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect("hetzner", config).unwrap().into();
+    let config = ProviderConfig::new("token")
+        .with_endpoint(&project.url)
+        .with_timeouts(timeouts)
+        .with_option("pace", "inf");
+    let provider: Arc<dyn Provider> =
+        ProviderRegistry::with_defaults().connect("hetzner", config).unwrap().into();
     provider.list_instances().await.unwrap();
 
     let (before, answered) = (alloc::live(), project.answered.load(SeqCst));
@@ -113,7 +134,8 @@ async fn ten_thousand_waiters_are_small() {
     let looks = (project.answered.load(SeqCst) - began) as f64 / PAGES as f64;
     let each = (processor_time() - spent).div_f64(looks);
     println!(
-        "{WAITERS} pending wait_ready: {} bytes each, at most {:.1} MB with a look at all, which takes {:.0} ms of processor time \
+        "{WAITERS} pending wait_ready: {} bytes each, at most {:.1} MB with a look at all, which \
+         takes {:.0} ms of processor time \
          and {PAGES} requests",
         least / WAITERS as i64,
         most as f64 / 1e6,

@@ -1,6 +1,12 @@
-//! What the C ABI adds to a call: a verb through it, with its result read and freed, beside the same call of the blocking facade,
-//! in turns, in one run. Once against the clouds in a box over HTTP, once against a provider that answers at once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark for a terminal")]
+//! What the C ABI adds to a call: a verb through it, with its result read and freed, beside the
+//! same call of the blocking facade, in turns, in one run. Once against the clouds in a box over
+//! HTTP, once against a provider that answers at once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark for a terminal"
+)]
 #![allow(missing_docs, reason = "not a library")]
 
 use std::ffi::{CStr, CString};
@@ -29,7 +35,11 @@ impl Provider for AtOnce {
         Ok(())
     }
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let mut found = ProviderInstance { id: id.to_string(), name: "web-1".to_string(), ..ProviderInstance::default() };
+        let mut found = ProviderInstance {
+            id: id.to_string(),
+            name: "web-1".to_string(),
+            ..ProviderInstance::default()
+        };
         found.labels.insert("managed-by".to_string(), "spuff".to_string());
         Ok(Some(found))
     }
@@ -54,10 +64,11 @@ fn over_c(provider: &Handle, id: &CStr) -> usize {
     let mut found = null_mut();
     // SAFETY: handles of this program, and room for the result.
     unsafe {
-        let code = spuff_provider_get_instance(provider, id.as_ptr(), null(), &raw mut found, null_mut());
+        let code =
+            spuff_provider_get_instance(provider, id.as_ptr(), null(), &raw mut found, null_mut());
         assert_eq!(code as i32, 0);
-        let weight =
-            CStr::from_ptr(spuff_instance_id(found)).count_bytes() + CStr::from_ptr(spuff_instance_ip(found)).count_bytes();
+        let weight = CStr::from_ptr(spuff_instance_id(found)).count_bytes()
+            + CStr::from_ptr(spuff_instance_ip(found)).count_bytes();
         spuff_instance_free(&raw mut found);
         weight
     }
@@ -73,7 +84,8 @@ fn compare(what: &str, times: u32, provider: &blocking::Provider, id: &str) {
     let (handle, c_id) = (Handle::from(provider.clone()), CString::new(id).unwrap());
     let mut spent = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
-        let mut sides: [&mut dyn FnMut() -> usize; 2] = [&mut || over_c(&handle, &c_id), &mut || in_rust(provider, id)];
+        let mut sides: [&mut dyn FnMut() -> usize; 2] =
+            [&mut || over_c(&handle, &c_id), &mut || in_rust(provider, id)];
         for (side, spent) in sides.iter_mut().zip(&mut spent) {
             let began = Instant::now();
             let weight: usize = (0..times).map(|_| side()).sum();
@@ -90,7 +102,12 @@ fn compare(what: &str, times: u32, provider: &blocking::Provider, id: &str) {
         values[values.len() / 2]
     };
     let [c, rust] = &mut spent;
-    println!("{what:24} C {:9.0} ns   Rust {:9.0} ns   x{:.3}", median(c), median(rust), median(&mut ratios));
+    println!(
+        "{what:24} C {:9.0} ns   Rust {:9.0} ns   x{:.3}",
+        median(c),
+        median(rust),
+        median(&mut ratios)
+    );
 }
 
 fn main() {

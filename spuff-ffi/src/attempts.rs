@@ -1,4 +1,5 @@
-//! `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of it.
+//! `spuff_attempts`: what was tried, place by place, before a machine was made or an error came of
+//! it.
 
 use std::ffi::{CString, c_char};
 
@@ -8,8 +9,8 @@ use crate::boundary::{c_text, getter, optional};
 use crate::error::{Code, millis};
 use crate::price::Price;
 
-/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed or the spuff_error that it was
-/// got from, and freed with that. Any thread may read it.
+/// What came of each candidate of a placement that was tried, in order. Owned by the spuff_placed
+/// or the spuff_error that it was got from, and freed with that. Any thread may read it.
 pub struct Attempts(Vec<Attempt>);
 
 struct Attempt {
@@ -34,7 +35,15 @@ enum Field {
 impl From<CoreAttempt> for Attempt {
     fn from(inner: CoreAttempt) -> Self {
         let words = inner.to_string();
-        let texts = [&inner.provider, &inner.region, &inner.size, inner.outcome.as_str(), &inner.message, &words].map(c_text);
+        let texts = [
+            &inner.provider,
+            &inner.region,
+            &inner.size,
+            inner.outcome.as_str(),
+            &inner.message,
+            &words,
+        ]
+        .map(c_text);
         Self { price: inner.price.clone().map(Into::into), texts, inner }
     }
 }
@@ -96,43 +105,65 @@ pub unsafe extern "C" fn spuff_attempts_count(attempts: *const Attempts) -> usiz
 
 /// The position of its candidate, in the order in which they were added. 0 past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_candidate(attempts: *const Attempts, index: usize) -> usize {
+pub unsafe extern "C" fn spuff_attempts_candidate(
+    attempts: *const Attempts,
+    index: usize,
+) -> usize {
     getter(0, || Some(one(attempts, index)?.inner.candidate))
 }
 
 /// The provider's name. NULL past the last, as all getters here that give text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_provider(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_provider(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::Provider)
 }
 
 /// The region, as the candidate names it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_region(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_region(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::Region)
 }
 
 /// The size.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_size(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_size(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::Size)
 }
 
-/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not known, and past the last.
+/// What an hour costs there, which the attempts own. NULL where that was not asked for or is not
+/// known, and past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_price(attempts: *const Attempts, index: usize) -> *const Price {
+pub unsafe extern "C" fn spuff_attempts_price(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const Price {
     getter(std::ptr::null(), || one(attempts, index)?.price.as_ref().map(std::ptr::from_ref))
 }
 
 /// What came of it. SPUFF_ATTEMPT_OUTCOME_UNKNOWN past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_outcome(attempts: *const Attempts, index: usize) -> AttemptOutcomeCode {
+pub unsafe extern "C" fn spuff_attempts_outcome(
+    attempts: *const Attempts,
+    index: usize,
+) -> AttemptOutcomeCode {
     getter(AttemptOutcomeCode::Unknown, || Some(one(attempts, index)?.inner.outcome.into()))
 }
 
 /// The outcome as a word: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or `failed`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_outcome_word(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_outcome_word(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::OutcomeWord)
 }
 
@@ -144,7 +175,10 @@ pub unsafe extern "C" fn spuff_attempts_code(attempts: *const Attempts, index: u
 
 /// What came of it, in words; empty where the machine was made.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_message(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_message(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::Message)
 }
 
@@ -156,6 +190,9 @@ pub unsafe extern "C" fn spuff_attempts_elapsed_ms(attempts: *const Attempts, in
 
 /// The whole attempt in words: what a person should read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_attempts_text(attempts: *const Attempts, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_attempts_text(
+    attempts: *const Attempts,
+    index: usize,
+) -> *const c_char {
     field(attempts, index, Field::Text)
 }

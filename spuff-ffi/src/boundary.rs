@@ -1,4 +1,5 @@
-//! The edge between C and Rust: what comes in is checked, what goes wrong comes out as a code, and no panic crosses.
+//! The edge between C and Rust: what comes in is checked, what goes wrong comes out as a code, and
+//! no panic crosses.
 //!
 //! Every exported function runs its body in [`guard`], [`getter`] or [`release`].
 
@@ -36,7 +37,8 @@ impl Failure {
     }
 }
 
-/// Runs what an exported function does. A failure is told by the code, and in `error` if there is one.
+/// Runs what an exported function does. A failure is told by the code, and in `error` if there is
+/// one.
 pub(crate) fn guard(error: *mut *mut Error, body: impl FnOnce() -> Outcome<()>) -> Code {
     put(error, ptr::null_mut());
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
@@ -84,7 +86,8 @@ pub(crate) fn take<T>(handle: *mut *mut T) -> Option<T> {
 /// As [`take`]; it stays in its place.
 pub(crate) fn take_place<T>(handle: *mut *mut T) -> Option<Box<T>> {
     // SAFETY: the caller's pointer to a handle that was made by `give`, or to NULL.
-    let owned = unsafe { handle.as_mut() }.map(|handle| std::mem::replace(handle, ptr::null_mut()))?;
+    let owned =
+        unsafe { handle.as_mut() }.map(|handle| std::mem::replace(handle, ptr::null_mut()))?;
     // SAFETY: as above.
     (!owned.is_null()).then(|| unsafe { Box::from_raw(owned) })
 }
@@ -106,11 +109,13 @@ pub(crate) fn changed<'a, T>(handle: *mut T, name: &str) -> Outcome<&'a mut T> {
     unsafe { handle.as_mut() }.ok_or_else(|| null(name))
 }
 
-/// A struct of the caller's that begins with its size, and that grows at its end: a caller may have an older or a newer header.
+/// A struct of the caller's that begins with its size, and that grows at its end: a caller may have
+/// an older or a newer header.
 ///
 /// # Safety
-/// It is `repr(C)`, begins with its size as a `usize`, and every field may be made of any bytes that a caller has put there. A
-/// new field stands behind all that the last release had, also behind its padding, which nobody sets.
+/// It is `repr(C)`, begins with its size as a `usize`, and every field may be made of any bytes
+/// that a caller has put there. A new field stands behind all that the last release had, also
+/// behind its padding, which nobody sets.
 pub(crate) unsafe trait View: Copy {
     /// As C calls it.
     const NAME: &'static str;
@@ -120,7 +125,8 @@ pub(crate) unsafe trait View: Copy {
     const DEFAULT: Self;
 }
 
-/// A copy of a struct of the caller's that may be left out: what an older one does not have is as by default.
+/// A copy of a struct of the caller's that may be left out: what an older one does not have is as
+/// by default.
 pub(crate) fn view<T: View>(view: *const T, name: &str) -> Outcome<Option<T>> {
     if view.is_null() {
         return Ok(None);
@@ -128,23 +134,35 @@ pub(crate) fn view<T: View>(view: *const T, name: &str) -> Outcome<Option<T>> {
     // SAFETY: every such struct begins with its size, and no more than that is known to be there.
     let size = unsafe { view.cast::<usize>().read() };
     if size < T::LEAST {
-        return Err(Failure::argument(name, &format!("its size is too small; set it to sizeof({})", T::NAME)));
+        return Err(Failure::argument(
+            name,
+            &format!("its size is too small; set it to sizeof({})", T::NAME),
+        ));
     }
     // SAFETY: the caller says that so much is there, and keeps it alive during the call.
-    Ok(Some(unsafe { read_grown(view, size, T::DEFAULT) }.map_err(|problem| Failure::argument(name, &problem))?))
+    Ok(Some(
+        unsafe { read_grown(view, size, T::DEFAULT) }
+            .map_err(|problem| Failure::argument(name, &problem))?,
+    ))
 }
 
 /// No struct of any version is as long as this: a larger size was never set.
 const MOST: usize = 4096;
 
-/// What there is of a struct of that size, over what holds without it. What comes after it must be zero: else the caller wants
-/// something that this library has never heard of.
+/// What there is of a struct of that size, over what holds without it. What comes after it must be
+/// zero: else the caller wants something that this library has never heard of.
 ///
 /// # Safety
 /// `size` bytes are there, of a type that may be made of them.
-pub(crate) unsafe fn read_grown<T: Copy>(given: *const T, size: usize, without: T) -> Result<T, String> {
+pub(crate) unsafe fn read_grown<T: Copy>(
+    given: *const T,
+    size: usize,
+    without: T,
+) -> Result<T, String> {
     if size > MOST {
-        return Err(format!("its size is {size}, longer than any version has it; set it to the sizeof of the struct"));
+        return Err(format!(
+            "its size is {size}, longer than any version has it; set it to the sizeof of the struct"
+        ));
     }
     let mut read = without;
     // Half a pointer would be none.
@@ -185,7 +203,10 @@ pub(crate) fn pairs<'a>(
     count: usize,
 ) -> Outcome<impl Iterator<Item = Outcome<(&'a str, &'a str)>>> {
     let (keys, values) = (array(keys, count, "keys")?, array(values, count, "values")?);
-    Ok(keys.iter().zip(values).map(|(key, value)| Ok((text(*key, "keys")?, text(*value, "values")?))))
+    Ok(keys
+        .iter()
+        .zip(values)
+        .map(|(key, value)| Ok((text(*key, "keys")?, text(*value, "values")?))))
 }
 
 /// As [`pairs`], copied.
@@ -194,12 +215,17 @@ pub(crate) fn owned_pairs(
     values: *const *const c_char,
     count: usize,
 ) -> Outcome<HashMap<String, String>> {
-    let pair = |pair: Outcome<(&str, &str)>| pair.map(|(key, value)| (key.to_string(), value.to_string()));
+    let pair =
+        |pair: Outcome<(&str, &str)>| pair.map(|(key, value)| (key.to_string(), value.to_string()));
     pairs(keys, values, count)?.map(pair).collect()
 }
 
 /// An array of `count` pointers, none of which may be NULL.
-pub(crate) fn array<'a, T>(array: *const *const T, count: usize, name: &str) -> Outcome<&'a [*const T]> {
+pub(crate) fn array<'a, T>(
+    array: *const *const T,
+    count: usize,
+    name: &str,
+) -> Outcome<&'a [*const T]> {
     if count == 0 {
         return Ok(&[]);
     }
@@ -207,12 +233,18 @@ pub(crate) fn array<'a, T>(array: *const *const T, count: usize, name: &str) -> 
         return Err(null(name));
     }
     if count > isize::MAX as usize / size_of::<*const T>() {
-        return Err(Failure::argument("count", &format!("{count}: no array is so long; give the number of {name}")));
+        return Err(Failure::argument(
+            "count",
+            &format!("{count}: no array is so long; give the number of {name}"),
+        ));
     }
     // SAFETY: `count` pointers stand there, as the header asks for.
     let all = unsafe { std::slice::from_raw_parts(array, count) };
     match all.iter().position(|one| one.is_null()) {
-        Some(at) => Err(Failure::argument(name, &format!("the pointer at {at} is NULL; each must be given"))),
+        Some(at) => Err(Failure::argument(
+            name,
+            &format!("the pointer at {at} is NULL; each must be given"),
+        )),
         None => Ok(all),
     }
 }
@@ -331,11 +363,13 @@ mod tests {
     /// What is read of a caller's words, the first of which is the size.
     fn read(words: &[usize]) -> Result<(usize, usize), String> {
         let read = view::<Grown>(words.as_ptr().cast(), "grown");
-        read.map(|grown| grown.map(|grown| (grown.first, grown.later)).unwrap()).map_err(|failure| failure.0.message.clone())
+        read.map(|grown| grown.map(|grown| (grown.first, grown.later)).unwrap())
+            .map_err(|failure| failure.0.message.clone())
     }
 
     #[test]
-    fn a_struct_of_an_older_header_is_taken_and_one_of_a_newer_header_where_it_asks_for_nothing_new() {
+    fn a_struct_of_an_older_header_is_taken_and_one_of_a_newer_header_where_it_asks_for_nothing_new()
+     {
         let word = size_of::<usize>();
         assert_eq!(read(&[2 * word, 5]), Ok((5, 7)), "the older one");
         assert_eq!(read(&[3 * word, 5, 6]), Ok((5, 6)));

@@ -10,9 +10,10 @@ use spuff_core::blocking::{CancelToken, Cancelling, block_on};
 use crate::boundary::{Failure, Out, UserData, getter, give, guard, optional, release};
 use crate::error::{Code, Error};
 
-/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free, also while calls that have it
-/// are under way: they have a share of their own. Any thread may use it at any time; that none cancels, asks or begins a call
-/// with it as it is freed is the owner's to see to.
+/// Ends the calls that it was given to. Owned by whoever made it, freed with spuff_cancel_free,
+/// also while calls that have it are under way: they have a share of their own. Any thread may use
+/// it at any time; that none cancels, asks or begins a call with it as it is freed is the owner's
+/// to see to.
 pub struct Cancel(pub(crate) CancelToken);
 
 /// The token of a call, where there is one.
@@ -26,19 +27,24 @@ pub unsafe extern "C" fn spuff_cancel_new() -> *mut Cancel {
     getter(std::ptr::null_mut(), || Some(give(Cancel(CancelToken::new()))))
 }
 
-/// Makes a token that also ends calls `limit_ms` milliseconds from now, with SPUFF_TIMEOUT. Never NULL.
+/// Makes a token that also ends calls `limit_ms` milliseconds from now, with SPUFF_TIMEOUT. Never
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_with_deadline_ms(limit_ms: u64) -> *mut Cancel {
-    getter(std::ptr::null_mut(), || Some(give(Cancel(CancelToken::with_deadline(Duration::from_millis(limit_ms))))))
+    getter(std::ptr::null_mut(), || {
+        Some(give(Cancel(CancelToken::with_deadline(Duration::from_millis(limit_ms)))))
+    })
 }
 
-/// Frees a token and sets *cancel to NULL. Calls that have it go on. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a token and sets *cancel to NULL. Calls that have it go on. NULL, or a pointer to NULL, is
+/// fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_free(cancel: *mut *mut Cancel) {
     release(cancel);
 }
 
-/// Cancels, for good: the calls that have the token return at once, with SPUFF_CANCELLED. Does not block. NULL does nothing.
+/// Cancels, for good: the calls that have the token return at once, with SPUFF_CANCELLED. Does not
+/// block. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_cancel(cancel: *const Cancel) {
     getter((), || {
@@ -53,8 +59,9 @@ pub unsafe extern "C" fn spuff_cancel_is_cancelled(cancel: *const Cancel) -> boo
     getter(false, || Some(optional(cancel)?.0.is_cancelled()))
 }
 
-/// Waits until it is cancelled or its deadline has passed, `limit_ms` milliseconds at most; tells whether it is. For providers
-/// written in C, which pause with it. With NULL it waits all that time.
+/// Waits until it is cancelled or its deadline has passed, `limit_ms` milliseconds at most; tells
+/// whether it is. For providers written in C, which pause with it. With NULL it waits all that
+/// time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_wait(cancel: *const Cancel, limit_ms: u64) -> bool {
     getter(false, || {
@@ -71,12 +78,12 @@ pub unsafe extern "C" fn spuff_cancel_wait(cancel: *const Cancel, limit_ms: u64)
     })
 }
 
-/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's, where it may block and call
-/// spuff.
+/// Told that a token was cancelled, or that its deadline has passed: once, on a thread of spuff's,
+/// where it may block and call spuff.
 pub type CancelCallback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free, which ends it, also after the
-/// token has been freed. Any thread may free it.
+/// The wish to be told of a token's end. Owned by whoever got it, freed with spuff_notice_free,
+/// which ends it, also after the token has been freed. Any thread may free it.
 pub struct Notice {
     state: Arc<(Mutex<Telling>, Condvar)>,
     _watch: Cancelling,
@@ -105,10 +112,12 @@ impl Drop for Notice {
     }
 }
 
-/// Lets `callback` be called when a token is cancelled or its deadline passes: at once, where that was before. For providers
-/// written in C that have to wake something of their own. The caller owns *out. With NULL for the token nothing is ever told.
+/// Lets `callback` be called when a token is cancelled or its deadline passes: at once, where that
+/// was before. For providers written in C that have to wake something of their own. The caller owns
+/// *out. With NULL for the token nothing is ever told.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for a callback that is NULL; SPUFF_OTHER where spuff's thread cannot be started.
+/// Errors: SPUFF_INVALID_CONFIG for a callback that is NULL; SPUFF_OTHER where spuff's thread
+/// cannot be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_cancel_notify(
     cancel: *const Cancel,
@@ -120,7 +129,8 @@ pub unsafe extern "C" fn spuff_cancel_notify(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let user_data = UserData(user_data);
-        let callback = callback.ok_or_else(|| Failure::argument("callback", "it is NULL; it must be given"))?;
+        let callback = callback
+            .ok_or_else(|| Failure::argument("callback", "it is NULL; it must be given"))?;
         let state = Arc::new((Mutex::new(Telling::NotYet), Condvar::new()));
         let told = state.clone();
         let watch = token(cancel).when_cancelled(move || {
@@ -145,8 +155,9 @@ pub unsafe extern "C" fn spuff_cancel_notify(
     })
 }
 
-/// Frees a notice and sets *notice to NULL. The callback is not called any more, and `user_data` may be freed: one that runs is
-/// waited for, unless this is called from inside it. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a notice and sets *notice to NULL. The callback is not called any more, and `user_data`
+/// may be freed: one that runs is waited for, unless this is called from inside it. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_notice_free(notice: *mut *mut Notice) {
     release(notice);

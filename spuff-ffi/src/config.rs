@@ -7,11 +7,13 @@ use std::time::Duration;
 use spuff_core::provider::{ProviderConfig, ProviderTimeouts};
 use zeroize::Zeroizing;
 
-use crate::boundary::{Failure, Outcome, c_secret, c_text, changed, getter, give, guard, optional, release, text};
+use crate::boundary::{
+    Failure, Outcome, c_secret, c_text, changed, getter, give, guard, optional, release, text,
+};
 use crate::error::{Code, Error};
 
-/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it, freed with
-/// spuff_config_free; connecting copies it. One thread at a time may change it.
+/// How to reach a provider; what is left out is the provider's default. Owned by whoever made it,
+/// freed with spuff_config_free; connecting copies it. One thread at a time may change it.
 #[derive(Default)]
 pub struct Config {
     pub(crate) inner: ProviderConfig,
@@ -41,7 +43,10 @@ impl Config {
                 endpoint: endpoint.as_deref().map(c_text),
                 region: region.as_deref().map(c_text),
                 ca_file: ca_file.as_ref().map(|path| c_text(path.to_string_lossy())),
-                options: options.iter().map(|(name, value)| (c_text(name.as_str()), c_text(value.as_str()))).collect(),
+                options: options
+                    .iter()
+                    .map(|(name, value)| (c_text(name.as_str()), c_text(value.as_str())))
+                    .collect(),
             }
         })
     }
@@ -69,36 +74,55 @@ pub unsafe extern "C" fn spuff_config_new() -> *mut Config {
     getter(std::ptr::null_mut(), || Some(give(Config::default())))
 }
 
-/// Frees a configuration and sets *config to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a configuration and sets *config to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_free(config: *mut *mut Config) {
     release(config);
 }
 
-/// Sets the token. For AWS `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`, or empty for the standard credential chain.
+/// Sets the token. For AWS `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`, or empty for the standard
+/// credential chain.
 ///
-/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
+/// UTF-8.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_set_token(config: *mut Config, token: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_config_set_token(
+    config: *mut Config,
+    token: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(config, token, "token", ProviderConfig::with_token))
 }
 
-/// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the engine's address, such as
-/// unix:///var/run/docker.sock.
+/// Sets the base URL of the API: https, or http on a loopback address. For `docker` it is the
+/// engine's address, such as unix:///var/run/docker.sock.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_set_endpoint(config: *mut Config, endpoint: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_config_set_endpoint(
+    config: *mut Config,
+    endpoint: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(config, endpoint, "endpoint", ProviderConfig::with_endpoint))
 }
 
 /// Sets the region that is used where a request names none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_set_region(config: *mut Config, region: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_config_set_region(
+    config: *mut Config,
+    region: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(config, region, "region", ProviderConfig::with_region))
 }
 
 /// Sets the path of a PEM file with certificate authorities to trust beside those of the platform.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_set_ca_file(config: *mut Config, path: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_config_set_ca_file(
+    config: *mut Config,
+    path: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(config, path, "path", |config, path| config.with_ca_file(path)))
 }
 
@@ -116,8 +140,9 @@ pub unsafe extern "C" fn spuff_config_set_option(
     })
 }
 
-/// Sets one of the timeouts, in milliseconds: `instance_ready` (300000), `action_complete` (600000), `poll_interval` (5000),
-/// `http_request` (30000), `ssh_connect` (300000) or `cloud_init` (600000).
+/// Sets one of the timeouts, in milliseconds: `instance_ready` (300000), `action_complete`
+/// (600000), `poll_interval` (5000), `http_request` (30000), `ssh_connect` (300000) or `cloud_init`
+/// (600000).
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for a name that is none of these.
 #[unsafe(no_mangle)]
@@ -130,9 +155,12 @@ pub unsafe extern "C" fn spuff_config_set_timeout_ms(
     guard(error, || {
         let config = changed(config, "config")?;
         let name = text(name, "name")?;
-        let names = "instance_ready, action_complete, poll_interval, http_request, ssh_connect, cloud_init";
-        let unknown = || Failure::argument("name", &format!("{name:?} is no timeout; there are {names}"));
-        *timeout(&mut config.inner.timeouts, name).ok_or_else(unknown)? = Duration::from_millis(value);
+        let names =
+            "instance_ready, action_complete, poll_interval, http_request, ssh_connect, cloud_init";
+        let unknown =
+            || Failure::argument("name", &format!("{name:?} is no timeout; there are {names}"));
+        *timeout(&mut config.inner.timeouts, name).ok_or_else(unknown)? =
+            Duration::from_millis(value);
         Ok(())
     })
 }
@@ -151,7 +179,10 @@ fn timeout<'a>(timeouts: &'a mut ProviderTimeouts, name: &str) -> Option<&'a mut
 
 /// One of the timeouts by its name, in milliseconds; -1 for a name that is none, and for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_timeout_ms(config: *const Config, name: *const c_char) -> i64 {
+pub unsafe extern "C" fn spuff_config_timeout_ms(
+    config: *const Config,
+    name: *const c_char,
+) -> i64 {
     getter(-1, || {
         let name = text(name, "name").ok()?;
         let mut timeouts = optional(config)?.inner.timeouts;
@@ -159,8 +190,8 @@ pub unsafe extern "C" fn spuff_config_timeout_ms(config: *const Config, name: *c
     })
 }
 
-/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the configuration is changed or
-/// freed, as what the other getters give.
+/// The token, in the clear, for a provider written in C. NULL where none was set. Lives until the
+/// configuration is changed or freed, as what the other getters give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_config_token(config: *const Config) -> *const c_char {
     field(config, |texts| texts.token.as_deref())
@@ -186,10 +217,17 @@ pub unsafe extern "C" fn spuff_config_ca_file(config: *const Config) -> *const c
 
 /// An option by its name. NULL where it was not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_option(config: *const Config, name: *const c_char) -> *const c_char {
+pub unsafe extern "C" fn spuff_config_option(
+    config: *const Config,
+    name: *const c_char,
+) -> *const c_char {
     field(config, |texts| {
         let name = text(name, "name").ok()?;
-        texts.options.iter().find(|(known, _)| known.to_bytes() == name.as_bytes()).map(|(_, value)| value)
+        texts
+            .options
+            .iter()
+            .find(|(known, _)| known.to_bytes() == name.as_bytes())
+            .map(|(_, value)| value)
     })
 }
 
@@ -201,6 +239,9 @@ pub unsafe extern "C" fn spuff_config_option_count(config: *const Config) -> usi
 
 /// The name of one of these, in their order, for spuff_config_option. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_config_option_name(config: *const Config, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_config_option_name(
+    config: *const Config,
+    index: usize,
+) -> *const c_char {
     field(config, |texts| texts.options.get(index).map(|(name, _)| name))
 }

@@ -6,15 +6,17 @@ use spuff_core::blocking::block_on;
 use spuff_core::conformance::{Report as CoreReport, Subject as CoreSubject, check_until};
 use spuff_core::provider::ProviderError;
 
-use crate::boundary::{Failure, Out, View, c_text, getter, guard, handle, optional, optional_text, release, text, view};
+use crate::boundary::{
+    Failure, Out, View, c_text, getter, guard, handle, optional, optional_text, release, text, view,
+};
 use crate::cancel::{self, Cancel};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::registry::Registry;
 use crate::request::Request;
 
-/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its texts live as long as it
-/// does. Any thread may read it.
+/// What the behaviour suite has found. Owned by whoever got it, freed with spuff_report_free; its
+/// texts live as long as it does. Any thread may read it.
 pub struct Report {
     inner: CoreReport,
     text: CString,
@@ -31,8 +33,8 @@ pub struct Subject {
     pub name: *const c_char,
     /// How it is reached; NULL is its defaults.
     pub config: *const Config,
-    /// What every machine is asked for with: a region, size and image that the provider takes, empty where it has none. The name is
-    /// replaced.
+    /// What every machine is asked for with: a region, size and image that the provider takes,
+    /// empty where it has none. The name is replaced.
     pub request: *const Request,
     /// An id as the provider writes them, of nothing that exists.
     pub absent_id: *const c_char,
@@ -47,7 +49,8 @@ pub struct Subject {
 // SAFETY: as the trait asks; of a bool, C sets no other bytes than 0 and 1.
 unsafe impl View for Subject {
     const NAME: &'static str = "spuff_subject";
-    const LEAST: usize = (std::mem::offset_of!(Self, idempotent) + 1).next_multiple_of(align_of::<Self>());
+    const LEAST: usize =
+        (std::mem::offset_of!(Self, idempotent) + 1).next_multiple_of(align_of::<Self>());
     const DEFAULT: Self = Self {
         size: size_of::<Self>(),
         name: std::ptr::null(),
@@ -60,10 +63,12 @@ unsafe impl View for Subject {
     };
 }
 
-/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines and end them. Blocks until it is
-/// done; a token that is cancelled lets the rest fail, and ends what was made. The caller owns *out.
+/// Runs the behaviour suite on a provider of a registry: 37 checks, which make about 30 machines
+/// and end them. Blocks until it is done; a token that is cancelled lets the rest fail, and ends
+/// what was made. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the provider does wrong is told in *out.
+/// Errors: SPUFF_UNKNOWN_PROVIDER; SPUFF_INVALID_CONFIG, with the field of the subject. What the
+/// provider does wrong is told in *out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_conformance_check(
     registry: *const Registry,
@@ -75,11 +80,18 @@ pub unsafe extern "C" fn spuff_conformance_check(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let registry = handle(registry, "registry")?.lock().clone();
-        let given = view(subject, "subject")?.ok_or_else(|| Failure::argument("subject", "it is NULL; it must be given"))?;
+        let given = view(subject, "subject")?
+            .ok_or_else(|| Failure::argument("subject", "it is NULL; it must be given"))?;
         let config = optional(given.config).map(|config| config.inner.clone()).unwrap_or_default();
         let request = handle(given.request, "request")?.inner.clone();
         let absent_id = text(given.absent_id, "absent_id")?;
-        let mut subject = CoreSubject::registered(&registry, text(given.name, "name")?, config, request, absent_id)?;
+        let mut subject = CoreSubject::registered(
+            &registry,
+            text(given.name, "name")?,
+            config,
+            request,
+            absent_id,
+        )?;
         if let Some(id) = optional_text(given.absent_snapshot_id, "absent_snapshot_id")? {
             subject = subject.with_absent_snapshot_id(id);
         }
@@ -91,7 +103,8 @@ pub unsafe extern "C" fn spuff_conformance_check(
         }
         let cancel = cancel::token(cancel);
         let inner = block_on(async { Ok(check_until(&subject, cancel.cancelled()).await) })?;
-        let json = serde_json::to_string(&inner).map_err(|error| ProviderError::Other { message: error.to_string() })?;
+        let json = serde_json::to_string(&inner)
+            .map_err(|error| ProviderError::Other { message: error.to_string() })?;
         out.put(Report { text: c_text(inner.to_string()), json: c_text(json), inner });
         Ok(())
     })

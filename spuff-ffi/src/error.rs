@@ -7,9 +7,12 @@ use std::time::Duration;
 use spuff_core::provider::{ErrorKind, ErrorParts};
 
 use crate::attempts::Attempts;
-use crate::boundary::{Failure, Out, Outcome, c_text, changed, getter, give, guard, kind_of, optional, release, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_text, changed, getter, give, guard, kind_of, optional, release, text,
+};
 
-/// What a function answers: 0, or the kind of the error. The numbers are the same in every language, and never change.
+/// What a function answers: 0, or the kind of the error. The numbers are the same in every
+/// language, and never change.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -79,8 +82,9 @@ impl From<ErrorKind> for Code {
     }
 }
 
-/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters give lives as long as it
-/// does, and no setter is called. Any thread may read it; one at a time may change it.
+/// Why a function failed. Owned by whoever got it, freed with spuff_error_free; what its getters
+/// give lives as long as it does, and no setter is called. Any thread may read it; one at a time
+/// may change it.
 pub struct Error {
     parts: ErrorParts,
     texts: OnceLock<Texts>,
@@ -123,7 +127,8 @@ impl Error {
             parts.text = error.to_string();
         }
         let cleanup = parts.cleanup.clone().map(|parts| Box::new(Self::new(*parts)));
-        let attempts = (!parts.attempts.is_empty()).then(|| Box::new(parts.attempts.clone().into()));
+        let attempts =
+            (!parts.attempts.is_empty()).then(|| Box::new(parts.attempts.clone().into()));
         Self { parts, texts: OnceLock::new(), cleanup, attempts }
     }
 
@@ -166,7 +171,9 @@ impl From<Failure> for Error {
 }
 
 fn field(error: *const Error, field: Field) -> *const c_char {
-    getter(std::ptr::null(), || Some(optional(error)?.texts().fields[field as usize].as_ref()?.as_ptr()))
+    getter(std::ptr::null(), || {
+        Some(optional(error)?.texts().fields[field as usize].as_ref()?.as_ptr())
+    })
 }
 
 pub(crate) fn millis(duration: Option<Duration>) -> Option<i64> {
@@ -185,7 +192,8 @@ pub unsafe extern "C" fn spuff_error_clone(error: *const Error) -> *mut Error {
     getter(std::ptr::null_mut(), || Some(give(Error::new(optional(error)?.parts.clone()))))
 }
 
-/// What the reader should do, in one sentence: more than spuff_code_advice where more is known. NULL for NULL.
+/// What the reader should do, in one sentence: more than spuff_code_advice where more is known.
+/// NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_advice(error: *const Error) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().advice.as_ptr()))
@@ -203,7 +211,8 @@ pub unsafe extern "C" fn spuff_error_text(error: *const Error) -> *const c_char 
     getter(std::ptr::null(), || Some(optional(error)?.texts().text.as_ptr()))
 }
 
-/// What went wrong, in the cloud's words where it has said something; without what the other fields say. NULL for NULL.
+/// What went wrong, in the cloud's words where it has said something; without what the other fields
+/// say. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_message(error: *const Error) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(error)?.texts().message.as_ptr()))
@@ -245,7 +254,8 @@ pub unsafe extern "C" fn spuff_error_retry_after_ms(error: *const Error) -> i64 
     getter(-1, || millis(optional(error)?.parts.retry_after))
 }
 
-/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the error is another one.
+/// What does not exist, or would be too many: `instance`, `snapshot`, `image` … NULL where the
+/// error is another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_resource_type(error: *const Error) -> *const c_char {
     field(error, Field::ResourceType)
@@ -257,7 +267,8 @@ pub unsafe extern "C" fn spuff_error_resource_id(error: *const Error) -> *const 
     field(error, Field::ResourceId)
 }
 
-/// The argument, or the field of a request or configuration, that cannot be used. NULL where the error is another one.
+/// The argument, or the field of a request or configuration, that cannot be used. NULL where the
+/// error is another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_field(error: *const Error) -> *const c_char {
     field(error, Field::Invalid)
@@ -275,13 +286,15 @@ pub unsafe extern "C" fn spuff_error_operation(error: *const Error) -> *const c_
     field(error, Field::Operation)
 }
 
-/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another one.
+/// How many milliseconds were spent on a verb that did not finish; -1 where the error is another
+/// one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_elapsed_ms(error: *const Error) -> i64 {
     getter(-1, || millis(optional(error)?.parts.elapsed))
 }
 
-/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error is another one.
+/// The key to give to spuff_provider_resolve, of an outcome that is unknown. NULL where the error
+/// is another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_key(error: *const Error) -> *const c_char {
     field(error, Field::Key)
@@ -299,7 +312,8 @@ pub unsafe extern "C" fn spuff_error_candidate(error: *const Error, index: usize
     getter(std::ptr::null(), || Some(optional(error)?.texts().candidates.get(index)?.as_ptr()))
 }
 
-/// The name of a provider that is unknown, or not part of this build. NULL where the error is another one.
+/// The name of a provider that is unknown, or not part of this build. NULL where the error is
+/// another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_name(error: *const Error) -> *const c_char {
     field(error, Field::Name)
@@ -317,26 +331,29 @@ pub unsafe extern "C" fn spuff_error_supported(error: *const Error, index: usize
     getter(std::ptr::null(), || Some(optional(error)?.texts().supported.get(index)?.as_ptr()))
 }
 
-/// The machine that the error is about, and that may exist and cost money. NULL where none is known.
+/// The machine that the error is about, and that may exist and cost money. NULL where none is
+/// known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_instance_id(error: *const Error) -> *const c_char {
     field(error, Field::InstanceId)
 }
 
-/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed; -1 where the error is
-/// another one.
+/// Of a failure after a machine was made, whether it still exists: 1 if so, 0 if it was destroyed;
+/// -1 where the error is another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_instance_exists(error: *const Error) -> i32 {
     getter(-1, || optional(error)?.parts.instance_exists.map(i32::from))
 }
 
-/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where there is nothing to tell.
+/// Why that machine could not be destroyed, where that was tried. Owned by `error`. NULL where
+/// there is nothing to tell.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_cleanup(error: *const Error) -> *const Error {
     getter(std::ptr::null(), || Some(&raw const **optional(error)?.cleanup.as_ref()?))
 }
 
-/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where the error is another one.
+/// Of a machine that has found no place, what came of each candidate. Owned by `error`. NULL where
+/// the error is another one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_attempts(error: *const Error) -> *const Attempts {
     getter(std::ptr::null(), || Some(&raw const **optional(error)?.attempts.as_ref()?))
@@ -348,7 +365,8 @@ pub unsafe extern "C" fn spuff_code_name(code: i32) -> *const c_char {
     getter(c"unknown".as_ptr(), || about(code).map(|about| about.0.as_ptr()))
 }
 
-/// What the reader of an error should do, in one sentence. Static; empty for a number that is none, and for SPUFF_OK.
+/// What the reader of an error should do, in one sentence. Static; empty for a number that is none,
+/// and for SPUFF_OK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_code_advice(code: i32) -> *const c_char {
     getter(c"".as_ptr(), || about(code).map(|about| about.1.as_ptr()))
@@ -364,10 +382,12 @@ fn about(code: i32) -> Option<&'static (CString, CString)> {
     about.get(usize::try_from(code).ok()?)
 }
 
-/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but SPUFF_OK; `message` says what
-/// went wrong. The caller owns *out, until a provider's function has answered with it.
+/// Makes an error, for a provider written in C to answer with. `code` is one of spuff_code but
+/// SPUFF_OK; `message` says what went wrong. The caller owns *out, until a provider's function has
+/// answered with it.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no code.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a number that is no
+/// code.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_error_new(
     code: i32,
@@ -379,7 +399,10 @@ pub unsafe extern "C" fn spuff_error_new(
         let out = Out::new(out, "out")?;
         let message = text(message, "message")?;
         if u32::try_from(code).ok().and_then(ErrorKind::from_number).is_none() {
-            return Err(Failure::argument("code", &format!("{code} is no code of an error; they are 1 to 18")));
+            return Err(Failure::argument(
+                "code",
+                &format!("{code} is no code of an error; they are 1 to 18"),
+            ));
         }
         out.put(Error::new(ErrorParts::new(kind_of(code), message)));
         Ok(())
@@ -395,13 +418,18 @@ fn change(error: *mut Error, change: impl FnOnce(&mut ErrorParts) -> Outcome<()>
     Ok(())
 }
 
-/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`, `resource_type`, `resource_id`, `field`,
-/// `feature`, `operation`, `key`, `name` or `instance_id`, as the getters of these names give it; `candidate` and `supported`
-/// add one to those there are.
+/// Sets a text of an error of the caller's: `provider`, `cloud_code`, `request_id`,
+/// `resource_type`, `resource_id`, `field`, `feature`, `operation`, `key`, `name` or `instance_id`,
+/// as the getters of these names give it; `candidate` and `supported` add one to those there are.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a name that is none of these.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for a name that is none of
+/// these.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_error_set_text(error: *mut Error, name: *const c_char, value: *const c_char) -> Code {
+pub unsafe extern "C" fn spuff_error_set_text(
+    error: *mut Error,
+    name: *const c_char,
+    value: *const c_char,
+) -> Code {
     guard(std::ptr::null_mut(), || {
         let (name, value) = (text(name, "name")?, text(value, "value")?.to_string());
         change(error, |parts| {
@@ -433,24 +461,37 @@ pub unsafe extern "C" fn spuff_error_set_text(error: *mut Error, name: *const c_
     })
 }
 
-/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1), `retry_after_ms` or `elapsed_ms`.
+/// Sets a number of an error of the caller's: `status` (HTTP), `retryable` (0 or 1),
+/// `retry_after_ms` or `elapsed_ms`.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of its range.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for a name that is none of these and for a number out of
+/// its range.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_error_set_number(error: *mut Error, name: *const c_char, value: u64) -> Code {
+pub unsafe extern "C" fn spuff_error_set_number(
+    error: *mut Error,
+    name: *const c_char,
+    value: u64,
+) -> Code {
     guard(std::ptr::null_mut(), || {
         let name = text(name, "name")?;
         change(error, |parts| {
             let duration = Duration::from_millis(value);
             match name {
                 "status" => {
-                    let status = u16::try_from(value).ok().filter(|status| (100..1000).contains(status));
-                    let invalid = || Failure::argument("status", &format!("{value} is no HTTP status"));
+                    let status =
+                        u16::try_from(value).ok().filter(|status| (100..1000).contains(status));
+                    let invalid =
+                        || Failure::argument("status", &format!("{value} is no HTTP status"));
                     parts.status = Some(status.ok_or_else(invalid)?);
                 }
                 "retryable" => match value {
                     0 | 1 => parts.retryable = value == 1,
-                    _ => return Err(Failure::argument("retryable", &format!("{value} is neither 0 nor 1"))),
+                    _ => {
+                        return Err(Failure::argument(
+                            "retryable",
+                            &format!("{value} is neither 0 nor 1"),
+                        ));
+                    }
                 },
                 "retry_after_ms" => parts.retry_after = Some(duration),
                 "elapsed_ms" => parts.elapsed = Some(duration),

@@ -15,8 +15,9 @@ use crate::request::Request;
 use crate::submit::{Callback, submit};
 use crate::verb;
 
-/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one that could only not be looked at:
-/// its error carries its id. What was found by the key of its request, as spuff_instance_adopted tells, is left by all of these.
+/// What becomes of the machines of a fleet when one of them fails. Nothing is destroyed for one
+/// that could only not be looked at: its error carries its id. What was found by the key of its
+/// request, as spuff_instance_adopted tells, is left by all of these.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RollbackCode {
@@ -54,8 +55,10 @@ pub struct FleetOptions {
 // SAFETY: as the trait asks; of a bool, C sets no other bytes than 0 and 1.
 unsafe impl View for FleetOptions {
     const NAME: &'static str = "spuff_fleet_options";
-    const LEAST: usize = (std::mem::offset_of!(Self, wait_ready) + 1).next_multiple_of(align_of::<Self>());
-    const DEFAULT: Self = Self { size: size_of::<Self>(), concurrency: 0, on_failure: 0, wait_ready: false };
+    const LEAST: usize =
+        (std::mem::offset_of!(Self, wait_ready) + 1).next_multiple_of(align_of::<Self>());
+    const DEFAULT: Self =
+        Self { size: size_of::<Self>(), concurrency: 0, on_failure: 0, wait_ready: false };
 }
 
 impl FleetOptions {
@@ -73,28 +76,43 @@ fn concurrency_of(given: usize) -> usize {
     if given == 0 { CoreOptions::default().concurrency } else { given }
 }
 
-pub(crate) fn requests_of(requests: *const *const Request, count: usize) -> Outcome<Vec<InstanceRequest>> {
-    array(requests, count, "requests")?.iter().map(|request| Ok(handle(*request, "requests")?.inner.clone())).collect()
+pub(crate) fn requests_of(
+    requests: *const *const Request,
+    count: usize,
+) -> Outcome<Vec<InstanceRequest>> {
+    array(requests, count, "requests")?
+        .iter()
+        .map(|request| Ok(handle(*request, "requests")?.inner.clone()))
+        .collect()
 }
 
 fn ids_of(ids: *const *const c_char, count: usize) -> Outcome<Vec<String>> {
     array(ids, count, "ids")?.iter().map(|id| Ok(text(*id, "ids")?.to_string())).collect()
 }
 
-/// Told of the outcomes of a verb over many machines, which the callback owns. All else as spuff_done_callback.
-pub type OutcomesCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, outcomes: *mut Outcomes, error: *mut Error)>;
+/// Told of the outcomes of a verb over many machines, which the callback owns. All else as
+/// spuff_done_callback.
+pub type OutcomesCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        outcomes: *mut Outcomes,
+        error: *mut Error,
+    ),
+>;
 
-/// Starts `count` machines at once, and waits for them where the options say so. `options` and `observer` may be NULL. The
-/// caller owns *out: an outcome for each request, in their order. The answer is SPUFF_OK also when some, or all, have failed:
-/// spuff_outcomes_error tells why. A create that the cloud puts off, because it takes no more requests now, is tried again.
+/// Starts `count` machines at once, and waits for them where the options say so. `options` and
+/// `observer` may be NULL. The caller owns *out: an outcome for each request, in their order. The
+/// answer is SPUFF_OK also when some, or all, have failed: spuff_outcomes_error tells why. A create
+/// that the cloud puts off, because it takes no more requests now, is tried again.
 ///
-/// When the call is cancelled, no more are made, and all that were made are destroyed in the background, but those that
-/// spuff_request_set_on_cancel keeps; see spuff_settled.
+/// When the call is cancelled, no more are made, and all that were made are destroyed in the
+/// background, but those that spuff_request_set_on_cancel keeps; see spuff_settled.
 ///
-/// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of spuff_provider_create_instance and, after
-/// a machine exists, those of spuff_provider_wait_ready; spuff_error_instance_exists tells what became of the machine. Of a
-/// fleet that is destroyed because one has failed, the others are SPUFF_CANCELLED.
+/// Errors: SPUFF_INVALID_CONFIG before anything was sent. In the outcomes: those of
+/// spuff_provider_create_instance and, after a machine exists, those of spuff_provider_wait_ready;
+/// spuff_error_instance_exists tells what became of the machine. Of a fleet that is destroyed
+/// because one has failed, the others are SPUFF_CANCELLED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_instances(
     provider: *const Provider,
@@ -108,7 +126,8 @@ pub unsafe extern "C" fn spuff_provider_create_instances(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let verb = verb::create_instances(requests_of(requests, count)?, FleetOptions::read(options)?);
+        let verb =
+            verb::create_instances(requests_of(requests, count)?, FleetOptions::read(options)?);
         out.put(verb.block(provider, cancel, observer)?.into());
         Ok(())
     })
@@ -128,16 +147,21 @@ pub unsafe extern "C" fn spuff_provider_create_instances_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let verb = verb::create_instances(requests_of(requests, count)?, FleetOptions::read(options)?);
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |each| Some(each.into()))
+        let verb =
+            verb::create_instances(requests_of(requests, count)?, FleetOptions::read(options)?);
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |each| {
+            Some(each.into())
+        })
     })
 }
 
-/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out: an outcome for each id, in
-/// their order; the answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL; with one, this is how
-/// machines are watched: it is told what is seen of each, and its end, as it comes.
+/// Waits for `count` machines at once, as spuff_provider_wait_ready for each. The caller owns *out:
+/// an outcome for each id, in their order; the answer is SPUFF_OK also when some, or all, have
+/// failed. `observer` may be NULL; with one, this is how machines are watched: it is told what is
+/// seen of each, and its end, as it comes.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of spuff_provider_wait_ready.
+/// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
+/// spuff_provider_wait_ready.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready_many(
     provider: *const Provider,
@@ -150,12 +174,15 @@ pub unsafe extern "C" fn spuff_provider_wait_ready_many(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        out.put(verb::wait_ready_many(ids_of(ids, count)?).block(provider, cancel, observer)?.into());
+        out.put(
+            verb::wait_ready_many(ids_of(ids, count)?).block(provider, cancel, observer)?.into(),
+        );
         Ok(())
     })
 }
 
-/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are watched without a thread.
+/// As spuff_provider_wait_ready_many; `callback` gets the outcomes. With an observer, machines are
+/// watched without a thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready_many_submit(
     provider: *const Provider,
@@ -168,14 +195,16 @@ pub unsafe extern "C" fn spuff_provider_wait_ready_many_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::wait_ready_many(ids_of(ids, count)?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::wait_ready_many(ids_of(ids, count)?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, observer), callback, |each| Some(each.into()))
     })
 }
 
-/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone are ended. The caller owns
-/// *out: an outcome for each id, in their order, without a machine; the answer is SPUFF_OK also when some, or all, have
-/// failed. `observer` may be NULL. When the call is cancelled, no more are ended.
+/// Ends `count` machines, `concurrency` at once: 0 is the default, 16. Those that are already gone
+/// are ended. The caller owns *out: an outcome for each id, in their order, without a machine; the
+/// answer is SPUFF_OK also when some, or all, have failed. `observer` may be NULL. When the call is
+/// cancelled, no more are ended.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. In the outcomes: those of
 /// spuff_provider_destroy_instance; such a machine still exists and costs money.
@@ -213,6 +242,8 @@ pub unsafe extern "C" fn spuff_provider_destroy_instances_submit(
 ) -> Code {
     guard(error, || {
         let verb = verb::destroy_instances(ids_of(ids, count)?, concurrency_of(concurrency));
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |each| Some(each.into()))
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |each| {
+            Some(each.into())
+        })
     })
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use spuff_core::blocking::{CancelToken, SyncProvider, defer_blocking};
 use spuff_core::provider::{
-    ErrorParts, InstanceRequest, Price as CorePrice, ProviderError, ProviderInstance, ProviderResult, Snapshot as CoreSnapshot,
+    ErrorParts, InstanceRequest, Price as CorePrice, ProviderError, ProviderInstance,
+    ProviderResult, Snapshot as CoreSnapshot,
 };
 
 use crate::boundary::{UserData, c_pairs, c_text, kind_of, take};
@@ -21,16 +22,26 @@ use crate::strings::Strings;
 use crate::vtable::Table;
 
 /// What a caller's function has answered.
-pub(crate) fn answered(provider: &str, verb: &str, code: i32, mut error: *mut Error) -> ProviderResult<()> {
+pub(crate) fn answered(
+    provider: &str,
+    verb: &str,
+    code: i32,
+    mut error: *mut Error,
+) -> ProviderResult<()> {
     let told = take(&raw mut error).map(Error::into_parts);
     if code == Code::Ok as i32 {
         return Ok(());
     }
     let silent = || {
-        let mut parts = ErrorParts::new(kind_of(code), format!("{verb} of {provider} answered with {code} and no error"));
+        let mut parts = ErrorParts::new(
+            kind_of(code),
+            format!("{verb} of {provider} answered with {code} and no error"),
+        );
         // What its kind shows in place of a message.
-        (parts.operation, parts.feature, parts.name) = (Some(verb.into()), Some(verb.into()), Some(provider.into()));
-        (parts.field, parts.resource_type, parts.key) = (Some(verb.into()), Some("thing".into()), Some(String::new()));
+        (parts.operation, parts.feature, parts.name) =
+            (Some(verb.into()), Some(verb.into()), Some(provider.into()));
+        (parts.field, parts.resource_type, parts.key) =
+            (Some(verb.into()), Some("thing".into()), Some(String::new()));
         parts
     };
     Err(told.unwrap_or_else(silent).about(provider, None).into())
@@ -54,7 +65,9 @@ impl Beside<Instance> {
     fn of_create(self) -> ProviderError {
         match (self.error, self.made) {
             (error @ ProviderError::AfterCreate { .. }, _) | (error, None) => error,
-            (error, Some(made)) if made.inner.adopted => noting(error, &format!("instance {} was there before", made.inner.id)),
+            (error, Some(made)) if made.inner.adopted => {
+                noting(error, &format!("instance {} was there before", made.inner.id))
+            }
             (error, Some(made)) => error.after_create(made.inner.id, None),
         }
     }
@@ -64,7 +77,10 @@ impl Beside<Snapshot> {
     /// The error of a create, which tells of the snapshot.
     fn of_create(self) -> ProviderError {
         match self.made {
-            Some(made) => noting(self.error, &format!("snapshot {} was made, and may cost money", made.inner.id)),
+            Some(made) => noting(
+                self.error,
+                &format!("snapshot {} was made, and may cost money", made.inner.id),
+            ),
             None => self.error,
         }
     }
@@ -76,7 +92,11 @@ fn noting(error: ProviderError, note: &str) -> ProviderError {
     parts.message = format!("{}; {note}", parts.message);
     parts.operation = parts.operation.map(|operation| format!("{operation} ({note})"));
     let noted = ProviderError::from(parts);
-    if noted.to_string().contains(note) { noted } else { ProviderError::Other { message: format!("{error}; {note}") } }
+    if noted.to_string().contains(note) {
+        noted
+    } else {
+        ProviderError::Other { message: format!("{error}; {note}") }
+    }
 }
 
 /// A provider whose verbs are functions of a table.
@@ -88,7 +108,8 @@ pub(crate) struct Foreign {
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        if let (Some(disconnect), true) = (self.table.0.disconnect, self.table.0.connect.is_some()) {
+        if let (Some(disconnect), true) = (self.table.0.disconnect, self.table.0.connect.is_some())
+        {
             let (state, table) = (self.state, self.table.clone());
             defer_blocking(move || {
                 let state = state;
@@ -104,7 +125,11 @@ impl Drop for Foreign {
 /// A function of the table, or the error that there is none.
 macro_rules! function {
     ($this:ident.$verb:ident) => {
-        $this.table.0.$verb.ok_or_else(|| ProviderError::NotSupported { feature: stringify!($verb).to_string() })?
+        $this
+            .table
+            .0
+            .$verb
+            .ok_or_else(|| ProviderError::NotSupported { feature: stringify!($verb).to_string() })?
     };
 }
 
@@ -132,7 +157,9 @@ impl Foreign {
         cancel: &CancelToken,
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
     ) -> Result<T, Beside<T>> {
-        let nothing = || ProviderError::Other { message: format!("{verb} of {} answered with nothing in *out", self.name) };
+        let nothing = || ProviderError::Other {
+            message: format!("{verb} of {} answered with nothing in *out", self.name),
+        };
         self.made(verb, cancel, call)?.ok_or_else(|| Beside { error: nothing(), made: None })
     }
 
@@ -160,16 +187,23 @@ impl Foreign {
     }
 }
 
-// SAFETY of all calls below: they are the caller's functions, called as the header says, with what lives as long as the call.
+// SAFETY of all calls below: they are the caller's functions, called as the header says, with what
+// lives as long as the call.
 impl SyncProvider for Foreign {
     fn name(&self) -> &str {
         self.name
     }
 
-    fn create_instance(&self, request: &InstanceRequest, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+    fn create_instance(
+        &self,
+        request: &InstanceRequest,
+        cancel: &CancelToken,
+    ) -> ProviderResult<ProviderInstance> {
         let (create, request) = (function!(self.create_instance), Request::from(request.clone()));
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { create(state, &raw const request, cancel, out, error) };
+        let call = |state, cancel, out, error| unsafe {
+            create(state, &raw const request, cancel, out, error)
+        };
         let made = self.must_make::<Instance>("create_instance", cancel, call);
         made.map(|made| made.inner).map_err(Beside::<Instance>::of_create)
     }
@@ -177,13 +211,20 @@ impl SyncProvider for Foreign {
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
         let (destroy, id) = (function!(self.destroy_instance), argument(id, "id")?);
         // SAFETY: see above.
-        self.done("destroy_instance", cancel, |state, cancel, error| unsafe { destroy(state, id.as_ptr(), cancel, error) })
+        self.done("destroy_instance", cancel, |state, cancel, error| unsafe {
+            destroy(state, id.as_ptr(), cancel, error)
+        })
     }
 
-    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+    fn get_instance(
+        &self,
+        id: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Option<ProviderInstance>> {
         let (get, id) = (function!(self.get_instance), argument(id, "id")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { get(state, id.as_ptr(), cancel, out, error) };
+        let call =
+            |state, cancel, out, error| unsafe { get(state, id.as_ptr(), cancel, out, error) };
         Ok(self.made::<Instance>("get_instance", cancel, call)?.map(|found| found.inner))
     }
 
@@ -198,20 +239,31 @@ impl SyncProvider for Foreign {
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
         let (wait, id) = (function!(self.wait_ready), argument(id, "id")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { wait(state, id.as_ptr(), cancel, out, error) };
+        let call =
+            |state, cancel, out, error| unsafe { wait(state, id.as_ptr(), cancel, out, error) };
         Ok(self.must_make::<Instance>("wait_ready", cancel, call)?.inner)
     }
 
-    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<CoreSnapshot> {
+    fn create_snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<CoreSnapshot> {
         let create = function!(self.create_snapshot);
         let (id, name) = (argument(instance_id, "instance_id")?, argument(name, "name")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { create(state, id.as_ptr(), name.as_ptr(), cancel, out, error) };
+        let call = |state, cancel, out, error| unsafe {
+            create(state, id.as_ptr(), name.as_ptr(), cancel, out, error)
+        };
         let made = self.must_make::<Snapshot>("create_snapshot", cancel, call);
         made.map(|made| made.inner).map_err(Beside::<Snapshot>::of_create)
     }
 
-    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(CoreSnapshot, HashMap<String, String>)>> {
+    fn list_labelled_snapshots(
+        &self,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Vec<(CoreSnapshot, HashMap<String, String>)>> {
         let list = function!(self.list_snapshots);
         // SAFETY: see above.
         let call = |state, cancel, found, error| unsafe { list(state, cancel, found, error) };
@@ -222,30 +274,45 @@ impl SyncProvider for Foreign {
     fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
         let (delete, id) = (function!(self.delete_snapshot), argument(id, "id")?);
         // SAFETY: see above.
-        self.done("delete_snapshot", cancel, |state, cancel, error| unsafe { delete(state, id.as_ptr(), cancel, error) })
+        self.done("delete_snapshot", cancel, |state, cancel, error| unsafe {
+            delete(state, id.as_ptr(), cancel, error)
+        })
     }
 
     fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
         let (resolve, key) = (function!(self.resolve), argument(key, "key")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
+        let call =
+            |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
         Ok(self.made::<Instance>("resolve", cancel, call)?.map(|found| found.inner))
     }
 
-    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<CoreSnapshot>> {
+    fn resolve_snapshot(
+        &self,
+        key: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Option<CoreSnapshot>> {
         let (resolve, key) = (function!(self.resolve_snapshot), argument(key, "key")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
+        let call =
+            |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
         Ok(self.made::<Snapshot>("resolve_snapshot", cancel, call)?.map(|found| found.inner))
     }
 
-    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
+    fn set_labels(
+        &self,
+        id: &str,
+        labels: &HashMap<String, String>,
+        cancel: &CancelToken,
+    ) -> ProviderResult<()> {
         let (set, id, labels) = (function!(self.set_labels), argument(id, "id")?, c_pairs(labels));
         let keys: Vec<_> = labels.iter().map(|(key, _)| key.as_ptr()).collect();
         let values: Vec<_> = labels.iter().map(|(_, value)| value.as_ptr()).collect();
         self.done("set_labels", cancel, |state, cancel, error| {
             // SAFETY: see above.
-            unsafe { set(state, id.as_ptr(), keys.as_ptr(), values.as_ptr(), labels.len(), cancel, error) }
+            unsafe {
+                set(state, id.as_ptr(), keys.as_ptr(), values.as_ptr(), labels.len(), cancel, error)
+            }
         })
     }
 
@@ -253,15 +320,24 @@ impl SyncProvider for Foreign {
         let Some(get) = self.table.0.get_ssh_keys else { return Ok(Vec::new()) };
         // SAFETY: see above.
         let keys: Strings =
-            self.filled("get_ssh_keys", cancel, |state, cancel, keys, error| unsafe { get(state, cancel, keys, error) })?;
+            self.filled("get_ssh_keys", cancel, |state, cancel, keys, error| unsafe {
+                get(state, cancel, keys, error)
+            })?;
         Ok(keys.into_plain())
     }
 
-    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<CorePrice> {
+    fn hourly_price(
+        &self,
+        region: &str,
+        size: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<CorePrice> {
         let ask = function!(self.hourly_price);
         let (region, size) = (argument(region, "region")?, argument(size, "size")?);
         // SAFETY: see above.
-        let call = |state, cancel, out, error| unsafe { ask(state, region.as_ptr(), size.as_ptr(), cancel, out, error) };
+        let call = |state, cancel, out, error| unsafe {
+            ask(state, region.as_ptr(), size.as_ptr(), cancel, out, error)
+        };
         Ok(self.must_make::<Price>("hourly_price", cancel, call)?.into_inner())
     }
 

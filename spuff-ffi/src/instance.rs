@@ -8,12 +8,14 @@ use chrono::DateTime;
 use spuff_core::provider::{Address, InstanceStatus, ProviderInstance};
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release, take_place, text,
+    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release,
+    take_place, text,
 };
 use crate::error::{Code, Error};
 
-/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a list, which owns it. What its
-/// getters give lives as long as it does, and no setter is called. Any thread may read it.
+/// A machine. Owned by whoever got it, freed with spuff_instance_free, unless it was got from a
+/// list, which owns it. What its getters give lives as long as it does, and no setter is called.
+/// Any thread may read it.
 pub struct Instance {
     pub(crate) inner: ProviderInstance,
     texts: OnceLock<Texts>,
@@ -48,7 +50,11 @@ impl Instance {
                 ip: c_text(machine.ip.to_string()),
                 status: c_text(machine.status.to_string()),
                 labels: c_pairs(&machine.labels),
-                addresses: machine.addresses.iter().map(|address| c_text(address.ip.to_string())).collect(),
+                addresses: machine
+                    .addresses
+                    .iter()
+                    .map(|address| c_text(address.ip.to_string()))
+                    .collect(),
             }
         })
     }
@@ -70,18 +76,22 @@ pub enum Status {
     Archive = 4,
 }
 
-fn field(instance: *const Instance, field: impl FnOnce(&Texts) -> Option<&CString>) -> *const c_char {
+fn field(
+    instance: *const Instance,
+    field: impl FnOnce(&Texts) -> Option<&CString>,
+) -> *const c_char {
     getter(std::ptr::null(), || Some(field(optional(instance)?.texts())?.as_ptr()))
 }
 
-/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a pointer to NULL, is fine: twice
-/// is harmless.
+/// Frees a machine's handle and sets *instance to NULL; the machine itself goes on. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_free(instance: *mut *mut Instance) {
     release(instance);
 }
 
-/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns. The caller owns it. NULL for NULL.
+/// Makes a copy of a machine's handle, such as of one that a list or a callback's progress owns.
+/// The caller owns it. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_clone(instance: *const Instance) -> *mut Instance {
     getter(std::ptr::null_mut(), || Some(give(optional(instance)?.inner.clone().into())))
@@ -143,8 +153,9 @@ pub unsafe extern "C" fn spuff_instance_is_ready(instance: *const Instance) -> b
     getter(false, || Some(optional(instance)?.inner.is_ready()))
 }
 
-/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine, but given back the one that its
-/// idempotency key had made before. false where a machine is only read, and for NULL.
+/// Whether spuff_provider_create_instance, or a verb that stands on it, has not made this machine,
+/// but given back the one that its idempotency key had made before. false where a machine is only
+/// read, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_adopted(instance: *const Instance) -> bool {
     getter(false, || Some(optional(instance)?.inner.adopted))
@@ -159,7 +170,9 @@ pub unsafe extern "C" fn spuff_instance_created_at_ms(instance: *const Instance)
 /// When its lease ends, in milliseconds since 1970 (UTC); -1 where it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instance_expires_at_ms(instance: *const Instance) -> i64 {
-    getter(-1, || Some(spuff_core::lease::expires_at(&optional(instance)?.inner.labels)?.timestamp_millis()))
+    getter(-1, || {
+        Some(spuff_core::lease::expires_at(&optional(instance)?.inner.labels)?.timestamp_millis())
+    })
 }
 
 /// How many labels it has. 0 for NULL.
@@ -170,22 +183,35 @@ pub unsafe extern "C" fn spuff_instance_label_count(instance: *const Instance) -
 
 /// The key of a label, in the order of the keys. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_label_key(instance: *const Instance, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_instance_label_key(
+    instance: *const Instance,
+    index: usize,
+) -> *const c_char {
     field(instance, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
 /// The value of that label. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_label_value(instance: *const Instance, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_instance_label_value(
+    instance: *const Instance,
+    index: usize,
+) -> *const c_char {
     field(instance, |texts| texts.labels.get(index).map(|(_, value)| value))
 }
 
 /// The value of the label of that key. NULL where there is none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_label(instance: *const Instance, key: *const c_char) -> *const c_char {
+pub unsafe extern "C" fn spuff_instance_label(
+    instance: *const Instance,
+    key: *const c_char,
+) -> *const c_char {
     field(instance, |texts| {
         let key = text(key, "key").ok()?;
-        texts.labels.iter().find(|(known, _)| known.to_bytes() == key.as_bytes()).map(|(_, value)| value)
+        texts
+            .labels
+            .iter()
+            .find(|(known, _)| known.to_bytes() == key.as_bytes())
+            .map(|(_, value)| value)
     })
 }
 
@@ -197,22 +223,34 @@ pub unsafe extern "C" fn spuff_instance_address_count(instance: *const Instance)
 
 /// One of these addresses. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_address(instance: *const Instance, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_instance_address(
+    instance: *const Instance,
+    index: usize,
+) -> *const c_char {
     field(instance, |texts| texts.addresses.get(index))
 }
 
 /// Whether that address can be reached from the internet. false past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_address_is_public(instance: *const Instance, index: usize) -> bool {
+pub unsafe extern "C" fn spuff_instance_address_is_public(
+    instance: *const Instance,
+    index: usize,
+) -> bool {
     getter(false, || Some(optional(instance)?.inner.addresses.get(index)?.public))
 }
 
-/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state `new`, created in 1970, as long
-/// as nothing else is set. The caller owns *out, until a provider's function has answered with it.
+/// Makes a machine's handle, for a provider written in C to answer with: of that id, in the state
+/// `new`, created in 1970, as long as nothing else is set. The caller owns *out, until a provider's
+/// function has answered with it.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
+/// for an empty id.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_new(id: *const c_char, out: *mut *mut Instance, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_instance_new(
+    id: *const c_char,
+    out: *mut *mut Instance,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
         let id = text(id, "id")?;
@@ -224,7 +262,10 @@ pub unsafe extern "C" fn spuff_instance_new(id: *const c_char, out: *mut *mut In
     })
 }
 
-fn change(instance: *mut Instance, change: impl FnOnce(&mut ProviderInstance) -> Outcome<()>) -> Outcome<()> {
+fn change(
+    instance: *mut Instance,
+    change: impl FnOnce(&mut ProviderInstance) -> Outcome<()>,
+) -> Outcome<()> {
     let instance = changed(instance, "instance")?;
     change(&mut instance.inner)?;
     instance.texts = OnceLock::new();
@@ -243,16 +284,21 @@ pub unsafe extern "C" fn spuff_instance_describe(
     guard(error, || {
         let texts = (text(name, "name")?, text(region, "region")?, text(size, "size")?);
         change(instance, |machine| {
-            (machine.name, machine.region, machine.size) = (texts.0.to_string(), texts.1.to_string(), texts.2.to_string());
+            (machine.name, machine.region, machine.size) =
+                (texts.0.to_string(), texts.1.to_string(), texts.2.to_string());
             Ok(())
         })
     })
 }
 
-/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`, `archive` …; one that is not
-/// known is kept as it is.
+/// Sets the state of a machine's handle by a word: `new`, `active`, `running`, `off`, `stopped`,
+/// `archive` …; one that is not known is kept as it is.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_set_status(instance: *mut Instance, word: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_instance_set_status(
+    instance: *mut Instance,
+    word: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let word = text(word, "word")?;
         change(instance, |machine| {
@@ -266,10 +312,15 @@ pub unsafe extern "C" fn spuff_instance_set_status(instance: *mut Instance, word
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_set_created_at_ms(instance: *mut Instance, unix_ms: i64, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_instance_set_created_at_ms(
+    instance: *mut Instance,
+    unix_ms: i64,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let time = DateTime::from_timestamp_millis(unix_ms);
-        let time = time.ok_or_else(|| Failure::argument("unix_ms", &format!("{unix_ms} is out of range")))?;
+        let time = time
+            .ok_or_else(|| Failure::argument("unix_ms", &format!("{unix_ms} is out of range")))?;
         change(instance, |machine| {
             machine.created_at = time;
             Ok(())
@@ -277,10 +328,14 @@ pub unsafe extern "C" fn spuff_instance_set_created_at_ms(instance: *mut Instanc
     })
 }
 
-/// Sets whether a create has not made the machine, but found the one that its idempotency key had made before: such a one is not
-/// destroyed by what rolls back. false as long as it is not set.
+/// Sets whether a create has not made the machine, but found the one that its idempotency key had
+/// made before: such a one is not destroyed by what rolls back. false as long as it is not set.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instance_set_adopted(instance: *mut Instance, adopted: bool, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_instance_set_adopted(
+    instance: *mut Instance,
+    adopted: bool,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         change(instance, |machine| {
             machine.adopted = adopted;
@@ -306,7 +361,8 @@ pub unsafe extern "C" fn spuff_instance_add_label(
     })
 }
 
-/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is the one it is reached at.
+/// Adds an address, IPv4 or IPv6, to a machine's handle. The first public one, IPv4 before IPv6, is
+/// the one it is reached at.
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for text that is no address.
 #[unsafe(no_mangle)]
@@ -327,12 +383,14 @@ pub unsafe extern "C" fn spuff_instance_add_address(
     })
 }
 
-/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines in it: a pointer to one of them
-/// stays good until then, also while more are added. Any thread may read it.
+/// A list of machines. Owned by whoever got it, freed with spuff_instances_free, with the machines
+/// in it: a pointer to one of them stays good until then, also while more are added. Any thread may
+/// read it.
 #[derive(Default)]
 pub struct Instances(
     // Each stands in a place of its own: a pointer to one stays good while more are added.
-    #[allow(clippy::vec_box, reason = "callers hold pointers to them")] pub(crate) Vec<Box<Instance>>,
+    #[allow(clippy::vec_box, reason = "callers hold pointers to them")]
+    pub(crate)  Vec<Box<Instance>>,
 );
 
 impl From<Vec<ProviderInstance>> for Instances {
@@ -341,7 +399,8 @@ impl From<Vec<ProviderInstance>> for Instances {
     }
 }
 
-/// Frees a list and sets *instances to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a list and sets *instances to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_instances_free(instances: *mut *mut Instances) {
     release(instances);
@@ -355,11 +414,17 @@ pub unsafe extern "C" fn spuff_instances_count(instances: *const Instances) -> u
 
 /// One of them, which the list owns. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_instances_get(instances: *const Instances, index: usize) -> *const Instance {
-    getter(std::ptr::null(), || optional(instances)?.0.get(index).map(|one| std::ptr::from_ref(&**one)))
+pub unsafe extern "C" fn spuff_instances_get(
+    instances: *const Instances,
+    index: usize,
+) -> *const Instance {
+    getter(std::ptr::null(), || {
+        optional(instances)?.0.get(index).map(|one| std::ptr::from_ref(&**one))
+    })
 }
 
-/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to NULL: the list owns it.
+/// Adds a machine to a list that a provider written in C was given to fill, and sets *instance to
+/// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
@@ -370,7 +435,8 @@ pub unsafe extern "C" fn spuff_instances_push(
 ) -> Code {
     guard(error, || {
         let instances = changed(instances, "instances")?;
-        let instance = take_place(instance).ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
+        let instance = take_place(instance)
+            .ok_or_else(|| Failure::argument("instance", "it is NULL; it must be given"))?;
         instances.0.push(instance);
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! The C ABI of spuff: nothing but translation between C and `spuff-core`.
 //!
-//! What each function does is written at the function, from where it goes into the header `include/spuff.h`; this page is for
-//! those who change it.
+//! What each function does is written at the function, from where it goes into the header
+//! `include/spuff.h`; this page is for those who change it.
 //!
 //! # Floor plan
 //! | floor | modules | hold |
@@ -14,11 +14,18 @@
 //! | edge | `boundary` | checks, codes, and the end of every panic |
 //!
 //! # Rules
-//! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests look for that. A handle has
-//! one owner, said in one sentence at its type. Free functions take the address of the handle and set it to NULL.
-#![allow(clippy::missing_safety_doc, reason = "the header says what each function asks for, in words for C")]
+//! Every exported function runs its body in `guard`, `getter` or `release` of `boundary`; the tests
+//! look for that. A handle has one owner, said in one sentence at its type. Free functions take the
+//! address of the handle and set it to NULL.
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "the header says what each function asks for, in words for C"
+)]
 #![allow(clippy::not_unsafe_ptr_arg_deref, reason = "pointers are looked at in boundary only")]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")
+)]
 
 pub mod attempts;
 mod boundary;

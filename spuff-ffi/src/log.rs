@@ -26,10 +26,17 @@ pub enum LogLevel {
     Trace = 5,
 }
 
-/// Told of a line: its level, the module that logs, and the message with its fields, all of which live as long as the call. It is
-/// called on any thread, in the middle of what is logged: it must be quick, and must not call spuff's verbs.
-pub type LogCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, level: LogLevel, target: *const c_char, message: *const c_char)>;
+/// Told of a line: its level, the module that logs, and the message with its fields, all of which
+/// live as long as the call. It is called on any thread, in the middle of what is logged: it must
+/// be quick, and must not call spuff's verbs.
+pub type LogCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        level: LogLevel,
+        target: *const c_char,
+        message: *const c_char,
+    ),
+>;
 
 fn level(number: i32) -> Outcome<Option<Level>> {
     Ok(Some(match number {
@@ -39,7 +46,12 @@ fn level(number: i32) -> Outcome<Option<Level>> {
         3 => Level::INFO,
         4 => Level::DEBUG,
         5 => Level::TRACE,
-        _ => return Err(Failure::argument("level", &format!("{number} is none of spuff_log_level"))),
+        _ => {
+            return Err(Failure::argument(
+                "level",
+                &format!("{number} is none of spuff_log_level"),
+            ));
+        }
     }))
 }
 
@@ -53,14 +65,16 @@ fn number(level: Level) -> LogLevel {
     }
 }
 
-/// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to `callback` in place of the one
-/// before; NULL ends it. While nothing listens, the log costs nothing. Any thread may call it. `user_data` is used by any thread,
-/// and must live until the listening has been ended, or given to another: this returns when no call of the callback before is
-/// under way any more, so that its user data may be freed then. Called from inside a callback it does not wait; then that
-/// callback's user data must live on until it has returned, and those of others as well.
+/// Gives the log from now on, of `level` (one of spuff_log_level) and what is more important, to
+/// `callback` in place of the one before; NULL ends it. While nothing listens, the log costs
+/// nothing. Any thread may call it. `user_data` is used by any thread, and must live until the
+/// listening has been ended, or given to another: this returns when no call of the callback before
+/// is under way any more, so that its user data may be freed then. Called from inside a callback it
+/// does not wait; then that callback's user data must live on until it has returned, and those of
+/// others as well.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program that listens to the same log by
-/// itself.
+/// Errors: SPUFF_INVALID_CONFIG for a number that is no level; SPUFF_CONFLICT in a Rust program
+/// that listens to the same log by itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_log_listen(
     level: i32,
@@ -78,9 +92,13 @@ pub unsafe extern "C" fn spuff_log_listen(
             let (target, message) = (c_text(record.target), c_text(record.message));
             let user_data = user_data;
             // SAFETY: the caller's function, called as the header says.
-            unsafe { callback(user_data.0, number(record.level), target.as_ptr(), message.as_ptr()) };
+            unsafe {
+                callback(user_data.0, number(record.level), target.as_ptr(), message.as_ptr())
+            };
         };
-        logging::listen(level, listener).map_err(|taken| ProviderError::conflict(taken.to_string(), false))?.wait();
+        logging::listen(level, listener)
+            .map_err(|taken| ProviderError::conflict(taken.to_string(), false))?
+            .wait();
         Ok(())
     })
 }

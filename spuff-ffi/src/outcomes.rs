@@ -8,8 +8,9 @@ use crate::instance::Instance;
 use crate::placed::Placed;
 use crate::verb::Each;
 
-/// What a verb over many machines has come to for each, in the order of what it was given. Owned by whoever got it, freed with
-/// spuff_outcomes_free, with the machines and errors in it. Any thread may read it.
+/// What a verb over many machines has come to for each, in the order of what it was given. Owned by
+/// whoever got it, freed with spuff_outcomes_free, with the machines and errors in it. Any thread
+/// may read it.
 pub struct Outcomes(Vec<Result<Made, Box<Error>>>);
 
 /// What there is of one of them.
@@ -35,14 +36,20 @@ impl Made {
 
 impl From<Each> for Outcomes {
     fn from(each: Each) -> Self {
-        let made = |made: Option<_>| made.map_or(Made::Nothing, |machine| Made::Machine(Instance::from(machine)));
+        let made = |made: Option<_>| {
+            made.map_or(Made::Nothing, |machine| Made::Machine(Instance::from(machine)))
+        };
         Self(each.into_iter().map(|one| one.map(made).map_err(boxed)).collect())
     }
 }
 
 impl From<Vec<Outcome<CorePlaced>>> for Outcomes {
     fn from(each: Vec<Outcome<CorePlaced>>) -> Self {
-        Self(each.into_iter().map(|one| one.map(|placed| Made::Placed(placed.into())).map_err(boxed)).collect())
+        Self(
+            each.into_iter()
+                .map(|one| one.map(|placed| Made::Placed(placed.into())).map_err(boxed))
+                .collect(),
+        )
     }
 }
 
@@ -50,12 +57,16 @@ fn boxed(failure: Failure) -> Box<Error> {
     Box::new(failure.into())
 }
 
-fn of<T>(outcomes: *const Outcomes, index: usize, field: impl FnOnce(&Result<Made, Box<Error>>) -> Option<&T>) -> *const T {
+fn of<T>(
+    outcomes: *const Outcomes,
+    index: usize,
+    field: impl FnOnce(&Result<Made, Box<Error>>) -> Option<&T>,
+) -> *const T {
     getter(std::ptr::null(), || field(optional(outcomes)?.0.get(index)?).map(std::ptr::from_ref))
 }
 
-/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees the outcomes and sets *outcomes to NULL; the machines themselves go on. NULL, or a pointer
+/// to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_outcomes_free(outcomes: *mut *mut Outcomes) {
     release(outcomes);
@@ -67,22 +78,31 @@ pub unsafe extern "C" fn spuff_outcomes_count(outcomes: *const Outcomes) -> usiz
     getter(0, || Some(optional(outcomes)?.0.len()))
 }
 
-/// The machine of one of them, which the outcomes own. NULL where there is an error, of spuff_provider_destroy_instances, and
-/// past the last.
+/// The machine of one of them, which the outcomes own. NULL where there is an error, of
+/// spuff_provider_destroy_instances, and past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_outcomes_instance(outcomes: *const Outcomes, index: usize) -> *const Instance {
+pub unsafe extern "C" fn spuff_outcomes_instance(
+    outcomes: *const Outcomes,
+    index: usize,
+) -> *const Instance {
     of(outcomes, index, |one| one.as_ref().ok()?.instance())
 }
 
-/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes own it. NULL where there is an
-/// error, of other verbs, and past the last.
+/// Of spuff_place_instances, where that machine is made, and what was tried before; the outcomes
+/// own it. NULL where there is an error, of other verbs, and past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_outcomes_placed(outcomes: *const Outcomes, index: usize) -> *const Placed {
+pub unsafe extern "C" fn spuff_outcomes_placed(
+    outcomes: *const Outcomes,
+    index: usize,
+) -> *const Placed {
     of(outcomes, index, |one| one.as_ref().ok()?.placed())
 }
 
 /// Why one of them has failed, which the outcomes own. NULL where it has not, and past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_outcomes_error(outcomes: *const Outcomes, index: usize) -> *const Error {
+pub unsafe extern "C" fn spuff_outcomes_error(
+    outcomes: *const Outcomes,
+    index: usize,
+) -> *const Error {
     of(outcomes, index, |one| one.as_ref().err().map(AsRef::as_ref))
 }

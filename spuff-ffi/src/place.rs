@@ -1,4 +1,5 @@
-//! What a machine costs, and machines that are made where there is room: the verbs, in their two forms.
+//! What a machine costs, and machines that are made where there is room: the verbs, in their two
+//! forms.
 
 use std::ffi::{c_char, c_void};
 
@@ -16,11 +17,13 @@ use crate::request::Request;
 use crate::submit::Callback;
 use crate::verb;
 
-/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default, else the dearest), by the
-/// cloud's own list, without tax: the machine alone, without a public IPv4 address, traffic or snapshots that are billed apart.
-/// The caller owns *out. A list that was read in the last hour is not read again.
+/// Asks what an hour of a machine of that size costs in that region (empty: the provider's default,
+/// else the dearest), by the cloud's own list, without tax: the machine alone, without a public
+/// IPv4 address, traffic or snapshots that are billed apart. The caller owns *out. A list that was
+/// read in the last hour is not read again.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region; SPUFF_NOT_SUPPORTED where there is none.
+/// Errors: SPUFF_INVALID_CONFIG when the list has no such size, or not in that region;
+/// SPUFF_NOT_SUPPORTED where there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_hourly_price(
     provider: *const Provider,
@@ -38,21 +41,31 @@ pub unsafe extern "C" fn spuff_provider_hourly_price(
     })
 }
 
-/// Told of a machine that has found its place, which the callback owns. All else as spuff_done_callback.
-pub type PlacedCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, placed: *mut Placed, error: *mut Error)>;
+/// Told of a machine that has found its place, which the callback owns. All else as
+/// spuff_done_callback.
+pub type PlacedCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        placed: *mut Placed,
+        error: *mut Error,
+    ),
+>;
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request are those of the candidate.
-/// The caller owns *out. `observer` may be NULL; with one, it is told of each candidate that is left for the next one.
+/// Starts a machine at the first candidate that has room for it. The region and size of the request
+/// are those of the candidate. The caller owns *out. `observer` may be NULL; with one, it is told
+/// of each candidate that is left for the next one.
 ///
-/// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that nothing was made there. Under
-/// a ceiling, the prices of all candidates are asked for first: one that costs more, or that nobody knows the price of, is not
-/// tried. When the call is cancelled, what it made is brought to an end in the background; see spuff_settled.
+/// A candidate is left for SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED alone, when it is certain that
+/// nothing was made there. Under a ceiling, the prices of all candidates are asked for first: one
+/// that costs more, or that nobody knows the price of, is not tried. When the call is cancelled,
+/// what it made is brought to an end in the background; see spuff_settled.
 ///
-/// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no candidate was left,
-/// SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was at its limit, else SPUFF_INVALID_CONFIG of
-/// `max_price`. spuff_error_attempts tells what came of each candidate. SPUFF_INVALID_CONFIG, before anything is made: of
-/// `candidates`, when there are none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
+/// Errors: those of spuff_provider_create_instance, of whatever ended the placement; where no
+/// candidate was left, SPUFF_CAPACITY if any was out of stock, else SPUFF_QUOTA_EXCEEDED if any was
+/// at its limit, else SPUFF_INVALID_CONFIG of `max_price`. spuff_error_attempts tells what came of
+/// each candidate. SPUFF_INVALID_CONFIG, before anything is made: of `candidates`, when there are
+/// none; of `max_price`, when a price is in another currency; of `idempotency_key`, when there are
 /// several candidates.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_place_instance(
@@ -87,13 +100,16 @@ pub unsafe extern "C" fn spuff_place_instance_submit(
         let placement = handle(placement, "placement")?.inner.clone();
         let call = verb::place_instance(placement, handle(request, "request")?.inner.clone());
         let callback = Callback::new(callback, user_data)?;
-        call.submit(cancel, observer, move |outcome| callback.call(outcome.map(|placed| Some(placed.into()))))
+        call.submit(cancel, observer, move |outcome| {
+            callback.call(outcome.map(|placed| Some(placed.into())))
+        })
     })
 }
 
-/// Starts `count` machines, each at the first candidate that has room for it, as spuff_provider_create_instances does with the
-/// same options: spuff_outcomes_placed tells where each is. A candidate that was found full is not asked again for another
-/// machine of the same call.
+/// Starts `count` machines, each at the first candidate that has room for it, as
+/// spuff_provider_create_instances does with the same options: spuff_outcomes_placed tells where
+/// each is. A candidate that was found full is not asked again for another machine of the same
+/// call.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL. In the outcomes: those of spuff_place_instance, and of
 /// spuff_provider_create_instances.
@@ -111,7 +127,11 @@ pub unsafe extern "C" fn spuff_place_instances(
     guard(error, || {
         let out = Out::new(out, "out")?;
         let placement = handle(placement, "placement")?.inner.clone();
-        let call = verb::place_instances(placement, requests_of(requests, count)?, FleetOptions::read(options)?);
+        let call = verb::place_instances(
+            placement,
+            requests_of(requests, count)?,
+            FleetOptions::read(options)?,
+        );
         out.put(call.block(cancel, observer)?.into());
         Ok(())
     })
@@ -132,8 +152,14 @@ pub unsafe extern "C" fn spuff_place_instances_submit(
 ) -> Code {
     guard(error, || {
         let placement = handle(placement, "placement")?.inner.clone();
-        let call = verb::place_instances(placement, requests_of(requests, count)?, FleetOptions::read(options)?);
+        let call = verb::place_instances(
+            placement,
+            requests_of(requests, count)?,
+            FleetOptions::read(options)?,
+        );
         let callback = Callback::new(callback, user_data)?;
-        call.submit(cancel, observer, move |outcome| callback.call(outcome.map(|placed| Some(placed.into()))))
+        call.submit(cancel, observer, move |outcome| {
+            callback.call(outcome.map(|placed| Some(placed.into())))
+        })
     })
 }

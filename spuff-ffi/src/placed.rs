@@ -6,8 +6,8 @@ use crate::attempts::Attempts;
 use crate::boundary::{getter, optional, release};
 use crate::instance::Instance;
 
-/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free, unless it was got from outcomes,
-/// which own it. Any thread may read it.
+/// A machine that has found its place. Owned by whoever got it, freed with spuff_placed_free,
+/// unless it was got from outcomes, which own it. Any thread may read it.
 pub struct Placed {
     pub(crate) instance: Instance,
     candidate: usize,
@@ -16,12 +16,16 @@ pub struct Placed {
 
 impl From<CorePlaced> for Placed {
     fn from(placed: CorePlaced) -> Self {
-        Self { instance: placed.instance.into(), candidate: placed.candidate, attempts: placed.attempts.into() }
+        Self {
+            instance: placed.instance.into(),
+            candidate: placed.candidate,
+            attempts: placed.attempts.into(),
+        }
     }
 }
 
-/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL, or a pointer to NULL, is fine:
-/// twice is harmless.
+/// Frees what is known of the machine and sets *placed to NULL; the machine itself goes on. NULL,
+/// or a pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placed_free(placed: *mut *mut Placed) {
     release(placed);

@@ -4,13 +4,15 @@ use std::ffi::c_char;
 
 use spuff_core::placement::{Candidate, Placement as CorePlacement};
 
-use crate::boundary::{Outcome, changed, getter, give, guard, handle, optional_text, release, text};
+use crate::boundary::{
+    Outcome, changed, getter, give, guard, handle, optional_text, release, text,
+};
 use crate::error::{Code, Error};
 use crate::provider::Provider;
 use crate::request::image_of;
 
-/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever made it, freed with
-/// spuff_placement_free; a call copies it. One thread at a time may change it.
+/// An ordered list of places where a machine may be made, and what it may cost. Owned by whoever
+/// made it, freed with spuff_placement_free; a call copies it. One thread at a time may change it.
 pub struct Placement {
     pub(crate) inner: CorePlacement,
 }
@@ -21,8 +23,8 @@ pub unsafe extern "C" fn spuff_placement_new() -> *mut Placement {
     getter(std::ptr::null_mut(), || Some(give(Placement { inner: CorePlacement::new(Vec::new()) })))
 }
 
-/// Frees a placement and sets *placement to NULL; calls that have it go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees a placement and sets *placement to NULL; calls that have it go on. NULL, or a pointer to
+/// NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_free(placement: *mut *mut Placement) {
     release(placement);
@@ -33,12 +35,14 @@ fn change(placement: *mut Placement, change: impl FnOnce(&mut CorePlacement)) ->
     Ok(())
 }
 
-/// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's default) and a size. The
-/// provider's handle may be freed afterwards. `price` may be NULL: else it is what an hour costs there, such as `0.0056 EUR`,
-/// for a provider that does not tell, or a price of one's own. `image` may be NULL: else it is what the machine boots from
-/// there, as spuff_request_set_image takes it, where the image of the request is another provider's.
+/// Adds a candidate, to be tried after those there are: a provider, a region (empty: the provider's
+/// default) and a size. The provider's handle may be freed afterwards. `price` may be NULL: else it
+/// is what an hour costs there, such as `0.0056 EUR`, for a provider that does not tell, or a price
+/// of one's own. `image` may be NULL: else it is what the machine boots from there, as
+/// spuff_request_set_image takes it, where the image of the request is another provider's.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and for a price that is none.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8, and
+/// for a price that is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_add(
     placement: *mut Placement,
@@ -58,7 +62,8 @@ pub unsafe extern "C" fn spuff_placement_add(
     })
 }
 
-/// Sets the most that an hour may cost, such as `0.01 EUR`. Every price must be in that currency: none is converted.
+/// Sets the most that an hour may cost, such as `0.01 EUR`. Every price must be in that currency:
+/// none is converted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_set_max_price(
     placement: *mut Placement,
@@ -71,7 +76,8 @@ pub unsafe extern "C" fn spuff_placement_set_max_price(
     })
 }
 
-/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by default.
+/// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
+/// default.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_placement_set_allow_unknown_price(
     placement: *mut Placement,

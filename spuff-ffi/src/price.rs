@@ -7,8 +7,8 @@ use spuff_core::provider::{ErrorParts, Price as CorePrice, PriceSource, Provider
 use crate::boundary::{Failure, Out, c_text, getter, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free, unless it was got from a log
-/// of attempts, which owns it. Any thread may read it.
+/// What an hour of a machine costs, exactly. Owned by whoever got it, freed with spuff_price_free,
+/// unless it was got from a log of attempts, which owns it. Any thread may read it.
 pub struct Price {
     inner: CorePrice,
     currency: CString,
@@ -27,17 +27,22 @@ impl Price {
     }
 }
 
-/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The caller owns *out, until a
-/// provider's function has answered with it.
+/// Makes a price from words such as `0.0056 EUR`, for a provider written in C to answer with. The
+/// caller owns *out, until a provider's function has answered with it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is no price.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_price_new(words: *const c_char, out: *mut *mut Price, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_price_new(
+    words: *const c_char,
+    out: *mut *mut Price,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let mut price: CorePrice = text(words, "words")?
-            .parse()
-            .map_err(|error: ProviderError| Failure::argument("words", ErrorParts::from(&error).message.as_str()))?;
+        let mut price: CorePrice =
+            text(words, "words")?.parse().map_err(|error: ProviderError| {
+                Failure::argument("words", ErrorParts::from(&error).message.as_str())
+            })?;
         price.source = PriceSource::Catalogue;
         out.put(price.into());
         Ok(())
@@ -62,7 +67,8 @@ pub unsafe extern "C" fn spuff_price_currency(price: *const Price) -> *const c_c
     getter(std::ptr::null(), || Some(optional(price)?.currency.as_ptr()))
 }
 
-/// The price in words, `0.0056 EUR`, as spuff_placement_add and spuff_placement_set_max_price take it. NULL for NULL.
+/// The price in words, `0.0056 EUR`, as spuff_placement_add and spuff_placement_set_max_price take
+/// it. NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_price_text(price: *const Price) -> *const c_char {
     getter(std::ptr::null(), || Some(optional(price)?.text.as_ptr()))

@@ -40,7 +40,8 @@ impl From<Phase> for PhaseCode {
     }
 }
 
-/// What a call that waits has seen on its way. It lives as long as the callback that is given it runs.
+/// What a call that waits has seen on its way. It lives as long as the callback that is given it
+/// runs.
 #[repr(C)]
 pub struct Progress {
     /// The size of this struct: fields are only ever added at its end.
@@ -59,9 +60,11 @@ pub struct Progress {
     pub phase_word: *const c_char,
     /// Of a verb over many machines, the position of this one in what the verb was given; else -1.
     pub index: i64,
-    /// Of a verb over many machines, the name of this one, where the verb was given names; else empty.
+    /// Of a verb over many machines, the name of this one, where the verb was given names; else
+    /// empty.
     pub name: *const c_char,
-    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long as the rest.
+    /// The machine, where this tells that it was accepted or is ready; else NULL. It lives as long
+    /// as the rest.
     pub instance: *const Instance,
 }
 
@@ -71,11 +74,12 @@ pub struct Progress {
 pub struct Observer {
     /// The size of this struct: set it to sizeof(spuff_observer).
     pub size: usize,
-    /// Called in order and never at the same time: by a call that blocks on the caller's thread, by one that was submitted on
-    /// a thread of spuff's. It may call spuff. NULL: nothing is told.
+    /// Called in order and never at the same time: by a call that blocks on the caller's thread, by
+    /// one that was submitted on a thread of spuff's. It may call spuff. NULL: nothing is told.
     pub progress: Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const Progress)>,
-    /// What `progress` is called with. Of a call that was submitted, it is used on threads of spuff's. It must live until a call
-    /// that blocks has returned, or until the callback of one that was submitted is called.
+    /// What `progress` is called with. Of a call that was submitted, it is used on threads of
+    /// spuff's. It must live until a call that blocks has returned, or until the callback of one
+    /// that was submitted is called.
     pub user_data: *mut c_void,
 }
 
@@ -86,7 +90,8 @@ unsafe impl Send for Observer {}
 unsafe impl View for Observer {
     const NAME: &'static str = "spuff_observer";
     const LEAST: usize = std::mem::offset_of!(Self, user_data) + size_of::<*mut c_void>();
-    const DEFAULT: Self = Self { size: size_of::<Self>(), progress: None, user_data: ptr::null_mut() };
+    const DEFAULT: Self =
+        Self { size: size_of::<Self>(), progress: None, user_data: ptr::null_mut() };
 }
 
 impl Observer {
@@ -97,7 +102,8 @@ impl Observer {
 
     pub(crate) fn tell(&self, seen: CoreProgress) {
         let phase_word = seen.phase.as_str();
-        let texts: [CString; 5] = [&seen.operation, &seen.id, &seen.state, phase_word, &seen.name].map(c_text);
+        let texts: [CString; 5] =
+            [&seen.operation, &seen.id, &seen.state, phase_word, &seen.name].map(c_text);
         let [operation, id, state, phase_word, name] = texts.each_ref().map(|text| text.as_ptr());
         let instance = seen.instance.map(Instance::from);
         let progress = Progress {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use spuff_core::{OnFailure, blocking};
 
-use crate::boundary::{Failure, Out, Outcome, c_text, getter, guard, handle, optional, owned_pairs, put_value, release, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_text, getter, guard, handle, optional, owned_pairs, put_value,
+    release, text,
+};
 use crate::cancel::Cancel;
 use crate::error::{Code, Error};
 use crate::instance::{Instance, Instances};
@@ -16,13 +19,16 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb;
 
-/// A cloud that machines can be started on. Owned by whoever got it, freed with spuff_provider_free, also while calls are under
-/// way: those that were submitted, and those that block and of which it is certain that they have begun, as a progress or the
-/// provider's own function tells. Any thread may use it at any time; that none begins a call as it is freed is the owner's to see to.
+/// A cloud that machines can be started on. Owned by whoever got it, freed with
+/// spuff_provider_free, also while calls are under way: those that were submitted, and those that
+/// block and of which it is certain that they have begun, as a progress or the provider's own
+/// function tells. Any thread may use it at any time; that none begins a call as it is freed is the
+/// owner's to see to.
 ///
-/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline. All
-/// that reads is lost without harm; a create is brought to an end in the background, see spuff_settled. The errors of all
-/// verbs name the provider, and the machine that they are about.
+/// Every verb takes a token, or NULL, that ends it early: with SPUFF_CANCELLED, or SPUFF_TIMEOUT at
+/// the token's deadline. All that reads is lost without harm; a create is brought to an end in the
+/// background, see spuff_settled. The errors of all verbs name the provider, and the machine that
+/// they are about.
 pub struct Provider {
     pub(crate) inner: blocking::Provider,
     name: CString,
@@ -34,12 +40,13 @@ impl From<blocking::Provider> for Provider {
     }
 }
 
-/// What becomes of a machine that was made but does not become ready. One that was found, as spuff_instance_adopted tells, is left.
+/// What becomes of a machine that was made but does not become ready. One that was found, as
+/// spuff_instance_adopted tells, is left.
 #[repr(i32)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailureCode {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that could only not be looked at is left;
-    /// the error carries its id.
+    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. One that
+    /// could only not be looked at is left; the error carries its id.
     Destroy = 0,
     /// It is left as it is; the error carries its id.
     Keep = 1,
@@ -49,12 +56,14 @@ pub(crate) fn on_failure_of(code: i32) -> Outcome<OnFailure> {
     match code {
         code if code == OnFailureCode::Destroy as i32 => Ok(OnFailure::Destroy),
         code if code == OnFailureCode::Keep as i32 => Ok(OnFailure::Keep),
-        code => Err(Failure::argument("on_failure", &format!("{code} is none of spuff_on_failure"))),
+        code => {
+            Err(Failure::argument("on_failure", &format!("{code} is none of spuff_on_failure")))
+        }
     }
 }
 
-/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer to NULL, is fine: twice is
-/// harmless.
+/// Frees a provider and sets *provider to NULL; calls that are under way go on. NULL, or a pointer
+/// to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_free(provider: *mut *mut Provider) {
     release(provider);
@@ -72,11 +81,12 @@ pub unsafe extern "C" fn spuff_provider_supports_snapshots(provider: *const Prov
     getter(false, || Some(optional(provider)?.inner.supports_snapshots()))
 }
 
-/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The caller owns *out. When the
-/// reply is lost, spuff finds out what came of it before anything is sent again.
+/// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting. The
+/// caller owns *out. When the reply is lost, spuff finds out what came of it before anything is
+/// sent again.
 ///
-/// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED when there is no room;
-/// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
+/// Errors: SPUFF_INVALID_CONFIG before anything was sent; SPUFF_CAPACITY and SPUFF_QUOTA_EXCEEDED
+/// when there is no room; SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_instance(
     provider: *const Provider,
@@ -93,11 +103,13 @@ pub unsafe extern "C" fn spuff_provider_create_instance(
     })
 }
 
-/// Starts a machine and waits until it is ready. One that was made but does not become ready is destroyed or kept, as
-/// `on_failure`, one of spuff_on_failure, says; also when the call is cancelled. The caller owns *out. `observer` may be NULL.
+/// Starts a machine and waits until it is ready. One that was made but does not become ready is
+/// destroyed or kept, as `on_failure`, one of spuff_on_failure, says; also when the call is
+/// cancelled. The caller owns *out. `observer` may be NULL.
 ///
-/// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready; spuff_error_instance_exists tells what
-/// became of the machine. What could not be destroyed is tried again in the background.
+/// Errors: those of spuff_provider_create_instance and spuff_provider_wait_ready;
+/// spuff_error_instance_exists tells what became of the machine. What could not be destroyed is
+/// tried again in the background.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_and_wait(
     provider: *const Provider,
@@ -117,7 +129,8 @@ pub unsafe extern "C" fn spuff_provider_create_and_wait(
     })
 }
 
-/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until `action_complete` has passed.
+/// Ends a machine. One that is already gone is SPUFF_OK; one that is locked is tried until
+/// `action_complete` has passed.
 ///
 /// Errors: SPUFF_CONFLICT when it stays locked or is protected.
 #[unsafe(no_mangle)]
@@ -127,10 +140,13 @@ pub unsafe extern "C" fn spuff_provider_destroy_instance(
     cancel: *const Cancel,
     error: *mut *mut Error,
 ) -> Code {
-    guard(error, || verb::destroy_instance(text(id, "id")?).block(provider, cancel, std::ptr::null()))
+    guard(error, || {
+        verb::destroy_instance(text(id, "id")?).block(provider, cancel, std::ptr::null())
+    })
 }
 
-/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The caller owns *out.
+/// Reads one machine; *out is NULL, and the answer SPUFF_OK, when it does not exist (any more). The
+/// caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG when `id` cannot be an id of this cloud.
 #[unsafe(no_mangle)]
@@ -143,7 +159,8 @@ pub unsafe extern "C" fn spuff_provider_get_instance(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let found = verb::get_instance(text(id, "id")?).block(provider, cancel, std::ptr::null())?;
+        let found =
+            verb::get_instance(text(id, "id")?).block(provider, cancel, std::ptr::null())?;
         out.put_if(found.map(Into::into));
         Ok(())
     })
@@ -164,10 +181,11 @@ pub unsafe extern "C" fn spuff_provider_list_instances(
     })
 }
 
-/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may be NULL.
+/// Waits until a machine is active and has a public address. The caller owns *out. `observer` may
+/// be NULL.
 ///
-/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the cloud's reason, and
-/// SPUFF_NOT_FOUND when it is gone.
+/// Errors: SPUFF_TIMEOUT after `instance_ready`; earlier when the machine has failed, with the
+/// cloud's reason, and SPUFF_NOT_FOUND when it is gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_wait_ready(
     provider: *const Provider,
@@ -184,11 +202,11 @@ pub unsafe extern "C" fn spuff_provider_wait_ready(
     })
 }
 
-/// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A call that is cancelled
-/// lets the snapshot be finished in the background.
+/// Makes a snapshot and waits until it can be used. The caller owns *out. `observer` may be NULL. A
+/// call that is cancelled lets the snapshot be finished in the background.
 ///
-/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots; SPUFF_UNKNOWN_OUTCOME,
-/// with a key for spuff_provider_resolve_snapshot.
+/// Errors: SPUFF_TIMEOUT after `action_complete`; SPUFF_NOT_SUPPORTED where there are no snapshots;
+/// SPUFF_UNKNOWN_OUTCOME, with a key for spuff_provider_resolve_snapshot.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_create_snapshot(
     provider: *const Provider,
@@ -217,7 +235,9 @@ pub unsafe extern "C" fn spuff_provider_list_snapshots(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        out.put(verb::list_snapshots().block(provider, cancel, std::ptr::null())?.into_iter().collect());
+        out.put(
+            verb::list_snapshots().block(provider, cancel, std::ptr::null())?.into_iter().collect(),
+        );
         Ok(())
     })
 }
@@ -232,7 +252,12 @@ pub unsafe extern "C" fn spuff_provider_list_labelled_snapshots(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        out.put(verb::list_labelled_snapshots().block(provider, cancel, std::ptr::null())?.into_iter().collect());
+        out.put(
+            verb::list_labelled_snapshots()
+                .block(provider, cancel, std::ptr::null())?
+                .into_iter()
+                .collect(),
+        );
         Ok(())
     })
 }
@@ -245,13 +270,17 @@ pub unsafe extern "C" fn spuff_provider_delete_snapshot(
     cancel: *const Cancel,
     error: *mut *mut Error,
 ) -> Code {
-    guard(error, || verb::delete_snapshot(text(id, "id")?).block(provider, cancel, std::ptr::null()))
+    guard(error, || {
+        verb::delete_snapshot(text(id, "id")?).block(provider, cancel, std::ptr::null())
+    })
 }
 
-/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key, from this process or another.
-/// *out is NULL, and the answer SPUFF_OK, when it is certain that there is none. The caller owns *out.
+/// The machine that was made under a key: that of SPUFF_UNKNOWN_OUTCOME, or an idempotency key,
+/// from this process or another. *out is NULL, and the answer SPUFF_OK, when it is certain that
+/// there is none. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the provider has no such verb.
+/// Errors: SPUFF_UNKNOWN_OUTCOME when the cloud cannot be asked; SPUFF_NOT_SUPPORTED where the
+/// provider has no such verb.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_resolve(
     provider: *const Provider,
@@ -281,7 +310,8 @@ pub unsafe extern "C" fn spuff_provider_resolve_snapshot(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let found = verb::resolve_snapshot(text(key, "key")?).block(provider, cancel, std::ptr::null())?;
+        let found =
+            verb::resolve_snapshot(text(key, "key")?).block(provider, cancel, std::ptr::null())?;
         out.put_if(found.map(Into::into));
         Ok(())
     })
@@ -289,7 +319,8 @@ pub unsafe extern "C" fn spuff_provider_resolve_snapshot(
 
 /// Adds `count` labels to a machine, or replaces their values; other labels stay.
 ///
-/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider has no such verb.
+/// Errors: SPUFF_NOT_FOUND when the machine does not exist; SPUFF_NOT_SUPPORTED where the provider
+/// has no such verb.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_set_labels(
     provider: *const Provider,
@@ -301,11 +332,16 @@ pub unsafe extern "C" fn spuff_provider_set_labels(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        verb::set_labels(text(id, "id")?, owned_pairs(keys, values, count)?).block(provider, cancel, std::ptr::null())
+        verb::set_labels(text(id, "id")?, owned_pairs(keys, values, count)?).block(
+            provider,
+            cancel,
+            std::ptr::null(),
+        )
     })
 }
 
-/// The SSH keys of the account, as values that spuff_request_add_ssh_key takes. The caller owns *out.
+/// The SSH keys of the account, as values that spuff_request_add_ssh_key takes. The caller owns
+/// *out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_get_ssh_keys(
     provider: *const Provider,
@@ -333,13 +369,17 @@ pub unsafe extern "C" fn spuff_provider_list_owned(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        out.put(verb::list_owned(text(owner, "owner")?).block(provider, cancel, std::ptr::null())?.into());
+        out.put(
+            verb::list_owned(text(owner, "owner")?)
+                .block(provider, cancel, std::ptr::null())?
+                .into(),
+        );
         Ok(())
     })
 }
 
-/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells when that is: in *expires_at_ms,
-/// in milliseconds since 1970 (UTC).
+/// Lets the lease of a machine end `ttl_seconds` from now, whether or not it had one, and tells
+/// when that is: in *expires_at_ms, in milliseconds since 1970 (UTC).
 ///
 /// Errors: as spuff_provider_set_labels; SPUFF_INVALID_CONFIG for no time at all.
 #[unsafe(no_mangle)]
@@ -359,11 +399,13 @@ pub unsafe extern "C" fn spuff_provider_renew(
     })
 }
 
-/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its own. The caller owns *out.
-/// `observer` may be NULL. A machine whose lease was renewed before its end is left alone, and is not in *out. A call that is
-/// cancelled has ended some; run it again for the rest.
+/// Ends machines and snapshots that spuff manages and that `which` says, each with a result of its
+/// own. The caller owns *out. `observer` may be NULL. A machine whose lease was renewed before its
+/// end is left alone, and is not in *out. A call that is cancelled has ended some; run it again for
+/// the rest.
 ///
-/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be ended is told in *out.
+/// Errors: SPUFF_INVALID_CONFIG when `which` says nothing; those of listing. What could not be
+/// ended is told in *out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_reap(
     provider: *const Provider,
@@ -381,10 +423,11 @@ pub unsafe extern "C" fn spuff_provider_reap(
     })
 }
 
-/// Waits until what is in the background at this call has come to its end: creates that nobody waits for any more, and destroys of
-/// machines whose create was cancelled. What begins later is not waited for, nor a create whose caller waits for it. A program that
-/// ends before may leave machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud then: lists
-/// may show it for a while.
+/// Waits until what is in the background at this call has come to its end: creates that nobody
+/// waits for any more, and destroys of machines whose create was cancelled. What begins later is
+/// not waited for, nor a create whose caller waits for it. A program that ends before may leave
+/// machines behind; their labels tell whose they are. The end of a machine is accepted by its cloud
+/// then: lists may show it for a while.
 ///
 /// Errors: SPUFF_CANCELLED, or SPUFF_TIMEOUT at the token's deadline.
 #[unsafe(no_mangle)]

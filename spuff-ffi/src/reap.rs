@@ -9,8 +9,9 @@ use spuff_core::provider::ErrorParts;
 use crate::boundary::{Outcome, c_text, changed, getter, give, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said here is true. Owned by whoever
-/// made it, freed with spuff_reap_free. One thread at a time may change it.
+/// What spuff_provider_reap ends: of what spuff manages, that for which everything that is said
+/// here is true. Owned by whoever made it, freed with spuff_reap_free. One thread at a time may
+/// change it.
 #[derive(Default)]
 pub struct Reap {
     expired: bool,
@@ -50,7 +51,8 @@ fn change(reap: *mut Reap, change: impl FnOnce(&mut Reap)) -> Outcome<()> {
 
 /// Only what has a lease that is over.
 ///
-/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// Errors, here and in the other setters: SPUFF_INVALID_CONFIG for NULL and for text that is not
+/// UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reap_set_expired(reap: *mut Reap, error: *mut *mut Error) -> Code {
     guard(error, || change(reap, |reap| reap.expired = true))
@@ -58,13 +60,21 @@ pub unsafe extern "C" fn spuff_reap_set_expired(reap: *mut Reap, error: *mut *mu
 
 /// Only what was made longer ago than this, leased or not.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(reap: *mut Reap, seconds: u64, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_reap_set_older_than_seconds(
+    reap: *mut Reap,
+    seconds: u64,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(reap, |reap| reap.older_than = Some(Duration::from_secs(seconds))))
 }
 
 /// Only what belongs to an owner.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_owner(reap: *mut Reap, owner: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_reap_set_owner(
+    reap: *mut Reap,
+    owner: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let owner = text(owner, "owner")?.to_string();
         change(reap, |reap| reap.owner = Some(owner))
@@ -73,18 +83,28 @@ pub unsafe extern "C" fn spuff_reap_set_owner(reap: *mut Reap, owner: *const c_c
 
 /// Only tells what would be ended.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_dry_run(reap: *mut Reap, dry_run: bool, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_reap_set_dry_run(
+    reap: *mut Reap,
+    dry_run: bool,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(reap, |reap| reap.dry_run = dry_run))
 }
 
 /// How long to wait until what was ended is seen to be gone; five minutes by default.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(reap: *mut Reap, limit_ms: u64, error: *mut *mut Error) -> Code {
-    guard(error, || change(reap, |reap| reap.confirm_within = Some(Duration::from_millis(limit_ms))))
+pub unsafe extern "C" fn spuff_reap_set_confirm_within_ms(
+    reap: *mut Reap,
+    limit_ms: u64,
+    error: *mut *mut Error,
+) -> Code {
+    guard(error, || {
+        change(reap, |reap| reap.confirm_within = Some(Duration::from_millis(limit_ms)))
+    })
 }
 
-/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with spuff_reaped_free; its texts and
-/// errors live as long as it does. Any thread may read it.
+/// What became of all that spuff_provider_reap found. Owned by whoever got it, freed with
+/// spuff_reaped_free; its texts and errors live as long as it does. Any thread may read it.
 pub struct Reaped(Vec<Item>);
 
 struct Item {
@@ -112,11 +132,17 @@ impl From<Vec<CoreReaped>> for Reaped {
     }
 }
 
-fn of<T>(reaped: *const Reaped, index: usize, missing: T, field: impl FnOnce(&Item) -> Option<T>) -> T {
+fn of<T>(
+    reaped: *const Reaped,
+    index: usize,
+    missing: T,
+    field: impl FnOnce(&Item) -> Option<T>,
+) -> T {
     getter(missing, || field(optional(reaped)?.0.get(index)?))
 }
 
-/// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees the results and sets *reaped to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_reaped_free(reaped: *mut *mut Reaped) {
     release(reaped);

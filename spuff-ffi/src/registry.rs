@@ -4,16 +4,20 @@ use std::ffi::{CString, c_char};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use spuff_core::blocking::ProviderRegistry;
-use spuff_core::provider::{OptionDescription, ProviderDescription, ProviderTimeouts, ProviderType};
+use spuff_core::provider::{
+    OptionDescription, ProviderDescription, ProviderTimeouts, ProviderType,
+};
 
-use crate::boundary::{Out, Outcome, c_text, changed, getter, give, guard, handle, optional, release, text};
+use crate::boundary::{
+    Out, Outcome, c_text, changed, getter, give, guard, handle, optional, release, text,
+};
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::provider::Provider;
 use crate::strings::Strings;
 
-/// The providers that can be used, by name. Owned by whoever made it, freed with spuff_registry_free; providers outlive it. Any
-/// thread may use it at any time.
+/// The providers that can be used, by name. Owned by whoever made it, freed with
+/// spuff_registry_free; providers outlive it. Any thread may use it at any time.
 #[derive(Default)]
 pub struct Registry(Mutex<ProviderRegistry>);
 
@@ -29,23 +33,27 @@ pub unsafe extern "C" fn spuff_registry_new() -> *mut Registry {
     getter(std::ptr::null_mut(), || Some(give(Registry::default())))
 }
 
-/// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and `docker`, unless they were left out.
-/// Never NULL.
+/// Makes a registry with every provider of this build: `digitalocean`, `hetzner`, `aws` and
+/// `docker`, unless they were left out. Never NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_with_defaults() -> *mut Registry {
-    getter(std::ptr::null_mut(), || Some(give(Registry(Mutex::new(ProviderRegistry::with_defaults())))))
+    getter(std::ptr::null_mut(), || {
+        Some(give(Registry(Mutex::new(ProviderRegistry::with_defaults()))))
+    })
 }
 
-/// Frees a registry and sets *registry to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a registry and sets *registry to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_free(registry: *mut *mut Registry) {
     release(registry);
 }
 
-/// Makes a provider from its name or alias and a configuration, which may be NULL. Nothing is sent, and the environment is not
-/// read. The caller owns *out.
+/// Makes a provider from its name or alias and a configuration, which may be NULL. Nothing is sent,
+/// and the environment is not read. The caller owns *out.
 ///
-/// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work; SPUFF_NOT_IMPLEMENTED; SPUFF_INVALID_CONFIG, with the field.
+/// Errors: SPUFF_UNKNOWN_PROVIDER with the names that would work; SPUFF_NOT_IMPLEMENTED;
+/// SPUFF_INVALID_CONFIG, with the field.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_connect(
     registry: *const Registry,
@@ -83,7 +91,8 @@ pub unsafe extern "C" fn spuff_registry_create_by_name(
     })
 }
 
-/// Makes a provider from the environment: each option from the first of its variables that is set. The caller owns *out.
+/// Makes a provider from the environment: each option from the first of its variables that is set.
+/// The caller owns *out.
 ///
 /// Errors: as spuff_registry_connect; SPUFF_INVALID_CONFIG names the variables when one is missing.
 #[unsafe(no_mangle)]
@@ -101,7 +110,8 @@ pub unsafe extern "C" fn spuff_registry_from_env(
     })
 }
 
-/// Fills what a configuration leaves out from the environment variables that the provider describes.
+/// Fills what a configuration leaves out from the environment variables that the provider
+/// describes.
 ///
 /// Errors: as spuff_registry_from_env; then the configuration is as it was.
 #[unsafe(no_mangle)]
@@ -156,15 +166,18 @@ pub unsafe extern "C" fn spuff_registry_implemented_providers(
 
 /// Whether a provider of that name or alias is registered. false for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_registry_is_registered(registry: *const Registry, name: *const c_char) -> bool {
+pub unsafe extern "C" fn spuff_registry_is_registered(
+    registry: *const Registry,
+    name: *const c_char,
+) -> bool {
     getter(false, || {
         let name = text(name, "name").ok()?;
         Some(optional(registry)?.lock().describe(name).is_ok())
     })
 }
 
-/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free; its texts live as long as it
-/// does. Any thread may read it.
+/// What a provider takes and can do. Owned by whoever got it, freed with spuff_description_free;
+/// its texts live as long as it does. Any thread may read it.
 pub struct Description {
     inner: ProviderDescription,
     name: CString,
@@ -185,7 +198,8 @@ impl From<ProviderDescription> for Description {
             doc: c_text(option.doc.as_str()),
             env: option.env.iter().map(|variable| c_text(variable.as_str())).collect(),
         };
-        let (name, summary) = (c_text(inner.provider_type.as_str()), c_text(inner.summary.as_str()));
+        let (name, summary) =
+            (c_text(inner.provider_type.as_str()), c_text(inner.summary.as_str()));
         Self { name, summary, options: inner.options.iter().map(texts).collect(), inner }
     }
 }
@@ -208,13 +222,17 @@ pub unsafe extern "C" fn spuff_registry_describe(
     })
 }
 
-/// Frees a description and sets *description to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a description and sets *description to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_free(description: *mut *mut Description) {
     release(description);
 }
 
-fn of(description: *const Description, field: impl FnOnce(&Description) -> Option<&CString>) -> *const c_char {
+fn of(
+    description: *const Description,
+    field: impl FnOnce(&Description) -> Option<&CString>,
+) -> *const c_char {
     getter(std::ptr::null(), || Some(field(optional(description)?)?.as_ptr()))
 }
 
@@ -226,25 +244,33 @@ pub unsafe extern "C" fn spuff_description_name(description: *const Description)
 
 /// What it is, in a line.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_summary(description: *const Description) -> *const c_char {
+pub unsafe extern "C" fn spuff_description_summary(
+    description: *const Description,
+) -> *const c_char {
     of(description, |description| Some(&description.summary))
 }
 
 /// Whether it makes snapshots. false for NULL, as the next ones.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_supports_snapshots(description: *const Description) -> bool {
+pub unsafe extern "C" fn spuff_description_supports_snapshots(
+    description: *const Description,
+) -> bool {
     getter(false, || Some(optional(description)?.inner.capabilities.snapshots))
 }
 
 /// Whether it reads the account's SSH keys.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_supports_ssh_keys(description: *const Description) -> bool {
+pub unsafe extern "C" fn spuff_description_supports_ssh_keys(
+    description: *const Description,
+) -> bool {
     getter(false, || Some(optional(description)?.inner.capabilities.ssh_keys))
 }
 
 /// Whether it keeps the values of labels.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_supports_labels(description: *const Description) -> bool {
+pub unsafe extern "C" fn spuff_description_supports_labels(
+    description: *const Description,
+) -> bool {
     getter(false, || Some(optional(description)?.inner.capabilities.labels))
 }
 
@@ -260,31 +286,45 @@ pub unsafe extern "C" fn spuff_description_option_count(description: *const Desc
     getter(0, || Some(optional(description)?.options.len()))
 }
 
-/// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for spuff_config_set_option. NULL past the last.
+/// The name of an option: `token`, `endpoint`, `region`, `ca_file`, or one for
+/// spuff_config_set_option. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_option_name(description: *const Description, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_description_option_name(
+    description: *const Description,
+    index: usize,
+) -> *const c_char {
     of(description, |description| description.options.get(index).map(|option| &option.name))
 }
 
 /// What that option means, with its default. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_option_doc(description: *const Description, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_description_option_doc(
+    description: *const Description,
+    index: usize,
+) -> *const c_char {
     of(description, |description| description.options.get(index).map(|option| &option.doc))
 }
 
 /// Whether the provider cannot work without that option. false past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_option_is_required(description: *const Description, index: usize) -> bool {
+pub unsafe extern "C" fn spuff_description_option_is_required(
+    description: *const Description,
+    index: usize,
+) -> bool {
     getter(false, || Some(optional(description)?.inner.options.get(index)?.required))
 }
 
 /// Whether the value of that option must not be shown. false past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_description_option_is_secret(description: *const Description, index: usize) -> bool {
+pub unsafe extern "C" fn spuff_description_option_is_secret(
+    description: *const Description,
+    index: usize,
+) -> bool {
     getter(false, || Some(optional(description)?.inner.options.get(index)?.secret))
 }
 
-/// One of the environment variables that this option is read from, the first that is set. NULL past the last.
+/// One of the environment variables that this option is read from, the first that is set. NULL past
+/// the last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_description_option_env(
     description: *const Description,

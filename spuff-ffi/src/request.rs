@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use spuff_core::provider::{ImageSpec, InstanceRequest, OnCancel};
 
-use crate::boundary::{Failure, Out, Outcome, c_pairs, c_text, changed, getter, guard, optional, release, text};
+use crate::boundary::{
+    Failure, Out, Outcome, c_pairs, c_text, changed, getter, guard, optional, release, text,
+};
 use crate::error::{Code, Error};
 
-/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create copies it. One thread at a time
-/// may change it.
+/// A machine to be started. Owned by whoever made it, freed with spuff_request_free; a create
+/// copies it. One thread at a time may change it.
 #[derive(Default)]
 pub struct Request {
     pub(crate) inner: InstanceRequest,
@@ -74,7 +76,10 @@ pub(crate) fn image_of(text: &str) -> ImageSpec {
     }
 }
 
-fn change(request: *mut Request, change: impl FnOnce(InstanceRequest) -> Outcome<InstanceRequest>) -> Outcome<()> {
+fn change(
+    request: *mut Request,
+    change: impl FnOnce(InstanceRequest) -> Outcome<InstanceRequest>,
+) -> Outcome<()> {
     let request = changed(request, "request")?;
     *request = change(request.inner.clone())?.into();
     Ok(())
@@ -84,11 +89,11 @@ fn field(request: *const Request, field: impl FnOnce(&Texts) -> Option<&CString>
     getter(std::ptr::null(), || Some(field(optional(request)?.texts())?.as_ptr()))
 }
 
-/// Makes a request for a machine of that name, in that region (empty: the provider's default), of that size, with Ubuntu
-/// 24.04. The caller owns *out.
+/// Makes a request for a machine of that name, in that region (empty: the provider's default), of
+/// that size, with Ubuntu 24.04. The caller owns *out.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8. The cloud's own rules are
-/// checked by the create, before it sends anything.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL and for text that is not UTF-8.
+/// The cloud's own rules are checked by the create, before it sends anything.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_new(
     name: *const c_char,
@@ -99,13 +104,15 @@ pub unsafe extern "C" fn spuff_request_new(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let request = InstanceRequest::new(text(name, "name")?, text(region, "region")?, text(size, "size")?);
+        let request =
+            InstanceRequest::new(text(name, "name")?, text(region, "region")?, text(size, "size")?);
         out.put(request.into());
         Ok(())
     })
 }
 
-/// Frees a request and sets *request to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a request and sets *request to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_free(request: *mut *mut Request) {
     release(request);
@@ -113,7 +120,11 @@ pub unsafe extern "C" fn spuff_request_free(request: *mut *mut Request) {
 
 /// Sets what it boots from: `ubuntu:24.04`, `debian:12`, `snapshot:ID`, or the provider's own id.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_set_image(request: *mut Request, image: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_request_set_image(
+    request: *mut Request,
+    image: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let image = image_of(text(image, "image")?);
         change(request, |request| Ok(request.with_image(image)))
@@ -149,15 +160,19 @@ pub unsafe extern "C" fn spuff_request_add_label(
 
 /// Adds an SSH key of the account, by id, name or fingerprint.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_add_ssh_key(request: *mut Request, key: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_request_add_ssh_key(
+    request: *mut Request,
+    key: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let key = text(key, "key")?;
         change(request, |request| Ok(request.with_ssh_key(key)))
     })
 }
 
-/// Sets a key of the caller's own that stands for this one machine: the same request under the same key, also from another
-/// process, gives the same machine.
+/// Sets a key of the caller's own that stands for this one machine: the same request under the same
+/// key, also from another process, gives the same machine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_set_idempotency_key(
     request: *mut Request,
@@ -172,36 +187,55 @@ pub unsafe extern "C" fn spuff_request_set_idempotency_key(
 
 /// Sets whose machine it is: 1 to 63 letters, digits, `-`, `_` and `.`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_set_owner(request: *mut Request, owner: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_request_set_owner(
+    request: *mut Request,
+    owner: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let owner = text(owner, "owner")?;
         change(request, |request| Ok(request.with_owner(owner)))
     })
 }
 
-/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends it.
+/// Sets for how many seconds, from its create, it is leased: after that spuff_provider_reap ends
+/// it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_set_ttl_seconds(request: *mut Request, seconds: u64, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_request_set_ttl_seconds(
+    request: *mut Request,
+    seconds: u64,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || change(request, |request| Ok(request.with_ttl(Duration::from_secs(seconds)))))
 }
 
 /// Sets what becomes of the machine when its create is cancelled: one of spuff_on_cancel.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_set_on_cancel(request: *mut Request, on_cancel: i32, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_request_set_on_cancel(
+    request: *mut Request,
+    on_cancel: i32,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         change(request, |mut request| {
             request.on_cancel = match on_cancel {
                 code if code == OnCancelCode::Default as i32 => None,
                 code if code == OnCancelCode::Destroy as i32 => Some(OnCancel::Destroy),
                 code if code == OnCancelCode::Keep as i32 => Some(OnCancel::Keep),
-                code => return Err(Failure::argument("on_cancel", &format!("{code} is none of spuff_on_cancel"))),
+                code => {
+                    return Err(Failure::argument(
+                        "on_cancel",
+                        &format!("{code} is none of spuff_on_cancel"),
+                    ));
+                }
             };
             Ok(request)
         })
     })
 }
 
-/// The name. Lives until the request is changed or freed, as what the other getters give. NULL for NULL, as there.
+/// The name. Lives until the request is changed or freed, as what the other getters give. NULL for
+/// NULL, as there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_request_name(request: *const Request) -> *const c_char {
     field(request, |texts| Some(&texts.name))
@@ -257,13 +291,19 @@ pub unsafe extern "C" fn spuff_request_label_count(request: *const Request) -> u
 
 /// The key of a label, in the order of the keys. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_label_key(request: *const Request, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_request_label_key(
+    request: *const Request,
+    index: usize,
+) -> *const c_char {
     field(request, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
 /// The value of that label. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_label_value(request: *const Request, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_request_label_value(
+    request: *const Request,
+    index: usize,
+) -> *const c_char {
     field(request, |texts| texts.labels.get(index).map(|(_, value)| value))
 }
 
@@ -275,6 +315,9 @@ pub unsafe extern "C" fn spuff_request_ssh_key_count(request: *const Request) ->
 
 /// One of these keys. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_request_ssh_key(request: *const Request, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_request_ssh_key(
+    request: *const Request,
+    index: usize,
+) -> *const c_char {
     field(request, |texts| texts.ssh_keys.get(index))
 }

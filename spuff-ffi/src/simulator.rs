@@ -4,16 +4,20 @@ use std::ffi::{CString, c_char};
 use std::time::Duration;
 
 use spuff_core::provider::ProviderError;
-use spuff_core::simulator::{Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, Resource, simulated};
+use spuff_core::simulator::{
+    Clock, Cloud as CoreCloud, FaultId, FaultRule, Kind, Options, Resource, simulated,
+};
 
 use crate::boundary::{
-    Failure, Out, Outcome, View, c_text, getter, guard, handle, optional, optional_text, put_value, release, text, view,
+    Failure, Out, Outcome, View, c_text, getter, guard, handle, optional, optional_text, put_value,
+    release, text, view,
 };
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::strings::Strings;
 
-/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits, with any token.
+/// How the clouds in a box are started. All zero is: in real time, on a free port, without limits,
+/// with any token.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CloudOptions {
@@ -54,12 +58,18 @@ unsafe impl View for CloudOptions {
 impl CloudOptions {
     fn read(options: *const Self) -> Outcome<Options> {
         let Some(given) = view(options, "options")? else { return Ok(Options::default()) };
-        let mut options = Options::default().with_port(given.port).with_seed(given.seed).with_rate_limits(given.rate_limits);
+        let mut options = Options::default()
+            .with_port(given.port)
+            .with_seed(given.seed)
+            .with_rate_limits(given.rate_limits);
         if given.manual_clock {
             options = options.with_clock(Clock::Manual);
         } else if given.speed != 0.0 {
             if !(given.speed > 0.0 && given.speed <= 1e6) {
-                return Err(Failure::argument("speed", "it is out of range; give more than 0, up to 1000000"));
+                return Err(Failure::argument(
+                    "speed",
+                    "it is out of range; give more than 0, up to 1000000",
+                ));
             }
             options = options.with_clock(Clock::Fast(given.speed));
         }
@@ -71,8 +81,9 @@ impl CloudOptions {
     }
 }
 
-/// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and trials. Owned by whoever started
-/// it, freed with spuff_cloud_free, which ends it. Any thread may use it at any time.
+/// DigitalOcean, Hetzner Cloud and EC2 on the loopback interface of this process, for tests and
+/// trials. Owned by whoever started it, freed with spuff_cloud_free, which ends it. Any thread may
+/// use it at any time.
 pub struct Cloud {
     inner: CoreCloud,
     address: CString,
@@ -80,13 +91,20 @@ pub struct Cloud {
 
 /// Starts the clouds. `options` may be NULL. The caller owns *out.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for options that cannot be; SPUFF_OTHER when the port is taken, or no socket can be had.
+/// Errors: SPUFF_INVALID_CONFIG for options that cannot be; SPUFF_OTHER when the port is taken, or
+/// no socket can be had.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_start(options: *const CloudOptions, out: *mut *mut Cloud, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_start(
+    options: *const CloudOptions,
+    out: *mut *mut Cloud,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
         let started = CloudOptions::read(options)?.start();
-        let failed = |error| ProviderError::Other { message: format!("the simulated clouds cannot start: {error}") };
+        let failed = |error| ProviderError::Other {
+            message: format!("the simulated clouds cannot start: {error}"),
+        };
         let inner = started.map_err(failed)?;
         let address = c_text(inner.address().to_string());
         out.put(Cloud { inner, address });
@@ -106,7 +124,8 @@ pub unsafe extern "C" fn spuff_cloud_address(cloud: *const Cloud) -> *const c_ch
     getter(std::ptr::null(), || Some(optional(cloud)?.address.as_ptr()))
 }
 
-/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller owns *out.
+/// The configuration that wires a provider, `digitalocean`, `hetzner` or `aws`, to it. The caller
+/// owns *out.
 ///
 /// Errors: SPUFF_UNKNOWN_PROVIDER for another name.
 #[unsafe(no_mangle)]
@@ -124,12 +143,16 @@ pub unsafe extern "C" fn spuff_cloud_config(
     })
 }
 
-/// The environment variables, as `NAME=value`, that point the clouds' own tools and spuff_registry_from_env at it. The caller
-/// owns *out.
+/// The environment variables, as `NAME=value`, that point the clouds' own tools and
+/// spuff_registry_from_env at it. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_environment(cloud: *const Cloud, out: *mut *mut Strings, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_environment(
+    cloud: *const Cloud,
+    out: *mut *mut Strings,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
         let variables = handle(cloud, "cloud")?.inner.environment();
@@ -139,8 +162,8 @@ pub unsafe extern "C" fn spuff_cloud_environment(cloud: *const Cloud, out: *mut 
 }
 
 /// Lets something go wrong from now on: a rule in JSON, such as
-/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id, which may be NULL, is for
-/// spuff_cloud_hits.
+/// `{"fault": "reply_lost", "provider": "hetzner", "route": "create_instance", "times": 1}`. *id,
+/// which may be NULL, is for spuff_cloud_hits.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for what is no rule.
 #[unsafe(no_mangle)]
@@ -153,7 +176,9 @@ pub unsafe extern "C" fn spuff_cloud_inject(
     guard(error, || {
         let cloud = handle(cloud, "cloud")?;
         let rule: Result<FaultRule, _> = serde_json::from_str(text(rule, "rule")?);
-        let fault = cloud.inner.inject(rule.map_err(|error| Failure::argument("rule", &error.to_string()))?);
+        let fault = cloud
+            .inner
+            .inject(rule.map_err(|error| Failure::argument("rule", &error.to_string()))?);
         if id.is_null() { Ok(()) } else { put_value(id, fault.number(), "id") }
     })
 }
@@ -184,15 +209,18 @@ pub unsafe extern "C" fn spuff_cloud_advance_ms(cloud: *const Cloud, by_ms: u64)
 
 /// How many requests a cloud was sent. 0 for NULL, and for a name that is no cloud here.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_request_count(cloud: *const Cloud, provider: *const c_char) -> u64 {
+pub unsafe extern "C" fn spuff_cloud_request_count(
+    cloud: *const Cloud,
+    provider: *const c_char,
+) -> u64 {
     getter(0, || {
         let name = text(provider, "provider").ok()?;
         Some(optional(cloud)?.inner.request_count(name))
     })
 }
 
-/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with spuff_resources_free; its texts
-/// live as long as it does. Any thread may read it.
+/// What the clouds truly hold, whatever a client was told. Owned by whoever got it, freed with
+/// spuff_resources_free; its texts live as long as it does. Any thread may read it.
 pub struct Resources(Vec<Item>);
 
 struct Item {
@@ -224,7 +252,11 @@ impl From<Vec<Resource>> for Resources {
     }
 }
 
-fn resources(cloud: *const Cloud, out: *mut *mut Resources, of: impl FnOnce(&CoreCloud) -> Vec<Resource>) -> Outcome<()> {
+fn resources(
+    cloud: *const Cloud,
+    out: *mut *mut Resources,
+    of: impl FnOnce(&CoreCloud) -> Vec<Resource>,
+) -> Outcome<()> {
     let out = Out::new(out, "out")?;
     out.put(of(&handle(cloud, "cloud")?.inner).into());
     Ok(())
@@ -234,7 +266,11 @@ fn resources(cloud: *const Cloud, out: *mut *mut Resources, of: impl FnOnce(&Cor
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_instances(cloud: *const Cloud, out: *mut *mut Resources, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_instances(
+    cloud: *const Cloud,
+    out: *mut *mut Resources,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || resources(cloud, out, CoreCloud::instances))
 }
 
@@ -242,19 +278,29 @@ pub unsafe extern "C" fn spuff_cloud_instances(cloud: *const Cloud, out: *mut *m
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_snapshots(cloud: *const Cloud, out: *mut *mut Resources, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_snapshots(
+    cloud: *const Cloud,
+    out: *mut *mut Resources,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || resources(cloud, out, CoreCloud::snapshots))
 }
 
-/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing here. The caller owns *out.
+/// What exists, costs money, and has not been told to end: a test that has cleaned up finds nothing
+/// here. The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_leaks(cloud: *const Cloud, out: *mut *mut Resources, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_leaks(
+    cloud: *const Cloud,
+    out: *mut *mut Resources,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || resources(cloud, out, CoreCloud::leaks))
 }
 
-/// Frees what was found and sets *resources to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees what was found and sets *resources to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_resources_free(resources: *mut *mut Resources) {
     release(resources);
@@ -266,51 +312,78 @@ pub unsafe extern "C" fn spuff_resources_count(resources: *const Resources) -> u
     getter(0, || Some(optional(resources)?.0.len()))
 }
 
-fn of(resources: *const Resources, index: usize, field: impl FnOnce(&Item) -> *const c_char) -> *const c_char {
+fn of(
+    resources: *const Resources,
+    index: usize,
+    field: impl FnOnce(&Item) -> *const c_char,
+) -> *const c_char {
     getter(std::ptr::null(), || Some(field(optional(resources)?.0.get(index)?)))
 }
 
 /// The cloud that one of them is at. NULL past the last, as the next ones.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_provider(resources: *const Resources, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_resources_provider(
+    resources: *const Resources,
+    index: usize,
+) -> *const c_char {
     of(resources, index, |item| item.provider.as_ptr())
 }
 
 /// What it is: `instance`, `snapshot`, `disk_snapshot`, `disk` or `address`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_kind(resources: *const Resources, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_resources_kind(
+    resources: *const Resources,
+    index: usize,
+) -> *const c_char {
     of(resources, index, |item| item.kind.as_ptr())
 }
 
 /// Its id.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_id(resources: *const Resources, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_resources_id(
+    resources: *const Resources,
+    index: usize,
+) -> *const c_char {
     of(resources, index, |item| item.id.as_ptr())
 }
 
 /// Its name; empty where it has none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_name(resources: *const Resources, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_resources_name(
+    resources: *const Resources,
+    index: usize,
+) -> *const c_char {
     of(resources, index, |item| item.name.as_ptr())
 }
 
 /// All of it in words, for a message.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_text(resources: *const Resources, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_resources_text(
+    resources: *const Resources,
+    index: usize,
+) -> *const c_char {
     of(resources, index, |item| item.text.as_ptr())
 }
 
 /// Whether its end has been accepted, so that it will soon be gone. false past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_resources_is_ending(resources: *const Resources, index: usize) -> bool {
+pub unsafe extern "C" fn spuff_resources_is_ending(
+    resources: *const Resources,
+    index: usize,
+) -> bool {
     getter(false, || Some(optional(resources)?.0.get(index)?.ending))
 }
 
-/// What everything has cost so far, line by line. Prices resemble the real ones and are not offers. The caller owns *out.
+/// What everything has cost so far, line by line. Prices resemble the real ones and are not offers.
+/// The caller owns *out.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_cloud_bill(cloud: *const Cloud, out: *mut *mut Strings, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_cloud_bill(
+    cloud: *const Cloud,
+    out: *mut *mut Strings,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
         let bill = handle(cloud, "cloud")?.inner.bill().to_string();

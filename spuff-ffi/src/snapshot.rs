@@ -8,12 +8,14 @@ use chrono::DateTime;
 use spuff_core::provider::Snapshot as CoreSnapshot;
 
 use crate::boundary::{
-    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release, take_place, text,
+    Failure, Out, Outcome, c_pairs, c_text, changed, getter, give, guard, optional, release,
+    take_place, text,
 };
 use crate::error::{Code, Error};
 
-/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was got from a list, which owns
-/// it. What its getters give lives as long as it does, and no setter is called. Any thread may read it.
+/// A snapshot of a machine. Owned by whoever got it, freed with spuff_snapshot_free, unless it was
+/// got from a list, which owns it. What its getters give lives as long as it does, and no setter is
+/// called. Any thread may read it.
 pub struct Snapshot {
     pub(crate) inner: CoreSnapshot,
     pub(crate) labels: HashMap<String, String>,
@@ -47,18 +49,22 @@ impl Snapshot {
     }
 }
 
-fn field(snapshot: *const Snapshot, field: impl FnOnce(&Texts) -> Option<&CString>) -> *const c_char {
+fn field(
+    snapshot: *const Snapshot,
+    field: impl FnOnce(&Texts) -> Option<&CString>,
+) -> *const c_char {
     getter(std::ptr::null(), || Some(field(optional(snapshot)?.texts())?.as_ptr()))
 }
 
-/// Frees a snapshot's handle and sets *snapshot to NULL; the snapshot itself stays. NULL, or a pointer to NULL, is fine: twice
-/// is harmless.
+/// Frees a snapshot's handle and sets *snapshot to NULL; the snapshot itself stays. NULL, or a
+/// pointer to NULL, is fine: twice is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_free(snapshot: *mut *mut Snapshot) {
     release(snapshot);
 }
 
-/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL for NULL.
+/// Makes a copy of a snapshot's handle, such as of one that a list owns. The caller owns it. NULL
+/// for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_clone(snapshot: *const Snapshot) -> *mut Snapshot {
     getter(std::ptr::null_mut(), || {
@@ -67,7 +73,8 @@ pub unsafe extern "C" fn spuff_snapshot_clone(snapshot: *const Snapshot) -> *mut
     })
 }
 
-/// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all getters here.
+/// The provider's id: what spuff_request_set_image takes behind `snapshot:`. NULL for NULL, as all
+/// getters here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_id(snapshot: *const Snapshot) -> *const c_char {
     field(snapshot, |texts| Some(&texts.id))
@@ -93,20 +100,27 @@ pub unsafe extern "C" fn spuff_snapshot_label_count(snapshot: *const Snapshot) -
 
 /// The key of a label, in the order of the keys. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_snapshot_label_key(snapshot: *const Snapshot, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_snapshot_label_key(
+    snapshot: *const Snapshot,
+    index: usize,
+) -> *const c_char {
     field(snapshot, |texts| texts.labels.get(index).map(|(key, _)| key))
 }
 
 /// The value of that label. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_snapshot_label_value(snapshot: *const Snapshot, index: usize) -> *const c_char {
+pub unsafe extern "C" fn spuff_snapshot_label_value(
+    snapshot: *const Snapshot,
+    index: usize,
+) -> *const c_char {
     field(snapshot, |texts| texts.labels.get(index).map(|(_, value)| value))
 }
 
-/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out, until a provider's function
-/// has answered with it.
+/// Makes a snapshot's handle, for a provider written in C to answer with. The caller owns *out,
+/// until a provider's function has answered with it.
 ///
-/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and for an empty id.
+/// Errors, here and in the setters: SPUFF_INVALID_CONFIG for NULL, for text that is not UTF-8 and
+/// for an empty id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshot_new(
     id: *const c_char,
@@ -120,7 +134,9 @@ pub unsafe extern "C" fn spuff_snapshot_new(
         if id.is_empty() {
             return Err(Failure::argument("id", "it is empty; give the cloud's id"));
         }
-        out.put(CoreSnapshot { id: id.to_string(), name: name.to_string(), created_at: None }.into());
+        out.put(
+            CoreSnapshot { id: id.to_string(), name: name.to_string(), created_at: None }.into(),
+        );
         Ok(())
     })
 }
@@ -136,10 +152,15 @@ fn change(snapshot: *mut Snapshot, change: impl FnOnce(&mut Snapshot)) -> Outcom
 ///
 /// Errors: also SPUFF_INVALID_CONFIG for a time beyond 262,000 years.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_snapshot_set_created_at_ms(snapshot: *mut Snapshot, unix_ms: i64, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_snapshot_set_created_at_ms(
+    snapshot: *mut Snapshot,
+    unix_ms: i64,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let time = DateTime::from_timestamp_millis(unix_ms);
-        let time = time.ok_or_else(|| Failure::argument("unix_ms", &format!("{unix_ms} is out of range")))?;
+        let time = time
+            .ok_or_else(|| Failure::argument("unix_ms", &format!("{unix_ms} is out of range")))?;
         change(snapshot, |snapshot| snapshot.inner.created_at = Some(time))
     })
 }
@@ -158,12 +179,14 @@ pub unsafe extern "C" fn spuff_snapshot_add_label(
     })
 }
 
-/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the snapshots in it: a pointer to one of
-/// them stays good until then, also while more are added. Any thread may read it.
+/// A list of snapshots. Owned by whoever got it, freed with spuff_snapshots_free, with the
+/// snapshots in it: a pointer to one of them stays good until then, also while more are added. Any
+/// thread may read it.
 #[derive(Default)]
 pub struct Snapshots(
     // As those of a list of machines.
-    #[allow(clippy::vec_box, reason = "callers hold pointers to them")] pub(crate) Vec<Box<Snapshot>>,
+    #[allow(clippy::vec_box, reason = "callers hold pointers to them")]
+    pub(crate)  Vec<Box<Snapshot>>,
 );
 
 impl<T: Into<Snapshot>> FromIterator<T> for Snapshots {
@@ -172,7 +195,8 @@ impl<T: Into<Snapshot>> FromIterator<T> for Snapshots {
     }
 }
 
-/// Frees a list and sets *snapshots to NULL. NULL, or a pointer to NULL, is fine: twice is harmless.
+/// Frees a list and sets *snapshots to NULL. NULL, or a pointer to NULL, is fine: twice is
+/// harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_snapshots_free(snapshots: *mut *mut Snapshots) {
     release(snapshots);
@@ -186,11 +210,17 @@ pub unsafe extern "C" fn spuff_snapshots_count(snapshots: *const Snapshots) -> u
 
 /// One of them, which the list owns. NULL past the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_snapshots_get(snapshots: *const Snapshots, index: usize) -> *const Snapshot {
-    getter(std::ptr::null(), || optional(snapshots)?.0.get(index).map(|one| std::ptr::from_ref(&**one)))
+pub unsafe extern "C" fn spuff_snapshots_get(
+    snapshots: *const Snapshots,
+    index: usize,
+) -> *const Snapshot {
+    getter(std::ptr::null(), || {
+        optional(snapshots)?.0.get(index).map(|one| std::ptr::from_ref(&**one))
+    })
 }
 
-/// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to NULL: the list owns it.
+/// Adds a snapshot to a list that a provider written in C was given to fill, and sets *snapshot to
+/// NULL: the list owns it.
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL.
 #[unsafe(no_mangle)]
@@ -201,7 +231,8 @@ pub unsafe extern "C" fn spuff_snapshots_push(
 ) -> Code {
     guard(error, || {
         let snapshots = changed(snapshots, "snapshots")?;
-        let snapshot = take_place(snapshot).ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
+        let snapshot = take_place(snapshot)
+            .ok_or_else(|| Failure::argument("snapshot", "it is NULL; it must be given"))?;
         snapshots.0.push(snapshot);
         Ok(())
     })

@@ -5,8 +5,8 @@ use std::ffi::{CString, c_char};
 use crate::boundary::{c_text, changed, getter, guard, optional, release, text};
 use crate::error::{Code, Error};
 
-/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long as it does. Any thread may
-/// read it.
+/// A list of texts. Owned by whoever got it, freed with spuff_strings_free; its texts live as long
+/// as it does. Any thread may read it.
 #[derive(Default)]
 pub struct Strings {
     texts: Vec<CString>,
@@ -46,7 +46,11 @@ pub unsafe extern "C" fn spuff_strings_get(strings: *const Strings, index: usize
 ///
 /// Errors: SPUFF_INVALID_CONFIG for NULL, and for text that is not UTF-8.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn spuff_strings_push(strings: *mut Strings, value: *const c_char, error: *mut *mut Error) -> Code {
+pub unsafe extern "C" fn spuff_strings_push(
+    strings: *mut Strings,
+    value: *const c_char,
+    error: *mut *mut Error,
+) -> Code {
     guard(error, || {
         let strings = changed(strings, "strings")?;
         let value = text(value, "value")?;

@@ -1,4 +1,5 @@
-//! The verbs that call back: each returns at once, and its callback is called once with the outcome.
+//! The verbs that call back: each returns at once, and its callback is called once with the
+//! outcome.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
@@ -17,32 +18,76 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::strings::Strings;
 use crate::verb::{self, Verb};
 
-/// Told of the end of a call without a result. Every callback is called once, on a thread of spuff's, where it may block and
-/// call spuff; not at all when the submit itself has failed. `error` is NULL with SPUFF_OK; else the callback owns it.
-pub type DoneCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, error: *mut Error)>;
-/// Told of a machine, which the callback owns: NULL where there is none. All else as spuff_done_callback.
-pub type InstanceCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, instance: *mut Instance, error: *mut Error)>;
+/// Told of the end of a call without a result. Every callback is called once, on a thread of
+/// spuff's, where it may block and call spuff; not at all when the submit itself has failed.
+/// `error` is NULL with SPUFF_OK; else the callback owns it.
+pub type DoneCallback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, error: *mut Error)>;
+/// Told of a machine, which the callback owns: NULL where there is none. All else as
+/// spuff_done_callback.
+pub type InstanceCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        instance: *mut Instance,
+        error: *mut Error,
+    ),
+>;
 /// Told of machines, which the callback owns. All else as spuff_done_callback.
-pub type InstancesCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, instances: *mut Instances, error: *mut Error)>;
+pub type InstancesCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        instances: *mut Instances,
+        error: *mut Error,
+    ),
+>;
 /// Told of a snapshot, which the callback owns. All else as spuff_done_callback.
-pub type SnapshotCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, snapshot: *mut Snapshot, error: *mut Error)>;
+pub type SnapshotCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        snapshot: *mut Snapshot,
+        error: *mut Error,
+    ),
+>;
 /// Told of snapshots, which the callback owns. All else as spuff_done_callback.
-pub type SnapshotsCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, snapshots: *mut Snapshots, error: *mut Error)>;
+pub type SnapshotsCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        snapshots: *mut Snapshots,
+        error: *mut Error,
+    ),
+>;
 /// Told of what was reaped, which the callback owns. All else as spuff_done_callback.
-pub type ReapedCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, reaped: *mut Reaped, error: *mut Error)>;
+pub type ReapedCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        reaped: *mut Reaped,
+        error: *mut Error,
+    ),
+>;
 
 /// Told of texts, which the callback owns. All else as spuff_done_callback.
-pub type StringsCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, strings: *mut Strings, error: *mut Error)>;
+pub type StringsCallback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        code: Code,
+        strings: *mut Strings,
+        error: *mut Error,
+    ),
+>;
 /// Told of a price, which the callback owns. All else as spuff_done_callback.
-pub type PriceCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, price: *mut Price, error: *mut Error)>;
-/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as spuff_done_callback.
-pub type TimeCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, code: Code, unix_ms: i64, error: *mut Error)>;
+pub type PriceCallback = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, code: Code, price: *mut Price, error: *mut Error),
+>;
+/// Told of a time, in milliseconds since 1970 (UTC); -1 where there is none. All else as
+/// spuff_done_callback.
+pub type TimeCallback = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, code: Code, unix_ms: i64, error: *mut Error),
+>;
 
 /// A caller's function for a result of one type, and what it is called with.
 pub(crate) struct Callback<T> {
@@ -94,13 +139,18 @@ fn submit_done(
 }
 
 /// Gives an outcome without a result to a caller's function.
-fn when_done(callback: DoneCallback, user_data: *mut c_void) -> Outcome<impl FnOnce(Outcome<()>) + Send + 'static> {
+fn when_done(
+    callback: DoneCallback,
+    user_data: *mut c_void,
+) -> Outcome<impl FnOnce(Outcome<()>) + Send + 'static> {
     let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
     Ok(move |outcome: Outcome<()>| {
         let (user_data, error) = (user_data, outcome.err());
         let code = error.as_ref().map_or(Code::Ok, Code::from);
         // SAFETY: the caller's function, called as the header says.
-        unsafe { callback(user_data.0, code, error.map_or(null_mut(), |failure| give(failure.into()))) };
+        unsafe {
+            callback(user_data.0, code, error.map_or(null_mut(), |failure| give(failure.into())))
+        };
     })
 }
 
@@ -136,7 +186,9 @@ pub unsafe extern "C" fn spuff_provider_create_and_wait_submit(
     guard(error, || {
         let request = handle(request, "request")?.inner.clone();
         let verb = verb::create_and_wait_for(request, on_failure_of(on_failure)?);
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| Some(made.into()))
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| {
+            Some(made.into())
+        })
     })
 }
 
@@ -150,10 +202,13 @@ pub unsafe extern "C" fn spuff_provider_destroy_instance_submit(
     user_data: *mut c_void,
     error: *mut *mut Error,
 ) -> Code {
-    guard(error, || submit_done(verb::destroy_instance(text(id, "id")?), provider, cancel, callback, user_data))
+    guard(error, || {
+        submit_done(verb::destroy_instance(text(id, "id")?), provider, cancel, callback, user_data)
+    })
 }
 
-/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does not exist.
+/// As spuff_provider_get_instance; `callback` gets the outcome, with NULL for a machine that does
+/// not exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_get_instance_submit(
     provider: *const Provider,
@@ -164,7 +219,8 @@ pub unsafe extern "C" fn spuff_provider_get_instance_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::get_instance(text(id, "id")?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::get_instance(text(id, "id")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
     })
 }
@@ -180,7 +236,9 @@ pub unsafe extern "C" fn spuff_provider_list_instances_submit(
 ) -> Code {
     guard(error, || {
         let callback = Callback::new(callback, user_data)?;
-        submit(verb::list_instances(), (provider, cancel, std::ptr::null()), callback, |found| Some(found.into()))
+        submit(verb::list_instances(), (provider, cancel, std::ptr::null()), callback, |found| {
+            Some(found.into())
+        })
     })
 }
 
@@ -196,7 +254,8 @@ pub unsafe extern "C" fn spuff_provider_wait_ready_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::wait_ready(text(id, "id")?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::wait_ready(text(id, "id")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, observer), callback, |ready| Some(ready.into()))
     })
 }
@@ -215,7 +274,9 @@ pub unsafe extern "C" fn spuff_provider_create_snapshot_submit(
 ) -> Code {
     guard(error, || {
         let verb = verb::create_snapshot(text(instance_id, "instance_id")?, text(name, "name")?);
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| Some(made.into()))
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |made| {
+            Some(made.into())
+        })
     })
 }
 
@@ -245,10 +306,13 @@ pub unsafe extern "C" fn spuff_provider_delete_snapshot_submit(
     user_data: *mut c_void,
     error: *mut *mut Error,
 ) -> Code {
-    guard(error, || submit_done(verb::delete_snapshot(text(id, "id")?), provider, cancel, callback, user_data))
+    guard(error, || {
+        submit_done(verb::delete_snapshot(text(id, "id")?), provider, cancel, callback, user_data)
+    })
 }
 
-/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no machine.
+/// As spuff_provider_resolve; `callback` gets the outcome, with NULL where there is certainly no
+/// machine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_resolve_submit(
     provider: *const Provider,
@@ -259,12 +323,14 @@ pub unsafe extern "C" fn spuff_provider_resolve_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::resolve(text(key, "key")?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::resolve(text(key, "key")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
     })
 }
 
-/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is certainly no snapshot.
+/// As spuff_provider_resolve_snapshot; `callback` gets the outcome, with NULL where there is
+/// certainly no snapshot.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_provider_resolve_snapshot_submit(
     provider: *const Provider,
@@ -275,7 +341,8 @@ pub unsafe extern "C" fn spuff_provider_resolve_snapshot_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::resolve_snapshot(text(key, "key")?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::resolve_snapshot(text(key, "key")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, std::ptr::null()), callback, |found| found.map(Into::into))
     })
 }
@@ -293,7 +360,9 @@ pub unsafe extern "C" fn spuff_provider_reap_submit(
 ) -> Code {
     guard(error, || {
         let verb = verb::reap(handle(which, "which")?)?;
-        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |reaped| Some(reaped.into()))
+        submit(verb, (provider, cancel, observer), Callback::new(callback, user_data)?, |reaped| {
+            Some(reaped.into())
+        })
     })
 }
 
@@ -324,7 +393,8 @@ pub unsafe extern "C" fn spuff_provider_list_owned_submit(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (verb, callback) = (verb::list_owned(text(owner, "owner")?), Callback::new(callback, user_data)?);
+        let (verb, callback) =
+            (verb::list_owned(text(owner, "owner")?), Callback::new(callback, user_data)?);
         submit(verb, (provider, cancel, std::ptr::null()), callback, |found| Some(found.into()))
     })
 }
@@ -359,7 +429,9 @@ pub unsafe extern "C" fn spuff_provider_get_ssh_keys_submit(
 ) -> Code {
     guard(error, || {
         let callback = Callback::new(callback, user_data)?;
-        submit(verb::get_ssh_keys(), (provider, cancel, std::ptr::null()), callback, |keys| Some(Strings::new(keys)))
+        submit(verb::get_ssh_keys(), (provider, cancel, std::ptr::null()), callback, |keys| {
+            Some(Strings::new(keys))
+        })
     })
 }
 
@@ -376,7 +448,12 @@ pub unsafe extern "C" fn spuff_provider_hourly_price_submit(
 ) -> Code {
     guard(error, || {
         let verb = verb::hourly_price(text(region, "region")?, text(size, "size")?);
-        submit(verb, (provider, cancel, std::ptr::null()), Callback::new(callback, user_data)?, |price| Some(price.into()))
+        submit(
+            verb,
+            (provider, cancel, std::ptr::null()),
+            Callback::new(callback, user_data)?,
+            |price| Some(price.into()),
+        )
     })
 }
 
@@ -414,5 +491,7 @@ pub unsafe extern "C" fn spuff_settled_submit(
     user_data: *mut c_void,
     error: *mut *mut Error,
 ) -> Code {
-    guard(error, || verb::settled().submit(cancel, std::ptr::null(), when_done(callback, user_data)?))
+    guard(error, || {
+        verb::settled().submit(cancel, std::ptr::null(), when_done(callback, user_data)?)
+    })
 }

@@ -13,7 +13,9 @@ use spuff_core::blocking::{self, caught, run_blocking};
 use spuff_core::fleet::{self, FleetOptions};
 use spuff_core::lease::{self, Reaped};
 use spuff_core::placement::{self, Placed, Placement};
-use spuff_core::provider::{ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult};
+use spuff_core::provider::{
+    ErrorParts, Provider as CoreProvider, ProviderError, ProviderInstance, ProviderResult,
+};
 use spuff_core::provider::{InstanceRequest, Price, Snapshot as CoreSnapshot};
 use spuff_core::{Observed, OnFailure, Step, create_and_wait};
 
@@ -34,7 +36,10 @@ pub(crate) struct Verb<T> {
 }
 
 impl<T: Send + 'static> Verb<T> {
-    fn new<W>(operation: &'static str, work: impl FnOnce(Arc<dyn CoreProvider>) -> W + Send + 'static) -> Self
+    fn new<W>(
+        operation: &'static str,
+        work: impl FnOnce(Arc<dyn CoreProvider>) -> W + Send + 'static,
+    ) -> Self
     where
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
@@ -47,7 +52,12 @@ impl<T: Send + 'static> Verb<T> {
     }
 
     /// Blocks until it is done, or cancelled.
-    pub(crate) fn block(self, provider: *const Provider, cancel: *const Cancel, observer: *const Observer) -> Outcome<T> {
+    pub(crate) fn block(
+        self,
+        provider: *const Provider,
+        cancel: *const Cancel,
+        observer: *const Observer,
+    ) -> Outcome<T> {
         self.on(provider)?.block(cancel, observer)
     }
 
@@ -62,7 +72,8 @@ impl<T: Send + 'static> Verb<T> {
         self.on(provider)?.submit(cancel, observer, deliver)
     }
 
-    /// The call of it. The provider is shared: the caller's handle may be freed while the call is under way.
+    /// The call of it. The provider is shared: the caller's handle may be freed while the call is
+    /// under way.
     fn on(self, provider: *const Provider) -> Outcome<Call<T>> {
         let provider = &handle(provider, "provider")?.inner;
         let about = About { provider: Some(provider.name().to_string()), id: self.id };
@@ -73,7 +84,8 @@ impl<T: Send + 'static> Verb<T> {
 
 /// What the errors of a call are about.
 struct About {
-    /// Of a placement, which is at several, there is none; nor of what is under way in the background.
+    /// Of a placement, which is at several, there is none; nor of what is under way in the
+    /// background.
     provider: Option<String>,
     id: Option<String>,
 }
@@ -97,7 +109,10 @@ pub(crate) struct Call<T> {
 }
 
 impl<T: Send + 'static> Call<T> {
-    fn of_no_provider(operation: &'static str, work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+    fn of_no_provider(
+        operation: &'static str,
+        work: impl Future<Output = ProviderResult<T>> + Send + 'static,
+    ) -> Self {
         Self { operation, about: About { provider: None, id: None }, work: Box::pin(work) }
     }
 
@@ -151,11 +166,19 @@ pub(crate) fn settled() -> Call<()> {
 }
 
 pub(crate) fn create_instance(request: InstanceRequest) -> Verb<ProviderInstance> {
-    Verb::new("create_instance", move |provider| async move { provider.create_instance(&request).await })
+    Verb::new(
+        "create_instance",
+        move |provider| async move { provider.create_instance(&request).await },
+    )
 }
 
-pub(crate) fn create_and_wait_for(request: InstanceRequest, on_failure: OnFailure) -> Verb<ProviderInstance> {
-    Verb::new("create_and_wait", move |provider| async move { create_and_wait(&provider, &request, on_failure).await })
+pub(crate) fn create_and_wait_for(
+    request: InstanceRequest,
+    on_failure: OnFailure,
+) -> Verb<ProviderInstance> {
+    Verb::new("create_and_wait", move |provider| async move {
+        create_and_wait(&provider, &request, on_failure).await
+    })
 }
 
 /// Verbs of one id, which their errors name where it is that of a machine.
@@ -196,27 +219,38 @@ of_nothing! {
 
 pub(crate) fn create_snapshot(instance_id: &str, name: &str) -> Verb<CoreSnapshot> {
     let (id, name) = (instance_id.to_string(), name.to_string());
-    Verb::new("create_snapshot", move |provider| async move { provider.create_snapshot(&id, &name).await }).about(instance_id)
+    Verb::new("create_snapshot", move |provider| async move {
+        provider.create_snapshot(&id, &name).await
+    })
+    .about(instance_id)
 }
 
 pub(crate) fn set_labels(id: &str, labels: HashMap<String, String>) -> Verb<()> {
     let own = id.to_string();
-    Verb::new("set_labels", move |provider| async move { provider.set_labels(&own, &labels).await }).about(id)
+    Verb::new("set_labels", move |provider| async move { provider.set_labels(&own, &labels).await })
+        .about(id)
 }
 
 pub(crate) fn hourly_price(region: &str, size: &str) -> Verb<Price> {
     let (region, size) = (region.to_string(), size.to_string());
-    Verb::new("hourly_price", move |provider| async move { provider.hourly_price(&region, &size).await })
+    Verb::new(
+        "hourly_price",
+        move |provider| async move { provider.hourly_price(&region, &size).await },
+    )
 }
 
 pub(crate) fn list_owned(owner: &str) -> Verb<Vec<ProviderInstance>> {
     let owner = owner.to_string();
-    Verb::new("list_owned", move |provider| async move { lease::list_owned(&*provider, &owner).await })
+    Verb::new(
+        "list_owned",
+        move |provider| async move { lease::list_owned(&*provider, &owner).await },
+    )
 }
 
 pub(crate) fn renew(id: &str, ttl: Duration) -> Verb<DateTime<Utc>> {
     let own = id.to_string();
-    Verb::new("renew", move |provider| async move { lease::renew(&*provider, &own, ttl).await }).about(id)
+    Verb::new("renew", move |provider| async move { lease::renew(&*provider, &own, ttl).await })
+        .about(id)
 }
 
 pub(crate) fn reap(which: &Reap) -> Outcome<Verb<Vec<Reaped>>> {
@@ -224,7 +258,8 @@ pub(crate) fn reap(which: &Reap) -> Outcome<Verb<Vec<Reaped>>> {
     Ok(Verb::new("reap", move |provider| async move { lease::reap(&provider, &which).await }))
 }
 
-/// What a verb over many has come to for each: a machine, nothing, or the error with what is known of it.
+/// What a verb over many has come to for each: a machine, nothing, or the error with what is known
+/// of it.
 pub(crate) type Each = Vec<Outcome<Option<ProviderInstance>>>;
 
 /// The outcomes of a verb over many; `ids` are those of the machines that it was given.
@@ -242,9 +277,17 @@ fn each<T>(
     outcomes.into_iter().zip(ids).map(of_one).collect()
 }
 
-pub(crate) fn create_instances(requests: Vec<InstanceRequest>, options: FleetOptions) -> Verb<Each> {
+pub(crate) fn create_instances(
+    requests: Vec<InstanceRequest>,
+    options: FleetOptions,
+) -> Verb<Each> {
     Verb::new("create_instances", move |provider| async move {
-        Ok(each(fleet::create_instances(&provider, &requests, options).await, &*provider, &[], Some))
+        Ok(each(
+            fleet::create_instances(&provider, &requests, options).await,
+            &*provider,
+            &[],
+            Some,
+        ))
     })
 }
 
@@ -256,12 +299,19 @@ pub(crate) fn wait_ready_many(ids: Vec<String>) -> Verb<Each> {
 
 pub(crate) fn destroy_instances(ids: Vec<String>, concurrency: usize) -> Verb<Each> {
     Verb::new("destroy_instances", move |provider| async move {
-        Ok(each(fleet::destroy_instances(&provider, &ids, concurrency).await, &*provider, &ids, |()| None))
+        Ok(each(
+            fleet::destroy_instances(&provider, &ids, concurrency).await,
+            &*provider,
+            &ids,
+            |()| None,
+        ))
     })
 }
 
 pub(crate) fn place_instance(placement: Placement, request: InstanceRequest) -> Call<Placed> {
-    Call::of_no_provider("place_instance", async move { placement::place_instance(&placement, &request).await })
+    Call::of_no_provider("place_instance", async move {
+        placement::place_instance(&placement, &request).await
+    })
 }
 
 pub(crate) fn place_instances(

@@ -10,8 +10,8 @@ pub unsafe extern "C" fn spuff_version() -> *const c_char {
     getter(std::ptr::null(), || Some(concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()))
 }
 
-/// Whether a part is built into this library: `digitalocean`, `hetzner`, `aws`, `docker`, `simulator` or `conformance`. false
-/// for another name, and for NULL.
+/// Whether a part is built into this library: `digitalocean`, `hetzner`, `aws`, `docker`,
+/// `simulator` or `conformance`. false for another name, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_has_feature(name: *const c_char) -> bool {
     getter(false, || {

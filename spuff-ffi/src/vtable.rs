@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use spuff_core::blocking::{defer_blocking, from_sync};
 use spuff_core::provider::{
-    Capabilities, OptionDescription, Provider, ProviderConfig, ProviderDescription, ProviderFactory, ProviderResult,
-    ProviderTimeouts, ProviderType,
+    Capabilities, OptionDescription, Provider, ProviderConfig, ProviderDescription,
+    ProviderFactory, ProviderResult, ProviderTimeouts, ProviderType,
 };
 
 use crate::boundary::{Failure, Outcome, UserData, guard, handle, optional_text, read_grown, text};
@@ -24,24 +24,28 @@ use crate::strings::Strings;
 
 /// A provider written in C: one function for each verb.
 ///
-/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`, `destroy_instance`,
-/// `get_instance` and `list_instances` must be there. The table is copied.
+/// Set `size` to sizeof(spuff_provider_vtable) and what there is not to NULL; `create_instance`,
+/// `destroy_instance`, `get_instance` and `list_instances` must be there. The table is copied.
 ///
-/// The functions are called on threads of spuff's, several at once, and may block and call spuff; `connect` on the thread that
-/// makes the provider. On spuff's threads the program's signals are blocked, and so they are in programs that these start, unless
-/// the function sees to it. Their inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
-/// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from there on, also beside an error: a
-/// machine that was made before something failed is then ended, or kept, as the caller has said, and the error tells its id.
-/// A list is given to be filled. `cancel` tells when nobody waits any more: one that takes
-/// long looks at spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A create that nobody waits for is let finish, and
-/// what it made is destroyed, or kept, as the request says. `disconnect`, and then `drop`, are called before the free returns that
-/// lets go last, or on a thread of spuff's where its background does.
+/// The functions are called on threads of spuff's, several at once, and may block and call spuff;
+/// `connect` on the thread that makes the provider. On spuff's threads the program's signals are
+/// blocked, and so they are in programs that these start, unless the function sees to it. Their
+/// inputs live as long as the call. Each answers SPUFF_OK, or a code with an error from
+/// spuff_error_new in *error, which spuff frees; a result that it puts in *out is spuff's from
+/// there on, also beside an error: a machine that was made before something failed is then ended,
+/// or kept, as the caller has said, and the error tells its id. A list is given to be filled.
+/// `cancel` tells when nobody waits any more: one that takes long looks at
+/// spuff_cancel_is_cancelled, pauses with spuff_cancel_wait, or is told by spuff_cancel_notify. A
+/// create that nobody waits for is let finish, and what it made is destroyed, or kept, as the
+/// request says. `disconnect`, and then `drop`, are called before the free returns that lets go
+/// last, or on a thread of spuff's where its background does.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ProviderVtable {
     /// The size of this struct: functions are only ever added at its end.
     pub size: usize,
-    /// What `connect` and `drop` are given; and the other functions as `self`, where there is no `connect`.
+    /// What `connect` and `drop` are given; and the other functions as `self`, where there is no
+    /// `connect`.
     pub user_data: *mut c_void,
     /// Called once when nothing uses the table any more. May be NULL.
     pub drop: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
@@ -60,8 +64,8 @@ pub struct ProviderVtable {
     >,
     /// Ends what `connect` has made. May be NULL.
     pub disconnect: Option<unsafe extern "C" fn(self_: *mut c_void)>,
-    /// Starts a machine. One that is given back because its idempotency key had made it before is set as adopted, by
-    /// spuff_instance_set_adopted: nothing that rolls back ends it.
+    /// Starts a machine. One that is given back because its idempotency key had made it before is
+    /// set as adopted, by spuff_instance_set_adopted: nothing that rolls back ends it.
     pub create_instance: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -72,8 +76,14 @@ pub struct ProviderVtable {
         ) -> i32,
     >,
     /// Ends a machine; one that is gone is SPUFF_OK.
-    pub destroy_instance:
-        Option<unsafe extern "C" fn(self_: *mut c_void, id: *const c_char, cancel: *const Cancel, error: *mut *mut Error) -> i32>,
+    pub destroy_instance: Option<
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            id: *const c_char,
+            cancel: *const Cancel,
+            error: *mut *mut Error,
+        ) -> i32,
+    >,
     /// Reads a machine; one that is not there is SPUFF_OK, and nothing in *out.
     pub get_instance: Option<
         unsafe extern "C" fn(
@@ -86,11 +96,18 @@ pub struct ProviderVtable {
     >,
     /// Fills the list with every machine that carries managed-by=spuff.
     pub list_instances: Option<
-        unsafe extern "C" fn(self_: *mut c_void, cancel: *const Cancel, list: *mut Instances, error: *mut *mut Error) -> i32,
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            cancel: *const Cancel,
+            list: *mut Instances,
+            error: *mut *mut Error,
+        ) -> i32,
     >,
-    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An error of the machine itself is
-    /// SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY, SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with
-    /// its id as `instance_id`: for these alone the machine may be destroyed. All others say that it could not be looked at.
+    /// Waits until a machine is ready. NULL: spuff looks at `get_instance` again and again. An
+    /// error of the machine itself is SPUFF_TIMEOUT, SPUFF_NOT_FOUND, SPUFF_CAPACITY,
+    /// SPUFF_QUOTA_EXCEEDED, a SPUFF_CONFLICT that does not pass, or SPUFF_API with its id as
+    /// `instance_id`: for these alone the machine may be destroyed. All others say that it could
+    /// not be looked at.
     pub wait_ready: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -113,11 +130,22 @@ pub struct ProviderVtable {
     >,
     /// Fills the list with every snapshot that carries managed-by=spuff, with its labels.
     pub list_snapshots: Option<
-        unsafe extern "C" fn(self_: *mut c_void, cancel: *const Cancel, list: *mut Snapshots, error: *mut *mut Error) -> i32,
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            cancel: *const Cancel,
+            list: *mut Snapshots,
+            error: *mut *mut Error,
+        ) -> i32,
     >,
     /// Deletes a snapshot; one that is gone is SPUFF_OK.
-    pub delete_snapshot:
-        Option<unsafe extern "C" fn(self_: *mut c_void, id: *const c_char, cancel: *const Cancel, error: *mut *mut Error) -> i32>,
+    pub delete_snapshot: Option<
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            id: *const c_char,
+            cancel: *const Cancel,
+            error: *mut *mut Error,
+        ) -> i32,
+    >,
     /// Finds the machine that was made under a key.
     pub resolve: Option<
         unsafe extern "C" fn(
@@ -152,10 +180,15 @@ pub struct ProviderVtable {
     >,
     /// Fills the list with the SSH keys of the account. NULL: there are none.
     pub get_ssh_keys: Option<
-        unsafe extern "C" fn(self_: *mut c_void, cancel: *const Cancel, list: *mut Strings, error: *mut *mut Error) -> i32,
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            cancel: *const Cancel,
+            list: *mut Strings,
+            error: *mut *mut Error,
+        ) -> i32,
     >,
-    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with spuff_price_new. NULL: the
-    /// provider does not say.
+    /// Tells what an hour of a machine of that size costs in that region (empty: the default), with
+    /// spuff_price_new. NULL: the provider does not say.
     pub hourly_price: Option<
         unsafe extern "C" fn(
             self_: *mut c_void,
@@ -192,14 +225,20 @@ impl ProviderVtable {
         hourly_price: None,
     };
 
-    /// A copy of a caller's table, which may be older or newer than this one. One that cannot be used is dropped.
+    /// A copy of a caller's table, which may be older or newer than this one. One that cannot be
+    /// used is dropped.
     fn read(vtable: *const Self) -> Outcome<Table> {
         if vtable.is_null() {
             return Err(Failure::argument("vtable", "it is NULL; it must be given"));
         }
         // SAFETY: every table begins with its size, and no more than that is known to be there.
         let size = unsafe { vtable.cast::<usize>().read() };
-        let too_small = || Failure::argument("vtable", "its size is too small; set it to sizeof(spuff_provider_vtable)");
+        let too_small = || {
+            Failure::argument(
+                "vtable",
+                "its size is too small; set it to sizeof(spuff_provider_vtable)",
+            )
+        };
         if size < std::mem::offset_of!(Self, max_user_data) {
             return Err(too_small());
         }
@@ -207,7 +246,8 @@ impl ProviderVtable {
         let known = unsafe { read_grown(vtable, size.min(size_of::<Self>()), Self::EMPTY) };
         let table = Table(known.map_err(|problem| Failure::argument("vtable", &problem))?);
         // SAFETY: as above.
-        unsafe { read_grown(vtable, size, Self::EMPTY) }.map_err(|problem| Failure::argument("vtable", &problem))?;
+        unsafe { read_grown(vtable, size, Self::EMPTY) }
+            .map_err(|problem| Failure::argument("vtable", &problem))?;
         if size < std::mem::offset_of!(Self, wait_ready) {
             return Err(too_small());
         }
@@ -225,11 +265,13 @@ impl ProviderVtable {
     }
 }
 
-/// Adds a provider written in C to a registry, under its own name, in place of one that had it. `summary` says what it is, in a
-/// line; NULL is the name. `vtable` is copied; its `drop` is called when neither a registry nor a provider uses it any more, and
-/// also when this fails, unless the table's size is too small to have one.
+/// Adds a provider written in C to a registry, under its own name, in place of one that had it.
+/// `summary` says what it is, in a line; NULL is the name. `vtable` is copied; its `drop` is called
+/// when neither a registry nor a provider uses it any more, and also when this fails, unless the
+/// table's size is too small to have one.
 ///
-/// Errors: SPUFF_INVALID_CONFIG for NULL, for an empty name, and for a table whose size or functions are not enough.
+/// Errors: SPUFF_INVALID_CONFIG for NULL, for an empty name, and for a table whose size or
+/// functions are not enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_registry_register(
     registry: *const Registry,
@@ -246,7 +288,8 @@ pub unsafe extern "C" fn spuff_registry_register(
             return Err(Failure::argument("name", "it is empty; give the provider's name"));
         }
         let summary = optional_text(summary, "summary")?.unwrap_or(name).to_string();
-        let displaced = registry.lock().register(Factory { name: ProviderType::named(name), summary, table });
+        let displaced =
+            registry.lock().register(Factory { name: ProviderType::named(name), summary, table });
         // Its table's `drop` may ask the registry: the lock is free again.
         drop(displaced);
         Ok(())
@@ -296,10 +339,13 @@ impl ProviderFactory for Factory {
             let config = Config::from(config.clone());
             let mut error = null_mut();
             // SAFETY: the caller's function, called as the header says.
-            let code = unsafe { connect(self.table.0.user_data, &raw const config, &raw mut state, &raw mut error) };
+            let code = unsafe {
+                connect(self.table.0.user_data, &raw const config, &raw mut state, &raw mut error)
+            };
             answered(self.name.as_str(), "connect", code, error)?;
         }
-        let foreign = Foreign { name: self.name.as_str(), table: self.table.clone(), state: UserData(state) };
+        let foreign =
+            Foreign { name: self.name.as_str(), table: self.table.clone(), state: UserData(state) };
         Ok(from_sync(foreign, config.timeouts))
     }
 
@@ -309,8 +355,10 @@ impl ProviderFactory for Factory {
         let variable = |suffix: &str| self.name.token_env_var().replace("_TOKEN", suffix);
         description.options = vec![
             OptionDescription::new("token", "API token").secret().env(&[self.name.token_env_var()]),
-            OptionDescription::new("endpoint", "Base URL of the API").env(&[&variable("_ENDPOINT")]),
-            OptionDescription::new("region", "Region of requests that name none").env(&[&variable("_REGION")]),
+            OptionDescription::new("endpoint", "Base URL of the API")
+                .env(&[&variable("_ENDPOINT")]),
+            OptionDescription::new("region", "Region of requests that name none")
+                .env(&[&variable("_REGION")]),
         ];
         let table = &self.table.0;
         let mut capabilities = Capabilities::default();

@@ -1,4 +1,5 @@
-//! Callbacks and functions of providers in C run where they may block and call spuff, whatever has happened to threads.
+//! Callbacks and functions of providers in C run where they may block and call spuff, whatever has
+//! happened to threads.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -73,13 +74,24 @@ fn read(provider: &Handle) -> Code {
     let (mut out, mut error) = (null_mut(), null_mut());
     // SAFETY: a handle of this program, and room for the results.
     unsafe {
-        let code = spuff_provider_get_instance(provider, c"7".as_ptr(), null(), &raw mut out, &raw mut error);
+        let code = spuff_provider_get_instance(
+            provider,
+            c"7".as_ptr(),
+            null(),
+            &raw mut out,
+            &raw mut error,
+        );
         spuff_error_free(&raw mut error);
         code
     }
 }
 
-unsafe extern "C" fn on_outcome(user_data: *mut c_void, code: Code, instance: *mut Instance, mut error: *mut Error) {
+unsafe extern "C" fn on_outcome(
+    user_data: *mut c_void,
+    code: Code,
+    instance: *mut Instance,
+    mut error: *mut Error,
+) {
     assert!(instance.is_null());
     // SAFETY: the error is the callback's, and the sender of `told` is never dropped.
     unsafe {
@@ -88,7 +100,8 @@ unsafe extern "C" fn on_outcome(user_data: *mut c_void, code: Code, instance: *m
     }
 }
 
-/// Where outcomes are told, for the rest of the program: a callback may still be on its way back when its outcome has come.
+/// Where outcomes are told, for the rest of the program: a callback may still be on its way back
+/// when its outcome has come.
 fn told() -> (*mut c_void, Receiver<Code>) {
     let (tell, told) = channel();
     (from_ref(Box::leak(Box::new(tell))).cast_mut().cast(), told)
@@ -99,12 +112,15 @@ fn submit(provider: &Handle) -> Receiver<Code> {
     let (tell, told) = told();
     let id = c"7".as_ptr();
     // SAFETY: a handle of this program; the sender is never dropped.
-    let code = unsafe { spuff_provider_get_instance_submit(provider, id, null(), Some(on_outcome), tell, null_mut()) };
+    let code = unsafe {
+        spuff_provider_get_instance_submit(provider, id, null(), Some(on_outcome), tell, null_mut())
+    };
     assert_eq!(code, Code::Ok);
     told
 }
 
-/// A table whose create takes until it is let go, and which uses another provider when it is disconnected and dropped.
+/// A table whose create takes until it is let go, and which uses another provider when it is
+/// disconnected and dropped.
 struct Wrapper {
     inner: Handle,
     begun: Sender<()>,
@@ -116,14 +132,20 @@ struct Wrapper {
 static WRAPPER: OnceLock<Wrapper> = OnceLock::new();
 
 impl Wrapper {
-    /// Calls the other provider as languages do whose threads are not those of C: on another one, for which this waits.
+    /// Calls the other provider as languages do whose threads are not those of C: on another one,
+    /// for which this waits.
     fn end(&'static self, what: &'static str) {
         let code = thread::spawn(|| read(&self.inner)).join().unwrap();
         self.ended.send((what, code)).unwrap();
     }
 }
 
-unsafe extern "C" fn connect(_: *mut c_void, _: *const Config, _: *mut *mut c_void, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn connect(
+    _: *mut c_void,
+    _: *const Config,
+    _: *mut *mut c_void,
+    _: *mut *mut Error,
+) -> i32 {
     Code::Ok as i32
 }
 
@@ -148,15 +170,31 @@ unsafe extern "C" fn create(
     Code::Capacity as i32
 }
 
-unsafe extern "C" fn destroy(_: *mut c_void, _: *const c_char, _: *const Cancel, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn destroy(
+    _: *mut c_void,
+    _: *const c_char,
+    _: *const Cancel,
+    _: *mut *mut Error,
+) -> i32 {
     Code::Ok as i32
 }
 
-unsafe extern "C" fn get(_: *mut c_void, _: *const c_char, _: *const Cancel, _: *mut *mut Instance, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn get(
+    _: *mut c_void,
+    _: *const c_char,
+    _: *const Cancel,
+    _: *mut *mut Instance,
+    _: *mut *mut Error,
+) -> i32 {
     Code::Ok as i32
 }
 
-unsafe extern "C" fn list(_: *mut c_void, _: *const Cancel, _: *mut Instances, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn list(
+    _: *mut c_void,
+    _: *const Cancel,
+    _: *mut Instances,
+    _: *mut *mut Error,
+) -> i32 {
     Code::Ok as i32
 }
 
@@ -180,8 +218,14 @@ fn wrapping() -> *mut Handle {
     // SAFETY: handles of this program, and functions that live as long as it.
     unsafe {
         let mut registry = spuff_registry_new();
-        assert_eq!(spuff_registry_register(registry, NAME.as_ptr(), null(), &raw const table, null_mut()), Code::Ok);
-        assert_eq!(spuff_registry_connect(registry, NAME.as_ptr(), null(), &raw mut provider, null_mut()), Code::Ok);
+        assert_eq!(
+            spuff_registry_register(registry, NAME.as_ptr(), null(), &raw const table, null_mut()),
+            Code::Ok
+        );
+        assert_eq!(
+            spuff_registry_connect(registry, NAME.as_ptr(), null(), &raw mut provider, null_mut()),
+            Code::Ok
+        );
         spuff_registry_free(&raw mut registry);
     }
     provider
@@ -205,8 +249,18 @@ fn a_provider_that_the_background_lets_go_of_last_may_call_another_when_it_ends(
         let mut cancel = spuff_cancel_new();
         let mut request = null_mut();
         let empty = c"".as_ptr();
-        assert_eq!(spuff_request_new(c"web".as_ptr(), empty, empty, &raw mut request, null_mut()), Code::Ok);
-        let code = spuff_provider_create_instance_submit(provider, request, cancel, Some(on_outcome), tell, null_mut());
+        assert_eq!(
+            spuff_request_new(c"web".as_ptr(), empty, empty, &raw mut request, null_mut()),
+            Code::Ok
+        );
+        let code = spuff_provider_create_instance_submit(
+            provider,
+            request,
+            cancel,
+            Some(on_outcome),
+            tell,
+            null_mut(),
+        );
         assert_eq!(code, Code::Ok);
         begins.recv_timeout(PATIENCE).unwrap();
         spuff_cancel_cancel(cancel);
@@ -246,7 +300,8 @@ fn without_threads<T>(work: impl FnOnce() -> T) -> T {
         fn setrlimit(resource: i32, limit: *const Limit) -> i32;
     }
     let mut limit = Limit { now: 0, most: 0 };
-    // SAFETY: plain calls of the C library, by their prototypes. Who is not root cannot become nobody, and need not.
+    // SAFETY: plain calls of the C library, by their prototypes. Who is not root cannot become
+    // nobody, and need not.
     unsafe {
         let _ = setuid(NOBODY);
         assert_eq!(getrlimit(PROCESSES, &raw mut limit), 0);
@@ -268,7 +323,10 @@ fn a_callback_for_which_there_is_no_thread_is_called_when_there_is_one() {
         assert_eq!(read(&provider), Code::Ok, "the runtime has its own thread now");
         let told = without_threads(|| {
             let told = submit(&provider);
-            assert!(told.recv_timeout(Duration::from_millis(300)).is_err(), "it was called on a thread that must not block");
+            assert!(
+                told.recv_timeout(Duration::from_millis(300)).is_err(),
+                "it was called on a thread that must not block"
+            );
             told
         });
         told.recv_timeout(PATIENCE) == Ok(Code::Ok)

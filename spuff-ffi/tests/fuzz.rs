@@ -1,5 +1,5 @@
-//! Every setter that takes a text, by its real C function, with any bytes that C can hand in: no panic crosses, an error names its
-//! argument, and what was set is what the getter gives.
+//! Every setter that takes a text, by its real C function, with any bytes that C can hand in: no
+//! panic crosses, an error names its argument, and what was set is what the getter gives.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::ffi::{CStr, CString, c_char};
@@ -55,11 +55,20 @@ fn texts() -> Vec<CString> {
         }
         texts.push(text);
     }
-    texts.into_iter().map(|text| CString::new(text.into_iter().filter(|byte| *byte != 0).collect::<Vec<_>>()).unwrap()).collect()
+    texts
+        .into_iter()
+        .map(|text| {
+            CString::new(text.into_iter().filter(|byte| *byte != 0).collect::<Vec<_>>()).unwrap()
+        })
+        .collect()
 }
 
 /// Whether it was taken. A refusal names the argument, and a panic is none.
-fn is_taken(set: impl Fn(*const c_char, *mut *mut Error) -> Code, text: *const c_char, argument: &str) -> bool {
+fn is_taken(
+    set: impl Fn(*const c_char, *mut *mut Error) -> Code,
+    text: *const c_char,
+    argument: &str,
+) -> bool {
     let mut told = null_mut();
     let code = set(text, &raw mut told);
     assert_eq!(set(text, null_mut()), code, "{argument}: the same without an error to fill");
@@ -70,13 +79,19 @@ fn is_taken(set: impl Fn(*const c_char, *mut *mut Error) -> Code, text: *const c
     // SAFETY: an error of the library, whose texts live as long as it.
     unsafe {
         let field = CStr::from_ptr(error::spuff_error_field(told)).to_str().unwrap();
-        assert_eq!((code, field), (Code::InvalidConfig, argument), "{:?}", CStr::from_ptr(error::spuff_error_text(told)));
+        assert_eq!(
+            (code, field),
+            (Code::InvalidConfig, argument),
+            "{:?}",
+            CStr::from_ptr(error::spuff_error_text(told))
+        );
         error::spuff_error_free(&raw mut told);
     }
     false
 }
 
-/// Tries a setter of one argument with all texts, and with none. Of those that are UTF-8 it may refuse some, where it `judges`.
+/// Tries a setter of one argument with all texts, and with none. Of those that are UTF-8 it may
+/// refuse some, where it `judges`.
 fn try_setter(
     argument: &str,
     judges: bool,
@@ -110,13 +125,22 @@ fn requests() {
             let set = |text: *const c_char, error: *mut *mut Error| {
                 let given = |wanted: &str| if wanted == argument { text } else { OTHER };
                 let mut out: *mut Request = null_mut();
-                let code = request::spuff_request_new(given("name"), given("region"), given("size"), &raw mut out, error);
+                let code = request::spuff_request_new(
+                    given("name"),
+                    given("region"),
+                    given("size"),
+                    &raw mut out,
+                    error,
+                );
                 request::spuff_request_free(&raw mut out);
                 code
             };
             try_setter(argument, false, set, null);
         }
-        assert_eq!(request::spuff_request_new(OTHER, OTHER, OTHER, &raw mut made, null_mut()), Code::Ok);
+        assert_eq!(
+            request::spuff_request_new(OTHER, OTHER, OTHER, &raw mut made, null_mut()),
+            Code::Ok
+        );
         let made_is = made;
         try_setter(
             "image",
@@ -147,17 +171,41 @@ fn requests() {
             "key",
             false,
             |text, error| request::spuff_request_add_ssh_key(made_is, text, error),
-            || request::spuff_request_ssh_key(made_is, request::spuff_request_ssh_key_count(made_is) - 1),
+            || {
+                request::spuff_request_ssh_key(
+                    made_is,
+                    request::spuff_request_ssh_key_count(made_is) - 1,
+                )
+            },
         );
         assert!(request::spuff_request_ssh_key_count(made_is) > before);
-        try_setter("key", false, |text, error| request::spuff_request_add_label(made_is, text, OTHER, error), null);
-        try_setter("value", false, |text, error| request::spuff_request_add_label(made_is, OTHER, text, error), null);
+        try_setter(
+            "key",
+            false,
+            |text, error| request::spuff_request_add_label(made_is, text, OTHER, error),
+            null,
+        );
+        try_setter(
+            "value",
+            false,
+            |text, error| request::spuff_request_add_label(made_is, OTHER, text, error),
+            null,
+        );
         for number in [0, 1, u64::MAX, u64::from(u32::MAX)] {
-            assert_eq!(request::spuff_request_set_ttl_seconds(made_is, number, null_mut()), Code::Ok);
-            assert_eq!(request::spuff_request_ttl_seconds(made_is), i64::try_from(number).unwrap_or(-1));
+            assert_eq!(
+                request::spuff_request_set_ttl_seconds(made_is, number, null_mut()),
+                Code::Ok
+            );
+            assert_eq!(
+                request::spuff_request_ttl_seconds(made_is),
+                i64::try_from(number).unwrap_or(-1)
+            );
         }
         for number in [i32::MIN, -1, 3, i32::MAX] {
-            assert_eq!(request::spuff_request_set_on_cancel(made_is, number, null_mut()), Code::InvalidConfig);
+            assert_eq!(
+                request::spuff_request_set_on_cancel(made_is, number, null_mut()),
+                Code::InvalidConfig
+            );
         }
         request::spuff_request_free(&raw mut made);
     }
@@ -199,13 +247,25 @@ fn configurations() {
             |text, error| config::spuff_config_set_option(made_is, OTHER, text, error),
             || config::spuff_config_option(made_is, OTHER),
         );
-        try_setter("name", false, |text, error| config::spuff_config_set_option(made_is, text, OTHER, error), null);
+        try_setter(
+            "name",
+            false,
+            |text, error| config::spuff_config_set_option(made_is, text, OTHER, error),
+            null,
+        );
         for number in [0, u64::MAX] {
-            try_setter("name", true, |text, error| config::spuff_config_set_timeout_ms(made_is, text, number, error), null);
+            try_setter(
+                "name",
+                true,
+                |text, error| config::spuff_config_set_timeout_ms(made_is, text, number, error),
+                null,
+            );
         }
         for text in texts() {
-            let _ =
-                (config::spuff_config_option(made_is, text.as_ptr()), config::spuff_config_timeout_ms(made_is, text.as_ptr()));
+            let _ = (
+                config::spuff_config_option(made_is, text.as_ptr()),
+                config::spuff_config_timeout_ms(made_is, text.as_ptr()),
+            );
         }
         config::spuff_config_free(&raw mut made);
     }
@@ -225,25 +285,57 @@ fn what_a_provider_in_c_answers_with() {
         let mut machine: *mut Instance = null_mut();
         assert_eq!(instance::spuff_instance_new(OTHER, &raw mut machine, null_mut()), Code::Ok);
         let it = machine;
-        try_setter("word", false, |text, error| instance::spuff_instance_set_status(it, text, error), null);
-        try_setter("key", false, |text, error| instance::spuff_instance_add_label(it, text, OTHER, error), null);
-        try_setter("value", false, |text, error| instance::spuff_instance_add_label(it, OTHER, text, error), null);
-        try_setter("ip", true, |text, error| instance::spuff_instance_add_address(it, text, true, error), null);
+        try_setter(
+            "word",
+            false,
+            |text, error| instance::spuff_instance_set_status(it, text, error),
+            null,
+        );
+        try_setter(
+            "key",
+            false,
+            |text, error| instance::spuff_instance_add_label(it, text, OTHER, error),
+            null,
+        );
+        try_setter(
+            "value",
+            false,
+            |text, error| instance::spuff_instance_add_label(it, OTHER, text, error),
+            null,
+        );
+        try_setter(
+            "ip",
+            true,
+            |text, error| instance::spuff_instance_add_address(it, text, true, error),
+            null,
+        );
         for argument in ["name", "region", "size"] {
             let set = |text: *const c_char, error: *mut *mut Error| {
                 let given = |wanted: &str| if wanted == argument { text } else { OTHER };
-                instance::spuff_instance_describe(it, given("name"), given("region"), given("size"), error)
+                instance::spuff_instance_describe(
+                    it,
+                    given("name"),
+                    given("region"),
+                    given("size"),
+                    error,
+                )
             };
             try_setter(argument, false, set, null);
         }
         for number in [i64::MIN, -1, 0, i64::MAX] {
             let mut snapshot: *mut Snapshot = null_mut();
-            assert_eq!(snapshot::spuff_snapshot_new(OTHER, OTHER, &raw mut snapshot, null_mut()), Code::Ok);
+            assert_eq!(
+                snapshot::spuff_snapshot_new(OTHER, OTHER, &raw mut snapshot, null_mut()),
+                Code::Ok
+            );
             let codes = [
                 instance::spuff_instance_set_created_at_ms(it, number, null_mut()),
                 snapshot::spuff_snapshot_set_created_at_ms(snapshot, number, null_mut()),
             ];
-            assert!(codes.iter().all(|code| matches!(code, Code::Ok | Code::InvalidConfig)), "{number}: {codes:?}");
+            assert!(
+                codes.iter().all(|code| matches!(code, Code::Ok | Code::InvalidConfig)),
+                "{number}: {codes:?}"
+            );
             snapshot::spuff_snapshot_free(&raw mut snapshot);
         }
         instance::spuff_instance_free(&raw mut machine);
@@ -252,7 +344,8 @@ fn what_a_provider_in_c_answers_with() {
             let make = |text: *const c_char, error: *mut *mut Error| {
                 let given = |wanted: &str| if wanted == argument { text } else { OTHER };
                 let mut out: *mut Snapshot = null_mut();
-                let code = snapshot::spuff_snapshot_new(given("id"), given("name"), &raw mut out, error);
+                let code =
+                    snapshot::spuff_snapshot_new(given("id"), given("name"), &raw mut out, error);
                 snapshot::spuff_snapshot_free(&raw mut out);
                 code
             };
@@ -261,8 +354,18 @@ fn what_a_provider_in_c_answers_with() {
         let mut made: *mut Snapshot = null_mut();
         assert_eq!(snapshot::spuff_snapshot_new(OTHER, OTHER, &raw mut made, null_mut()), Code::Ok);
         let it = made;
-        try_setter("key", false, |text, error| snapshot::spuff_snapshot_add_label(it, text, OTHER, error), null);
-        try_setter("value", false, |text, error| snapshot::spuff_snapshot_add_label(it, OTHER, text, error), null);
+        try_setter(
+            "key",
+            false,
+            |text, error| snapshot::spuff_snapshot_add_label(it, text, OTHER, error),
+            null,
+        );
+        try_setter(
+            "value",
+            false,
+            |text, error| snapshot::spuff_snapshot_add_label(it, OTHER, text, error),
+            null,
+        );
         snapshot::spuff_snapshot_free(&raw mut made);
 
         let mut list = Strings::default();
@@ -289,11 +392,22 @@ fn errors_of_a_provider_in_c() {
                     let _ = error::spuff_error_set_text(out, name.as_ptr(), value.as_ptr());
                 }
             }
-            let texts = [c"provider", c"cloud_code", c"field", c"instance_id", c"supported", c"operation"];
-            let others: Vec<_> = self::texts().into_iter().filter(|text| text.as_bytes().len() < 1000).take(100).collect();
-            for (name, value) in texts.iter().flat_map(|name| others.iter().map(move |value| (name, value))) {
+            let texts =
+                [c"provider", c"cloud_code", c"field", c"instance_id", c"supported", c"operation"];
+            let others: Vec<_> = self::texts()
+                .into_iter()
+                .filter(|text| text.as_bytes().len() < 1000)
+                .take(100)
+                .collect();
+            for (name, value) in
+                texts.iter().flat_map(|name| others.iter().map(move |value| (name, value)))
+            {
                 let set = error::spuff_error_set_text(out, name.as_ptr(), value.as_ptr());
-                assert_eq!(set == Code::Ok, !out.is_null() && value.to_str().is_ok(), "{name:?}: {value:?}");
+                assert_eq!(
+                    set == Code::Ok,
+                    !out.is_null() && value.to_str().is_ok(),
+                    "{name:?}: {value:?}"
+                );
             }
             for name in [c"status", c"retryable", c"retry_after_ms", c"elapsed_ms", c"none"] {
                 for number in [0, 1, 99, 404, 1000, u64::MAX] {
@@ -301,7 +415,11 @@ fn errors_of_a_provider_in_c() {
                     assert!(matches!(set, Code::Ok | Code::InvalidConfig), "{name:?}: {number}");
                 }
             }
-            let _ = (error::spuff_error_text(out), error::spuff_error_retry_after_ms(out), error::spuff_error_elapsed_ms(out));
+            let _ = (
+                error::spuff_error_text(out),
+                error::spuff_error_retry_after_ms(out),
+                error::spuff_error_elapsed_ms(out),
+            );
             let mut copy = error::spuff_error_clone(out);
             error::spuff_error_free(&raw mut copy);
             error::spuff_error_free(&raw mut out);
@@ -324,7 +442,10 @@ fn prices_placements_and_leases() {
             let mut out: *mut Price = null_mut();
             let code = price::spuff_price_new(text, &raw mut out, error);
             if code == Code::Ok {
-                assert!(!price::spuff_price_text(out).is_null() && !price::spuff_price_currency(out).is_null());
+                assert!(
+                    !price::spuff_price_text(out).is_null()
+                        && !price::spuff_price_currency(out).is_null()
+                );
             }
             price::spuff_price_free(&raw mut out);
             code
@@ -337,7 +458,12 @@ fn prices_placements_and_leases() {
         }
         let mut places: *mut Placement = placement::spuff_placement_new();
         let it = places;
-        try_setter("price", true, |text, error| placement::spuff_placement_set_max_price(it, text, error), null);
+        try_setter(
+            "price",
+            true,
+            |text, error| placement::spuff_placement_set_max_price(it, text, error),
+            null,
+        );
         assert_eq!(
             placement::spuff_placement_add(it, null(), OTHER, OTHER, null(), null(), null_mut()),
             Code::InvalidConfig,

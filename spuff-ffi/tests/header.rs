@@ -1,5 +1,5 @@
-//! The committed header and the committed list of symbols are those of the sources, and every exported function runs behind the
-//! boundary. `tests/ffi/header` writes them anew.
+//! The committed header and the committed list of symbols are those of the sources, and every
+//! exported function runs behind the boundary. `tests/ffi/header` writes them anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::collections::HashMap;
@@ -40,8 +40,13 @@ const ORDER: [&str; 24] = [
 
 fn header() -> String {
     let config = cbindgen::Config::from_file(folder().join("cbindgen.toml")).unwrap();
-    let names: HashMap<String, String> = config.export.rename.iter().map(|(rust, c)| (c.clone(), rust.clone())).collect();
-    let bindings = cbindgen::Builder::new().with_config(config).with_src(folder().join("src/lib.rs")).generate().unwrap();
+    let names: HashMap<String, String> =
+        config.export.rename.iter().map(|(rust, c)| (c.clone(), rust.clone())).collect();
+    let bindings = cbindgen::Builder::new()
+        .with_config(config)
+        .with_src(folder().join("src/lib.rs"))
+        .generate()
+        .unwrap();
     let mut written = Vec::new();
     bindings.write(&mut written);
     // The codes are everywhere: their names are to be short.
@@ -49,23 +54,34 @@ fn header() -> String {
     in_sections(&text, &names)
 }
 
-/// The header in the order of use: what is named everywhere, then for each source a heading, its types and its functions.
+/// The header in the order of use: what is named everywhere, then for each source a heading, its
+/// types and its functions.
 fn in_sections(header: &str, names: &HashMap<String, String>) -> String {
     let (opening, body) = header.split_once("#include <stdint.h>\n").unwrap();
     let sources = sources();
     let mut parts: HashMap<String, Vec<String>> = HashMap::new();
     let (mut forward, mut code) = (String::new(), String::new());
-    for item in body.split("\n\n").map(|item| item.trim_matches('\n')).filter(|item| !item.is_empty() && !is_frame(item)) {
+    for item in body
+        .split("\n\n")
+        .map(|item| item.trim_matches('\n'))
+        .filter(|item| !item.is_empty() && !is_frame(item))
+    {
         let name = name_of(item);
         let item = match item.split_once(&format!("typedef struct {name} ")) {
             Some((text, rest)) => {
                 forward += &format!("typedef struct {name} {name};\n");
-                let members = rest.strip_suffix(&format!(" {name};")).map(|members| format!(" {members}")).unwrap_or_default();
+                let members = rest
+                    .strip_suffix(&format!(" {name};"))
+                    .map(|members| format!(" {members}"))
+                    .unwrap_or_default();
                 format!("{text}struct {name}{members};")
             }
             None => marked(item, &name),
         };
-        let owner = sources.iter().find(|source| source.has(&name, names)).unwrap_or_else(|| panic!("no source has {name}"));
+        let owner = sources
+            .iter()
+            .find(|source| source.has(&name, names))
+            .unwrap_or_else(|| panic!("no source has {name}"));
         if name == "spuff_code" {
             code = item;
         } else {
@@ -74,7 +90,8 @@ fn in_sections(header: &str, names: &HashMap<String, String>) -> String {
     }
     let mut text = MACROS.replace("@VERSION@", &version());
     text += &format!(
-        "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* ---- what is named everywhere ---- */\n\n{forward}\n{code}\n"
+        "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n/* ---- what is named everywhere ---- \
+         */\n\n{forward}\n{code}\n"
     );
     let mut map = Vec::new();
     for name in ORDER {
@@ -122,15 +139,21 @@ const MACROS: &str = "\
 
 /// What opens and closes the part for C++, and the file.
 fn is_frame(item: &str) -> bool {
-    item.contains("extern \"C\"") || item.starts_with("#endif") || item.starts_with("#ifdef __cplusplus\n}")
+    item.contains("extern \"C\"")
+        || item.starts_with("#endif")
+        || item.starts_with("#ifdef __cplusplus\n}")
 }
 
 /// What an item declares.
 fn name_of(item: &str) -> String {
-    let code: String = item.lines().filter(|line| !line.starts_with("///")).collect::<Vec<_>>().join(" ");
+    let code: String =
+        item.lines().filter(|line| !line.starts_with("///")).collect::<Vec<_>>().join(" ");
     let found = |before: &str, text: &str| {
         let rest = text.split_once(before)?.1.trim_start_matches(['*', ' ']);
-        let name: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+        let name: String = rest
+            .chars()
+            .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+            .collect();
         (!name.is_empty()).then_some(name)
     };
     let name = if code.starts_with("enum ") {
@@ -140,19 +163,29 @@ fn name_of(item: &str) -> String {
     } else if code.starts_with("typedef ") {
         found("(*", &code)
     } else {
-        code.split_once('(').and_then(|(before, _)| before.rsplit([' ', '*']).next().map(str::to_string))
+        code.split_once('(')
+            .and_then(|(before, _)| before.rsplit([' ', '*']).next().map(str::to_string))
     };
     name.unwrap_or_else(|| panic!("what is this: {item}"))
 }
 
 /// A function with what the compiler is told of it; anything else as it is.
 fn marked(item: &str, name: &str) -> String {
-    let Some(at) = item.lines().position(|line| line.contains(&format!("{name}(")) && !line.starts_with("///")) else {
+    let Some(at) = item
+        .lines()
+        .position(|line| line.contains(&format!("{name}(")) && !line.starts_with("///"))
+    else {
         return item.to_string();
     };
     let mut lines: Vec<&str> = item.lines().collect();
     let answers_code = lines[at].starts_with("spuff_code ");
-    let of_a_cloud = ["spuff_provider_", "spuff_place_", "spuff_settled", "spuff_registry_", "spuff_cloud_start"];
+    let of_a_cloud = [
+        "spuff_provider_",
+        "spuff_place_",
+        "spuff_settled",
+        "spuff_registry_",
+        "spuff_cloud_start",
+    ];
     let makes = ["_new", "_clone", "_with_defaults", "_with_deadline_ms"];
     let must_use = if answers_code {
         of_a_cloud.iter().any(|start| name.starts_with(start))
@@ -175,9 +208,13 @@ impl Source {
     fn has(&self, name: &str, names: &HashMap<String, String>) -> bool {
         let rust = names.get(name).cloned().unwrap_or_else(|| pascal(name));
         let types = ["struct", "enum", "type"].map(|kind| format!("pub {kind} {rust}"));
-        let ends = |at: usize, found: &str| !self.text[at + found.len()..].starts_with(|next: char| next.is_alphanumeric());
+        let ends = |at: usize, found: &str| {
+            !self.text[at + found.len()..].starts_with(|next: char| next.is_alphanumeric())
+        };
         self.text.contains(&format!("extern \"C\" fn {name}("))
-            || types.iter().any(|found| self.text.match_indices(found.as_str()).any(|(at, found)| ends(at, found)))
+            || types.iter().any(|found| {
+                self.text.match_indices(found.as_str()).any(|(at, found)| ends(at, found))
+            })
     }
 }
 
@@ -190,7 +227,14 @@ fn pascal(name: &str) -> String {
 fn sources() -> Vec<Source> {
     let source = |(path, _): (PathBuf, Vec<(String, String)>)| {
         let text = fs::read_to_string(&path).unwrap();
-        let title = text.lines().next().unwrap().strip_prefix("//! ").unwrap().trim_end_matches('.').to_string();
+        let title = text
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix("//! ")
+            .unwrap()
+            .trim_end_matches('.')
+            .to_string();
         Source { name: path.file_stem().unwrap().to_str().unwrap().to_string(), title, text }
     };
     exports().into_iter().map(source).collect()
@@ -205,13 +249,29 @@ fn declared(header: &[&str], function: &str) -> usize {
 
 /// The sources, and the functions that each exports, with their bodies.
 fn exports() -> Vec<(PathBuf, Vec<(String, String)>)> {
-    let mut sources: Vec<PathBuf> = fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut sources: Vec<PathBuf> =
+        fs::read_dir(folder().join("src")).unwrap().map(|entry| entry.unwrap().path()).collect();
     sources.sort();
     let functions = |path: PathBuf| {
         let source = fs::read_to_string(&path).unwrap();
         let found = source.split("#[unsafe(no_mangle)]\n").skip(1).map(|part| {
-            let name = part.split_once("extern \"C\" fn ").unwrap().1.split_once('(').unwrap().0.to_string();
-            let body = part.split_once(" {\n").unwrap().1.split_once("\n}\n").unwrap().0.trim().to_string();
+            let name = part
+                .split_once("extern \"C\" fn ")
+                .unwrap()
+                .1
+                .split_once('(')
+                .unwrap()
+                .0
+                .to_string();
+            let body = part
+                .split_once(" {\n")
+                .unwrap()
+                .1
+                .split_once("\n}\n")
+                .unwrap()
+                .0
+                .trim()
+                .to_string();
             (name, body)
         });
         let found = found.collect();
@@ -228,19 +288,28 @@ fn the_header_is_that_of_the_sources() {
     }
     let old = fs::read_to_string(&committed).unwrap();
     let differs = written.lines().zip(old.lines()).find(|(new, old)| new != old);
-    assert!(written == old, "include/spuff.h is not up to date: run tests/ffi/header; the first line that differs: {differs:?}");
+    assert!(
+        written == old,
+        "include/spuff.h is not up to date: run tests/ffi/header; the first line that differs: \
+         {differs:?}"
+    );
 }
 
 #[test]
 fn the_list_of_symbols_is_that_of_the_sources() {
-    let mut names: Vec<String> = exports().into_iter().flat_map(|(_, found)| found).map(|(name, _)| name).collect();
+    let mut names: Vec<String> =
+        exports().into_iter().flat_map(|(_, found)| found).map(|(name, _)| name).collect();
     names.sort();
     let written = names.join("\n") + "\n";
     let committed = folder().join("symbols.txt");
     if std::env::var_os("SPUFF_WRITE_HEADER").is_some() {
         fs::write(&committed, &written).unwrap();
     }
-    assert_eq!(fs::read_to_string(&committed).unwrap(), written, "symbols.txt is not up to date: run tests/ffi/header");
+    assert_eq!(
+        fs::read_to_string(&committed).unwrap(),
+        written,
+        "symbols.txt is not up to date: run tests/ffi/header"
+    );
     let header = header();
     for name in names {
         assert!(header.contains(&format!("{name}(")), "{name} is in the header");
@@ -265,7 +334,10 @@ fn every_verb_has_its_function() {
     }
     for function in &functions {
         let verb = function.strip_suffix("_submit").unwrap_or(function);
-        assert!(verb == "free" || verbs.lines().any(|known| known == verb), "tests/verbs.txt has {verb}");
+        assert!(
+            verb == "free" || verbs.lines().any(|known| known == verb),
+            "tests/verbs.txt has {verb}"
+        );
     }
 }
 
@@ -274,14 +346,19 @@ fn every_exported_function_runs_behind_the_boundary() {
     let ways = ["guard(", "getter(", "release(", "field(", "of("];
     for (path, functions) in exports() {
         for (name, body) in functions {
-            assert!(ways.iter().any(|way| body.starts_with(way)), "{name} of {} begins with {body:?}", path.display());
+            assert!(
+                ways.iter().any(|way| body.starts_with(way)),
+                "{name} of {} begins with {body:?}",
+                path.display()
+            );
         }
     }
 }
 
 #[test]
 fn every_verb_that_waits_has_a_form_that_calls_back() {
-    let functions: Vec<String> = exports().into_iter().flat_map(|(_, found)| found).map(|(name, _)| name).collect();
+    let functions: Vec<String> =
+        exports().into_iter().flat_map(|(_, found)| found).map(|(name, _)| name).collect();
     for (_, found) in exports() {
         for (name, body) in found {
             if body.contains(".block(") {

@@ -1,4 +1,5 @@
-//! A panic inside the core, or in a provider that was added to it, comes out as an error, whichever way the call was made.
+//! A panic inside the core, or in a provider that was added to it, comes out as an error, whichever
+//! way the call was made.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::ffi::{CStr, c_void};
@@ -71,18 +72,34 @@ fn a_panic_is_an_error_of_a_call_that_blocks() {
     let (provider, id) = (provider(), c"7".as_ptr());
     let (mut out, mut error) = (null_mut(), null_mut());
     // SAFETY: handles of this program, and room for the results.
-    let code = unsafe { spuff_provider_get_instance(&raw const provider, id, null(), &raw mut out, &raw mut error) };
+    let code = unsafe {
+        spuff_provider_get_instance(&raw const provider, id, null(), &raw mut out, &raw mut error)
+    };
     assert_eq!(
         (code, out.is_null(), read_text(error)),
         (Code::Internal, true, "internal error: at once, on purpose".to_string())
     );
     // SAFETY: as above.
-    let code = unsafe { spuff_provider_wait_ready(&raw const provider, id, null(), null(), &raw mut out, &raw mut error) };
+    let code = unsafe {
+        spuff_provider_wait_ready(
+            &raw const provider,
+            id,
+            null(),
+            null(),
+            &raw mut out,
+            &raw mut error,
+        )
+    };
     assert_eq!((code, out.is_null()), (Code::Internal, true));
     assert!(read_text(error).contains("later, on purpose, with 7"));
 }
 
-unsafe extern "C" fn on_outcome(user_data: *mut c_void, code: Code, instance: *mut Instance, error: *mut Error) {
+unsafe extern "C" fn on_outcome(
+    user_data: *mut c_void,
+    code: Code,
+    instance: *mut Instance,
+    error: *mut Error,
+) {
     assert!(instance.is_null());
     // SAFETY: the sender below, which is never dropped.
     let told = unsafe { &*user_data.cast::<Sender<(i32, String)>>() };

@@ -1,4 +1,5 @@
-//! Callers' functions are called outside of locks, end when they are told to, and what a table has made beside an error is known.
+//! Callers' functions are called outside of locks, end when they are told to, and what a table has
+//! made beside an error is known.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -10,24 +11,29 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use spuff::cancel::{
-    Cancel, Notice, spuff_cancel_cancel, spuff_cancel_free, spuff_cancel_new, spuff_cancel_notify, spuff_notice_free,
+    Cancel, Notice, spuff_cancel_cancel, spuff_cancel_free, spuff_cancel_new, spuff_cancel_notify,
+    spuff_notice_free,
 };
 use spuff::error::{
-    Code, Error, spuff_error_clone, spuff_error_code, spuff_error_free, spuff_error_instance_exists, spuff_error_instance_id,
-    spuff_error_new, spuff_error_text,
+    Code, Error, spuff_error_clone, spuff_error_code, spuff_error_free,
+    spuff_error_instance_exists, spuff_error_instance_id, spuff_error_new, spuff_error_text,
 };
 use spuff::fleet::{FleetOptions, spuff_provider_create_instances};
 use spuff::instance::{
-    Instance, Instances, spuff_instance_clone, spuff_instance_free, spuff_instance_id, spuff_instance_new, spuff_instances_count,
-    spuff_instances_get, spuff_instances_push,
+    Instance, Instances, spuff_instance_clone, spuff_instance_free, spuff_instance_id,
+    spuff_instance_new, spuff_instances_count, spuff_instances_get, spuff_instances_push,
 };
 use spuff::log::{LogLevel, spuff_log_listen};
 use spuff::price::{Price, spuff_price_new, spuff_price_text};
 use spuff::provider::{
-    Provider, spuff_provider_create_and_wait, spuff_provider_create_instance, spuff_provider_create_snapshot,
-    spuff_provider_free, spuff_provider_get_instance, spuff_provider_list_instances,
+    Provider, spuff_provider_create_and_wait, spuff_provider_create_instance,
+    spuff_provider_create_snapshot, spuff_provider_free, spuff_provider_get_instance,
+    spuff_provider_list_instances,
 };
-use spuff::registry::{Registry, spuff_registry_connect, spuff_registry_free, spuff_registry_is_registered, spuff_registry_new};
+use spuff::registry::{
+    Registry, spuff_registry_connect, spuff_registry_free, spuff_registry_is_registered,
+    spuff_registry_new,
+};
 use spuff::request::{Request, spuff_request_free, spuff_request_new};
 use spuff::snapshot::{Snapshot, spuff_snapshot_new};
 use spuff::vtable::{ProviderVtable, spuff_registry_register};
@@ -45,7 +51,11 @@ fn ends<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static
 
 fn read(text: *const c_char) -> String {
     // SAFETY: a text of the library's, or NULL.
-    if text.is_null() { String::new() } else { unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_string() }
+    if text.is_null() {
+        String::new()
+    } else {
+        unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_string()
+    }
 }
 
 // ---- a table whose functions ask the registry, and whose creates fail when the machine is made
@@ -67,7 +77,12 @@ unsafe extern "C" fn on_drop(_: *mut c_void) {
     DROPS.fetch_add(1, Ordering::SeqCst);
 }
 
-unsafe extern "C" fn connect(_: *mut c_void, _: *const spuff::config::Config, _: *mut *mut c_void, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn connect(
+    _: *mut c_void,
+    _: *const spuff::config::Config,
+    _: *mut *mut c_void,
+    _: *mut *mut Error,
+) -> i32 {
     ask_the_registry();
     0
 }
@@ -87,25 +102,46 @@ unsafe extern "C" fn create(
     // SAFETY: the places are the library's.
     unsafe {
         spuff_instance_new(c"m-1".as_ptr(), out, null_mut());
-        spuff_error_new(Code::Network as i32, c"the labels could not be set".as_ptr(), error, null_mut());
+        spuff_error_new(
+            Code::Network as i32,
+            c"the labels could not be set".as_ptr(),
+            error,
+            null_mut(),
+        );
     }
     Code::Network as i32
 }
 
-unsafe extern "C" fn destroy(_: *mut c_void, id: *const c_char, _: *const Cancel, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn destroy(
+    _: *mut c_void,
+    id: *const c_char,
+    _: *const Cancel,
+    _: *mut *mut Error,
+) -> i32 {
     ask_the_registry();
     assert_eq!(read(id), "m-1");
     DESTROYED.fetch_add(1, Ordering::SeqCst);
     0
 }
 
-unsafe extern "C" fn get(_: *mut c_void, _: *const c_char, _: *const Cancel, _: *mut *mut Instance, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn get(
+    _: *mut c_void,
+    _: *const c_char,
+    _: *const Cancel,
+    _: *mut *mut Instance,
+    _: *mut *mut Error,
+) -> i32 {
     ask_the_registry();
     0
 }
 
 /// Keeps the first as more are added.
-unsafe extern "C" fn list(_: *mut c_void, _: *const Cancel, list: *mut Instances, _: *mut *mut Error) -> i32 {
+unsafe extern "C" fn list(
+    _: *mut c_void,
+    _: *const Cancel,
+    list: *mut Instances,
+    _: *mut *mut Error,
+) -> i32 {
     ask_the_registry();
     // SAFETY: the list is the library's.
     unsafe {
@@ -191,8 +227,12 @@ fn told(code: Code, mut error: *mut Error) -> (Code, String, String, i32) {
         let mut copy = spuff_error_clone(error);
         assert_eq!(spuff_error_code(error), code);
         spuff_error_free(&raw mut error);
-        let told =
-            (code, read(spuff_error_text(copy)), read(spuff_error_instance_id(copy)), spuff_error_instance_exists(copy) as i32);
+        let told = (
+            code,
+            read(spuff_error_text(copy)),
+            read(spuff_error_instance_id(copy)),
+            spuff_error_instance_exists(copy) as i32,
+        );
         spuff_error_free(&raw mut copy);
         told
     }
@@ -214,25 +254,71 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
         assert_eq!(DROPS.load(Ordering::SeqCst), 2);
 
         ends("the verbs", || {
-            let (mut provider, mut request, mut made, mut error): (*mut Provider, *mut Request, *mut Instance, *mut Error) =
-                (null_mut(), null_mut(), null_mut(), null_mut());
+            let (mut provider, mut request, mut made, mut error): (
+                *mut Provider,
+                *mut Request,
+                *mut Instance,
+                *mut Error,
+            ) = (null_mut(), null_mut(), null_mut(), null_mut());
             let registry = REGISTRY.load(Ordering::SeqCst);
-            assert_eq!(spuff_registry_connect(registry, c"half".as_ptr(), null(), &raw mut provider, null_mut()), Code::Ok);
-            spuff_request_new(c"web-1".as_ptr(), c"r".as_ptr(), c"s".as_ptr(), &raw mut request, null_mut());
+            assert_eq!(
+                spuff_registry_connect(
+                    registry,
+                    c"half".as_ptr(),
+                    null(),
+                    &raw mut provider,
+                    null_mut()
+                ),
+                Code::Ok
+            );
+            spuff_request_new(
+                c"web-1".as_ptr(),
+                c"r".as_ptr(),
+                c"s".as_ptr(),
+                &raw mut request,
+                null_mut(),
+            );
 
-            let code = spuff_provider_create_instance(provider, request, null(), &raw mut made, &raw mut error);
+            let code = spuff_provider_create_instance(
+                provider,
+                request,
+                null(),
+                &raw mut made,
+                &raw mut error,
+            );
             let (code, text, id, exists) = told(code, error);
-            assert!(made.is_null() && code == Code::Network && text.contains("the labels could not be set"), "{text}");
+            assert!(
+                made.is_null()
+                    && code == Code::Network
+                    && text.contains("the labels could not be set"),
+                "{text}"
+            );
             assert_eq!((id.as_str(), exists), ("m-1", 1), "{text}");
             assert_eq!(DESTROYED.load(Ordering::SeqCst), 0, "it is the caller's to end");
 
             for (on_failure, exists, destroyed) in [(KEEP, 1, 0), (DESTROY, 0, 1)] {
-                let code =
-                    spuff_provider_create_and_wait(provider, request, on_failure, null(), null(), &raw mut made, &raw mut error);
+                let code = spuff_provider_create_and_wait(
+                    provider,
+                    request,
+                    on_failure,
+                    null(),
+                    null(),
+                    &raw mut made,
+                    &raw mut error,
+                );
                 let (_, text, id, still) = told(code, error);
-                assert_eq!((id.as_str(), still, DESTROYED.load(Ordering::SeqCst)), ("m-1", exists, destroyed), "{text}");
+                assert_eq!(
+                    (id.as_str(), still, DESTROYED.load(Ordering::SeqCst)),
+                    ("m-1", exists, destroyed),
+                    "{text}"
+                );
             }
-            let options = FleetOptions { size: size_of::<FleetOptions>(), concurrency: 0, on_failure: 0, wait_ready: false };
+            let options = FleetOptions {
+                size: size_of::<FleetOptions>(),
+                concurrency: 0,
+                on_failure: 0,
+                wait_ready: false,
+            };
             let (requests, mut outcomes) = ([request.cast_const()], null_mut());
             let code = spuff_provider_create_instances(
                 provider,
@@ -249,32 +335,63 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
 
             let mut snapshot = null_mut();
             let (id, name) = (c"m-1".as_ptr(), c"golden".as_ptr());
-            let code = spuff_provider_create_snapshot(provider, id, name, null(), null(), &raw mut snapshot, &raw mut error);
+            let code = spuff_provider_create_snapshot(
+                provider,
+                id,
+                name,
+                null(),
+                null(),
+                &raw mut snapshot,
+                &raw mut error,
+            );
             let (_, text, ..) = told(code, error);
             assert!(snapshot.is_null() && text.contains("snapshot s-1 was made"), "{text}");
 
             let (mut price, mut machines, mut found) = (null_mut(), null_mut(), null_mut());
             let (region, size) = (c"r".as_ptr(), c"s".as_ptr());
-            let code = spuff::place::spuff_provider_hourly_price(provider, region, size, null(), &raw mut price, null_mut());
+            let code = spuff::place::spuff_provider_hourly_price(
+                provider,
+                region,
+                size,
+                null(),
+                &raw mut price,
+                null_mut(),
+            );
             assert_eq!((code, read(spuff_price_text(price))), (Code::Ok, "0.0056 EUR".to_string()));
             spuff::price::spuff_price_free(&raw mut price);
-            assert_eq!(spuff_provider_list_instances(provider, null(), &raw mut machines, null_mut()), Code::Ok);
+            assert_eq!(
+                spuff_provider_list_instances(provider, null(), &raw mut machines, null_mut()),
+                Code::Ok
+            );
             assert_eq!((spuff_instances_count(machines), LISTS.load(Ordering::SeqCst)), (64, 1));
             let mut copy = spuff_instance_clone(spuff_instances_get(machines, 7));
             spuff::instance::spuff_instances_free(&raw mut machines);
             assert_eq!(read(spuff_instance_id(copy)), "m-7", "a copy outlives the list");
             spuff_instance_free(&raw mut copy);
-            assert_eq!(spuff_provider_get_instance(provider, c"m-1".as_ptr(), null(), &raw mut found, null_mut()), Code::Ok);
+            assert_eq!(
+                spuff_provider_get_instance(
+                    provider,
+                    c"m-1".as_ptr(),
+                    null(),
+                    &raw mut found,
+                    null_mut()
+                ),
+                Code::Ok
+            );
 
             spuff_request_free(&raw mut request);
             spuff_provider_free(&raw mut provider);
             let mut registry = REGISTRY.swap(null_mut(), Ordering::SeqCst);
             spuff_registry_free(&raw mut registry);
         });
-        // The last one is dropped after the registry and all calls are gone: on a thread of spuff's.
+        // The last one is dropped after the registry and all calls are gone: on a thread of
+        // spuff's.
         let began = Instant::now();
         while DROPS.load(Ordering::SeqCst) < 3 {
-            assert!(began.elapsed() < Duration::from_secs(60), "the last one is dropped with the registry");
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "the last one is dropped with the registry"
+            );
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -287,7 +404,12 @@ struct Listener {
     over: AtomicBool,
 }
 
-unsafe extern "C" fn slow_line(user_data: *mut c_void, _: LogLevel, _: *const c_char, _: *const c_char) {
+unsafe extern "C" fn slow_line(
+    user_data: *mut c_void,
+    _: LogLevel,
+    _: *const c_char,
+    _: *const c_char,
+) {
     // SAFETY: it lives until the listening has been ended.
     let listener = unsafe { &*user_data.cast::<Listener>() };
     listener.entered.send(()).unwrap();
@@ -297,7 +419,12 @@ unsafe extern "C" fn slow_line(user_data: *mut c_void, _: LogLevel, _: *const c_
     listener.over.store(true, Ordering::SeqCst);
 }
 
-unsafe extern "C" fn ending_line(user_data: *mut c_void, _: LogLevel, _: *const c_char, _: *const c_char) {
+unsafe extern "C" fn ending_line(
+    user_data: *mut c_void,
+    _: LogLevel,
+    _: *const c_char,
+    _: *const c_char,
+) {
     // SAFETY: as the header says; the sender lives to the end of the test.
     unsafe {
         assert_eq!(spuff_log_listen(0, None, null_mut(), null_mut()), Code::Ok);
@@ -313,9 +440,24 @@ fn log_something() {
         let mut registry = spuff::registry::spuff_registry_with_defaults();
         let mut config = spuff::config::spuff_config_new();
         spuff::config::spuff_config_set_token(config, c"token".as_ptr(), null_mut());
-        spuff::config::spuff_config_set_endpoint(config, c"http://127.0.0.1:9".as_ptr(), null_mut());
-        spuff::config::spuff_config_set_timeout_ms(config, c"http_request".as_ptr(), 500, null_mut());
-        spuff_registry_connect(registry, c"hetzner".as_ptr(), config, &raw mut provider, null_mut());
+        spuff::config::spuff_config_set_endpoint(
+            config,
+            c"http://127.0.0.1:9".as_ptr(),
+            null_mut(),
+        );
+        spuff::config::spuff_config_set_timeout_ms(
+            config,
+            c"http_request".as_ptr(),
+            500,
+            null_mut(),
+        );
+        spuff_registry_connect(
+            registry,
+            c"hetzner".as_ptr(),
+            config,
+            &raw mut provider,
+            null_mut(),
+        );
         let mut limit = spuff::cancel::spuff_cancel_with_deadline_ms(1000);
         let _ = spuff_provider_list_instances(provider, limit, &raw mut machines, null_mut());
         spuff_cancel_free(&raw mut limit);
@@ -328,12 +470,19 @@ fn log_something() {
 #[test]
 fn ending_the_log_waits_for_its_callback_but_not_inside_of_it() {
     let (entered, has_entered) = channel();
-    let listener = Box::new(Listener { entered, let_go: AtomicBool::new(false), over: AtomicBool::new(false) });
+    let listener = Box::new(Listener {
+        entered,
+        let_go: AtomicBool::new(false),
+        over: AtomicBool::new(false),
+    });
     let listener: &'static Listener = Box::leak(listener);
     let user_data = std::ptr::from_ref(listener).cast_mut().cast();
     // SAFETY: the functions are called as the header says.
     unsafe {
-        assert_eq!(spuff_log_listen(LogLevel::Trace as i32, Some(slow_line), user_data, null_mut()), Code::Ok);
+        assert_eq!(
+            spuff_log_listen(LogLevel::Trace as i32, Some(slow_line), user_data, null_mut()),
+            Code::Ok
+        );
         let logging = thread::spawn(log_something);
         has_entered.recv_timeout(PATIENCE).unwrap();
         let ending = thread::spawn(|| {
@@ -350,7 +499,10 @@ fn ending_the_log_waits_for_its_callback_but_not_inside_of_it() {
         let (ended, is_ended) = channel::<()>();
         let ended: &'static Sender<()> = Box::leak(Box::new(ended));
         let user_data = std::ptr::from_ref(ended).cast_mut().cast();
-        assert_eq!(spuff_log_listen(LogLevel::Trace as i32, Some(ending_line), user_data, null_mut()), Code::Ok);
+        assert_eq!(
+            spuff_log_listen(LogLevel::Trace as i32, Some(ending_line), user_data, null_mut()),
+            Code::Ok
+        );
         ends("a callback that ends the log", log_something);
         is_ended.recv_timeout(PATIENCE).unwrap();
     }
@@ -370,14 +522,23 @@ fn a_notice_tells_once_of_a_cancel_and_nothing_after_its_end() {
     unsafe {
         let mut cancel = spuff_cancel_new();
         let (mut notice, mut freed): (*mut Notice, *mut Notice) = (null_mut(), null_mut());
-        assert_eq!(spuff_cancel_notify(cancel, Some(on_cancelled), user_data, &raw mut notice, null_mut()), Code::Ok);
-        assert_eq!(spuff_cancel_notify(cancel, Some(on_cancelled), user_data, &raw mut freed, null_mut()), Code::Ok);
+        assert_eq!(
+            spuff_cancel_notify(cancel, Some(on_cancelled), user_data, &raw mut notice, null_mut()),
+            Code::Ok
+        );
+        assert_eq!(
+            spuff_cancel_notify(cancel, Some(on_cancelled), user_data, &raw mut freed, null_mut()),
+            Code::Ok
+        );
         spuff_notice_free(&raw mut freed);
         spuff_cancel_cancel(cancel);
         spuff_cancel_free(&raw mut cancel);
         told.recv_timeout(PATIENCE).unwrap();
         spuff_notice_free(&raw mut notice);
         assert!(told.try_recv().is_err(), "the one that was freed is not told");
-        assert_eq!(spuff_cancel_notify(null(), None, user_data, &raw mut notice, null_mut()), Code::InvalidConfig);
+        assert_eq!(
+            spuff_cancel_notify(null(), None, user_data, &raw mut notice, null_mut()),
+            Code::InvalidConfig
+        );
     }
 }

@@ -48,7 +48,8 @@ impl Pending {
         blocked::closed(py, &self.subject).into_value(py).into_any()
     }
 
-    /// Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress` what is seen on the way.
+    /// Runs the verb, tells a future of the event loop when there is an outcome, and `on_progress`
+    /// what is seen on the way.
     #[pyo3(signature = (event_loop, future, on_progress=None))]
     fn begin(
         &self,
@@ -103,10 +104,13 @@ impl Waiter {
     fn tell(&self, seen: Option<Progress>) {
         static SETTLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         from_runtime(|py| match (seen, &self.on_progress) {
-            (Some(seen), Some(on_progress)) => self.soon(py, (on_progress, progress::Progress(seen))),
+            (Some(seen), Some(on_progress)) => {
+                self.soon(py, (on_progress, progress::Progress(seen)))
+            }
             (Some(_), None) => Ok(()),
             (None, _) => {
-                let settle = SETTLE.get_or_try_init(py, || wrap_pyfunction!(settle, py)?.into_py_any(py))?;
+                let settle =
+                    SETTLE.get_or_try_init(py, || wrap_pyfunction!(settle, py)?.into_py_any(py))?;
                 self.soon(py, (settle, &self.future))
             }
         });
@@ -118,8 +122,8 @@ impl Waiter {
     }
 }
 
-/// Does something in Python from a thread of the runtime. Where the interpreter is ending, or the event loop is closed, there
-/// is nobody left to be told.
+/// Does something in Python from a thread of the runtime. Where the interpreter is ending, or the
+/// event loop is closed, there is nobody left to be told.
 fn from_runtime(work: impl FnOnce(Python<'_>) -> PyResult<()>) {
     Python::try_attach(|py| work(py).is_ok());
 }
@@ -139,7 +143,8 @@ where
     let subject = call.subject.clone();
     let pending = Pending::new(subject, move || call.work(call.on_progress.is_some(), verb));
     static COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    guard::call(guard::imported(py, &COROUTINE, "spuff._asyncio", "verb")?, (pending, on_progress)).map(Bound::unbind)
+    guard::call(guard::imported(py, &COROUTINE, "spuff._asyncio", "verb")?, (pending, on_progress))
+        .map(Bound::unbind)
 }
 
 /// A verb, to be looped over by `async for`.
@@ -165,7 +170,8 @@ pub(crate) fn settled_async(py: Python<'_>) -> PyResult<Py<PyAny>> {
 
 /// The same, for the calls of a provider.
 pub(crate) fn settled_of(py: Python<'_>, provider: &Connected) -> PyResult<Py<PyAny>> {
-    let subject = Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
+    let subject =
+        Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
     settles(py, subject, Some(provider.group.clone()))
 }
 

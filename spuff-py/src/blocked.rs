@@ -25,7 +25,8 @@ use crate::{foreign, guard, progress, task};
 /// How often the main thread looks for signals.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Whether this thread is the one that signals are given to. Found out at the first tick: most verbs are done before.
+/// Whether this thread is the one that signals are given to. Found out at the first tick: most
+/// verbs are done before.
 #[derive(Default)]
 pub(crate) struct Signals(Option<bool>);
 
@@ -34,15 +35,16 @@ impl Signals {
         if let Some(known) = self.0 {
             return Ok(known);
         }
-        let main = guard::call(&guard::import(py, "threading", "main_thread")?, ())?.getattr("ident")?;
+        let main =
+            guard::call(&guard::import(py, "threading", "main_thread")?, ())?.getattr("ident")?;
         let here = guard::call(&guard::import(py, "threading", "get_ident")?, ())?.eq(main)?;
         self.0 = Some(here);
         Ok(here)
     }
 }
 
-/// Runs a verb to its end, or until a handler of a signal raises: then the verb is dropped, and nothing of it runs on but what
-/// the core brings to an end.
+/// Runs a verb to its end, or until a handler of a signal raises: then the verb is dropped, and
+/// nothing of it runs on but what the core brings to an end.
 pub(crate) fn run(
     py: Python<'_>,
     subject: &Subject,
@@ -74,15 +76,16 @@ pub(crate) fn run(
     }
 }
 
-/// How many threads are in a verb, or about to take its outcome, below the process that counts: the end of Python waits for these
-/// to notice, and a forked child has none of its parent's.
+/// How many threads are in a verb, or about to take its outcome, below the process that counts: the
+/// end of Python waits for these to notice, and a forked child has none of its parent's.
 static VISITS: AtomicU64 = AtomicU64::new(0);
 
 /// A thread that is in a verb.
 struct Visit(u64);
 
 impl Visit {
-    /// Nothing where a provider's method calls: that belongs to the verb that has called the method.
+    /// Nothing where a provider's method calls: that belongs to the verb that has called the
+    /// method.
     fn begin() -> Option<Self> {
         let here = u64::from(process::id()) << 32;
         let one_more = |visits| Some(Self::count(visits, here) + here + 1);
@@ -111,7 +114,8 @@ impl Drop for Visit {
     }
 }
 
-/// A verb while its callback runs: on a thread that Python does not wait for at its end, that may never return.
+/// A verb while its callback runs: on a thread that Python does not wait for at its end, that may
+/// never return.
 #[derive(Default)]
 struct Aside(Mutex<Option<Work>>);
 
@@ -127,8 +131,14 @@ impl Ends for Aside {
     }
 }
 
-/// Waits for what comes next of a verb. When a handler of a signal raises, or Python ends, the caller has to drop the verb.
-pub(crate) fn next(py: Python<'_>, work: &mut Work, signals: &mut Signals, subject: &Subject) -> PyResult<Step<Given>> {
+/// Waits for what comes next of a verb. When a handler of a signal raises, or Python ends, the
+/// caller has to drop the verb.
+pub(crate) fn next(
+    py: Python<'_>,
+    work: &mut Work,
+    signals: &mut Signals,
+    subject: &Subject,
+) -> PyResult<Step<Given>> {
     // What a provider's method calls belongs to the verb that has called the method.
     let mut may_end = !foreign::is_inside();
     loop {
@@ -136,7 +146,8 @@ pub(crate) fn next(py: Python<'_>, work: &mut Work, signals: &mut Signals, subje
         match py.detach(|| step(work, ticks, may_end)) {
             Turn::Next(next) => return Ok(next),
             Turn::Tick if signals.are_here(py)? => {
-                py.check_signals().map_err(|interruption| interrupted(py, interruption, subject))?;
+                py.check_signals()
+                    .map_err(|interruption| interrupted(py, interruption, subject))?;
             }
             Turn::Tick => {}
             Turn::Ending if signals.are_here(py)? => may_end = false,
@@ -170,25 +181,38 @@ fn step(work: &mut Work, ticks: bool, may_end: bool) -> Turn {
     blocking::block_on(next).unwrap_or_else(|error| Turn::Next(Step::Done(Err(error).into())))
 }
 
-/// Is cancelled when Python ends: threads that it does not wait for are not to begin, or wait for, anything more.
+/// Is cancelled when Python ends: threads that it does not wait for are not to begin, or wait for,
+/// anything more.
 fn ending() -> &'static CancelToken {
     static ENDING: OnceLock<CancelToken> = OnceLock::new();
     ENDING.get_or_init(CancelToken::new)
 }
 
-/// What a handler of a signal has raised, with what was interrupted: as attributes, and as a note where Python has notes.
+/// What a handler of a signal has raised, with what was interrupted: as attributes, and as a note
+/// where Python has notes.
 fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr {
     let Subject { operation, instance_id, .. } = subject;
     let note = match (instance_id, *operation) {
-        (Some(id), operation) => format!("{operation} of instance {id} was interrupted; look what state it is in"),
-        (None, "create_instance" | "create_instances" | "create_and_wait" | "place_instance" | "place_instances") => format!(
-            "{operation} was interrupted; what it makes is ended in the background, or kept if the request says so: spuff.settled() waits for that"
+        (Some(id), operation) => {
+            format!("{operation} of instance {id} was interrupted; look what state it is in")
+        }
+        (
+            None,
+            "create_instance" | "create_instances" | "create_and_wait" | "place_instance"
+            | "place_instances",
+        ) => format!(
+            "{operation} was interrupted; what it makes is ended in the background, or kept if the \
+             request says so: spuff.settled() waits for that"
         ),
-        (None, "destroy_instances") => format!("{operation} was interrupted; list_instances() tells which are left"),
+        (None, "destroy_instances") => {
+            format!("{operation} was interrupted; list_instances() tells which are left")
+        }
         (None, operation) => format!("{operation} was interrupted"),
     };
     let value = interruption.value(py);
-    let noted = value.setattr("instance_id", instance_id).and_then(|()| value.setattr("operation", operation));
+    let noted = value
+        .setattr("instance_id", instance_id)
+        .and_then(|()| value.setattr("operation", operation));
     let noted = noted.and_then(|()| match value.getattr_opt("add_note")? {
         Some(add_note) => add_note.call1((note,)).map(drop),
         None => Ok(()),
@@ -199,8 +223,8 @@ fn interrupted(py: Python<'_>, interruption: PyErr, subject: &Subject) -> PyErr 
     interruption
 }
 
-/// Waits until what is in the background now has come to its end: creates that were interrupted or cancelled, and destroys of
-/// what they have made.
+/// Waits until what is in the background now has come to its end: creates that were interrupted or
+/// cancelled, and destroys of what they have made.
 #[pyfunction]
 pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
     run(py, &Subject::new("settled"), None, || settling(None)).map(drop)
@@ -208,13 +232,15 @@ pub(crate) fn settled(py: Python<'_>) -> PyResult<()> {
 
 /// The same, for the calls of a provider.
 pub(crate) fn settled_of(py: Python<'_>, provider: &Connected) -> PyResult<()> {
-    let subject = Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
+    let subject =
+        Subject { provider: Some(provider.name().to_string()), ..Subject::new("settled") };
     run(py, &subject, None, || settling(Some(provider.group.clone()))).map(drop)
 }
 
 /// The wait for what is in the background, of a group or of all.
 pub(crate) fn settling(group: Option<Group>) -> Work {
-    // What was dropped before this is dropped by the runtime in its turn: a task that comes after it tells when that is done.
+    // What was dropped before this is dropped by the runtime in its turn: a task that comes after
+    // it tells when that is done.
     let turn = blocking::spawn(async {});
     let settled = async move {
         // It cannot be aborted, and does nothing that panics.
@@ -240,7 +266,8 @@ enum Settled {
     Late,
 }
 
-/// Waits for the background, for so long. It is told on stderr what is waited for, and by what that is ended.
+/// Waits for the background, for so long. It is told on stderr what is waited for, and by what that
+/// is ended.
 ///
 /// # Errors
 /// What a handler of a signal raises.
@@ -261,7 +288,10 @@ fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
         if !is_told && began.elapsed() >= UNTOLD.min(limit / 2) {
             is_told = true;
             let limit = limit.as_secs_f64();
-            tell(py, &format!("waiting for {}; for {limit:.1} s at most, Ctrl-C leaves it", under_way()));
+            tell(
+                py,
+                &format!("waiting for {}; for {limit:.1} s at most, Ctrl-C leaves it", under_way()),
+            );
         }
     }
 }
@@ -355,11 +385,16 @@ fn settled_at_exit(py: Python<'_>) -> PyResult<()> {
 
 fn patience_at_exit(py: Python<'_>) -> Duration {
     let Ok(given) = std::env::var("SPUFF_EXIT_TIMEOUT") else { return AT_EXIT };
-    let read = given.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let read =
+        given.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     read.unwrap_or_else(|| {
         tell(
             py,
-            &format!("SPUFF_EXIT_TIMEOUT is {given:?}; give seconds as a number, 0 or more. It is {} s now", AT_EXIT.as_secs()),
+            &format!(
+                "SPUFF_EXIT_TIMEOUT is {given:?}; give seconds as a number, 0 or more. It is \
+             {} s now",
+                AT_EXIT.as_secs()
+            ),
         );
         AT_EXIT
     })
@@ -370,7 +405,9 @@ pub(crate) fn settle_before_close(py: Python<'_>) -> PyResult<()> {
     const MOMENT: Duration = Duration::from_secs(15);
     match settle_within(py, MOMENT)? {
         Settled::All => {}
-        Settled::Late => tell(py, &format!("a simulated cloud ends before what is aimed at it: {}", under_way())),
+        Settled::Late => {
+            tell(py, &format!("a simulated cloud ends before what is aimed at it: {}", under_way()))
+        }
     }
     Ok(())
 }
@@ -379,7 +416,10 @@ pub(crate) fn settle_before_close(py: Python<'_>) -> PyResult<()> {
 pub(crate) fn settle_at_exit(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if !REGISTERED.swap(true, Ordering::AcqRel) {
-        guard::call(&guard::import(py, "atexit", "register")?, (wrap_pyfunction!(settled_at_exit, py)?,))?;
+        guard::call(
+            &guard::import(py, "atexit", "register")?,
+            (wrap_pyfunction!(settled_at_exit, py)?,),
+        )?;
     }
     Ok(())
 }

@@ -28,7 +28,8 @@ pub(crate) enum Face {
     Asyncio,
 }
 
-/// What a verb works with. It is asked for in the process that runs the verb: a child of `fork` has providers of its own.
+/// What a verb works with. It is asked for in the process that runs the verb: a child of `fork` has
+/// providers of its own.
 pub(crate) trait Source: Send + Sync + 'static {
     type Given: Send;
 
@@ -110,7 +111,9 @@ pub(crate) enum Work {
 
 impl Work {
     /// Work that tells nothing on its way.
-    pub(crate) fn silent<T: Outcome>(work: impl Future<Output = ProviderResult<T>> + Send + 'static) -> Self {
+    pub(crate) fn silent<T: Outcome>(
+        work: impl Future<Output = ProviderResult<T>> + Send + 'static,
+    ) -> Self {
         Self::Silent(verb(work))
     }
 
@@ -173,7 +176,11 @@ impl<S: Source> Call<S> {
     }
 
     /// Gives the outcome, or a coroutine that does.
-    pub(crate) fn run<T, W>(self, py: Python<'_>, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> PyResult<Py<PyAny>>
+    pub(crate) fn run<T, W>(
+        self,
+        py: Python<'_>,
+        verb: impl FnOnce(S::Given) -> W + Send + 'static,
+    ) -> PyResult<Py<PyAny>>
     where
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
@@ -182,14 +189,20 @@ impl<S: Source> Call<S> {
         match self.face {
             Face::Blocking => {
                 let telling = self.on_progress.is_some();
-                blocked::run(py, &self.subject, self.on_progress.as_ref(), || self.work(telling, verb))
+                blocked::run(py, &self.subject, self.on_progress.as_ref(), || {
+                    self.work(telling, verb)
+                })
             }
             Face::Asyncio => awaited::coroutine(py, self, verb),
         }
     }
 
     /// Gives what the verb sees on its way, to be looped over.
-    pub(crate) fn watch<T, W>(self, py: Python<'_>, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> PyResult<Py<PyAny>>
+    pub(crate) fn watch<T, W>(
+        self,
+        py: Python<'_>,
+        verb: impl FnOnce(S::Given) -> W + Send + 'static,
+    ) -> PyResult<Py<PyAny>>
     where
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
@@ -204,7 +217,11 @@ impl<S: Source> Call<S> {
     }
 
     /// The verb, until its deadline, telling what it sees where that is asked for.
-    pub(crate) fn work<T, W>(&self, telling: bool, verb: impl FnOnce(S::Given) -> W + Send + 'static) -> Work
+    pub(crate) fn work<T, W>(
+        &self,
+        telling: bool,
+        verb: impl FnOnce(S::Given) -> W + Send + 'static,
+    ) -> Work
     where
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
@@ -215,7 +232,11 @@ impl<S: Source> Call<S> {
         let limited = async move {
             let given = source.given()?;
             match timeout {
-                Some(timeout) => CancelToken::with_deadline(timeout).limit(operation, instance_id.as_deref(), verb(given)).await,
+                Some(timeout) => {
+                    CancelToken::with_deadline(timeout)
+                        .limit(operation, instance_id.as_deref(), verb(given))
+                        .await
+                }
                 None => verb(given).await,
             }
         };

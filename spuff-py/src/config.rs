@@ -10,7 +10,8 @@ use crate::option;
 use crate::show::Shown;
 use crate::timeouts::ProviderTimeouts;
 
-/// How to reach a provider. It cannot be pickled, as it holds the token; `repr` does not show that either.
+/// How to reach a provider. It cannot be pickled, as it holds the token; `repr` does not show that
+/// either.
 #[pyclass(frozen, name = "ProviderConfig", module = "spuff")]
 pub(crate) struct ProviderConfig(pub(crate) Config);
 

@@ -19,8 +19,8 @@ use crate::placed::Attempt;
 /// How many exceptions of one call are kept until they are raised again.
 const KEPT: usize = 4096;
 
-/// What providers written in Python have raised in the course of one call, each by the place of the error that the core was told
-/// in its stead.
+/// What providers written in Python have raised in the course of one call, each by the place of the
+/// error that the core was told in its stead.
 #[derive(Default)]
 pub(crate) struct Raised(Mutex<VecDeque<(usize, Py<PyBaseException>)>>);
 
@@ -31,10 +31,12 @@ impl Raised {
 
     fn keep(&self, told: &ProviderError, raised: Py<PyBaseException>) {
         let Some(place) = told.place() else { return };
-        // What is displaced is dropped after the lock: that runs code of Python. What was at this place before is gone.
+        // What is displaced is dropped after the lock: that runs code of Python. What was at this
+        // place before is gone.
         let _displaced = {
             let mut kept = self.lock();
-            let before = kept.iter().position(|(known, _)| *known == place).and_then(|at| kept.remove(at));
+            let before =
+                kept.iter().position(|(known, _)| *known == place).and_then(|at| kept.remove(at));
             kept.push_back((place, raised));
             before.or_else(|| if kept.len() > KEPT { kept.pop_front() } else { None })
         };
@@ -54,7 +56,10 @@ thread_local! {
 }
 
 /// Makes something on this thread; what a factory raises meanwhile is what this raises.
-pub(crate) fn made<T>(py: Python<'_>, make: impl FnOnce() -> PyResult<ProviderResult<T>>) -> PyResult<T> {
+pub(crate) fn made<T>(
+    py: Python<'_>,
+    make: impl FnOnce() -> PyResult<ProviderResult<T>>,
+) -> PyResult<T> {
     let raised = Arc::<Raised>::default();
     let before = OF_FACTORY.replace(Some(raised.clone()));
     let made = make();
@@ -96,9 +101,17 @@ fn of_error(py: Python<'_>, error: &ProviderError, parts: ErrorParts, raised: &R
     made.map_or_else(|broken| broken, PyErr::from_value)
 }
 
-/// What a provider written in Python has raised itself, with its traceback: one of ours as it is, any other as the cause of ours.
-fn again<'py>(py: Python<'py>, parts: &ErrorParts, first: Bound<'py, PyBaseException>) -> PyResult<Bound<'py, PyAny>> {
-    if parts.instance_exists.is_none() && parts.attempts.is_empty() && first.is_instance(base(py)?)? {
+/// What a provider written in Python has raised itself, with its traceback: one of ours as it is,
+/// any other as the cause of ours.
+fn again<'py>(
+    py: Python<'py>,
+    parts: &ErrorParts,
+    first: Bound<'py, PyBaseException>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if parts.instance_exists.is_none()
+        && parts.attempts.is_empty()
+        && first.is_instance(base(py)?)?
+    {
         for (name, value) in [("provider", &parts.provider), ("instance_id", &parts.instance_id)] {
             if first.getattr(name)?.is_none() {
                 first.setattr(name, value)?;
@@ -112,7 +125,10 @@ fn again<'py>(py: Python<'py>, parts: &ErrorParts, first: Bound<'py, PyBaseExcep
 }
 
 /// The exception of these fields.
-pub(crate) fn to_exception<'py>(py: Python<'py>, parts: &ErrorParts) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn to_exception<'py>(
+    py: Python<'py>,
+    parts: &ErrorParts,
+) -> PyResult<Bound<'py, PyAny>> {
     let fields = PyDict::new(py);
     fields.set_item("text", &parts.text)?;
     fields.set_item("retryable", parts.retryable)?;
@@ -140,7 +156,10 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, parts: &ErrorParts) -> PyResult
     fields.set_item("retry_after", parts.retry_after.map(|time| time.as_secs_f64()))?;
     fields.set_item("elapsed", parts.elapsed.map(|time| time.as_secs_f64()))?;
     fields.set_item("instance_exists", parts.instance_exists)?;
-    fields.set_item("cleanup", parts.cleanup.as_deref().map(|cleanup| to_exception(py, cleanup)).transpose()?)?;
+    fields.set_item(
+        "cleanup",
+        parts.cleanup.as_deref().map(|cleanup| to_exception(py, cleanup)).transpose()?,
+    )?;
     let class = guard::method(base(py)?, "of_kind", (parts.kind.name(),))?;
     guard::call_with(&class, (&parts.message,), Some(&fields))
 }
@@ -149,17 +168,21 @@ pub(crate) fn to_exception<'py>(py: Python<'py>, parts: &ErrorParts) -> PyResult
 pub(crate) fn from_exception(error: &Bound<'_, PyAny>) -> PyResult<ErrorParts> {
     let py = error.py();
     let name: String = error.getattr("kind")?.extract()?;
-    let kind = ErrorKind::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(ErrorKind::Other);
+    let kind =
+        ErrorKind::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(ErrorKind::Other);
     let mut parts = ErrorParts::new(kind, error.getattr("message")?.extract::<String>()?);
     let text = |name: &str| error.getattr(name).and_then(|value| value.extract::<Option<String>>());
     let time = |name: &str| -> PyResult<Option<Duration>> {
         let seconds: Option<f64> = error.getattr(name)?.extract()?;
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     };
-    (parts.provider, parts.code, parts.request_id) = (text("provider")?, text("code")?, text("request_id")?);
+    (parts.provider, parts.code, parts.request_id) =
+        (text("provider")?, text("code")?, text("request_id")?);
     (parts.resource_type, parts.resource_id) = (text("resource_type")?, text("resource_id")?);
-    (parts.field, parts.feature, parts.operation) = (text("field")?, text("feature")?, text("operation")?);
-    (parts.key, parts.name, parts.instance_id) = (text("key")?, text("name")?, text("instance_id")?);
+    (parts.field, parts.feature, parts.operation) =
+        (text("field")?, text("feature")?, text("operation")?);
+    (parts.key, parts.name, parts.instance_id) =
+        (text("key")?, text("name")?, text("instance_id")?);
     (parts.retry_after, parts.elapsed) = (time("retry_after")?, time("elapsed")?);
     parts.status = error.getattr("status")?.extract()?;
     parts.retryable = error.getattr("retryable")?.extract()?;
@@ -195,8 +218,8 @@ fn origin(error: &PyErr, py: Python<'_>) -> String {
     last().ok().flatten().unwrap_or_default()
 }
 
-/// What the core is told of an exception that a provider, or its factory, has raised; the exception is kept until the verb's
-/// caller has it.
+/// What the core is told of an exception that a provider, or its factory, has raised; the exception
+/// is kept until the verb's caller has it.
 pub(crate) fn told(py: Python<'_>, error: PyErr) -> ProviderError {
     let value = error.value(py);
     let known = base(py).and_then(|base| value.is_instance(base)).unwrap_or(false);

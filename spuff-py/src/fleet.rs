@@ -10,7 +10,9 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString};
 use spuff_core::FleetError;
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances, wait_ready_many};
-use spuff_core::provider::{InstanceRequest as Request, Provider, ProviderInstance, ProviderResult};
+use spuff_core::provider::{
+    InstanceRequest as Request, Provider, ProviderInstance, ProviderResult,
+};
 
 use crate::call::Subject;
 use crate::guard;
@@ -24,8 +26,14 @@ pub(crate) fn concurrency(given: i64) -> PyResult<usize> {
 }
 
 /// How a fleet is made.
-pub(crate) fn options(concurrency: i64, on_failure: &str, wait_ready: bool) -> PyResult<FleetOptions> {
-    let options = FleetOptions::default().with_concurrency(self::concurrency(concurrency)?).with_wait_ready(wait_ready);
+pub(crate) fn options(
+    concurrency: i64,
+    on_failure: &str,
+    wait_ready: bool,
+) -> PyResult<FleetOptions> {
+    let options = FleetOptions::default()
+        .with_concurrency(self::concurrency(concurrency)?)
+        .with_wait_ready(wait_ready);
     Ok(options.with_on_failure(rollback(on_failure)?))
 }
 
@@ -43,7 +51,10 @@ fn rollback(on_failure: &str) -> PyResult<Rollback> {
 }
 
 /// Requests, or names, with the fields that they share.
-pub(crate) fn requests(given: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<Request>> {
+pub(crate) fn requests(
+    given: &Bound<'_, PyAny>,
+    fields: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Vec<Request>> {
     each(given, "requests", "an InstanceRequest or a name", |item| {
         let known = item.is_instance_of::<InstanceRequest>() || item.is_instance_of::<PyString>();
         known.then(|| InstanceRequest::read(Some(item), fields, given.py())).transpose()
@@ -64,9 +75,16 @@ pub(crate) fn each<T>(
 ) -> PyResult<Vec<T>> {
     // A text is iterable too: it would be taken apart into letters.
     let items = if given.is_instance_of::<PyString>() { None } else { given.try_iter().ok() };
-    let many = || format!("{name} is a list, or another iterable, and each of it {what}; for one, give a list of one");
+    let many = || {
+        format!(
+            "{name} is a list, or another iterable, and each of it {what}; for one, give a list of \
+             one"
+        )
+    };
     let items = items.ok_or_else(|| PyTypeError::new_err(many()))?.enumerate();
-    let wrong = |place, item: Bound<'_, PyAny>| format!("{name}[{place}] is {}; give {what}", item.get_type());
+    let wrong = |place, item: Bound<'_, PyAny>| {
+        format!("{name}[{place}] is {}; give {what}", item.get_type())
+    };
     let read = |(place, item): (usize, PyResult<Bound<'_, PyAny>>)| {
         let item = item?;
         read(&item)?.ok_or_else(|| PyTypeError::new_err(wrong(place, item)))
@@ -74,14 +92,19 @@ pub(crate) fn each<T>(
     items.map(read).collect()
 }
 
-/// What became of each machine: its value, or an exception that is not raised. The ids are those that the verb was asked about.
+/// What became of each machine: its value, or an exception that is not raised. The ids are those
+/// that the verb was asked about.
 pub(crate) struct Each<T> {
     pub(crate) ids: Vec<String>,
     pub(crate) outcomes: Vec<ProviderResult<T>>,
 }
 
 impl<T: Outcome> Each<T> {
-    pub(crate) fn into_list<'py>(self, py: Python<'py>, subject: &Subject) -> PyResult<Bound<'py, PyList>> {
+    pub(crate) fn into_list<'py>(
+        self,
+        py: Python<'py>,
+        subject: &Subject,
+    ) -> PyResult<Bound<'py, PyList>> {
         let mut ids = self.ids.into_iter();
         let objects = self.outcomes.into_iter().map(|outcome| {
             let subject = Subject { instance_id: ids.next(), ..subject.clone() };
@@ -126,7 +149,9 @@ pub(crate) fn creates(
 }
 
 /// The waits for many machines.
-pub(crate) fn waits(ids: Vec<String>) -> impl FnOnce(Arc<dyn Provider>) -> Work<ProviderInstance> + Send + 'static {
+pub(crate) fn waits(
+    ids: Vec<String>,
+) -> impl FnOnce(Arc<dyn Provider>) -> Work<ProviderInstance> + Send + 'static {
     |provider| {
         Box::pin(async move {
             let outcomes = wait_ready_many(&provider, &ids).await;
@@ -140,7 +165,9 @@ impl Failure for FleetError {
     fn raised(self, py: Python<'_>, subject: &Subject) -> PyErr {
         let first = self.first;
         let raised = || {
-            let outcomes = Each { ids: Vec::new(), outcomes: self.outcomes }.into_python(py, subject)?.into_bound(py);
+            let outcomes = Each { ids: Vec::new(), outcomes: self.outcomes }
+                .into_python(py, subject)?
+                .into_bound(py);
             let error = outcomes.get_item(first)?;
             error.setattr("outcomes", outcomes)?;
             Ok(PyErr::from_value(error))

@@ -12,8 +12,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
 use spuff_core::provider::{
-    Capabilities, InstanceRequest as Request, Price as Cost, Provider, ProviderConfig as Config, ProviderDescription,
-    ProviderError, ProviderFactory, ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
+    Capabilities, InstanceRequest as Request, Price as Cost, Provider, ProviderConfig as Config,
+    ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult,
+    ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
 };
 
 use crate::config::ProviderConfig;
@@ -84,7 +85,8 @@ impl ProviderFactory for Factory {
 /// Does something in Python; what that raises is what the core is told.
 fn attached<T>(work: impl FnOnce(Python<'_>) -> PyResult<T>) -> ProviderResult<T> {
     let ending = || Err(ProviderError::Other { message: "the interpreter is ending".to_string() });
-    Python::try_attach(|py| work(py).map_err(|raised| error::told(py, raised))).unwrap_or_else(ending)
+    Python::try_attach(|py| work(py).map_err(|raised| error::told(py, raised)))
+        .unwrap_or_else(ending)
 }
 
 thread_local! {
@@ -97,7 +99,8 @@ pub(crate) fn is_inside() -> bool {
     CANCEL.with_borrow(Option::is_some)
 }
 
-/// Whether nobody waits any more for the verb that this thread runs: for methods of providers that take long.
+/// Whether nobody waits any more for the verb that this thread runs: for methods of providers that
+/// take long.
 #[pyfunction]
 pub(crate) fn is_cancelled() -> bool {
     CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(CancelToken::is_cancelled))
@@ -128,7 +131,10 @@ impl InPython {
                 }
                 static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 let makes = verb.starts_with("create_");
-                guard::call(guard::imported(py, &WAIT, "spuff._asyncio", "wait_for_answer")?, (answer, !makes))
+                guard::call(
+                    guard::imported(py, &WAIT, "spuff._asyncio", "wait_for_answer")?,
+                    (answer, !makes),
+                )
             });
             CANCEL.set(None);
             read(&answer?).map(Some)
@@ -144,29 +150,42 @@ fn nothing(_: &Bound<'_, PyAny>) -> PyResult<()> {
 fn an_instance(answer: &Bound<'_, PyAny>) -> PyResult<ProviderInstance> {
     match answer.cast::<Instance>() {
         Ok(instance) => Ok(instance.get().0.clone()),
-        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Instance, not {}", answer.repr()?))),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "the method has to give a spuff.Instance, not {}",
+            answer.repr()?
+        ))),
     }
 }
 
 fn a_snapshot(answer: &Bound<'_, PyAny>) -> PyResult<Taken> {
     match answer.cast::<Snapshot>() {
         Ok(snapshot) => Ok(snapshot.get().0.clone()),
-        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Snapshot, not {}", answer.repr()?))),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "the method has to give a spuff.Snapshot, not {}",
+            answer.repr()?
+        ))),
     }
 }
 
 fn a_price(answer: &Bound<'_, PyAny>) -> PyResult<Cost> {
     match answer.cast::<Price>() {
         Ok(price) => Ok(price.get().0.clone()),
-        Err(_) => Err(PyTypeError::new_err(format!("the method has to give a spuff.Price, not {}", answer.repr()?))),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "the method has to give a spuff.Price, not {}",
+            answer.repr()?
+        ))),
     }
 }
 
-fn perhaps<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Option<T>> {
+fn perhaps<T>(
+    read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Option<T>> {
     move |answer| if answer.is_none() { Ok(None) } else { read(answer).map(Some) }
 }
 
-fn each<T>(read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+fn each<T>(
+    read: impl Fn(&Bound<'_, PyAny>) -> PyResult<T>,
+) -> impl FnOnce(&Bound<'_, PyAny>) -> PyResult<Vec<T>> {
     move |answer| guard::list(answer)?.iter().map(|item| read(&item)).collect()
 }
 
@@ -175,7 +194,10 @@ fn with_labels(pair: &Bound<'_, PyAny>) -> PyResult<(Taken, HashMap<String, Stri
 }
 
 fn managed(snapshot: Taken) -> (Taken, HashMap<String, String>) {
-    (snapshot, HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]))
+    (
+        snapshot,
+        HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]),
+    )
 }
 
 impl SyncProvider for InPython {
@@ -183,7 +205,11 @@ impl SyncProvider for InPython {
         &self.name
     }
 
-    fn create_instance(&self, request: &Request, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
+    fn create_instance(
+        &self,
+        request: &Request,
+        cancel: &CancelToken,
+    ) -> ProviderResult<ProviderInstance> {
         self.call("create_instance", cancel, (InstanceRequest(request.clone()),), an_instance)
     }
 
@@ -191,7 +217,11 @@ impl SyncProvider for InPython {
         self.call("destroy_instance", cancel, (id,), nothing)
     }
 
-    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
+    fn get_instance(
+        &self,
+        id: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Option<ProviderInstance>> {
         self.call("get_instance", cancel, (id,), perhaps(an_instance))
     }
 
@@ -203,13 +233,23 @@ impl SyncProvider for InPython {
         self.call("wait_ready", cancel, (id,), an_instance)
     }
 
-    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<Taken> {
+    fn create_snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Taken> {
         self.call("create_snapshot", cancel, (instance_id, name), a_snapshot)
     }
 
-    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
+    fn list_labelled_snapshots(
+        &self,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
         match self.call("list_labelled_snapshots", cancel, (), each(with_labels)) {
-            Err(ProviderError::NotSupported { feature }) if feature == "list_labelled_snapshots" => {
+            Err(ProviderError::NotSupported { feature })
+                if feature == "list_labelled_snapshots" =>
+            {
                 let listed = self.call("list_snapshots", cancel, (), each(a_snapshot))?;
                 Ok(listed.into_iter().map(managed).collect())
             }
@@ -229,13 +269,20 @@ impl SyncProvider for InPython {
         self.call("resolve_snapshot", cancel, (key,), perhaps(a_snapshot))
     }
 
-    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
+    fn set_labels(
+        &self,
+        id: &str,
+        labels: &HashMap<String, String>,
+        cancel: &CancelToken,
+    ) -> ProviderResult<()> {
         self.call("set_labels", cancel, (id, labels), nothing)
     }
 
     fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
         match self.call("get_ssh_keys", cancel, (), each(|key| key.extract())) {
-            Err(ProviderError::NotSupported { feature }) if feature == "get_ssh_keys" => Ok(Vec::new()),
+            Err(ProviderError::NotSupported { feature }) if feature == "get_ssh_keys" => {
+                Ok(Vec::new())
+            }
             keys => keys,
         }
     }

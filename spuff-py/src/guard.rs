@@ -17,10 +17,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 type Call = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
-type UnwindingCall = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
+type UnwindingCall =
+    unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> *mut PyObject;
 
-/// CPython's call, as one that may be unwound. The compiler must not see which function that is: pyo3 declares it as one that never
-/// is, and of two declarations of a symbol in one module the first holds for both.
+/// CPython's call, as one that may be unwound. The compiler must not see which function that is:
+/// pyo3 declares it as one that never is, and of two declarations of a symbol in one module the
+/// first holds for both.
 fn unwinding_call() -> UnwindingCall {
     let call: Call = PyObject_Call;
     // SAFETY: the same function; to expect that it may be unwound does no harm.
@@ -44,10 +46,16 @@ pub(crate) trait Arguments<'py>:
 {
 }
 
-impl<'py, A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>> Arguments<'py> for A {}
+impl<'py, A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error: Into<PyErr>>>
+    Arguments<'py> for A
+{
+}
 
 /// Calls something that may run code of Python's.
-pub(crate) fn call<'py>(callable: &Bound<'py, PyAny>, arguments: impl Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call<'py>(
+    callable: &Bound<'py, PyAny>,
+    arguments: impl Arguments<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
     call_with(callable, arguments, None)
 }
 
@@ -62,7 +70,8 @@ pub(crate) fn call_with<'py>(
     let keywords = keywords.map_or(null_mut(), |keywords| keywords.as_ptr());
     let call = unwinding_call();
     let stay = Stay;
-    // SAFETY: all are objects that live on, or NULL for no keywords, and this thread is attached, as `py` proves.
+    // SAFETY: all are objects that live on, or NULL for no keywords, and this thread is attached,
+    // as `py` proves.
     let answer: *mut PyObject = unsafe { call(callable.as_ptr(), arguments.as_ptr(), keywords) };
     mem::forget(stay);
     // SAFETY: a new reference, or NULL with an exception set.
@@ -70,12 +79,20 @@ pub(crate) fn call_with<'py>(
 }
 
 /// Calls a method that may run code of Python's.
-pub(crate) fn method<'py>(object: &Bound<'py, PyAny>, name: &str, arguments: impl Arguments<'py>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn method<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+    arguments: impl Arguments<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
     call(&object.getattr(name)?, arguments)
 }
 
 /// Something of a module, which is imported where it has not been: that runs code of Python's.
-pub(crate) fn import<'py>(py: Python<'py>, module: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn import<'py>(
+    py: Python<'py>,
+    module: &str,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
     let import = py.import("builtins")?.getattr("__import__")?;
     call(&import, (module, py.None(), py.None(), (name,)))?.getattr(name)
 }
@@ -91,7 +108,10 @@ pub(crate) fn imported<'py>(
         // Another thread may have been faster.
         let _ = place.set(py, import(py, module, name)?.unbind());
     }
-    place.get(py).map(|found| found.bind(py)).ok_or_else(|| PyImportError::new_err(format!("{module}.{name} is not there")))
+    place
+        .get(py)
+        .map(|found| found.bind(py))
+        .ok_or_else(|| PyImportError::new_err(format!("{module}.{name} is not there")))
 }
 
 /// All that an iterable of the user's gives.

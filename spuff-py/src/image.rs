@@ -7,8 +7,9 @@ use spuff_core::provider::ImageSpec as Image;
 use crate::show::Shown;
 use crate::snapshot::Snapshot;
 
-/// What a machine boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or `.custom(id)` for the
-/// provider's own id or slug. The string forms `"ubuntu:24.04"`, `"debian:12"`, `"snapshot:ID"` do as well.
+/// What a machine boots from: `ImageSpec.ubuntu("24.04")`, `.debian("12")`, `.snapshot(id)`, or
+/// `.custom(id)` for the provider's own id or slug. The string forms `"ubuntu:24.04"`,
+/// `"debian:12"`, `"snapshot:ID"` do as well.
 #[pyclass(frozen, eq, hash, name = "ImageSpec", module = "spuff")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct ImageSpec(pub(crate) Image);
@@ -23,7 +24,9 @@ impl ImageSpec {
             return Ok(Image::Snapshot(snapshot.get().0.id.clone()));
         }
         let Ok(text) = given.extract::<String>() else {
-            return Err(PyTypeError::new_err("an image is an ImageSpec, a Snapshot, or a string such as \"ubuntu:24.04\""));
+            return Err(PyTypeError::new_err(
+                "an image is an ImageSpec, a Snapshot, or a string such as \"ubuntu:24.04\"",
+            ));
         };
         Ok(text.parse().unwrap_or_else(|never| match never {}))
     }

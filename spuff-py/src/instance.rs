@@ -41,7 +41,10 @@ impl Address {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(Shown::new(py, "Address").text("", &self.0.ip.to_string())?.value("public", self.0.public)?.end())
+        Ok(Shown::new(py, "Address")
+            .text("", &self.0.ip.to_string())?
+            .value("public", self.0.public)?
+            .end())
     }
 
     fn __getnewargs__(&self) -> (String, bool) {
@@ -82,10 +85,22 @@ impl Instance {
     ) -> PyResult<Self> {
         let (given, unset) = (labels.unwrap_or_default(), ProviderInstance::default());
         let addresses: Vec<_> = addresses.into_iter().map(|Address(address)| address).collect();
-        let ip = ip.map(address).transpose()?.unwrap_or_else(|| provider::Address::primary(&addresses));
+        let ip =
+            ip.map(address).transpose()?.unwrap_or_else(|| provider::Address::primary(&addresses));
         let status = status.map(InstanceStatus::read).transpose()?.unwrap_or(unset.status);
         let created_at = created_at.map_or(unset.created_at, |Moment(time)| time);
-        Ok(Self(ProviderInstance { id, ip, status, created_at, name, region, size, labels: given, addresses, adopted }))
+        Ok(Self(ProviderInstance {
+            id,
+            ip,
+            status,
+            created_at,
+            name,
+            region,
+            size,
+            labels: given,
+            addresses,
+            adopted,
+        }))
     }
 
     /// The provider's id.
@@ -142,7 +157,8 @@ impl Instance {
         self.0.addresses.iter().copied().map(Address).collect()
     }
 
-    /// Whether `create_instance` has not made it, but given back the one that its `idempotency_key` had made before.
+    /// Whether `create_instance` has not made it, but given back the one that its `idempotency_key`
+    /// had made before.
     #[getter]
     fn adopted(&self) -> bool {
         self.0.adopted
@@ -174,8 +190,12 @@ impl Instance {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let ProviderInstance { id, ip, status, name, region, size, .. } = &self.0;
-        let shown = Shown::new(py, "Instance").text("", id)?.text("name", name)?.text("status", &status.to_string())?;
-        let shown = shown.text("ip", &ip.to_string())?.text("region", region)?.text("size", size)?;
+        let shown = Shown::new(py, "Instance")
+            .text("", id)?
+            .text("name", name)?
+            .text("status", &status.to_string())?;
+        let shown =
+            shown.text("ip", &ip.to_string())?.text("region", region)?.text("size", size)?;
         Ok(if self.0.adopted { shown.value("adopted", true)? } else { shown }.end())
     }
 
@@ -186,8 +206,12 @@ impl Instance {
     }
 
     #[allow(clippy::type_complexity, reason = "the shape that pickle asks for")]
-    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((&str, String, String, DateTime<Utc>), Bound<'py, PyDict>)> {
-        let ProviderInstance { id, ip, status, created_at, name, region, size, labels, .. } = &self.0;
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<((&str, String, String, DateTime<Utc>), Bound<'py, PyDict>)> {
+        let ProviderInstance { id, ip, status, created_at, name, region, size, labels, .. } =
+            &self.0;
         let others = PyDict::new(py);
         for (key, value) in [("name", name), ("region", region), ("size", size)] {
             others.set_item(key, value)?;

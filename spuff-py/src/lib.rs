@@ -48,14 +48,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
-/// Refuses a second interpreter in the process: it would share this one's objects. The first is known by its `sys`.
+/// Refuses a second interpreter in the process: it would share this one's objects. The first is
+/// known by its `sys`.
 fn only_one_interpreter(py: Python<'_>) -> PyResult<()> {
     static FIRST: AtomicUsize = AtomicUsize::new(0);
     let here = py.import("sys")?.as_ptr() as usize;
     match FIRST.compare_exchange(0, here, Ordering::AcqRel, Ordering::Acquire) {
-        Err(first) if first != here => {
-            Err(PyImportError::new_err("spuff can be used in one interpreter of a process only, and is in use in another"))
-        }
+        Err(first) if first != here => Err(PyImportError::new_err(
+            "spuff can be used in one interpreter of a process only, and is in use in another",
+        )),
         _ => Ok(()),
     }
 }
@@ -75,7 +76,9 @@ mod _spuff {
         image::ImageSpec,
         instance::{Address, Instance},
         placed::{Attempt, Placed},
-        placement::{Candidate, place_instance, place_instance_async, place_instances, place_instances_async},
+        placement::{
+            Candidate, place_instance, place_instance_async, place_instances, place_instances_async,
+        },
         price::Price,
         progress::Progress,
         provider::{AsyncProvider, Provider, Verbs},

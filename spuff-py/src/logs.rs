@@ -26,13 +26,16 @@ fn number(level: Level) -> i64 {
 
 /// The level that lets through what Python's number does.
 fn level(number: i64) -> Option<Level> {
-    [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR].into_iter().find(|level| self::number(*level) >= number)
+    [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR]
+        .into_iter()
+        .find(|level| self::number(*level) >= number)
 }
 
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let logger =
-        LOGGER.get_or_try_init(py, || guard::call(&guard::import(py, "logging", "getLogger")?, ("spuff",)).map(Bound::unbind));
+    let logger = LOGGER.get_or_try_init(py, || {
+        guard::call(&guard::import(py, "logging", "getLogger")?, ("spuff",)).map(Bound::unbind)
+    });
     logger.map(|logger| logger.bind(py))
 }
 
@@ -46,7 +49,11 @@ pub(crate) fn follow(py: Python<'_>) -> PyResult<()> {
         let _ = logging::listen(Some(Level::WARN), write);
     });
     let modules = MODULES.get_or_try_init(py, || {
-        py.import("sys")?.getattr("modules")?.cast_into::<PyDict>().map(Bound::unbind).map_err(PyErr::from)
+        py.import("sys")?
+            .getattr("modules")?
+            .cast_into::<PyDict>()
+            .map(Bound::unbind)
+            .map_err(PyErr::from)
     })?;
     // Where nobody has imported `logging`, warnings are what it would let through.
     if !modules.bind(py).contains("logging")? {

@@ -9,8 +9,9 @@ use crate::guard;
 
 /// What an option is to be; nothing for `None`, as if it had not been given.
 ///
-/// Text, numbers and paths are taken as their text, `True` and `False` as `true` and `false`, a `timedelta` as its seconds. A list
-/// or tuple has a line for each item, a mapping `NAME=VALUE` lines.
+/// Text, numbers and paths are taken as their text, `True` and `False` as `true` and `false`, a
+/// `timedelta` as its seconds. A list or tuple has a line for each item, a mapping `NAME=VALUE`
+/// lines.
 pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if value.is_none() {
         return Ok(None);
@@ -18,13 +19,16 @@ pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Stri
     if let Some(text) = plain(value)? {
         return Ok(Some(text));
     }
-    let lines: Vec<String> = if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+    let lines: Vec<String> = if value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyTuple>()
+    {
         value.try_iter()?.map(|item| line(name, &item?)).collect::<PyResult<_>>()?
     } else if let Ok(mapping) = value.cast::<PyMapping>() {
         let items = mapping.items()?;
         let pair = |item: Bound<'_, PyAny>| {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            let key = key.extract::<String>().map_err(|_| wrong(&format!("a name in {name}"), &key))?;
+            let key =
+                key.extract::<String>().map_err(|_| wrong(&format!("a name in {name}"), &key))?;
             Ok(format!("{key}={}", line(&format!("{name}[{key:?}]"), &value)?))
         };
         items.iter().map(pair).collect::<PyResult<_>>()?
@@ -38,7 +42,9 @@ pub(crate) fn read(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Stri
 fn line(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = plain(value)?.ok_or_else(|| wrong(&format!("an item of {name}"), value))?;
     if text.contains('\n') {
-        let message = format!("an item of {name} has more than one line, and each line would be an item of its own");
+        let message = format!(
+            "an item of {name} has more than one line, and each line would be an item of its own"
+        );
         return Err(pyo3::exceptions::PyValueError::new_err(message));
     }
     Ok(text)

@@ -121,7 +121,9 @@ impl Outcome for Vec<Snapshot> {
 
 impl Outcome for Vec<(Snapshot, HashMap<String, String>)> {
     fn into_python(self, py: Python<'_>, subject: &Subject) -> PyResult<Py<PyAny>> {
-        let pairs = self.into_iter().map(|(snapshot, labels)| Ok((snapshot.into_python(py, subject)?, labels)));
+        let pairs = self
+            .into_iter()
+            .map(|(snapshot, labels)| Ok((snapshot.into_python(py, subject)?, labels)));
         pairs.collect::<PyResult<Vec<_>>>()?.into_py_any(py)
     }
 }
@@ -134,8 +136,15 @@ impl Outcome for Vec<Reaped> {
 }
 
 /// A list that shows itself as a table in notebooks.
-fn table<T: Outcome>(class: &Bound<'_, PyAny>, items: Vec<T>, subject: &Subject) -> PyResult<Py<PyAny>> {
+fn table<T: Outcome>(
+    class: &Bound<'_, PyAny>,
+    items: Vec<T>,
+    subject: &Subject,
+) -> PyResult<Py<PyAny>> {
     let py = class.py();
-    let items = items.into_iter().map(|item| item.into_python(py, subject)).collect::<PyResult<Vec<_>>>()?;
+    let items = items
+        .into_iter()
+        .map(|item| item.into_python(py, subject))
+        .collect::<PyResult<Vec<_>>>()?;
     Ok(guard::call(class, (PyList::new(py, items)?,))?.unbind())
 }

@@ -90,12 +90,16 @@ impl Attempt {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let Tried { candidate, provider, region, size, price, outcome, kind, .. } = &self.0;
-        let shown = Shown::new(py, "Attempt").plain("candidate", candidate).text("provider", provider)?;
+        let shown =
+            Shown::new(py, "Attempt").plain("candidate", candidate).text("provider", provider)?;
         let mut shown = shown.text("region", region)?.text("size", size)?;
         if let Some(price) = price {
             shown = shown.text("price", &price.to_string())?;
         }
-        Ok(shown.text("outcome", outcome.as_str())?.text("kind", kind.map_or("", ErrorKind::name))?.end())
+        Ok(shown
+            .text("outcome", outcome.as_str())?
+            .text("kind", kind.map_or("", ErrorKind::name))?
+            .end())
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
@@ -138,7 +142,9 @@ impl Placed {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = Shown::new(py, "Placed").value("instance", self.instance())?.plain("candidate", self.0.candidate);
+        let shown = Shown::new(py, "Placed")
+            .value("instance", self.instance())?
+            .plain("candidate", self.0.candidate);
         Ok(shown.value("attempts", self.attempts())?.end())
     }
 

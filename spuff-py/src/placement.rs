@@ -1,4 +1,5 @@
-//! A machine, or many, wherever there is room: the places to try, and the two verbs over them, one body each for both faces.
+//! A machine, or many, wherever there is room: the places to try, and the two verbs over them, one
+//! body each for both faces.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -44,7 +45,8 @@ impl Candidate {
         price: Option<&Bound<'_, PyAny>>,
         image: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let (price, image) = (price.map(Price::read).transpose()?, image.map(ImageSpec::read).transpose()?);
+        let (price, image) =
+            (price.map(Price::read).transpose()?, image.map(ImageSpec::read).transpose()?);
         Ok(Self { provider, place: Place { region, size, price, image } })
     }
 
@@ -84,12 +86,17 @@ impl Candidate {
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
-        (self.provider.as_ptr() as usize, &self.place.region, &self.place.size).into_bound_py_any(py)?.hash()
+        (self.provider.as_ptr() as usize, &self.place.region, &self.place.size)
+            .into_bound_py_any(py)?
+            .hash()
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let Place { region, size, price, image } = &self.place;
-        let shown = Shown::new(py, "Candidate").value("", &self.provider)?.text("region", region)?.text("size", size)?;
+        let shown = Shown::new(py, "Candidate")
+            .value("", &self.provider)?
+            .text("region", region)?
+            .text("size", size)?;
         let price = price.as_ref().map(ToString::to_string).unwrap_or_default();
         let image = image.as_ref().map(ToString::to_string).unwrap_or_default();
         Ok(shown.text("price", &price)?.text("image", &image)?.end())
@@ -104,12 +111,22 @@ struct Places {
 }
 
 impl Places {
-    fn read(candidates: &Bound<'_, PyAny>, max_price: Option<&Bound<'_, PyAny>>, allow_unknown_price: bool) -> PyResult<Self> {
+    fn read(
+        candidates: &Bound<'_, PyAny>,
+        max_price: Option<&Bound<'_, PyAny>>,
+        allow_unknown_price: bool,
+    ) -> PyResult<Self> {
         let candidates = fleet::each(candidates, "candidates", "a Candidate", |item| {
-            let read = |candidate: &Candidate| (candidate.provider.get().provider().clone(), candidate.place.clone());
+            let read = |candidate: &Candidate| {
+                (candidate.provider.get().provider().clone(), candidate.place.clone())
+            };
             Ok(item.cast::<Candidate>().ok().map(|candidate| read(candidate.get())))
         })?;
-        Ok(Self { candidates, max_price: max_price.map(Price::read).transpose()?, allow_unknown_price })
+        Ok(Self {
+            candidates,
+            max_price: max_price.map(Price::read).transpose()?,
+            allow_unknown_price,
+        })
     }
 }
 
@@ -117,12 +134,14 @@ impl Source for Places {
     type Given = Placement;
 
     fn given(&self) -> ProviderResult<Placement> {
-        let candidates = self.candidates.iter().map(|(provider, Place { region, size, price, image })| {
-            let mut candidate = core::Candidate::new(&provider.provider.shared()?, region, size);
-            candidate.price.clone_from(price);
-            candidate.image.clone_from(image);
-            Ok(candidate)
-        });
+        let candidates =
+            self.candidates.iter().map(|(provider, Place { region, size, price, image })| {
+                let mut candidate =
+                    core::Candidate::new(&provider.provider.shared()?, region, size);
+                candidate.price.clone_from(price);
+                candidate.image.clone_from(image);
+                Ok(candidate)
+            });
         let mut placement = Placement::new(candidates.collect::<ProviderResult<_>>()?);
         placement.max_price.clone_from(&self.max_price);
         Ok(placement.with_allow_unknown_price(self.allow_unknown_price))
@@ -172,7 +191,8 @@ macro_rules! verbs {
             call.run(py, |placement| async move { core::place_instance(&placement, &request).await })
         }
 
-        /// Starts many machines, each at the first candidate that has room for it. Gives a `Placed` or an exception for each.
+        /// Starts many machines, each at the first candidate that has room for it. Gives a `Placed`
+        /// or an exception for each.
         #[pyfunction]
         #[pyo3(signature = (
             candidates, requests, *, max_price=None, allow_unknown_price=false, concurrency=16, on_failure="destroy_failed",

@@ -14,7 +14,8 @@ use crate::error;
 use crate::guard;
 use crate::show::Shown;
 
-/// What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`. Verbs also take the text `"0.0056 EUR"`.
+/// What an hour of a machine costs, without tax, exactly: `Price("0.0056", "EUR")`. Verbs also take
+/// the text `"0.0056 EUR"`.
 #[pyclass(frozen, name = "Price", module = "spuff")]
 pub(crate) struct Price(pub(crate) Cost);
 
@@ -26,7 +27,9 @@ impl Price {
         }
         match given.extract::<String>() {
             Ok(text) => text.parse().map_err(|wrong| error::plain(given.py(), &wrong)),
-            Err(_) => Err(PyTypeError::new_err("a price is a Price, or a string such as \"0.0056 EUR\"")),
+            Err(_) => {
+                Err(PyTypeError::new_err("a price is a Price, or a string such as \"0.0056 EUR\""))
+            }
         }
     }
 
@@ -45,7 +48,9 @@ fn said_by(source: &str) -> PyResult<PriceSource> {
     match source {
         "given" => Ok(PriceSource::Given),
         "catalogue" => Ok(PriceSource::Catalogue),
-        other => Err(PyValueError::new_err(format!("source is \"given\" or \"catalogue\", not {other:?}"))),
+        other => Err(PyValueError::new_err(format!(
+            "source is \"given\" or \"catalogue\", not {other:?}"
+        ))),
     }
 }
 
@@ -57,9 +62,14 @@ impl Price {
     #[pyo3(signature = (amount, currency, source="given"))]
     fn new(amount: &Bound<'_, PyAny>, currency: &str, source: &str) -> PyResult<Self> {
         let py = amount.py();
-        let known = [py.get_type::<PyString>().into_any(), py.get_type::<PyInt>().into_any(), decimal(py)?.clone()];
+        let known = [
+            py.get_type::<PyString>().into_any(),
+            py.get_type::<PyInt>().into_any(),
+            decimal(py)?.clone(),
+        ];
         if !known.iter().any(|class| amount.is_instance(class).unwrap_or(false)) {
-            let message = "an amount is a Decimal, an int, or a string such as \"0.0056\": a float would not be exact";
+            let message = "an amount is a Decimal, an int, or a string such as \"0.0056\": a float \
+             would not be exact";
             return Err(PyTypeError::new_err(message));
         }
         let read: Result<Cost, _> = format!("{amount} {currency}").parse();
@@ -120,7 +130,8 @@ impl Price {
             CompareOp::Ne => ours != theirs,
             how if ours.currency == theirs.currency => how.matches(ours.micros.cmp(&theirs.micros)),
             _ => {
-                let message = format!("{ours} and {theirs} have no order: they are in different currencies");
+                let message =
+                    format!("{ours} and {theirs} have no order: they are in different currencies");
                 return Err(PyTypeError::new_err(message));
             }
         };
@@ -132,12 +143,17 @@ impl Price {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = Shown::new(py, "Price").text("", &self.amount_in_words())?.text("", &self.0.currency)?;
+        let shown = Shown::new(py, "Price")
+            .text("", &self.amount_in_words())?
+            .text("", &self.0.currency)?;
         let source = if self.0.source == PriceSource::Given { "" } else { self.source() };
         Ok(shown.text("source", source)?.end())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Pickled<'py, '_>> {
-        Ok((py.get_type::<Self>().getattr("from_micros")?, (self.0.micros, &self.0.currency, self.source())))
+        Ok((
+            py.get_type::<Self>().getattr("from_micros")?,
+            (self.0.micros, &self.0.currency, self.source()),
+        ))
     }
 }

@@ -63,7 +63,10 @@ impl Progress {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let Seen { operation, id, state, phase, index, name, .. } = &self.0;
-        let mut shown = Shown::new(py, "Progress").text("operation", operation)?.text("id", id)?.text("state", state)?;
+        let mut shown = Shown::new(py, "Progress")
+            .text("operation", operation)?
+            .text("id", id)?
+            .text("state", state)?;
         if *phase != Phase::Pending {
             shown = shown.text("phase", phase.as_str())?;
         }

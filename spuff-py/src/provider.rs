@@ -1,4 +1,5 @@
-//! The verbs, one body each, and the two classes that offer them: `Provider` blocks, `AsyncProvider` is for asyncio.
+//! The verbs, one body each, and the two classes that offer them: `Provider` blocks,
+//! `AsyncProvider` is for asyncio.
 
 use std::collections::HashMap;
 
@@ -94,8 +95,9 @@ impl Verbs {
         call.run(py, |provider| async move { create_instance(&provider, &request).await })
     }
 
-    /// Starts a machine and waits until it is ready. One that does not become ready is destroyed, or with
-    /// `on_failure="keep"` left as it is. One that was there before, or could only not be looked at, is left.
+    /// Starts a machine and waits until it is ready. One that does not become ready is destroyed,
+    /// or with `on_failure="keep"` left as it is. One that was there before, or could only not be
+    /// looked at, is left.
     #[pyo3(signature = (request=None, region_=None, size_=None, /, *, on_failure="destroy", timeout=None, on_progress=None, **fields))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn create_and_wait(
@@ -113,10 +115,16 @@ impl Verbs {
         let on_failure = match on_failure {
             "destroy" => OnFailure::Destroy,
             "keep" => OnFailure::Keep,
-            other => return Err(PyValueError::new_err(format!("on_failure is \"destroy\" or \"keep\", not {other:?}"))),
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "on_failure is \"destroy\" or \"keep\", not {other:?}"
+                )));
+            }
         };
         let call = self.call("create_and_wait").within(timeout).telling(on_progress);
-        call.run(py, move |provider| async move { create_and_wait(&provider, &request, on_failure).await })
+        call.run(py, move |provider| async move {
+            create_and_wait(&provider, &request, on_failure).await
+        })
     }
 
     /// Ends a machine. One that is already gone is no error.
@@ -142,7 +150,13 @@ impl Verbs {
 
     /// Waits until the machine is active and has a public address.
     #[pyo3(signature = (id, *, timeout=None, on_progress=None))]
-    fn wait_ready(&self, py: Python<'_>, id: String, timeout: Option<Seconds>, on_progress: Option<Py<PyAny>>) -> Given {
+    fn wait_ready(
+        &self,
+        py: Python<'_>,
+        id: String,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Given {
         let call = self.call("wait_ready").of(&id).within(timeout).telling(on_progress);
         call.run(py, |provider| async move { provider.wait_ready(&id).await })
     }
@@ -157,7 +171,8 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
     ) -> Given {
-        let call = self.call("create_snapshot").of(&instance_id).within(timeout).telling(on_progress);
+        let call =
+            self.call("create_snapshot").of(&instance_id).within(timeout).telling(on_progress);
         call.run(py, |provider| async move { provider.create_snapshot(&instance_id, &name).await })
     }
 
@@ -182,8 +197,8 @@ impl Verbs {
         call.run(py, |provider| async move { provider.delete_snapshot(&id).await })
     }
 
-    /// The machine that was made under a key: that of an `UnknownOutcomeError`, or an `idempotency_key`. `None` when it is
-    /// certain that there is none.
+    /// The machine that was made under a key: that of an `UnknownOutcomeError`, or an
+    /// `idempotency_key`. `None` when it is certain that there is none.
     #[pyo3(signature = (key, *, timeout=None))]
     fn resolve(&self, py: Python<'_>, key: String, timeout: Option<Seconds>) -> Given {
         let call = self.call("resolve").within(timeout);
@@ -199,7 +214,13 @@ impl Verbs {
 
     /// Adds labels to a machine, or replaces their values; other labels stay.
     #[pyo3(signature = (id, labels, *, timeout=None))]
-    fn set_labels(&self, py: Python<'_>, id: String, labels: HashMap<String, String>, timeout: Option<Seconds>) -> Given {
+    fn set_labels(
+        &self,
+        py: Python<'_>,
+        id: String,
+        labels: HashMap<String, String>,
+        timeout: Option<Seconds>,
+    ) -> Given {
         let call = self.call("set_labels").of(&id).within(timeout);
         call.run(py, |provider| async move { provider.set_labels(&id, &labels).await })
     }
@@ -213,7 +234,13 @@ impl Verbs {
 
     /// What an hour of a machine costs by the cloud's own list, without tax.
     #[pyo3(signature = (region, size, *, timeout=None))]
-    fn hourly_price(&self, py: Python<'_>, region: String, size: String, timeout: Option<Seconds>) -> Given {
+    fn hourly_price(
+        &self,
+        py: Python<'_>,
+        region: String,
+        size: String,
+        timeout: Option<Seconds>,
+    ) -> Given {
         let call = self.call("hourly_price").within(timeout);
         call.run(py, |provider| async move { provider.hourly_price(&region, &size).await })
     }
@@ -232,7 +259,8 @@ impl Verbs {
         call.run(py, move |provider| async move { lease::renew(&*provider, &id, ttl.0).await })
     }
 
-    /// Ends machines and snapshots that spuff manages: those of which all that is said is true. Each has a result of its own.
+    /// Ends machines and snapshots that spuff manages: those of which all that is said is true.
+    /// Each has a result of its own.
     #[pyo3(signature = (
         *, expired=false, older_than=None, owner=None, dry_run=false, confirm_within=None, timeout=None, on_progress=None
     ))]
@@ -249,12 +277,14 @@ impl Verbs {
         on_progress: Option<Py<PyAny>>,
     ) -> Given {
         let which = reap::which(expired, older_than, owner, dry_run, confirm_within);
-        let which = which.map_err(|error| error::exception(py, &error, &self.call("reap").subject))?;
+        let which =
+            which.map_err(|error| error::exception(py, &error, &self.call("reap").subject))?;
         let call = self.call("reap").within(timeout).telling(on_progress);
         call.run(py, |provider| async move { lease::reap(&provider, &which).await })
     }
 
-    /// A context manager over a machine: it is made and waited for at the beginning, and destroyed at the end, whatever happens.
+    /// A context manager over a machine: it is made and waited for at the beginning, and destroyed
+    /// at the end, whatever happens.
     #[pyo3(signature = (request=None, region_=None, size_=None, /, *, timeout=None, on_progress=None, **fields))]
     #[allow(clippy::too_many_arguments, reason = "keywords, to its users")]
     fn instance(
@@ -268,11 +298,12 @@ impl Verbs {
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
         let request = InstanceRequest::placed(request, [region_, size_], fields, py)?;
-        Scope::new(&self.provider, What::One(Box::new(request)), timeout, on_progress).into_python(py, self.face)
+        Scope::new(&self.provider, What::One(Box::new(request)), timeout, on_progress)
+            .into_python(py, self.face)
     }
 
-    /// A context manager over many machines: all are made and waited for at the beginning, and destroyed at the end, whatever
-    /// happens. When one fails, all are destroyed and it raises.
+    /// A context manager over many machines: all are made and waited for at the beginning, and
+    /// destroyed at the end, whatever happens. When one fails, all are destroyed and it raises.
     #[pyo3(signature = (requests, *, concurrency=16, timeout=None, on_progress=None, **fields))]
     fn fleet(
         &self,
@@ -283,11 +314,14 @@ impl Verbs {
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let (requests, concurrency) = (fleet::requests(requests, fields)?, fleet::concurrency(concurrency)?);
-        Scope::new(&self.provider, What::Fleet { requests, concurrency }, timeout, on_progress).into_python(py, self.face)
+        let (requests, concurrency) =
+            (fleet::requests(requests, fields)?, fleet::concurrency(concurrency)?);
+        Scope::new(&self.provider, What::Fleet { requests, concurrency }, timeout, on_progress)
+            .into_python(py, self.face)
     }
 
-    /// Starts many machines, and waits for them where that is asked for. Gives an `Instance` or an exception for each.
+    /// Starts many machines, and waits for them where that is asked for. Gives an `Instance` or an
+    /// exception for each.
     #[pyo3(signature = (
         requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None,
         on_progress=None, **fields
@@ -304,11 +338,13 @@ impl Verbs {
         on_progress: Option<Py<PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let work = fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
+        let work =
+            fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
         self.call("create_instances").within(timeout).telling(on_progress).run(py, work)
     }
 
-    /// What `create_instances` sees on its way, to be looped over. `result()` gives the outcomes afterwards.
+    /// What `create_instances` sees on its way, to be looped over. `result()` gives the outcomes
+    /// afterwards.
     #[pyo3(signature = (
         requests, *, concurrency=16, on_failure="destroy_failed", wait_ready=false, timeout=None, **fields
     ))]
@@ -323,7 +359,8 @@ impl Verbs {
         timeout: Option<Seconds>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> Given {
-        let work = fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
+        let work =
+            fleet::creates(requests, fields, fleet::options(concurrency, on_failure, wait_ready)?)?;
         self.call("create_instances").within(timeout).watch(py, work)
     }
 
@@ -340,7 +377,8 @@ impl Verbs {
         self.call("wait_ready_many").within(timeout).telling(on_progress).run(py, fleet::waits(ids))
     }
 
-    /// Ends many machines; those that are already gone are no error. Gives `None` or an exception for each.
+    /// Ends many machines; those that are already gone are no error. Gives `None` or an exception
+    /// for each.
     #[pyo3(signature = (ids, *, concurrency=16, timeout=None, on_progress=None))]
     fn destroy_instances(
         &self,
@@ -358,8 +396,8 @@ impl Verbs {
         })
     }
 
-    /// What the wait for a machine, or for many, sees on its way, to be looped over. `result()` gives the machine, or the
-    /// outcomes, afterwards.
+    /// What the wait for a machine, or for many, sees on its way, to be looped over. `result()`
+    /// gives the machine, or the outcomes, afterwards.
     #[pyo3(signature = (ids, *, timeout=None))]
     fn watch(&self, py: Python<'_>, ids: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> Given {
         if let Ok(id) = ids.extract::<String>() {
@@ -410,7 +448,10 @@ impl AsyncProvider {
 
     /// Loops over the machines.
     fn __aiter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        guard::call(&guard::import(slf.py(), "spuff._asyncio", "each")?, (slf.call_method0("list_instances")?,))
+        guard::call(
+            &guard::import(slf.py(), "spuff._asyncio", "each")?,
+            (slf.call_method0("list_instances")?,),
+        )
     }
 
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -419,7 +460,10 @@ impl AsyncProvider {
 
     /// Waits for what calls of this provider have left in the background.
     #[pyo3(signature = (*_raised))]
-    fn __aexit__(slf: &Bound<'_, Self>, _raised: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<Py<PyAny>> {
+    fn __aexit__(
+        slf: &Bound<'_, Self>,
+        _raised: &Bound<'_, pyo3::types::PyTuple>,
+    ) -> PyResult<Py<PyAny>> {
         crate::awaited::settled_of(slf.py(), &slf.as_super().get().provider)
     }
 }

@@ -34,7 +34,11 @@ impl Reaped {
     pub(crate) fn new(py: Python<'_>, reaped: lease::Reaped, subject: &Subject) -> PyResult<Self> {
         let text = reaped.to_string();
         let subject = Subject { instance_id: None, ..subject.clone() };
-        let error = reaped.outcome.as_ref().err().map(|error| error::exception(py, error, &subject).into_value(py).into_any());
+        let error = reaped
+            .outcome
+            .as_ref()
+            .err()
+            .map(|error| error::exception(py, error, &subject).into_value(py).into_any());
         Ok(Self {
             kind: reaped.kind.as_str(),
             ended: matches!(reaped.outcome, Ok(true)),
@@ -55,7 +59,10 @@ impl Reaped {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = Shown::new(py, "Reaped").text("kind", self.kind)?.text("id", &self.id)?.text("name", &self.name)?;
+        let shown = Shown::new(py, "Reaped")
+            .text("kind", self.kind)?
+            .text("id", &self.id)?
+            .text("name", &self.name)?;
         Ok(shown.value("ended", self.ended)?.end())
     }
 }

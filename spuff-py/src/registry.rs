@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyTuple};
 use spuff_core::blocking;
-use spuff_core::provider::{self, Capabilities, ErrorKind, ProviderFactory, ProviderResult, ProviderType};
+use spuff_core::provider::{
+    self, Capabilities, ErrorKind, ProviderFactory, ProviderResult, ProviderType,
+};
 
 use crate::blocked;
 use crate::config::ProviderConfig;
@@ -19,7 +21,8 @@ use crate::provider::Provider;
 use crate::show::Shown;
 use crate::timeouts::ProviderTimeouts;
 
-/// The providers that can be used, by name. A registry is a value: what is registered in one is in no other.
+/// The providers that can be used, by name. A registry is a value: what is registered in one is in
+/// no other.
 #[pyclass(frozen, name = "ProviderRegistry", module = "spuff")]
 pub(crate) struct ProviderRegistry {
     kept: Mutex<Kept>,
@@ -60,14 +63,18 @@ pub(crate) struct OptionDescription {
 #[pymethods]
 impl ProviderDescription {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(Shown::new(py, "ProviderDescription").text("name", &self.name)?.text("summary", &self.summary)?.end())
+        Ok(Shown::new(py, "ProviderDescription")
+            .text("name", &self.name)?
+            .text("summary", &self.summary)?
+            .end())
     }
 }
 
 #[pymethods]
 impl OptionDescription {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let shown = Shown::new(py, "OptionDescription").text("", &self.name)?.text("doc", &self.doc)?;
+        let shown =
+            Shown::new(py, "OptionDescription").text("", &self.name)?.text("doc", &self.doc)?;
         Ok(shown.value("required", self.required)?.value("env", &self.env)?.end())
     }
 }
@@ -77,13 +84,20 @@ impl ProviderRegistry {
         self.kept.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `ask` gives; where the name is unknown, once more after a look through the installed packages.
-    fn ask<T>(slf: &Bound<'_, Self>, name: &str, ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>) -> PyResult<T> {
+    /// What `ask` gives; where the name is unknown, once more after a look through the installed
+    /// packages.
+    fn ask<T>(
+        slf: &Bound<'_, Self>,
+        name: &str,
+        ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>,
+    ) -> PyResult<T> {
         let (py, this) = (slf.py(), slf.get());
         let copy = || this.lock(py).registry.clone();
         error::made(py, || {
             let asked = ask(&copy());
-            if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider) && this.discover(slf, Some(name))? {
+            if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownProvider)
+                && this.discover(slf, Some(name))?
+            {
                 return Ok(ask(&copy()));
             }
             Ok(asked)
@@ -103,7 +117,10 @@ impl ProviderRegistry {
         Provider::new(slf.py(), made)
     }
 
-    fn names(slf: &Bound<'_, Self>, list: impl Fn(&provider::ProviderRegistry) -> Vec<ProviderType>) -> PyResult<Vec<String>> {
+    fn names(
+        slf: &Bound<'_, Self>,
+        list: impl Fn(&provider::ProviderRegistry) -> Vec<ProviderType>,
+    ) -> PyResult<Vec<String>> {
         slf.get().discover(slf, None)?;
         Ok(list(&slf.get().lock(slf.py()).registry).iter().map(ToString::to_string).collect())
     }
@@ -117,20 +134,25 @@ impl ProviderRegistry {
         Self { kept: Mutex::default(), discovers: false }
     }
 
-    /// A registry with every provider of this build, those that were declared with `@spuff.provider`, and those that
-    /// installed packages offer under the entry points `spuff.providers`.
+    /// A registry with every provider of this build, those that were declared with
+    /// `@spuff.provider`, and those that installed packages offer under the entry points
+    /// `spuff.providers`.
     #[staticmethod]
     fn with_defaults(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
-        let kept = Kept { registry: blocking::ProviderRegistry::with_defaults(), ..Kept::default() };
+        let kept =
+            Kept { registry: blocking::ProviderRegistry::with_defaults(), ..Kept::default() };
         let registry = Bound::new(py, Self { kept: Mutex::new(kept), discovers: true })?;
         // Nothing can have been declared before this module is there.
-        if let Some(plugins) = py.import("sys")?.getattr("modules")?.cast::<PyDict>()?.get_item("spuff._plugins")? {
+        if let Some(plugins) =
+            py.import("sys")?.getattr("modules")?.cast::<PyDict>()?.get_item("spuff._plugins")?
+        {
             guard::method(&plugins, "add_declared", (&registry,))?;
         }
         Ok(registry)
     }
 
-    /// Adds a provider written in Python: `factory(config)` makes it. It takes the place of one of the same name.
+    /// Adds a provider written in Python: `factory(config)` makes it. It takes the place of one of
+    /// the same name.
     #[pyo3(signature = (
         name, factory, *, summary=None, snapshots=None, ssh_keys=None, labels=true, max_user_data=0, token_required=true
     ))]
@@ -152,19 +174,27 @@ impl ProviderRegistry {
         capabilities.snapshots = snapshots.map_or_else(|| has("create_snapshot"), Ok)?;
         capabilities.ssh_keys = ssh_keys.map_or_else(|| has("get_ssh_keys"), Ok)?;
         (capabilities.labels, capabilities.max_user_data) = (labels, max_user_data);
-        let factory = Arc::new(Factory::new(name, factory.unbind(), summary, capabilities, token_required));
+        let factory =
+            Arc::new(Factory::new(name, factory.unbind(), summary, capabilities, token_required));
         // The one whose place is taken is dropped after the lock: that may run code of Python.
         let mut kept = self.lock(py);
-        let displaced = (kept.registry.register(factory.clone()), kept.written.insert(factory.provider_type().as_str(), factory));
+        let displaced = (
+            kept.registry.register(factory.clone()),
+            kept.written.insert(factory.provider_type().as_str(), factory),
+        );
         drop(kept);
         drop(displaced);
         Ok(())
     }
 
-    /// A factory is this registry's alone unless a provider that it made, or a call, keeps a copy of the registry.
+    /// A factory is this registry's alone unless a provider that it made, or a call, keeps a copy
+    /// of the registry.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(kept) = self.kept.try_lock() else { return Ok(()) };
-        let own = kept.written.values().filter(|factory| kept.registry.holders(factory.provider_type()) == 1);
+        let own = kept
+            .written
+            .values()
+            .filter(|factory| kept.registry.holders(factory.provider_type()) == 1);
         own.into_iter().try_for_each(|factory| factory.visit(&visit))
     }
 
@@ -177,11 +207,14 @@ impl ProviderRegistry {
         timeouts: Option<&Bound<'_, ProviderTimeouts>>,
     ) -> PyResult<Py<Provider>> {
         let timeouts = timeouts.map(|timeouts| timeouts.get().0).unwrap_or_default();
-        Self::made(slf, Self::ask(slf, name, |registry| registry.create_by_name(name, token, timeouts))?)
+        Self::made(
+            slf,
+            Self::ask(slf, name, |registry| registry.create_by_name(name, token, timeouts))?,
+        )
     }
 
-    /// Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
-    /// the description says that the provider reads itself.
+    /// Makes a provider from its name or alias and a whole configuration. The environment is not
+    /// read, but for what the description says that the provider reads itself.
     #[pyo3(signature = (name, token=None, endpoint=None, region=None, timeouts=None, **options))]
     fn connect(
         slf: &Bound<'_, Self>,
@@ -192,11 +225,13 @@ impl ProviderRegistry {
         timeouts: Option<&Bound<'_, ProviderTimeouts>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Provider>> {
-        let config = ProviderConfig::read(token, endpoint, region, timeouts.map(Bound::get), options)?;
+        let config =
+            ProviderConfig::read(token, endpoint, region, timeouts.map(Bound::get), options)?;
         Self::made(slf, Self::ask(slf, name, |registry| registry.connect(name, config.clone()))?)
     }
 
-    /// As `connect`; what is left out comes from the environment variables that the provider describes.
+    /// As `connect`; what is left out comes from the environment variables that the provider
+    /// describes.
     #[pyo3(signature = (name, token=None, endpoint=None, region=None, timeouts=None, **options))]
     fn from_env(
         slf: &Bound<'_, Self>,
@@ -207,9 +242,11 @@ impl ProviderRegistry {
         timeouts: Option<&Bound<'_, ProviderTimeouts>>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<Provider>> {
-        let config = ProviderConfig::read(token, endpoint, region, timeouts.map(Bound::get), options)?;
-        let made =
-            |registry: &blocking::ProviderRegistry| registry.connect(name, registry.config_from_env(name, config.clone())?);
+        let config =
+            ProviderConfig::read(token, endpoint, region, timeouts.map(Bound::get), options)?;
+        let made = |registry: &blocking::ProviderRegistry| {
+            registry.connect(name, registry.config_from_env(name, config.clone())?)
+        };
         Self::made(slf, Self::ask(slf, name, made)?)
     }
 
@@ -247,7 +284,9 @@ impl ProviderRegistry {
             Ok(()) => Ok(true),
             Err(error) => {
                 let kind: String = error.value(slf.py()).getattr("kind")?.extract()?;
-                if kind == ErrorKind::UnknownProvider.name() || kind == ErrorKind::NotImplemented.name() {
+                if kind == ErrorKind::UnknownProvider.name()
+                    || kind == ErrorKind::NotImplemented.name()
+                {
                     Ok(false)
                 } else {
                     Err(error)
@@ -261,7 +300,8 @@ impl ProviderRegistry {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let names: Vec<_> = self.lock(py).registry.registered_providers().iter().map(ToString::to_string).collect();
+        let names: Vec<_> =
+            self.lock(py).registry.registered_providers().iter().map(ToString::to_string).collect();
         Ok(format!("<spuff.ProviderRegistry of {}>", PyTuple::new(py, names)?.repr()?))
     }
 }

@@ -44,7 +44,9 @@ impl InstanceRequest {
                 for (key, value) in ["region", "size"].into_iter().zip(place) {
                     let Some(value) = value else { continue };
                     if fields.contains(key)? {
-                        return Err(PyTypeError::new_err(format!("{key} is given twice: by its position, and by its name")));
+                        return Err(PyTypeError::new_err(format!(
+                            "{key} is given twice: by its position, and by its name"
+                        )));
                     }
                     fields.set_item(key, value)?;
                 }
@@ -62,7 +64,9 @@ impl InstanceRequest {
     }
 
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Request { name, region, size, user_data, labels, ssh_keys, idempotency_key, owner, .. } = &self.0;
+        let Request {
+            name, region, size, user_data, labels, ssh_keys, idempotency_key, owner, ..
+        } = &self.0;
         let fields = PyDict::new(py);
         for (key, value) in [("name", name), ("region", region), ("size", size)] {
             fields.set_item(key, value)?;
@@ -70,7 +74,9 @@ impl InstanceRequest {
         fields.set_item("image", self.image())?;
         fields.set_item("labels", labels)?;
         fields.set_item("ssh_keys", ssh_keys)?;
-        for (key, value) in [("user_data", user_data), ("idempotency_key", idempotency_key), ("owner", owner)] {
+        for (key, value) in
+            [("user_data", user_data), ("idempotency_key", idempotency_key), ("owner", owner)]
+        {
             fields.set_item(key, value)?;
         }
         fields.set_item("ttl", self.ttl())?;
@@ -92,16 +98,26 @@ impl<'py> FromPyObject<'_, 'py> for UserData {
         }
         static PATH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let bytes = if given.is_instance(guard::imported(py, &PATH, "os", "PathLike")?)? {
-            guard::method(&guard::call(&guard::import(py, "pathlib", "Path")?, (given,))?, "read_bytes", ())?
+            guard::method(
+                &guard::call(&guard::import(py, "pathlib", "Path")?, (given,))?,
+                "read_bytes",
+                (),
+            )?
         } else if given.is_instance_of::<PyBytes>() || given.is_instance_of::<PyByteArray>() {
             given.to_owned()
         } else {
             let class = given.get_type();
-            let message = format!("user_data is text, bytes of UTF-8, or the path of a file, not {}", class.name()?);
+            let message = format!(
+                "user_data is text, bytes of UTF-8, or the path of a file, not {}",
+                class.name()?
+            );
             return Err(PyTypeError::new_err(message));
         };
         String::from_utf8(bytes.extract::<Vec<u8>>()?).map(Self).map_err(|error| {
-            PyValueError::new_err(format!("user_data is not UTF-8, which clouds take ({}); give text", error.utf8_error()))
+            PyValueError::new_err(format!(
+                "user_data is not UTF-8, which clouds take ({}); give text",
+                error.utf8_error()
+            ))
         })
     }
 }
@@ -138,7 +154,9 @@ impl InstanceRequest {
             Some("destroy") => Some(OnCancel::Destroy),
             Some("keep") => Some(OnCancel::Keep),
             Some(other) => {
-                return Err(PyValueError::new_err(format!("on_cancel is \"destroy\" or \"keep\", not {other:?}")));
+                return Err(PyValueError::new_err(format!(
+                    "on_cancel is \"destroy\" or \"keep\", not {other:?}"
+                )));
             }
         };
         Ok(Self(request))
@@ -216,7 +234,11 @@ impl InstanceRequest {
 
     /// The same request with other values for some fields.
     #[pyo3(signature = (**changes))]
-    fn replace<'py>(&self, py: Python<'py>, changes: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+    fn replace<'py>(
+        &self,
+        py: Python<'py>,
+        changes: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let fields = self.fields(py)?;
         if let Some(changes) = changes {
             fields.update(changes.as_mapping())?;
@@ -225,14 +247,21 @@ impl InstanceRequest {
     }
 
     #[pyo3(signature = (**changes))]
-    fn __replace__<'py>(&self, py: Python<'py>, changes: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+    fn __replace__<'py>(
+        &self,
+        py: Python<'py>,
+        changes: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         self.replace(py, changes)
     }
 
     /// `user_data` is shown by its length only: it often holds secrets.
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let Request { name, region, size, image, user_data, labels, ssh_keys, .. } = &self.0;
-        let mut shown = Shown::new(py, "InstanceRequest").text("", name)?.text("region", region)?.text("size", size)?;
+        let mut shown = Shown::new(py, "InstanceRequest")
+            .text("", name)?
+            .text("region", region)?
+            .text("size", size)?;
         shown = shown.text("image", &image.to_string())?;
         if let Some(user_data) = user_data {
             shown = shown.plain("user_data", format!("<{} bytes>", user_data.len()));
@@ -243,7 +272,8 @@ impl InstanceRequest {
         if !ssh_keys.is_empty() {
             shown = shown.value("ssh_keys", ssh_keys)?;
         }
-        for (key, value) in [("idempotency_key", &self.0.idempotency_key), ("owner", &self.0.owner)] {
+        for (key, value) in [("idempotency_key", &self.0.idempotency_key), ("owner", &self.0.owner)]
+        {
             shown = shown.text(key, value.as_deref().unwrap_or_default())?;
         }
         if let Some(ttl) = self.ttl() {

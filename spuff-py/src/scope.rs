@@ -72,7 +72,8 @@ struct Held {
     raised: Arc<Raised>,
 }
 
-/// Why the core's work is over before its end: by itself, or as the block has raised. Then the core logs what stays behind.
+/// Why the core's work is over before its end: by itself, or as the block has raised. Then the core
+/// logs what stays behind.
 enum Unwell<E> {
     Failed(E),
     Raised,
@@ -89,7 +90,8 @@ impl<E: Failure> Failure for Unwell<E> {
         match self {
             Self::Failed(failed) => failed.raised(py, subject),
             Self::Raised => {
-                ProviderError::Other { message: "the block of the machine has raised".to_string() }.raised(py, subject)
+                ProviderError::Other { message: "the block of the machine has raised".to_string() }
+                    .raised(py, subject)
             }
         }
     }
@@ -129,7 +131,12 @@ impl<M: Outcome> Outcome for Begun<M> {
 }
 
 impl Scope {
-    pub(crate) fn new(provider: &Connected, what: What, timeout: Option<Seconds>, on_progress: Option<Py<PyAny>>) -> Self {
+    pub(crate) fn new(
+        provider: &Connected,
+        what: What,
+        timeout: Option<Seconds>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> Self {
         let timeout = timeout.map(|Seconds(timeout)| timeout);
         Self { provider: provider.clone(), what, timeout, on_progress, held: Arc::default() }
     }
@@ -146,9 +153,19 @@ impl Scope {
             What::One(request) => {
                 let request = request.clone();
                 let id = |machine: &ProviderInstance| Some(machine.id.clone());
-                self.open(py, Call::new(face, &self.provider, "create_and_wait"), id, |provider, block| async move {
-                    with_instance::<_, Unwell<ProviderError>, _>(&provider, &request, |machine| block.hold(machine)).await
-                })
+                self.open(
+                    py,
+                    Call::new(face, &self.provider, "create_and_wait"),
+                    id,
+                    |provider, block| async move {
+                        with_instance::<_, Unwell<ProviderError>, _>(
+                            &provider,
+                            &request,
+                            |machine| block.hold(machine),
+                        )
+                        .await
+                    },
+                )
             }
             What::Fleet { requests, concurrency } => {
                 let (requests, concurrency) = (requests.clone(), *concurrency);
@@ -157,15 +174,21 @@ impl Scope {
                     Call::new(face, &self.provider, "create_instances"),
                     |_| None,
                     move |provider, block| async move {
-                        with_instances::<_, Unwell<FleetError>, _>(&provider, &requests, concurrency, |made| block.hold(made))
-                            .await
+                        with_instances::<_, Unwell<FleetError>, _>(
+                            &provider,
+                            &requests,
+                            concurrency,
+                            |made| block.hold(made),
+                        )
+                        .await
                     },
                 )
             }
         }
     }
 
-    /// Runs the core's work until the block begins, and lets it go on by itself until the block ends.
+    /// Runs the core's work until the block begins, and lets it go on by itself until the block
+    /// ends.
     fn open<M, E, W>(
         &self,
         py: Python<'_>,
@@ -197,7 +220,12 @@ impl Scope {
         })
     }
 
-    fn finish(&self, py: Python<'_>, face: Face, raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+    fn finish(
+        &self,
+        py: Python<'_>,
+        face: Face,
+        raised: &Bound<'_, PyTuple>,
+    ) -> PyResult<Py<PyAny>> {
         let held = self.held.swap(None);
         let well = raised.get_item(0).is_ok_and(|kind| kind.is_none());
         let operation = match self.what {

@@ -36,7 +36,9 @@ impl Cloud {
 
     fn with<T>(&self, py: Python<'_>, ask: impl FnOnce(&simulator::Cloud) -> T) -> PyResult<T> {
         if self.process != process::id() {
-            return Err(PyRuntimeError::new_err("this cloud is in the process that has started it; ask it there"));
+            return Err(PyRuntimeError::new_err(
+                "this cloud is in the process that has started it; ask it there",
+            ));
         }
         match &*self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner) {
             Some(cloud) => Ok(ask(cloud)),
@@ -119,9 +121,17 @@ impl Cloud {
             (true, _) => Clock::Manual,
             // What is beyond a millionth or a million is taken as these.
             (false, speed) if speed.is_finite() && speed > 0.0 => Clock::Fast(speed),
-            _ => return Err(PyValueError::new_err("speed has to be more than 0; manual=True stops the time")),
+            _ => {
+                return Err(PyValueError::new_err(
+                    "speed has to be more than 0; manual=True stops the time",
+                ));
+            }
         };
-        let mut options = Options::default().with_clock(clock).with_seed(seed).with_port(port).with_rate_limits(rate_limits);
+        let mut options = Options::default()
+            .with_clock(clock)
+            .with_seed(seed)
+            .with_port(port)
+            .with_rate_limits(rate_limits);
         options = tokens.into_iter().fold(options, Options::with_token);
         if let Some(machines) = quota {
             options = options.with_quota(machines);
@@ -134,13 +144,16 @@ impl Cloud {
             let given = self::timings(Timings::usual(&name), given.cast::<PyDict>()?)?;
             options = options.with_timings(name, given);
         }
-        let cloud = py.detach(|| options.start()).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        let cloud =
+            py.detach(|| options.start()).map_err(|error| PyOSError::new_err(error.to_string()))?;
         Ok(Self { cloud: Mutex::new(Some(cloud)), process: process::id() })
     }
 
     /// Ends it, when what is in the background has come to its end, or after a moment.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if self.process != process::id() || self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).is_none() {
+        if self.process != process::id()
+            || self.cloud.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner).is_none()
+        {
             return Ok(());
         }
         let settled = blocked::settle_before_close(py);
@@ -201,21 +214,28 @@ impl Cloud {
     }
 
     fn _inject(&self, py: Python<'_>, rule: &str) -> PyResult<usize> {
-        let given: serde_json::Value = serde_json::from_str(rule).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let given: serde_json::Value =
+            serde_json::from_str(rule).map_err(|error| PyValueError::new_err(error.to_string()))?;
         if let Some(word) = given.get("route").and_then(serde_json::Value::as_str) {
             route(word)?;
         }
         let fault = &given["fault"];
-        let name =
-            fault.as_str().or_else(|| fault.as_object()?.keys().next().map(String::as_str)).unwrap_or_default().to_string();
-        let rule: FaultRule = serde_json::from_value(given).map_err(|error| chosen("fault", &name, &error))?;
+        let name = fault
+            .as_str()
+            .or_else(|| fault.as_object()?.keys().next().map(String::as_str))
+            .unwrap_or_default()
+            .to_string();
+        let rule: FaultRule =
+            serde_json::from_value(given).map_err(|error| chosen("fault", &name, &error))?;
         let id = self.with(py, |cloud| cloud.inject(rule))?;
-        serde_json::from_str(&json(&id)?).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+        serde_json::from_str(&json(&id)?)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 
     /// How many requests a fault has struck.
     fn hits(&self, py: Python<'_>, fault: usize) -> PyResult<u64> {
-        let id: FaultId = serde_json::from_value(fault.into()).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let id: FaultId = serde_json::from_value(fault.into())
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         self.with(py, |cloud| cloud.hits(id))
     }
 

@@ -19,7 +19,8 @@ struct Found(Report);
 
 impl Outcome for Found {
     fn into_python(self, py: Python<'_>, _: &call::Subject) -> PyResult<Py<PyAny>> {
-        let json = serde_json::to_string(&self.0).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+        let json = serde_json::to_string(&self.0)
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
         Ok((json, self.0.to_string()).into_pyobject(py)?.into_any().unbind())
     }
 }
@@ -78,7 +79,8 @@ pub(crate) fn check_provider(
             None => Ok(Found(conformance::check(&subject).await)),
         }
     };
-    let about = call::Subject { provider: Some(name.to_string()), ..call::Subject::new("check_provider") };
+    let about =
+        call::Subject { provider: Some(name.to_string()), ..call::Subject::new("check_provider") };
     blocked::run(py, &about, None, || Work::silent(suite))
 }
 

@@ -18,7 +18,8 @@ pub(crate) trait Ends: Send + Sync {
     fn end(&self);
 }
 
-/// What ends when Python ends, each with its process: a forked child has the others' handles, but not their runtime.
+/// What ends when Python ends, each with its process: a forked child has the others' handles, but
+/// not their runtime.
 static LIVE: Mutex<Vec<(u32, Weak<dyn Ends>)>> = Mutex::new(Vec::new());
 
 /// Ends it when Python ends, if it is still there.
@@ -71,8 +72,12 @@ impl Ends for Place {
 }
 
 impl Running {
-    /// Lets a verb run until it is dropped, or Python ends, and tells what it sees; nothing, when the outcome is there.
-    pub(crate) fn spawn(mut work: Work, mut tell: impl FnMut(Option<Progress>) + Send + 'static) -> ProviderResult<Self> {
+    /// Lets a verb run until it is dropped, or Python ends, and tells what it sees; nothing, when
+    /// the outcome is there.
+    pub(crate) fn spawn(
+        mut work: Work,
+        mut tell: impl FnMut(Option<Progress>) + Send + 'static,
+    ) -> ProviderResult<Self> {
         let place = Arc::<Place>::default();
         let put = place.clone();
         let work = async move {

@@ -17,7 +17,14 @@ pub(crate) struct ProviderTimeouts(pub(crate) Timeouts);
 
 impl ProviderTimeouts {
     fn all(&self) -> (f64, f64, f64, f64, f64, f64) {
-        let Timeouts { instance_ready, action_complete, poll_interval, http_request, ssh_connect, cloud_init } = self.0;
+        let Timeouts {
+            instance_ready,
+            action_complete,
+            poll_interval,
+            http_request,
+            ssh_connect,
+            cloud_init,
+        } = self.0;
         let seconds = |time: Duration| time.as_secs_f64();
         (
             seconds(instance_ready),
@@ -40,7 +47,8 @@ impl ProviderTimeouts {
         http_request=Seconds(Timeouts::default().http_request),
         ssh_connect=Seconds(Timeouts::default().ssh_connect),
         cloud_init=Seconds(Timeouts::default().cloud_init)
-    ), text_signature = "(instance_ready=300, action_complete=600, poll_interval=5, http_request=30, ssh_connect=300, cloud_init=600)")]
+    ), text_signature = "(instance_ready=300, action_complete=600, poll_interval=5, \
+     http_request=30, ssh_connect=300, cloud_init=600)")]
     fn new(
         instance_ready: Seconds,
         action_complete: Seconds,
@@ -109,14 +117,18 @@ impl ProviderTimeouts {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let (ready, action, poll, http, ssh, cloud_init) = self.all();
-        let shown = Shown::new(py, "ProviderTimeouts").value("instance_ready", ready)?.value("action_complete", action)?;
+        let shown = Shown::new(py, "ProviderTimeouts")
+            .value("instance_ready", ready)?
+            .value("action_complete", action)?;
         let shown = shown.value("poll_interval", poll)?.value("http_request", http)?;
         Ok(shown.value("ssh_connect", ssh)?.value("cloud_init", cloud_init)?.end())
     }
 
     fn __hash__(&self) -> u64 {
         let (ready, action, poll, http, ssh, cloud_init) = self.all();
-        [ready, action, poll, http, ssh, cloud_init].iter().fold(0, |hash: u64, seconds| hash.rotate_left(11) ^ seconds.to_bits())
+        [ready, action, poll, http, ssh, cloud_init]
+            .iter()
+            .fold(0, |hash: u64, seconds| hash.rotate_left(11) ^ seconds.to_bits())
     }
 
     fn __getnewargs__(&self) -> (f64, f64, f64, f64, f64, f64) {

@@ -3,7 +3,8 @@
 //! The verb goes on between two turns; until its outcome is taken, by the last turn or `result`, it
 //! ends, with what it has made, when it is closed, when nobody holds it any more, or with Python.
 //!
-//! No lock is held while it waits, or while code of Python's runs: a handler of a signal may close it, and another thread.
+//! No lock is held while it waits, or while code of Python's runs: a handler of a signal may close
+//! it, and another thread.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,9 +58,9 @@ impl Watch {
             let mut state = self.state();
             match mem::replace(&mut *state, State::Turns) {
                 State::Waits(work) => Ok(work),
-                State::Turns => {
-                    Err(PyRuntimeError::new_err("this watch is being looped over already, here or by another thread"))
-                }
+                State::Turns => Err(PyRuntimeError::new_err(
+                    "this watch is being looped over already, here or by another thread",
+                )),
                 done => {
                     *state = done;
                     return Ok(None);
@@ -110,8 +111,8 @@ impl Watch {
         }
     }
 
-    /// Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a handler of a signal: a turn that
-    /// is under way ends with a `CancelledError`.
+    /// Ends the verb, and what it has made, if its outcome was not taken yet. Any thread may, and a
+    /// handler of a signal: a turn that is under way ends with a `CancelledError`.
     fn close(&self, py: Python<'_>) {
         let cancelled = blocked::closed(py, &self.subject);
         let before = {

@@ -1,10 +1,15 @@
-//! The shared scenarios in Rust: what the runners of the other languages are compared with. `README.md` beside this says how a
-//! scenario is written, and what is printed.
+//! The shared scenarios in Rust: what the runners of the other languages are compared with.
+//! `README.md` beside this says how a scenario is written, and what is printed.
 //!
 //! ```sh
 //! cargo run -p spuff-core --features blocking --example scenarios -- tests/scenarios/lifecycle.scenario hetzner async
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::result_large_err, reason = "a program for a terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::result_large_err,
+    reason = "a program for a terminal"
+)]
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,7 +22,8 @@ use spuff_core::blocking::{self, CancelToken};
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
 use spuff_core::lease::{self, Reap};
 use spuff_core::provider::{
-    ErrorParts, InstanceRequest, OnCancel, Provider, ProviderError, ProviderInstance, ProviderRegistry, ProviderResult, Snapshot,
+    ErrorParts, InstanceRequest, OnCancel, Provider, ProviderError, ProviderInstance,
+    ProviderRegistry, ProviderResult, Snapshot,
 };
 use spuff_core::simulator::{Clock, Cloud, FaultRule, Options};
 use spuff_core::{OnFailure, create_and_wait};
@@ -49,8 +55,14 @@ fn run(file: &str, provider: &str, face: &str) -> Result<(), String> {
         "blocking" => None,
         _ => return Err(format!("{face} is no face; there are async and blocking")),
     };
-    let mut stage =
-        Stage { name: provider.to_string(), runtime, cloud: None, provider: None, ids: Vec::new(), key: String::new() };
+    let mut stage = Stage {
+        name: provider.to_string(),
+        runtime,
+        cloud: None,
+        provider: None,
+        ids: Vec::new(),
+        key: String::new(),
+    };
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let told = stage.play(line).map_err(|error| format!("{file}: {line}: {error}"))?;
         if let Some(told) = told {
@@ -73,7 +85,9 @@ impl Arguments<'_> {
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, String> {
-        self.get(name).map(|value| value.parse().map_err(|error| format!("{name}: {error}"))).transpose()
+        self.get(name)
+            .map(|value| value.parse().map_err(|error| format!("{name}: {error}")))
+            .transpose()
     }
 
     fn millis(&self, name: &str, default: u64) -> Result<Duration, String> {
@@ -81,13 +95,21 @@ impl Arguments<'_> {
     }
 
     fn labels(&self) -> HashMap<String, String> {
-        let pair = |label: &str| label.split_once(':').map(|(key, value)| (key.to_string(), value.to_string()));
-        self.0.iter().filter(|(name, _)| *name == "label").filter_map(|(_, label)| pair(label)).collect()
+        let pair = |label: &str| {
+            label.split_once(':').map(|(key, value)| (key.to_string(), value.to_string()))
+        };
+        self.0
+            .iter()
+            .filter(|(name, _)| *name == "label")
+            .filter_map(|(_, label)| pair(label))
+            .collect()
     }
 
     fn cancel(&self) -> Result<CancelToken, String> {
         let limit = self.number("deadline")?;
-        Ok(limit.map_or_else(CancelToken::new, |limit| CancelToken::with_deadline(Duration::from_millis(limit))))
+        Ok(limit.map_or_else(CancelToken::new, |limit| {
+            CancelToken::with_deadline(Duration::from_millis(limit))
+        }))
     }
 }
 
@@ -109,8 +131,8 @@ impl Stage {
     fn play(&mut self, line: &str) -> Result<Option<String>, String> {
         let (step, rest) = line.split_once(' ').unwrap_or((line, ""));
         if step == "fault" {
-            let rule: FaultRule =
-                serde_json::from_str(&rest.replace("@provider", &self.name)).map_err(|error| error.to_string())?;
+            let rule: FaultRule = serde_json::from_str(&rest.replace("@provider", &self.name))
+                .map_err(|error| error.to_string())?;
             self.cloud()?.inject(rule);
             return Ok(None);
         }
@@ -146,37 +168,50 @@ impl Stage {
             "get" => {
                 let id = arguments.text("id").to_string();
                 let about = id.clone();
-                let found =
-                    self.ask("get_instance", Some(&about), None, |provider| async move { provider.get_instance(&id).await });
-                self.told(found, |stage, found| found.map_or("none".to_string(), |machine| stage.machine(&machine, false)))
+                let found = self.ask("get_instance", Some(&about), None, |provider| async move {
+                    provider.get_instance(&id).await
+                });
+                self.told(found, |stage, found| {
+                    found.map_or("none".to_string(), |machine| stage.machine(&machine, false))
+                })
             }
             "wait" => {
                 let id = arguments.text("id").to_string();
                 let about = id.clone();
                 let cancel = arguments.cancel()?;
                 let ready =
-                    self.ask("wait_ready", Some(&about), Some(cancel), |provider| async move { provider.wait_ready(&id).await });
+                    self.ask("wait_ready", Some(&about), Some(cancel), |provider| async move {
+                        provider.wait_ready(&id).await
+                    });
                 self.told(ready, |stage, machine| stage.machine(&machine, true))
             }
             "gone" => {
                 let (id, began) = (arguments.text("id").to_string(), Instant::now());
                 loop {
                     let wanted = id.clone();
-                    let get = |provider: Arc<dyn Provider>| async move { provider.get_instance(&wanted).await };
+                    let get = |provider: Arc<dyn Provider>| async move {
+                        provider.get_instance(&wanted).await
+                    };
                     match self.ask("get_instance", Some(&id), None, get) {
                         Ok(Some(_)) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
-                        found => break self.told(found, |_, found| format!("ok {}", found.is_none())),
+                        found => {
+                            break self.told(found, |_, found| format!("ok {}", found.is_none()));
+                        }
                     }
                 }
             }
             "destroy" => {
                 let id = arguments.text("id").to_string();
                 let about = id.clone();
-                let ended = self
-                    .ask("destroy_instance", Some(&about), None, |provider| async move { provider.destroy_instance(&id).await });
+                let ended =
+                    self.ask("destroy_instance", Some(&about), None, |provider| async move {
+                        provider.destroy_instance(&id).await
+                    });
                 self.told(ended, |_, ()| "ok".to_string())
             }
-            "list" => self.list(&arguments, "list_instances", |provider| async move { provider.list_instances().await })?,
+            "list" => self.list(&arguments, "list_instances", |provider| async move {
+                provider.list_instances().await
+            })?,
             "list_owned" => {
                 let owner = arguments.text("owner").to_string();
                 self.list(&arguments, "list_owned", move |provider| {
@@ -185,63 +220,97 @@ impl Stage {
                 })?
             }
             "snapshot" => {
-                let (id, name) = (arguments.text("id").to_string(), arguments.text("name").to_string());
+                let (id, name) =
+                    (arguments.text("id").to_string(), arguments.text("name").to_string());
                 let (about, cancel) = (id.clone(), arguments.cancel()?);
-                let work = |provider: Arc<dyn Provider>| async move { provider.create_snapshot(&id, &name).await };
+                let work = |provider: Arc<dyn Provider>| async move {
+                    provider.create_snapshot(&id, &name).await
+                };
                 let made = self.ask("create_snapshot", Some(&about), Some(cancel), work);
                 self.note(&arguments, made.as_ref().ok().map(|snapshot| &snapshot.id));
                 self.told(made, |stage, snapshot| format!("ok {}", stage.snapshot(&snapshot)))
             }
             "list_snapshots" => {
                 let found =
-                    self.until_counted(&arguments, "list_snapshots", |provider| async move { provider.list_snapshots().await })?;
-                self.told(found, |stage, found| lines(found.iter().map(|snapshot| stage.snapshot(snapshot))))
+                    self.until_counted(&arguments, "list_snapshots", |provider| async move {
+                        provider.list_snapshots().await
+                    })?;
+                self.told(found, |stage, found| {
+                    lines(found.iter().map(|snapshot| stage.snapshot(snapshot)))
+                })
             }
             "list_labelled_snapshots" => {
-                let list = |provider: Arc<dyn Provider>| async move { provider.list_labelled_snapshots().await };
+                let list = |provider: Arc<dyn Provider>| async move {
+                    provider.list_labelled_snapshots().await
+                };
                 let found = self.until_counted(&arguments, "list_labelled_snapshots", list)?;
                 self.told(found, |stage, found| {
-                    let line =
-                        |(snapshot, labels): &(Snapshot, _)| format!("{} {}", stage.snapshot(snapshot), show_labels(labels));
+                    let line = |(snapshot, labels): &(Snapshot, _)| {
+                        format!("{} {}", stage.snapshot(snapshot), show_labels(labels))
+                    };
                     lines(found.iter().map(line))
                 })
             }
             "delete_snapshot" => {
                 let id = arguments.text("id").to_string();
-                let ended =
-                    self.ask("delete_snapshot", None, None, |provider| async move { provider.delete_snapshot(&id).await });
+                let ended = self.ask("delete_snapshot", None, None, |provider| async move {
+                    provider.delete_snapshot(&id).await
+                });
                 self.told(ended, |_, ()| "ok".to_string())
             }
             "resolve" => {
                 let key = arguments.text("key").to_string();
-                let found = self.ask("resolve", None, None, |provider| async move { provider.resolve(&key).await });
-                self.note(&arguments, found.as_ref().ok().and_then(Option::as_ref).map(|machine| &machine.id));
-                self.told(found, |stage, found| found.map_or("none".to_string(), |machine| stage.machine(&machine, false)))
+                let found = self.ask("resolve", None, None, |provider| async move {
+                    provider.resolve(&key).await
+                });
+                self.note(
+                    &arguments,
+                    found.as_ref().ok().and_then(Option::as_ref).map(|machine| &machine.id),
+                );
+                self.told(found, |stage, found| {
+                    found.map_or("none".to_string(), |machine| stage.machine(&machine, false))
+                })
             }
             "resolve_snapshot" => {
                 let key = arguments.text("key").to_string();
-                let found =
-                    self.ask("resolve_snapshot", None, None, |provider| async move { provider.resolve_snapshot(&key).await });
-                self.note(&arguments, found.as_ref().ok().and_then(Option::as_ref).map(|snapshot| &snapshot.id));
-                let show = |stage: &Self, snapshot: Snapshot| format!("ok {}", stage.snapshot(&snapshot));
-                self.told(found, |stage, found| found.map_or("none".to_string(), |snapshot| show(stage, snapshot)))
+                let found = self.ask("resolve_snapshot", None, None, |provider| async move {
+                    provider.resolve_snapshot(&key).await
+                });
+                self.note(
+                    &arguments,
+                    found.as_ref().ok().and_then(Option::as_ref).map(|snapshot| &snapshot.id),
+                );
+                let show =
+                    |stage: &Self, snapshot: Snapshot| format!("ok {}", stage.snapshot(&snapshot));
+                self.told(found, |stage, found| {
+                    found.map_or("none".to_string(), |snapshot| show(stage, snapshot))
+                })
             }
             "set_labels" => {
                 let (id, labels) = (arguments.text("id").to_string(), arguments.labels());
                 let about = id.clone();
-                let set = |provider: Arc<dyn Provider>| async move { provider.set_labels(&id, &labels).await };
+                let set = |provider: Arc<dyn Provider>| async move {
+                    provider.set_labels(&id, &labels).await
+                };
                 let done = self.ask("set_labels", Some(&about), None, set);
                 self.told(done, |_, ()| "ok".to_string())
             }
             "renew" => {
-                let (id, ttl) = (arguments.text("id").to_string(), Duration::from_secs(arguments.number("ttl")?.unwrap_or(0)));
+                let (id, ttl) = (
+                    arguments.text("id").to_string(),
+                    Duration::from_secs(arguments.number("ttl")?.unwrap_or(0)),
+                );
                 let (about, now) = (id.clone(), chrono::Utc::now());
-                let renew = |provider: Arc<dyn Provider>| async move { lease::renew(&*provider, &id, ttl).await };
+                let renew = |provider: Arc<dyn Provider>| async move {
+                    lease::renew(&*provider, &id, ttl).await
+                };
                 let end = self.ask("renew", Some(&about), None, renew);
                 self.told(end, |_, end| format!("ok later={}", end > now))
             }
             "ssh_keys" => {
-                let keys = self.ask("get_ssh_keys", None, None, |provider| async move { provider.get_ssh_keys().await });
+                let keys = self.ask("get_ssh_keys", None, None, |provider| async move {
+                    provider.get_ssh_keys().await
+                });
                 self.told(keys, |_, keys| format!("ok count={}", keys.len()))
             }
             "reap" => self.reap(&arguments)?,
@@ -256,7 +325,11 @@ impl Stage {
             "truth" => {
                 let cloud = self.cloud()?;
                 let instances = cloud.instances().iter().filter(|machine| !machine.ending).count();
-                format!("ok instances={instances} snapshots={} leaks={}", cloud.snapshots().len(), cloud.leaks().len())
+                format!(
+                    "ok instances={instances} snapshots={} leaks={}",
+                    cloud.snapshots().len(),
+                    cloud.leaks().len()
+                )
             }
             _ => return Err("there is no such step".to_string()),
         }))
@@ -285,7 +358,10 @@ impl Stage {
     }
 
     fn show_id(&self, id: &str) -> String {
-        self.ids.iter().find(|(_, known)| known == id).map_or("?".to_string(), |(name, _)| format!("@{name}"))
+        self.ids
+            .iter()
+            .find(|(_, known)| known == id)
+            .map_or("?".to_string(), |(name, _)| format!("@{name}"))
     }
 
     /// Runs a verb on this face.
@@ -309,7 +385,11 @@ impl Stage {
         outcome.map_err(|error| ErrorParts::from(&error).about(provider.name(), id))
     }
 
-    fn told<T>(&mut self, outcome: Result<T, ErrorParts>, show: impl FnOnce(&Self, T) -> String) -> String {
+    fn told<T>(
+        &mut self,
+        outcome: Result<T, ErrorParts>,
+        show: impl FnOnce(&Self, T) -> String,
+    ) -> String {
         match outcome {
             Ok(value) => show(self, value),
             Err(error) => {
@@ -350,8 +430,12 @@ impl Stage {
         };
         let region = arguments.get("region").unwrap_or(region);
         let region = if region == "elsewhere" { elsewhere } else { region };
-        let mut request = InstanceRequest::new(arguments.text("name"), region, arguments.get("size").unwrap_or(size))
-            .with_labels(arguments.labels());
+        let mut request = InstanceRequest::new(
+            arguments.text("name"),
+            region,
+            arguments.get("size").unwrap_or(size),
+        )
+        .with_labels(arguments.labels());
         if let Some(image) = arguments.get("image") {
             request.image = image.parse().unwrap_or_default();
         }
@@ -372,7 +456,11 @@ impl Stage {
 
     fn create(&mut self, step: &str, arguments: &Arguments<'_>) -> Result<String, String> {
         let request = self.request(arguments)?;
-        let on_failure = if arguments.get("on_failure") == Some("keep") { OnFailure::Keep } else { OnFailure::Destroy };
+        let on_failure = if arguments.get("on_failure") == Some("keep") {
+            OnFailure::Keep
+        } else {
+            OnFailure::Destroy
+        };
         let (waits, cancel) = (step == "create_and_wait", arguments.cancel()?);
         let work = |provider: Arc<dyn Provider>| async move {
             match waits {
@@ -400,8 +488,11 @@ impl Stage {
         } else {
             let provider = self.provider()?;
             std::thread::scope(|scope| {
-                let creates: Vec<_> = (0..times).map(|_| scope.spawn(|| provider.create_instance(request))).collect();
-                let ended = creates.into_iter().map(|create| create.join().map_err(|_| "a create has panicked".to_string()));
+                let creates: Vec<_> =
+                    (0..times).map(|_| scope.spawn(|| provider.create_instance(request))).collect();
+                let ended = creates
+                    .into_iter()
+                    .map(|create| create.join().map_err(|_| "a create has panicked".to_string()));
                 ended.collect::<Result<_, String>>()
             })?
         };
@@ -422,8 +513,12 @@ impl Stage {
             Some("destroy_all") => Rollback::DestroyAll,
             _ => Rollback::DestroyFailed,
         };
-        let options = FleetOptions::default().with_on_failure(on_failure).with_wait_ready(arguments.get("wait").is_some());
-        let work = |provider: Arc<dyn Provider>| async move { Ok(create_instances(&provider, &requests, options).await) };
+        let options = FleetOptions::default()
+            .with_on_failure(on_failure)
+            .with_wait_ready(arguments.get("wait").is_some());
+        let work = |provider: Arc<dyn Provider>| async move {
+            Ok(create_instances(&provider, &requests, options).await)
+        };
         let made = self.ask("create_instances", None, None, work).map_err(|error| error.message)?;
         Ok(self.outcomes(made))
     }
@@ -471,25 +566,39 @@ impl Stage {
         W: Future<Output = ProviderResult<Vec<ProviderInstance>>>,
     {
         let found = self.until_counted(arguments, operation, work)?;
-        let line = |stage: &Self, machine: &ProviderInstance| stage.machine(machine, false)["ok ".len()..].to_string();
+        let line = |stage: &Self, machine: &ProviderInstance| {
+            stage.machine(machine, false)["ok ".len()..].to_string()
+        };
         Ok(self.told(found, |stage, found| lines(found.iter().map(|machine| line(stage, machine)))))
     }
 
     fn reap(&mut self, arguments: &Arguments<'_>) -> Result<String, String> {
         let age = arguments.number("older_than")?.map(Duration::from_secs);
-        let (expired, owner) = (arguments.get("expired").is_some(), arguments.get("owner").map(str::to_string));
-        let mut which = Reap::from_choices(expired, age, owner).map_err(|error| error.to_string())?;
+        let (expired, owner) =
+            (arguments.get("expired").is_some(), arguments.get("owner").map(str::to_string));
+        let mut which =
+            Reap::from_choices(expired, age, owner).map_err(|error| error.to_string())?;
         if arguments.get("dry_run").is_some() {
             which = which.dry_run();
         }
         let which = which.confirm_within(PATIENCE);
-        let reaped = self.ask("reap", None, None, |provider| async move { lease::reap(&provider, &which).await });
+        let reaped =
+            self.ask(
+                "reap",
+                None,
+                None,
+                |provider| async move { lease::reap(&provider, &which).await },
+            );
         Ok(self.told(reaped, |stage, reaped| {
             lines(reaped.iter().map(|item| {
                 let kind = item.kind.as_str();
                 let (id, owner) = (stage.show_id(&item.id), item.owner.as_deref().unwrap_or("-"));
                 let gone = matches!(item.outcome, Ok(true));
-                let error = item.outcome.as_ref().err().map_or(String::new(), |error| format!(" error={}", kind_of(error)));
+                let error = item
+                    .outcome
+                    .as_ref()
+                    .err()
+                    .map_or(String::new(), |error| format!(" error={}", kind_of(error)));
                 format!("{kind} id={id} owner={owner} gone={gone}{error}")
             }))
         }))
@@ -497,8 +606,16 @@ impl Stage {
 
     fn machine(&self, machine: &ProviderInstance, with_state: bool) -> String {
         let ProviderInstance { name, region, size, labels, .. } = machine;
-        let state = if with_state { format!(" status={} ready={}", machine.status, machine.is_ready()) } else { String::new() };
-        format!("ok id={} name={name} region={region} size={size}{state} {}", self.show_id(&machine.id), show_labels(labels))
+        let state = if with_state {
+            format!(" status={} ready={}", machine.status, machine.is_ready())
+        } else {
+            String::new()
+        };
+        format!(
+            "ok id={} name={name} region={region} size={size}{state} {}",
+            self.show_id(&machine.id),
+            show_labels(labels)
+        )
     }
 
     fn snapshot(&self, snapshot: &Snapshot) -> String {
@@ -519,9 +636,18 @@ impl Stage {
         add("field", error.field.clone());
         add("resource_type", error.resource_type.clone());
         add("feature", error.feature.clone());
-        add("operation", error.operation.as_ref().map(|operation| operation.split(' ').next().unwrap_or_default().to_string()));
+        add(
+            "operation",
+            error
+                .operation
+                .as_ref()
+                .map(|operation| operation.split(' ').next().unwrap_or_default().to_string()),
+        );
         add("key", error.key.as_ref().map(|_| "yes".to_string()));
-        add("candidates", (!error.candidates.is_empty()).then(|| error.candidates.len().to_string()));
+        add(
+            "candidates",
+            (!error.candidates.is_empty()).then(|| error.candidates.len().to_string()),
+        );
         add("instance", error.instance_id.as_ref().map(|id| self.show_id(id)));
         add("exists", error.instance_exists.map(|exists| exists.to_string()));
         told
@@ -540,7 +666,9 @@ fn lines(items: impl Iterator<Item = String>) -> String {
 
 fn show_labels(labels: &HashMap<String, String>) -> String {
     let hidden = ["spuff-key", "spuff-digest", "spuff-expires"];
-    let show = |(key, value): (&String, &String)| format!("{key}:{}", if hidden.contains(&key.as_str()) { "*" } else { value });
+    let show = |(key, value): (&String, &String)| {
+        format!("{key}:{}", if hidden.contains(&key.as_str()) { "*" } else { value })
+    };
     let mut shown: Vec<String> = labels.iter().map(show).collect();
     shown.sort();
     format!("labels={}", shown.join(","))

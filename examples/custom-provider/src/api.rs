@@ -1,7 +1,7 @@
 //! What goes over the wire, and how it becomes the contract's nouns. No request is made here.
 //!
-//! Only what is used is read. What the cloud may leave out, or send as `null`, is an `Option`: a machine that was made must
-//! not be lost because a field of its description is missing.
+//! Only what is used is read. What the cloud may leave out, or send as `null`, is an `Option`: a
+//! machine that was made must not be lost because a field of its description is missing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,7 +46,9 @@ pub(crate) struct Machine {
 
 impl From<Machine> for ProviderInstance {
     fn from(machine: Machine) -> Self {
-        let parsed = |ips: Option<Vec<String>>| ips.unwrap_or_default().into_iter().filter_map(|ip| ip.parse().ok());
+        let parsed = |ips: Option<Vec<String>>| {
+            ips.unwrap_or_default().into_iter().filter_map(|ip| ip.parse().ok())
+        };
         let public = parsed(machine.public_ips).map(|ip: std::net::IpAddr| Address::public(ip));
         let private = parsed(machine.private_ips).map(|ip: std::net::IpAddr| Address::private(ip));
         let addresses: Vec<Address> = public.chain(private).collect();
@@ -65,7 +67,8 @@ impl From<Machine> for ProviderInstance {
     }
 }
 
-/// Nimbus' own words first; those that all clouds share are in `from_word`, which keeps a word that it does not know.
+/// Nimbus' own words first; those that all clouds share are in `from_word`, which keeps a word that
+/// it does not know.
 pub(crate) fn status(word: &str) -> InstanceStatus {
     match word {
         "provisioning" | "booting" => InstanceStatus::New,
@@ -161,16 +164,27 @@ mod tests {
 
     #[test]
     fn names_of_images() {
-        for (text, name) in [("ubuntu:24.04", "ubuntu-24.04"), ("debian:12", "debian-12"), ("snapshot:s-7", "s-7"), ("w", "w")] {
+        for (text, name) in [
+            ("ubuntu:24.04", "ubuntu-24.04"),
+            ("debian:12", "debian-12"),
+            ("snapshot:s-7", "s-7"),
+            ("w", "w"),
+        ] {
             assert_eq!(text.parse().map(|spec| image(&spec)), Ok(name.to_string()));
         }
     }
 
     #[test]
     fn a_machine_may_be_barely_described() {
-        let machine: Machine = serde_json::from_str(r#"{"id": "vm-1", "state": "booting", "labels": null, "new": 1}"#).unwrap();
+        let machine: Machine =
+            serde_json::from_str(r#"{"id": "vm-1", "state": "booting", "labels": null, "new": 1}"#)
+                .unwrap();
         let instance = ProviderInstance::from(machine);
-        assert!(instance.id == "vm-1" && instance.ip.is_unspecified() && instance.status == InstanceStatus::New);
+        assert!(
+            instance.id == "vm-1"
+                && instance.ip.is_unspecified()
+                && instance.status == InstanceStatus::New
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Everything that can be refused without asking the cloud. A caller that gets `InvalidConfig` from here knows that no
-//! request has been made and nothing is paid for.
+//! Everything that can be refused without asking the cloud. A caller that gets `InvalidConfig` from
+//! here knows that no request has been made and nothing is paid for.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ pub(crate) const KEY_LABEL: &str = "spuff-key";
 pub(crate) const MAX_USER_DATA: usize = 32 * 1024;
 const MAX_WORD: usize = 63;
 
-/// A name, id or key: what can stand in a path, a query and a label without being written in another way.
+/// A name, id or key: what can stand in a path, a query and a label without being written in
+/// another way.
 pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
     let message = if value.is_empty() {
         "empty; it is required".to_string()
@@ -19,7 +20,9 @@ pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
         format!("{} bytes, but the limit is {MAX_WORD}; shorten it", value.len())
     } else if !value.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         format!("{value:?} must begin with a letter or digit")
-    } else if let Some(wrong) = value.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
+    } else if let Some(wrong) =
+        value.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'))
+    {
         format!("{value:?} holds {wrong:?}; use letters, digits, '-', '_' and '.'")
     } else {
         return Ok(value);
@@ -31,18 +34,29 @@ pub(crate) fn user_data(text: Option<&str>) -> ProviderResult<Option<&str>> {
     match text.map_or(0, str::len) {
         bytes if bytes <= MAX_USER_DATA => Ok(text),
         bytes => {
-            let message = format!("{bytes} bytes, but the limit is {MAX_USER_DATA}; load the rest from the machine itself");
+            let message = format!(
+                "{bytes} bytes, but the limit is {MAX_USER_DATA}; load the rest from the machine \
+                 itself"
+            );
             Err(ProviderError::invalid_config("user_data", message))
         }
     }
 }
 
-/// The caller's labels, the mark of spuff, and the machine's key. What marks a machine is not for callers to set.
-pub(crate) fn labels<'a>(request: &'a InstanceRequest, key: &'a str) -> ProviderResult<BTreeMap<&'a str, &'a str>> {
-    let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+/// The caller's labels, the mark of spuff, and the machine's key. What marks a machine is not for
+/// callers to set.
+pub(crate) fn labels<'a>(
+    request: &'a InstanceRequest,
+    key: &'a str,
+) -> ProviderResult<BTreeMap<&'a str, &'a str>> {
+    let mut labels: BTreeMap<_, _> =
+        request.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for (name, value) in [(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (KEY_LABEL, key)] {
         if labels.insert(name, value).is_some_and(|given| given != value) {
-            return Err(ProviderError::invalid_config("labels", format!("{name} is set by spuff; use another name")));
+            return Err(ProviderError::invalid_config(
+                "labels",
+                format!("{name} is set by spuff; use another name"),
+            ));
         }
     }
     Ok(labels)

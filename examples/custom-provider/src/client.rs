@@ -1,4 +1,5 @@
-//! Everything that leaves this machine: one request, what a refusal means, all pages of a list, and waiting.
+//! Everything that leaves this machine: one request, what a refusal means, all pages of a list, and
+//! waiting.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -8,7 +9,9 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use spuff_core::provider::{ErrorContext, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts};
+use spuff_core::provider::{
+    ErrorContext, ProviderConfig, ProviderError, ProviderResult, ProviderTimeouts,
+};
 
 use crate::NAME;
 use crate::api::{Page, Refusal};
@@ -54,8 +57,12 @@ impl Client {
         if token.is_empty() {
             return Err(ProviderError::invalid_config("token", "the API token is empty"));
         }
-        let mut authorization = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| ProviderError::invalid_config("token", "the API token cannot stand in a header; copy it again"))?;
+        let mut authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+            ProviderError::invalid_config(
+                "token",
+                "the API token cannot stand in a header; copy it again",
+            )
+        })?;
         authorization.set_sensitive(true);
 
         let endpoint = config.endpoint.as_deref().unwrap_or(API_BASE);
@@ -75,36 +82,53 @@ impl Client {
         let (status, body) = self.send(method, endpoint, about, body).await?;
         serde_json::from_slice(&body).map_err(|error| {
             // The position is told, the contents are not: they may hold a secret.
-            let message = format!("the reply of {} bytes cannot be read: {:?} error", body.len(), error.classify());
-            Failure::Unknown(ProviderError::not_the_api(status, message).with_context(origin(status, None)))
+            let message = format!(
+                "the reply of {} bytes cannot be read: {:?} error",
+                body.len(),
+                error.classify()
+            );
+            Failure::Unknown(
+                ProviderError::not_the_api(status, message).with_context(origin(status, None)),
+            )
         })
     }
 
     /// Deletes something; what is not there is as good as deleted.
     pub(crate) async fn delete(&self, endpoint: &str, about: Subject<'_>) -> ProviderResult<()> {
-        match self.send(Method::DELETE, endpoint, about, NO_BODY).await.map_err(ProviderError::from) {
+        match self.send(Method::DELETE, endpoint, about, NO_BODY).await.map_err(ProviderError::from)
+        {
             Ok(_) | Err(ProviderError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Every item that carries a label, from all pages.
-    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str, (name, value): (&str, &str)) -> ProviderResult<Vec<T>> {
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        (name, value): (&str, &str),
+    ) -> ProviderResult<Vec<T>> {
         let mut items = Vec::new();
         let mut number = 1;
         loop {
             let endpoint = format!("{path}?label={name}%3D{value}&page={number}");
-            let page: Page<T> = self.request(Method::GET, &endpoint, ("endpoint", path), NO_BODY).await?;
+            let page: Page<T> =
+                self.request(Method::GET, &endpoint, ("endpoint", path), NO_BODY).await?;
             items.extend(page.items);
             match page.next_page {
                 None => return Ok(items),
                 Some(next) if next > number => number = next,
-                Some(_) => return Err(ProviderError::Other { message: format!("{NAME}: the pages of {path} go in a circle") }),
+                Some(_) => {
+                    return Err(ProviderError::Other {
+                        message: format!("{NAME}: the pages of {path} go in a circle"),
+                    });
+                }
             }
         }
     }
 
-    /// Looks again and again until `look` breaks off with a value, fails for good, or `limit` has passed by the clock.
+    /// Looks again and again until `look` breaks off with a value, fails for good, or `limit` has
+    /// passed by the clock.
     pub(crate) async fn until<T, F>(
         &self,
         operation: &str,
@@ -136,7 +160,10 @@ impl Client {
         });
         let ended = looking.await;
         ended.unwrap_or_else(|_| {
-            Err(ProviderError::timeout(format!("{operation} of {resource_type} {id} ({state})"), began.elapsed()))
+            Err(ProviderError::timeout(
+                format!("{operation} of {resource_type} {id} ({state})"),
+                began.elapsed(),
+            ))
         })
     }
 
@@ -172,9 +199,16 @@ impl Client {
         }
     }
 
-    /// The cloud's own code says most; where there is none, the status decides. A page that is not the cloud's says nothing:
-    /// that a machine is gone, or was not made, only the cloud itself can know.
-    fn refusal(&self, status: u16, headers: &HeaderMap, body: &[u8], (resource_type, id): Subject<'_>) -> Failure {
+    /// The cloud's own code says most; where there is none, the status decides. A page that is not
+    /// the cloud's says nothing: that a machine is gone, or was not made, only the cloud itself can
+    /// know.
+    fn refusal(
+        &self,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+        (resource_type, id): Subject<'_>,
+    ) -> Failure {
         let said: Option<Refusal> = serde_json::from_slice(body).ok();
         let code = said.as_ref().map_or("", |said| said.error.code.as_str());
         let message = match &said {
@@ -188,7 +222,10 @@ impl Client {
         let is_own = said.is_some() || matches!(status, 408 | 429 | 500..);
         let error = match (status, code) {
             _ if !is_own => {
-                let error = ProviderError::not_the_api(status, format!("{message}; check that the endpoint is the API's"));
+                let error = ProviderError::not_the_api(
+                    status,
+                    format!("{message}; check that the endpoint is the API's"),
+                );
                 return Failure::Unknown(error.with_context(context));
             }
             (_, "locked") => ProviderError::conflict(message, true),
@@ -203,13 +240,18 @@ impl Client {
             _ => ProviderError::api(status, message),
         };
         let error = error.with_context(context);
-        if matches!(error, ProviderError::Unavailable { .. }) { Failure::Unknown(error) } else { Failure::Refused(error) }
+        if matches!(error, ProviderError::Unavailable { .. }) {
+            Failure::Unknown(error)
+        } else {
+            Failure::Refused(error)
+        }
     }
 
     /// One line of bounded length, and without the token if the cloud repeats it.
     fn clean(&self, text: &str) -> String {
         let token = self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ");
-        let text = if token.is_empty() { text.to_string() } else { text.replace(token, "[redacted]") };
+        let text =
+            if token.is_empty() { text.to_string() } else { text.replace(token, "[redacted]") };
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         line.chars().take(MAX_MESSAGE).collect()
     }

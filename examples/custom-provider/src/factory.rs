@@ -2,7 +2,9 @@
 
 use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
-use spuff_core::provider::registry::{OptionDescription, ProviderDescription, ProviderFactory, ProviderType};
+use spuff_core::provider::registry::{
+    OptionDescription, ProviderDescription, ProviderFactory, ProviderType,
+};
 use spuff_core::provider::{Provider, ProviderResult};
 
 use crate::provider::{API_BASE, NimbusProvider};
@@ -23,10 +25,14 @@ impl ProviderFactory for NimbusFactory {
         self.create_with(&ProviderConfig::new(token).with_timeouts(timeouts))
     }
 
-    /// Uses every field of the configuration, or refuses it: what is passed over in silence is found in production.
+    /// Uses every field of the configuration, or refuses it: what is passed over in silence is
+    /// found in production.
     fn create_with(&self, config: &ProviderConfig) -> ProviderResult<Box<dyn Provider>> {
         if let Some(unknown) = config.options.keys().find(|name| *name != PROJECT) {
-            return Err(ProviderError::invalid_config(unknown, format!("nimbus knows one option only: {PROJECT}")));
+            return Err(ProviderError::invalid_config(
+                unknown,
+                format!("nimbus knows one option only: {PROJECT}"),
+            ));
         }
         Ok(Box::new(NimbusProvider::connect(config)?))
     }
@@ -36,9 +42,11 @@ impl ProviderFactory for NimbusFactory {
         description.summary = "Nimbus machines, API v1".to_string();
         description.options = vec![
             OptionDescription::new("token", "API token").required().secret().env(&["NIMBUS_TOKEN"]),
-            OptionDescription::new("endpoint", format!("Base URL; {API_BASE} by default")).env(&["NIMBUS_ENDPOINT"]),
+            OptionDescription::new("endpoint", format!("Base URL; {API_BASE} by default"))
+                .env(&["NIMBUS_ENDPOINT"]),
             OptionDescription::new("region", "Place where a request names none"),
-            OptionDescription::new(PROJECT, "Project that new machines belong to").env(&["NIMBUS_PROJECT"]),
+            OptionDescription::new(PROJECT, "Project that new machines belong to")
+                .env(&["NIMBUS_PROJECT"]),
         ];
         description.capabilities.max_user_data = check::MAX_USER_DATA;
         description.capabilities.ssh_keys = false;

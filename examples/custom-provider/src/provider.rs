@@ -8,10 +8,15 @@ use async_trait::async_trait;
 use reqwest::Method;
 use spuff_core::provider::config::{ProviderConfig, ProviderTimeouts};
 use spuff_core::provider::error::ProviderError;
-use spuff_core::provider::{ErrorContext, InstanceRequest, Provider, ProviderInstance, ProviderResult, Snapshot, labels};
+use spuff_core::provider::{
+    ErrorContext, InstanceRequest, Provider, ProviderInstance, ProviderResult, Snapshot, labels,
+};
 
 use crate::NAME;
-use crate::api::{self, ActionReply, CreateMachine, CreateSnapshot, Machine, MachineReply, SnapshotItem, SnapshotStarted};
+use crate::api::{
+    self, ActionReply, CreateMachine, CreateSnapshot, Machine, MachineReply, SnapshotItem,
+    SnapshotStarted,
+};
 use crate::check::{self, KEY_LABEL};
 use crate::client::{Client, Failure, NO_BODY};
 use crate::factory::PROJECT;
@@ -40,7 +45,11 @@ impl NimbusProvider {
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
-    pub fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+    pub fn with_config(
+        token: &str,
+        base_url: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
     }
 
@@ -55,7 +64,12 @@ impl NimbusProvider {
 
     async fn machine(&self, id: &str) -> ProviderResult<Option<Machine>> {
         let endpoint = format!("/machines/{}", check::word("id", id)?);
-        match self.client.request(Method::GET, &endpoint, ("instance", id), NO_BODY).await.map_err(ProviderError::from) {
+        match self
+            .client
+            .request(Method::GET, &endpoint, ("instance", id), NO_BODY)
+            .await
+            .map_err(ProviderError::from)
+        {
             Ok(MachineReply { machine }) => Ok(Some(machine)),
             Err(ProviderError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -68,11 +82,16 @@ impl NimbusProvider {
         Ok(found.into_iter().next().map(ProviderInstance::from))
     }
 
-    async fn wait_for_action(&self, action_id: &str, subject: (&'static str, &str)) -> ProviderResult<()> {
+    async fn wait_for_action(
+        &self,
+        action_id: &str,
+        subject: (&'static str, &str),
+    ) -> ProviderResult<()> {
         let endpoint = &format!("/actions/{}", check::word("action", action_id)?);
         let limit = self.client.timeouts.action_complete;
         let look = || async move {
-            let reply: ActionReply = self.client.request(Method::GET, endpoint, ("action", action_id), NO_BODY).await?;
+            let reply: ActionReply =
+                self.client.request(Method::GET, endpoint, ("action", action_id), NO_BODY).await?;
             match reply.action.state.as_str() {
                 "done" => Ok(ControlFlow::Break(())),
                 "failed" => Err(failed(subject.1, reply.action.reason)),
@@ -106,19 +125,24 @@ impl Provider for NimbusProvider {
             project: self.project.as_deref(),
         };
 
-        // A key of the caller's own stands for one machine: it may have been made by an earlier call.
+        // A key of the caller's own stands for one machine: it may have been made by an earlier
+        // call.
         if request.idempotency_key.is_some()
             && let Some(instance) = self.find(&key).await?
         {
             return Ok(ProviderInstance { adopted: true, ..instance });
         }
-        let lost = match self.client.request(Method::POST, "/machines", ("instance", &request.name), Some(&body)).await {
+        let lost = match self
+            .client
+            .request(Method::POST, "/machines", ("instance", &request.name), Some(&body))
+            .await
+        {
             Ok(MachineReply { machine }) => return Ok(machine.into()),
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Unknown(error)) => error,
         };
-        // The machine may exist. It is looked for by its key and never ordered again; that it cannot be seen proves nothing,
-        // since a list may lag behind.
+        // The machine may exist. It is looked for by its key and never ordered again; that it
+        // cannot be seen proves nothing, since a list may lag behind.
         if let Ok(Some(instance)) = self.find(&key).await {
             return Ok(instance);
         }
@@ -132,7 +156,9 @@ impl Provider for NimbusProvider {
         let limit = self.client.timeouts.action_complete;
         let destroy = || async move {
             Ok(match self.client.delete(endpoint, ("instance", id)).await {
-                Err(error @ ProviderError::Conflict { retryable: true, .. }) => ControlFlow::Continue(error.to_string()),
+                Err(error @ ProviderError::Conflict { retryable: true, .. }) => {
+                    ControlFlow::Continue(error.to_string())
+                }
                 ended => ControlFlow::Break(ended),
             })
         };
@@ -151,30 +177,38 @@ impl Provider for NimbusProvider {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         let limit = self.client.timeouts.instance_ready;
         let look = || async move {
-            let machine = self.machine(id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
+            let machine =
+                self.machine(id).await?.ok_or_else(|| ProviderError::not_found("instance", id))?;
             if matches!(machine.state.as_str(), "failed" | "terminated") {
                 return Err(failed(id, machine.reason.or(Some(machine.state))));
             }
             let state = machine.state.clone();
             let instance = ProviderInstance::from(machine);
-            Ok(if instance.is_ready() { ControlFlow::Break(instance) } else { ControlFlow::Continue(state) })
+            Ok(if instance.is_ready() {
+                ControlFlow::Break(instance)
+            } else {
+                ControlFlow::Continue(state)
+            })
         };
         self.client.until("wait_ready", ("instance", id), limit, look).await
     }
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let endpoint = format!("/machines/{}/snapshots", check::word("instance_id", instance_id)?);
-        let body = CreateSnapshot { name: check::word("name", name)?, labels: BTreeMap::from([MANAGED]) };
+        let body =
+            CreateSnapshot { name: check::word("name", name)?, labels: BTreeMap::from([MANAGED]) };
         let about = ("instance", instance_id);
-        let SnapshotStarted { snapshot, action } = match self.client.request(Method::POST, &endpoint, about, Some(&body)).await {
-            Ok(started) => started,
-            Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Unknown(lost)) => {
-                let message = format!("{lost}; look for a snapshot of this name");
-                let context = lost.context().cloned().unwrap_or_default();
-                return Err(ProviderError::unknown_outcome("create_snapshot", name, message).with_context(context));
-            }
-        };
+        let SnapshotStarted { snapshot, action } =
+            match self.client.request(Method::POST, &endpoint, about, Some(&body)).await {
+                Ok(started) => started,
+                Err(Failure::Refused(error)) => return Err(error),
+                Err(Failure::Unknown(lost)) => {
+                    let message = format!("{lost}; look for a snapshot of this name");
+                    let context = lost.context().cloned().unwrap_or_default();
+                    return Err(ProviderError::unknown_outcome("create_snapshot", name, message)
+                        .with_context(context));
+                }
+            };
         let snapshot = Snapshot::from(snapshot);
         self.wait_for_action(&action.id, ("snapshot", &snapshot.id)).await?;
         Ok(snapshot)
@@ -186,7 +220,9 @@ impl Provider for NimbusProvider {
     }
 
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
-        self.client.delete(&format!("/snapshots/{}", check::word("id", id)?), ("snapshot", id)).await
+        self.client
+            .delete(&format!("/snapshots/{}", check::word("id", id)?), ("snapshot", id))
+            .await
     }
 
     fn supports_snapshots(&self) -> bool {
@@ -194,7 +230,8 @@ impl Provider for NimbusProvider {
     }
 }
 
-/// What cannot become ready any more, with the cloud's reason and the id under which it still exists.
+/// What cannot become ready any more, with the cloud's reason and the id under which it still
+/// exists.
 fn failed(id: &str, reason: Option<String>) -> ProviderError {
     let context = ErrorContext::new(NAME).with_instance_id(id);
     let reason = reason.unwrap_or_else(|| "the cloud gives no reason".to_string());

@@ -1,4 +1,5 @@
-//! The provider keeps the contract: the suite that every provider of spuff is held to, against a cloud that remembers.
+//! The provider keeps the contract: the suite that every provider of spuff is held to, against a
+//! cloud that remembers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 mod cloud;
@@ -15,7 +16,10 @@ async fn nimbus_keeps_the_contract() {
     let mut registry = ProviderRegistry::new();
     registry.register(NimbusFactory);
 
-    let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(20), ..ProviderTimeouts::default() };
+    let timeouts = ProviderTimeouts {
+        poll_interval: Duration::from_millis(20),
+        ..ProviderTimeouts::default()
+    };
     let config = ProviderConfig::new("token").with_endpoint(cloud.uri()).with_timeouts(timeouts);
     let request = InstanceRequest::new("", "north", "small");
     let subject = Subject::registered(&registry, "nimbus", config, request, "vm-none")
@@ -27,6 +31,9 @@ async fn nimbus_keeps_the_contract() {
     report.assert_passed();
     for check in ["ssh_keys_can_be_used", "snapshots_may_be_unsupported"] {
         let verdict = &report.outcome(check).unwrap().verdict;
-        assert!(matches!(verdict, Verdict::NotApplicable { .. }), "Nimbus has snapshots, and no keys: {verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::NotApplicable { .. }),
+            "Nimbus has snapshots, and no keys: {verdict:?}"
+        );
     }
 }

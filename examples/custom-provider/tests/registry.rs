@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use custom_provider::{NAME, NimbusFactory, NimbusProvider};
-use spuff_core::provider::{Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderTimeouts, ProviderType};
+use spuff_core::provider::{
+    Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderTimeouts, ProviderType,
+};
 
 const NIMBUS: ProviderType = ProviderType::Custom(NAME);
 
@@ -35,12 +37,16 @@ fn is_listed_beside_the_built_in_ones() {
     expected.sort_by_key(ProviderType::as_str);
     assert_eq!(registry().registered_providers(), expected);
     assert!(registry().implemented_providers().contains(&NIMBUS));
-    assert!(registry().is_registered(NIMBUS) && !ProviderRegistry::with_defaults().is_registered(NIMBUS));
+    assert!(
+        registry().is_registered(NIMBUS)
+            && !ProviderRegistry::with_defaults().is_registered(NIMBUS)
+    );
 }
 
 #[test]
 fn a_name_that_nobody_has_is_answered_with_those_that_somebody_has() {
-    let error = registry().create_by_name("cumulus", "token", ProviderTimeouts::default()).err().unwrap();
+    let error =
+        registry().create_by_name("cumulus", "token", ProviderTimeouts::default()).err().unwrap();
     assert!(error.to_string().contains("nimbus"), "{error}");
     let ProviderError::UnknownProvider { name, supported } = error else { panic!("{error}") };
     assert_eq!(name, "cumulus");
@@ -50,8 +56,12 @@ fn a_name_that_nobody_has_is_answered_with_those_that_somebody_has() {
 #[test]
 fn a_token_that_cannot_be_one_is_refused_at_once() {
     for token in ["", " \n", "two\nlines"] {
-        let error = registry().create_by_name("nimbus", token, ProviderTimeouts::default()).err().unwrap();
-        assert!(matches!(error, ProviderError::InvalidConfig { field, .. } if field == "token"), "{token:?}");
+        let error =
+            registry().create_by_name("nimbus", token, ProviderTimeouts::default()).err().unwrap();
+        assert!(
+            matches!(error, ProviderError::InvalidConfig { field, .. } if field == "token"),
+            "{token:?}"
+        );
     }
 }
 
@@ -60,14 +70,23 @@ fn uses_or_refuses_each_field_of_a_configuration() {
     let connect = |config| registry().connect("nimbus", config).map(drop);
     let config = || ProviderConfig::new("token");
     connect(config()).unwrap();
-    connect(config().with_endpoint("http://127.0.0.1:1").with_region("north").with_option("project", "blog")).unwrap();
+    connect(
+        config()
+            .with_endpoint("http://127.0.0.1:1")
+            .with_region("north")
+            .with_option("project", "blog"),
+    )
+    .unwrap();
     for (config, expected) in [
         (config().with_endpoint("http://api.nimbus.example"), "endpoint"),
         (config().with_ca_file("ca.pem"), "ca_file"),
         (config().with_option("colour", "red"), "colour"),
     ] {
         let error = connect(config).unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+            "{error}"
+        );
     }
 }
 
@@ -77,7 +96,9 @@ fn tells_what_it_takes_and_can_do() {
     assert_eq!(description.provider_type, NIMBUS);
     let token = description.option("token").unwrap();
     assert!(token.required && token.secret && token.env == ["NIMBUS_TOKEN"]);
-    assert!(description.option("project").is_some_and(|project| !project.required && !project.secret));
+    assert!(
+        description.option("project").is_some_and(|project| !project.required && !project.secret)
+    );
     assert!(description.capabilities.snapshots && !description.capabilities.ssh_keys);
 }
 

@@ -1,4 +1,5 @@
-//! Each verb against a cloud that is a mock: success, each refusal, and the replies that never come.
+//! Each verb against a cloud that is a mock: success, each refusal, and the replies that never
+//! come.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 use std::time::Duration;
@@ -6,7 +7,8 @@ use std::time::Duration;
 use custom_provider::{NimbusFactory, NimbusProvider};
 use serde_json::{Value, json};
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderTimeouts,
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError,
+    ProviderRegistry, ProviderTimeouts,
 };
 use wiremock::matchers::{any, body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -45,7 +47,8 @@ fn answer(status: u16, body: Value) -> ResponseTemplate {
 }
 
 fn refusal(status: u16, code: &str, message: &str) -> ResponseTemplate {
-    answer(status, json!({"error": {"code": code, "message": message}})).insert_header("x-request-id", "req-7")
+    answer(status, json!({"error": {"code": code, "message": message}}))
+        .insert_header("x-request-id", "req-7")
 }
 
 fn on(verb: &str, at: &str) -> wiremock::MockBuilder {
@@ -90,14 +93,20 @@ async fn what_cannot_work_is_refused_before_anything_is_sent() {
         (request().with_idempotency_key("a b"), "idempotency_key"),
     ] {
         let error = provider.create_instance(&request).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+            "{error}"
+        );
     }
     for error in [
         provider.get_instance("../keys").await.unwrap_err(),
         provider.destroy_instance("").await.unwrap_err(),
         provider.delete_snapshot("a/b").await.unwrap_err(),
     ] {
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "id"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "id"),
+            "{error}"
+        );
     }
 }
 
@@ -112,7 +121,10 @@ async fn the_region_of_the_provider_stands_in_for_none() {
         .await;
     let mut registry = ProviderRegistry::new();
     registry.register(NimbusFactory);
-    let config = ProviderConfig::new(TOKEN).with_endpoint(cloud.uri()).with_region("south").with_option("project", "blog");
+    let config = ProviderConfig::new(TOKEN)
+        .with_endpoint(cloud.uri())
+        .with_region("south")
+        .with_option("project", "blog");
     let provider = registry.connect("nimbus", config).unwrap();
     provider.create_instance(&InstanceRequest::new("web-1", "", "small")).await.unwrap();
 }
@@ -132,8 +144,11 @@ async fn losing(reply: ResponseTemplate, found: Value) -> MockServer {
 
 #[tokio::test]
 async fn a_machine_whose_reply_was_lost_is_found_and_not_ordered_again() {
-    for reply in [ResponseTemplate::new(502), ResponseTemplate::new(202).set_body_string("<html>"), refusal(503, "down", "down")]
-    {
+    for reply in [
+        ResponseTemplate::new(502),
+        ResponseTemplate::new(202).set_body_string("<html>"),
+        refusal(503, "down", "down"),
+    ] {
         let cloud = losing(reply, json!([machine("booting")])).await;
         let instance = nimbus(&cloud).create_instance(&request()).await.unwrap();
         assert_eq!(instance.id, "vm-1");
@@ -147,7 +162,8 @@ async fn a_machine_whose_reply_was_lost_is_found_and_not_ordered_again() {
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_known_is_said_to_be_unknown() {
-    let late = answer(202, json!({"machine": machine("booting")})).set_delay(Duration::from_secs(5));
+    let late =
+        answer(202, json!({"machine": machine("booting")})).set_delay(Duration::from_secs(5));
     for reply in [ResponseTemplate::new(502), late] {
         let cloud = losing(reply, json!([])).await;
         let timeouts = ProviderTimeouts { http_request: Duration::from_secs(1), ..timeouts() };
@@ -157,14 +173,18 @@ async fn an_outcome_that_cannot_be_known_is_said_to_be_unknown() {
         let sent = cloud.received_requests().await.unwrap();
         let ordered: Value = sent[0].body_json().unwrap();
         let ProviderError::UnknownOutcome { operation, key, .. } = error else { panic!("{error}") };
-        assert_eq!((operation.as_str(), json!(key)), ("create_instance", ordered["labels"]["spuff-key"].clone()));
+        assert_eq!(
+            (operation.as_str(), json!(key)),
+            ("create_instance", ordered["labels"]["spuff-key"].clone())
+        );
     }
 }
 
 #[tokio::test]
 async fn a_cloud_that_was_not_reached_has_made_nothing() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let provider = NimbusProvider::with_config(TOKEN, &format!("http://{nobody}"), timeouts()).unwrap();
+    let provider =
+        NimbusProvider::with_config(TOKEN, &format!("http://{nobody}"), timeouts()).unwrap();
     let error = provider.create_instance(&request()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Network(_)), "{error}");
 }
@@ -179,7 +199,8 @@ async fn a_key_of_the_callers_own_stands_for_one_machine() {
         .mount(&cloud)
         .await;
     on("POST", "/machines").respond_with(ResponseTemplate::new(500)).expect(0).mount(&cloud).await;
-    let instance = nimbus(&cloud).create_instance(&request().with_idempotency_key("order-7")).await.unwrap();
+    let instance =
+        nimbus(&cloud).create_instance(&request().with_idempotency_key("order-7")).await.unwrap();
     assert_eq!(instance.id, "vm-1");
 }
 
@@ -196,7 +217,10 @@ async fn refusals_have_kinds() {
         (refusal(503, "sold_out", "no"), "capacity"),
         (refusal(403, "limit_reached", "no"), "quota_exceeded"),
         (refusal(418, "teapot", "no"), "api"),
-        (ResponseTemplate::new(302).insert_header("location", "https://example.com"), "unknown_outcome"),
+        (
+            ResponseTemplate::new(302).insert_header("location", "https://example.com"),
+            "unknown_outcome",
+        ),
         (ResponseTemplate::new(403).set_body_string("<html>a proxy"), "unknown_outcome"),
     ];
     for (reply, kind) in table {
@@ -205,7 +229,11 @@ async fn refusals_have_kinds() {
         let error = nimbus(&cloud).create_instance(&request()).await.unwrap_err();
         assert_eq!(error.kind().name(), kind, "{error}");
         if let Some(context) = error.context().filter(|context| context.code.is_some()) {
-            assert_eq!((context.provider.as_deref(), context.request_id.as_deref()), (Some("nimbus"), Some("req-7")), "{error}");
+            assert_eq!(
+                (context.provider.as_deref(), context.request_id.as_deref()),
+                (Some("nimbus"), Some("req-7")),
+                "{error}"
+            );
         }
     }
 }
@@ -213,21 +241,30 @@ async fn refusals_have_kinds() {
 #[tokio::test]
 async fn a_page_that_is_not_the_clouds_does_not_say_that_a_machine_is_gone() {
     let cloud = MockServer::start().await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(404).set_body_string("<html>nginx</html>")).mount(&cloud).await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(404).set_body_string("<html>nginx</html>"))
+        .mount(&cloud)
+        .await;
     let provider = nimbus(&cloud);
     for error in [
         provider.get_instance("vm-1").await.unwrap_err(),
         provider.destroy_instance("vm-1").await.unwrap_err(),
         provider.delete_snapshot("s-1").await.unwrap_err(),
     ] {
-        assert!(matches!(error, ProviderError::Api { status: 404, .. }) && error.is_retryable(), "{error:?}");
+        assert!(
+            matches!(error, ProviderError::Api { status: 404, .. }) && error.is_retryable(),
+            "{error:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn the_cloud_says_how_long_to_wait() {
     let cloud = MockServer::start().await;
-    Mock::given(any()).respond_with(refusal(429, "slow_down", "no").insert_header("retry-after", "7")).mount(&cloud).await;
+    Mock::given(any())
+        .respond_with(refusal(429, "slow_down", "no").insert_header("retry-after", "7"))
+        .mount(&cloud)
+        .await;
     let error = nimbus(&cloud).get_instance("vm-1").await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
 }
@@ -237,7 +274,11 @@ async fn a_token_that_the_cloud_repeats_is_not_shown() {
     let cloud = MockServer::start().await;
     for status in [401, 418, 422, 500] {
         cloud.reset().await;
-        Mock::given(any()).respond_with(refusal(status, "bad_token", &format!("{TOKEN} is bad"))).expect(1).mount(&cloud).await;
+        Mock::given(any())
+            .respond_with(refusal(status, "bad_token", &format!("{TOKEN} is bad")))
+            .expect(1)
+            .mount(&cloud)
+            .await;
         let error = nimbus(&cloud).list_instances().await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains(TOKEN), "{error:?}");
         assert_eq!(matches!(error, ProviderError::Authentication { .. }), status == 401, "{error}");
@@ -247,8 +288,17 @@ async fn a_token_that_the_cloud_repeats_is_not_shown() {
 #[tokio::test]
 async fn destroying_what_is_gone_is_well() {
     let cloud = MockServer::start().await;
-    on("DELETE", "/machines/vm-1").respond_with(ResponseTemplate::new(204)).up_to_n_times(1).expect(1).mount(&cloud).await;
-    on("DELETE", "/machines/vm-1").respond_with(refusal(404, "not_found", "no such machine")).expect(1).mount(&cloud).await;
+    on("DELETE", "/machines/vm-1")
+        .respond_with(ResponseTemplate::new(204))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&cloud)
+        .await;
+    on("DELETE", "/machines/vm-1")
+        .respond_with(refusal(404, "not_found", "no such machine"))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     let provider = nimbus(&cloud);
     provider.destroy_instance("vm-1").await.unwrap();
     provider.destroy_instance("vm-1").await.unwrap();
@@ -257,12 +307,25 @@ async fn destroying_what_is_gone_is_well() {
 #[tokio::test]
 async fn a_locked_machine_is_destroyed_when_it_is_free() {
     let cloud = MockServer::start().await;
-    on("DELETE", "/machines/vm-1").respond_with(refusal(423, "locked", "busy")).up_to_n_times(2).expect(2).mount(&cloud).await;
-    on("DELETE", "/machines/vm-1").respond_with(ResponseTemplate::new(204)).expect(1).mount(&cloud).await;
+    on("DELETE", "/machines/vm-1")
+        .respond_with(refusal(423, "locked", "busy"))
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&cloud)
+        .await;
+    on("DELETE", "/machines/vm-1")
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     nimbus(&cloud).destroy_instance("vm-1").await.unwrap();
 
     cloud.reset().await;
-    on("DELETE", "/machines/vm-1").respond_with(refusal(401, "bad_token", "no")).expect(1).mount(&cloud).await;
+    on("DELETE", "/machines/vm-1")
+        .respond_with(refusal(401, "bad_token", "no"))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     let error = nimbus(&cloud).destroy_instance("vm-1").await.unwrap_err();
     assert!(matches!(error, ProviderError::Authentication { .. }), "{error}");
 }
@@ -270,12 +333,24 @@ async fn a_locked_machine_is_destroyed_when_it_is_free() {
 #[tokio::test]
 async fn get_reads_a_machine_or_none() {
     let cloud = MockServer::start().await;
-    on("GET", "/machines/vm-1").respond_with(answer(200, json!({"machine": machine("running")}))).mount(&cloud).await;
-    on("GET", "/machines/vm-2").respond_with(refusal(404, "not_found", "no such machine")).mount(&cloud).await;
+    on("GET", "/machines/vm-1")
+        .respond_with(answer(200, json!({"machine": machine("running")})))
+        .mount(&cloud)
+        .await;
+    on("GET", "/machines/vm-2")
+        .respond_with(refusal(404, "not_found", "no such machine"))
+        .mount(&cloud)
+        .await;
     let provider = nimbus(&cloud);
     let instance = provider.get_instance("vm-1").await.unwrap().unwrap();
-    assert_eq!((instance.ip.to_string().as_str(), &instance.status), ("192.0.2.1", &InstanceStatus::Active));
-    assert_eq!((instance.name.as_str(), instance.region.as_str(), instance.size.as_str()), ("web-1", "north", "small"));
+    assert_eq!(
+        (instance.ip.to_string().as_str(), &instance.status),
+        ("192.0.2.1", &InstanceStatus::Active)
+    );
+    assert_eq!(
+        (instance.name.as_str(), instance.region.as_str(), instance.size.as_str()),
+        ("web-1", "north", "small")
+    );
     assert!(instance.is_managed() && instance.addresses.len() == 3);
     assert_eq!(provider.get_instance("vm-2").await.unwrap(), None);
 }
@@ -287,19 +362,32 @@ async fn lists_follow_their_pages_and_hold_only_what_is_spuffs() {
         on("GET", "/machines")
             .and(query_param("label", "managed-by=spuff"))
             .and(query_param("page", page))
-            .respond_with(answer(200, json!({"machines": [{"id": id, "state": "running"}], "next_page": next})))
+            .respond_with(answer(
+                200,
+                json!({"machines": [{"id": id, "state": "running"}], "next_page": next}),
+            ))
             .expect(1)
             .mount(&cloud)
             .await;
     }
-    let ids: Vec<_> = nimbus(&cloud).list_instances().await.unwrap().into_iter().map(|instance| instance.id).collect();
+    let ids: Vec<_> = nimbus(&cloud)
+        .list_instances()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|instance| instance.id)
+        .collect();
     assert_eq!(ids, ["vm-1", "vm-2"]);
 }
 
 #[tokio::test]
 async fn pages_that_go_in_a_circle_are_left() {
     let cloud = MockServer::start().await;
-    on("GET", "/machines").respond_with(answer(200, json!({"machines": [], "next_page": 1}))).expect(1).mount(&cloud).await;
+    on("GET", "/machines")
+        .respond_with(answer(200, json!({"machines": [], "next_page": 1})))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     assert!(nimbus(&cloud).list_instances().await.is_err());
 }
 
@@ -307,19 +395,43 @@ async fn pages_that_go_in_a_circle_are_left() {
 async fn waits_through_boot_and_passing_faults() {
     let cloud = MockServer::start().await;
     let bare = json!({"machine": {"id": "vm-1", "state": "running"}});
-    for reply in [answer(200, json!({"machine": machine("booting")})), ResponseTemplate::new(502), answer(200, bare)] {
-        on("GET", "/machines/vm-1").respond_with(reply).up_to_n_times(1).expect(1).mount(&cloud).await;
+    for reply in [
+        answer(200, json!({"machine": machine("booting")})),
+        ResponseTemplate::new(502),
+        answer(200, bare),
+    ] {
+        on("GET", "/machines/vm-1")
+            .respond_with(reply)
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&cloud)
+            .await;
     }
-    on("GET", "/machines/vm-1").respond_with(answer(200, json!({"machine": machine("running")}))).expect(1).mount(&cloud).await;
+    on("GET", "/machines/vm-1")
+        .respond_with(answer(200, json!({"machine": machine("running")})))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     assert!(nimbus(&cloud).wait_ready("vm-1").await.unwrap().is_ready());
 }
 
 #[tokio::test]
 async fn a_wait_ends_when_it_is_in_vain() {
     let cloud = MockServer::start().await;
-    on("GET", "/machines/vm-1").respond_with(answer(200, json!({"machine": machine("failed")}))).expect(1).mount(&cloud).await;
-    on("GET", "/machines/vm-2").respond_with(refusal(404, "not_found", "no such machine")).expect(1).mount(&cloud).await;
-    on("GET", "/machines/vm-3").respond_with(answer(200, json!({"machine": machine("booting")}))).mount(&cloud).await;
+    on("GET", "/machines/vm-1")
+        .respond_with(answer(200, json!({"machine": machine("failed")})))
+        .expect(1)
+        .mount(&cloud)
+        .await;
+    on("GET", "/machines/vm-2")
+        .respond_with(refusal(404, "not_found", "no such machine"))
+        .expect(1)
+        .mount(&cloud)
+        .await;
+    on("GET", "/machines/vm-3")
+        .respond_with(answer(200, json!({"machine": machine("booting")})))
+        .mount(&cloud)
+        .await;
     let hurried = ProviderTimeouts { instance_ready: Duration::from_millis(300), ..timeouts() };
     let provider = NimbusProvider::with_config(TOKEN, &cloud.uri(), hurried).unwrap();
 
@@ -328,15 +440,17 @@ async fn a_wait_ends_when_it_is_in_vain() {
     assert_eq!(error.context().unwrap().instance_id.as_deref(), Some("vm-1"));
     assert!(matches!(provider.wait_ready("vm-2").await, Err(ProviderError::NotFound { .. })));
     let error = provider.wait_ready("vm-3").await.unwrap_err();
-    assert!(matches!(&error, ProviderError::Timeout { .. }) && error.to_string().contains("booting"), "{error}");
+    assert!(
+        matches!(&error, ProviderError::Timeout { .. }) && error.to_string().contains("booting"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_snapshot_is_waited_for() {
     let cloud = MockServer::start().await;
     let action = |state: &str| json!({"id": "a-1", "state": state, "reason": "the disk is full"});
-    let started =
-        json!({"snapshot": {"id": "s-1", "name": "before", "created": "2026-01-02T03:04:05Z"}, "action": action("running")});
+    let started = json!({"snapshot": {"id": "s-1", "name": "before", "created": "2026-01-02T03:04:05Z"}, "action": action("running")});
     on("POST", "/machines/vm-1/snapshots")
         .and(body_partial_json(json!({"name": "before", "labels": {"managed-by": "spuff"}})))
         .respond_with(answer(202, started))
@@ -345,14 +459,22 @@ async fn a_snapshot_is_waited_for() {
         .await;
     for state in ["running", "done", "failed"] {
         let reply = answer(200, json!({"action": action(state)}));
-        on("GET", "/actions/a-1").respond_with(reply).up_to_n_times(1).expect(1).mount(&cloud).await;
+        on("GET", "/actions/a-1")
+            .respond_with(reply)
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&cloud)
+            .await;
     }
     let provider = nimbus(&cloud);
     let snapshot = provider.create_snapshot("vm-1", "before").await.unwrap();
     assert_eq!((snapshot.id.as_str(), snapshot.name.as_str()), ("s-1", "before"));
     assert!(snapshot.created_at.is_some());
     let error = provider.create_snapshot("vm-1", "before").await.unwrap_err();
-    assert!(error.to_string().contains("disk is full") && error.to_string().contains("s-1"), "{error}");
+    assert!(
+        error.to_string().contains("disk is full") && error.to_string().contains("s-1"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -372,8 +494,17 @@ async fn snapshots_are_listed_and_deleted() {
         .expect(1)
         .mount(&cloud)
         .await;
-    on("DELETE", "/snapshots/s-1").respond_with(ResponseTemplate::new(204)).up_to_n_times(1).expect(1).mount(&cloud).await;
-    on("DELETE", "/snapshots/s-1").respond_with(refusal(404, "not_found", "no such snapshot")).expect(1).mount(&cloud).await;
+    on("DELETE", "/snapshots/s-1")
+        .respond_with(ResponseTemplate::new(204))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&cloud)
+        .await;
+    on("DELETE", "/snapshots/s-1")
+        .respond_with(refusal(404, "not_found", "no such snapshot"))
+        .expect(1)
+        .mount(&cloud)
+        .await;
     let provider = nimbus(&cloud);
     assert_eq!(provider.list_snapshots().await.unwrap()[0].id, "s-1");
     provider.delete_snapshot("s-1").await.unwrap();

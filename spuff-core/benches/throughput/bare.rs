@@ -1,4 +1,5 @@
-//! The other side: the calls of a lifecycle, as they stood in the cloud's log, made with bare `reqwest`.
+//! The other side: the calls of a lifecycle, as they stood in the cloud's log, made with bare
+//! `reqwest`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +50,12 @@ impl Log {
 
 fn client() -> reqwest::Client {
     let agent = concat!("spuff/", env!("CARGO_PKG_VERSION"));
-    reqwest::Client::builder().no_proxy().user_agent(agent).timeout(Duration::from_secs(30)).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .user_agent(agent)
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
 }
 
 /// A call, with places for what differs from machine to machine.
@@ -76,14 +82,26 @@ pub(crate) struct Bare {
 
 impl Bare {
     /// With the calls that made and ended `machine`.
-    pub(crate) fn new(name: &str, config: &ProviderConfig, sent: &[Sent], machine: &ProviderInstance) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        config: &ProviderConfig,
+        sent: &[Sent],
+        machine: &ProviderInstance,
+    ) -> Self {
         let key = machine.labels.get(labels::CREATE_KEY).cloned().unwrap_or_default();
         assert!(!key.is_empty(), "{machine:?}");
         let root = std::env::var(super::SIMULATOR).unwrap().replace("/simulator", "");
         // EC2's token of a create is not on the machine's label, but what that is made of.
-        let token = sent.iter().find_map(|sent| sent.body.split_once("ClientToken=")?.1.split('&').next()).unwrap_or(&key);
-        let place =
-            |text: &str| text.replace(&machine.id, ID).replace(&machine.name, NAME).replace(&key, KEY).replace(token, KEY);
+        let token = sent
+            .iter()
+            .find_map(|sent| sent.body.split_once("ClientToken=")?.1.split('&').next())
+            .unwrap_or(&key);
+        let place = |text: &str| {
+            text.replace(&machine.id, ID)
+                .replace(&machine.name, NAME)
+                .replace(&key, KEY)
+                .replace(token, KEY)
+        };
         let calls = sent.iter().map(|sent| Call {
             route: sent.route.clone(),
             method: sent.method.parse().unwrap(),
@@ -93,7 +111,12 @@ impl Bare {
         let keys = (name == "aws").then(|| config.expose_token().split_once(':')).flatten();
         let signer = (name == "aws").then(|| {
             let (id, secret) = keys.map_or_else(
-                || (std::env::var("AWS_ACCESS_KEY_ID").unwrap(), std::env::var("AWS_SECRET_ACCESS_KEY").unwrap()),
+                || {
+                    (
+                        std::env::var("AWS_ACCESS_KEY_ID").unwrap(),
+                        std::env::var("AWS_SECRET_ACCESS_KEY").unwrap(),
+                    )
+                },
                 |(id, secret)| (id.to_string(), secret.to_string()),
             );
             let keys = StaticCredentialProvider::new(&id, &secret);
@@ -118,7 +141,8 @@ impl Bare {
         let key = format!("{:032x}", fastrand::u128(..));
         let mut last = ProviderInstance::default();
         for call in &self.calls {
-            let place = |text: &str| text.replace(ID, &last.id).replace(NAME, &name).replace(KEY, &key);
+            let place =
+                |text: &str| text.replace(ID, &last.id).replace(NAME, &name).replace(KEY, &key);
             let body = self.send(&call.method, &place(&call.url), place(&call.body)).await;
             match call.route.as_str() {
                 "create_instance" | "get_instance" | "list_instances" => {
@@ -134,13 +158,19 @@ impl Bare {
     async fn send(&self, method: &Method, url: &str, body: String) -> bytes::Bytes {
         let mut request = Request::builder().method(method.clone()).uri(url);
         if !body.is_empty() {
-            let kind =
-                if self.signer.is_some() { "application/x-www-form-urlencoded; charset=utf-8" } else { "application/json" };
+            let kind = if self.signer.is_some() {
+                "application/x-www-form-urlencoded; charset=utf-8"
+            } else {
+                "application/json"
+            };
             request = request.header("content-type", kind);
         }
         let (mut head, body) = request.body(body).unwrap().into_parts();
         if let Some(signer) = &self.signer {
-            head.headers.insert("x-amz-content-sha256", HeaderValue::try_from(hex_sha256(body.as_bytes())).unwrap());
+            head.headers.insert(
+                "x-amz-content-sha256",
+                HeaderValue::try_from(hex_sha256(body.as_bytes())).unwrap(),
+            );
             signer.sign(&mut head, None).await.unwrap();
         } else {
             let mut value = HeaderValue::try_from(format!("Bearer {}", self.token)).unwrap();

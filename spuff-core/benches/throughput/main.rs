@@ -1,10 +1,16 @@
-//! How many machines a second are created, waited for and destroyed, and at what CPU time each: by spuff, and by bare
-//! `reqwest` making the same HTTP calls, in turns, in one run.
+//! How many machines a second are created, waited for and destroyed, and at what CPU time each: by
+//! spuff, and by bare `reqwest` making the same HTTP calls, in turns, in one run.
 //!
-//! The clouds are simulated, with nothing taking time and no limits, and in another process: this one starts itself again to
-//! measure, so that only the client's work is counted. What calls a lifecycle takes is read from the cloud's own log.
-//! `throughput hetzner` measures at that cloud alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark for a terminal")]
+//! The clouds are simulated, with nothing taking time and no limits, and in another process: this
+//! one starts itself again to measure, so that only the client's work is counted. What calls a
+//! lifecycle takes is read from the cloud's own log. `throughput hetzner` measures at that cloud
+//! alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark for a terminal"
+)]
 #![allow(missing_docs, reason = "not a library")]
 
 mod bare;
@@ -19,7 +25,9 @@ use std::time::{Duration, Instant};
 use bare::Bare;
 use futures_util::future::join_all;
 use rustix::time::{ClockId, clock_gettime};
-use spuff_core::provider::{InstanceRequest, Provider, ProviderConfig, ProviderInstance, ProviderRegistry};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderConfig, ProviderInstance, ProviderRegistry,
+};
 use spuff_core::simulator::{Options, PROVIDERS, Timings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -105,8 +113,10 @@ impl fmt::Display for Line<'_> {
 fn measure(name: &str) {
     let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
     let (ours, theirs) = (runtime(), runtime());
-    let config = ProviderRegistry::with_defaults().config_from_env(name, ProviderConfig::default()).unwrap();
-    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect(name, config.clone()).unwrap().into();
+    let config =
+        ProviderRegistry::with_defaults().config_from_env(name, ProviderConfig::default()).unwrap();
+    let provider: Arc<dyn Provider> =
+        ProviderRegistry::with_defaults().connect(name, config.clone()).unwrap().into();
     let bare = ours.block_on(async {
         // The first one looks up what does not change, such as the image.
         lifecycle(&*provider).await;
@@ -127,7 +137,9 @@ fn measure(name: &str) {
                 reqwest.push(other);
             }
         }
-        let ratio = |part: fn(Spent) -> f64| median(spuff.iter().zip(&reqwest).map(|(a, b)| part(*a) / part(*b)).collect());
+        let ratio = |part: fn(Spent) -> f64| {
+            median(spuff.iter().zip(&reqwest).map(|(a, b)| part(*a) / part(*b)).collect())
+        };
         let (cpu, rate) = (ratio(Spent::each), ratio(Spent::a_second));
         println!("  {}", Line(&format!("spuff {words}"), &spuff));
         println!("  {}", Line(&format!("bare reqwest {words}"), &reqwest));
@@ -136,17 +148,25 @@ fn measure(name: &str) {
 }
 
 fn main() -> ExitCode {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if std::env::var_os(SIMULATOR).is_none() {
         let cloud = Options::default().with_all_timings(Timings::instant()).start().unwrap();
         let control = (SIMULATOR, format!("http://{}/simulator", cloud.address()));
         let mut again = Command::new(std::env::current_exe().unwrap());
-        let status = again.args(chosen).envs(cloud.environment()).env(control.0, control.1).status().unwrap();
+        let status = again
+            .args(chosen)
+            .envs(cloud.environment())
+            .env(control.0, control.1)
+            .status()
+            .unwrap();
         cloud.assert_no_leaks();
         return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     rustls::crypto::ring::default_provider().install_default().unwrap();
-    for name in PROVIDERS.iter().filter(|name| chosen.is_empty() || chosen.iter().any(|word| word == *name)) {
+    for name in
+        PROVIDERS.iter().filter(|name| chosen.is_empty() || chosen.iter().any(|word| word == *name))
+    {
         measure(name);
     }
     ExitCode::SUCCESS

@@ -1,4 +1,5 @@
-//! What a caller with bare `reqwest` would write to read a machine from each cloud's replies: as much as spuff reads.
+//! What a caller with bare `reqwest` would write to read a machine from each cloud's replies: as
+//! much as spuff reads.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +10,13 @@ use spuff_core::provider::{InstanceStatus, ProviderInstance};
 
 fn instance(id: String, status: &str, name: String, ip: Option<IpAddr>) -> ProviderInstance {
     let status = InstanceStatus::from_word(status);
-    ProviderInstance { id, status, name, ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), ..ProviderInstance::default() }
+    ProviderInstance {
+        id,
+        status,
+        name,
+        ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        ..ProviderInstance::default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,11 +128,25 @@ struct Network {
 
 impl From<Droplet> for ProviderInstance {
     fn from(droplet: Droplet) -> Self {
-        let ip = droplet.networks.v4.iter().find(|network| network.kind == "public").map(|network| network.ip_address);
-        let labels = droplet.tags.into_iter().filter_map(|tag| Some(tag.split_once(':')?).map(|(a, b)| (a.into(), b.into())));
+        let ip = droplet
+            .networks
+            .v4
+            .iter()
+            .find(|network| network.kind == "public")
+            .map(|network| network.ip_address);
+        let labels = droplet
+            .tags
+            .into_iter()
+            .filter_map(|tag| Some(tag.split_once(':')?).map(|(a, b)| (a.into(), b.into())));
         let labels = labels.collect();
         let machine = instance(droplet.id.to_string(), &droplet.status, droplet.name, ip);
-        Self { region: droplet.region.slug, size: droplet.size_slug, labels, created_at: droplet.created_at, ..machine }
+        Self {
+            region: droplet.region.slug,
+            size: droplet.size_slug,
+            labels,
+            created_at: droplet.created_at,
+            ..machine
+        }
     }
 }
 
@@ -186,9 +207,15 @@ struct Tag {
 
 impl From<Instance> for ProviderInstance {
     fn from(found: Instance) -> Self {
-        let labels: HashMap<_, _> = found.tag_set.item.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        let labels: HashMap<_, _> =
+            found.tag_set.item.into_iter().map(|tag| (tag.key, tag.value)).collect();
         let name = labels.get("Name").cloned().unwrap_or_default();
-        let machine = instance(found.instance_id, &found.instance_state.name, name, found.ip_address.parse().ok());
+        let machine = instance(
+            found.instance_id,
+            &found.instance_state.name,
+            name,
+            found.ip_address.parse().ok(),
+        );
         let (region, size) = (found.placement.availability_zone, found.instance_type);
         Self { region, size, labels, created_at: found.launch_time, ..machine }
     }
@@ -208,7 +235,11 @@ pub(crate) fn machine(name: &str, body: &[u8], id: &str) -> Option<ProviderInsta
         }
         _ => {
             let reply: Ec2 = quick_xml::de::from_reader(body).unwrap();
-            let reserved = reply.reservation_set.item.into_iter().flat_map(|reservation| reservation.instances_set.item);
+            let reserved = reply
+                .reservation_set
+                .item
+                .into_iter()
+                .flat_map(|reservation| reservation.instances_set.item);
             reply.instances_set.item.into_iter().chain(reserved).map(Into::into).collect()
         }
     };

@@ -73,13 +73,16 @@ impl CancelToken {
         }
     }
 
-    /// Calls a function once when this is cancelled, or at its deadline: on a thread where it may block and call spuff. Not any
-    /// more when what this gives has been dropped before.
+    /// Calls a function once when this is cancelled, or at its deadline: on a thread where it may
+    /// block and call spuff. Not any more when what this gives has been dropped before.
     ///
     /// # Errors
     /// When spuff's own runtime cannot be started.
     #[doc(hidden)]
-    pub fn when_cancelled(&self, call: impl FnOnce() + Send + 'static) -> ProviderResult<Cancelling> {
+    pub fn when_cancelled(
+        &self,
+        call: impl FnOnce() + Send + 'static,
+    ) -> ProviderResult<Cancelling> {
         let token = self.clone();
         let over = CancellationToken::new();
         let watched = over.clone();
@@ -93,12 +96,14 @@ impl CancelToken {
         Ok(Cancelling { _over: over.drop_guard() })
     }
 
-    /// Runs a verb until this token ends it. Then what the verb has begun goes on in the background, as when its future is
-    /// dropped. What is cancelled by hand is not wanted any more, even where it has just been done.
+    /// Runs a verb until this token ends it. Then what the verb has begun goes on in the
+    /// background, as when its future is dropped. What is cancelled by hand is not wanted any more,
+    /// even where it has just been done.
     ///
     /// # Errors
-    /// Those of the verb; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the deadline, of `operation`, with
-    /// `instance_id` in it; within [`ProviderError::AfterCreate`], where the verb had made a machine by then.
+    /// Those of the verb; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the
+    /// deadline, of `operation`, with `instance_id` in it; within [`ProviderError::AfterCreate`],
+    /// where the verb had made a machine by then.
     pub async fn limit<T>(
         &self,
         operation: &str,
@@ -131,7 +136,8 @@ impl CancelToken {
                 ProviderError::timeout(format!("{operation}{of} (the caller's deadline)"), limit)
             }
             _ => {
-                let (operation, instance_id) = (operation.to_string(), instance_id.map(str::to_string));
+                let (operation, instance_id) =
+                    (operation.to_string(), instance_id.map(str::to_string));
                 ProviderError::Cancelled { operation, instance_id }
             }
         }
@@ -161,8 +167,14 @@ mod tests {
         let cancel = by_hand.clone();
         std::thread::spawn(move || cancel.cancel());
         let error = by_hand.limit("wait_ready", Some("7"), hang()).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::Cancelled { instance_id: Some(id), .. } if id == "7"), "{error}");
-        assert!(by_hand.limit("wait_ready", None, async { Ok(()) }).await.is_err(), "nothing begins after it");
+        assert!(
+            matches!(&error, ProviderError::Cancelled { instance_id: Some(id), .. } if id == "7"),
+            "{error}"
+        );
+        assert!(
+            by_hand.limit("wait_ready", None, async { Ok(()) }).await.is_err(),
+            "nothing begins after it"
+        );
         let by_hand = CancelToken::new();
         let cancel = by_hand.clone();
         let (finish, finished) = tokio::sync::oneshot::channel();
@@ -171,12 +183,22 @@ mod tests {
             finish.send(7)
         });
         let done_all_the_same = async { Ok(finished.await) };
-        assert!(by_hand.limit("create_instance", None, done_all_the_same).await.is_err(), "nobody wants it any more");
+        assert!(
+            by_hand.limit("create_instance", None, done_all_the_same).await.is_err(),
+            "nobody wants it any more"
+        );
 
         let deadline = CancelToken::with_deadline(Duration::from_millis(20));
-        assert!(!deadline.is_cancelled() && deadline.limit("get_instance", None, async { Ok(()) }).await.is_ok());
+        assert!(
+            !deadline.is_cancelled()
+                && deadline.limit("get_instance", None, async { Ok(()) }).await.is_ok()
+        );
         let error = deadline.limit("wait_ready", Some("7"), hang()).await.unwrap_err();
-        assert!(matches!(error, ProviderError::Timeout { .. }) && error.to_string().contains("of instance 7"), "{error}");
+        assert!(
+            matches!(error, ProviderError::Timeout { .. })
+                && error.to_string().contains("of instance 7"),
+            "{error}"
+        );
         assert!(deadline.is_cancelled() && deadline.remaining() == Some(Duration::ZERO));
     }
 }

@@ -1,4 +1,5 @@
-//! Providers whose verbs block: what is written in C or plain Python, or over a client without `async`.
+//! Providers whose verbs block: what is written in C or plain Python, or over a client without
+//! `async`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
 use crate::wait::{Observation, Wait};
 
-/// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that is cancelled when nobody
-/// waits for the verb any more: one that takes long looks at it.
+/// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that
+/// is cancelled when nobody waits for the verb any more: one that takes long looks at it.
 ///
 /// # Examples
 /// ```
@@ -45,26 +46,47 @@ use crate::wait::{Observation, Wait};
 /// let provider: Box<dyn Provider> = from_sync(Nimbus, ProviderTimeouts::default());
 /// assert!(!provider.supports_snapshots());
 /// ```
-#[allow(missing_docs, unused_variables, reason = "each is described at the verb of provider::Provider with its name")]
+#[allow(
+    missing_docs,
+    unused_variables,
+    reason = "each is described at the verb of provider::Provider with its name"
+)]
 pub trait SyncProvider: Send + Sync + 'static {
     fn name(&self) -> &str;
-    fn create_instance(&self, request: &InstanceRequest, cancel: &CancelToken) -> ProviderResult<ProviderInstance>;
+    fn create_instance(
+        &self,
+        request: &InstanceRequest,
+        cancel: &CancelToken,
+    ) -> ProviderResult<ProviderInstance>;
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()>;
-    fn get_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>>;
+    fn get_instance(
+        &self,
+        id: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Option<ProviderInstance>>;
     fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>>;
 
-    /// By default [`NotSupported`](ProviderError::NotSupported): then [`get_instance`](Self::get_instance) is looked at again
-    /// and again, until the machine is ready or `instance_ready` has passed.
+    /// By default [`NotSupported`](ProviderError::NotSupported): then
+    /// [`get_instance`](Self::get_instance) is looked at again and again, until the machine is
+    /// ready or `instance_ready` has passed.
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
         not_supported("wait_ready")
     }
 
-    fn create_snapshot(&self, instance_id: &str, name: &str, cancel: &CancelToken) -> ProviderResult<Snapshot> {
+    fn create_snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Snapshot> {
         not_supported("create_snapshot")
     }
 
     /// Every snapshot, with its labels where the provider keeps them.
-    fn list_labelled_snapshots(&self, cancel: &CancelToken) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    fn list_labelled_snapshots(
+        &self,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         not_supported("list_snapshots")
     }
 
@@ -76,11 +98,20 @@ pub trait SyncProvider: Send + Sync + 'static {
         not_supported("resolve")
     }
 
-    fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<Snapshot>> {
+    fn resolve_snapshot(
+        &self,
+        key: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Option<Snapshot>> {
         not_supported("resolve_snapshot")
     }
 
-    fn set_labels(&self, id: &str, labels: &HashMap<String, String>, cancel: &CancelToken) -> ProviderResult<()> {
+    fn set_labels(
+        &self,
+        id: &str,
+        labels: &HashMap<String, String>,
+        cancel: &CancelToken,
+    ) -> ProviderResult<()> {
         not_supported("set_labels")
     }
 
@@ -88,7 +119,12 @@ pub trait SyncProvider: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<Price> {
+    fn hourly_price(
+        &self,
+        region: &str,
+        size: &str,
+        cancel: &CancelToken,
+    ) -> ProviderResult<Price> {
         not_supported("hourly_price")
     }
 
@@ -102,9 +138,12 @@ fn not_supported<T>(feature: &str) -> ProviderResult<T> {
     Err(ProviderError::NotSupported { feature: feature.to_string() })
 }
 
-/// Makes a provider like any other. A create whose future is dropped is seen through: the machine that it still makes is
-/// destroyed, or kept, as the request says.
-pub fn from_sync(provider: impl SyncProvider, timeouts: ProviderTimeouts) -> Box<dyn provider::Provider> {
+/// Makes a provider like any other. A create whose future is dropped is seen through: the machine
+/// that it still makes is destroyed, or kept, as the request says.
+pub fn from_sync(
+    provider: impl SyncProvider,
+    timeouts: ProviderTimeouts,
+) -> Box<dyn provider::Provider> {
     Box::new(FromSync { provider: Arc::new(provider), timeouts })
 }
 
@@ -144,7 +183,8 @@ impl<P: SyncProvider> FromSync<P> {
         }
     }
 
-    /// Runs a verb that makes something to its end, whoever leaves: `unwanted` is what becomes of that.
+    /// Runs a verb that makes something to its end, whoever leaves: `unwanted` is what becomes of
+    /// that.
     async fn make<T, U>(
         &self,
         about: About,
@@ -172,8 +212,10 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        // What a key of the caller's has made may be in use elsewhere, where the create does not say what it was.
-        let half = if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
+        // What a key of the caller's has made may be in use elsewhere, where the create does not
+        // say what it was.
+        let half =
+            if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
         let (request, fate) = (request.clone(), request.cancellation());
         let unwanted = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
             match made {
@@ -186,7 +228,9 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
             }
         };
         let about = About::new("create_instance", self.name(), &request.name);
-        let create = move |provider: &P, cancel: &CancelToken| match provider.create_instance(&request, cancel) {
+        let create = move |provider: &P, cancel: &CancelToken| match provider
+            .create_instance(&request, cancel)
+        {
             // It is an outcome of which something is to be ended, should the caller be gone.
             Err(error @ ProviderError::AfterCreate { .. }) => Ok(Err(error)),
             outcome => outcome.map(Ok),
@@ -214,10 +258,12 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
             Err(ProviderError::NotSupported { feature }) if feature == "wait_ready" => {}
             outcome => return outcome,
         }
-        let wait = Wait::new("wait_ready", ("instance", id), self.timeouts.instance_ready, &self.timeouts);
+        let wait =
+            Wait::new("wait_ready", ("instance", id), self.timeouts.instance_ready, &self.timeouts);
         wait.until(|| async {
             let found = self.get_instance(id).await;
-            let found = found.and_then(|found| found.ok_or_else(|| ProviderError::not_found("instance", id)));
+            let found = found
+                .and_then(|found| found.ok_or_else(|| ProviderError::not_found("instance", id)));
             Observation::of_instance(found, self.name())
         })
         .await
@@ -227,14 +273,26 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         let (id, name) = (instance_id.to_string(), name.to_string());
         // A snapshot is finished and kept, as those of the clouds are.
         let about = About::new("create_snapshot", self.name(), &name);
-        self.make(about, move |provider, cancel| provider.create_snapshot(&id, &name, cancel), |_, _| async {}).await
+        self.make(
+            about,
+            move |provider, cancel| provider.create_snapshot(&id, &name, cancel),
+            |_, _| async {},
+        )
+        .await
     }
 
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+        Ok(self
+            .list_labelled_snapshots()
+            .await?
+            .into_iter()
+            .map(|(snapshot, _)| snapshot)
+            .collect())
     }
 
-    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    async fn list_labelled_snapshots(
+        &self,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         self.call(|provider, cancel| provider.list_labelled_snapshots(cancel)).await
     }
 

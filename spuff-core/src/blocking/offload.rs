@@ -17,8 +17,9 @@ use crate::signals;
 /// How long a call waits for a thread of those that are there, before it is given one of its own.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Calls a function on a thread where it may block and call spuff, and returns when that has returned: threads that the verbs of
-/// [`SyncProvider`](super::SyncProvider)s, which may block as well, cannot use up. Where no thread can be had, waits for one.
+/// Calls a function on a thread where it may block and call spuff, and returns when that has
+/// returned: threads that the verbs of [`SyncProvider`](super::SyncProvider)s, which may block as
+/// well, cannot use up. Where no thread can be had, waits for one.
 ///
 /// What it does is its own: a panic can only be ours, and is printed by the panic handler.
 #[doc(hidden)]
@@ -33,8 +34,9 @@ pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
             call();
         }
     };
-    if let Some(threads) = THREADS.get_or_init(|| Builder::new_current_thread().on_thread_start(signals::keep_away).build().ok())
-    {
+    if let Some(threads) = THREADS.get_or_init(|| {
+        Builder::new_current_thread().on_thread_start(signals::keep_away).build().ok()
+    }) {
         // It panics where no thread can be started.
         drop(catch_unwind(AssertUnwindSafe(|| threads.spawn_blocking(turn.clone()))));
     }
@@ -53,7 +55,8 @@ pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Calls a function that may block and call spuff: here, or elsewhere and later where this thread drives the runtime.
+/// Calls a function that may block and call spuff: here, or elsewhere and later where this thread
+/// drives the runtime.
 #[doc(hidden)]
 pub fn defer_blocking(call: impl FnOnce() + Send + 'static) {
     if runtime::drives() {

@@ -36,7 +36,8 @@ pub fn place_instance(
     observe(placement::place_instance(placement, request), on_progress)
 }
 
-/// As [`placement::place_instances`]. What it sees on its way goes to `on_progress`, on this thread.
+/// As [`placement::place_instances`]. What it sees on its way goes to `on_progress`, on this
+/// thread.
 ///
 /// # Errors
 /// When spuff's own runtime cannot be started. Each outcome has its own.
@@ -46,5 +47,8 @@ pub fn place_instances(
     options: FleetOptions,
     on_progress: impl FnMut(Progress),
 ) -> ProviderResult<Vec<ProviderResult<Placed>>> {
-    observe(async { Ok(placement::place_instances(placement, requests, options).await) }, on_progress)
+    observe(
+        async { Ok(placement::place_instances(placement, requests, options).await) },
+        on_progress,
+    )
 }

@@ -1,4 +1,5 @@
-//! The one runtime of the process, and who drives it: what [the facade](super) says about how it runs.
+//! The one runtime of the process, and who drives it: what [the facade](super) says about how it
+//! runs.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -18,7 +19,8 @@ use crate::progress::{Observed, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::signals::{self, Quiet};
 
-/// How long nobody must have called before the keeper takes over: longer than the gap between two calls of a loop.
+/// How long nobody must have called before the keeper takes over: longer than the gap between two
+/// calls of a loop.
 const GRACE: Duration = Duration::from_millis(2);
 
 /// The one runtime, and who drives it.
@@ -62,16 +64,33 @@ impl Engine {
     fn get() -> ProviderResult<&'static Self> {
         static ENGINE: PerProcess<Result<Engine, String>> = PerProcess::new();
         static KEEPER: PerProcess<Result<(), String>> = PerProcess::new();
-        let failed = |error: &String| ProviderError::Other { message: format!("cannot start the blocking runtime: {error}") };
-        let engine = ENGINE.get_or_init(|| Self::new().map_err(|error| error.to_string())).as_ref().map_err(failed)?;
-        let keeper = || signals::spawn(thread::Builder::new().name("spuff".to_string()), || engine.keep());
-        KEEPER.get_or_init(|| keeper().map(drop).map_err(|error| error.to_string())).as_ref().map_err(failed)?;
+        let failed = |error: &String| ProviderError::Other {
+            message: format!("cannot start the blocking runtime: {error}"),
+        };
+        let engine = ENGINE
+            .get_or_init(|| Self::new().map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(failed)?;
+        let keeper =
+            || signals::spawn(thread::Builder::new().name("spuff".to_string()), || engine.keep());
+        KEEPER
+            .get_or_init(|| keeper().map(drop).map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(failed)?;
         Ok(engine)
     }
 
     fn new() -> std::io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().on_thread_start(signals::keep_away).build()?;
-        Ok(Self { runtime, state: Mutex::default(), changed: Condvar::new(), let_go: Notify::new() })
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_start(signals::keep_away)
+            .build()?;
+        Ok(Self {
+            runtime,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            let_go: Notify::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -90,7 +109,11 @@ impl Engine {
                 }
                 state.keeper = Keeper::Watching;
                 let calls = state.calls;
-                state = self.changed.wait_timeout(state, GRACE).unwrap_or_else(PoisonError::into_inner).0;
+                state = self
+                    .changed
+                    .wait_timeout(state, GRACE)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
                 if state.drivers == 0 && state.calls == calls {
                     break;
                 }
@@ -170,8 +193,8 @@ impl Drop for Drives {
 /// Runs a future on spuff's own runtime, and blocks until it is done.
 ///
 /// # Errors
-/// Those of the future; when the runtime cannot be started; and [`ProviderError::NotSupported`] inside a future that this
-/// runtime is running: it would wait for itself.
+/// Those of the future; when the runtime cannot be started; and [`ProviderError::NotSupported`]
+/// inside a future that this runtime is running: it would wait for itself.
 pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
     let engine = Engine::get()?;
     if DRIVES.get() {
@@ -184,14 +207,16 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
         let _drives = Drives::begin();
         return engine.runtime.block_on(future);
     }
-    // A thread of another runtime must not drive ours: it waits, and the keeper or another caller drives. The future is
-    // outside the other runtime's scheduling, whose budget would never be renewed here.
+    // A thread of another runtime must not drive ours: it waits, and the keeper or another caller
+    // drives. The future is outside the other runtime's scheduling, whose budget would never be
+    // renewed here.
     let _visit = engine.visit(Role::Guest);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
 }
 
-/// A future whose panic is its error, [`ProviderError::Internal`]: for callers in languages that no panic may reach.
+/// A future whose panic is its error, [`ProviderError::Internal`]: for callers in languages that no
+/// panic may reach.
 ///
 /// # Errors
 /// Those of the future.
@@ -204,7 +229,8 @@ pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> Provide
     .await
 }
 
-/// Runs a future on the calling thread, and gives what it sees on its way to `on_progress`, which may block, and call spuff.
+/// Runs a future on the calling thread, and gives what it sees on its way to `on_progress`, which
+/// may block, and call spuff.
 ///
 /// # Errors
 /// As [`block_on`].
@@ -224,7 +250,10 @@ pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> Provide
 /// # Ok(())
 /// # }
 /// ```
-pub fn observe<T>(work: impl Future<Output = ProviderResult<T>>, mut on_progress: impl FnMut(Progress)) -> ProviderResult<T> {
+pub fn observe<T>(
+    work: impl Future<Output = ProviderResult<T>>,
+    mut on_progress: impl FnMut(Progress),
+) -> ProviderResult<T> {
     let mut observed = Observed::new(work);
     loop {
         match block_on(async { Ok(observed.next().await) })? {
@@ -234,11 +263,14 @@ pub fn observe<T>(work: impl Future<Output = ProviderResult<T>>, mut on_progress
     }
 }
 
-/// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or the keeper.
+/// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or
+/// the keeper.
 ///
 /// # Errors
 /// When the runtime cannot be started.
-pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> ProviderResult<JoinHandle<T>> {
+pub fn spawn<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> ProviderResult<JoinHandle<T>> {
     Ok(Engine::get()?.runtime.spawn(future))
 }
 
@@ -256,7 +288,9 @@ mod tests {
     #[test]
     fn many_threads_share_one_runtime() {
         thread::scope(|scope| {
-            let calls: Vec<_> = (0..32).map(|_| scope.spawn(|| (0..20).map(|_| block_on(nap()).unwrap()).sum::<u32>())).collect();
+            let calls: Vec<_> = (0..32)
+                .map(|_| scope.spawn(|| (0..20).map(|_| block_on(nap()).unwrap()).sum::<u32>()))
+                .collect();
             for call in calls {
                 assert_eq!(call.join().unwrap(), 140);
             }
@@ -302,9 +336,14 @@ mod tests {
         let inside = block_on(async { Ok(block_on(nap())) }).unwrap();
         assert!(matches!(inside, Err(ProviderError::NotSupported { .. })), "{inside:?}");
         let spawned = spawn(async { block_on(nap()) }).unwrap();
-        let spawned = block_on(async { spawned.await.map_err(|_| ProviderError::Internal { message: String::new() }) }).unwrap();
+        let spawned = block_on(async {
+            spawned.await.map_err(|_| ProviderError::Internal { message: String::new() })
+        })
+        .unwrap();
         assert!(matches!(spawned, Err(ProviderError::NotSupported { .. })), "{spawned:?}");
-        let elsewhere = block_on(async { Ok(tokio::task::spawn_blocking(|| block_on(nap())).await.unwrap()) }).unwrap();
+        let elsewhere =
+            block_on(async { Ok(tokio::task::spawn_blocking(|| block_on(nap())).await.unwrap()) })
+                .unwrap();
         assert_eq!(elsewhere.unwrap(), 7);
     }
 
@@ -312,7 +351,8 @@ mod tests {
     #[test]
     fn many_parts_that_see_something_at_once_are_all_observed_to_their_end() {
         let work = async {
-            let (tell, told): (Vec<_>, Vec<_>) = (0..300).map(|_| tokio::sync::oneshot::channel::<()>()).unzip();
+            let (tell, told): (Vec<_>, Vec<_>) =
+                (0..300).map(|_| tokio::sync::oneshot::channel::<()>()).unzip();
             tokio::spawn(async move { tell.into_iter().for_each(|tell| tell.send(()).unwrap()) });
             let parts = told.into_iter().map(|told| async {
                 told.await.unwrap();

@@ -15,7 +15,8 @@ const ATTEMPTS: u32 = 3;
 const INSTANCE: &str = "instance";
 const TYPES: [&str; 2] = [INSTANCE, "snapshot"];
 
-/// Runs a task to its end, or until `stop`. A panic is a verdict; a task that was stopped is gone when this returns.
+/// Runs a task to its end, or until `stop`. A panic is a verdict; a task that was stopped is gone
+/// when this returns.
 pub(super) async fn caught<T: Send + 'static>(
     task: impl Future<Output = Tried<T>> + Send + 'static,
     stop: impl Future<Output = ()>,
@@ -31,21 +32,30 @@ pub(super) async fn caught<T: Send + 'static>(
     Some(ended?.unwrap_or_else(|error| {
         let panicked = error.try_into_panic().ok();
         let text = panicked.as_ref().and_then(|cause| {
-            cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied())
+            cause
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| cause.downcast_ref::<&str>().copied())
         });
         Err(rule::NO_PANIC.broken(format!("it panicked: {}", text.unwrap_or("with no words"))))
     }))
 }
 
 impl Trial {
-    /// Destroys what this check has made; after a failure also what is seen of this run that no verb has told of.
+    /// Destroys what this check has made; after a failure also what is seen of this run that no
+    /// verb has told of.
     pub(super) async fn clean_up(&self, check: &'static str, failed: bool) -> Vec<LeftBehind> {
-        let mut left = self.end_all([self.ledger.machines.all(), self.ledger.snapshots.all()], check).await;
+        let mut left =
+            self.end_all([self.ledger.machines.all(), self.ledger.snapshots.all()], check).await;
         if !failed {
             return left;
         }
         let unknown = |seen: [Vec<String>; 2], left: &[LeftBehind]| {
-            seen.map(|ids| ids.into_iter().filter(|id| left.iter().all(|left| left.id != *id)).collect::<Vec<_>>())
+            seen.map(|ids| {
+                ids.into_iter()
+                    .filter(|id| left.iter().all(|left| left.id != *id))
+                    .collect::<Vec<_>>()
+            })
         };
         if let Some(seen) = self.seen_of_run(|_| true).await {
             left.extend(self.end_all(unknown(seen, &left), check).await);
@@ -53,14 +63,22 @@ impl Trial {
         if let Some(seen) = self.seen_of_run(|remains| remains.iter().all(Vec::is_empty)).await {
             for (resource_type, ids) in TYPES.into_iter().zip(unknown(seen, &left)) {
                 let reason = || "it was destroyed, but is still listed".to_string();
-                left.extend(ids.into_iter().map(|id| LeftBehind { resource_type, id, check, reason: reason() }));
+                left.extend(ids.into_iter().map(|id| LeftBehind {
+                    resource_type,
+                    id,
+                    check,
+                    reason: reason(),
+                }));
             }
         }
         left
     }
 
     /// What is seen of this run once that is `settled`; nothing where the provider cannot tell.
-    async fn seen_of_run(&self, settled: fn(&[Vec<String>; 2]) -> bool) -> Option<[Vec<String>; 2]> {
+    async fn seen_of_run(
+        &self,
+        settled: fn(&[Vec<String>; 2]) -> bool,
+    ) -> Option<[Vec<String>; 2]> {
         let trial = self.clone();
         let look = async move { trial.settle(|| trial.remains(), settled).await };
         caught(look, pending()).await?.ok()
@@ -71,7 +89,8 @@ impl Trial {
         for (resource_type, ids) in TYPES.into_iter().zip(made) {
             for id in ids {
                 let (trial, its_id) = (self.clone(), id.clone());
-                let ended = caught(async move { trial.end(resource_type, &its_id).await }, pending()).await;
+                let ended =
+                    caught(async move { trial.end(resource_type, &its_id).await }, pending()).await;
                 if let Some(Err(Verdict::Failed(failure))) = ended {
                     left.push(LeftBehind { resource_type, id, check, reason: failure.seen });
                 }
@@ -84,7 +103,9 @@ impl Trial {
         let mut attempt = 1;
         loop {
             let ended = match resource_type {
-                INSTANCE => self.call("destroy_instance", self.provider.destroy_instance(id)).await?,
+                INSTANCE => {
+                    self.call("destroy_instance", self.provider.destroy_instance(id)).await?
+                }
                 _ => self.call("delete_snapshot", self.provider.delete_snapshot(id)).await?,
             };
             match ended {

@@ -111,7 +111,11 @@ impl fmt::Display for Report {
         let passed = self.count(|verdict| *verdict == Verdict::Passed);
         let other = self.count(|verdict| matches!(verdict, Verdict::NotApplicable { .. }));
         let (failed, seconds) = (self.failed().count(), self.elapsed.as_secs_f64());
-        writeln!(f, "{}: {passed} passed, {failed} failed, {other} not applicable, in {seconds:.1} s", self.provider)?;
+        writeln!(
+            f,
+            "{}: {passed} passed, {failed} failed, {other} not applicable, in {seconds:.1} s",
+            self.provider
+        )?;
         for outcome in &self.outcomes {
             writeln!(f, "{outcome}")?;
         }
@@ -135,13 +139,21 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { contract, seen, remedy } = self;
-        write!(f, "          contract: {contract}\n          seen:     {seen}\n          to do:    {remedy}")
+        write!(
+            f,
+            "          contract: {contract}\n          seen:     {seen}\n          to \
+             do:    {remedy}"
+        )
     }
 }
 
 impl fmt::Display for LeftBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  LEFT BEHIND by {}: {} {}: {}", self.check, self.resource_type, self.id, self.reason)
+        write!(
+            f,
+            "  LEFT BEHIND by {}: {} {}: {}",
+            self.check, self.resource_type, self.id, self.reason
+        )
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) async fn empty_fields_are_refused(trial: Trial) -> Tried {
     let nameless = InstanceRequest { name: String::new(), ..trial.request() };
     let sizeless = InstanceRequest { size: String::new(), ..trial.request() };
     let has_to_be_given = !trial.subject.request.size.is_empty() && !trial.subject.default_size;
-    for (field, request) in [("name", Some(nameless)), ("size", Some(sizeless).filter(|_| has_to_be_given))] {
+    for (field, request) in
+        [("name", Some(nameless)), ("size", Some(sizeless).filter(|_| has_to_be_given))]
+    {
         if let Some(request) = request {
             let error = trial.refused(request, &format!("with an empty {field}")).await?;
             names(&error, field, &format!("an empty {field}"))?;
@@ -34,7 +36,9 @@ pub(super) async fn region_may_be_left_to_the_provider(trial: Trial) -> Tried {
     match trial.try_create(&InstanceRequest { region: String::new(), ..trial.request() }).await? {
         Ok(_) => Ok(()),
         Err(ProviderError::InvalidConfig { field, .. }) if field == "region" => Ok(()),
-        Err(error) => Err(rule::REGION.broken(format!("it failed with {}: {error}", error.kind().name()))),
+        Err(error) => {
+            Err(rule::REGION.broken(format!("it failed with {}: {error}", error.kind().name())))
+        }
     }
 }
 
@@ -45,7 +49,9 @@ pub(super) async fn unknown_size_is_refused(trial: Trial) -> Tried {
     let request = InstanceRequest { size: UNKNOWN_SIZE.to_string(), ..trial.request() };
     let error = trial.refused(request, &format!("with the size {UNKNOWN_SIZE:?}")).await?;
     let certain = !error.is_retryable() && !matches!(error, ProviderError::UnknownOutcome { .. });
-    rule::FINAL.holds(certain, || format!("the size {UNKNOWN_SIZE:?} gave {}: {error}", error.kind().name()))
+    rule::FINAL.holds(certain, || {
+        format!("the size {UNKNOWN_SIZE:?} gave {}: {error}", error.kind().name())
+    })
 }
 
 pub(super) async fn user_data_is_taken_up_to_its_limit(trial: Trial) -> Tried {
@@ -55,19 +61,27 @@ pub(super) async fn user_data_is_taken_up_to_its_limit(trial: Trial) -> Tried {
     }
     let text = format!("{USER_DATA}{}", "#".repeat(limit - USER_DATA.len()));
     let created = trial.try_create(&trial.request().with_user_data(text)).await?;
-    created.map_err(|error| rule::USER_DATA.broken(format!("{limit} bytes, some not ASCII, failed: {error}"))).map(drop)
+    created
+        .map_err(|error| {
+            rule::USER_DATA.broken(format!("{limit} bytes, some not ASCII, failed: {error}"))
+        })
+        .map(drop)
 }
 
 pub(super) async fn user_data_beyond_its_limit_is_refused(trial: Trial) -> Tried {
     let limit = trial.subject.capabilities.max_user_data;
     if limit == 0 || limit > TOO_MUCH {
-        return Err(not_applicable("the provider describes no limit of user_data that can be tried out"));
+        return Err(not_applicable(
+            "the provider describes no limit of user_data that can be tried out",
+        ));
     }
     let bytes = TOO_MUCH.max(limit.saturating_mul(4));
     // Random, since a provider may compress what it sends.
     let mut random = fastrand::Rng::with_seed(random::number());
     let text: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
-    let error = trial.refused(trial.request().with_user_data(text), &format!("with {bytes} bytes of user_data")).await?;
+    let error = trial
+        .refused(trial.request().with_user_data(text), &format!("with {bytes} bytes of user_data"))
+        .await?;
     names(&error, "user_data", &format!("{bytes} bytes of user_data"))
 }
 
@@ -81,7 +95,11 @@ pub(super) async fn ssh_keys_can_be_used(trial: Trial) -> Tried {
         }));
     };
     let created = trial.try_create(&trial.request().with_ssh_key(key)).await?;
-    created.map_err(|error| rule::SSH_KEYS.broken(format!("{key:?}, which it returned, was refused: {error}"))).map(drop)
+    created
+        .map_err(|error| {
+            rule::SSH_KEYS.broken(format!("{key:?}, which it returned, was refused: {error}"))
+        })
+        .map(drop)
 }
 
 pub(super) async fn idempotency_key_stands_for_one_machine(trial: Trial) -> Tried {
@@ -101,14 +119,18 @@ pub(super) async fn what_a_key_finds_is_said_to_be_found(trial: Trial) -> Tried 
     }
     let request = trial.request().with_idempotency_key(trial.name());
     let made = trial.create(&request).await?;
-    rule::ADOPTED.holds(!made.adopted, || format!("{} was just made, and is said to be adopted", made.id))?;
+    rule::ADOPTED
+        .holds(!made.adopted, || format!("{} was just made, and is said to be adopted", made.id))?;
     trial.found(&made.id).await?;
     let again = trial.create(&request).await?;
     let told = again.id != made.id || again.adopted;
-    rule::ADOPTED.holds(told, || format!("the same key gave {} again, and did not say that it was there before", again.id))
+    rule::ADOPTED.holds(told, || {
+        format!("the same key gave {} again, and did not say that it was there before", again.id)
+    })
 }
 
-/// A fleet that is rolled back as one of its machines is refused: it ends what it has made, and not what its key has found.
+/// A fleet that is rolled back as one of its machines is refused: it ends what it has made, and not
+/// what its key has found.
 pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried {
     if !trial.subject.idempotent {
         return Err(not_applicable("the provider does not declare idempotency keys"));
@@ -128,8 +150,11 @@ pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried
             Ok(instance) => trial.note(&instance.id)?,
             Err(error) => {
                 let parts = ErrorParts::from(&error);
-                let ended = parts.instance_exists == Some(false) && parts.instance_id.as_deref() == Some(&made.id);
-                rule::ADOPTED.holds(!ended, || format!("a roll-back has ended {}, which its key had made before", made.id))?;
+                let ended = parts.instance_exists == Some(false)
+                    && parts.instance_id.as_deref() == Some(&made.id);
+                rule::ADOPTED.holds(!ended, || {
+                    format!("a roll-back has ended {}, which its key had made before", made.id)
+                })?;
             }
         }
     }
@@ -143,14 +168,22 @@ pub(super) async fn errors_tell_what_is_wrong(trial: Trial) -> Tried {
     let not_taken = trial.try_create_snapshot(absent, &trial.name()).await?.err();
     for error in [missed, not_taken].into_iter().flatten() {
         let tells = match &error {
-            ProviderError::NotFound { resource_type, id } => !resource_type.is_empty() && id == absent,
-            ProviderError::InvalidConfig { field, message } => !field.is_empty() && !message.is_empty(),
+            ProviderError::NotFound { resource_type, id } => {
+                !resource_type.is_empty() && id == absent
+            }
+            ProviderError::InvalidConfig { field, message } => {
+                !field.is_empty() && !message.is_empty()
+            }
             ProviderError::NotSupported { feature } => !feature.is_empty(),
             ProviderError::Timeout { operation, .. } => !operation.is_empty(),
-            ProviderError::Api { message, .. } | ProviderError::Other { message } => !message.is_empty(),
+            ProviderError::Api { message, .. } | ProviderError::Other { message } => {
+                !message.is_empty()
+            }
             _ => true,
         };
-        rule::ERRORS.holds(tells && !error.to_string().trim().is_empty(), || format!("asked for {absent:?}: {error:?}"))?;
+        rule::ERRORS.holds(tells && !error.to_string().trim().is_empty(), || {
+            format!("asked for {absent:?}: {error:?}")
+        })?;
     }
     Ok(())
 }
@@ -159,6 +192,8 @@ fn names(error: &ProviderError, expected: &str, what: &str) -> Tried {
     let ProviderError::InvalidConfig { field, message } = error else {
         return Err(rule::REFUSED.broken(format!("{what} gave {}: {error}", error.kind().name())));
     };
-    rule::REFUSED.holds(field == expected, || format!("{what} was said to be an invalid {field:?}: {message}"))?;
+    rule::REFUSED.holds(field == expected, || {
+        format!("{what} was said to be an invalid {field:?}: {message}")
+    })?;
     rule::ERRORS.holds(!message.trim().is_empty(), || format!("{what} was refused without a word"))
 }

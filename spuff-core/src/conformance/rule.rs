@@ -1,4 +1,5 @@
-//! The sentences of the contract that the checks stand on, each with what an author can do who has broken it.
+//! The sentences of the contract that the checks stand on, each with what an author can do who has
+//! broken it.
 
 use super::report::{Failure, Verdict};
 
@@ -42,7 +43,8 @@ rules! {
     IS_MADE: "A provider is made from its timeouts as often as asked; nothing is sent.",
         "Let the maker succeed every time, with any timeouts.";
     WORKS: "A verb that is asked for something possible succeeds.",
-        "Read the error. If the account, quota or region is at fault, change the subject's request; else mend the verb.";
+        "Read the error. If the account, quota or region is at fault, change the subject's \
+         request; else mend the verb.";
     RETURNS: "Deadlines are by the clock and lie round everything, so every verb returns.",
         "Put one deadline round requests, pauses and repeats.";
     NO_PANIC: "A verb that fails returns an error.",
@@ -54,37 +56,49 @@ rules! {
     DECLARES: "`supports_snapshots` and the described capability `snapshots` say the same.",
         "Make them agree; without snapshots both are `false`.";
 
-    CREATE: "`create_instance` returns the machine as it was accepted: its id, and the name, region, size and labels asked for.",
-        "Fill these fields from the cloud's reply, or from the request where the reply leaves them out.";
+    CREATE: "`create_instance` returns the machine as it was accepted: its id, and the name, \
+     region, size and labels asked for.",
+        "Fill these fields from the cloud's reply, or from the request where the reply leaves them \
+         out.";
     MANAGED: "Every machine carries the label `managed-by=spuff`, from the create call on.",
         "Add the label in the create call, and read it back.";
     LABELS: "Labels are kept as they were given, values and case included.",
         "Write and read them without loss, or declare that labels are not kept.";
     GET: "`get_instance` reads a machine that exists.",
         "Observation it up by the very id that `create_instance` returned.";
-    LIST: "`list_instances` holds every machine that carries `managed-by=spuff`, once, from all pages, with all its fields.",
+    LIST: "`list_instances` holds every machine that carries `managed-by=spuff`, once, from all \
+     pages, with all its fields.",
         "Follow every page, and fill all fields also in lists.";
     IDS: "An id stands for one machine.",
         "Return the id that the cloud gave to this very machine.";
     READY: "`wait_ready` returns the machine once it is `Active` and has a public address.",
         "Wait until `is_ready()` is true, and return what was read then.";
-    DESTROY: "`destroy_instance` ends a machine: then `get_instance` is `None` and lists do not hold it.",
-        "Return only once the cloud has taken the order, and treat its word for an ended machine as absence.";
+    DESTROY: "`destroy_instance` ends a machine: then `get_instance` is `None` and lists do not \
+     hold it.",
+        "Return only once the cloud has taken the order, and treat its word for an ended machine \
+         as absence.";
     DESTROY_AGAIN: "Destroying a machine that is gone, or was never there, is `Ok`.",
         "Turn the cloud's \"not found\" into `Ok(())`.";
     ABSENT: "`get_instance` of what does not exist is `Ok(None)`.",
         "Turn the cloud's \"not found\" into `Ok(None)`.";
-    LOOK_FAILS: "A look that fails is an error; that a machine does not exist is said only where the cloud has said so.",
-        "Turn nothing but the cloud's own \"not found\" into `Ok(None)`, and return a list only when all of it was read.";
-    AGE: "`created_at` is when the machine was made; where that is not known it is 1970, which is no age.",
-        "Read the time that the cloud tells, or leave `created_at` as `ProviderInstance::default()` has it.";
+    LOOK_FAILS: "A look that fails is an error; that a machine does not exist is said only where \
+     the cloud has said so.",
+        "Turn nothing but the cloud's own \"not found\" into `Ok(None)`, and return a list only \
+         when all of it was read.";
+    AGE: "`created_at` is when the machine was made; where that is not known it is 1970, which is \
+     no age.",
+        "Read the time that the cloud tells, or leave `created_at` as \
+         `ProviderInstance::default()` has it.";
     BEYOND_REASON: "No timeout that a caller can give makes a verb panic or hang.",
         "Add to times with `checked_add`, and take what overflows for as long as there is.";
-    GONE: "`wait_ready` of a machine that is gone, or was never there, ends with `NotFound` and does not wait for its deadline.",
+    GONE: "`wait_ready` of a machine that is gone, or was never there, ends with `NotFound` and \
+     does not wait for its deadline.",
         "End the wait on the first certain \"not found\".";
-    DEADLINE: "`wait_ready` ends with `Timeout` once `instance_ready` has passed by the clock, whatever `poll_interval` is.",
+    DEADLINE: "`wait_ready` ends with `Timeout` once `instance_ready` has passed by the clock, \
+     whatever `poll_interval` is.",
         "Put the deadline round the whole wait, with its last pause.";
-    TIMED_OUT: "A wait that times out changes nothing: the machine is still known, and may be waited for again.",
+    TIMED_OUT: "A wait that times out changes nothing: the machine is still known, and may be \
+     waited for again.",
         "Neither destroy nor forget a machine because a wait has ended.";
     DROPPED: "A future may be dropped at any time; dropping a read loses nothing.",
         "Hold no state that only the end of a verb puts right.";
@@ -103,15 +117,20 @@ rules! {
         "Return ids, names or fingerprints by which the create call finds the keys again.";
     IDEMPOTENCY: "A caller's `idempotency_key` stands for one machine.",
         "Observation for the key, or pass it on, before a machine is made; else do not declare it.";
-    ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says so, by `adopted`; one that has made it now does not.",
-        "Set `adopted` where the key has found a machine: else a roll-back destroys what is in use.";
+    ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says \
+     so, by `adopted`; one that has made it now does not.",
+        "Set `adopted` where the key has found a machine: else a roll-back destroys what is in \
+         use.";
     ERRORS: "An error tells what is wrong, and with what.",
         "Fill every field of the error: the field's name, the id asked for, the cloud's words.";
 
-    SNAPSHOT: "`create_snapshot` returns a snapshot that can be used, with its id and the name asked for.",
+    SNAPSHOT: "`create_snapshot` returns a snapshot that can be used, with its id and the name \
+     asked for.",
         "Wait until the cloud says that it is usable, and fill both fields.";
-    SNAPSHOTS: "`list_snapshots` holds every snapshot that carries `managed-by=spuff`, once, with the name asked for.",
-        "CreateKey snapshots when they are made, follow every page, and read the name from where it was put.";
+    SNAPSHOTS: "`list_snapshots` holds every snapshot that carries `managed-by=spuff`, once, with \
+     the name asked for.",
+        "CreateKey snapshots when they are made, follow every page, and read the name from where \
+         it was put.";
     RESTORE: "`ImageSpec::Snapshot` with a snapshot's id starts a machine from it.",
         "Take the id that `create_snapshot` returned as an image.";
     DELETE: "`delete_snapshot` deletes a snapshot: then lists do not hold it.",

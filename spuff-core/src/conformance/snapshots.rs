@@ -7,18 +7,25 @@ use crate::provider::{ImageSpec, ProviderError, Snapshot};
 
 pub(super) async fn snapshot_is_made_and_listed(trial: Trial) -> Tried {
     let (snapshot, name) = made(&trial).await?;
-    rule::SNAPSHOT.holds(snapshot.name == name, || format!("{name:?} came back as {:?}", snapshot.name))?;
+    rule::SNAPSHOT
+        .holds(snapshot.name == name, || format!("{name:?} came back as {:?}", snapshot.name))?;
     let is_it = |listed: &&Snapshot| listed.id == snapshot.id;
-    let list = trial.settle(|| trial.snapshots(), |list: &Vec<Snapshot>| list.iter().any(|it| is_it(&it))).await?;
+    let list = trial
+        .settle(|| trial.snapshots(), |list: &Vec<Snapshot>| list.iter().any(|it| is_it(&it)))
+        .await?;
     let names: Vec<_> = list.iter().filter(is_it).map(|listed| listed.name.as_str()).collect();
-    rule::SNAPSHOTS.holds(names == [name.as_str()], || format!("{} named {name:?} is listed as {names:?}", snapshot.id))
+    rule::SNAPSHOTS.holds(names == [name.as_str()], || {
+        format!("{} named {name:?} is listed as {names:?}", snapshot.id)
+    })
 }
 
 pub(super) async fn snapshot_restores_to_a_machine(trial: Trial) -> Tried {
     let (snapshot, _) = made(&trial).await?;
     let request = trial.request().with_image(ImageSpec::Snapshot(snapshot.id.clone()));
     let restored = trial.try_create(&request).await?;
-    let refused = |error: ProviderError| rule::RESTORE.broken(format!("{} was refused: {error}", request.image));
+    let refused = |error: ProviderError| {
+        rule::RESTORE.broken(format!("{} was refused: {error}", request.image))
+    };
     is_ready(&trial.wait_ready(&restored.map_err(refused)?.id).await?)
 }
 
@@ -33,9 +40,12 @@ pub(super) async fn snapshot_delete_ends_it(trial: Trial) -> Tried {
 pub(super) async fn snapshot_delete_is_idempotent(trial: Trial) -> Tried {
     let (Snapshot { id, .. }, _) = made(&trial).await?;
     trial.delete_snapshot(&id).await?;
-    for (id, which) in [(&id, "deleted before"), (&trial.subject.absent_snapshot_id, "never there")] {
+    for (id, which) in [(&id, "deleted before"), (&trial.subject.absent_snapshot_id, "never there")]
+    {
         let again = trial.call("delete_snapshot", trial.provider.delete_snapshot(id)).await?;
-        again.map_err(|error| rule::DELETE_AGAIN.broken(format!("{id} was {which}, and it failed: {error}")))?;
+        again.map_err(|error| {
+            rule::DELETE_AGAIN.broken(format!("{id} was {which}, and it failed: {error}"))
+        })?;
     }
     Ok(())
 }
@@ -45,11 +55,12 @@ pub(super) async fn snapshot_of_nothing_is_not_found(trial: Trial) -> Tried {
     let (id, name) = (&trial.subject.absent_id, trial.name());
     match trial.try_create_snapshot(id, &name).await? {
         Err(ProviderError::NotFound { .. }) => Ok(()),
-        Err(error) => {
-            Err(rule::SNAPSHOT_OF_NOTHING
-                .broken(format!("{id} does not exist, and it failed with {}: {error}", error.kind().name())))
-        }
-        Ok(snapshot) => Err(rule::SNAPSHOT_OF_NOTHING.broken(format!("{id} does not exist, and it made {}", snapshot.id))),
+        Err(error) => Err(rule::SNAPSHOT_OF_NOTHING.broken(format!(
+            "{id} does not exist, and it failed with {}: {error}",
+            error.kind().name()
+        ))),
+        Ok(snapshot) => Err(rule::SNAPSHOT_OF_NOTHING
+            .broken(format!("{id} does not exist, and it made {}", snapshot.id))),
     }
 }
 
@@ -63,16 +74,24 @@ pub(super) async fn snapshots_may_be_unsupported(trial: Trial) -> Tried {
     let listed = trial.call("list_snapshots", trial.provider.list_snapshots()).await?.map(drop);
     let deleted = trial.call("delete_snapshot", trial.provider.delete_snapshot(absent.1)).await?;
     let refused = |ended: &_| matches!(ended, Err(ProviderError::NotSupported { .. }));
-    for (verb, ended, may_work) in
-        [("create_snapshot", made, false), ("list_snapshots", listed, true), ("delete_snapshot", deleted, true)]
-    {
-        rule::NO_SNAPSHOTS.holds(refused(&ended) || (may_work && ended.is_ok()), || format!("{verb} gave {ended:?}"))?;
+    for (verb, ended, may_work) in [
+        ("create_snapshot", made, false),
+        ("list_snapshots", listed, true),
+        ("delete_snapshot", deleted, true),
+    ] {
+        rule::NO_SNAPSHOTS.holds(refused(&ended) || (may_work && ended.is_ok()), || {
+            format!("{verb} gave {ended:?}")
+        })?;
     }
     Ok(())
 }
 
 fn supported(trial: &Trial) -> Tried {
-    if trial.provider.supports_snapshots() { Ok(()) } else { Err(not_applicable("the provider does not support snapshots")) }
+    if trial.provider.supports_snapshots() {
+        Ok(())
+    } else {
+        Err(not_applicable("the provider does not support snapshots"))
+    }
 }
 
 /// A snapshot of a machine that is ready, and the name it was given.

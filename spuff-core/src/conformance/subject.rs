@@ -1,11 +1,13 @@
-//! What the suite is told about a provider: how to make it, what to ask it for, and what it says of itself.
+//! What the suite is told about a provider: how to make it, what to ask it for, and what it says of
+//! itself.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::provider::{
-    Capabilities, InstanceRequest, Provider, ProviderConfig, ProviderRegistry, ProviderResult, ProviderTimeouts,
+    Capabilities, InstanceRequest, Provider, ProviderConfig, ProviderRegistry, ProviderResult,
+    ProviderTimeouts,
 };
 
 type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync;
@@ -46,9 +48,9 @@ pub struct Subject {
 impl Subject {
     /// A provider that `make` makes, all with the same machines behind them.
     ///
-    /// `request` is what every machine of the suite is asked for with: a region, size and image that the provider takes.
-    /// An empty region or size says that the provider has none. The name is replaced. `absent_id` is an id as the
-    /// provider writes them, of nothing that exists.
+    /// `request` is what every machine of the suite is asked for with: a region, size and image
+    /// that the provider takes. An empty region or size says that the provider has none. The name
+    /// is replaced. `absent_id` is an id as the provider writes them, of nothing that exists.
     pub fn new(
         make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
         request: InstanceRequest,
@@ -70,10 +72,12 @@ impl Subject {
         }
     }
 
-    /// A provider of a registry, with the timeouts of `config` and the capabilities that its factory describes.
+    /// A provider of a registry, with the timeouts of `config` and the capabilities that its
+    /// factory describes.
     ///
     /// # Errors
-    /// [`ProviderError::UnknownProvider`](crate::ProviderError::UnknownProvider) with the registered names.
+    /// [`ProviderError::UnknownProvider`](crate::ProviderError::UnknownProvider) with the
+    /// registered names.
     pub fn registered(
         registry: &ProviderRegistry,
         name: &str,
@@ -84,7 +88,9 @@ impl Subject {
         let capabilities = registry.describe(name)?.capabilities;
         let (registry, name, timeouts) = (registry.clone(), name.to_string(), config.timeouts);
         let make = move |timeouts| registry.connect(&name, config.clone().with_timeouts(timeouts));
-        Ok(Self::new(make, request, absent_id).with_capabilities(capabilities).with_timeouts(timeouts))
+        Ok(Self::new(make, request, absent_id)
+            .with_capabilities(capabilities)
+            .with_timeouts(timeouts))
     }
 
     /// Sets an id of no snapshot, where it is written in another way than that of a machine.
@@ -101,7 +107,8 @@ impl Subject {
         self
     }
 
-    /// Sets how long the cloud's reads may lag behind its writes. 120 s; a provider that conforms never needs all of it.
+    /// Sets how long the cloud's reads may lag behind its writes. 120 s; a provider that conforms
+    /// never needs all of it.
     #[must_use]
     pub fn with_settling(mut self, settling: Duration) -> Self {
         self.settling = settling;
@@ -129,8 +136,9 @@ impl Subject {
         self
     }
 
-    /// `make` makes the provider at an address where something else answers than its cloud: to every request an error in other
-    /// words, such as a load balancer's page with the status 404. Nothing may be taken for gone there.
+    /// `make` makes the provider at an address where something else answers than its cloud: to
+    /// every request an error in other words, such as a load balancer's page with the status 404.
+    /// Nothing may be taken for gone there.
     ///
     /// # Examples
     /// ```
@@ -167,14 +175,20 @@ impl Subject {
         (self.make)(timeouts).map(Arc::from)
     }
 
-    pub(super) fn make_stranger(&self, timeouts: ProviderTimeouts) -> Option<ProviderResult<Arc<dyn Provider>>> {
+    pub(super) fn make_stranger(
+        &self,
+        timeouts: ProviderTimeouts,
+    ) -> Option<ProviderResult<Arc<dyn Provider>>> {
         Some((self.stranger.as_ref()?)(timeouts).map(Arc::from))
     }
 
-    /// Longer than all deadlines that a verb may have to keep: only a verb that hangs takes this long.
+    /// Longer than all deadlines that a verb may have to keep: only a verb that hangs takes this
+    /// long.
     pub(super) fn patience(&self) -> Duration {
         let ProviderTimeouts { instance_ready, action_complete, http_request, .. } = self.timeouts;
-        [instance_ready, action_complete, http_request, http_request].into_iter().fold(Duration::ZERO, Duration::saturating_add)
+        [instance_ready, action_complete, http_request, http_request]
+            .into_iter()
+            .fold(Duration::ZERO, Duration::saturating_add)
     }
 }
 

@@ -1,4 +1,5 @@
-//! One check at work: a provider of its own, names that nobody else has, and a list of what was made.
+//! One check at work: a provider of its own, names that nobody else has, and a list of what was
+//! made.
 //!
 //! Every verb goes through `call`, so that one that hangs ends its check only; everything made is
 //! noted at once, so that it is destroyed however the check ends.
@@ -11,7 +12,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::rule::{self, Tried};
 use super::subject::Subject;
-use crate::provider::{InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts, Snapshot};
+use crate::provider::{
+    InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts,
+    Snapshot,
+};
 use crate::random;
 
 /// Marks what a run asks for under a name that cannot be told apart.
@@ -25,13 +29,17 @@ pub(super) struct Run {
     names: AtomicUsize,
     machines: Ids,
     snapshots: Ids,
-    /// Machines and snapshots that were there before, and must not be destroyed whatever a verb returns.
+    /// Machines and snapshots that were there before, and must not be destroyed whatever a verb
+    /// returns.
     strangers: Ids,
 }
 
 impl Run {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { id: format!("spuff-check-{:010x}", random::number() >> 24), ..Self::default() })
+        Arc::new(Self {
+            id: format!("spuff-check-{:010x}", random::number() >> 24),
+            ..Self::default()
+        })
     }
 
     fn made(&self, instance: &ProviderInstance) -> bool {
@@ -99,19 +107,25 @@ impl Trial {
     pub(super) async fn note_strangers(&self) -> Tried {
         self.list().await?.iter().for_each(|instance| self.run.strangers.add(&instance.id));
         if self.provider.supports_snapshots() {
-            self.snapshots().await?.iter().for_each(|snapshot| self.run.strangers.add(&snapshot.id));
+            self.snapshots()
+                .await?
+                .iter()
+                .for_each(|snapshot| self.run.strangers.add(&snapshot.id));
         }
         Ok(())
     }
 
     /// Ends the check at an id of something that was there before.
     fn is_new(&self, id: &str) -> Tried {
-        rule::IDS.holds(!self.run.strangers.has(id), || format!("what was just made has the id {id}, which was there before"))
+        rule::IDS.holds(!self.run.strangers.has(id), || {
+            format!("what was just made has the id {id}, which was there before")
+        })
     }
 
     /// The same trial through a provider with other timeouts.
     pub(super) fn with_timeouts(&self, timeouts: ProviderTimeouts) -> Tried<Self> {
-        let provider = self.subject.make(timeouts).map_err(|error| rule::IS_MADE.broken(error.to_string()))?;
+        let provider =
+            self.subject.make(timeouts).map_err(|error| rule::IS_MADE.broken(error.to_string()))?;
         Ok(Self { provider, ..self.clone() })
     }
 
@@ -119,7 +133,11 @@ impl Trial {
     pub(super) fn stranger(&self) -> Tried<Option<Arc<dyn Provider>>> {
         let ProviderTimeouts { http_request, .. } = self.subject.timeouts;
         // Where nothing can be told, a verb that looks on may take its time; this much is enough.
-        let timeouts = ProviderTimeouts { instance_ready: http_request, action_complete: http_request, ..self.subject.timeouts };
+        let timeouts = ProviderTimeouts {
+            instance_ready: http_request,
+            action_complete: http_request,
+            ..self.subject.timeouts
+        };
         let made = self.subject.make_stranger(timeouts).transpose();
         made.map_err(|error| rule::IS_MADE.broken(error.to_string()))
     }
@@ -135,18 +153,32 @@ impl Trial {
     }
 
     /// One call of a verb.
-    pub(super) async fn call<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<ProviderResult<T>> {
+    pub(super) async fn call<T>(
+        &self,
+        verb: &str,
+        call: impl Future<Output = ProviderResult<T>>,
+    ) -> Tried<ProviderResult<T>> {
         let patience = self.subject.patience();
-        let hangs = |_| rule::RETURNS.broken(format!("{verb} had not returned after {:.0} s", patience.as_secs_f64()));
+        let hangs = |_| {
+            rule::RETURNS
+                .broken(format!("{verb} had not returned after {:.0} s", patience.as_secs_f64()))
+        };
         timeout(patience, call).await.map_err(hangs)
     }
 
-    pub(super) async fn must<T>(&self, verb: &str, call: impl Future<Output = ProviderResult<T>>) -> Tried<T> {
+    pub(super) async fn must<T>(
+        &self,
+        verb: &str,
+        call: impl Future<Output = ProviderResult<T>>,
+    ) -> Tried<T> {
         self.call(verb, call).await?.map_err(|error| rule::WORKS.broken(told(verb, &error)))
     }
 
     /// A create that may be refused.
-    pub(super) async fn try_create(&self, request: &InstanceRequest) -> Tried<ProviderResult<ProviderInstance>> {
+    pub(super) async fn try_create(
+        &self,
+        request: &InstanceRequest,
+    ) -> Tried<ProviderResult<ProviderInstance>> {
         let created = self.call("create_instance", self.provider.create_instance(request)).await?;
         let id = match &created {
             Ok(instance) => Some(&instance.id),
@@ -166,7 +198,8 @@ impl Trial {
 
     pub(super) async fn create(&self, request: &InstanceRequest) -> Tried<ProviderInstance> {
         let created = self.try_create(request).await?;
-        let instance = created.map_err(|error| rule::WORKS.broken(told("create_instance", &error)))?;
+        let instance =
+            created.map_err(|error| rule::WORKS.broken(told("create_instance", &error)))?;
         rule::CREATE.holds(!instance.id.is_empty(), || "the id is empty".to_string())?;
         Ok(instance)
     }
@@ -190,9 +223,16 @@ impl Trial {
     }
 
     /// A snapshot that may be refused.
-    pub(super) async fn try_create_snapshot(&self, instance_id: &str, name: &str) -> Tried<ProviderResult<Snapshot>> {
-        let created = self.call("create_snapshot", self.provider.create_snapshot(instance_id, name)).await?;
-        if let Some(id) = created.as_ref().ok().map(|snapshot| &snapshot.id).filter(|id| !id.is_empty()) {
+    pub(super) async fn try_create_snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+    ) -> Tried<ProviderResult<Snapshot>> {
+        let created =
+            self.call("create_snapshot", self.provider.create_snapshot(instance_id, name)).await?;
+        if let Some(id) =
+            created.as_ref().ok().map(|snapshot| &snapshot.id).filter(|id| !id.is_empty())
+        {
             self.is_new(id)?;
             self.ledger.snapshots.add(id);
             self.run.snapshots.add(id);
@@ -204,7 +244,8 @@ impl Trial {
     pub(super) async fn create_snapshot(&self, instance_id: &str) -> Tried<(Snapshot, String)> {
         let name = self.name();
         let created = self.try_create_snapshot(instance_id, &name).await?;
-        let snapshot = created.map_err(|error| rule::WORKS.broken(told("create_snapshot", &error)))?;
+        let snapshot =
+            created.map_err(|error| rule::WORKS.broken(told("create_snapshot", &error)))?;
         rule::SNAPSHOT.holds(!snapshot.id.is_empty(), || "the id is empty".to_string())?;
         Ok((snapshot, name))
     }
@@ -224,8 +265,13 @@ impl Trial {
         sleep(self.subject.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL)).await;
     }
 
-    /// Looks until what is seen is `settled`, for as long as the cloud may lag; returns what was seen last.
-    pub(super) async fn settle<T, F>(&self, mut look: impl FnMut() -> F, settled: impl Fn(&T) -> bool) -> Tried<T>
+    /// Looks until what is seen is `settled`, for as long as the cloud may lag; returns what was
+    /// seen last.
+    pub(super) async fn settle<T, F>(
+        &self,
+        mut look: impl FnMut() -> F,
+        settled: impl Fn(&T) -> bool,
+    ) -> Tried<T>
     where
         F: Future<Output = Tried<T>>,
     {
@@ -242,16 +288,29 @@ impl Trial {
     /// The machine as `get_instance` shows it, once the cloud's reads have caught up.
     pub(super) async fn found(&self, id: &str) -> Tried<ProviderInstance> {
         let found = self.settle(|| self.get(id), Option::is_some).await?;
-        found.ok_or_else(|| rule::GET.broken(format!("it says that {id} does not exist, but it was just made")))
+        found.ok_or_else(|| {
+            rule::GET.broken(format!("it says that {id} does not exist, but it was just made"))
+        })
     }
 
-    /// The machine as `list_instances` shows it, once that is as it should be or the cloud has had time to catch up.
-    pub(super) async fn listed(&self, id: &str, settled: impl Fn(&ProviderInstance) -> bool) -> Tried<ProviderInstance> {
+    /// The machine as `list_instances` shows it, once that is as it should be or the cloud has had
+    /// time to catch up.
+    pub(super) async fn listed(
+        &self,
+        id: &str,
+        settled: impl Fn(&ProviderInstance) -> bool,
+    ) -> Tried<ProviderInstance> {
         let is_it = |instance: &&ProviderInstance| instance.id == id;
-        let list = self.settle(|| self.list(), |list: &Vec<_>| list.iter().any(|it| is_it(&it) && settled(it))).await?;
+        let list = self
+            .settle(|| self.list(), |list: &Vec<_>| list.iter().any(|it| is_it(&it) && settled(it)))
+            .await?;
         let times = list.iter().filter(is_it).count();
-        rule::LIST.holds(times == 1, || format!("{id} is listed {times} times among {} machines", list.len()))?;
-        list.into_iter().find(|instance| instance.id == id).ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
+        rule::LIST.holds(times == 1, || {
+            format!("{id} is listed {times} times among {} machines", list.len())
+        })?;
+        list.into_iter()
+            .find(|instance| instance.id == id)
+            .ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
     }
 
     /// A request that may be made under a name that cannot be told apart: with a label that can.
@@ -261,25 +320,46 @@ impl Trial {
     }
 
     /// A create that must be refused: with what error.
-    pub(super) async fn refused(&self, request: InstanceRequest, why: &str) -> Tried<ProviderError> {
+    pub(super) async fn refused(
+        &self,
+        request: InstanceRequest,
+        why: &str,
+    ) -> Tried<ProviderError> {
         let error = match self.try_create(&self.marked(request)).await? {
-            Ok(instance) => return Err(rule::REFUSED.broken(format!("{why}: machine {} was made", instance.id))),
+            Ok(instance) => {
+                return Err(rule::REFUSED.broken(format!(
+                    "{why}: machine {} was \
+                 made",
+                    instance.id
+                )));
+            }
             Err(error) => error,
         };
-        let surplus = self.list().await?.into_iter().find(|it| self.run.made(it) && !self.run.machines.has(&it.id));
+        let surplus = self
+            .list()
+            .await?
+            .into_iter()
+            .find(|it| self.run.made(it) && !self.run.machines.has(&it.id));
         match surplus {
-            Some(it) => Err(rule::MADE_NOTHING.broken(format!("{why}: it failed ({error}), but machine {} was made", it.id))),
+            Some(it) => Err(rule::MADE_NOTHING
+                .broken(format!("{why}: it failed ({error}), but machine {} was made", it.id))),
             None => Ok(error),
         }
     }
 
     /// What of this run can still be seen: the ids of machines, and of snapshots.
     pub(super) async fn remains(&self) -> Tried<[Vec<String>; 2]> {
-        let machines = self.list().await?.into_iter().filter(|it| self.run.made(it)).map(|it| it.id).collect();
+        let machines =
+            self.list().await?.into_iter().filter(|it| self.run.made(it)).map(|it| it.id).collect();
         if !self.provider.supports_snapshots() {
             return Ok([machines, Vec::new()]);
         }
-        let snapshots = self.snapshots().await?.into_iter().filter(|it| self.run.made_snapshot(it)).map(|it| it.id);
+        let snapshots = self
+            .snapshots()
+            .await?
+            .into_iter()
+            .filter(|it| self.run.made_snapshot(it))
+            .map(|it| it.id);
         Ok([machines, snapshots.collect()])
     }
 }

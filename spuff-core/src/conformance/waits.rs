@@ -15,7 +15,8 @@ use crate::provider::{ProviderError, ProviderTimeouts};
 const SHORT: Duration = Duration::from_millis(1);
 /// How much later than [`SHORT`] a look must begin to be certainly after it, on a busy machine too.
 const CERTAINLY_LATER: Duration = Duration::from_millis(250);
-/// How much longer than the machine's boot a wait with a short deadline must last to be called endless.
+/// How much longer than the machine's boot a wait with a short deadline must last to be called
+/// endless.
 const ENDLESS: Duration = Duration::from_secs(10);
 /// How often a future is polled before it is dropped.
 const POLLS: [usize; 3] = [1, 2, 3];
@@ -24,8 +25,13 @@ pub(super) async fn wait_ready_of_absent_is_not_found(trial: Trial) -> Tried {
     let id = &trial.subject.absent_id;
     match trial.call("wait_ready", trial.provider.wait_ready(id)).await? {
         Err(ProviderError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(rule::GONE.broken(format!("{id} does not exist, and it ended with {}: {error}", error.kind().name()))),
-        Ok(found) => Err(rule::GONE.broken(format!("{id} does not exist, and it returned {}", found.id))),
+        Err(error) => Err(rule::GONE.broken(format!(
+            "{id} does not exist, and it ended with {}: {error}",
+            error.kind().name()
+        ))),
+        Ok(found) => {
+            Err(rule::GONE.broken(format!("{id} does not exist, and it returned {}", found.id)))
+        }
     }
 }
 
@@ -33,15 +39,20 @@ pub(super) async fn wait_ready_of_absent_is_not_found(trial: Trial) -> Tried {
 pub(super) async fn timeouts_beyond_reason_are_borne(trial: Trial) -> Tried {
     let id = &trial.subject.absent_id;
     let usual = trial.subject.timeouts;
-    for (limit, poll_interval) in
-        [(Duration::MAX, usual.poll_interval), (Duration::MAX, Duration::ZERO), (Duration::ZERO, Duration::MAX)]
-    {
+    for (limit, poll_interval) in [
+        (Duration::MAX, usual.poll_interval),
+        (Duration::MAX, Duration::ZERO),
+        (Duration::ZERO, Duration::MAX),
+    ] {
         let (instance_ready, action_complete) = (limit, limit);
         let timeouts = ProviderTimeouts { instance_ready, action_complete, poll_interval, ..usual };
         let beyond = trial.with_timeouts(timeouts)?;
         match trial.call("wait_ready", beyond.provider.wait_ready(id)).await? {
             Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }) => {}
-            ended => return Err(rule::BEYOND_REASON.broken(format!("with {timeouts:?} wait_ready of {id} gave {ended:?}"))),
+            ended => {
+                return Err(rule::BEYOND_REASON
+                    .broken(format!("with {timeouts:?} wait_ready of {id} gave {ended:?}")));
+            }
         }
     }
     Ok(())
@@ -51,21 +62,30 @@ pub(super) async fn wait_ready_of_destroyed_is_not_found(trial: Trial) -> Tried 
     let id = &trial.create(&trial.request()).await?.id;
     trial.wait_ready(id).await?;
     trial.destroy(id).await?;
-    // Until the cloud's reads have caught up, the machine may still seem to be there; a deadline is not such an answer.
-    let certain = |ended: &_| matches!(ended, Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }));
+    // Until the cloud's reads have caught up, the machine may still seem to be there; a deadline is
+    // not such an answer.
+    let certain = |ended: &_| {
+        matches!(ended, Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }))
+    };
     match trial.settle(|| trial.call("wait_ready", trial.provider.wait_ready(id)), certain).await? {
         Err(ProviderError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(rule::GONE.broken(format!("{id} was destroyed, and it ended with {}: {error}", error.kind().name()))),
+        Err(error) => Err(rule::GONE.broken(format!(
+            "{id} was destroyed, and it ended with {}: {error}",
+            error.kind().name()
+        ))),
         Ok(_) => Err(rule::GONE.broken(format!("{id} was destroyed, and it returned it as ready"))),
     }
 }
 
-/// No time is asserted, only an order: a wait of a millisecond must not see a machine become ready that was seen not to be
-/// ready long after that millisecond, nor go on when the machine is ready.
+/// No time is asserted, only an order: a wait of a millisecond must not see a machine become ready
+/// that was seen not to be ready long after that millisecond, nor go on when the machine is ready.
 pub(super) async fn deadline_ends_the_wait(trial: Trial) -> Tried {
     let patient = trial.subject.timeouts;
-    let hurried =
-        trial.with_timeouts(ProviderTimeouts { instance_ready: SHORT, poll_interval: patient.instance_ready, ..patient })?;
+    let hurried = trial.with_timeouts(ProviderTimeouts {
+        instance_ready: SHORT,
+        poll_interval: patient.instance_ready,
+        ..patient
+    })?;
     let id = &hurried.create(&trial.request()).await?.id;
     if trial.found(id).await?.is_ready() {
         return Err(not_applicable("the machine is ready at once"));
@@ -91,23 +111,33 @@ pub(super) async fn deadline_ends_the_wait(trial: Trial) -> Tried {
         ended = hurried.call("wait_ready", hurried.provider.wait_ready(id)) => ended?,
         observed = observe => {
             observed?;
-            return Err(rule::DEADLINE.broken(format!("with {SHORT:?} it was still waiting {ENDLESS:?} after {id} was ready")));
+            return Err(rule::DEADLINE.broken(format!("with {SHORT:?} it was still waiting \
+             {ENDLESS:?} after {id} was ready")));
         }
     };
     match ended {
         Err(ProviderError::Timeout { .. }) => {}
         Ok(machine) if late => {
-            return Err(rule::DEADLINE.broken(format!("with {SHORT:?} it waited on until {} was {}", machine.id, machine.status)));
+            return Err(rule::DEADLINE.broken(format!(
+                "with {SHORT:?} it waited on until {} was {}",
+                machine.id, machine.status
+            )));
         }
         Ok(machine) => {
             is_ready(&machine)?;
             return Err(not_applicable("the machine is ready almost at once"));
         }
-        Err(error) => return Err(rule::DEADLINE.broken(format!("it ended with {}: {error}", error.kind().name()))),
+        Err(error) => {
+            return Err(
+                rule::DEADLINE.broken(format!("it ended with {}: {error}", error.kind().name()))
+            );
+        }
     }
     let look = || trial.call("get_instance", trial.provider.get_instance(id));
     let known = trial.settle(look, |read| matches!(read, Ok(Some(_)))).await?;
-    rule::TIMED_OUT.holds(matches!(known, Ok(Some(_))), || format!("after the timeout get_instance of {id} gave {known:?}"))?;
+    rule::TIMED_OUT.holds(matches!(known, Ok(Some(_))), || {
+        format!("after the timeout get_instance of {id} gave {known:?}")
+    })?;
     is_ready(&trial.wait_ready(id).await?)
 }
 
@@ -119,8 +149,14 @@ pub(super) async fn dropped_futures_lose_nothing(trial: Trial) -> Tried {
         poll_and_drop(trial.provider.wait_ready(id), polls).await;
     }
     let lost = |what: &str| rule::DROPPED.broken(format!("after dropped reads, {what}"));
-    let found = trial.settle(|| trial.call("get_instance", trial.provider.get_instance(id)), |read| matches!(read, Ok(Some(_))));
-    found.await?.map_err(|error| lost(&format!("get_instance failed: {error}")))?.ok_or_else(|| lost("the machine is gone"))?;
+    let found = trial.settle(
+        || trial.call("get_instance", trial.provider.get_instance(id)),
+        |read| matches!(read, Ok(Some(_))),
+    );
+    found
+        .await?
+        .map_err(|error| lost(&format!("get_instance failed: {error}")))?
+        .ok_or_else(|| lost("the machine is gone"))?;
     let list = trial.call("list_instances", trial.provider.list_instances()).await?;
     list.map_err(|error| lost(&format!("list_instances failed: {error}")))?;
     let ready = trial.call("wait_ready", trial.provider.wait_ready(id)).await?;
@@ -130,7 +166,9 @@ pub(super) async fn dropped_futures_lose_nothing(trial: Trial) -> Tried {
 async fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) {
     let mut future = pin!(future);
     for _ in 0..polls {
-        let ended = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await;
+        let ended =
+            std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready()))
+                .await;
         if ended {
             return;
         }

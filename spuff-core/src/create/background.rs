@@ -1,5 +1,5 @@
-//! Creates outlive their callers: one that is dropped half-way goes on in the background until what it made is known, and
-//! gone if nobody wants it.
+//! Creates outlive their callers: one that is dropped half-way goes on in the background until what
+//! it made is known, and gone if nobody wants it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -62,7 +62,8 @@ impl Cancel {
 
     /// A call under this key is on its way, or has ended without an answer.
     pub(super) fn sent(&self, operation: &'static str, key: &str) {
-        *self.sent_last() = Some(Sent { operation, key: key.to_string(), open_since: Some(Instant::now()) });
+        *self.sent_last() =
+            Some(Sent { operation, key: key.to_string(), open_since: Some(Instant::now()) });
     }
 
     /// What was sent has made something, and it is known.
@@ -85,7 +86,9 @@ impl Cancel {
     /// A fault in the middle of a create, with the key of what may have been made.
     fn told(&self, fault: ProviderError) -> ProviderError {
         match &*self.sent_last() {
-            Some(sent) => ProviderError::unknown_outcome(sent.operation, &sent.key, fault.to_string()),
+            Some(sent) => {
+                ProviderError::unknown_outcome(sent.operation, &sent.key, fault.to_string())
+            }
             None => fault,
         }
     }
@@ -95,8 +98,13 @@ impl Cancel {
     }
 }
 
-/// Does something in the background, for whoever is at this place. `about` is its verb, provider and id or name.
-pub(crate) fn background(site: &Site, about: About, work: impl Future<Output = ()> + Send + 'static) {
+/// Does something in the background, for whoever is at this place. `about` is its verb, provider
+/// and id or name.
+pub(crate) fn background(
+    site: &Site,
+    about: About,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     let job = Job::begin(&site.here, State::Detached);
     job.job().is_about(about);
     spawn(site, job, work);
@@ -130,7 +138,8 @@ impl<T> Place<T> {
     }
 }
 
-/// The caller's future. When it ends, whichever way, whoever works is told; an outcome that was not taken is work again.
+/// The caller's future. When it ends, whichever way, whoever works is told; an outcome that was not
+/// taken is work again.
 struct Caller<T> {
     cancel: Cancel,
     place: Arc<Mutex<Place<T>>>,
@@ -158,11 +167,17 @@ impl<T> Drop for Caller<T> {
 ///
 /// # Errors
 /// Those of `verb`; [`ProviderError::Internal`] when it panics.
-pub(crate) async fn catch_panic<T>(verb: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
-    AssertUnwindSafe(verb).catch_unwind().await.unwrap_or_else(|panic| Err(ProviderError::from_panic(&*panic)))
+pub(crate) async fn catch_panic<T>(
+    verb: impl Future<Output = ProviderResult<T>>,
+) -> ProviderResult<T> {
+    AssertUnwindSafe(verb)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(ProviderError::from_panic(&*panic)))
 }
 
-/// Runs `work` to its end. When the caller leaves before it has the outcome, what was made is given to `unwanted`.
+/// Runs `work` to its end. When the caller leaves before it has the outcome, what was made is given
+/// to `unwanted`.
 ///
 /// # Errors
 /// Those of `work`.
@@ -186,7 +201,13 @@ where
     begun.job().is_about(about);
     let (job, inside) = (begun.job().clone(), site.inside(begun.job()));
     let mut calls = RollCall::of(job.clone());
-    let caller = Caller { cancel: cancel.clone(), place: place.clone(), job, process: process::id(), _here: here };
+    let caller = Caller {
+        cancel: cancel.clone(),
+        place: place.clone(),
+        job,
+        process: process::id(),
+        _here: here,
+    };
     let listener = progress::listener();
     let (worker, tie) = (place.clone(), cancel.clone());
     let task = async move {
@@ -217,7 +238,9 @@ where
     progress::flush().await;
     let result = Place::of(&place).outcome.take();
     drop(caller);
-    let ended = || ProviderError::Other { message: "the runtime ended in the middle of a create".to_string() };
+    let ended = || ProviderError::Other {
+        message: "the runtime ended in the middle of a create".to_string(),
+    };
     result.unwrap_or_else(|| Err(cancel.told(ended())))
 }
 
@@ -248,7 +271,10 @@ mod tests {
         )
         .await;
         tokio::time::sleep(Duration::from_secs(5)).await;
-        (waited.ok().map(|made| made.map_or(0, |made| made as u32)), unwanted.load(Ordering::Relaxed))
+        (
+            waited.ok().map(|made| made.map_or(0, |made| made as u32)),
+            unwanted.load(Ordering::Relaxed),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -261,7 +287,11 @@ mod tests {
     async fn a_panic_is_told_as_such() {
         let work = |_| async { if true { panic!("over 7") } else { Ok(7) } };
         let error = run_to_completion(nothing(), work, |_: u32| async {}).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::Internal { .. }) && error.to_string().contains("over 7"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::Internal { .. })
+                && error.to_string().contains("over 7"),
+            "{error}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -271,14 +301,18 @@ mod tests {
             if true { panic!("over 7") } else { Ok(7) }
         };
         let error = run_to_completion(nothing(), work, |_: u32| async {}).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"),
+            "{error}"
+        );
         assert!(error.to_string().contains("over 7"), "{error}");
     }
 
     #[test]
     fn a_create_whose_runtime_ends_tells_the_key_of_what_was_sent() {
         for sent in [true, false] {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let work = move |cancel: Cancel| async move {
                 if sent {
                     cancel.sent("create_instance", "order-7");
@@ -297,8 +331,13 @@ mod tests {
             drop(runtime);
             let another = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let error = another.block_on(create).unwrap_err();
-            let key = matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7");
-            assert_eq!((key, error.to_string().contains("the runtime ended")), (sent, true), "{error}");
+            let key =
+                matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7");
+            assert_eq!(
+                (key, error.to_string().contains("the runtime ended")),
+                (sent, true),
+                "{error}"
+            );
         }
     }
 

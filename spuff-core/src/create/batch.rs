@@ -16,9 +16,16 @@ use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 /// What came of each machine of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
 
-/// Requests that differ in nothing but their names, as they are tagged once: all carry the same labels.
-pub(crate) fn named_batch(tagged: &InstanceRequest, requests: &[InstanceRequest]) -> Vec<InstanceRequest> {
-    requests.iter().map(|request| InstanceRequest { name: request.name.clone(), ..tagged.clone() }).collect()
+/// Requests that differ in nothing but their names, as they are tagged once: all carry the same
+/// labels.
+pub(crate) fn named_batch(
+    tagged: &InstanceRequest,
+    requests: &[InstanceRequest],
+) -> Vec<InstanceRequest> {
+    requests
+        .iter()
+        .map(|request| InstanceRequest { name: request.name.clone(), ..tagged.clone() })
+        .collect()
 }
 
 /// What is not known of all, for each of them: under its own part of the key.
@@ -31,7 +38,8 @@ fn unknown(error: &ProviderError, create_key: &CreateKey, parts: &[String]) -> B
     parts.iter().map(of_part).collect()
 }
 
-/// Makes machines by `work`, seen through to its end, as [`keyed`](super::keyed) does one. `parts` lead to each.
+/// Makes machines by `work`, seen through to its end, as [`keyed`](super::keyed) does one. `parts`
+/// lead to each.
 ///
 /// # Errors
 /// Those of `work`, but what is not known is told of each.
@@ -53,7 +61,8 @@ where
                 Ok(made) => unwanted(&owner, made, on_cancel).await,
                 Err(error @ ProviderError::UnknownOutcome { .. }) => warn_of(error),
                 Err(error) => {
-                    if let Some(id) = error.instance_id().filter(|_| on_cancel == OnCancel::Destroy) {
+                    if let Some(id) = error.instance_id().filter(|_| on_cancel == OnCancel::Destroy)
+                    {
                         end(&owner, id).await;
                     }
                 }
@@ -61,16 +70,26 @@ where
         }
     };
     let work = |cancel: Cancel| {
-        let (keys, settling, tagged) = (room.http().shared::<Keys>(), room.http().settling(), create_key.clone());
+        let (keys, settling, tagged) =
+            (room.http().shared::<Keys>(), room.http().settling(), create_key.clone());
         let making = work(room.clone(), cancel.clone());
         async move {
-            // The key is this batch's own: nobody else is at it. What stays open is noted for who asks for a part of it.
+            // The key is this batch's own: nobody else is at it. What stays open is noted for who
+            // asks for a part of it.
             let _turn = keys.enter(&tagged, &cancel, settling)?;
             making.await
         }
     };
-    match run_to_completion(About::new("create_instance", room.name(), &create_key.name), work, unwanted_batch).await {
-        Err(error @ ProviderError::UnknownOutcome { .. }) => Ok(unknown(&error, create_key, &parts)),
+    match run_to_completion(
+        About::new("create_instance", room.name(), &create_key.name),
+        work,
+        unwanted_batch,
+    )
+    .await
+    {
+        Err(error @ ProviderError::UnknownOutcome { .. }) => {
+            Ok(unknown(&error, create_key, &parts))
+        }
         made => made,
     }
 }
@@ -85,14 +104,31 @@ mod tests {
         let (create_key, _) = CreateKey::of(&InstanceRequest::new("a", "b", "c")).unwrap();
         let key = key_of_part(&create_key, "web-1");
         assert_eq!(part_of_key(&key), Some((create_key.key.as_str(), "web-1")));
-        for other in [create_key.key.as_str(), "order/7", "", &"g".repeat(40), &format!("{}:x", create_key.key)] {
+        for other in [
+            create_key.key.as_str(),
+            "order/7",
+            "",
+            &"g".repeat(40),
+            &format!("{}:x", create_key.key),
+        ] {
             assert_eq!(part_of_key(other), None, "{other}");
         }
         let there = format!("{}@us-west-2", create_key.key);
-        assert_eq!(part_of_key(&format!("{there}/7")), Some((there.as_str(), "7")), "a key that carries its place");
-        let unknown = ProviderError::unknown_outcome("create_instance", &create_key.key, "the reply was lost");
+        assert_eq!(
+            part_of_key(&format!("{there}/7")),
+            Some((there.as_str(), "7")),
+            "a key that carries its place"
+        );
+        let unknown = ProviderError::unknown_outcome(
+            "create_instance",
+            &create_key.key,
+            "the reply was lost",
+        );
         let told = super::unknown(&unknown, &create_key, &["a", "b"].map(str::to_string));
-        let keys: Vec<_> = told.iter().map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap()).collect();
+        let keys: Vec<_> = told
+            .iter()
+            .map(|failed| ErrorParts::from(failed.as_ref().unwrap_err()).key.unwrap())
+            .collect();
         assert_eq!(keys, [format!("{}/a", create_key.key), format!("{}/b", create_key.key)]);
     }
 }

@@ -1,4 +1,5 @@
-//! Which machines this process is destroying: from the wish to the end of it, whatever the cloud shows of them meanwhile.
+//! Which machines this process is destroying: from the wish to the end of it, whatever the cloud
+//! shows of them meanwhile.
 //!
 //! Who is given such a machine by its key would lose it.
 
@@ -18,7 +19,9 @@ fn wishes() -> MutexGuard<'static, Wishes> {
 /// The program that runs here; a real process is one.
 fn program() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(program) = super::Group::carried().and_then(|carried| carried.downcast::<crate::per_process::Program>().ok()) {
+    if let Some(program) = super::Group::carried()
+        .and_then(|carried| carried.downcast::<crate::per_process::Program>().ok())
+    {
         return program.number;
     }
     0

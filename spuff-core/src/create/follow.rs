@@ -21,7 +21,8 @@ use crate::wait::Pauses;
 const FOLLOWED: Duration = Duration::from_secs(6 * 3600);
 /// How many times as long the pauses are when something has failed, or nobody waits any more.
 const SELDOM: u32 = 6;
-/// So many tries in a row that fail for a reason which does not pass by itself are told to the caller.
+/// So many tries in a row that fail for a reason which does not pass by itself are told to the
+/// caller.
 const TRIES: u32 = 3;
 
 /// How something that was begun has ended, beyond doubt.
@@ -31,12 +32,13 @@ pub(crate) enum End<T> {
     Failed(ProviderError),
 }
 
-/// Tries `attempt`, which begins wherever the last one has stopped, until what was begun under `key` has ended. It is given
-/// the timeouts that it is to keep to: `action_complete` is the limit of one try.
+/// Tries `attempt`, which begins wherever the last one has stopped, until what was begun under
+/// `key` has ended. It is given the timeouts that it is to keep to: `action_complete` is the limit
+/// of one try.
 ///
 /// # Errors
-/// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] when it is not at its end at the deadline, or cannot be followed
-/// for now. Then it goes on in the background.
+/// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] when it is not at its end at the
+/// deadline, or cannot be followed for now. Then it goes on in the background.
 pub(crate) async fn follow<T, W, F>(
     operation: &'static str,
     key: String,
@@ -53,7 +55,8 @@ where
     let about = About::new(operation, "", &key);
     let unknown = move |failed: &ProviderError| {
         let context = failed.context().cloned().unwrap_or_default();
-        let message = format!("it was begun, and goes on; what became of it is not known yet: {failed}");
+        let message =
+            format!("it was begun, and goes on; what became of it is not known yet: {failed}");
         ProviderError::unknown_outcome(operation, &key, message).with_context(context)
     };
     let (tell, told) = oneshot::channel();
@@ -64,7 +67,8 @@ where
     let caller = Attached::to(&begun);
     let work = async move {
         let followed = Deadline::after(FOLLOWED);
-        let seldom = usual.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL).saturating_mul(SELDOM);
+        let seldom =
+            usual.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL).saturating_mul(SELDOM);
         let (mut caller, mut refusals) = (Some((tell, listener)), 0);
         let mut pauses = Pauses::new(seldom);
         loop {
@@ -83,7 +87,9 @@ where
             };
             let failed = match outcome {
                 Ok(End::Made(made)) => return drop(caller.map(|(tell, _)| tell.send(Ok(made)))),
-                Ok(End::Failed(error)) => return drop(caller.map(|(tell, _)| tell.send(Err(error)))),
+                Ok(End::Failed(error)) => {
+                    return drop(caller.map(|(tell, _)| tell.send(Err(error))));
+                }
                 Err(failed) => failed,
             };
             refusals = if failed.is_transient() { 0 } else { refusals + 1 };
@@ -99,21 +105,29 @@ where
         }
     };
     spawn(&site, begun, work);
-    caller
-        .wait(told)
-        .await
-        .unwrap_or_else(|_| Err(ProviderError::Other { message: format!("the runtime ended in the middle of {operation}") }))
+    caller.wait(told).await.unwrap_or_else(|_| {
+        Err(ProviderError::Other {
+            message: format!("the runtime ended in the middle of {operation}"),
+        })
+    })
 }
 
-/// The end of a wait for something that was made, and is tagged as spuff's: a wait that fails says nothing of what it was for.
-/// What is late or gone is told as such.
-pub(crate) fn still_open(operation: &'static str, key: &str, id: &str, failed: ProviderError) -> ProviderError {
+/// The end of a wait for something that was made, and is tagged as spuff's: a wait that fails says
+/// nothing of what it was for. What is late or gone is told as such.
+pub(crate) fn still_open(
+    operation: &'static str,
+    key: &str,
+    id: &str,
+    failed: ProviderError,
+) -> ProviderError {
     if matches!(failed, ProviderError::Timeout { .. } | ProviderError::NotFound { .. }) {
         return failed;
     }
     let context: ErrorContext = failed.context().cloned().unwrap_or_default();
     let message = format!("{id} was begun, and goes on; the wait for it failed: {failed}");
-    ProviderError::unknown_outcome(operation, key, message).with_candidates(&[id.to_string()]).with_context(context)
+    ProviderError::unknown_outcome(operation, key, message)
+        .with_candidates(&[id.to_string()])
+        .with_context(context)
 }
 
 #[cfg(test)]
@@ -126,14 +140,21 @@ mod tests {
     use super::*;
 
     fn timeouts() -> ProviderTimeouts {
-        ProviderTimeouts { action_complete: Duration::from_secs(600), ..ProviderTimeouts::default() }
+        ProviderTimeouts {
+            action_complete: Duration::from_secs(600),
+            ..ProviderTimeouts::default()
+        }
     }
 
-    /// Follows what is made after so long, where each try ends as `fails` says; how long the caller has waited, what it was
-    /// told, and how often it was tried in the first hour.
-    async fn follow_for(after: Duration, fails: impl Fn(u32) -> Option<ProviderError>) -> (Duration, ProviderResult<u32>, u32) {
+    /// Follows what is made after so long, where each try ends as `fails` says; how long the caller
+    /// has waited, what it was told, and how often it was tried in the first hour.
+    async fn follow_for(
+        after: Duration,
+        fails: impl Fn(u32) -> Option<ProviderError>,
+    ) -> (Duration, ProviderResult<u32>, u32) {
         let (began, tries) = (Instant::now(), Arc::new(AtomicU32::new(0)));
-        let fails = (0..1000).map(|at| fails(at).map(|error| error.to_string())).collect::<Vec<_>>();
+        let fails =
+            (0..1000).map(|at| fails(at).map(|error| error.to_string())).collect::<Vec<_>>();
         let counted = tries.clone();
         let attempt = move |timeouts: ProviderTimeouts| {
             let fails = fails[counted.fetch_add(1, Relaxed) as usize].clone();
@@ -141,7 +162,11 @@ mod tests {
                 if let Some(message) = fails {
                     return Err(ProviderError::Other { message });
                 }
-                let limit = tokio::time::timeout(timeouts.action_complete, tokio::time::sleep_until(began + after)).await;
+                let limit = tokio::time::timeout(
+                    timeouts.action_complete,
+                    tokio::time::sleep_until(began + after),
+                )
+                .await;
                 limit.map_err(|_| ProviderError::timeout("x", timeouts.action_complete))?;
                 Ok(End::Made(7))
             }
@@ -160,7 +185,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_in_between_is_followed_past() {
-        let (waited, told, _) = follow_for(Duration::from_secs(60), |at| refused().filter(|_| at < 2)).await;
+        let (waited, told, _) =
+            follow_for(Duration::from_secs(60), |at| refused().filter(|_| at < 2)).await;
         assert!(told.unwrap() == 7 && waited < Duration::from_secs(65), "{waited:?}");
     }
 
@@ -172,8 +198,8 @@ mod tests {
         assert_eq!(tries, 5, "each for as long as one caller waits");
     }
 
-    /// The limit of each try in seconds, until what takes so long is made, or nobody follows it any more.
-    /// The first try fails after 200 s.
+    /// The limit of each try in seconds, until what takes so long is made, or nobody follows it any
+    /// more. The first try fails after 200 s.
     async fn tries_of(takes: Duration) -> Vec<u64> {
         let (began, tries) = (Instant::now(), Arc::new(std::sync::Mutex::new(Vec::new())));
         let told = tries.clone();
@@ -189,11 +215,22 @@ mod tests {
                     return Err(ProviderError::unavailable("502"));
                 }
                 tokio::time::sleep(timeouts.action_complete).await;
-                if began.elapsed() < takes { Err(ProviderError::timeout("x", takes)) } else { Ok(End::Made(7)) }
+                if began.elapsed() < takes {
+                    Err(ProviderError::timeout("x", takes))
+                } else {
+                    Ok(End::Made(7))
+                }
             }
         };
         let timeouts = timeouts();
-        let _ = follow("create_snapshot", "key".to_string(), Deadline::after(timeouts.action_complete), &timeouts, attempt).await;
+        let _ = follow(
+            "create_snapshot",
+            "key".to_string(),
+            Deadline::after(timeouts.action_complete),
+            &timeouts,
+            attempt,
+        )
+        .await;
         tokio::time::sleep(FOLLOWED * 2).await;
         tries.lock().unwrap().clone()
     }
@@ -202,17 +239,30 @@ mod tests {
     async fn each_try_has_what_is_left_to_the_caller_and_later_the_usual_time_for_six_hours() {
         let tries = tries_of(Duration::from_secs(5 * 3600)).await;
         let spent: u64 = tries[2..].iter().sum();
-        assert!(tries[0] == 600 && (300..400).contains(&tries[1]) && tries[2..].iter().all(|limit| *limit == 600), "{tries:?}");
+        assert!(
+            tries[0] == 600
+                && (300..400).contains(&tries[1])
+                && tries[2..].iter().all(|limit| *limit == 600),
+            "{tries:?}"
+        );
         assert!((16_000..18_600).contains(&spent), "made after five hours: {tries:?}");
         let tries = tries_of(FOLLOWED * 2).await;
-        assert!((19_000..22_200).contains(&tries[2..].iter().sum::<u64>()), "given up after six hours: {tries:?}");
+        assert!(
+            (19_000..22_200).contains(&tries[2..].iter().sum::<u64>()),
+            "given up after six hours: {tries:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_that_is_repeated_is_told_before_the_deadline() {
-        let (waited, told, tries) = follow_for(Duration::from_secs(1), |at| refused().filter(|_| at < 20)).await;
+        let (waited, told, tries) =
+            follow_for(Duration::from_secs(1), |at| refused().filter(|_| at < 20)).await;
         let error = told.unwrap_err();
-        assert!(matches!(&error, ProviderError::UnknownOutcome { .. }) && error.to_string().contains("no"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::UnknownOutcome { .. })
+                && error.to_string().contains("no"),
+            "{error}"
+        );
         assert!(waited < Duration::from_secs(60), "{waited:?}");
         assert_eq!(tries, 21, "it goes on to the end");
     }

@@ -1,4 +1,5 @@
-//! What a create is known by: its key, and the labels that carry it and the lease into the cloud in the same call.
+//! What a create is known by: its key, and the labels that carry it and the lease into the cloud in
+//! the same call.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -14,7 +15,8 @@ use crate::random;
 
 /// What every cloud here takes as a key of a create.
 const MAX_KEY: usize = 64;
-/// Hexadecimal digits of a key hash (128 bits), of a request's digest and of what stands for one call (64 bits each).
+/// Hexadecimal digits of a key hash (128 bits), of a request's digest and of what stands for one
+/// call (64 bits each).
 const KEY_HASH: usize = 32;
 const DIGEST: usize = 16;
 const CALL: usize = 16;
@@ -63,7 +65,8 @@ impl CreateKey {
     /// The key of a request, and the request with the labels that carry it.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels that are spuff's own.
+    /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels
+    /// that are spuff's own.
     pub(crate) fn of(request: &InstanceRequest) -> ProviderResult<(Self, InstanceRequest)> {
         Self::of_place(request, "")
     }
@@ -72,18 +75,27 @@ impl CreateKey {
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub(crate) fn of_place(request: &InstanceRequest, place: &str) -> ProviderResult<(Self, InstanceRequest)> {
+    pub(crate) fn of_place(
+        request: &InstanceRequest,
+        place: &str,
+    ) -> ProviderResult<(Self, InstanceRequest)> {
         for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST, labels::EXPIRES_AT, labels::OWNER] {
             if request.labels.contains_key(key) {
-                let message = format!("{key} is a label of spuff's own; use idempotency_key, owner and ttl, or another label");
+                let message = format!(
+                    "{key} is a label of spuff's own; use idempotency_key, owner and ttl, or \
+                     another label"
+                );
                 return Err(ProviderError::invalid_config("labels", message));
             }
         }
         let given = request.idempotency_key.as_deref().map(check_key).transpose()?;
         let key = given.map_or_else(|| random_key_of(place), |key| Ok(key.to_string()))?;
-        let asked = || ProviderResult::Ok(Asked { digest: digest_of(request)?, call: random_digits(CALL)? });
+        let asked = || {
+            ProviderResult::Ok(Asked { digest: digest_of(request)?, call: random_digits(CALL)? })
+        };
         let asked = given.map(|_| asked()).transpose()?;
-        let create_key = Self { key_hash: hash_of_key(&key), key, name: request.name.clone(), asked };
+        let create_key =
+            Self { key_hash: hash_of_key(&key), key, name: request.name.clone(), asked };
 
         let mut tagged = request.clone();
         let mut label = |key: &str, value: String| tagged.labels.insert(key.to_string(), value);
@@ -133,7 +145,10 @@ impl CreateKey {
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made by another request.
-    pub(super) fn adopted(&self, found: Option<ProviderInstance>) -> ProviderResult<Lookup<ProviderInstance>> {
+    pub(super) fn adopted(
+        &self,
+        found: Option<ProviderInstance>,
+    ) -> ProviderResult<Lookup<ProviderInstance>> {
         match &found {
             Some(made) if self.is_for_another_request(&made.labels) => Err(self.reused(&made.id)),
             _ => Ok(Lookup::found(found)),
@@ -145,8 +160,9 @@ impl CreateKey {
         self.digest().zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
     }
 
-    /// Whether this call has made something that it has come by so, and that has these labels: what is under a caller's own key may
-    /// have been made by another process, while it was not known what came of a call here.
+    /// Whether this call has made something that it has come by so, and that has these labels: what
+    /// is under a caller's own key may have been made by another process, while it was not known
+    /// what came of a call here.
     pub(crate) fn has_made(&self, origin: Origin, labels: &HashMap<String, String>) -> bool {
         match (&self.asked, asked_for(labels)) {
             (Some(ours), Some((_, call))) => ours.call == call,
@@ -159,21 +175,33 @@ impl CreateKey {
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when it was made under this key by another request.
-    pub(crate) fn matches(&self, labels: &HashMap<String, String>, id: &str) -> ProviderResult<bool> {
+    pub(crate) fn matches(
+        &self,
+        labels: &HashMap<String, String>,
+        id: &str,
+    ) -> ProviderResult<bool> {
         if labels.get(labels::CREATE_KEY) != Some(&self.key_hash) {
             return Ok(false);
         }
         if self.is_for_another_request(labels) { Err(self.reused(id)) } else { Ok(true) }
     }
 
-    /// Whether the reply to a create is about what it asked for: what came in between may have mixed up two.
+    /// Whether the reply to a create is about what it asked for: what came in between may have
+    /// mixed up two.
     ///
     /// # Errors
     /// The reply cannot be used, and what was made has to be looked for.
-    pub(crate) fn check_answer(&self, reply: &Reply, made: &ProviderInstance) -> ProviderResult<()> {
-        let has_other_key = made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.key_hash);
+    pub(crate) fn check_answer(
+        &self,
+        reply: &Reply,
+        made: &ProviderInstance,
+    ) -> ProviderResult<()> {
+        let has_other_key =
+            made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.key_hash);
         if has_other_key || made.id == "0" {
-            return Err(reply.unreadable("is about another machine than the one that was asked for"));
+            return Err(
+                reply.unreadable("is about another machine than the one that was asked for")
+            );
         }
         Ok(())
     }
@@ -182,7 +210,10 @@ impl CreateKey {
     ///
     /// # Errors
     /// As [`matches`](Self::matches).
-    pub(crate) fn found(&self, made: Option<ProviderInstance>) -> ProviderResult<Lookup<ProviderInstance>> {
+    pub(crate) fn found(
+        &self,
+        made: Option<ProviderInstance>,
+    ) -> ProviderResult<Lookup<ProviderInstance>> {
         match made {
             Some(made) if self.matches(&made.labels, &made.id)? => Ok(Lookup::Found(made)),
             _ => Ok(Lookup::Nothing),
@@ -193,7 +224,8 @@ impl CreateKey {
     pub(crate) fn still_ending(&self, id: &str) -> ProviderError {
         let key = &self.key;
         let message = format!(
-            "{id}, which was made under the idempotency key {key:?}, is still being destroyed; create again when it is gone, or use another key"
+            "{id}, which was made under the idempotency key {key:?}, is still being destroyed; \
+             create again when it is gone, or use another key"
         );
         ProviderError::conflict(message, true)
     }
@@ -201,7 +233,9 @@ impl CreateKey {
     /// The key was used before, for something else.
     pub(crate) fn reused(&self, id: &str) -> ProviderError {
         let key = &self.key;
-        let message = format!("the idempotency key {key:?} has made {id} with other parameters; use another key");
+        let message = format!(
+            "the idempotency key {key:?} has made {id} with other parameters; use another key"
+        );
         ProviderError::conflict(message, false)
     }
 }
@@ -212,12 +246,17 @@ const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The label that no other create has: its random key, or the call under a key that may come again.
 pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static str, &str)> {
     match labels.get(labels::REQUEST_DIGEST) {
-        Some(asked) => (asked.len() == DIGEST + CALL).then_some((labels::REQUEST_DIGEST, asked.as_str())),
-        None => labels.get(labels::CREATE_KEY).map(|key_hash| (labels::CREATE_KEY, key_hash.as_str())),
+        Some(asked) => {
+            (asked.len() == DIGEST + CALL).then_some((labels::REQUEST_DIGEST, asked.as_str()))
+        }
+        None => {
+            labels.get(labels::CREATE_KEY).map(|key_hash| (labels::CREATE_KEY, key_hash.as_str()))
+        }
     }
 }
 
-/// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud takes them.
+/// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud
+/// takes them.
 pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
     let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if ttl.is_zero() || ttl > LONGEST_LEASE {
@@ -232,12 +271,16 @@ pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
 pub(crate) fn check_owner(owner: &str) -> ProviderResult<&str> {
     let symbol = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let bytes = owner.as_bytes();
-    let ends = bytes.first().zip(bytes.last()).is_some_and(|(a, z)| a.is_ascii_alphanumeric() && z.is_ascii_alphanumeric());
+    let ends = bytes
+        .first()
+        .zip(bytes.last())
+        .is_some_and(|(a, z)| a.is_ascii_alphanumeric() && z.is_ascii_alphanumeric());
     if ends && owner.len() <= MAX_OWNER && owner.bytes().all(symbol) {
         return Ok(owner);
     }
     let message = format!(
-        "{owner:?} ({} bytes): every cloud takes 1 to {MAX_OWNER} letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+        "{owner:?} ({} bytes): every cloud takes 1 to {MAX_OWNER} letters, digits, '-', '_' and \
+         '.', with a letter or digit at both ends",
         owner.len()
     );
     Err(ProviderError::invalid_config("owner", message))
@@ -247,7 +290,8 @@ fn check_key(key: &str) -> ProviderResult<&str> {
     if !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(key);
     }
-    let message = format!("{} bytes; it must be 1 to {MAX_KEY} visible ASCII characters", key.len());
+    let message =
+        format!("{} bytes; it must be 1 to {MAX_KEY} visible ASCII characters", key.len());
     Err(ProviderError::invalid_config("idempotency_key", message))
 }
 
@@ -269,7 +313,8 @@ fn random_key_of(place: &str) -> ProviderResult<String> {
 
 /// The digits of a random key, and what follows them.
 fn random_part(key: &str) -> Option<(&str, &str)> {
-    key.split_at_checked(KEY_HASH).filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    key.split_at_checked(KEY_HASH)
+        .filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The place that a random key, or that of a part of a batch, carries.
@@ -299,7 +344,16 @@ pub(crate) fn hash_of_key(key: &str) -> String {
 fn digest_of(request: &InstanceRequest) -> ProviderResult<String> {
     let labels: BTreeMap<_, _> = request.labels.iter().collect();
     let InstanceRequest { name, region, size, image, user_data, ssh_keys, owner, .. } = request;
-    let text = serde_json::to_vec(&(name, region, size, image.to_string(), user_data, labels, ssh_keys, owner));
+    let text = serde_json::to_vec(&(
+        name,
+        region,
+        size,
+        image.to_string(),
+        user_data,
+        labels,
+        ssh_keys,
+        owner,
+    ));
     let text = text.map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
     Ok(hash(&text, DIGEST))
 }
@@ -333,9 +387,18 @@ mod tests {
     #[test]
     fn keys_are_the_callers_or_random() {
         let (one, two) = (create_key(&request()), create_key(&request()));
-        assert!(one.key.len() == 32 && one.key != two.key && one.key_hash != two.key_hash && !one.is_caller_supplied());
+        assert!(
+            one.key.len() == 32
+                && one.key != two.key
+                && one.key_hash != two.key_hash
+                && !one.is_caller_supplied()
+        );
         let given = create_key(&request().with_idempotency_key("order-7"));
-        assert!(given.key == "order-7" && given.key_hash == hash_of_key("order-7") && given.is_caller_supplied());
+        assert!(
+            given.key == "order-7"
+                && given.key_hash == hash_of_key("order-7")
+                && given.is_caller_supplied()
+        );
         let there = CreateKey::of_place(&request(), "us-west-2").unwrap().0.key;
         assert_eq!((place_of_key(&there), there.len() > 32), (Some("us-west-2"), true));
         assert_eq!(place_of_key(&format!("{there}/7")), Some("us-west-2"));
@@ -344,33 +407,57 @@ mod tests {
         }
         for key in ["", "a b", "é", &"k".repeat(65)] {
             let error = CreateKey::of(&request().with_idempotency_key(key)).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"), "{key}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"),
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn a_mark_knows_its_own() {
-        let (create_key, tagged) = CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        let (create_key, tagged) =
+            CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
         assert!(create_key.matches(&tagged.labels, "1").unwrap());
         assert!(!create_key.matches(&CreateKey::of(&request()).unwrap().1.labels, "1").unwrap());
-        let (_, other) = CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
-        assert!(matches!(create_key.matches(&other.labels, "1"), Err(ProviderError::Conflict { retryable: false, .. })));
-        let (_, leased) =
-            CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci").with_ttl(Duration::from_secs(60))).unwrap();
-        assert!(create_key.matches(&leased.labels, "1").unwrap(), "a lease is not part of what is asked for");
-        let (again, its) = CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
+        let (_, other) =
+            CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        assert!(matches!(
+            create_key.matches(&other.labels, "1"),
+            Err(ProviderError::Conflict { retryable: false, .. })
+        ));
+        let (_, leased) = CreateKey::of(
+            &request()
+                .with_idempotency_key("order-7")
+                .with_owner("ci")
+                .with_ttl(Duration::from_secs(60)),
+        )
+        .unwrap();
+        assert!(
+            create_key.matches(&leased.labels, "1").unwrap(),
+            "a lease is not part of what is asked for"
+        );
+        let (again, its) =
+            CreateKey::of(&request().with_idempotency_key("order-7").with_owner("ci")).unwrap();
         assert!(create_key.matches(&its.labels, "1").unwrap(), "another call of the same request");
         for origin in [Origin::Answered, Origin::Recovered, Origin::Found] {
-            assert!(create_key.has_made(origin, &tagged.labels) && !create_key.has_made(origin, &its.labels), "{origin:?}");
+            assert!(
+                create_key.has_made(origin, &tagged.labels)
+                    && !create_key.has_made(origin, &its.labels),
+                "{origin:?}"
+            );
             assert!(again.has_made(origin, &its.labels), "{origin:?}");
         }
         let mut earlier = tagged.labels.clone();
         earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
         assert!(
-            create_key.matches(&earlier, "1").unwrap() && !create_key.has_made(Origin::Recovered, &earlier),
+            create_key.matches(&earlier, "1").unwrap()
+                && !create_key.has_made(Origin::Recovered, &earlier),
             "of an earlier version"
         );
-        assert!(tagged.labels.values().all(|value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+        assert!(tagged.labels.values().all(
+            |value| value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        ));
     }
 
     #[test]
@@ -390,44 +477,76 @@ mod tests {
     #[test]
     fn what_was_found_is_the_marks_own_or_not() {
         let made = |labels: &HashMap<String, String>| {
-            Some(ProviderInstance { id: "7".to_string(), labels: labels.clone(), ..ProviderInstance::default() })
+            Some(ProviderInstance {
+                id: "7".to_string(),
+                labels: labels.clone(),
+                ..ProviderInstance::default()
+            })
         };
-        let (create_key, tagged) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
-        let (_, other) = CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
+        let (create_key, tagged) =
+            CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
+        let (_, other) =
+            CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
         let (_, foreign) = CreateKey::of(&request().with_idempotency_key("order-8")).unwrap();
-        assert!(matches!(create_key.found(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7"));
+        assert!(
+            matches!(create_key.found(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7")
+        );
         assert!(matches!(create_key.found(made(&foreign.labels)), Ok(Lookup::Nothing)));
-        assert!(matches!((create_key.found(None), create_key.adopted(None)), (Ok(Lookup::Nothing), Ok(Lookup::Nothing))));
-        assert!(matches!(create_key.adopted(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7"));
+        assert!(matches!(
+            (create_key.found(None), create_key.adopted(None)),
+            (Ok(Lookup::Nothing), Ok(Lookup::Nothing))
+        ));
+        assert!(
+            matches!(create_key.adopted(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7")
+        );
         assert!(
             matches!(create_key.adopted(made(&HashMap::new())), Ok(Lookup::Found(_))),
             "an earlier version has told no request"
         );
-        for error in [create_key.found(made(&other.labels)).unwrap_err(), create_key.adopted(made(&other.labels)).unwrap_err()] {
+        for error in [
+            create_key.found(made(&other.labels)).unwrap_err(),
+            create_key.adopted(made(&other.labels)).unwrap_err(),
+        ] {
             assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
-            assert!(error.to_string().contains("order-7") && error.to_string().contains(" 7 "), "{error}");
+            assert!(
+                error.to_string().contains("order-7") && error.to_string().contains(" 7 "),
+                "{error}"
+            );
         }
         let ending = create_key.still_ending("7");
         assert!(matches!(ending, ProviderError::Conflict { retryable: true, .. }), "{ending}");
-        assert!(ending.to_string().contains("order-7") && ending.to_string().contains("7, which"), "{ending}");
+        assert!(
+            ending.to_string().contains("order-7") && ending.to_string().contains("7, which"),
+            "{ending}"
+        );
     }
 
     #[test]
     fn what_a_random_key_has_made_is_known_by_how_it_was_come_by() {
         let (create_key, tagged) = CreateKey::of(&request()).unwrap();
         let has_made = |origin| create_key.has_made(origin, &tagged.labels);
-        assert!(has_made(Origin::Answered) && has_made(Origin::Recovered) && !has_made(Origin::Found));
+        assert!(
+            has_made(Origin::Answered) && has_made(Origin::Recovered) && !has_made(Origin::Found)
+        );
         let (given, _) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
         let has_made = |origin| given.has_made(origin, &HashMap::new());
-        assert!(has_made(Origin::Answered) && !has_made(Origin::Recovered) && !has_made(Origin::Found));
+        assert!(
+            has_made(Origin::Answered) && !has_made(Origin::Recovered) && !has_made(Origin::Found)
+        );
     }
 
     #[test]
     fn one_create_is_told_by_the_label_that_no_other_has() {
         let random = CreateKey::of(&request()).unwrap();
-        assert_eq!(label_of_one(&random.1.labels), Some((labels::CREATE_KEY, random.0.key_hash.as_str())));
+        assert_eq!(
+            label_of_one(&random.1.labels),
+            Some((labels::CREATE_KEY, random.0.key_hash.as_str()))
+        );
         let (_, given) = CreateKey::of(&request().with_idempotency_key("order-7")).unwrap();
-        assert_eq!(label_of_one(&given.labels), Some((labels::REQUEST_DIGEST, given.labels[labels::REQUEST_DIGEST].as_str())));
+        assert_eq!(
+            label_of_one(&given.labels),
+            Some((labels::REQUEST_DIGEST, given.labels[labels::REQUEST_DIGEST].as_str()))
+        );
         let mut earlier = given.labels.clone();
         earlier.get_mut(labels::REQUEST_DIGEST).unwrap().truncate(DIGEST);
         assert_eq!(label_of_one(&earlier), None, "an earlier version has told no call");
@@ -480,7 +599,8 @@ mod tests {
 
     #[test]
     fn a_reply_that_is_about_another_machine_cannot_be_used() {
-        let reply = Reply { status: 201, headers: http::HeaderMap::new(), body: bytes::Bytes::new() };
+        let reply =
+            Reply { status: 201, headers: http::HeaderMap::new(), body: bytes::Bytes::new() };
         let (create_key, tagged) = CreateKey::of(&request()).unwrap();
         let (_, other) = CreateKey::of(&request()).unwrap();
         for (id, labels, expected) in [
@@ -489,7 +609,8 @@ mod tests {
             ("7", other.labels, false),
             ("0", tagged.labels, false),
         ] {
-            let made = ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() };
+            let made =
+                ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() };
             assert_eq!(create_key.check_answer(&reply, &made).is_ok(), expected, "{made:?}");
         }
     }

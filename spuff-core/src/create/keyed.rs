@@ -1,5 +1,6 @@
-//! One machine for one key, whoever asks for it in this process: a create joins the one that is under way, is given what was
-//! made a moment ago, and looks before it sends where an earlier one has ended without an answer.
+//! One machine for one key, whoever asks for it in this process: a create joins the one that is
+//! under way, is given what was made a moment ago, and looks before it sends where an earlier one
+//! has ended without an answer.
 //!
 //! The rooms know neither.
 
@@ -23,11 +24,13 @@ use crate::wait::Pauses;
 
 const OPERATION: &str = "create_instance";
 
-/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is destroyed or kept as the
-/// request says, unless another caller under the same key waits for it or has it.
+/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is
+/// destroyed or kept as the request says, unless another caller under the same key waits for it or
+/// has it.
 ///
 /// # Errors
-/// Those of `work`; [`ProviderError::Conflict`] when another request has made something under this key.
+/// Those of `work`; [`ProviderError::Conflict`] when another request has made something under this
+/// key.
 pub(crate) async fn keyed<R, W>(
     room: &R,
     create_key: &CreateKey,
@@ -57,7 +60,8 @@ where
             return Ok((made, None));
         }
         let (site, id) = (Site::current(), made.id.clone());
-        // The turn is held until the machine is gone: who creates under this key again would find it.
+        // The turn is held until the machine is gone: who creates under this key again would find
+        // it.
         let ending = move |turn: Option<Turn>| {
             let about = About::new("destroy_instance", room.name(), &id);
             background(&site, about, async move {
@@ -72,7 +76,8 @@ where
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
     let (made, stake) = run_to_completion(about, work, unwanted).await?;
-    // Whose create has made it may have left: then it is the first one's that takes it, so that somebody ends it.
+    // Whose create has made it may have left: then it is the first one's that takes it, so that
+    // somebody ends it.
     Ok(match stake {
         Some(stake) => made.adopted_if(!stake.keep()),
         None => made,
@@ -85,8 +90,14 @@ enum Begun {
     Made(ProviderInstance, Option<Arc<Stake>>),
 }
 
-/// Waits until no other create under the same key is under way. What that one has made is what this one was to make.
-async fn begin<R: Room>(room: &R, create_key: &CreateKey, cancel: &Cancel, deadline: Deadline) -> ProviderResult<Begun> {
+/// Waits until no other create under the same key is under way. What that one has made is what this
+/// one was to make.
+async fn begin<R: Room>(
+    room: &R,
+    create_key: &CreateKey,
+    cancel: &Cancel,
+    deadline: Deadline,
+) -> ProviderResult<Begun> {
     let keys = room.http().shared::<Keys>();
     // While this is held, what the other one makes is not ended because its own caller has left.
     let mut joined = None;
@@ -96,16 +107,23 @@ async fn begin<R: Room>(room: &R, create_key: &CreateKey, cancel: &Cancel, deadl
         let mut changes = keys.changes();
         match keys.enter(create_key, cancel, room.http().settling())? {
             Entry::Turn(turn) => return Ok(Begun::Turn(turn)),
-            Entry::Made(made, stake) if has_waited && !is_leaving(room, &made) => return Ok(Begun::Made(made, stake)),
+            Entry::Made(made, stake) if has_waited && !is_leaving(room, &made) => {
+                return Ok(Begun::Made(made, stake));
+            }
             Entry::Made(made, stake) => match room.get_instance(&made.id).await {
                 Ok(Some(now)) if !is_leaving(room, &now) => return Ok(Begun::Made(now, stake)),
-                // Its absence is not believed yet: what does not come to light in time is there all the same.
-                Err(ProviderError::Timeout { .. }) if keys.is_new(create_key) && !is_leaving(room, &made) => {
+                // Its absence is not believed yet: what does not come to light in time is there all
+                // the same.
+                Err(ProviderError::Timeout { .. })
+                    if keys.is_new(create_key) && !is_leaving(room, &made) =>
+                {
                     return Ok(Begun::Made(made, stake));
                 }
                 Err(error) => return Err(error),
                 // Lists may not show it yet: it is waited for here.
-                Ok(Some(_)) => wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?,
+                Ok(Some(_)) => {
+                    wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?
+                }
                 Ok(None) => keys.forget(&made.id),
             },
             Entry::Busy(stake) => {
@@ -120,12 +138,13 @@ async fn begin<R: Room>(room: &R, create_key: &CreateKey, cancel: &Cancel, deadl
     }
 }
 
-/// What was made under a key before, by any process. Where the last create in this one has ended without an answer, looks until
-/// it must have come to light. One that is ending is waited for until it is gone: it is not what was asked for.
+/// What was made under a key before, by any process. Where the last create in this one has ended
+/// without an answer, looks until it must have come to light. One that is ending is waited for
+/// until it is gone: it is not what was asked for.
 ///
 /// # Errors
-/// Those of the looks; [`ProviderError::Conflict`] when another request has made something under this key, or when what this one
-/// has made is not gone at the deadline.
+/// Those of the looks; [`ProviderError::Conflict`] when another request has made something under
+/// this key, or when what this one has made is not gone at the deadline.
 async fn look_first<R: Room>(
     room: &R,
     create_key: &CreateKey,
@@ -148,10 +167,14 @@ async fn look_first<R: Room>(
             found => found,
         })
     };
-    sight.settling = sight.settling.saturating_sub(Instant::now().saturating_duration_since(since)).max(Duration::from_millis(1));
+    sight.settling = sight
+        .settling
+        .saturating_sub(Instant::now().saturating_duration_since(since))
+        .max(Duration::from_millis(1));
     let unknown = |candidates: &[String], why: &str| {
         let message = format!("it is not known what an earlier create has made{why}");
-        ProviderError::unknown_outcome(OPERATION, &create_key.key, message).with_candidates(candidates)
+        ProviderError::unknown_outcome(OPERATION, &create_key.key, message)
+            .with_candidates(candidates)
     };
     let found = poll_until_visible(deadline, sight, false, look, unknown).await?.ours();
     turn.nothing_before();
@@ -194,11 +217,16 @@ pub(crate) async fn wait_for_end(
     Ok(())
 }
 
-/// Looks for what was made under a key, by any process: `None` when it is certain that there is nothing.
+/// Looks for what was made under a key, by any process: `None` when it is certain that there is
+/// nothing.
 ///
 /// # Errors
-/// [`ProviderError::UnknownOutcome`] when the looks fail, show things that cannot be told apart, or a create goes on.
-pub(crate) async fn resolve_keyed<R: Room>(room: &R, key: &str) -> ProviderResult<Option<ProviderInstance>> {
+/// [`ProviderError::UnknownOutcome`] when the looks fail, show things that cannot be told apart, or
+/// a create goes on.
+pub(crate) async fn resolve_keyed<R: Room>(
+    room: &R,
+    key: &str,
+) -> ProviderResult<Option<ProviderInstance>> {
     let (http, key_hash) = (room.http(), hash_of_key(key));
     let keys = http.shared::<Keys>();
     let look = || async {

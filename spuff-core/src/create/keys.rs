@@ -1,6 +1,6 @@
-//! What this process knows of the keys of an account: which creates are under way, what they have made a moment ago, and
-//! since when it is not known what came of one. The cloud's lists show late what is new; until then nothing else keeps a
-//! second one out.
+//! What this process knows of the keys of an account: which creates are under way, what they have
+//! made a moment ago, and since when it is not known what came of one. The cloud's lists show late
+//! what is new; until then nothing else keeps a second one out.
 //!
 //! Bookkeeping alone: nothing here asks the cloud. All clients of an account share it.
 
@@ -58,7 +58,8 @@ struct Made {
     stake: Weak<Stake>,
 }
 
-/// What all that wait for one machine hold together: when the last of them is gone and none has taken it, it is ended.
+/// What all that wait for one machine hold together: when the last of them is gone and none has
+/// taken it, it is ended.
 pub(super) struct Stake {
     is_kept: Arc<AtomicBool>,
     end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -120,17 +121,29 @@ impl Keys {
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when one with another request has made something under this key.
-    pub(super) fn enter(self: &Arc<Self>, create_key: &CreateKey, cancel: &Cancel, settling: Duration) -> ProviderResult<Entry> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        create_key: &CreateKey,
+        cancel: &Cancel,
+        settling: Duration,
+    ) -> ProviderResult<Entry> {
         let mut known = self.known();
         if known.len() >= MANY {
             known.retain(|_, known| known.is_needed(settling));
         }
-        let open = |known: Option<&Known>| if let Some(Known::Open { since }) = known { Some(*since) } else { None };
-        let mut since = open(known.get(&create_key.key_hash)).max(create_key.batch().and_then(|batch| open(known.get(&batch))));
+        let open = |known: Option<&Known>| {
+            if let Some(Known::Open { since }) = known { Some(*since) } else { None }
+        };
+        let mut since = open(known.get(&create_key.key_hash))
+            .max(create_key.batch().and_then(|batch| open(known.get(&batch))));
         since = since.filter(|since| since.elapsed() < settling);
         match known.get(&create_key.key_hash) {
             Some(Known::Busy { digest, stake }) => {
-                return Ok(Entry::Busy(if create_key.is_of(digest.as_deref()) { stake.upgrade() } else { None }));
+                return Ok(Entry::Busy(if create_key.is_of(digest.as_deref()) {
+                    stake.upgrade()
+                } else {
+                    None
+                }));
             }
             Some(entry @ Known::Made(made)) if entry.is_needed(settling) => {
                 if !create_key.is_of(made.digest.as_deref()) {
@@ -144,10 +157,19 @@ impl Keys {
             _ => {}
         }
         let stake = Arc::new(Stake::new());
-        let busy = Known::Busy { digest: create_key.digest().map(str::to_string), stake: Arc::downgrade(&stake) };
+        let busy = Known::Busy {
+            digest: create_key.digest().map(str::to_string),
+            stake: Arc::downgrade(&stake),
+        };
         known.insert(create_key.key_hash.clone(), busy);
-        let turn =
-            Turn { keys: self.clone(), create_key: create_key.clone(), cancel: cancel.clone(), stake, since, is_over: false };
+        let turn = Turn {
+            keys: self.clone(),
+            create_key: create_key.clone(),
+            cancel: cancel.clone(),
+            stake,
+            since,
+            is_over: false,
+        };
         Ok(Entry::Turn(turn))
     }
 
@@ -163,7 +185,8 @@ impl Keys {
 
     /// Forgets a machine that has ended.
     pub(crate) fn forget(&self, id: &str) {
-        self.known().retain(|_, known| !matches!(known, Known::Made(made) if made.instance.id == id));
+        self.known()
+            .retain(|_, known| !matches!(known, Known::Made(made) if made.instance.id == id));
     }
 }
 
@@ -200,14 +223,16 @@ impl Turn {
         self.over(instance, settling);
     }
 
-    /// It has ended with a machine, for which `end` is called when none of its callers is left that could take it.
+    /// It has ended with a machine, for which `end` is called when none of its callers is left that
+    /// could take it.
     pub(super) fn made(
         self,
         instance: &ProviderInstance,
         settling: Duration,
         end: impl FnOnce(Option<Turn>) + Send + 'static,
     ) -> Arc<Stake> {
-        let (keys, create_key, id, stake) = (self.keys.clone(), self.create_key.clone(), instance.id.clone(), self.stake.clone());
+        let (keys, create_key, id, stake) =
+            (self.keys.clone(), self.create_key.clone(), instance.id.clone(), self.stake.clone());
         let end = move || end(keys.take_back(&create_key, &id));
         *stake.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end));
         self.over(instance, settling);
@@ -216,7 +241,8 @@ impl Turn {
 
     fn over(mut self, instance: &ProviderInstance, settling: Duration) {
         self.is_over = true;
-        let settles_at = Instant::now().checked_add(settling.saturating_mul(2)).unwrap_or_else(Instant::now);
+        let settles_at =
+            Instant::now().checked_add(settling.saturating_mul(2)).unwrap_or_else(Instant::now);
         let made = Made {
             instance: instance.clone(),
             digest: self.create_key.digest().map(str::to_string),
@@ -251,21 +277,34 @@ impl Drop for Turn {
 }
 
 impl Keys {
-    /// A machine that was made under this key is about to be ended: until it is, no create under the key begins.
+    /// A machine that was made under this key is about to be ended: until it is, no create under
+    /// the key begins.
     fn take_back(self: &Arc<Self>, create_key: &CreateKey, id: &str) -> Option<Turn> {
         let mut known = self.known();
-        if !matches!(known.get(&create_key.key_hash), Some(Known::Made(made)) if made.instance.id == id) {
+        if !matches!(known.get(&create_key.key_hash), Some(Known::Made(made)) if made.instance.id == id)
+        {
             return None;
         }
         known.insert(create_key.key_hash.clone(), Known::Busy { digest: None, stake: Weak::new() });
         let (stake, cancel) = (Arc::new(Stake::new()), Cancel::default());
-        Some(Turn { keys: self.clone(), create_key: create_key.clone(), cancel, stake, since: None, is_over: false })
+        Some(Turn {
+            keys: self.clone(),
+            create_key: create_key.clone(),
+            cancel,
+            stake,
+            since: None,
+            is_over: false,
+        })
     }
 }
 
 /// What another create under the same key has not made known in time.
 pub(super) fn still_busy(operation: &str, create_key: &CreateKey) -> ProviderError {
-    ProviderError::unknown_outcome(operation, &create_key.key, "another create under this key is still under way")
+    ProviderError::unknown_outcome(
+        operation,
+        &create_key.key,
+        "another create under this key is still under way",
+    )
 }
 
 #[cfg(test)]
@@ -276,7 +315,9 @@ mod tests {
     const SETTLING: Duration = Duration::from_secs(30);
 
     fn given(key: &str, size: &str) -> CreateKey {
-        CreateKey::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key)).unwrap().0
+        CreateKey::of(&InstanceRequest::new("web-1", "here", size).with_idempotency_key(key))
+            .unwrap()
+            .0
     }
 
     fn random() -> CreateKey {
@@ -310,13 +351,22 @@ mod tests {
         let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
         let first = turn(&keys, &create_key);
         assert!(keys.is_busy(&create_key.key_hash) && !keys.is_busy("another"));
-        assert!(matches!(enter(&keys, &create_key), Entry::Busy(Some(_))), "it may have what that one makes");
+        assert!(
+            matches!(enter(&keys, &create_key), Entry::Busy(Some(_))),
+            "it may have what that one makes"
+        );
         assert!(matches!(enter(&keys, &other), Entry::Busy(None)), "it asks for something else");
         let _second = turn(&keys, &given("order-8", "small"));
         let mut changes = keys.changes();
         drop(first);
-        assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
-        assert!(!keys.is_busy(&create_key.key_hash) && turn(&keys, &create_key).since.is_none(), "nothing was sent");
+        assert!(
+            tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(),
+            "who waits is told"
+        );
+        assert!(
+            !keys.is_busy(&create_key.key_hash) && turn(&keys, &create_key).since.is_none(),
+            "nothing was sent"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -325,7 +375,10 @@ mod tests {
         let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
         let mut changes = keys.changes();
         turn(&keys, &create_key).found(&machine(), SETTLING);
-        assert!(tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(), "who waits is told");
+        assert!(
+            tokio::time::timeout(SETTLING, changes.changed()).await.is_ok(),
+            "who waits is told"
+        );
         assert!(matches!(enter(&keys, &create_key), Entry::Made(made, None) if made.id == "7"));
         let error = keys.enter(&other, &Cancel::default(), SETTLING).map(drop).unwrap_err();
         assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error}");
@@ -383,10 +436,13 @@ mod tests {
         let held = Arc::new(Mutex::new(None));
         let made = || {
             let held = held.clone();
-            turn(&keys, &create_key).made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
+            turn(&keys, &create_key)
+                .made(&machine(), SETTLING, move |turn| *held.lock().unwrap() = Some(turn))
         };
         let stake = made();
-        let Entry::Made(_, Some(other)) = enter(&keys, &create_key) else { panic!("it waits for the same") };
+        let Entry::Made(_, Some(other)) = enter(&keys, &create_key) else {
+            panic!("it waits for the same")
+        };
         drop(stake);
         assert!(held.lock().unwrap().is_none(), "another one waits for it");
         drop(other);
@@ -397,13 +453,19 @@ mod tests {
         let stake = made();
         assert!(stake.keep() && !stake.keep(), "the first that takes it");
         drop(stake);
-        assert!(held.lock().unwrap().is_none() && matches!(enter(&keys, &create_key), Entry::Made(_, None)));
+        assert!(
+            held.lock().unwrap().is_none()
+                && matches!(enter(&keys, &create_key), Entry::Made(_, None))
+        );
         keys.forget("7");
 
         let stake = made();
         keys.forget("7");
         drop(stake);
-        assert!(matches!(held.lock().unwrap().take(), Some(None)), "the key is not this machine's any more");
+        assert!(
+            matches!(held.lock().unwrap().take(), Some(None)),
+            "the key is not this machine's any more"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! A create under a key where nothing but looking keeps a second machine out: how a look is kept fresh until it is sent.
+//! A create under a key where nothing but looking keeps a second machine out: how a look is kept
+//! fresh until it is sent.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,17 +13,20 @@ use crate::http::{Call, Failure, Reply, Sight};
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// So many looks in a row must show nothing before a first machine is made, where nothing else keeps a second one out: one list that
-/// comes back wrong is not to cost one.
+/// So many looks in a row must show nothing before a first machine is made, where nothing else
+/// keeps a second one out: one list that comes back wrong is not to cost one.
 const LOOKS: u32 = 2;
 /// So many at most, where the account's pace or a slow reply makes each of them old.
 const MOST_LOOKS: u32 = 5;
 /// How old a look may be when a create that stands on it is sent.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What there is under a key, as of this moment where nothing but looking keeps a second one out: a look that had to wait for a
-/// part of what it shows is repeated.
-pub(super) async fn look_now<R: Room>(room: &R, create_key: &CreateKey) -> ProviderResult<Option<ProviderInstance>> {
+/// What there is under a key, as of this moment where nothing but looking keeps a second one out: a
+/// look that had to wait for a part of what it shows is repeated.
+pub(super) async fn look_now<R: Room>(
+    room: &R,
+    create_key: &CreateKey,
+) -> ProviderResult<Option<ProviderInstance>> {
     for looks in 1..=MOST_LOOKS {
         let (made, as_of) = room.found_lately(&create_key.key).await?;
         if let Lookup::Found(made) = create_key.adopted(made)? {
@@ -41,8 +45,8 @@ fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
     as_of.elapsed() < if paced.is_zero() { FRESH } else { paced }
 }
 
-/// The call of a create under a key where nothing but looking keeps a second machine out: one that has waited for the account's
-/// pace, or for the cloud to take it, looks again before it is sent.
+/// The call of a create under a key where nothing but looking keeps a second machine out: one that
+/// has waited for the account's pace, or for the cloud to take it, looks again before it is sent.
 pub(crate) struct Looking<'a, R> {
     room: &'a R,
     create_key: &'a CreateKey,
@@ -60,19 +64,28 @@ pub(crate) enum Answer {
 }
 
 impl<'a, R: Room> Looking<'a, R> {
-    pub(crate) fn new(room: &'a R, create_key: &'a CreateKey, call: Call<'a>, looked: Instant) -> Self {
+    pub(crate) fn new(
+        room: &'a R,
+        create_key: &'a CreateKey,
+        call: Call<'a>,
+        looked: Instant,
+    ) -> Self {
         Self { room, create_key, call, looked: Mutex::new(looked), found: Mutex::default() }
     }
 
     /// # Errors
-    /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the meantime.
+    /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the
+    /// meantime.
     async fn look_again(&self) -> ProviderResult<()> {
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.create_key.is_caller_supplied() || is_fresh(self.room, looked) {
             return Ok(());
         }
         if let Some(made) = look_now(self.room, self.create_key).await? {
-            let message = format!("{} was made under the key {:?} while this create waited", made.id, self.create_key.key);
+            let message = format!(
+                "{} was made under the key {:?} while this create waited",
+                made.id, self.create_key.key
+            );
             if !is_leaving(self.room, &made) {
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             }

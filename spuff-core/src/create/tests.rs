@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use super::*;
 
-/// What was under way and is not any more has ended at a time that nobody saw: lists are given their time from then on.
+/// What was under way and is not any more has ended at a time that nobody saw: lists are given
+/// their time from then on.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
@@ -41,11 +42,15 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
         Ok(Lookup::<u32>::Nothing)
     };
     let began = Instant::now();
-    assert_eq!(resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(), None);
+    assert_eq!(
+        resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(),
+        None
+    );
     assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
 }
 
-const SIGHT: Sight = Sight { poll_interval: Duration::from_secs(4), settling: Duration::from_secs(30) };
+const SIGHT: Sight =
+    Sight { poll_interval: Duration::from_secs(4), settling: Duration::from_secs(30) };
 
 /// A call whose answers are written down; the last one is repeated.
 struct Script<'a> {
@@ -81,7 +86,8 @@ struct Stand {
     limit: u64,
 }
 
-const OURS: Stand = Stand { is_caller_supplied: false, dedup: Dedup::ByCloud, leaves: false, limit: 300 };
+const OURS: Stand =
+    Stand { is_caller_supplied: false, dedup: Dedup::ByCloud, leaves: false, limit: 300 };
 const GIVEN: Stand = Stand { is_caller_supplied: true, ..OURS };
 const LOOKING: Stand = Stand { dedup: Dedup::LookupFirst, ..OURS };
 
@@ -94,11 +100,15 @@ async fn create(
     let mut request = crate::provider::InstanceRequest::new("web-1", "here", "small");
     request.idempotency_key = stand.is_caller_supplied.then(|| "order-7".to_string());
     let (create_key, _) = CreateKey::of(&request).unwrap();
-    let (sends, looked, cancel, began) = (AtomicUsize::new(0), AtomicUsize::new(0), Cancel::default(), Instant::now());
+    let (sends, looked, cancel, began) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), Cancel::default(), Instant::now());
     let call = Script { answers, sends: &sends };
     let deadline = Deadline::after(Duration::from_secs(stand.limit));
-    let create = Create { call, create_key: &create_key, dedup: stand.dedup, deadline, cancel: &cancel };
-    let read = |reply: &u32| if *reply == 0 { Err(ProviderError::not_the_api(200, "a page")) } else { Ok(*reply) };
+    let create =
+        Create { call, create_key: &create_key, dedup: stand.dedup, deadline, cancel: &cancel };
+    let read = |reply: &u32| {
+        if *reply == 0 { Err(ProviderError::not_the_api(200, "a page")) } else { Ok(*reply) }
+    };
     let look = || {
         let found = looks[looked.fetch_add(1, Ordering::Relaxed).min(looks.len() - 1)];
         async move { found() }
@@ -148,7 +158,11 @@ fn ours() -> ProviderResult<Lookup<u32>> {
 #[tokio::test(start_paused = true)]
 async fn a_create_that_is_answered_is_not_looked_for() {
     assert_eq!(create(OURS, &[|| Ok(7)], &[nothing]).await, ("7 Answered".to_string(), 1, 0, 1));
-    assert_eq!(create(GIVEN, &[busy, || Ok(7)], &[nothing]).await, ("7 Answered".to_string(), 2, 0, 3), "busy once");
+    assert_eq!(
+        create(GIVEN, &[busy, || Ok(7)], &[nothing]).await,
+        ("7 Answered".to_string(), 2, 0, 3),
+        "busy once"
+    );
     let (word, sends, looks, _) = create(OURS, &[full], &[nothing]).await;
     assert!(word.contains("full") && (sends, looks) == (1, 0), "{word}");
     let gone = Stand { leaves: true, ..OURS };
@@ -156,7 +170,8 @@ async fn a_create_that_is_answered_is_not_looked_for() {
     assert!(word.contains("cancelled") && (sends, looks) == (1, 0), "{word}: {sends}");
 }
 
-/// What was sent just before the caller left may have made something: nobody else would look for it.
+/// What was sent just before the caller left may have made something: nobody else would look for
+/// it.
 #[tokio::test(start_paused = true)]
 async fn a_create_whose_caller_has_left_is_looked_for_beyond_its_deadline() {
     type Look = fn() -> ProviderResult<Lookup<u32>>;
@@ -164,40 +179,65 @@ async fn a_create_whose_caller_has_left_is_looked_for_beyond_its_deadline() {
     // The last look is the first that is answered.
     let after = |last: Look| [vec![late; 25], vec![last]].concat();
     for stand in [OURS, LOOKING, GIVEN] {
-        let (waits, gone) = (Stand { limit: 60, ..stand }, Stand { limit: 60, leaves: true, ..stand });
+        let (waits, gone) =
+            (Stand { limit: 60, ..stand }, Stand { limit: 60, leaves: true, ..stand });
         let (word, .., seconds) = create(gone, &[lost], &after(ours)).await;
         assert!(word == "8 Recovered" && seconds > 60, "{word} after {seconds} s");
         let (word, .., seconds) = create(gone, &[lost], &after(nothing)).await;
         assert!(word.contains("nothing was made") && seconds > 60, "{word} after {seconds} s");
         let (word, .., seconds) = create(gone, &[lost], &[late]).await;
-        assert!(word.contains("unknown") && (660..670).contains(&seconds), "{word} after {seconds} s");
+        assert!(
+            word.contains("unknown") && (660..670).contains(&seconds),
+            "{word} after {seconds} s"
+        );
         let (word, .., seconds) = create(waits, &[lost], &[late]).await;
-        assert!(word.contains("unknown") && (60..63).contains(&seconds), "{word} after {seconds} s");
+        assert!(
+            word.contains("unknown") && (60..63).contains(&seconds),
+            "{word} after {seconds} s"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_busy_is_tried_until_the_deadline() {
-    let (word, sends, looks, seconds) = create(Stand { limit: 60, ..OURS }, &[busy], &[nothing]).await;
-    assert!(word.contains("busy") && looks == 0 && seconds >= 60, "{word} after {sends} in {seconds} s");
+    let (word, sends, looks, seconds) =
+        create(Stand { limit: 60, ..OURS }, &[busy], &[nothing]).await;
+    assert!(
+        word.contains("busy") && looks == 0 && seconds >= 60,
+        "{word} after {sends} in {seconds} s"
+    );
     assert!((10..20).contains(&sends), "{sends}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_create_without_an_answer_is_sent_again_where_the_cloud_keeps_a_second_one_out() {
-    assert_eq!(create(OURS, &[lost, || Ok(7)], &[nothing]).await, ("7 Recovered".to_string(), 2, 0, 3));
+    assert_eq!(
+        create(OURS, &[lost, || Ok(7)], &[nothing]).await,
+        ("7 Recovered".to_string(), 2, 0, 3)
+    );
     let unread = create(OURS, &[|| Ok(0), || Ok(7)], &[nothing]).await;
     assert_eq!(unread, ("7 Recovered".to_string(), 2, 0, 3), "a reply that cannot be read");
-    let (word, sends, looks, seconds) = create(Stand { limit: 60, ..OURS }, &[lost], &[nothing]).await;
+    let (word, sends, looks, seconds) =
+        create(Stand { limit: 60, ..OURS }, &[lost], &[nothing]).await;
     assert!(word.contains("unknown") && looks == 0 && seconds == 60, "{word} after {seconds} s");
     assert!((10..20).contains(&sends), "{sends}");
     // That there is one already, and that none is seen, contradict each other.
     let (word, sends, looks, _) = create(OURS, &[lost, taken], &[nothing]).await;
-    assert!(word.contains("unknown") && word.contains("sent again, it was refused") && sends == 2 && looks >= 2, "{word}");
+    assert!(
+        word.contains("unknown")
+            && word.contains("sent again, it was refused")
+            && sends == 2
+            && looks >= 2,
+        "{word}"
+    );
     assert_eq!(create(OURS, &[lost, taken], &[ours]).await.0, "8 Recovered");
     let (word, _, looks, _) = create(OURS, &[lost, full], &[nothing]).await;
     assert!(!word.contains("unknown") && word.contains("full") && looks >= 2, "{word}");
-    assert_eq!(create(OURS, &[lost, busy, || Ok(7)], &[nothing]).await.0, "7 Recovered", "a refusal that passes says nothing");
+    assert_eq!(
+        create(OURS, &[lost, busy, || Ok(7)], &[nothing]).await.0,
+        "7 Recovered",
+        "a refusal that passes says nothing"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,7 +247,8 @@ async fn a_create_without_an_answer_is_looked_for_where_nothing_else_keeps_a_sec
     assert_eq!((word.as_str(), sends), ("7 Recovered", 2), "it is certain that it was not made");
     assert!(looks >= 2 && seconds >= 30, "{looks} looks in {seconds} s");
     assert_eq!(create(LOOKING, &[lost, || Ok(7)], &[|| Ok(Lookup::Taken)]).await.0, "7 Recovered");
-    let (word, sends, ..) = create(LOOKING, &[lost], &[|| Ok(Lookup::Ambiguous(vec!["8".to_string()]))]).await;
+    let (word, sends, ..) =
+        create(LOOKING, &[lost], &[|| Ok(Lookup::Ambiguous(vec!["8".to_string()]))]).await;
     assert!(word.contains("unknown") && word.contains("it may be 8") && sends == 1, "{word}");
     let (word, ..) = create(LOOKING, &[lost], &[|| Err(ProviderError::unavailable("502"))]).await;
     assert!(word.contains("unknown") && word.contains("the look for it failed"), "{word}");
@@ -225,9 +266,16 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
 async fn a_callers_own_key_may_have_made_what_is_there_already() {
     assert_eq!(create(GIVEN, &[taken], &[ours]).await.0, "8 Found");
     let (word, sends, looks, _) = create(GIVEN, &[taken], &[nothing]).await;
-    assert!(word.contains("taken") && !word.contains("unknown") && sends > 2 && looks >= 2, "{word}");
-    let (word, sends, looks, _) = create(Stand { dedup: Dedup::LookupFirst, ..GIVEN }, &[taken], &[nothing]).await;
-    assert!(word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2, "{word}");
+    assert!(
+        word.contains("taken") && !word.contains("unknown") && sends > 2 && looks >= 2,
+        "{word}"
+    );
+    let (word, sends, looks, _) =
+        create(Stand { dedup: Dedup::LookupFirst, ..GIVEN }, &[taken], &[nothing]).await;
+    assert!(
+        word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2,
+        "{word}"
+    );
     // Whose name it was may be gone between the refusal and the look.
     let (word, sends, looks, seconds) = create(GIVEN, &[taken, || Ok(7)], &[nothing]).await;
     assert_eq!((word.as_str(), sends, looks), ("7 Answered", 2, 1));
@@ -239,17 +287,29 @@ async fn a_callers_own_key_may_have_made_what_is_there_already() {
 #[tokio::test(start_paused = true)]
 async fn a_name_that_becomes_free_is_waited_for() {
     let leaving = || Ok(Lookup::Leaving("6".to_string()));
-    assert_eq!(create(OURS, &[taken, taken, || Ok(7)], &[leaving]).await, ("7 Answered".to_string(), 3, 2, 5));
+    assert_eq!(
+        create(OURS, &[taken, taken, || Ok(7)], &[leaving]).await,
+        ("7 Answered".to_string(), 3, 2, 5)
+    );
     // For as long as lists lag, one that is not seen may be leaving.
     let (word, sends, _, seconds) = create(OURS, &[taken], &[nothing]).await;
-    assert!(word.contains("taken") && sends > 2 && (30..40).contains(&seconds), "{word} after {seconds} s");
+    assert!(
+        word.contains("taken") && sends > 2 && (30..40).contains(&seconds),
+        "{word} after {seconds} s"
+    );
     let (word, sends, looks, _) = create(OURS, &[taken], &[ours]).await;
     assert!(word.contains("taken") && (sends, looks) == (1, 1), "{word}: somebody else's");
     let broken = || Err(ProviderError::unavailable("for a moment"));
-    assert_eq!(create(OURS, &[taken, taken, || Ok(7)], &[broken]).await, ("7 Answered".to_string(), 3, 2, 5));
+    assert_eq!(
+        create(OURS, &[taken, taken, || Ok(7)], &[broken]).await,
+        ("7 Answered".to_string(), 3, 2, 5)
+    );
     let denied = || Err(ProviderError::auth("test", "no"));
     let (word, sends, looks, _) = create(OURS, &[taken, || Ok(7)], &[denied]).await;
-    assert!(word.contains("taken") && (sends, looks) == (1, 1), "{word}: who has it is never shown");
+    assert!(
+        word.contains("taken") && (sends, looks) == (1, 1),
+        "{word}: who has it is never shown"
+    );
     let (word, _, _, seconds) = create(Stand { limit: 20, ..OURS }, &[taken], &[leaving]).await;
     assert!(word.contains("taken") && (20..24).contains(&seconds), "{word} after {seconds} s");
 }
@@ -269,10 +329,18 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
         }
     };
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), at_times).await;
-    assert!(resolved.is_err() && began.elapsed() == Duration::from_secs(300), "{resolved:?} after {:?}", began.elapsed());
+    assert!(
+        resolved.is_err() && began.elapsed() == Duration::from_secs(300),
+        "{resolved:?} after {:?}",
+        began.elapsed()
+    );
     let others = || async { Ok(Lookup::Others(Ok(9))) };
-    assert_eq!(resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), others).await.unwrap(), Some(9));
-    let conflict = || async { Err::<Lookup<u32>, _>(ProviderError::conflict("other parameters", false)) };
+    assert_eq!(
+        resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), others).await.unwrap(),
+        Some(9)
+    );
+    let conflict =
+        || async { Err::<Lookup<u32>, _>(ProviderError::conflict("other parameters", false)) };
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), conflict).await;
     assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
 }
@@ -291,7 +359,10 @@ impl Provider for Stubborn {
         "stubborn"
     }
 
-    async fn create_instance(&self, _: &crate::provider::InstanceRequest) -> ProviderResult<ProviderInstance> {
+    async fn create_instance(
+        &self,
+        _: &crate::provider::InstanceRequest,
+    ) -> ProviderResult<ProviderInstance> {
         Err(ProviderError::capacity("full"))
     }
 
@@ -327,7 +398,8 @@ impl Provider for Stubborn {
     }
 }
 
-/// How often a machine that nobody wants is tried to be destroyed, the pauses in between in milliseconds, and how long that takes.
+/// How often a machine that nobody wants is tried to be destroyed, the pauses in between in
+/// milliseconds, and how long that takes.
 async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
     let (began, cloud) = (Instant::now(), Stubborn { answers, asked: std::sync::Mutex::default() });
     end(&cloud, "7").await;
@@ -339,21 +411,29 @@ async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u1
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_nobody_wants_is_destroyed_as_soon_as_that_can_be() {
     assert_eq!(ended(&[|| Ok(())]).await, (1, vec![], Duration::ZERO));
-    let (tries, pauses, _) =
-        ended(&[|| Err(ProviderError::auth("stubborn", "no")), || Err(ProviderError::capacity("full")), || Ok(())]).await;
+    let (tries, pauses, _) = ended(&[
+        || Err(ProviderError::auth("stubborn", "no")),
+        || Err(ProviderError::capacity("full")),
+        || Ok(()),
+    ])
+    .await;
     assert_eq!((tries, pauses), (3, vec![100, 200]));
     let (_, pauses, took) = ended(&[|| Err(ProviderError::unavailable("502"))]).await;
     assert_eq!(pauses[..9], [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 20_000]);
     assert_eq!(took, PERSISTENCE);
-    let (tries, ..) = ended(&[|| Err(ProviderError::invalid_config("id", "no id")), || Ok(())]).await;
+    let (tries, ..) =
+        ended(&[|| Err(ProviderError::invalid_config("id", "no id")), || Ok(())]).await;
     assert_eq!(tries, 1, "what cannot pass by itself");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_is_kept_where_that_was_said_or_it_was_not_made() {
-    for (on_cancel, adopted, expected) in
-        [(OnCancel::Destroy, false, 1), (OnCancel::Destroy, true, 0), (OnCancel::Keep, false, 0), (OnCancel::Keep, true, 0)]
-    {
+    for (on_cancel, adopted, expected) in [
+        (OnCancel::Destroy, false, 1),
+        (OnCancel::Destroy, true, 0),
+        (OnCancel::Keep, false, 0),
+        (OnCancel::Keep, true, 0),
+    ] {
         let cloud = Stubborn { answers: &[|| Ok(())], asked: std::sync::Mutex::default() };
         let made = ProviderInstance { id: "7".to_string(), adopted, ..ProviderInstance::default() };
         unwanted(&cloud, &made, on_cancel).await;
@@ -367,5 +447,8 @@ fn a_call_through_the_pipeline_is_known_by_its_verb() {
     let timeouts = crate::provider::ProviderTimeouts::default();
     let cloud = crate::provider::hetzner::HetznerProvider::new("token", timeouts).unwrap();
     let making = (cloud.http(), Call::get("create_instance", "/servers"));
-    assert_eq!((making.operation(), making.sight().poll_interval), ("create_instance", timeouts.poll_interval));
+    assert_eq!(
+        (making.operation(), making.sight().poll_interval),
+        ("create_instance", timeouts.poll_interval)
+    );
 }

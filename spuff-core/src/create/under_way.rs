@@ -22,7 +22,8 @@ task_local! {
     static HERE: Here;
 }
 
-/// Calls that belong together: what they leave in the background can be waited for apart from that of others.
+/// Calls that belong together: what they leave in the background can be waited for apart from that
+/// of others.
 ///
 /// # Examples
 /// ```
@@ -50,7 +51,10 @@ impl Group {
     /// A group whose calls are those of each of these groups.
     #[must_use]
     pub fn of_all<'a>(groups: impl IntoIterator<Item = &'a Self>) -> Self {
-        Self { ids: groups.into_iter().flat_map(|group| group.ids.iter().cloned()).collect(), carried: None }
+        Self {
+            ids: groups.into_iter().flat_map(|group| group.ids.iter().cloned()).collect(),
+            carried: None,
+        }
     }
 
     /// Runs a future as one of the group.
@@ -70,7 +74,8 @@ impl Group {
         Self { ids: self.ids.clone(), carried: Some(carried) }
     }
 
-    /// What the group of the call carries that runs here, on the thread of a [`SyncProvider`](crate::blocking::SyncProvider) too.
+    /// What the group of the call carries that runs here, on the thread of a
+    /// [`SyncProvider`](crate::blocking::SyncProvider) too.
     #[doc(hidden)]
     pub fn carried() -> Option<Arc<dyn Any + Send + Sync>> {
         Here::current().group?.carried
@@ -101,7 +106,8 @@ pub struct UnderWay {
     pub operation: String,
     /// The provider's name.
     pub provider: String,
-    /// The id of the machine or snapshot, or the name that it is to have; empty where neither is known.
+    /// The id of the machine or snapshot, or the name that it is to have; empty where neither is
+    /// known.
     pub subject: String,
 }
 
@@ -122,7 +128,8 @@ pub(crate) struct About(UnderWay);
 
 impl About {
     pub(crate) fn new(operation: &str, provider: &str, subject: &str) -> Self {
-        let (operation, provider, subject) = (operation.to_string(), provider.to_string(), subject.to_string());
+        let (operation, provider, subject) =
+            (operation.to_string(), provider.to_string(), subject.to_string());
         Self(UnderWay { operation, provider, subject })
     }
 
@@ -213,7 +220,11 @@ struct Jobs {
 
 fn jobs() -> &'static Jobs {
     static JOBS: PerProcess<Jobs> = PerProcess::new();
-    JOBS.get_or_init(|| Jobs { live: Mutex::default(), changed: Changes::default(), calls: Changes::default() })
+    JOBS.get_or_init(|| Jobs {
+        live: Mutex::default(),
+        changed: Changes::default(),
+        calls: Changes::default(),
+    })
 }
 
 impl Jobs {
@@ -273,7 +284,8 @@ impl Drop for Begun {
     }
 }
 
-/// The caller's part in roll calls: a task that was aborted is dropped when it is called, and one that waits answers.
+/// The caller's part in roll calls: a task that was aborted is dropped when it is called, and one
+/// that waits answers.
 pub(crate) struct RollCall {
     job: Arc<Job>,
     calls: Seen<'static>,
@@ -325,14 +337,16 @@ impl Drop for Attached {
     }
 }
 
-/// Waits until what is in the background now has come to its end: creates that nobody waits for any more, destroys of machines
-/// whose create, or work, was dropped, and what these have begun. A program that ends its runtime before may leave machines
-/// behind; their labels tell whose they are. What begins in the background after the call is not waited for.
+/// Waits until what is in the background now has come to its end: creates that nobody waits for any
+/// more, destroys of machines whose create, or work, was dropped, and what these have begun. A
+/// program that ends its runtime before may leave machines behind; their labels tell whose they
+/// are. What begins in the background after the call is not waited for.
 ///
-/// The end of a machine is accepted by its cloud then; lists may show it for a while as one that is being deleted.
+/// The end of a machine is accepted by its cloud then; lists may show it for a while as one that is
+/// being deleted.
 ///
-/// A create whose future is held, and is not polled, counts until it has ended: it may have been forgotten. One whose caller
-/// waits for it does not.
+/// A create whose future is held, and is not polled, counts until it has ended: it may have been
+/// forgotten. One whose caller waits for it does not.
 ///
 /// # Examples
 /// ```
@@ -346,8 +360,8 @@ pub async fn settled() {
     wait(None).await;
 }
 
-/// What is in the background now, for a program that tells its user what [`settled`] waits for: with creates whose callers
-/// still wait.
+/// What is in the background now, for a program that tells its user what [`settled`] waits for:
+/// with creates whose callers still wait.
 pub fn under_way() -> Vec<UnderWay> {
     let told = |job: &Arc<Job>| {
         let now = job.now();
@@ -359,8 +373,11 @@ pub fn under_way() -> Vec<UnderWay> {
 async fn wait(group: Option<&Group>) {
     let jobs = jobs();
     let mut changed = jobs.changed.seen();
-    let is_meant = |job: &Arc<Job>| group.is_none_or(|group| job.group.as_ref().is_some_and(|of| of.is(group)));
-    let mut roots: HashSet<u64> = jobs.all().iter().filter(|job| is_meant(job)).map(|job| job.root).collect();
+    let is_meant = |job: &Arc<Job>| {
+        group.is_none_or(|group| job.group.as_ref().is_some_and(|of| of.is(group)))
+    };
+    let mut roots: HashSet<u64> =
+        jobs.all().iter().filter(|job| is_meant(job)).map(|job| job.root).collect();
     let call = jobs.calls.tell();
     loop {
         let left = jobs.all().into_iter().filter(|job| job.is_left(call)).map(|job| job.root);
@@ -413,7 +430,8 @@ mod tests {
     async fn a_create_whose_caller_waits_is_not_waited_for() {
         let group = Group::new();
         let unwanted = Arc::default();
-        let (made, waited) = tokio::join!(group.run(create("a", &unwanted)), waited(group.settled()));
+        let (made, waited) =
+            tokio::join!(group.run(create("a", &unwanted)), waited(group.settled()));
         assert_eq!((made.unwrap(), waited), (7, 0));
         let task = tokio::spawn({
             let (group, unwanted) = (group.clone(), unwanted.clone());
@@ -497,7 +515,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_under_way_is_told_in_words() {
-        let ours = || under_way().iter().map(ToString::to_string).filter(|one| one.ends_with(" at told")).collect::<Vec<_>>();
+        let ours = || {
+            under_way()
+                .iter()
+                .map(ToString::to_string)
+                .filter(|one| one.ends_with(" at told"))
+                .collect::<Vec<_>>()
+        };
         let work = |_| async {
             sleep(Duration::from_secs(1)).await;
             Ok(7)

@@ -53,7 +53,10 @@ impl AbortFlag {
 
 /// Retries an operation while the API refuses it for its rate, and until the fleet gives up. Such a
 /// request was not carried out.
-pub(crate) async fn retry_while_rate_limited<T, F>(verb: impl Fn() -> F, abort: &AbortFlag) -> ProviderResult<T>
+pub(crate) async fn retry_while_rate_limited<T, F>(
+    verb: impl Fn() -> F,
+    abort: &AbortFlag,
+) -> ProviderResult<T>
 where
     F: Future<Output = ProviderResult<T>>,
 {

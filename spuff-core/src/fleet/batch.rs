@@ -7,16 +7,23 @@ use super::abort::{AbortFlag, retry_while_rate_limited};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
-/// Requests that follow each other and differ in nothing but their names, as many as one call takes.
+/// Requests that follow each other and differ in nothing but their names, as many as one call
+/// takes.
 pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut names = HashSet::new();
     for (index, request) in requests.iter().enumerate() {
         let fits = |batch: &&mut Range<usize>| {
             let first = &requests[batch.start];
-            first.is_alike(request) && request.idempotency_key.is_none() && batch.len() < provider.max_batch_size(first)
+            first.is_alike(request)
+                && request.idempotency_key.is_none()
+                && batch.len() < provider.max_batch_size(first)
         };
-        match batches.last_mut().filter(fits).filter(|_| names.insert(request.name.to_ascii_lowercase())) {
+        match batches
+            .last_mut()
+            .filter(fits)
+            .filter(|_| names.insert(request.name.to_ascii_lowercase()))
+        {
             Some(batch) => batch.end += 1,
             None => {
                 names = HashSet::from([request.name.to_ascii_lowercase()]);
@@ -40,7 +47,8 @@ pub(super) async fn create(
     }
 }
 
-/// Whether a refusal of several may be about some of them only: what there is no room for, or is wrong.
+/// Whether a refusal of several may be about some of them only: what there is no room for, or is
+/// wrong.
 fn is_about_some(error: &ProviderError) -> bool {
     matches!(
         error.kind(),
@@ -53,7 +61,10 @@ fn is_about_some(error: &ProviderError) -> bool {
     )
 }
 
-fn same_error_for_all(error: &ProviderError, count: usize) -> Vec<ProviderResult<ProviderInstance>> {
+fn same_error_for_all(
+    error: &ProviderError,
+    count: usize,
+) -> Vec<ProviderResult<ProviderInstance>> {
     let parts = ErrorParts::from(error);
     (0..count).map(|_| Err(parts.clone().into())).collect()
 }

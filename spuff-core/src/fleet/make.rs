@@ -60,7 +60,12 @@ impl Maker for SingleProvider {
         batch::batches(&*self.0, requests)
     }
 
-    async fn create(&self, _: usize, request: &InstanceRequest, abort: &AbortFlag) -> ProviderResult<ProviderInstance> {
+    async fn create(
+        &self,
+        _: usize,
+        request: &InstanceRequest,
+        abort: &AbortFlag,
+    ) -> ProviderResult<ProviderInstance> {
         retry_while_rate_limited(|| self.0.create_instance(request), abort).await
     }
 
@@ -86,14 +91,21 @@ pub(crate) async fn make<M: Maker>(
     make_with(maker, requests, options, false).await
 }
 
-/// Makes a fleet for some work, which ends with it: all are ready, or none is left, also where one could only not be looked at.
+/// Makes a fleet for some work, which ends with it: all are ready, or none is left, also where one
+/// could only not be looked at.
 pub(crate) async fn make_for_work(
     provider: &Arc<dyn Provider>,
     requests: &[InstanceRequest],
     concurrency: usize,
 ) -> Vec<ProviderResult<ProviderInstance>> {
     let options = FleetOptions::default().with_concurrency(concurrency).with_wait_ready(true);
-    make_with(&SingleProvider(provider.clone()), requests, options.with_on_failure(Rollback::DestroyAll), true).await
+    make_with(
+        &SingleProvider(provider.clone()),
+        requests,
+        options.with_on_failure(Rollback::DestroyAll),
+        true,
+    )
+    .await
 }
 
 async fn make_with<M: Maker>(
@@ -106,7 +118,15 @@ async fn make_with<M: Maker>(
         return requests.iter().map(|_| Err(no_concurrency())).collect();
     }
     let turns = Semaphore::new(options.concurrency.min(Semaphore::MAX_PERMITS));
-    let fleet = Fleet { maker, requests, options, for_work, began: Instant::now(), turns, abort: AbortFlag::new(M::OPERATION) };
+    let fleet = Fleet {
+        maker,
+        requests,
+        options,
+        for_work,
+        began: Instant::now(),
+        turns,
+        abort: AbortFlag::new(M::OPERATION),
+    };
     let made = join_all(maker.batches(requests).into_iter().map(|batch| fleet.batch(batch))).await;
     fleet.finish(made.into_iter().flatten().collect()).await
 }
@@ -139,7 +159,8 @@ impl<M: Maker> Fleet<'_, M> {
         if batch.len() > 1
             && let Some(created) = self.together(batch.clone()).await
         {
-            return join_all(batch.zip(created).map(|(index, created)| self.part(index, created))).await;
+            return join_all(batch.zip(created).map(|(index, created)| self.part(index, created)))
+                .await;
         }
         join_all(batch.map(|index| self.alone(index))).await
     }
@@ -147,7 +168,11 @@ impl<M: Maker> Fleet<'_, M> {
     async fn together(&self, batch: Range<usize>) -> Option<Vec<ProviderResult<ProviderInstance>>> {
         let _turn = self.turns.acquire().await;
         // Where all is over, each is told so.
-        if self.abort.is_set() { None } else { self.maker.create_batch(&self.requests[batch], &self.abort).await }
+        if self.abort.is_set() {
+            None
+        } else {
+            self.maker.create_batch(&self.requests[batch], &self.abort).await
+        }
     }
 
     async fn alone(&self, index: usize) -> Made {
@@ -157,7 +182,8 @@ impl<M: Maker> Fleet<'_, M> {
             if self.abort.is_set() {
                 Err(self.abort.error())
             } else {
-                // One that has begun goes on when the fleet is over: then it is known what there is to roll back.
+                // One that has begun goes on when the fleet is over: then it is known what there is
+                // to roll back.
                 let listener = progress::listener_of_part(index, &request.name, self.began);
                 progress::inherit(listener, self.maker.create(index, request, &self.abort)).await
             }
@@ -188,7 +214,12 @@ impl<M: Maker> Fleet<'_, M> {
                 return Err(self.settle(provider, request, error).await.into());
             }
         };
-        progress::report_instance(M::OPERATION, Phase::Accepted, made.instance(), self.began.elapsed());
+        progress::report_instance(
+            M::OPERATION,
+            Phase::Accepted,
+            made.instance(),
+            self.began.elapsed(),
+        );
         if self.options.wait_ready { self.wait(&*provider, made).await } else { Ok(made) }
     }
 
@@ -203,10 +234,18 @@ impl<M: Maker> Fleet<'_, M> {
         match ready {
             Ok(ready) => {
                 made.update(ready);
-                progress::report_instance(M::OPERATION, Phase::Ready, made.instance(), self.began.elapsed());
+                progress::report_instance(
+                    M::OPERATION,
+                    Phase::Ready,
+                    made.instance(),
+                    self.began.elapsed(),
+                );
                 Ok(made)
             }
-            Err(error) if self.options.on_failure != Rollback::Keep && (self.for_work || error.is_instance_failure(&id)) => {
+            Err(error)
+                if self.options.on_failure != Rollback::Keep
+                    && (self.for_work || error.is_instance_failure(&id)) =>
+            {
                 self.failed();
                 Err(made.destroy_after(error).await.into())
             }
@@ -221,15 +260,22 @@ impl<M: Maker> Fleet<'_, M> {
         }
     }
 
-    /// Destroys what a create that has failed has made, and finds out what came of one with an unknown outcome. What a
-    /// caller's own key has made may be in use elsewhere: it is left.
-    async fn settle(&self, provider: Arc<dyn Provider>, request: &InstanceRequest, error: ProviderError) -> ProviderError {
+    /// Destroys what a create that has failed has made, and finds out what came of one with an
+    /// unknown outcome. What a caller's own key has made may be in use elsewhere: it is left.
+    async fn settle(
+        &self,
+        provider: Arc<dyn Provider>,
+        request: &InstanceRequest,
+        error: ProviderError,
+    ) -> ProviderError {
         let left = request.idempotency_key.is_some() || request.cancellation() != OnCancel::Destroy;
         if self.options.on_failure == Rollback::Keep || left {
             return error;
         }
         let (error, found) = match error {
-            ProviderError::AfterCreate { instance_id, exists: true, source, .. } => (*source, Found::Id(instance_id)),
+            ProviderError::AfterCreate { instance_id, exists: true, source, .. } => {
+                (*source, Found::Id(instance_id))
+            }
             ProviderError::UnknownOutcome { ref key, .. } => {
                 let key = key.clone();
                 (error, Found::Key(key))
@@ -240,12 +286,17 @@ impl<M: Maker> Fleet<'_, M> {
         let work = |_| async move {
             let found = match found {
                 Found::Id(id) => Ok(Some(ProviderInstance { id, ..ProviderInstance::default() })),
-                Found::Key(key) => catch_panic(provider.resolve(&key)).await.map_err(|error| (key, error)),
+                Found::Key(key) => {
+                    catch_panic(provider.resolve(&key)).await.map_err(|error| (key, error))
+                }
             };
             Ok(match found {
                 Ok(Some(made)) => {
                     let id = made.id.clone();
-                    Ok(Some((id, InstanceGuard::new(&provider, made, OnCancel::Destroy).destroy().await)))
+                    Ok(Some((
+                        id,
+                        InstanceGuard::new(&provider, made, OnCancel::Destroy).destroy().await,
+                    )))
                 }
                 Ok(None) => Ok(None),
                 Err(lost) => Err(lost),
@@ -259,7 +310,9 @@ impl<M: Maker> Fleet<'_, M> {
         // It goes on when the fleet is dropped: nobody else would look.
         match create::run_to_completion(about, work, unheard).await {
             Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
-            Ok(Ok(None)) => ProviderError::unavailable(format!("{error}; it is certain now that nothing was made")),
+            Ok(Ok(None)) => ProviderError::unavailable(format!(
+                "{error}; it is certain now that nothing was made"
+            )),
             // The error carries the key, under which it can be looked for again.
             Ok(Err(_)) | Err(_) => error,
         }
@@ -277,26 +330,31 @@ impl<M: Maker> Fleet<'_, M> {
             };
             return made.into_iter().map(left).collect();
         }
-        let ends = made.into_iter().zip(self.requests).enumerate().map(|(index, (made, request))| {
-            let listener = progress::listener_of_part(index, &request.name, self.began);
-            progress::inherit(listener, async {
-                let (error, made) = match made {
-                    Ok(made) => (self.abort.error(), made),
-                    Err(FailedCreate(ProviderError::AfterCreate { source, .. }, Some(made))) => (*source, made),
-                    Err(FailedCreate(error, _)) => return Err(error),
-                };
-                let id = made.instance().id.clone();
-                let _turn = self.turns.acquire().await;
-                let error = made.destroy_after(error).await;
-                progress::ended(M::OPERATION, Phase::Failed, &id, &error, self.began.elapsed());
-                Err(error)
-            })
-        });
+        let ends =
+            made.into_iter().zip(self.requests).enumerate().map(|(index, (made, request))| {
+                let listener = progress::listener_of_part(index, &request.name, self.began);
+                progress::inherit(listener, async {
+                    let (error, made) = match made {
+                        Ok(made) => (self.abort.error(), made),
+                        Err(FailedCreate(
+                            ProviderError::AfterCreate { source, .. },
+                            Some(made),
+                        )) => (*source, made),
+                        Err(FailedCreate(error, _)) => return Err(error),
+                    };
+                    let id = made.instance().id.clone();
+                    let _turn = self.turns.acquire().await;
+                    let error = made.destroy_after(error).await;
+                    progress::ended(M::OPERATION, Phase::Failed, &id, &error, self.began.elapsed());
+                    Err(error)
+                })
+            });
         join_all(ends).await
     }
 }
 
-/// The machine that a failed create has made, if any, and what came of destroying it; or its key, and why that is not known.
+/// The machine that a failed create has made, if any, and what came of destroying it; or its key,
+/// and why that is not known.
 type Settled = Result<Option<(String, Option<ProviderResult<()>>)>, (String, ProviderError)>;
 
 /// What leads to a machine that a failed create has made.

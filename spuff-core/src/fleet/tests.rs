@@ -9,8 +9,8 @@ use super::*;
 use crate::provider::Snapshot;
 use crate::provider::error::ErrorKind;
 
-/// Machines that do what their names say: `full` cannot be made, `half` fail when they exist, `bad` do
-/// not become ready, `dark` cannot be looked at.
+/// Machines that do what their names say: `full` cannot be made, `half` fail when they exist, `bad`
+/// do not become ready, `dark` cannot be looked at.
 #[derive(Default)]
 struct Yard {
     /// What there is, and how often each was asked to end.
@@ -52,7 +52,10 @@ impl Provider for Yard {
         self.alike.max(1)
     }
 
-    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+    async fn create_batch(
+        &self,
+        requests: &[InstanceRequest],
+    ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
         *self.calls.lock().unwrap() += 1;
         let is_any = |name: &str| requests.iter().any(|request| request.name.starts_with(name));
         if is_any("full") {
@@ -61,7 +64,10 @@ impl Provider for Yard {
         if is_any("denied") {
             return Err(ProviderError::auth("yard", "no"));
         }
-        let made = |request: &InstanceRequest| ProviderInstance { id: request.name.clone(), ..ProviderInstance::default() };
+        let made = |request: &InstanceRequest| ProviderInstance {
+            id: request.name.clone(),
+            ..ProviderInstance::default()
+        };
         Ok(requests.iter().map(|request| Ok(made(request))).collect())
     }
 
@@ -96,7 +102,11 @@ impl Provider for Yard {
         if id.starts_with("dark") {
             return Err(ProviderError::auth("yard", "revoked"));
         }
-        Ok(ProviderInstance { id: id.to_string(), name: "ready".to_string(), ..ProviderInstance::default() })
+        Ok(ProviderInstance {
+            id: id.to_string(),
+            name: "ready".to_string(),
+            ..ProviderInstance::default()
+        })
     }
 
     async fn create_snapshot(&self, _: &str, _: &str) -> ProviderResult<Snapshot> {
@@ -127,7 +137,9 @@ async fn made(names: &[&str], options: FleetOptions) -> (Vec<String>, Vec<String
     let outcomes = create_instances(&provider, &requests(names), options).await;
     let word = |outcome: &ProviderResult<ProviderInstance>| match outcome {
         Ok(made) => format!("{} {}", made.id, made.name).trim().to_string(),
-        Err(ProviderError::AfterCreate { source, exists, .. }) => format!("{:?} {exists}", source.kind()),
+        Err(ProviderError::AfterCreate { source, exists, .. }) => {
+            format!("{:?} {exists}", source.kind())
+        }
         Err(error) => format!("{:?}", error.kind()),
     };
     let mut there = yard.there.lock().unwrap().clone();
@@ -137,29 +149,52 @@ async fn made(names: &[&str], options: FleetOptions) -> (Vec<String>, Vec<String
 
 #[test]
 fn options_are_what_was_said() {
-    let all = FleetOptions::default().with_concurrency(3).with_on_failure(Rollback::DestroyAll).with_wait_ready(true);
-    assert_eq!(all, FleetOptions { concurrency: 3, on_failure: Rollback::DestroyAll, wait_ready: true });
-    let other = FleetOptions::default().with_wait_ready(true).with_on_failure(Rollback::Keep).with_concurrency(1);
-    assert_eq!(other, FleetOptions { concurrency: 1, on_failure: Rollback::Keep, wait_ready: true });
-    let default = FleetOptions { concurrency: 16, on_failure: Rollback::DestroyFailed, wait_ready: false };
+    let all = FleetOptions::default()
+        .with_concurrency(3)
+        .with_on_failure(Rollback::DestroyAll)
+        .with_wait_ready(true);
+    assert_eq!(
+        all,
+        FleetOptions { concurrency: 3, on_failure: Rollback::DestroyAll, wait_ready: true }
+    );
+    let other = FleetOptions::default()
+        .with_wait_ready(true)
+        .with_on_failure(Rollback::Keep)
+        .with_concurrency(1);
+    assert_eq!(
+        other,
+        FleetOptions { concurrency: 1, on_failure: Rollback::Keep, wait_ready: true }
+    );
+    let default =
+        FleetOptions { concurrency: 16, on_failure: Rollback::DestroyFailed, wait_ready: false };
     assert_eq!(FleetOptions::default(), default);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_is_made_as_its_options_say() {
     let options = FleetOptions::default();
-    assert_eq!(made(&["a", "full"], options).await, (vec!["a".into(), "Capacity".into()], vec!["a".to_string()]));
+    assert_eq!(
+        made(&["a", "full"], options).await,
+        (vec!["a".into(), "Capacity".into()], vec!["a".to_string()])
+    );
     let ready = options.with_wait_ready(true);
     let names = ["a", "dark", "full"];
-    let kept = (vec!["a ready".into(), "Authentication true".into(), "Capacity".into()], vec!["a".into(), "dark".into()]);
+    let kept = (
+        vec!["a ready".into(), "Authentication true".into(), "Capacity".into()],
+        vec!["a".into(), "dark".into()],
+    );
     for on_failure in [Rollback::Keep, Rollback::DestroyFailed] {
         assert_eq!(made(&names, ready.with_on_failure(on_failure)).await, kept, "{on_failure:?}");
     }
     let (outcomes, there) = made(&["a", "bad"], ready.with_on_failure(Rollback::Keep)).await;
-    assert_eq!((outcomes[1].as_str(), there), ("Capacity true", vec!["a".to_string(), "bad".to_string()]));
+    assert_eq!(
+        (outcomes[1].as_str(), there),
+        ("Capacity true", vec!["a".to_string(), "bad".to_string()])
+    );
     let (outcomes, there) = made(&["a", "bad"], ready).await;
     assert_eq!((outcomes[0].as_str(), there), ("a ready", vec!["a".to_string()]));
-    let (outcomes, there) = made(&["a", "full", "slow"], ready.with_on_failure(Rollback::DestroyAll)).await;
+    let (outcomes, there) =
+        made(&["a", "full", "slow"], ready.with_on_failure(Rollback::DestroyAll)).await;
     assert_eq!(outcomes, ["Cancelled false", "Capacity", "Cancelled false"]);
     assert!(there.is_empty(), "{there:?}");
     for (on_failure, outcome, left) in [
@@ -180,8 +215,12 @@ async fn no_more_are_made_at_once_than_was_said_and_none_after_the_end_of_all() 
     let names = ["a", "full", "b", "c", "d", "e"];
     let options = FleetOptions::default().with_concurrency(2).with_on_failure(Rollback::DestroyAll);
     let outcomes = create_instances(&provider, &requests(&names), options).await;
-    let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().unwrap_err().kind()).collect();
-    assert_eq!(kinds, names.map(|name| if name == "full" { ErrorKind::Capacity } else { ErrorKind::Cancelled }));
+    let kinds: Vec<_> =
+        outcomes.iter().map(|outcome| outcome.as_ref().unwrap_err().kind()).collect();
+    assert_eq!(
+        kinds,
+        names.map(|name| if name == "full" { ErrorKind::Capacity } else { ErrorKind::Cancelled })
+    );
     assert_eq!(yard.at_once.lock().unwrap().1, 2);
     assert!(yard.destroys.lock().unwrap().keys().all(|id| "a b".contains(id.as_str())));
 }
@@ -190,7 +229,10 @@ async fn no_more_are_made_at_once_than_was_said_and_none_after_the_end_of_all() 
 async fn each_that_is_waited_for_has_its_own_outcome_in_its_place() {
     let (_, provider) = yard(Yard::default());
     let outcomes = wait_ready_many(&provider, &["a", "bad", "b"]).await;
-    let ids: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().ok().map(|ready| ready.id.as_str())).collect();
+    let ids: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().ok().map(|ready| ready.id.as_str()))
+        .collect();
     assert_eq!(ids, [Some("a"), None, Some("b")]);
 
     let mut watch = watch(&provider, ["a", "bad"]);
@@ -202,7 +244,8 @@ async fn each_that_is_waited_for_has_its_own_outcome_in_its_place() {
     assert_eq!(seen, [("a".to_string(), Phase::Ready), ("bad".to_string(), Phase::Failed)]);
     assert_eq!(watch.next().await.map(|progress| progress.id), None, "it has ended");
     assert_eq!(watch.into_outcomes().len(), 2);
-    let stream = super::watch(&provider, ["a"]).map(|progress| progress.id).collect::<Vec<_>>().await;
+    let stream =
+        super::watch(&provider, ["a"]).map(|progress| progress.id).collect::<Vec<_>>().await;
     assert_eq!(stream, ["a"]);
 }
 
@@ -212,7 +255,11 @@ async fn what_is_put_off_is_destroyed_later() {
     let began = Instant::now();
     let gone = destroy_instances(&provider, &["a", "bad", "b"], 2).await;
     assert!(matches!(&gone[..], [Ok(()), Err(ProviderError::Conflict { .. }), Ok(())]), "{gone:?}");
-    assert_eq!(began.elapsed(), Duration::from_secs(6), "three pauses of a second, and two at once");
+    assert_eq!(
+        began.elapsed(),
+        Duration::from_secs(6),
+        "three pauses of a second, and two at once"
+    );
     assert!(yard.destroys.lock().unwrap().values().all(|count| *count == 4));
     let none = destroy_instances(&provider, &["a"], 0).await;
     assert!(matches!(&none[..], [Err(ProviderError::InvalidConfig { .. })]), "{none:?}");
@@ -233,17 +280,29 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
     for (names, kinds, there) in [
         (["a", "b", "c"], [None, None, None], vec!["c"]),
         (["a", "full", "c"], [None, Some(ErrorKind::Capacity), None], vec!["a", "c"]),
-        (["a", "denied", "c"], [Some(ErrorKind::Authentication), Some(ErrorKind::Authentication), None], vec!["c"]),
+        (
+            ["a", "denied", "c"],
+            [Some(ErrorKind::Authentication), Some(ErrorKind::Authentication), None],
+            vec!["c"],
+        ),
     ] {
         let (yard, provider) = yard(Yard { alike: 2, ..Yard::default() });
-        let outcomes = create_instances(&provider, &requests(&names), FleetOptions::default()).await;
+        let outcomes =
+            create_instances(&provider, &requests(&names), FleetOptions::default()).await;
         let ids = outcomes.iter().map(|outcome| outcome.as_ref().map(|made| made.id.as_str()));
         let expected = names.iter().zip(kinds).map(|(name, kind)| kind.map_or(Ok(*name), Err));
-        assert_eq!(ids.map(|id| id.map_err(ProviderError::kind)).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(
+            ids.map(|id| id.map_err(ProviderError::kind)).collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
         // One that is left over is made by a call of its own.
         let mut made = yard.there.lock().unwrap().clone();
         made.sort();
-        assert_eq!((*yard.calls.lock().unwrap(), made), (1, there.into_iter().map(str::to_string).collect()), "{names:?}");
+        assert_eq!(
+            (*yard.calls.lock().unwrap(), made),
+            (1, there.into_iter().map(str::to_string).collect()),
+            "{names:?}"
+        );
     }
 }
 
@@ -253,7 +312,12 @@ struct OneByOne(Arc<dyn Provider>);
 impl Maker for OneByOne {
     const OPERATION: &'static str = "test";
 
-    async fn create(&self, _: usize, request: &InstanceRequest, _: &AbortFlag) -> ProviderResult<ProviderInstance> {
+    async fn create(
+        &self,
+        _: usize,
+        request: &InstanceRequest,
+        _: &AbortFlag,
+    ) -> ProviderResult<ProviderInstance> {
         self.0.create_instance(request).await
     }
 

@@ -47,13 +47,21 @@ pub(crate) fn words<const N: usize>(text: &str) -> [&str; N] {
 pub(crate) fn same_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let written = serde_json::to_string(value);
     let read = written.as_deref().map(serde_json::from_str::<T>);
-    assert!(matches!(&read, Ok(Ok(read)) if read == value), "{value:?} is written as {written:?} and read as {read:?}");
+    assert!(
+        matches!(&read, Ok(Ok(read)) if read == value),
+        "{value:?} is written as {written:?} and read as {read:?}"
+    );
 }
 
 /// An error is one line that can be shown, and the same when it was taken apart and put together.
 pub(crate) fn check_error(error: &ProviderError) {
     let text = error.to_string();
-    assert!(text.len() <= LONGEST_ERROR, "{} bytes: {}", text.len(), text.chars().take(200).collect::<String>());
+    assert!(
+        text.len() <= LONGEST_ERROR,
+        "{} bytes: {}",
+        text.len(),
+        text.chars().take(200).collect::<String>()
+    );
     let parts = ErrorParts::from(error);
     let again = ErrorParts::from(&ProviderError::from(parts.clone()));
     assert_eq!(again, parts);
@@ -65,7 +73,8 @@ pub(crate) fn check_refusal<T>(result: ProviderResult<T>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error) => {
-            let is_named = matches!(&error, ProviderError::InvalidConfig { field, .. } if !field.is_empty());
+            let is_named =
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if !field.is_empty());
             assert!(is_named || matches!(error, ProviderError::NotSupported { .. }), "{error:?}");
             let parts = ErrorParts::from(&error);
             assert_eq!(ErrorParts::from(&ProviderError::from(parts.clone())), parts);
@@ -84,8 +93,17 @@ pub(crate) fn check_unreadable(error: &ProviderError) {
 
 pub(crate) fn check_instance(instance: &ProviderInstance) {
     same_again(instance);
-    let _ = (instance.is_ready(), instance.is_managed(), instance.known_created_at(), lease::expires_at(&instance.labels));
-    assert!(instance.ip.is_unspecified() || instance.addresses.iter().any(|address| address.ip == instance.ip), "{instance:?}");
+    let _ = (
+        instance.is_ready(),
+        instance.is_managed(),
+        instance.known_created_at(),
+        lease::expires_at(&instance.labels),
+    );
+    assert!(
+        instance.ip.is_unspecified()
+            || instance.addresses.iter().any(|address| address.ip == instance.ip),
+        "{instance:?}"
+    );
 }
 
 pub(crate) fn check_snapshot(snapshot: &Snapshot) {
@@ -96,7 +114,8 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot) {
 /// A request, a line for each thing that it may ask for; the user data is what is left.
 pub(crate) fn request(input: &[u8]) -> InstanceRequest {
     let text = text(input);
-    let [name, region, size, image, key, value, owner, idempotency_key, ssh_key, user_data] = words(&text);
+    let [name, region, size, image, key, value, owner, idempotency_key, ssh_key, user_data] =
+        words(&text);
     let image: ImageSpec = read_image(image);
     let mut request = InstanceRequest::new(name, region, size).with_image(image);
     if !key.is_empty() || !value.is_empty() {

@@ -13,7 +13,8 @@ use crate::per_process::PerProcess;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// How many times as fast the time of a simulated cloud goes, and with it its limits; `inf` where it has none.
+/// How many times as fast the time of a simulated cloud goes, and with it its limits; `inf` where
+/// it has none.
 pub(crate) const PACE_OPTION: &str = "pace";
 
 /// One account at one endpoint.
@@ -28,7 +29,8 @@ type Digest = [u8; 32];
 static ACCOUNTS: PerProcess<Mutex<HashMap<Digest, Weak<Account>>>> = PerProcess::new();
 
 impl Account {
-    /// The account of a configuration, and of what else chooses the credentials; that of an earlier client, while there is one.
+    /// The account of a configuration, and of what else chooses the credentials; that of an earlier
+    /// client, while there is one.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] for a pace that cannot be.
@@ -57,7 +59,8 @@ impl Account {
             return Ok(known);
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Self { governor: Arc::new(Governor::new(pace)), shared: Mutex::default() });
+        let account =
+            Arc::new(Self { governor: Arc::new(Governor::new(pace)), shared: Mutex::default() });
         accounts.insert(key, Arc::downgrade(&account));
         Ok(account)
     }
@@ -79,7 +82,9 @@ impl fmt::Debug for Account {
 
 pub(super) fn read_pace(pace: &str) -> ProviderResult<f64> {
     pace.trim().parse().ok().filter(|pace| *pace > 0.0).ok_or_else(|| {
-        let message = format!("{pace:?}: give a factor, such as 60 for a cloud whose minutes are seconds, or inf");
+        let message = format!(
+            "{pace:?}: give a factor, such as 60 for a cloud whose minutes are seconds, or inf"
+        );
         ProviderError::invalid_config(PACE_OPTION, message)
     })
 }
@@ -119,10 +124,16 @@ mod tests {
 
     #[test]
     fn a_pace_is_a_factor() {
-        assert!(read_pace("60").is_ok_and(|pace| (pace - 60.0).abs() < 1e-9) && read_pace("inf").is_ok_and(f64::is_infinite));
+        assert!(
+            read_pace("60").is_ok_and(|pace| (pace - 60.0).abs() < 1e-9)
+                && read_pace("inf").is_ok_and(f64::is_infinite)
+        );
         for pace in ["", "fast", "0", "-1", "NaN"] {
             let error = read_pace(pace).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "pace"), "{pace}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "pace"),
+                "{pace}: {error}"
+            );
         }
     }
 }

@@ -46,8 +46,12 @@ impl Gauge {
     /// A limit of which nothing is used. Time goes `pace` times as fast as the limit says.
     pub(super) fn new(limit: Limit, pace: f64, now: Instant) -> Self {
         let limit = match limit {
-            Limit::Window { count, span } => Limit::Window { count, span: number::times(span, 1.0 / pace) },
-            Limit::Bucket { burst, per_second } => Limit::Bucket { burst, per_second: per_second * pace },
+            Limit::Window { count, span } => {
+                Limit::Window { count, span: number::times(span, 1.0 / pace) }
+            }
+            Limit::Bucket { burst, per_second } => {
+                Limit::Bucket { burst, per_second: per_second * pace }
+            }
         };
         let level = match limit {
             Limit::Window { .. } => 0.0,
@@ -56,7 +60,8 @@ impl Gauge {
         Self { limit, level, at: now, sent: VecDeque::new(), others: 0, others_until: now }
     }
 
-    /// How long until so many more may be sent, with those that are under way; zero when they may now.
+    /// How long until so many more may be sent, with those that are under way; zero when they may
+    /// now.
     pub(super) fn due(&mut self, count: u32, under_way: u32, now: Instant) -> Duration {
         self.pass(now);
         match self.limit {
@@ -68,13 +73,21 @@ impl Gauge {
             }
             Limit::Window { count: limit, span } => {
                 let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
-                let over = (u64::from(count.min(limit)) + u64::from(under_way) + u64::from(used) + u64::from(self.others))
-                    .saturating_sub(u64::from(limit));
-                let Some(last) = usize::try_from(over).ok().and_then(|over| over.checked_sub(1)) else { return Duration::ZERO };
+                let over = (u64::from(count.min(limit))
+                    + u64::from(under_way)
+                    + u64::from(used)
+                    + u64::from(self.others))
+                .saturating_sub(u64::from(limit));
+                let Some(last) = usize::try_from(over).ok().and_then(|over| over.checked_sub(1))
+                else {
+                    return Duration::ZERO;
+                };
                 match self.sent.get(last) {
                     Some(sent) => number::later(*sent, span).saturating_duration_since(now),
                     // The answer to the one that may ask tells more.
-                    None if self.others > 0 => self.others_until.saturating_duration_since(now).max(span / 60),
+                    None if self.others > 0 => {
+                        self.others_until.saturating_duration_since(now).max(span / 60)
+                    }
                     // What is under way counts for as long, once it has been answered.
                     None => span,
                 }
@@ -86,20 +99,30 @@ impl Gauge {
     pub(super) fn spend(&mut self, count: u32, now: Instant) {
         self.pass(now);
         match self.limit {
-            Limit::Bucket { burst, .. } => self.level = (self.level - f64::from(count.min(burst))).max(0.0),
+            Limit::Bucket { burst, .. } => {
+                self.level = (self.level - f64::from(count.min(burst))).max(0.0)
+            }
             Limit::Window { .. } => self.sent.extend(std::iter::repeat_n(now, count as usize)),
         }
     }
 
-    /// Takes over what a reply's headers say: the limit, and what is left of it. `alone` is whether no other request was under
-    /// way since that one was sent.
-    pub(super) fn told(&mut self, limit: Option<u32>, left: u32, reset: Duration, alone: bool, now: Instant) {
+    /// Takes over what a reply's headers say: the limit, and what is left of it. `alone` is whether
+    /// no other request was under way since that one was sent.
+    pub(super) fn told(
+        &mut self,
+        limit: Option<u32>,
+        left: u32,
+        reset: Duration,
+        alone: bool,
+        now: Instant,
+    ) {
         self.pass(now);
         if let Some(limit) = limit.filter(|limit| *limit > 0) {
             self.resize(limit);
         }
         match self.limit {
-            // What is told is rounded. Replies of several at once come out of order: only less is believed then.
+            // What is told is rounded. Replies of several at once come out of order: only less is
+            // believed then.
             Limit::Bucket { burst, .. } => {
                 let left = f64::from(left.min(burst));
                 let least = if alone { left } else { 0.0 };
@@ -208,8 +231,13 @@ mod tests {
         gauge.spend(3, began);
         assert_eq!(gauge.due(1, 0, began + SECOND), SECOND);
         assert_eq!(gauge.due(2, 0, began + SECOND), 3 * SECOND);
-        assert_eq!(gauge.due(100, 0, began + 60 * SECOND), Duration::ZERO, "more than it holds empty a full one");
-        // A request that left at the beginning and was answered late has not let it fill beyond the brim meanwhile.
+        assert_eq!(
+            gauge.due(100, 0, began + 60 * SECOND),
+            Duration::ZERO,
+            "more than it holds empty a full one"
+        );
+        // A request that left at the beginning and was answered late has not let it fill beyond the
+        // brim meanwhile.
         let mut late = Gauge::new(BUCKET, 1.0, began);
         late.spend(3, began + 10 * SECOND);
         assert_eq!(late.due(1, 0, began + 10 * SECOND), 2 * SECOND);
@@ -232,7 +260,11 @@ mod tests {
         let mut window = Gauge::new(WINDOW, 1.0, now);
         window.spend(1, now);
         window.told(None, 0, 20 * SECOND, true, now);
-        assert_eq!(window.due(1, 0, now), 60 * SECOND, "its own request is the first that it knows to expire");
+        assert_eq!(
+            window.due(1, 0, now),
+            60 * SECOND,
+            "its own request is the first that it knows to expire"
+        );
         let mut strange = Gauge::new(WINDOW, 1.0, now);
         strange.told(None, 0, 20 * SECOND, true, now);
         assert_eq!(strange.due(1, 0, now), 20 * SECOND);
@@ -244,7 +276,11 @@ mod tests {
         bucket.told(None, 0, SECOND, true, now);
         assert_eq!(bucket.due(2, 0, now), 2 * SECOND, "one more than is told, as that is rounded");
         bucket.told(None, 3, SECOND, false, now);
-        assert_eq!(bucket.due(2, 0, now), 2 * SECOND, "more is not believed while others are under way");
+        assert_eq!(
+            bucket.due(2, 0, now),
+            2 * SECOND,
+            "more is not believed while others are under way"
+        );
         bucket.told(None, 3, SECOND, true, now);
         assert_eq!(bucket.due(3, 0, now), Duration::ZERO);
         bucket.refused();

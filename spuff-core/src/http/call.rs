@@ -1,4 +1,5 @@
-//! The nouns of the pipeline: what is asked, what came back, and what a failure says about the cloud's state.
+//! The nouns of the pipeline: what is asked, what came back, and what a failure says about the
+//! cloud's state.
 
 use std::borrow::Cow;
 
@@ -48,7 +49,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn new(operation: &'static str, class: Class, method: Method, path: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn new(
+        operation: &'static str,
+        class: Class,
+        method: Method,
+        path: impl Into<Cow<'a, str>>,
+    ) -> Self {
         Self {
             operation,
             class,
@@ -94,7 +100,8 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn json(self, body: &impl Serialize) -> ProviderResult<Self> {
-        let body = serde_json::to_vec(body).map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
+        let body = serde_json::to_vec(body)
+            .map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
         Ok(self.body("application/json", body))
     }
 
@@ -161,7 +168,8 @@ impl Reply {
         DateTime::parse_from_rfc2822(self.header("date")?).ok().map(|date| date.to_utc())
     }
 
-    /// Reads the body as JSON. The error tells where it stops being readable, never what stands there.
+    /// Reads the body as JSON. The error tells where it stops being readable, never what stands
+    /// there.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -177,26 +185,48 @@ impl Reply {
     /// That it is done, where the API says so by an empty reply.
     pub(crate) fn no_content(&self) -> ProviderResult<()> {
         let is_empty = self.status == 204 && self.body.is_empty();
-        if is_empty { Ok(()) } else { Err(self.unreadable("is not the empty one, 204, that says that it is done")) }
+        if is_empty {
+            Ok(())
+        } else {
+            Err(self.unreadable("is not the empty one, 204, that says that it is done"))
+        }
     }
 
     /// A success whose body cannot be used: what came is not the API's answer.
     pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
         let (status, form) = (self.status, self.form());
-        ProviderError::not_the_api(status, format!("the reply ({form}) {what}; check that the endpoint is the API's"))
+        ProviderError::not_the_api(
+            status,
+            format!("the reply ({form}) {what}; check that the endpoint is the API's"),
+        )
     }
 
-    /// How long the body is, and what it is said to be: in known words, for a header may hold anything.
+    /// How long the body is, and what it is said to be: in known words, for a header may hold
+    /// anything.
     pub(super) fn form(&self) -> String {
-        let kind = self.header("content-type").map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let kind = self
+            .header("content-type")
+            .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let kind = kind.map_or("no content type", |kind| {
-            CONTENT_TYPES.iter().find(|known| **known == kind).copied().unwrap_or("an uncommon content type")
+            CONTENT_TYPES
+                .iter()
+                .find(|known| **known == kind)
+                .copied()
+                .unwrap_or("an uncommon content type")
         });
-        let coding = self.header("content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
+        let coding =
+            self.header("content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
+        let coding =
+            coding.filter(|coding| !matches!(coding.as_str(), "" | "identity")).map(|coding| {
+                CODINGS
+                    .iter()
+                    .find(|known| **known == coding)
+                    .copied()
+                    .unwrap_or("an uncommon coding")
+            });
         let coding = coding
-            .filter(|coding| !matches!(coding.as_str(), "" | "identity"))
-            .map(|coding| CODINGS.iter().find(|known| **known == coding).copied().unwrap_or("an uncommon coding"));
-        let coding = coding.map(|coding| format!(", in {coding}, which was not asked for")).unwrap_or_default();
+            .map(|coding| format!(", in {coding}, which was not asked for"))
+            .unwrap_or_default();
         format!("{} bytes, {kind}{coding}", self.body.len())
     }
 }

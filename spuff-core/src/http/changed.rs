@@ -42,7 +42,8 @@ pub(crate) fn reply(body: impl Into<Bytes>) -> Reply {
     Reply { status: 200, headers: HeaderMap::new(), body: body.into() }
 }
 
-/// Whether there are as many as are left of two things in a list, after a change: only null is a list without things.
+/// Whether there are as many as are left of two things in a list, after a change: only null is a
+/// list without things.
 pub(crate) fn are_left(path: &str, written: &Written, items: &str, count: usize) -> bool {
     let left = match path.strip_prefix(items) {
         Some("") => 0,
@@ -53,8 +54,12 @@ pub(crate) fn are_left(path: &str, written: &Written, items: &str, count: usize)
     count == left && (path != items || emptied)
 }
 
-/// Tries each change of a reply: what is read must be right, and an error must name the field, without what stands there.
-pub(crate) fn try_each<T: DeserializeOwned + Debug>(whole: &Value, is_right: impl Fn(&str, &Written, T) -> bool) {
+/// Tries each change of a reply: what is read must be right, and an error must name the field,
+/// without what stands there.
+pub(crate) fn try_each<T: DeserializeOwned + Debug>(
+    whole: &Value,
+    is_right: impl Fn(&str, &Written, T) -> bool,
+) {
     let read = |reply: &Value| self::reply(reply.to_string()).json::<T>();
     assert!(read(whole).is_ok(), "{:?}", read(whole));
     for (path, written, reply) in each(whole) {
@@ -79,12 +84,13 @@ pub(crate) fn try_each<T: DeserializeOwned + Debug>(whole: &Value, is_right: imp
 
 /// Whether that is nothing: absent, null or empty.
 pub(crate) fn is_nothing(written: &Written) -> bool {
-    let nothing = [json!(null), json!(""), json!([]), json!({}), json!([null]), json!(false), json!(" ")];
+    let nothing =
+        [json!(null), json!(""), json!([]), json!({}), json!([null]), json!(false), json!(" ")];
     written.as_ref().is_none_or(|value| nothing.contains(value))
 }
 
-/// Every reply that differs from this one in one field: where (such as `droplet.networks.v4[0].type`), what stands there, and the
-/// reply.
+/// Every reply that differs from this one in one field: where (such as
+/// `droplet.networks.v4[0].type`), what stands there, and the reply.
 pub(crate) fn each(whole: &Value) -> Vec<(String, Written, Value)> {
     let mut places = Vec::new();
     find("", String::new(), whole, &mut places);
@@ -127,7 +133,8 @@ fn find(path: &str, pointer: String, value: &Value, places: &mut Vec<(String, St
     }
 }
 
-/// Every XML that differs from this one in one element, which is emptied, removed, doubled, or has another text.
+/// Every XML that differs from this one in one element, which is emptied, removed, doubled, or has
+/// another text.
 pub(crate) fn each_element(whole: &str) -> Vec<(String, &'static str, String)> {
     let mut all = Vec::new();
     let mut open: Vec<(String, usize, usize)> = Vec::new();
@@ -165,7 +172,11 @@ fn written(
         (name.to_string(), "nil", with(&format!("<{name} xsi:nil=\"true\"/>"))),
         (name.to_string(), "removed", with("")),
         (name.to_string(), "doubled", with(&format!("{element}{element}"))),
-        (name.to_string(), "filled", with(&format!("<{name}><new><item>canary-word</item></new></{name}>"))),
+        (
+            name.to_string(),
+            "filled",
+            with(&format!("<{name}><new><item>canary-word</item></new></{name}>")),
+        ),
     ];
     if is_text {
         all.extend(

@@ -1,4 +1,5 @@
-//! Sends calls: the whole order of the pipeline stands in [`HttpClient::send`] and [`HttpClient::attempt`].
+//! Sends calls: the whole order of the pipeline stands in [`HttpClient::send`] and
+//! [`HttpClient::attempt`].
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -37,8 +38,10 @@ pub(crate) const SETTLING_OPTION: &str = "settling";
 
 pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
     number::seconds(seconds).ok_or_else(|| {
-        let message =
-            format!("{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new", SETTLING.as_secs());
+        let message = format!(
+            "{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new",
+            SETTLING.as_secs()
+        );
         ProviderError::invalid_config(SETTLING_OPTION, message)
     })
 }
@@ -59,7 +62,8 @@ pub(crate) trait Dialect: Send + Sync {
     /// What a call takes of the account's budgets.
     fn rate_cost<'a>(&self, call: &'a Call<'_>) -> Costs<'a>;
 
-    /// Adds what chooses the credentials now, beside the configuration: where it differs, there are two accounts.
+    /// Adds what chooses the credentials now, beside the configuration: where it differs, there are
+    /// two accounts.
     fn identify(&self, _add: &mut dyn FnMut(&str)) {}
 }
 
@@ -111,14 +115,24 @@ fn unchecked() -> Ready<ProviderResult<()>> {
     ready(Ok(()))
 }
 
-/// For how long a port of this computer at which nothing listens is tried: a server there may be about to start.
+/// For how long a port of this computer at which nothing listens is tried: a server there may be
+/// about to start.
 const STARTING: Duration = Duration::from_secs(5);
 
 impl HttpClient {
-    pub(crate) fn new(endpoint: Endpoint, dialect: impl Dialect + 'static, config: &ProviderConfig) -> ProviderResult<Self> {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        dialect: impl Dialect + 'static,
+        config: &ProviderConfig,
+    ) -> ProviderResult<Self> {
         let connection = Connection::open(&endpoint, config, MAX_BODY)?;
-        let settling = config.options.get(SETTLING_OPTION).map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
-        let account = Account::of(dialect.provider(), endpoint.as_str(), config, |add| dialect.identify(add))?;
+        let settling = config
+            .options
+            .get(SETTLING_OPTION)
+            .map_or(Ok(SETTLING), |seconds| read_settling(seconds))?;
+        let account = Account::of(dialect.provider(), endpoint.as_str(), config, |add| {
+            dialect.identify(add)
+        })?;
         Ok(Self {
             connection,
             endpoint,
@@ -188,21 +202,31 @@ impl HttpClient {
         self.timeouts.http_request.saturating_mul(2)
     }
 
-    /// Sends a call, and again as long as that is safe, promising, and within the time of its errand.
+    /// Sends a call, and again as long as that is safe, promising, and within the time of its
+    /// errand.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         self.send_and_read(call, Ok, unchecked).await
     }
 
     /// As [`send`](Self::send). Each time that it is its turn, `check` may still object.
-    pub(crate) async fn send_checked<C>(&self, call: &Call<'_>, check: impl Fn() -> C) -> Result<Reply, Failure>
+    pub(crate) async fn send_checked<C>(
+        &self,
+        call: &Call<'_>,
+        check: impl Fn() -> C,
+    ) -> Result<Reply, Failure>
     where
         C: Future<Output = ProviderResult<()>>,
     {
         self.send_and_read(call, Ok, check).await
     }
 
-    /// Sends a call that may be repeated, and whose reply says no more than that it is done. One that does not say so is repeated.
-    pub(crate) async fn told(&self, call: &Call<'_>, is_said: impl Fn(&Reply) -> ProviderResult<()>) -> Result<(), Failure> {
+    /// Sends a call that may be repeated, and whose reply says no more than that it is done. One
+    /// that does not say so is repeated.
+    pub(crate) async fn told(
+        &self,
+        call: &Call<'_>,
+        is_said: impl Fn(&Reply) -> ProviderResult<()>,
+    ) -> Result<(), Failure> {
         self.send_and_read(call, |reply| is_said(&reply), unchecked).await
     }
 
@@ -211,9 +235,13 @@ impl HttpClient {
         self.read(call, Reply::json).await
     }
 
-    /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated as well: it is that of
-    /// something in between, or broke off.
-    pub(crate) async fn read<T>(&self, call: &Call<'_>, read: impl Fn(&Reply) -> ProviderResult<T>) -> ProviderResult<T> {
+    /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated
+    /// as well: it is that of something in between, or broke off.
+    pub(crate) async fn read<T>(
+        &self,
+        call: &Call<'_>,
+        read: impl Fn(&Reply) -> ProviderResult<T>,
+    ) -> ProviderResult<T> {
         Ok(self.send_and_read(call, |reply| read(&reply), unchecked).await?)
     }
 
@@ -237,7 +265,8 @@ impl HttpClient {
             errand.waited(asked.elapsed());
             let deadline = errand.deadline();
             if deadline.remaining().is_zero() {
-                let late = || Failure::NotSent(ProviderError::timeout(call.operation, deadline.elapsed()));
+                let late =
+                    || Failure::NotSent(ProviderError::timeout(call.operation, deadline.elapsed()));
                 return Err(before.unwrap_or_else(late));
             }
             let is_cut = deadline.remaining() < self.timeouts.http_request;
@@ -261,9 +290,11 @@ impl HttpClient {
         }
     }
 
-    /// A failure, after the first refused connection was told. A port of this computer that goes on refusing is given up.
+    /// A failure, after the first refused connection was told. A port of this computer that goes on
+    /// refusing is given up.
     fn refused(&self, failure: Failure, since: &mut Option<Instant>) -> Failure {
-        let is_refused = matches!(failure.error(), ProviderError::Network(error) if error.is_refused());
+        let is_refused =
+            matches!(failure.error(), ProviderError::Network(error) if error.is_refused());
         if !is_refused {
             *since = None;
             return failure;
@@ -271,18 +302,23 @@ impl HttpClient {
         let since = *since.get_or_insert_with(Instant::now);
         let is_here = self.endpoint.is_loopback();
         if !self.is_told.swap(true, Ordering::AcqRel) {
-            let (endpoint, limit) = (&self.endpoint, if is_here { STARTING } else { self.patience() });
-            warn!(%endpoint, ?limit, "nothing listens at the endpoint: the connection was refused; trying again");
+            let (endpoint, limit) =
+                (&self.endpoint, if is_here { STARTING } else { self.patience() });
+            warn!(%endpoint, ?limit, "nothing listens at the endpoint: the connection was refused; \
+             trying again");
         }
         match failure {
-            Failure::NotSent(ProviderError::Network(error)) if is_here && since.elapsed() >= STARTING => {
+            Failure::NotSent(ProviderError::Network(error))
+                if is_here && since.elapsed() >= STARTING =>
+            {
                 Failure::NotSent(ProviderError::Network(error.deserted()))
             }
             failure => failure,
         }
     }
 
-    /// Sends a call that nobody waits for: once, and only where so many more could be sent at once after it.
+    /// Sends a call that nobody waits for: once, and only where so many more could be sent at once
+    /// after it.
     pub(crate) async fn spare(&self, call: &Call<'_>, left: u32) -> Option<Reply> {
         let (governor, rate_cost) = (&self.account.governor, self.dialect.rate_cost(call));
         if !governor.has_left(rate_cost, left) {
@@ -300,13 +336,26 @@ impl HttpClient {
             let state = format!("waiting {} s for the API's rate limit", due.as_secs());
             progress::report(call.operation, id, &state, Duration::ZERO);
         };
-        let turn = self.account.governor.admit(self.dialect.rate_cost(call), call.class, patience, tell).await;
+        let turn = self
+            .account
+            .governor
+            .admit(self.dialect.rate_cost(call), call.class, patience, tell)
+            .await;
         turn.map_err(|due| ProviderError::RateLimit { retry_after: Some(due) })
     }
 
-    async fn attempt(&self, call: &Call<'_>, permit: Permit, deadline: Deadline) -> Result<Reply, Failure> {
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        permit: Permit,
+        deadline: Deadline,
+    ) -> Result<Reply, Failure> {
         let mut head = self.head(call).map_err(Failure::NotSent)?;
-        let authorized = tokio::time::timeout(deadline.remaining(), self.dialect.authorize(&mut head, &call.body)).await;
+        let authorized = tokio::time::timeout(
+            deadline.remaining(),
+            self.dialect.authorize(&mut head, &call.body),
+        )
+        .await;
         let late = |_| Err(ProviderError::timeout("looking for credentials", deadline.elapsed()));
         authorized.unwrap_or_else(late).map_err(Failure::NotSent)?;
         let secrets = secret::sent_with(&head.headers);
@@ -341,11 +390,18 @@ impl HttpClient {
         if let Some(notes) = request.extensions_mut() {
             notes.extend(call.notes.clone());
         }
-        let request = request.body(()).map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
+        let request = request
+            .body(())
+            .map_err(|error| ProviderError::invalid_config("request", error.to_string()))?;
         Ok(request.into_parts().0)
     }
 
-    async fn exchange(&self, call: &Call<'_>, head: Parts, deadline: Deadline) -> Result<Reply, Failure> {
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        head: Parts,
+        deadline: Deadline,
+    ) -> Result<Reply, Failure> {
         let began = Instant::now();
         let request = http::Request::from_parts(head, call.body.clone());
         let within = deadline.remaining().min(self.timeouts.http_request);
@@ -363,7 +419,12 @@ impl HttpClient {
             Cause::Network(error) => ProviderError::Network(error),
             Cause::TooLong { status, limit } => {
                 let limit = limit / (1024 * 1024);
-                ProviderError::api(status, format!("the reply is longer than {limit} MiB; check that the endpoint is the API's"))
+                ProviderError::api(
+                    status,
+                    format!(
+                        "the reply is longer than {limit} MiB; check that the endpoint is the API's"
+                    ),
+                )
             }
         };
         Err(match sent {

@@ -1,4 +1,5 @@
-//! How a request reaches a server, and whether one that failed may have: over the network, or carried by what stands in for it.
+//! How a request reaches a server, and whether one that failed may have: over the network, or
+//! carried by what stands in for it.
 //!
 //! What is sent again, and when, is decided above.
 
@@ -15,7 +16,8 @@ use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
 /// The most that is set aside on a server's word before anything has come.
 const MAX_RESERVED: usize = 1024 * 1024;
-/// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is being closed.
+/// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is
+/// being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,7 +58,11 @@ pub(crate) enum Cause {
 #[async_trait::async_trait]
 pub(crate) trait Transport: Send + Sync {
     /// Sends a request once, and gives back the whole reply, within this time.
-    async fn send(&self, request: Request<Bytes>, within: Duration) -> Result<Response<Bytes>, TransportError>;
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, TransportError>;
 }
 
 /// A way to a server, which many requests take at once.
@@ -75,11 +81,16 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Connections to an endpoint, by [`client_for`]; a reply of more bytes than `limit` is not read.
+    /// Connections to an endpoint, by [`client_for`]; a reply of more bytes than `limit` is not
+    /// read.
     ///
     /// # Errors
     /// As [`client_for`].
-    pub(crate) fn open(endpoint: &Endpoint, config: &ProviderConfig, limit: usize) -> ProviderResult<Self> {
+    pub(crate) fn open(
+        endpoint: &Endpoint,
+        config: &ProviderConfig,
+        limit: usize,
+    ) -> ProviderResult<Self> {
         #[cfg(feature = "simulation")]
         if let Some(carrier) = carried::current() {
             return Ok(Self::Carried(carrier));
@@ -91,9 +102,15 @@ impl Connection {
     ///
     /// # Errors
     /// [`TransportError`], which says whether the request may have reached the server.
-    pub(crate) async fn send(&self, request: Request<Bytes>, within: Duration) -> Result<Response<Bytes>, TransportError> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
         match self {
-            Self::Network { client, limit } => over_the_network(client, *limit, request, within).await,
+            Self::Network { client, limit } => {
+                over_the_network(client, *limit, request, within).await
+            }
             #[cfg(feature = "simulation")]
             Self::Carried(carrier) => carrier.send(request, within).await,
         }
@@ -112,11 +129,13 @@ async fn over_the_network(
     request: Request<Bytes>,
     within: Duration,
 ) -> Result<Response<Bytes>, TransportError> {
-    let mut request = reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(failed)?;
+    let mut request =
+        reqwest::Request::try_from(request.map(reqwest::Body::from)).map_err(failed)?;
     *request.timeout_mut() = Some(within);
     let mut response = client.execute(request).await.map_err(failed)?;
-    let expected =
-        response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(MAX_RESERVED).min(MAX_RESERVED));
+    let expected = response
+        .content_length()
+        .map_or(0, |length| usize::try_from(length).unwrap_or(MAX_RESERVED).min(MAX_RESERVED));
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > limit {
@@ -131,7 +150,8 @@ async fn over_the_network(
     Ok(whole)
 }
 
-/// A reply that comes as one chunk is taken over; others are copied once, to a place of the expected size.
+/// A reply that comes as one chunk is taken over; others are copied once, to a place of the
+/// expected size.
 fn append(body: &mut BytesMut, chunk: Bytes, expected: usize) {
     if body.is_empty() && chunk.len() >= expected {
         *body = chunk.into();
@@ -143,7 +163,8 @@ fn append(body: &mut BytesMut, chunk: Bytes, expected: usize) {
 
 fn failed(error: reqwest::Error) -> TransportError {
     if error.is_connect() || error.is_builder() {
-        let host = error.url().and_then(reqwest::Url::host_str).unwrap_or("the endpoint").to_string();
+        let host =
+            error.url().and_then(reqwest::Url::host_str).unwrap_or("the endpoint").to_string();
         let network = NetworkError::new(format!("cannot connect to {host}"), error.without_url());
         return TransportError { sent: Sent::No, cause: Cause::Network(network) };
     }
@@ -155,16 +176,17 @@ fn failed(error: reqwest::Error) -> TransportError {
     TransportError { sent: Sent::Unknown, cause }
 }
 
-/// An HTTP client for a provider written elsewhere, by the rules of the built-in ones: TLS by rustls with the platform's
-/// authorities and `ca_file`, no redirect followed, no request repeated, proxies from the environment but none for this
-/// machine's own addresses, and `http_request` as the limit of each request.
+/// An HTTP client for a provider written elsewhere, by the rules of the built-in ones: TLS by
+/// rustls with the platform's authorities and `ca_file`, no redirect followed, no request repeated,
+/// proxies from the environment but none for this machine's own addresses, and `http_request` as
+/// the limit of each request.
 ///
-/// Whoever brings a `reqwest` of their own into the same build needs it, or a cryptography provider for rustls: this crate
-/// selects reqwest's feature `rustls-no-provider`.
+/// Whoever brings a `reqwest` of their own into the same build needs it, or a cryptography provider
+/// for rustls: this crate selects reqwest's feature `rustls-no-provider`.
 ///
 /// # Errors
-/// [`ProviderError::InvalidConfig`] when `endpoint` is not an `https` URL (or `http` on a loopback address), or `ca_file`
-/// cannot be read.
+/// [`ProviderError::InvalidConfig`] when `endpoint` is not an `https` URL (or `http` on a loopback
+/// address), or `ca_file` cannot be read.
 ///
 /// # Examples
 /// ```
@@ -178,10 +200,12 @@ pub fn http_client(endpoint: &str, config: &ProviderConfig) -> ProviderResult<re
     client_for(&Endpoint::parse(endpoint)?, config)
 }
 
-/// A client with the rules that hold for every request: no redirect is followed, no proxy sees a loopback address.
+/// A client with the rules that hold for every request: no redirect is followed, no proxy sees a
+/// loopback address.
 fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
     // What is not said to be identity may come in any coding, and none is read here.
-    let identity = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    let identity =
+        HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     let mut builder = reqwest::Client::builder()
         .default_headers(identity)
         .user_agent(concat!("spuff/", env!("CARGO_PKG_VERSION")))
@@ -196,7 +220,9 @@ fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<re
     } else {
         builder = builder.https_only(true);
     }
-    builder.build().map_err(|error| ProviderError::Network(NetworkError::new("cannot set up the HTTP client", error)))
+    builder.build().map_err(|error| {
+        ProviderError::Network(NetworkError::new("cannot set up the HTTP client", error))
+    })
 }
 
 /// What carries the requests of this thread in the place of the network.

@@ -17,7 +17,10 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn parse(text: &str) -> ProviderResult<Self> {
         let invalid = |what: &str| {
-            Err(ProviderError::invalid_config("endpoint", format!("{what}; write it like https://api.example.com/v1")))
+            Err(ProviderError::invalid_config(
+                "endpoint",
+                format!("{what}; write it like https://api.example.com/v1"),
+            ))
         };
         let text = text.trim();
         let Ok(url) = Url::parse(text) else {
@@ -38,7 +41,8 @@ impl Endpoint {
             "http" if loopback => false,
             "http" => {
                 return invalid(
-                    "plain http would show the token to the network; use https (http is taken on loopback addresses only)",
+                    "plain http would show the token to the network; use https (http is taken on \
+                     loopback addresses only)",
                 );
             }
             _ => return invalid("neither https nor http"),
@@ -77,7 +81,8 @@ impl fmt::Display for Endpoint {
 
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -112,7 +117,10 @@ mod tests {
             "https://",
         ] {
             let error = Endpoint::parse(text).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{text}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"),
+                "{text}: {error}"
+            );
         }
     }
 
@@ -121,6 +129,9 @@ mod tests {
         let parse = |text| Endpoint::parse(text).unwrap().without_suffix("/v2");
         assert_eq!(parse("https://a.example/v2/").as_str(), "https://a.example");
         assert_eq!(parse("https://a.example").as_str(), "https://a.example");
-        assert_eq!((parse("https://v2").as_str(), parse("https://v2//v2").as_str()), ("https://v2", "https://v2"));
+        assert_eq!(
+            (parse("https://v2").as_str(), parse("https://v2//v2").as_str()),
+            ("https://v2", "https://v2")
+        );
     }
 }

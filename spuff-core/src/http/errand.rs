@@ -52,7 +52,8 @@ impl Errand {
     }
 
     pub(super) fn waited(&self, time: Duration) {
-        self.waited.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.waited
+            .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// A call was answered that was sent then.

@@ -12,9 +12,14 @@ use serde::de::DeserializeOwned;
 use super::budget::{Budget, Limit};
 use super::governor::{Cost, Governor};
 use super::page::{self, Numbered, NumberedPage};
-use super::{ApiError, Call, Class, Endpoint, Page, Reply, all_pages, number, retry_after, secret, status, time, told};
+use super::{
+    ApiError, Call, Class, Endpoint, Page, Reply, all_pages, number, retry_after, secret, status,
+    time, told,
+};
 use super::{account, client};
-use crate::fuzzing::checks::{Target, at_once, check_error, check_refusal, check_unreadable, text, words};
+use crate::fuzzing::checks::{
+    Target, at_once, check_error, check_refusal, check_unreadable, text, words,
+};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 pub(crate) const TARGETS: &[Target] = &[
@@ -28,18 +33,25 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("http_token", token),
 ];
 
-/// A reply as it may be written to a file: its status, a line for each header, an empty one, and the body.
+/// A reply as it may be written to a file: its status, a line for each header, an empty one, and
+/// the body.
 pub(crate) fn reply(input: &[u8]) -> Reply {
     let (head, body) = match input.windows(2).position(|two| two == b"\n\n") {
         Some(end) => (&input[..end], &input[end + 2..]),
         None => (&[][..], input),
     };
     let mut lines = head.split(|byte| *byte == b'\n');
-    let status = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok()).unwrap_or(200);
+    let status = lines
+        .next()
+        .and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok())
+        .unwrap_or(200);
     let mut headers = HeaderMap::new();
     for line in lines {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let (name, value) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(line[colon + 1..].trim_ascii()));
+        let (name, value) = (
+            HeaderName::from_bytes(&line[..colon]),
+            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
+        );
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }
@@ -54,7 +66,12 @@ pub(crate) fn read<T>(reply: &Reply, read: impl Fn(&Reply) -> ProviderResult<T>)
             let whole = reply.body.trim_ascii_end().len();
             for end in [whole.saturating_sub(1), whole / 2, whole / 7] {
                 let broken = Reply { body: reply.body.slice(..end), ..reply.clone() };
-                assert!(read(&broken).is_err(), "{:?} is read as {:?} would be", broken.body, reply.body);
+                assert!(
+                    read(&broken).is_err(),
+                    "{:?} is read as {:?} would be",
+                    broken.body,
+                    reply.body
+                );
             }
             Some(value)
         }
@@ -80,7 +97,8 @@ pub(crate) fn read_page<P: NumberedPage>(reply: &Reply) -> Vec<P::Item> {
     .unwrap_or_default()
 }
 
-/// What an unsuccessful reply becomes, whatever was asked: an error without the secret of the request.
+/// What an unsuccessful reply becomes, whatever was asked: an error without the secret of the
+/// request.
 pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&Reply) -> ApiError) {
     const SECRET: &str = "secret-of-the-request";
     let calls = [
@@ -91,7 +109,8 @@ pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&R
     ];
     let secrets = [HeaderValue::from_static("Bearer secret-of-the-request")];
     for call in calls {
-        let error = ProviderError::from(status::classify(provider, &call, reply, refusal(reply), &secrets));
+        let error =
+            ProviderError::from(status::classify(provider, &call, reply, refusal(reply), &secrets));
         let shown = error.to_string();
         assert!(!shown.contains(&SECRET[..8]) && !shown.contains(char::is_control), "{shown:?}");
         assert!(error.retry_after().is_none_or(|wait| wait <= number::LONGEST), "{error:?}");
@@ -107,7 +126,11 @@ pub(crate) fn discreet(error: ProviderError) -> ProviderError {
 fn endpoint(input: &[u8]) {
     let text = text(input);
     for suffix in ["", "/v1", "/v2"] {
-        let Some(read) = check_refusal(Endpoint::parse(&text)).map(|read| read.without_suffix(suffix)) else { continue };
+        let Some(read) =
+            check_refusal(Endpoint::parse(&text)).map(|read| read.without_suffix(suffix))
+        else {
+            continue;
+        };
         let again = Endpoint::parse(read.as_str());
         assert!(matches!(&again, Ok(again) if *again == read), "{read:?} is read as {again:?}");
         assert!(read.is_https() || read.is_loopback(), "{read:?}");
@@ -121,17 +144,27 @@ const WINDOW: Budget = Budget {
         Limit::Window { count: 250, span: Duration::from_secs(60) },
     ],
 };
-static BUDGETS: [Budget; 2] = [WINDOW, Budget { name: "bucket", limits: &[Limit::Bucket { burst: 3600, per_second: 1.0 }] }];
+static BUDGETS: [Budget; 2] =
+    [WINDOW, Budget { name: "bucket", limits: &[Limit::Bucket { burst: 3600, per_second: 1.0 }] }];
 
-/// Several heads of replies, with empty lines between them: what one tells of the limits holds for those that follow.
+/// Several heads of replies, with empty lines between them: what one tells of the limits holds for
+/// those that follow.
 fn headers(input: &[u8]) {
     at_once(async {
         for (budget, pace) in [(&BUDGETS[0], 1.0), (&BUDGETS[1], 1.0), (&BUDGETS[1], 60.0)] {
             let governor = Arc::new(Governor::new(pace));
-            let rate_cost = [None, Some(Cost { place: "", budget, count: 1 + u32::from(input.len().is_multiple_of(7)) })];
+            let rate_cost = [
+                None,
+                Some(Cost {
+                    place: "",
+                    budget,
+                    count: 1 + u32::from(input.len().is_multiple_of(7)),
+                }),
+            ];
             for head in text(input).split("\n\n").take(8) {
                 let reply = reply(format!("200\n{head}\n\n").as_bytes());
-                let wait = retry_after(&reply.headers, UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+                let wait =
+                    retry_after(&reply.headers, UNIX_EPOCH + Duration::from_secs(1_800_000_000));
                 assert!(wait.is_none_or(|wait| wait <= number::LONGEST), "{wait:?}");
                 assert!(!reply.form().contains(char::is_control) && reply.form().len() < 200);
                 #[cfg(feature = "aws")]
@@ -156,7 +189,10 @@ fn json_field(input: &[u8]) {
     let [line, column, body] = words(&text);
     let place = |text: &str| number::count(text).map_or(1, |count| count as usize);
     let (field, object) = told::field(body.as_bytes(), place(line), place(column));
-    assert!(!field.contains(char::is_whitespace) && field.starts_with(object.as_str()), "{field:?} of {object:?}");
+    assert!(
+        !field.contains(char::is_whitespace) && field.starts_with(object.as_str()),
+        "{field:?} of {object:?}"
+    );
     let _ = told::wanted(body);
 }
 
@@ -175,7 +211,8 @@ fn numbers(input: &[u8]) {
     }
 }
 
-/// Lists whose pages are what the input says: a byte for the page's size and whether it is the last, and one for each item.
+/// Lists whose pages are what the input says: a byte for the page's size and whether it is the
+/// last, and one for each item.
 fn pages(input: &[u8]) {
     let rest = RefCell::new(input);
     let next = || {
@@ -190,7 +227,8 @@ fn pages(input: &[u8]) {
         let about = next().unwrap_or(1);
         let total = if about & 2 == 0 { None } else { next().map(u64::from) };
         // A page has nothing twice.
-        let items: Vec<u8> = (0..about >> 5).filter_map(|_| next()).collect::<BTreeSet<_>>().into_iter().collect();
+        let items: Vec<u8> =
+            (0..about >> 5).filter_map(|_| next()).collect::<BTreeSet<_>>().into_iter().collect();
         (about, total, items)
     };
     let numbered = at_once(page::all_numbered(
@@ -208,7 +246,12 @@ fn pages(input: &[u8]) {
         |item| *item,
         |_| {
             let (about, total, items) = page();
-            async move { Ok(Page { items, next: (about & 1 == 0).then(|| total.unwrap_or_default().to_string()) }) }
+            async move {
+                Ok(Page {
+                    items,
+                    next: (about & 1 == 0).then(|| total.unwrap_or_default().to_string()),
+                })
+            }
         },
     ));
     check_list(by_token, fetched.get());
@@ -227,7 +270,8 @@ fn secrets(input: &[u8]) {
     let text = text(input);
     let [secret, words] = words(&text);
     let Ok(header) = HeaderValue::try_from(format!("Bearer {secret}")) else { return };
-    let middle = (words.len() / 2..=words.len()).find(|at| words.is_char_boundary(*at)).unwrap_or(0);
+    let middle =
+        (words.len() / 2..=words.len()).find(|at| words.is_char_boundary(*at)).unwrap_or(0);
     let (before, after) = words.split_at(middle);
     for words in [
         words.to_string(),
@@ -237,7 +281,10 @@ fn secrets(input: &[u8]) {
         let shown = secret::tidy(&words, std::slice::from_ref(&header));
         assert!(shown.len() < 600 && !shown.contains(char::is_control), "{shown:?}");
         // What stands in the place of a secret, and what is too short to be one, may be there.
-        if secret.len() >= 6 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !"redacted".contains(secret) {
+        if secret.len() >= 6
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !"redacted".contains(secret)
+        {
             assert!(!shown.contains(secret), "{shown:?} tells {secret:?}");
         }
     }

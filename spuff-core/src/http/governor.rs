@@ -23,9 +23,11 @@ use crate::clock;
 const WRITES_BEFORE_A_READ: u32 = 3;
 /// How long nothing is sent after a refusal that does not say how long.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The longest that what the headers tell of others is believed: they tell when the oldest request expires, not all.
+/// The longest that what the headers tell of others is believed: they tell when the oldest request
+/// expires, not all.
 const HEADER_MAX_AGE: Duration = Duration::from_secs(60);
-/// So many meters are kept before one that has nothing to tell is taken for another place: far more than a cloud has.
+/// So many meters are kept before one that has nothing to tell is taken for another place: far more
+/// than a cloud has.
 const MOST: usize = 1000;
 /// A turn may be due a little later than was reckoned.
 const AGAIN: Duration = Duration::from_millis(1);
@@ -38,13 +40,15 @@ pub(crate) struct Cost<'a> {
     pub(crate) count: u32,
 }
 
-/// What a call takes of its budgets, the narrowest first; the last is the one that the headers tell of.
+/// What a call takes of its budgets, the narrowest first; the last is the one that the headers tell
+/// of.
 pub(crate) type Costs<'a> = [Option<Cost<'a>>; 2];
 
 /// The pace of one account.
 #[derive(Debug)]
 pub(crate) struct Governor {
-    /// How many times as fast as the real cloud's the time of this one goes; infinite where nothing is counted.
+    /// How many times as fast as the real cloud's the time of this one goes; infinite where nothing
+    /// is counted.
     pace: f64,
     meters: Mutex<Vec<Meter>>,
 }
@@ -113,7 +117,9 @@ impl Governor {
         let (first, ticket, mut turn) = {
             let mut meters = self.meters();
             let drawn = drawn(&mut meters, rate_cost, self.pace, began);
-            let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else { return Ok(free) };
+            let Some(first) = drawn[0].or(drawn[1]).map(|(meter, _)| meter) else {
+                return Ok(free);
+            };
             let queue_is_empty = meters[first].writes.is_empty() && meters[first].reads.is_empty();
             if queue_is_empty && due(&mut meters, &drawn, 0, began).is_zero() {
                 return Ok(self.permit(&mut meters, drawn));
@@ -150,7 +156,9 @@ impl Governor {
         }
         let (mut meters, now) = (self.meters(), Instant::now());
         let drawn = drawn(&mut meters, rate_cost, self.pace, now);
-        let is_free = |(meter, _): &(usize, u32)| meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty();
+        let is_free = |(meter, _): &(usize, u32)| {
+            meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty()
+        };
         drawn.iter().flatten().all(is_free) && due(&mut meters, &drawn, more, now).is_zero()
     }
 
@@ -199,7 +207,8 @@ impl Permit {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let Some(left) = header("ratelimit-remaining").and_then(number::count) else { return };
         let reset = header("ratelimit-reset").and_then(|at| number::until(at, clock::now()));
-        let reset = governor.paced(reset.unwrap_or(DEFAULT_RETRY_AFTER).clamp(DEFAULT_RETRY_AFTER, HEADER_MAX_AGE));
+        let reset = governor
+            .paced(reset.unwrap_or(DEFAULT_RETRY_AFTER).clamp(DEFAULT_RETRY_AFTER, HEADER_MAX_AGE));
         let mut meters = governor.meters();
         let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };
         let meter = &mut meters[meter];
@@ -216,12 +225,18 @@ impl Permit {
     /// The cloud has refused, as too many were sent: nobody sends for a while.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let Some(governor) = &self.governor else { return };
-        let until =
-            number::later(Instant::now(), retry_after.unwrap_or_else(|| governor.paced(DEFAULT_RETRY_AFTER)).min(HEADER_MAX_AGE));
+        let until = number::later(
+            Instant::now(),
+            retry_after.unwrap_or_else(|| governor.paced(DEFAULT_RETRY_AFTER)).min(HEADER_MAX_AGE),
+        );
         let mut meters = governor.meters();
         for (meter, _) in self.drawn.into_iter().flatten() {
             let meter = &mut meters[meter];
-            debug!(budget = meter.budget.name, place = meter.place, "too many requests: holding back");
+            debug!(
+                budget = meter.budget.name,
+                place = meter.place,
+                "too many requests: holding back"
+            );
             meter.held_until = meter.held_until.max(Some(until));
             meter.gauges.iter_mut().for_each(Gauge::refused);
         }
@@ -286,9 +301,18 @@ fn drawn(meters: &mut Vec<Meter>, rate_cost: Costs<'_>, pace: f64, now: Instant)
     })
 }
 
-/// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws from.
-fn position(meters: &mut Vec<Meter>, draw: Cost<'_>, beside: Option<usize>, pace: f64, now: Instant) -> usize {
-    let known = meters.iter().position(|meter| std::ptr::eq(meter.budget, draw.budget) && meter.place == draw.place);
+/// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws
+/// from.
+fn position(
+    meters: &mut Vec<Meter>,
+    draw: Cost<'_>,
+    beside: Option<usize>,
+    pace: f64,
+    now: Instant,
+) -> usize {
+    let known = meters
+        .iter()
+        .position(|meter| std::ptr::eq(meter.budget, draw.budget) && meter.place == draw.place);
     known.unwrap_or_else(|| {
         let gauges = draw.budget.limits.iter().map(|limit| Gauge::new(*limit, pace, now)).collect();
         let meter = Meter {
@@ -318,7 +342,8 @@ fn spare(meters: &mut [Meter], beside: Option<usize>, now: Instant) -> Option<us
         return None;
     }
     let waiters = meters.iter().flat_map(|meter| meter.writes.iter().chain(&meter.reads));
-    let mut in_use: HashSet<usize> = waiters.flat_map(|waiter| waiter.drawn).flatten().map(|(meter, _)| meter).collect();
+    let mut in_use: HashSet<usize> =
+        waiters.flat_map(|waiter| waiter.drawn).flatten().map(|(meter, _)| meter).collect();
     in_use.extend(beside);
     meters.iter_mut().enumerate().position(|(at, meter)| {
         let is_free = meter.under_way == 0 && meter.held_until.is_none_or(|until| until <= now);
@@ -332,18 +357,34 @@ fn due(meters: &mut [Meter], drawn: &Drawn, before: u32, now: Instant) -> Durati
     for (meter, count) in drawn.iter().flatten() {
         let meter = &mut meters[*meter];
         let under_way = meter.under_way.saturating_add(before.saturating_mul(*count));
-        let held = meter.held_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let due = meter.gauges.iter_mut().map(|gauge| gauge.due(*count, under_way, now)).max().unwrap_or_default();
+        let held =
+            meter.held_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let due = meter
+            .gauges
+            .iter_mut()
+            .map(|gauge| gauge.due(*count, under_way, now))
+            .max()
+            .unwrap_or_default();
         longest = longest.max(held).max(due);
     }
     longest
 }
 
-/// When it will be the turn of a waiter, by those before it in its queue; `None` when its turn has come.
-fn expected(meters: &mut [Meter], first: usize, class: Class, ticket: u64, now: Instant) -> Option<Duration> {
+/// When it will be the turn of a waiter, by those before it in its queue; `None` when its turn has
+/// come.
+fn expected(
+    meters: &mut [Meter],
+    first: usize,
+    class: Class,
+    ticket: u64,
+    now: Instant,
+) -> Option<Duration> {
     let queue = meters[first].queue(class);
     let place = queue.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
-    let (drawn, before) = (queue[place].drawn, queue.iter().take(place).filter(|waiter| !waiter.turn.is_closed()).count());
+    let (drawn, before) = (
+        queue[place].drawn,
+        queue.iter().take(place).filter(|waiter| !waiter.turn.is_closed()).count(),
+    );
     Some(due(meters, &drawn, u32::try_from(before).unwrap_or(u32::MAX), now))
 }
 

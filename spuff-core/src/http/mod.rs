@@ -1,4 +1,5 @@
-//! The one pipeline that every request to a cloud goes through: pace, authorize, send, classify, retry.
+//! The one pipeline that every request to a cloud goes through: pace, authorize, send, classify,
+//! retry.
 //!
 //! A cloud's room gives it a [`Dialect`] and [`Call`]s; it knows no cloud by name.
 

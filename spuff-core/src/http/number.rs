@@ -1,4 +1,5 @@
-//! Numbers from outside, and sums of times: whatever stands there, what is made of it can be reckoned with.
+//! Numbers from outside, and sums of times: whatever stands there, what is made of it can be
+//! reckoned with.
 //!
 //! Headers, options and keys are read here, and nowhere by themselves.
 
@@ -40,7 +41,11 @@ pub(super) fn pace(pace: f64) -> f64 {
 
 /// So many seconds as a time, of which there is none below zero.
 pub(super) fn time(seconds: f64) -> Duration {
-    if seconds > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST) } else { Duration::ZERO }
+    if seconds > 0.0 {
+        Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST)
+    } else {
+        Duration::ZERO
+    }
 }
 
 /// So many times as long.
@@ -77,14 +82,23 @@ mod tests {
             ("soon", None),
             ("", None),
         ] {
-            assert_eq!((count(text), seconds(text)), (expected.map(|told| told.0), expected.map(|told| told.1)), "{text}");
+            assert_eq!(
+                (count(text), seconds(text)),
+                (expected.map(|told| told.0), expected.map(|told| told.1)),
+                "{text}"
+            );
             assert_eq!(until(text, now).is_some(), expected.is_some(), "{text}");
-            let _ = seconds(text).map(|told| (later(Instant::now(), told), times(told, 1e300), times(told, 1.0 / pace(1e-300))));
+            let _ = seconds(text).map(|told| {
+                (later(Instant::now(), told), times(told, 1e300), times(told, 1.0 / pace(1e-300)))
+            });
         }
         assert_eq!(until("1800000007", now), Some(7 * second));
         assert_eq!(until("1799999999", now), Some(Duration::ZERO));
         assert_eq!(until("18446744073709551615", now), Some(LONGEST));
-        assert!(later(Instant::now(), Duration::MAX) > Instant::now() && times(Duration::MAX, 1.5) == LONGEST);
+        assert!(
+            later(Instant::now(), Duration::MAX) > Instant::now()
+                && times(Duration::MAX, 1.5) == LONGEST
+        );
         assert!(pace(f64::INFINITY).is_infinite() && pace(1e-300) > 0.0 && pace(1e300) < 1e10);
     }
 }

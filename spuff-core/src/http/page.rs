@@ -79,7 +79,8 @@ pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
     let call = &call;
     let errand = call.errand.unwrap_or(&own);
     let fetch = |number: u32| async move {
-        let page: P = http.json(&call.clone().within(errand).query("page", number.to_string())).await?;
+        let page: P =
+            http.json(&call.clone().within(errand).query("page", number.to_string())).await?;
         Ok(Numbered { is_last: page.is_last(), total: page.total(), items: page.into_items() })
     };
     all_numbered(call.operation, key, fetch).await
@@ -161,7 +162,8 @@ async fn read_on_and_back<T, K: Hash + Eq, F>(
 where
     F: Future<Output = ProviderResult<Numbered<T>>>,
 {
-    let mut reading = Reading { items: Vec::new(), seen: HashSet::new(), total: first.total, is_still: true };
+    let mut reading =
+        Reading { items: Vec::new(), seen: HashSet::new(), total: first.total, is_still: true };
     let (mut page, mut stale) = (first, 0);
     for number in 1..MAX_PAGES {
         let is_end = page.is_last || page.items.is_empty();
@@ -181,7 +183,11 @@ where
 }
 
 fn endless(operation: &str) -> ProviderError {
-    ProviderError::Other { message: format!("{operation}: the cloud's list does not end; its pages point at each other") }
+    ProviderError::Other {
+        message: format!(
+            "{operation}: the cloud's list does not end; its pages point at each other"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -201,26 +207,38 @@ mod tests {
 
     #[tokio::test]
     async fn follows_tokens_to_the_end() {
-        let (items, reads) = walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![1, 2], None)]).await;
+        let (items, reads) =
+            walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![1, 2], None)]).await;
         assert_eq!((items.unwrap(), reads), (vec![1, 2], 3));
-        let (items, reads) = walk(vec![(vec![], Some("a")), (vec![], Some("a")), (vec![], Some("a"))]).await;
+        let (items, reads) =
+            walk(vec![(vec![], Some("a")), (vec![], Some("a")), (vec![], Some("a"))]).await;
         assert!(items.is_err() && reads == 2, "it runs in circles");
-        let (items, reads) = walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![], Some("a"))]).await;
+        let (items, reads) =
+            walk(vec![(vec![1], Some("a")), (vec![], Some("b")), (vec![], Some("a"))]).await;
         assert!(items.is_err() && reads == 3, "in a wider one");
         let tokens: Vec<_> = (0..100).map(|at| at.to_string()).collect();
-        let (items, reads) = walk(tokens.iter().map(|token| (vec![1], Some(token.as_str()))).collect()).await;
+        let (items, reads) =
+            walk(tokens.iter().map(|token| (vec![1], Some(token.as_str()))).collect()).await;
         assert!(items.is_err() && reads == 11, "always new tokens, and nothing else new");
     }
 
     /// A list of pages of two, which changes before each request.
-    async fn read(list: Vec<u32>, mut change: impl FnMut(u32, &mut Vec<u32>), is_counted: bool) -> (Vec<u32>, u32) {
+    async fn read(
+        list: Vec<u32>,
+        mut change: impl FnMut(u32, &mut Vec<u32>),
+        is_counted: bool,
+    ) -> (Vec<u32>, u32) {
         let (mut list, mut reads) = (list, 0);
         let fetch = |number: u32| {
             reads += 1;
             change(reads, &mut list);
             let from = (number as usize - 1) * 2;
             let items: Vec<_> = list.iter().copied().skip(from).take(2).collect();
-            let page = Numbered { is_last: from + 2 >= list.len(), total: is_counted.then_some(list.len() as u64), items };
+            let page = Numbered {
+                is_last: from + 2 >= list.len(),
+                total: is_counted.then_some(list.len() as u64),
+                items,
+            };
             async move { Ok(page) }
         };
         (all_numbered("test", |item| *item, fetch).await.unwrap(), reads)
@@ -246,7 +264,9 @@ mod tests {
         };
         // Without a total nothing tells that there are more now than at the beginning, and it is
         // not read again from there.
-        for (is_counted, expected) in [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1, 7, 6])] {
+        for (is_counted, expected) in
+            [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1, 7, 6])]
+        {
             assert_eq!(read(vec![5, 4, 3, 2, 1], appear, is_counted).await.0, expected);
         }
     }
@@ -281,8 +301,10 @@ mod tests {
                         list.insert(0, 6);
                     }
                 };
-                let moved =
-                    [read(vec![1, 2, 3, 4, 5], forward, is_counted).await.0, read(vec![1, 2, 3, 4, 5], back, is_counted).await.0];
+                let moved = [
+                    read(vec![1, 2, 3, 4, 5], forward, is_counted).await.0,
+                    read(vec![1, 2, 3, 4, 5], back, is_counted).await.0,
+                ];
                 assert!((2..=5).all(|stays| moved[0].contains(&stays)), "{at}: {moved:?}");
                 assert!((1..=4).all(|stays| moved[1].contains(&stays)), "{at}: {moved:?}");
             }

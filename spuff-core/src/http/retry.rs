@@ -34,8 +34,14 @@ impl Backoff {
         Self(builder.build())
     }
 
-    /// How long to wait before sending again, or `None` when that is not safe, not promising, or too late.
-    pub(super) fn pause(&mut self, class: Class, failure: &Failure, deadline: Deadline) -> Option<Duration> {
+    /// How long to wait before sending again, or `None` when that is not safe, not promising, or
+    /// too late.
+    pub(super) fn pause(
+        &mut self,
+        class: Class,
+        failure: &Failure,
+        deadline: Deadline,
+    ) -> Option<Duration> {
         let error = failure.error();
         let safe = class != Class::Once || !matches!(failure, Failure::Unknown(_));
         // A conflict passes in minutes, not seconds: the wait loop sees to it.
@@ -54,10 +60,17 @@ impl Backoff {
     }
 }
 
-/// What is told of a call that is given up: of two failures the first, where the deadline has cut the second attempt short, so
-/// that a caller hears of a refused connection rather than of the few milliseconds that were left to try again.
-pub(super) fn telling(class: Class, before: Option<Failure>, last: Failure, is_cut: bool) -> Failure {
-    let says_less = is_cut && class != Class::Once && matches!(last.error(), ProviderError::Timeout { .. });
+/// What is told of a call that is given up: of two failures the first, where the deadline has cut
+/// the second attempt short, so that a caller hears of a refused connection rather than of the few
+/// milliseconds that were left to try again.
+pub(super) fn telling(
+    class: Class,
+    before: Option<Failure>,
+    last: Failure,
+    is_cut: bool,
+) -> Failure {
+    let says_less =
+        is_cut && class != Class::Once && matches!(last.error(), ProviderError::Timeout { .. });
     before.filter(|_| says_less).unwrap_or(last)
 }
 
@@ -93,7 +106,11 @@ mod tests {
             (Failure::Unknown(ProviderError::timeout("x", Duration::ZERO)), true, false),
         ];
         for (failure, safe, once) in table {
-            let again = |class| Backoff::new().pause(class, &failure, Deadline::after(Duration::from_secs(60))).is_some();
+            let again = |class| {
+                Backoff::new()
+                    .pause(class, &failure, Deadline::after(Duration::from_secs(60)))
+                    .is_some()
+            };
             assert_eq!(again(Class::Safe), safe, "{failure:?}");
             assert_eq!(again(Class::Idempotent), safe, "{failure:?}");
             assert_eq!(again(Class::Once), once, "{failure:?}");
@@ -102,17 +119,26 @@ mod tests {
 
     #[test]
     fn a_wait_beyond_the_deadline_is_not_begun() {
-        let failure = Failure::Rejected(ProviderError::RateLimit { retry_after: Some(Duration::from_secs(3600)) });
-        assert_eq!(Backoff::new().pause(Class::Safe, &failure, Deadline::after(Duration::from_secs(60))), None);
+        let failure = Failure::Rejected(ProviderError::RateLimit {
+            retry_after: Some(Duration::from_secs(3600)),
+        });
+        assert_eq!(
+            Backoff::new().pause(Class::Safe, &failure, Deadline::after(Duration::from_secs(60))),
+            None
+        );
     }
 
     #[test]
     fn an_attempt_that_was_cut_short_says_less_than_the_one_before_it() {
         let timeout = || Failure::Unknown(ProviderError::timeout("x", Duration::ZERO));
         let refused = || Some(Failure::NotSent(network()));
-        let told =
-            |class, before, last, is_cut| matches!(telling(class, before, last, is_cut).error(), ProviderError::Network(_));
-        assert!(told(Class::Safe, refused(), timeout(), true) && told(Class::Idempotent, refused(), timeout(), true));
+        let told = |class, before, last, is_cut| {
+            matches!(telling(class, before, last, is_cut).error(), ProviderError::Network(_))
+        };
+        assert!(
+            told(Class::Safe, refused(), timeout(), true)
+                && told(Class::Idempotent, refused(), timeout(), true)
+        );
         assert!(!told(Class::Safe, refused(), timeout(), false), "it had its time");
         assert!(!told(Class::Safe, None, timeout(), true), "there is no other");
         assert!(!told(Class::Once, refused(), timeout(), true), "it may have been carried out");
@@ -122,11 +148,18 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_keep_what_the_cloud_asked_for() {
-        let failure = Failure::Rejected(ProviderError::RateLimit { retry_after: Some(Duration::from_secs(3)) });
+        let failure = Failure::Rejected(ProviderError::RateLimit {
+            retry_after: Some(Duration::from_secs(3)),
+        });
         let mut backoff = Backoff::new();
         for _ in 0..20 {
-            let pause = backoff.pause(Class::Once, &failure, Deadline::after(Duration::from_secs(600))).unwrap();
-            assert!(pause >= Duration::from_secs(3) && pause <= Duration::from_secs(23), "{pause:?}");
+            let pause = backoff
+                .pause(Class::Once, &failure, Deadline::after(Duration::from_secs(600)))
+                .unwrap();
+            assert!(
+                pause >= Duration::from_secs(3) && pause <= Duration::from_secs(23),
+                "{pause:?}"
+            );
         }
     }
 

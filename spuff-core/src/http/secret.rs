@@ -1,5 +1,5 @@
-//! Secrets on their way out, and kept from coming back: `secrecy` holds them, sensitive headers carry them, and no
-//! message repeats what a header carried.
+//! Secrets on their way out, and kept from coming back: `secrecy` holds them, sensitive headers
+//! carry them, and no message repeats what a header carried.
 
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +15,8 @@ const BEGINNING: usize = 8;
 const MAX_MESSAGE: usize = 500;
 const MAX_READ: usize = 64 * 1024;
 
-/// A token as it was meant: without the white space, quotes and line end that copying and `.env` files add.
+/// A token as it was meant: without the white space, quotes and line end that copying and `.env`
+/// files add.
 pub(crate) fn clean_token(token: &str) -> ProviderResult<SecretString> {
     let token = token.trim().trim_matches(['"', '\'']).trim();
     if token.is_empty() {
@@ -36,7 +37,12 @@ pub(crate) struct Bearer(HeaderValue);
 impl Bearer {
     pub(crate) fn new(token: &SecretString) -> ProviderResult<Self> {
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| ProviderError::invalid_config("token", "the API token cannot stand in an HTTP header"))?;
+            .map_err(|_| {
+                ProviderError::invalid_config(
+                    "token",
+                    "the API token cannot stand in an HTTP header",
+                )
+            })?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -51,12 +57,15 @@ pub(crate) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 
-/// A cloud's words as they may be shown: without the secrets, in one line of bounded length, without control characters. The
-/// secrets go first: of one that is cut in two, the half would not be known any more.
+/// A cloud's words as they may be shown: without the secrets, in one line of bounded length,
+/// without control characters. The secrets go first: of one that is cut in two, the half would not
+/// be known any more.
 pub(crate) fn tidy(text: &str, secrets: &[HeaderValue]) -> String {
     let text = scrub(&text[..boundary(text, MAX_READ)], secrets);
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    for word in
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty())
+    {
         if !line.is_empty() {
             line.push(' ');
         }
@@ -77,18 +86,26 @@ fn boundary(text: &str, longest: usize) -> usize {
 
 /// `text` without the secrets.
 fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
-    let words = secrets.iter().filter_map(|secret| secret.to_str().ok()).flat_map(|value| value.split([' ', ',']));
+    let words = secrets
+        .iter()
+        .filter_map(|secret| secret.to_str().ok())
+        .flat_map(|value| value.split([' ', ',']));
     // Of `Credential=…` the name is an ordinary word; an `=` at the end is padding.
-    let words = words.map(|word| word.trim_end_matches('=')).map(|word| word.split_once('=').map_or(word, |(_, value)| value));
+    let words = words
+        .map(|word| word.trim_end_matches('='))
+        .map(|word| word.split_once('=').map_or(word, |(_, value)| value));
     words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), without_beginnings)
 }
 
 /// `text` without these words.
 pub(crate) fn without<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
-    words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), |text, word| text.replace(word, REDACTED))
+    words
+        .filter(|word| word.len() >= SHORTEST)
+        .fold(text.to_string(), |text, word| text.replace(word, REDACTED))
 }
 
-/// `text` without a token, and without what begins like it and breaks off: clouds cut what they repeat.
+/// `text` without a token, and without what begins like it and breaks off: clouds cut what they
+/// repeat.
 fn without_beginnings(text: String, word: &str) -> String {
     // A long one is known by its beginning.
     let beginning = &word[..boundary(word, BEGINNING)];
@@ -131,7 +148,11 @@ mod tests {
         assert_eq!(tidy("red: \u{1b}[31m\u{0}\u{7f}alert", &[]), "red: [31m alert");
         for long in ["é".repeat(2000), "word ".repeat(2000), "é ".repeat(MAX_READ)] {
             let long = tidy(&long, &[]);
-            assert!(long.len() <= MAX_MESSAGE + '…'.len_utf8() && long.ends_with('…'), "{}", long.len());
+            assert!(
+                long.len() <= MAX_MESSAGE + '…'.len_utf8() && long.ends_with('…'),
+                "{}",
+                long.len()
+            );
         }
     }
 
@@ -144,7 +165,9 @@ mod tests {
         for before in (0..MAX_MESSAGE + 20).chain(MAX_READ - 100..MAX_READ + 20) {
             // White space is left out, so that what stands late is shown as well.
             let padding = if before > 1000 { " " } else { "x" }.repeat(before);
-            for text in [format!("{padding} {token} is bad"), format!("{padding} {}...(cut)", &token[..39])] {
+            for text in
+                [format!("{padding} {token} is bad"), format!("{padding} {}...(cut)", &token[..39])]
+            {
                 let shown = tidy(&text, &secrets);
                 assert!(!shown.contains(&token[..BEGINNING]), "{before}: {shown}");
             }
@@ -163,10 +186,15 @@ mod tests {
         let text = scrub("token canary-token (Bearer canary-token) is bad", &sent_with(&headers));
         assert_eq!(text, "token [redacted] ([redacted] [redacted]) is bad");
 
-        let mut signed = HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=AKIDCANARY/20260105/x, Signature=c0ffee==");
+        let mut signed = HeaderValue::from_static(
+            "AWS4-HMAC-SHA256 Credential=AKIDCANARY/20260105/x, Signature=c0ffee==",
+        );
         signed.set_sensitive(true);
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, signed)]);
-        let text = scrub("the Credential AKIDCANARY/20260105/x and Signature c0ffee are bad", &sent_with(&headers));
+        let text = scrub(
+            "the Credential AKIDCANARY/20260105/x and Signature c0ffee are bad",
+            &sent_with(&headers),
+        );
         assert_eq!(text, "the Credential [redacted] and Signature [redacted] are bad");
     }
 }

@@ -1,4 +1,5 @@
-//! The one table from HTTP status to error kind. A room refines it by its cloud's own codes, and only refines.
+//! The one table from HTTP status to error kind. A room refines it by its cloud's own codes, and
+//! only refines.
 
 use std::time::Duration;
 
@@ -55,14 +56,24 @@ pub(crate) struct ApiError {
 }
 
 /// Turns an unsuccessful reply into a failure that tells where it comes from and no secret.
-pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: ApiError, secrets: &[HeaderValue]) -> Failure {
+pub(super) fn classify(
+    provider: &str,
+    call: &Call<'_>,
+    reply: &Reply,
+    refusal: ApiError,
+    secrets: &[HeaderValue],
+) -> Failure {
     let of_status = ErrorClass::of_status(reply.status);
     let fault = refusal.fault.unwrap_or(of_status);
     let clean = |text: &str| secret::tidy(text, secrets);
-    let message =
-        refusal.message.as_deref().filter(|text| !text.trim().is_empty()).map_or_else(|| without_message(reply), str::to_string);
+    let message = refusal
+        .message
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+        .map_or_else(|| without_message(reply), str::to_string);
     let message = clean(&message);
-    let retry_after = refusal.retry_after.or_else(|| retry::retry_after(&reply.headers, clock::now()));
+    let retry_after =
+        refusal.retry_after.or_else(|| retry::retry_after(&reply.headers, clock::now()));
     let context = ErrorContext {
         provider: Some(provider.to_string()),
         status: Some(reply.status),
@@ -70,13 +81,18 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         request_id: refusal.request_id.as_deref().map(clean),
         ..ErrorContext::default()
     };
-    // Only its own words say what a cloud has not done. To wait is right whoever asks for it, unless twice is one too many.
-    let asks_to_wait = of_status == ErrorClass::Unavailable || of_status == ErrorClass::RateLimit && call.class != Class::Once;
+    // Only its own words say what a cloud has not done. To wait is right whoever asks for it,
+    // unless twice is one too many.
+    let asks_to_wait = of_status == ErrorClass::Unavailable
+        || of_status == ErrorClass::RateLimit && call.class != Class::Once;
     if !refusal.is_own && !asks_to_wait {
         if call.optional && reply.status == 404 {
             return Failure::Rejected(ProviderError::not_found("endpoint", call.path.as_ref()));
         }
-        let error = ProviderError::not_the_api(reply.status, format!("{message}; check that the endpoint is the API's"));
+        let error = ProviderError::not_the_api(
+            reply.status,
+            format!("{message}; check that the endpoint is the API's"),
+        );
         return Failure::Unknown(error.with_context(context));
     }
     let error = match fault {
@@ -85,22 +101,29 @@ pub(super) fn classify(provider: &str, call: &Call<'_>, reply: &Reply, refusal: 
         ErrorClass::NotFound => match (call.subject, &refusal.field) {
             (Some((resource_type, id)), _) => ProviderError::not_found(resource_type, id),
             // A call about nothing yet, a create, that names something which is not there.
-            (None, Some(field)) => ProviderError::invalid_config(field, format!("{message}{context}")),
+            (None, Some(field)) => {
+                ProviderError::invalid_config(field, format!("{message}{context}"))
+            }
             (None, None) => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
-        ErrorClass::QuotaExceeded => {
-            ProviderError::quota(call.operation.strip_prefix("create_").unwrap_or("request"), format!("{message}{context}"))
-        }
-        ErrorClass::InvalidConfig => {
-            ProviderError::invalid_config(refusal.field.as_deref().unwrap_or("request"), format!("{message}{context}"))
-        }
+        ErrorClass::QuotaExceeded => ProviderError::quota(
+            call.operation.strip_prefix("create_").unwrap_or("request"),
+            format!("{message}{context}"),
+        ),
+        ErrorClass::InvalidConfig => ProviderError::invalid_config(
+            refusal.field.as_deref().unwrap_or("request"),
+            format!("{message}{context}"),
+        ),
         ErrorClass::Conflict { retryable } => ProviderError::conflict(message, retryable),
         ErrorClass::Capacity => ProviderError::capacity(message),
-        ErrorClass::Unavailable => ProviderError::Unavailable { message, retry_after, context: Box::default() },
+        ErrorClass::Unavailable => {
+            ProviderError::Unavailable { message, retry_after, context: Box::default() }
+        }
         ErrorClass::Api => ProviderError::api(reply.status, message),
     };
     let error = error.with_context(context);
-    // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it was not begun.
+    // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it
+    // was not begun.
     let unknown = fault == ErrorClass::Unavailable && of_status == ErrorClass::Unavailable;
     if unknown { Failure::Unknown(error) } else { Failure::Rejected(error) }
 }
@@ -115,7 +138,9 @@ fn without_message(reply: &Reply) -> String {
     if text.is_empty() {
         return "an empty reply".to_string();
     }
-    let is_text = text.chars().all(|c| c != char::REPLACEMENT_CHARACTER && (c.is_whitespace() || !c.is_control()));
+    let is_text = text
+        .chars()
+        .all(|c| c != char::REPLACEMENT_CHARACTER && (c.is_whitespace() || !c.is_control()));
     if text.starts_with('<') || !is_text {
         return format!("a page that is not the API's ({})", reply.form());
     }
@@ -150,7 +175,13 @@ mod tests {
 
     fn told(call: &Call<'_>, status: u16, refusal: ApiError, body: &'static str) -> Failure {
         let body = bytes::Bytes::from_static(body.as_bytes());
-        classify("test", call, &Reply { status, headers: http::HeaderMap::new(), body }, refusal, &[])
+        classify(
+            "test",
+            call,
+            &Reply { status, headers: http::HeaderMap::new(), body },
+            refusal,
+            &[],
+        )
     }
 
     #[test]
@@ -169,26 +200,51 @@ mod tests {
             (418, "a teapot"),
         ] {
             let failure = told(&call(), status, ApiError::default(), body);
-            assert!(matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(), "{status}: {failure:?}");
-            assert!(matches!(failure.error(), ProviderError::Api { status: told, .. } if *told == status), "{failure:?}");
+            assert!(
+                matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(),
+                "{status}: {failure:?}"
+            );
+            assert!(
+                matches!(failure.error(), ProviderError::Api { status: told, .. } if *told == status),
+                "{failure:?}"
+            );
             assert!(failure.error().to_string().contains("check that the endpoint"), "{failure:?}");
         }
-        let own = || ApiError { is_own: true, fault: Some(ErrorClass::NotFound), ..ApiError::default() };
+        let own =
+            || ApiError { is_own: true, fault: Some(ErrorClass::NotFound), ..ApiError::default() };
         let failure = told(&call(), 404, own(), "");
-        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })),
+            "{failure:?}"
+        );
         let failure = told(&call(), 404, ApiError { fault: None, ..own() }, "");
-        assert!(matches!(failure, Failure::Rejected(ProviderError::Api { status: 404, retryable: false, .. })), "{failure:?}");
+        assert!(
+            matches!(
+                failure,
+                Failure::Rejected(ProviderError::Api { status: 404, retryable: false, .. })
+            ),
+            "{failure:?}"
+        );
         // A server that stands in for the cloud need not have all.
         let failure = told(&call().optional(), 404, ApiError::default(), "");
-        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })),
+            "{failure:?}"
+        );
     }
 
     #[test]
     fn whoever_asks_to_wait_is_heard() {
         let call = Call::get("get_instance", "/servers/42");
         let failure = told(&call, 429, ApiError::default(), "<html>slow down</html>");
-        assert!(matches!(failure, Failure::Rejected(ProviderError::RateLimit { .. })), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Rejected(ProviderError::RateLimit { .. })),
+            "{failure:?}"
+        );
         let failure = told(&call, 502, ApiError::default(), "<html>Bad Gateway</html>");
-        assert!(matches!(failure, Failure::Unknown(ProviderError::Unavailable { .. })), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Unknown(ProviderError::Unavailable { .. })),
+            "{failure:?}"
+        );
     }
 }

@@ -13,14 +13,16 @@ const YEARS: RangeInclusive<i32> = 0..=9999;
 /// The year 2200: a number that stands for a later time stands for something else.
 const LATEST: i64 = 7_258_118_400;
 
-/// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number; none where it is no time, or
-/// one in a year that cannot be written again.
+/// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number;
+/// none where it is no time, or one in a year that cannot be written again.
 pub(crate) fn read(text: &str) -> Option<DateTime<Utc>> {
     written(text.trim()).filter(|time| YEARS.contains(&time.year()))
 }
 
 fn written(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
+    if let Ok(time) =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text))
+    {
         return Some(time.to_utc());
     }
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
@@ -28,11 +30,15 @@ fn written(text: &str) -> Option<DateTime<Utc>> {
     }
     let (date, rest) = text.split_at_checked(DATE)?;
     let rest = rest.strip_prefix(['T', 't', ' ', '_'])?;
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ','))).unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.' | ',')))
+        .unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(end);
     let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
     let clock = clock.replace(',', ".");
-    let clock = ["%H:%M:%S%.f", "%H:%M"].iter().find_map(|form| NaiveTime::parse_from_str(&clock, form).ok())?;
+    let clock = ["%H:%M:%S%.f", "%H:%M"]
+        .iter()
+        .find_map(|form| NaiveTime::parse_from_str(&clock, form).ok())?;
     Some(date.and_time(clock).and_local_timezone(offset(zone)?).single()?.to_utc())
 }
 
@@ -63,12 +69,16 @@ fn offset(zone: &str) -> Option<FixedOffset> {
         _ => return None,
     };
     let digits: String = hours.chars().skip(1).filter(|c| *c != ':').collect();
-    let number = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<i32>().ok());
+    let number =
+        |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<i32>().ok());
     let minutes = if digits.len() == 2 { 0 } else { number(2..4)? };
-    let plain = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit()) && minutes < 60;
+    let plain = matches!(digits.len(), 2 | 4)
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && minutes < 60;
     let seconds = sign * (number(0..2)? * 3600 + minutes * 60);
     // The name of a zone that follows says nothing more.
-    FixedOffset::east_opt(seconds).filter(|_| plain && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    FixedOffset::east_opt(seconds)
+        .filter(|_| plain && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! TLS by rustls: the platform's authorities, checked by the platform's verifier, plus an extra file where one is given.
+//! TLS by rustls: the platform's authorities, checked by the platform's verifier, plus an extra
+//! file where one is given.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -13,8 +14,8 @@ use super::endpoint::Endpoint;
 use crate::per_process::PerProcess;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
-/// The configuration for an endpoint. An `http` one trusts nobody and reads no file, so that a machine without
-/// authorities can still talk to itself.
+/// The configuration for an endpoint. An `http` one trusts nobody and reads no file, so that a
+/// machine without authorities can still talk to itself.
 pub(super) fn config(endpoint: &Endpoint, ca_file: Option<&Path>) -> ProviderResult<ClientConfig> {
     // It has a lock of its own, that of the sessions, which a parent may have held when it forked.
     static PLATFORM: PerProcess<OnceLock<ClientConfig>> = PerProcess::new();
@@ -35,15 +36,25 @@ pub(super) fn config(endpoint: &Endpoint, ca_file: Option<&Path>) -> ProviderRes
     Ok(platform.get_or_init(|| config).clone())
 }
 
-fn trusting(crypto: &Arc<CryptoProvider>, extra: Vec<CertificateDer<'static>>) -> ProviderResult<ClientConfig> {
+fn trusting(
+    crypto: &Arc<CryptoProvider>,
+    extra: Vec<CertificateDer<'static>>,
+) -> ProviderResult<ClientConfig> {
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(crypto)).map_err(failed)?;
-    let mut config = versions(crypto)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config = versions(crypto)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn versions(crypto: &Arc<CryptoProvider>) -> ProviderResult<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
-    ClientConfig::builder_with_provider(Arc::clone(crypto)).with_safe_default_protocol_versions().map_err(failed)
+fn versions(
+    crypto: &Arc<CryptoProvider>,
+) -> ProviderResult<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
+    ClientConfig::builder_with_provider(Arc::clone(crypto))
+        .with_safe_default_protocol_versions()
+        .map_err(failed)
 }
 
 fn failed(error: rustls::Error) -> ProviderError {
@@ -51,7 +62,9 @@ fn failed(error: rustls::Error) -> ProviderError {
 }
 
 fn read_authorities(path: &Path) -> ProviderResult<Vec<CertificateDer<'static>>> {
-    let invalid = |what: String| ProviderError::invalid_config("ca_file", format!("{}: {what}", path.display()));
+    let invalid = |what: String| {
+        ProviderError::invalid_config("ca_file", format!("{}: {what}", path.display()))
+    };
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| invalid(error.to_string()))?;

@@ -13,8 +13,8 @@ enum Open<'a> {
     List(usize),
 }
 
-/// The field of a JSON text that was read last at that place, such as `servers[3].created`, and the object that has it, which is
-/// empty where it is the outermost.
+/// The field of a JSON text that was read last at that place, such as `servers[3].created`, and the
+/// object that has it, which is empty where it is the outermost.
 pub(crate) fn field(body: &[u8], line: usize, column: usize) -> (String, String) {
     let starts = body.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     let start = std::iter::once(0).chain(starts).nth(line.saturating_sub(1)).unwrap_or(0);
@@ -66,7 +66,9 @@ fn path(open: &[Open<'_>]) -> String {
     open.iter().fold(String::new(), |path, open| match open {
         Open::List(place) => format!("{path}[{place}]"),
         Open::Object { key: b"", .. } => path,
-        Open::Object { key, .. } => format!("{path}{}{}", if path.is_empty() { "" } else { "." }, name(key)),
+        Open::Object { key, .. } => {
+            format!("{path}{}{}", if path.is_empty() { "" } else { "." }, name(key))
+        }
     })
 }
 
@@ -84,11 +86,13 @@ fn string_end(text: &[u8], mut at: usize) -> usize {
 
 /// A name that an API may give a field; anything else may be somebody's data.
 fn name(key: &[u8]) -> &str {
-    let is_name = key.len() <= LONGEST && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let is_name = key.len() <= LONGEST
+        && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     std::str::from_utf8(key).ok().filter(|_| is_name).unwrap_or("…")
 }
 
-/// The field that is missing or there twice, by the words of the reader, which takes it from the type and not from the reply.
+/// The field that is missing or there twice, by the words of the reader, which takes it from the
+/// type and not from the reply.
 pub(crate) fn wanted(words: &str) -> Option<(&'static str, &str)> {
     let after = |prefix: &str| words.strip_prefix(prefix)?.split('`').next();
     let missing = after("missing field `").map(|field| ("lacks", field));
@@ -114,10 +118,13 @@ mod tests {
         ] {
             assert_eq!(field(text.as_bytes(), 1, text.len()).0, expected, "{text}");
             let lines = text.replacen('{', "{\n", 1);
-            let (line, column) = if lines.contains('\n') { (2, lines.len() - 2) } else { (1, lines.len()) };
+            let (line, column) =
+                if lines.contains('\n') { (2, lines.len() - 2) } else { (1, lines.len()) };
             assert_eq!(field(lines.as_bytes(), line, column).0, expected, "{lines}");
         }
-        for (text, expected) in [(r#"{"a": {}"#, "a"), (r#"{"a": [{"b": 1}"#, "a[0]"), (r#"{"a": 1}"#, "")] {
+        for (text, expected) in
+            [(r#"{"a": {}"#, "a"), (r#"{"a": [{"b": 1}"#, "a[0]"), (r#"{"a": 1}"#, "")]
+        {
             assert_eq!(field(text.as_bytes(), 1, text.len()).1, expected, "{text}");
         }
         assert_eq!(field(b"{}", 99, usize::MAX), (String::new(), String::new()));

@@ -1,5 +1,6 @@
-//! Liberal reading of what clouds write, for all wire types: null, empty or absent, numbers as text and text as numbers. What
-//! does not mean anything in its place is an error, or none where the type has a word for that; never a guess.
+//! Liberal reading of what clouds write, for all wire types: null, empty or absent, numbers as text
+//! and text as numbers. What does not mean anything in its place is an error, or none where the
+//! type has a word for that; never a guess.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,12 +28,17 @@ pub(crate) trait Liberal<'de>: Sized {
 }
 
 /// A value that may be null, empty or, with `#[serde(default)]`, absent.
-pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Liberal<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Liberal<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     T::read(deserializer)
 }
 
-/// The items of a list. One without items may be null; another value in its place is not the list that was asked for.
-pub(crate) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// The items of a list. One without items may be null; another value in its place is not the list
+/// that was asked for.
+pub(crate) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListVisitor { may_be_empty_text: false, items: PhantomData })
 }
 
@@ -41,7 +47,9 @@ pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
     let given = Scalar::deserialize(deserializer)?;
     match given.count() {
         Some(number) => Ok(number.to_string()),
-        None if matches!(&given, Scalar::Text(text) if !text.trim().is_empty()) => Ok(given.text()?.trim().to_string()),
+        None if matches!(&given, Scalar::Text(text) if !text.trim().is_empty()) => {
+            Ok(given.text()?.trim().to_string())
+        }
         None => Err(D::Error::custom("no id")),
     }
 }
@@ -52,7 +60,9 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, 
 }
 
 /// A time, in any spelling that a cloud has used; what is not one is no time.
-pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(crate) fn time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
     Ok(match Scalar::deserialize(deserializer)? {
         Scalar::Text(text) => time::read(&text),
         Scalar::Whole(number) => time::of_number(number as f64),
@@ -62,13 +72,17 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 /// Text that stands for something else, such as an address; what does not is none.
-pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let text = Scalar::deserialize(deserializer)?.text::<D::Error>();
     Ok(text.ok().and_then(|text| text.trim().parse().ok()))
 }
 
 /// A cloud's word for a state.
-pub(crate) fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<InstanceStatus, D::Error> {
+pub(crate) fn status<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<InstanceStatus, D::Error> {
     Ok(word(&Scalar::deserialize(deserializer)?.text::<D::Error>().unwrap_or_default()))
 }
 
@@ -125,8 +139,14 @@ impl<'de> Scalar<'de> {
     fn count(&self) -> Option<u64> {
         match self {
             Self::Whole(number) => u64::try_from(*number).ok(),
-            Self::Text(text) => text.trim().parse().ok().filter(|_| text.trim().bytes().all(|byte| byte.is_ascii_digit())),
-            Self::Number(number) if (0.0..EXACT).contains(number) && number.fract() == 0.0 => Some(*number as u64),
+            Self::Text(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|_| text.trim().bytes().all(|byte| byte.is_ascii_digit())),
+            Self::Number(number) if (0.0..EXACT).contains(number) && number.fract() == 0.0 => {
+                Some(*number as u64)
+            }
             _ => None,
         }
     }
@@ -251,7 +271,11 @@ impl<'de> Liberal<'de> for f64 {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Scalar::deserialize(deserializer)? {
             Scalar::Number(number) => number,
-            given => given.text::<D::Error>().ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default(),
+            given => given
+                .text::<D::Error>()
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .unwrap_or_default(),
         })
     }
 }
@@ -279,7 +303,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
-        if text.is_empty() && self.may_be_empty_text { Ok(Vec::new()) } else { Err(E::custom("a text in the place of a list")) }
+        if text.is_empty() && self.may_be_empty_text {
+            Ok(Vec::new())
+        } else {
+            Err(E::custom("a text in the place of a list"))
+        }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Vec<T>, A::Error> {
@@ -298,7 +326,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
-/// An item of a list; null is none. What is derived for an object would read a list as its fields in their order.
+/// An item of a list; null is none. What is derived for an object would read a list as its fields
+/// in their order.
 struct Item<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
@@ -308,7 +337,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
 }
 
 /// The one thing that a reply is about.
-pub(crate) fn thing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn thing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     let Item(thing) = Item::deserialize(deserializer)?;
     thing.ok_or_else(|| D::Error::custom("null in the place of a thing"))
 }
@@ -351,8 +382,12 @@ impl<'de> Liberal<'de> for HashMap<String, String> {
     }
 }
 
-/// An object, which may be null or empty; also one that is written as the text of what it is about, where `named` reads that.
-pub(crate) fn object<'de, D, T>(deserializer: D, named: fn(&str) -> Option<T>) -> Result<T, D::Error>
+/// An object, which may be null or empty; also one that is written as the text of what it is about,
+/// where `named` reads that.
+pub(crate) fn object<'de, D, T>(
+    deserializer: D,
+    named: fn(&str) -> Option<T>,
+) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,
@@ -429,11 +464,16 @@ mod tests {
     #[test]
     fn reads_what_clouds_write() {
         let read = |text| serde_json::from_str::<Thing>(text).unwrap();
-        let thing = read(r#"{"id": 9007199254740993, "tags": null, "created": "2026-01-30T23:55:00+00:00", "new": {}}"#);
+        let thing = read(
+            r#"{"id": 9007199254740993, "tags": null, "created": "2026-01-30T23:55:00+00:00", "new": {}}"#,
+        );
         assert_eq!((thing.id.as_str(), thing.tags.len()), ("9007199254740993", 0));
         assert_eq!(thing.created.unwrap().timestamp(), 1_769_817_300);
         let thing = read(r#"{"id": "7", "created": "yesterday", "ip": "203.0.113.7"}"#);
-        assert_eq!((thing.id.as_str(), thing.created, thing.ip), ("7", None, "203.0.113.7".parse().ok()));
+        assert_eq!(
+            (thing.id.as_str(), thing.created, thing.ip),
+            ("7", None, "203.0.113.7".parse().ok())
+        );
         // An escape keeps text from being borrowed, not from being read.
         assert_eq!(read(r#"{"id": 7, "ip": "203\u002e0.113.7"}"#).ip, thing.ip);
         assert_eq!(read(r#"{"id": 7, "ip": "<nil>"}"#).ip, None);
@@ -446,18 +486,40 @@ mod tests {
 
     #[test]
     fn a_value_means_the_same_however_it_is_written() {
-        for (json, text) in [("null", ""), ("\"a\"", "a"), ("7", "7"), ("-7", "-7"), ("1.5", "1.5"), ("true", "true"), ("[]", "")]
-        {
+        for (json, text) in [
+            ("null", ""),
+            ("\"a\"", "a"),
+            ("7", "7"),
+            ("-7", "-7"),
+            ("1.5", "1.5"),
+            ("true", "true"),
+            ("[]", ""),
+        ] {
             assert_eq!(value::<String>(json).unwrap(), text, "{json}");
         }
-        for (json, flag) in [("null", false), ("\"\"", false), ("true", true), ("\"True\"", true), ("1", true), ("\"no\"", false)]
-        {
+        for (json, flag) in [
+            ("null", false),
+            ("\"\"", false),
+            ("true", true),
+            ("\"True\"", true),
+            ("1", true),
+            ("\"no\"", false),
+        ] {
             assert_eq!(value::<bool>(json).unwrap(), flag, "{json}");
         }
-        for (json, number) in [("null", None), ("\"\"", None), ("3", Some(3)), ("\"3\"", Some(3)), ("3.0", Some(3))] {
+        for (json, number) in
+            [("null", None), ("\"\"", None), ("3", Some(3)), ("\"3\"", Some(3)), ("3.0", Some(3))]
+        {
             assert_eq!(value::<Option<u64>>(json).unwrap(), number, "{json}");
         }
-        for (json, number) in [("null", 0.0), ("\"0.5\"", 0.5), ("0.5", 0.5), ("2", 2.0), ("\"free\"", 0.0), ("{}", 0.0)] {
+        for (json, number) in [
+            ("null", 0.0),
+            ("\"0.5\"", 0.5),
+            ("0.5", 0.5),
+            ("2", 2.0),
+            ("\"free\"", 0.0),
+            ("{}", 0.0),
+        ] {
             assert!((value::<f64>(json).unwrap() - number).abs() < 1e-9, "{json}");
         }
         for json in ["null", "[]", "\"\"", "{}", "[null]"] {
@@ -467,14 +529,19 @@ mod tests {
             assert_eq!(value::<HashMap<String, String>>(json).unwrap(), HashMap::new(), "{json}");
         }
         let labels = value::<HashMap<String, String>>(r#"{"a": 1, "b": null, "c": true}"#).unwrap();
-        assert_eq!((labels["a"].as_str(), labels["b"].as_str(), labels["c"].as_str()), ("1", "", "true"));
+        assert_eq!(
+            (labels["a"].as_str(), labels["b"].as_str(), labels["c"].as_str()),
+            ("1", "", "true")
+        );
     }
 
     #[test]
     fn what_means_nothing_in_its_place_is_an_error() {
         for json in ["[1]", r#"{"a": 1}"#] {
             assert!(
-                value::<String>(json).is_err() && value::<bool>(json).is_err() && value::<Option<u64>>(json).is_err(),
+                value::<String>(json).is_err()
+                    && value::<bool>(json).is_err()
+                    && value::<Option<u64>>(json).is_err(),
                 "{json}"
             );
         }
@@ -486,7 +553,10 @@ mod tests {
             assert!(value::<HashMap<String, String>>(json).is_err(), "{json}");
         }
         let read = |json| items::<_, Thing>(&mut serde_json::Deserializer::from_str(json));
-        assert_eq!((read("null").unwrap().len(), read("[null, {\"id\": 7}]").unwrap().len()), (0, 1));
+        assert_eq!(
+            (read("null").unwrap().len(), read("[null, {\"id\": 7}]").unwrap().len()),
+            (0, 1)
+        );
         for json in ["{}", "\"\"", "false", "[\"a\"]", "[[7]]", "[[]]", "[7]"] {
             assert!(read(json).is_err(), "{json}");
         }
@@ -504,9 +574,13 @@ mod tests {
         for json in ["\"running\"", "\"RUNNING\"", "\" Running \""] {
             assert_eq!(read(json), InstanceStatus::Active, "{json}");
         }
-        for (json, word) in
-            [("null", "unknown"), ("\"\"", "unknown"), ("{\"a\": 1}", "unknown"), ("16", "16"), ("\"New-ish\"", "New-ish")]
-        {
+        for (json, word) in [
+            ("null", "unknown"),
+            ("\"\"", "unknown"),
+            ("{\"a\": 1}", "unknown"),
+            ("16", "16"),
+            ("\"New-ish\"", "New-ish"),
+        ] {
             assert_eq!(read(json), InstanceStatus::Unknown(word.to_string()), "{json}");
         }
     }

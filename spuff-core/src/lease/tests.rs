@@ -28,28 +28,58 @@ fn renewed_leases_end_at_few_different_times_and_never_too_early() {
 #[test]
 fn everything_that_is_said_must_be_true_of_what_is_managed() {
     let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
-    let ours =
-        labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::OWNER, "ci"), (labels::EXPIRES_AT, "1999999999")]);
+    let ours = labels(&[
+        (labels::MANAGED_BY, labels::MANAGED_BY_VALUE),
+        (labels::OWNER, "ci"),
+        (labels::EXPIRES_AT, "1999999999"),
+    ]);
     let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
-    let made = ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
-    let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |now| made.age(now));
-    assert!(takes(Reap::expired(), &ours) && takes(Reap::owned_by("ci"), &ours) && takes(Reap::older_than(hour), &ours));
+    let made =
+        ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
+    let takes = |which: Reap, labels: &HashMap<String, String>| {
+        which.at(now).takes(labels, |now| made.age(now))
+    };
+    assert!(
+        takes(Reap::expired(), &ours)
+            && takes(Reap::owned_by("ci"), &ours)
+            && takes(Reap::older_than(hour), &ours)
+    );
     assert!(takes(Reap::expired().and_owned_by("ci").and_older_than(hour), &ours));
-    assert!(!takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours));
-    assert!(!Reap::older_than(hour).at(now).takes(&ours, |_| None), "an age that is not known is no age");
+    assert!(
+        !takes(Reap::expired().and_owned_by("dev"), &ours) && !takes(Reap::older_than(day), &ours)
+    );
+    assert!(
+        !Reap::older_than(hour).at(now).takes(&ours, |_| None),
+        "an age that is not known is no age"
+    );
     let unknown = ProviderInstance::default();
     assert!(!Reap::older_than(hour).takes(&ours, |now| unknown.age(now)), "1970 is no time");
     assert!(takes(Reap::from_choices(true, Some(hour), Some("ci".to_string())).unwrap(), &ours));
     assert!(!takes(Reap::from_choices(true, Some(day), Some("ci".to_string())).unwrap(), &ours));
     assert!(!takes(Reap::from_choices(false, None, Some("dev".to_string())).unwrap(), &ours));
     let nothing = Reap::from_choices(false, None, None).unwrap_err();
-    assert!(matches!(&nothing, ProviderError::InvalidConfig { field, .. } if field == "reap"), "{nothing}");
+    assert!(
+        matches!(&nothing, ProviderError::InvalidConfig { field, .. } if field == "reap"),
+        "{nothing}"
+    );
     for (what, other) in [
         ("not managed", labels(&[(labels::OWNER, "ci"), (labels::EXPIRES_AT, "1")])),
-        ("another's", labels(&[(labels::MANAGED_BY, "x"), (labels::OWNER, "ci"), (labels::EXPIRES_AT, "1")])),
-        ("later", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, "2000000001")])),
+        (
+            "another's",
+            labels(&[(labels::MANAGED_BY, "x"), (labels::OWNER, "ci"), (labels::EXPIRES_AT, "1")]),
+        ),
+        (
+            "later",
+            labels(&[
+                (labels::MANAGED_BY, labels::MANAGED_BY_VALUE),
+                (labels::EXPIRES_AT, "2000000001"),
+            ]),
+        ),
         ("no lease", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE)])),
-        ("not a time", labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, "soon")])),
+        (
+            "not a time",
+            labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, "soon")]),
+        ),
     ] {
         assert!(!takes(Reap::expired(), &other), "{what}");
     }
@@ -58,17 +88,28 @@ fn everything_that_is_said_must_be_true_of_what_is_managed() {
 #[test]
 fn each_thing_that_is_said_counts_by_itself() {
     let now = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
-    let lease =
-        |end: &str| labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::OWNER, "ci"), (labels::EXPIRES_AT, end)]);
+    let lease = |end: &str| {
+        labels(&[
+            (labels::MANAGED_BY, labels::MANAGED_BY_VALUE),
+            (labels::OWNER, "ci"),
+            (labels::EXPIRES_AT, end),
+        ])
+    };
     let (over, runs) = (lease("2000000000"), lease("2000000001"));
     let age = Duration::from_secs(7200);
-    let takes = |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
-    let choices =
-        |expired, older_than, owner: Option<&str>| Reap::from_choices(expired, older_than, owner.map(str::to_string)).unwrap();
+    let takes =
+        |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
+    let choices = |expired, older_than, owner: Option<&str>| {
+        Reap::from_choices(expired, older_than, owner.map(str::to_string)).unwrap()
+    };
     for which in [Reap::expired(), Reap::owned_by("ci").and_expired(), choices(true, None, None)] {
         assert!(takes(which.clone(), &over) && !takes(which.clone(), &runs), "{which:?}");
     }
-    for which in [Reap::owned_by("dev"), Reap::expired().and_owned_by("dev"), choices(false, None, Some("dev"))] {
+    for which in [
+        Reap::owned_by("dev"),
+        Reap::expired().and_owned_by("dev"),
+        choices(false, None, Some("dev")),
+    ] {
         assert!(!takes(which.clone(), &over), "{which:?}");
     }
     let older = age - Duration::from_secs(1);
@@ -90,12 +131,20 @@ fn what_became_of_each_is_told_in_a_word() {
     for (kind, outcome, expected) in [
         (Reapable::Instance, Ok(true), "instance 7 (web-1, of ci): gone"),
         (Reapable::Snapshot, Ok(false), "snapshot 7 (web-1, of ci): would be ended"),
-        (Reapable::Snapshot, Err(ProviderError::conflict("in use", false)), "snapshot 7 (web-1, of ci): may still exist: "),
+        (
+            Reapable::Snapshot,
+            Err(ProviderError::conflict("in use", false)),
+            "snapshot 7 (web-1, of ci): may still exist: ",
+        ),
     ] {
         let (id, name, owner) = ("7".to_string(), "web-1".to_string(), Some("ci".to_string()));
         let reaped = Reaped { kind, id, name, owner, expires_at: None, outcome };
         assert!(reaped.to_string().starts_with(expected), "{reaped}");
-        assert_eq!(reaped.to_string().ends_with(reaped.state()), reaped.outcome.is_ok(), "{reaped}");
+        assert_eq!(
+            reaped.to_string().ends_with(reaped.state()),
+            reaped.outcome.is_ok(),
+            "{reaped}"
+        );
     }
 }
 
@@ -142,7 +191,8 @@ impl Provider for Shed {
         let is_renewed = reads >= self.renewed_after;
         let status = if is_renewed && self.tells_its_end { "shutting-down" } else { "running" };
         let machine = leased(id, if is_renewed { "9999999999" } else { "1" });
-        Ok((reads < self.gone_after).then(|| ProviderInstance { status: InstanceStatus::from_word(status), ..machine }))
+        Ok((reads < self.gone_after)
+            .then(|| ProviderInstance { status: InstanceStatus::from_word(status), ..machine }))
     }
 
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
@@ -166,8 +216,14 @@ impl Provider for Shed {
             return Err(ProviderError::timeout("list_snapshots", Duration::from_secs(1)));
         }
         let mut all = self.snapshots.lock().unwrap();
-        let shown = all.iter().filter(|(_, lists)| *lists > 0).map(|(snapshot, _)| snapshot.clone()).collect();
-        all.iter_mut().for_each(|(_, lists)| *lists = if *lists < 100 { lists.saturating_sub(1) } else { *lists });
+        let shown = all
+            .iter()
+            .filter(|(_, lists)| *lists > 0)
+            .map(|(snapshot, _)| snapshot.clone())
+            .collect();
+        all.iter_mut().for_each(|(_, lists)| {
+            *lists = if *lists < 100 { lists.saturating_sub(1) } else { *lists }
+        });
         Ok(shown)
     }
 
@@ -184,16 +240,26 @@ impl Provider for Shed {
 }
 
 fn leased(id: &str, end: &str) -> ProviderInstance {
-    let labels = labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, end)]);
+    let labels =
+        labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE), (labels::EXPIRES_AT, end)]);
     ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
 }
 
 fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
     let made = Some(Utc::now() - TimeDelta::days(2));
-    let snapshot = |number| (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000);
+    let snapshot = |number| {
+        (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000)
+    };
     let ours = labels(&[(labels::MANAGED_BY, labels::MANAGED_BY_VALUE)]);
-    let machine = |created_at| ProviderInstance { created_at, labels: ours.clone(), ..ProviderInstance::default() };
-    let machines = [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)].map(machine).to_vec();
+    let machine = |created_at| ProviderInstance {
+        created_at,
+        labels: ours.clone(),
+        ..ProviderInstance::default()
+    };
+    let machines =
+        [DateTime::UNIX_EPOCH, DateTime::<Utc>::MIN_UTC, Utc::now() + TimeDelta::days(1)]
+            .map(machine)
+            .to_vec();
     let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
     let shed = Arc::new(Shed { machines, snapshots, most_lists, ..lock() });
     (shed.clone(), shed)
@@ -202,7 +268,8 @@ fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
     let (_, provider) = shed(0, usize::MAX);
-    for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)] {
+    for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)]
+    {
         assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
     }
 }
@@ -213,7 +280,10 @@ async fn a_lease_that_is_renewed_before_the_end_is_kept() {
         let (_, provider) = locked(renewed_after, usize::MAX, false);
         let began = Instant::now();
         assert!(reap(&provider, &Reap::expired()).await.unwrap().is_empty(), "{renewed_after}");
-        assert!(began.elapsed() < Duration::from_secs(300), "{renewed_after}: its end is not waited for");
+        assert!(
+            began.elapsed() < Duration::from_secs(300),
+            "{renewed_after}: its end is not waited for"
+        );
     }
     let reaped = reap(&locked(usize::MAX, usize::MAX, false).1, &Reap::expired()).await.unwrap();
     assert!(matches!(reaped[0].outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}");
@@ -225,19 +295,29 @@ async fn what_is_gone_though_its_lease_was_renewed_is_told() {
     for (gone_after, tells_its_end) in [(2, false), (4, false), (40, true)] {
         let (shed, provider) = locked(1, gone_after, tells_its_end);
         let reaped = reap(&provider, &Reap::expired()).await.unwrap();
-        assert!(matches!(reaped[..], [Reaped { outcome: Ok(true), .. }]), "{gone_after}: {reaped:?}");
+        assert!(
+            matches!(reaped[..], [Reaped { outcome: Ok(true), .. }]),
+            "{gone_after}: {reaped:?}"
+        );
         assert_eq!(shed.reads.load(Relaxed), gone_after + 1);
     }
     // As long as for any other end, and with the same pauses.
     let (shed, provider) = locked(1, usize::MAX, true);
     let reaped = reap(&provider, &Reap::expired()).await.unwrap();
-    assert!(matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Timeout { .. }), .. }]), "{reaped:?}");
+    assert!(
+        matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Timeout { .. }), .. }]),
+        "{reaped:?}"
+    );
     assert!(shed.reads.load(Relaxed) < 100, "{} reads", shed.reads.load(Relaxed));
 }
 
 /// One machine, listed twice, whose end does not come; with the number of reads after which its
 /// lease is renewed, and it is gone.
-fn locked(renewed_after: usize, gone_after: usize, tells_its_end: bool) -> (Arc<Shed>, Arc<dyn Provider>) {
+fn locked(
+    renewed_after: usize,
+    gone_after: usize,
+    tells_its_end: bool,
+) -> (Arc<Shed>, Arc<dyn Provider>) {
     let shed = Arc::new(Shed { renewed_after, gone_after, tells_its_end, ..lock() });
     (shed.clone(), shed)
 }
@@ -258,10 +338,14 @@ fn lock() -> Shed {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_refused_ends_the_look_for_an_instance() {
-    let provider: Arc<dyn Provider> = Arc::new(Shed { renewed_after: 1, denied_after: 2, ..lock() });
+    let provider: Arc<dyn Provider> =
+        Arc::new(Shed { renewed_after: 1, denied_after: 2, ..lock() });
     let began = Instant::now();
     let reaped = reap(&provider, &Reap::expired()).await.unwrap();
-    assert!(matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Authentication { .. }), .. }]), "{reaped:?}");
+    assert!(
+        matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Authentication { .. }), .. }]),
+        "{reaped:?}"
+    );
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
@@ -273,8 +357,12 @@ async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
     for (number, reaped) in reaped.iter().enumerate() {
         assert_eq!((reaped.id.clone(), reaped.kind), (format!("s-{number}"), Reapable::Snapshot));
         match number % 10 {
-            7 => assert!(matches!(reaped.outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}"),
-            9 => assert!(matches!(reaped.outcome, Err(ProviderError::Timeout { .. })), "{reaped:?}"),
+            7 => {
+                assert!(matches!(reaped.outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}")
+            }
+            9 => {
+                assert!(matches!(reaped.outcome, Err(ProviderError::Timeout { .. })), "{reaped:?}")
+            }
             _ => assert!(matches!(reaped.outcome, Ok(true)), "{reaped:?}"),
         }
     }
@@ -294,20 +382,35 @@ async fn a_list_that_fails_for_a_moment_does_not_end_the_look_for_what_was_delet
 async fn only_what_is_asked_for_is_told() {
     let owned = |id: &str, owner: &str, end: &str| {
         let mut machine = leased(id, end);
-        machine.labels.extend((!owner.is_empty()).then(|| (labels::OWNER.to_string(), owner.to_string())));
+        machine
+            .labels
+            .extend((!owner.is_empty()).then(|| (labels::OWNER.to_string(), owner.to_string())));
         machine
     };
-    let machines =
-        vec![owned("1", "ci", "1"), owned("2", "dev", "9999999999"), owned("3", "", "1"), owned("4", "ci", "9999999999")];
+    let machines = vec![
+        owned("1", "ci", "1"),
+        owned("2", "dev", "9999999999"),
+        owned("3", "", "1"),
+        owned("4", "ci", "9999999999"),
+    ];
     let shed = Shed { machines, ..lock() };
-    let ids = |listed: Vec<ProviderInstance>| listed.into_iter().map(|machine| machine.id).collect::<Vec<_>>();
+    let ids = |listed: Vec<ProviderInstance>| {
+        listed.into_iter().map(|machine| machine.id).collect::<Vec<_>>()
+    };
     assert_eq!(ids(list_owned(&shed, "ci").await.unwrap()), ["1", "4"]);
     assert_eq!(ids(list_owned(&shed, "dev").await.unwrap()), ["2"]);
     let provider: Arc<dyn Provider> = Arc::new(shed);
-    for (which, expected) in
-        [(Reap::expired(), vec!["1", "3"]), (Reap::owned_by("ci"), vec!["1", "4"]), (Reap::owned_by("ops"), vec![])]
-    {
-        let reaped: Vec<_> = reap(&provider, &which.dry_run()).await.unwrap().into_iter().map(|reaped| reaped.id).collect();
+    for (which, expected) in [
+        (Reap::expired(), vec!["1", "3"]),
+        (Reap::owned_by("ci"), vec!["1", "4"]),
+        (Reap::owned_by("ops"), vec![]),
+    ] {
+        let reaped: Vec<_> = reap(&provider, &which.dry_run())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|reaped| reaped.id)
+            .collect();
         assert_eq!(reaped, expected);
     }
 }
@@ -317,7 +420,12 @@ async fn a_list_that_is_refused_ends_the_look_for_what_was_deleted() {
     let (shed, provider) = shed(3, 1);
     let began = Instant::now();
     let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
-    assert!(reaped.iter().all(|reaped| matches!(reaped.outcome, Err(ProviderError::Authentication { .. }))), "{reaped:?}");
+    assert!(
+        reaped
+            .iter()
+            .all(|reaped| matches!(reaped.outcome, Err(ProviderError::Authentication { .. }))),
+        "{reaped:?}"
+    );
     assert_eq!((reaped.len(), shed.lists.load(Relaxed), began.elapsed()), (3, 2, Duration::ZERO));
 }
 

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::{Candidate, Placed, Placement};
 use crate::fleet::{AbortFlag, Maker, retry_while_rate_limited};
 use crate::progress::{self, Phase};
-use crate::provider::error::{Attempt, AttemptOutcome, ErrorKind, ErrorParts, ProviderError, ProviderResult};
+use crate::provider::error::{
+    Attempt, AttemptOutcome, ErrorKind, ErrorParts, ProviderError, ProviderResult,
+};
 use crate::provider::{InstanceRequest, Price, Provider, ProviderInstance};
 
 const CEILING: &str = "max_price";
@@ -32,21 +34,34 @@ struct Place<'a> {
 
 impl<'a> Search<'a> {
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when there is no candidate, or the ceiling and a price are in two currencies.
-    pub(super) async fn new(operation: &'static str, placement: &'a Placement, machines: usize) -> ProviderResult<Self> {
+    /// [`ProviderError::InvalidConfig`] when there is no candidate, or the ceiling and a price are
+    /// in two currencies.
+    pub(super) async fn new(
+        operation: &'static str,
+        placement: &'a Placement,
+        machines: usize,
+    ) -> ProviderResult<Self> {
         if placement.candidates.is_empty() {
             return Err(no_candidates());
         }
         let began = Instant::now();
-        // What is wrong with the caller's own prices is told before the clouds are asked for theirs.
+        // What is wrong with the caller's own prices is told before the clouds are asked for
+        // theirs.
         for candidate in &placement.candidates {
             same_currency(placement, candidate, candidate.price.as_ref())?;
         }
-        let places = join_all(placement.candidates.iter().map(|candidate| Place::new(placement, candidate))).await;
+        let places =
+            join_all(placement.candidates.iter().map(|candidate| Place::new(placement, candidate)))
+                .await;
         for place in &places {
             same_currency(placement, place.candidate, place.price.as_ref())?;
         }
-        Ok(Self { operation, began, places, logs: (0..machines).map(|_| Mutex::default()).collect() })
+        Ok(Self {
+            operation,
+            began,
+            places,
+            logs: (0..machines).map(|_| Mutex::default()).collect(),
+        })
     }
 
     /// Makes a machine at the first place that has room.
@@ -57,7 +72,8 @@ impl<'a> Search<'a> {
         abort: &AbortFlag,
     ) -> ProviderResult<ProviderInstance> {
         if request.idempotency_key.is_some() && self.places.len() > 1 {
-            let message = "it stands for a machine in one place, and could not keep another process from making one elsewhere: \
+            let message = "it stands for a machine in one place, and could not keep another \
+             process from making one elsewhere: \
                            leave it out, or give a single candidate";
             return Err(ProviderError::invalid_config("idempotency_key", message));
         }
@@ -66,7 +82,12 @@ impl<'a> Search<'a> {
             let began = Instant::now();
             let (outcome, error) = match place.create(request, abort).await {
                 Ok(made) => {
-                    self.log(index).push(place.attempt(position, AttemptOutcome::Made, None, began));
+                    self.log(index).push(place.attempt(
+                        position,
+                        AttemptOutcome::Made,
+                        None,
+                        began,
+                    ));
                     return Ok(made);
                 }
                 Err(left) => left,
@@ -87,10 +108,16 @@ impl<'a> Search<'a> {
     }
 
     /// An outcome, with the log of its machine.
-    pub(super) fn placed(&self, index: usize, made: ProviderResult<ProviderInstance>) -> ProviderResult<Placed> {
+    pub(super) fn placed(
+        &self,
+        index: usize,
+        made: ProviderResult<ProviderInstance>,
+    ) -> ProviderResult<Placed> {
         let attempts = std::mem::take(&mut *self.log(index));
         match (made, attempts.last().map(|attempt| attempt.candidate)) {
-            (Ok(instance), candidate) => Ok(Placed { instance, candidate: candidate.unwrap_or_default(), attempts }),
+            (Ok(instance), candidate) => {
+                Ok(Placed { instance, candidate: candidate.unwrap_or_default(), attempts })
+            }
             (Err(error), None) => Err(error),
             (Err(error), Some(_)) => Err(error.not_placed(attempts)),
         }
@@ -104,7 +131,12 @@ impl<'a> Search<'a> {
 impl Maker for Search<'_> {
     const OPERATION: &'static str = "place_instances";
 
-    async fn create(&self, index: usize, request: &InstanceRequest, abort: &AbortFlag) -> ProviderResult<ProviderInstance> {
+    async fn create(
+        &self,
+        index: usize,
+        request: &InstanceRequest,
+        abort: &AbortFlag,
+    ) -> ProviderResult<ProviderInstance> {
         self.walk(index, request, abort).await
     }
 
@@ -120,7 +152,9 @@ impl<'a> Place<'a> {
         let price = match (&candidate.price, &placement.max_price) {
             (Some(price), _) => Ok(Some(price.clone())),
             (None, None) => Ok(None),
-            (None, Some(_)) => candidate.provider.hourly_price(&candidate.region, &candidate.size).await.map(Some),
+            (None, Some(_)) => {
+                candidate.provider.hourly_price(&candidate.region, &candidate.size).await.map(Some)
+            }
         };
         let (price, shut) = match (price, &placement.max_price) {
             (Ok(Some(price)), Some(most)) if price.micros > most.micros => {
@@ -128,9 +162,14 @@ impl<'a> Place<'a> {
                 (Some(price), Some((AttemptOutcome::TooDear, message)))
             }
             (Ok(price), _) => (price, None),
-            (Err(ProviderError::NotSupported { .. }), _) if placement.allow_unknown_price => (None, None),
+            (Err(ProviderError::NotSupported { .. }), _) if placement.allow_unknown_price => {
+                (None, None)
+            }
             (Err(error @ ProviderError::NotSupported { .. }), _) => {
-                let message = format!("{error}; a candidate takes a price of its own, and a placement may allow unknown ones");
+                let message = format!(
+                    "{error}; a candidate takes a price of its own, and a placement may allow \
+                     unknown ones"
+                );
                 (None, Some((AttemptOutcome::PriceUnknown, message)))
             }
             // To go on would be to pass over a place for no reason of its own.
@@ -140,7 +179,9 @@ impl<'a> Place<'a> {
             }
         };
         let parts = |message| ErrorParts::from(&ProviderError::invalid_config(CEILING, message));
-        let shut = shut.map_or_else(OnceLock::new, |(outcome, message)| OnceLock::from((outcome, parts(message))));
+        let shut = shut.map_or_else(OnceLock::new, |(outcome, message)| {
+            OnceLock::from((outcome, parts(message)))
+        });
         Self { candidate, price, shut }
     }
 
@@ -160,7 +201,9 @@ impl<'a> Place<'a> {
         if let Some(image) = &self.candidate.image {
             request.image = image.clone();
         }
-        let created = retry_while_rate_limited(|| self.candidate.provider.create_instance(&request), abort).await;
+        let created =
+            retry_while_rate_limited(|| self.candidate.provider.create_instance(&request), abort)
+                .await;
         created.map_err(|error| {
             if !is_full(&error) {
                 return (AttemptOutcome::Failed, error);
@@ -171,7 +214,13 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn attempt(&self, candidate: usize, outcome: AttemptOutcome, error: Option<&ProviderError>, began: Instant) -> Attempt {
+    fn attempt(
+        &self,
+        candidate: usize,
+        outcome: AttemptOutcome,
+        error: Option<&ProviderError>,
+        began: Instant,
+    ) -> Attempt {
         let by_price = matches!(outcome, AttemptOutcome::TooDear | AttemptOutcome::PriceUnknown);
         Attempt {
             candidate,
@@ -195,12 +244,15 @@ fn in_words(error: &ProviderError) -> String {
     }
 }
 
-/// Whether there is no room, and nothing was made: an error after a create, which names its machine, may be of the same kind.
+/// Whether there is no room, and nothing was made: an error after a create, which names its
+/// machine, may be of the same kind.
 fn is_full(error: &ProviderError) -> bool {
-    matches!(error.kind(), ErrorKind::Capacity | ErrorKind::QuotaExceeded) && error.instance_id().is_none()
+    matches!(error.kind(), ErrorKind::Capacity | ErrorKind::QuotaExceeded)
+        && error.instance_id().is_none()
 }
 
-/// What tells most comes first: stock comes back by itself, a quota is raised by somebody, a price stays.
+/// What tells most comes first: stock comes back by itself, a quota is raised by somebody, a price
+/// stays.
 fn weight(error: &ProviderError) -> u8 {
     match error.kind() {
         ErrorKind::Capacity => 0,
@@ -213,14 +265,19 @@ fn no_candidates() -> ProviderError {
     ProviderError::invalid_config("candidates", "none; give at least one place to try")
 }
 
-fn same_currency(placement: &Placement, candidate: &Candidate, price: Option<&Price>) -> ProviderResult<()> {
+fn same_currency(
+    placement: &Placement,
+    candidate: &Candidate,
+    price: Option<&Price>,
+) -> ProviderResult<()> {
     let (Some(most), Some(price)) = (&placement.max_price, price) else { return Ok(()) };
     if most.currency.eq_ignore_ascii_case(&price.currency) {
         return Ok(());
     }
     let place = [candidate.provider.name(), &candidate.region, &candidate.size].join(" ");
     let message = format!(
-        "{most}, but {place} costs {price} an hour: currencies are not converted; give that candidate a price in {}, or a \
+        "{most}, but {place} costs {price} an hour: currencies are not converted; give that \
+         candidate a price in {}, or a \
          ceiling in {}",
         most.currency, price.currency
     );

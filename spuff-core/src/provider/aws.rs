@@ -1,10 +1,11 @@
-//! AWS EC2, Query API 2016-11-15. Wire types are in `wire`, conversions in `convert`, error codes in
-//! `errors`, regions in `region`, `region_search` and `region_cache`, rate limits in `limits`, images
-//! in `lookup`, signing and keys in `credentials`.
+//! AWS EC2, Query API 2016-11-15. Wire types are in `wire`, conversions in `convert`, error codes
+//! in `errors`, regions in `region`, `region_search` and `region_cache`, rate limits in `limits`,
+//! images in `lookup`, signing and keys in `credentials`.
 //!
-//! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by their code and not by
-//! their status, reads lag writes by up to minutes, an ended machine stays visible for an hour, `CreateImage` reboots the
-//! machine unless told not to, and deregistering an image leaves its EBS snapshots to be paid for.
+//! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by
+//! their code and not by their status, reads lag writes by up to minutes, an ended machine stays
+//! visible for an hour, `CreateImage` reboots the machine unless told not to, and deregistering an
+//! image leaves its EBS snapshots to be paid for.
 
 mod batch;
 mod boot_image;
@@ -42,14 +43,18 @@ use self::poll::Waiting;
 use self::query::Query;
 use self::region::{Place, Places};
 use self::region_search::Asking;
-use self::wire::{CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, ask};
+use self::wire::{
+    CreateTags, DescribeImages, DescribeInstances, DescribeKeyPairs, Image, Instance, Listing, ask,
+};
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::{ProviderError, ProviderResult};
 use super::registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory};
 use super::shared::defaults::Defaults;
 use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
-use crate::create::{About, Batch, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion};
+use crate::create::{
+    About, Batch, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion,
+};
 use crate::http::{Class, Deadline, HttpClient, Page, all_pages};
 use crate::wait::{Observation, RecentCreates, Wait};
 
@@ -60,23 +65,27 @@ const OPTIONS: [&str; 5] = ["profile", "regions", "subnet", "security_group", "s
 
 /// AWS EC2 instances.
 ///
-/// Without a token the standard credential chain is asked: the environment, the AWS configuration files (keys, roles, SSO,
-/// processes), web identity, and the role of the container or machine.
+/// Without a token the standard credential chain is asked: the environment, the AWS configuration
+/// files (keys, roles, SSO, processes), web identity, and the role of the container or machine.
 ///
-/// A provider works in one region: the configuration's, else that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile. A
-/// machine may be created in another one by its request. Regions know nothing of each other: a verb on an id asks the region in
-/// which that was made or seen, or else the provider's own, and is one request. Before it says that there is no such thing, it asks
-/// all regions that the account has enabled, and so does [`resolve`](Provider::resolve) for a caller's own key. Where one of them
-/// cannot be asked, that is the error: the option `regions` then says which ones the account is used in. Lists, and with them
-/// [`reap`](crate::lease::reap), read the provider's own region, those of that option (`all` stands for all that are enabled), and
-/// those in which this provider has made or seen something. An
-/// [`idempotency_key`](InstanceRequest::idempotency_key) stands for a machine in one region.
+/// A provider works in one region: the configuration's, else that of `AWS_REGION`,
+/// `AWS_DEFAULT_REGION` or the profile. A machine may be created in another one by its request.
+/// Regions know nothing of each other: a verb on an id asks the region in which that was made or
+/// seen, or else the provider's own, and is one request. Before it says that there is no such
+/// thing, it asks all regions that the account has enabled, and so does
+/// [`resolve`](Provider::resolve) for a caller's own key. Where one of them cannot be asked, that
+/// is the error: the option `regions` then says which ones the account is used in. Lists, and with
+/// them [`reap`](crate::lease::reap), read the provider's own region, those of that option (`all`
+/// stands for all that are enabled), and those in which this provider has made or seen something.
+/// An [`idempotency_key`](InstanceRequest::idempotency_key) stands for a machine in one region.
 ///
-/// EC2 shows a machine to other clients some seconds after it was made, and one that has ended for an hour. A destroy of an id
-/// that it does not know therefore takes half a minute before it is believed that there is nothing to end.
+/// EC2 shows a machine to other clients some seconds after it was made, and one that has ended for
+/// an hour. A destroy of an id that it does not know therefore takes half a minute before it is
+/// believed that there is nothing to end.
 ///
 /// A snapshot is an AMI. Its EBS snapshots carry `managed-by=spuff` as well; when
-/// [`delete_snapshot`](Provider::delete_snapshot) breaks off between the two, calling it again deletes what is left.
+/// [`delete_snapshot`](Provider::delete_snapshot) breaks off between the two, calling it again
+/// deletes what is left.
 ///
 /// # Examples
 /// ```
@@ -103,7 +112,8 @@ impl AwsProvider {
     /// A provider at the hosts of AWS. An empty token stands for the standard credential chain.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token is not `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the token is not
+    /// `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`. Nothing is sent.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::new(token).with_timeouts(timeouts))
     }
@@ -112,7 +122,11 @@ impl AwsProvider {
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
-    pub fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+    pub fn with_config(
+        token: &str,
+        base_url: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
     }
 
@@ -123,14 +137,18 @@ impl AwsProvider {
         let config = &ProviderConfig { ca_file, ..config.clone() };
         let dialect = SigV4::new(config, places.credentials())?;
         let is_chained = dialect.is_chained();
-        let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
+        let option =
+            |name: &str| config.options.get(name).filter(|value| !value.is_empty()).cloned();
         let http = HttpClient::new(places.endpoint()?, dialect, config)?;
         Ok(Self {
             recent: RecentCreates::of(&http),
             is_chained,
             http: Arc::new(http),
             images: Arc::default(),
-            network: Arc::new(Network { subnet: option("subnet"), security_group: option("security_group") }),
+            network: Arc::new(Network {
+                subnet: option("subnet"),
+                security_group: option("security_group"),
+            }),
             places: Arc::new(places),
             defaults: Defaults::new(config)?,
         })
@@ -156,19 +174,33 @@ impl AwsProvider {
         .await
     }
 
-    /// A machine by the filter, which leaves out an id that is not known, where a call by the id is refused.
-    async fn seen(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+    /// A machine by the filter, which leaves out an id that is not known, where a call by the id is
+    /// refused.
+    async fn seen(
+        &self,
+        asking: Asking<'_>,
+        place: &Place,
+        id: &str,
+    ) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").filter("instance-id", &[id]);
         let reply: DescribeInstances = ask(&self.http, &asking.call(place, &query)).await?;
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
     }
 
     /// A machine by its id, which shows a new one earlier than the filter does.
-    async fn read(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Option<Instance>> {
+    async fn read(
+        &self,
+        asking: Asking<'_>,
+        place: &Place,
+        id: &str,
+    ) -> ProviderResult<Option<Instance>> {
         let query = Query::new("DescribeInstances").with("InstanceId.1", id);
         let call = asking.call(place, &query).about("instance", id);
         let reply = validate::absent_is_none(ask::<DescribeInstances>(&self.http, &call).await)?;
-        Ok(reply.into_iter().flat_map(|reply| reply.into_parts().0).find(|instance| instance.instance_id == id))
+        Ok(reply
+            .into_iter()
+            .flat_map(|reply| reply.into_parts().0)
+            .find(|instance| instance.instance_id == id))
     }
 }
 
@@ -178,7 +210,8 @@ impl Provider for AwsProvider {
         NAME
     }
 
-    /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on the machine.
+    /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on
+    /// the machine.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let place = self.places.at(self.defaults.region(&request.region))?;
@@ -192,8 +225,8 @@ impl Provider for AwsProvider {
             let made = room.make(&place, &request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
-        // Noted before the first look too: what an earlier version made there had the key as its client token, beside which the
-        // cloud would not keep a second one out.
+        // Noted before the first look too: what an earlier version made there had the key as its
+        // client token, beside which the cloud would not keep a second one out.
         self.noted(&noted, &create_key, keyed(self, &create_key, on_cancel, work)).await
     }
 
@@ -210,7 +243,9 @@ impl Provider for AwsProvider {
         requests.iter().try_for_each(convert::check_request)?;
         let parts = (0..requests.len()).map(|index| index.to_string()).collect();
         let making = create_key.clone();
-        let work = |room: Self, cancel| async move { room.make_batch(&place, &requests, &making, &cancel).await };
+        let work = |room: Self, cancel| async move {
+            room.make_batch(&place, &requests, &making, &cancel).await
+        };
         crate::create::instances(self, &create_key, parts, first.cancellation(), work).await
     }
 
@@ -234,11 +269,19 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move {
             let absent = || ProviderError::not_found("instance", id);
             let read = || async { self.read(asking, &place, id).await?.ok_or_else(absent) };
-            let found = self.recent.read(("get_instance", id), (&self.http, asking.errand), read).await?.ok_or_else(absent)?;
+            let found = self
+                .recent
+                .read(("get_instance", id), (&self.http, asking.errand), read)
+                .await?
+                .ok_or_else(absent)?;
             Ok((found, place))
         };
-        let found = validate::absent_is_none(self.with_instance((asking.operation, Some(asking.errand)), id, act).await)?;
-        let (alive, ended) = found.into_iter().partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
+        let found = validate::absent_is_none(
+            self.with_instance((asking.operation, Some(asking.errand)), id, act).await,
+        )?;
+        let (alive, ended) = found
+            .into_iter()
+            .partition::<Vec<_>, _>(|(found, _)| found.instance_state.name != "terminated");
         ended.iter().for_each(|_| self.places.whereabouts.end(id));
         Ok(alive.into_iter().next().map(|(found, place)| convert::instance(found, &place.region)))
     }
@@ -247,7 +290,9 @@ impl Provider for AwsProvider {
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let (name, value) = convert::MANAGED;
         let states = ["pending", "running", "stopping", "stopped"];
-        let query = Query::new("DescribeInstances").filter(name, &[value]).filter("instance-state-name", &states);
+        let query = Query::new("DescribeInstances")
+            .filter(name, &[value])
+            .filter("instance-state-name", &states);
         let asking = Asking { operation: "list_instances", errand: &self.http.errand() };
         let places = self.listed(asking).await?;
         let look = |place: Place| {
@@ -256,8 +301,12 @@ impl Provider for AwsProvider {
                 let key = |instance: &Instance| instance.instance_id.clone();
                 let found = self.list::<DescribeInstances>(asking, &place, query, key).await?;
                 let alive = found.into_iter().filter(|instance| !convert::is_ending(instance));
-                let ours = alive.map(|instance| convert::instance(instance, &place.region)).filter(ProviderInstance::is_managed);
-                Ok(ours.inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region)).collect())
+                let ours = alive
+                    .map(|instance| convert::instance(instance, &place.region))
+                    .filter(ProviderInstance::is_managed);
+                Ok(ours
+                    .inspect(|instance| self.places.whereabouts.note(&instance.id, &place.region))
+                    .collect())
             }
         };
         self.in_each(&places, look).await
@@ -267,15 +316,24 @@ impl Provider for AwsProvider {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         convert::check_id("id", id, "i-")?;
         let timeouts = self.http.timeouts();
-        let (deadline, waiting) = (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
+        let (deadline, waiting) =
+            (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
         let within = |place: Place, unseen: Duration| async move {
-            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts).unseen_for(unseen);
-            wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.instances, place).await
+            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts)
+                .unseen_for(unseen);
+            wait.absent_until(self.recent.settles_at(id))
+                .together(self, &waiting.instances, place)
+                .await
         };
         let asked = self.places.of(id)?.region;
-        match self.with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO)).await {
+        match self
+            .with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO))
+            .await
+        {
             // It is in no region; yet it may have been made a moment ago, by another client.
-            Err(ProviderError::NotFound { .. }) if self.places.whereabouts.of(id).is_none_or(|region| region != asked) => {
+            Err(ProviderError::NotFound { .. })
+                if self.places.whereabouts.of(id).is_none_or(|region| region != asked) =>
+            {
                 within(self.places.of(id)?, self.recent.unseen(id)).await
             }
             waited => waited,
@@ -300,11 +358,18 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+        Ok(self
+            .list_labelled_snapshots()
+            .await?
+            .into_iter()
+            .map(|(snapshot, _)| snapshot)
+            .collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
-    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    async fn list_labelled_snapshots(
+        &self,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let (name, value) = convert::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
         let asking = Asking { operation: "list_snapshots", errand: &self.http.errand() };
@@ -314,8 +379,15 @@ impl Provider for AwsProvider {
             async move {
                 let key = |image: &Image| image.image_id.clone();
                 let found = self.list::<DescribeImages>(asking, &place, query, key).await?;
-                let ours = found.into_iter().filter(convert::is_managed_snapshot).map(convert::labelled_snapshot);
-                Ok(ours.inspect(|(snapshot, _)| self.places.whereabouts.note(&snapshot.id, &place.region)).collect())
+                let ours = found
+                    .into_iter()
+                    .filter(convert::is_managed_snapshot)
+                    .map(convert::labelled_snapshot);
+                Ok(ours
+                    .inspect(|(snapshot, _)| {
+                        self.places.whereabouts.note(&snapshot.id, &place.region)
+                    })
+                    .collect())
             }
         };
         self.in_each(&places, look).await
@@ -350,7 +422,8 @@ impl Provider for AwsProvider {
             let made = |place: Place| async move { self.image_made_under(&place, key_hash).await };
             Ok(Lookup::found(self.made_anywhere("create_snapshot", key, known, made).await?))
         };
-        let found = crate::create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
+        let found =
+            crate::create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
         self.places.whereabouts.forget(key_hash);
         Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }
@@ -359,7 +432,8 @@ impl Provider for AwsProvider {
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         convert::check_id("id", id, "i-")?;
         validate::changed_labels(labels)?;
-        let tags: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let tags: Vec<_> =
+            labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         convert::check_tags(&tags)?;
         let query = &convert::create_tags(id, &tags);
         let timeouts = self.http.timeouts();
@@ -367,7 +441,9 @@ impl Provider for AwsProvider {
         let act = |place: Place| async move {
             let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
             let wait = Wait::new("set_labels", ("instance", id), deadline.remaining(), timeouts);
-            let send = || async move { Observation::of_answer(wire::ask::<CreateTags>(&self.http, call).await) };
+            let send = || async move {
+                Observation::of_answer(wire::ask::<CreateTags>(&self.http, call).await)
+            };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
         self.with_instance(("set_labels", None), id, act).await
@@ -376,14 +452,16 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));
-        let reply: DescribeKeyPairs = ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
+        let reply: DescribeKeyPairs =
+            ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
         Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())
     }
 
-    /// EC2 does not tell: its prices are another service's, which answers in a few regions only, wants a permission of its
-    /// own, and goes by operating system, tenancy and contract.
+    /// EC2 does not tell: its prices are another service's, which answers in a few regions only,
+    /// wants a permission of its own, and goes by operating system, tenancy and contract.
     async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
-        let feature = "hourly_price (EC2's prices are in another service, AWS Price List: give the price yourself)";
+        let feature = "hourly_price (EC2's prices are in another service, AWS Price List: give the \
+         price yourself)";
         Err(ProviderError::NotSupported { feature: feature.to_string() })
     }
 }
@@ -408,46 +486,63 @@ impl ProviderFactory for AwsFactory {
     fn describe(&self) -> ProviderDescription {
         let mut description = ProviderDescription::new(self.provider_type());
         description.summary = "AWS EC2 instances, Query API 2016-11-15".to_string();
-        description.options = vec![
+        description.options =
+            vec![
             OptionDescription::new(
                 "token",
-                "ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN; by default the standard credential chain, which \
-                 reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE itself. The identity \
-                 needs ec2:Describe*, RunInstances, CreateTags, TerminateInstances, CreateImage, DeregisterImage, \
+                "ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN; by default the \
+                 standard credential chain, which \
+                 reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE \
+                 itself. The identity \
+                 needs ec2:Describe*, RunInstances, CreateTags, TerminateInstances, CreateImage, \
+                 DeregisterImage, \
                  DeleteSnapshot and ssm:GetParameter",
             )
             .secret(),
             OptionDescription::new(
                 "endpoint",
-                "Base URL; by default what AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL or the profile says, unless \
-                 AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true, else https://ec2.REGION.amazonaws.com",
+                "Base URL; by default what AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL or the profile \
+                 says, unless \
+                 AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true, else \
+                 https://ec2.REGION.amazonaws.com",
             ),
-            OptionDescription::new("region", "Region where a request names none; the profile's by default")
+            OptionDescription::new("region", "Region where a request names none; the profile's by \
+             default")
                 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
             OptionDescription::new(
                 region::REGIONS,
-                "The regions that the account is used in, as a list with commas, or all for those that it has enabled: lists, and with \
-                 them reap, read them all. By default they read the provider's own region, and those in which it has made or seen \
-                 something. What is looked for by its id or key is looked for in all that are enabled; where some cannot be asked, \
+                "The regions that the account is used in, as a list with commas, or all for those \
+                 that it has enabled: lists, and with \
+                 them reap, read them all. By default they read the provider's own region, and \
+                 those in which it has made or seen \
+                 something. What is looked for by its id or key is looked for in all that are \
+                 enabled; where some cannot be asked, \
                  a list says that they need not be",
             )
             .env(&["SPUFF_AWS_REGIONS"]),
             OptionDescription::ca_file().env(&["SPUFF_CA_FILE", "AWS_CA_BUNDLE"]),
-            OptionDescription::new("profile", "The profile of the AWS configuration files that alone gives the credentials"),
+            OptionDescription::new("profile", "The profile of the AWS configuration files that \
+             alone gives the credentials"),
             OptionDescription::new(
                 "ssm_endpoint",
-                "Base URL of SSM; by default that of endpoint where it is given, else what AWS_ENDPOINT_URL_SSM, AWS_ENDPOINT_URL or \
+                "Base URL of SSM; by default that of endpoint where it is given, else what \
+                 AWS_ENDPOINT_URL_SSM, AWS_ENDPOINT_URL or \
                  the profile says, else https://ssm.REGION.amazonaws.com",
             ),
             OptionDescription::new(
                 "subnet",
-                "Subnet of new machines, which get a public address in it; the default VPC's by default",
+                "Subnet of new machines, which get a public address in it; the default VPC's by \
+                 default",
             ),
-            OptionDescription::new("security_group", "Security group of new machines; the VPC's default group by default"),
+            OptionDescription::new("security_group", "Security group of new machines; the VPC's \
+             default group by default"),
         ];
         description.options.extend(Defaults::describe());
-        description.capabilities =
-            Capabilities { ssh_keys: true, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities = Capabilities {
+            ssh_keys: true,
+            max_user_data: convert::MAX_USER_DATA,
+            ..Capabilities::default()
+        };
         description
     }
 }

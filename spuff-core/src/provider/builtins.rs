@@ -1,5 +1,5 @@
-//! The one list of built-in providers: a new room needs a line here, and nothing else outside its own folder but its
-//! name in [`ProviderType`](super::config::ProviderType) and a Cargo feature.
+//! The one list of built-in providers: a new room needs a line here, and nothing else outside its
+//! own folder but its name in [`ProviderType`](super::config::ProviderType) and a Cargo feature.
 
 use std::sync::Arc;
 

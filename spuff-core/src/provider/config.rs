@@ -41,28 +41,32 @@ pub struct InstanceRequest {
     pub user_data: Option<String>,
     /// Labels; `managed-by=spuff` is always added.
     pub labels: HashMap<String, String>,
-    /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every key of the account.
+    /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every
+    /// key of the account.
     ///
-    /// What a value means is looked up where its looks do not tell: a key may have digits for its name. One that means two keys
-    /// is refused with [`ProviderError::InvalidConfig`], which names both.
+    /// What a value means is looked up where its looks do not tell: a key may have digits for its
+    /// name. One that means two keys is refused with [`ProviderError::InvalidConfig`], which names
+    /// both.
     pub ssh_keys: Vec<String>,
-    /// A key of the caller's own that stands for this one machine: the same request under the same key gives the same
-    /// machine, after a timeout, at once, by another provider of the account, and from another process. At DigitalOcean,
-    /// where only looking first keeps a second one out, two processes must not use it within the same seconds; at Hetzner, not for two
-    /// names. While its machine is being destroyed, the key waits until that one is gone.
+    /// A key of the caller's own that stands for this one machine: the same request under the same
+    /// key gives the same machine, after a timeout, at once, by another provider of the account,
+    /// and from another process. At DigitalOcean, where only looking first keeps a second one out,
+    /// two processes must not use it within the same seconds; at Hetzner, not for two names. While
+    /// its machine is being destroyed, the key waits until that one is gone.
     pub idempotency_key: Option<String>,
-    /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and [`reap`](crate::lease::reap) find it by.
+    /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and
+    /// [`reap`](crate::lease::reap) find it by.
     pub owner: Option<String>,
-    /// How long it is leased for, from now: after that [`reap`](crate::lease::reap) ends it. No cloud but EC2 ends it by
-    /// itself, and that only when it shuts itself down.
+    /// How long it is leased for, from now: after that [`reap`](crate::lease::reap) ends it. No
+    /// cloud but EC2 ends it by itself, and that only when it shuts itself down.
     pub ttl: Option<Duration>,
-    /// What becomes of the machine when the future of its create is dropped. By default it is destroyed, or kept if it has
-    /// an `idempotency_key`, under which it can be had later.
+    /// What becomes of the machine when the future of its create is dropped. By default it is
+    /// destroyed, or kept if it has an `idempotency_key`, under which it can be had later.
     pub on_cancel: Option<OnCancel>,
 }
 
-/// What becomes of a machine when the future of its create is dropped half-way. One that was found by its key, and not made, is kept
-/// whatever is said here.
+/// What becomes of a machine when the future of its create is dropped half-way. One that was found
+/// by its key, and not made, is kept whatever is said here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -75,7 +79,11 @@ pub enum OnCancel {
 
 impl InstanceRequest {
     /// A request with the default image, no labels and no keys.
-    pub fn new(name: impl Into<String>, region: impl Into<String>, size: impl Into<String>) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        region: impl Into<String>,
+        size: impl Into<String>,
+    ) -> Self {
         Self { name: name.into(), region: region.into(), size: size.into(), ..Self::default() }
     }
 
@@ -142,17 +150,33 @@ impl InstanceRequest {
         self
     }
 
-    /// What becomes of the machine when the future of its create is dropped, with the default worked out.
+    /// What becomes of the machine when the future of its create is dropped, with the default
+    /// worked out.
     pub fn cancellation(&self) -> OnCancel {
-        let default = if self.idempotency_key.is_some() { OnCancel::Keep } else { OnCancel::Destroy };
+        let default =
+            if self.idempotency_key.is_some() { OnCancel::Keep } else { OnCancel::Destroy };
         self.on_cancel.unwrap_or(default)
     }
 
     /// Whether it differs from another one in nothing but the name.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
-        let Self { name: _, region, size, image, user_data, labels, ssh_keys, idempotency_key, owner, ttl, on_cancel } = self;
-        (region, size, image, user_data) == (&other.region, &other.size, &other.image, &other.user_data)
-            && (labels, ssh_keys, idempotency_key) == (&other.labels, &other.ssh_keys, &other.idempotency_key)
+        let Self {
+            name: _,
+            region,
+            size,
+            image,
+            user_data,
+            labels,
+            ssh_keys,
+            idempotency_key,
+            owner,
+            ttl,
+            on_cancel,
+        } = self;
+        (region, size, image, user_data)
+            == (&other.region, &other.size, &other.image, &other.user_data)
+            && (labels, ssh_keys, idempotency_key)
+                == (&other.labels, &other.ssh_keys, &other.idempotency_key)
             && (owner, ttl, on_cancel) == (&other.owner, &other.ttl, &other.on_cancel)
     }
 }
@@ -229,9 +253,9 @@ impl fmt::Display for ImageSpec {
     }
 }
 
-/// How long to wait, and how often to look. All are wall-clock times, by a clock that stands still while the computer sleeps: a
-/// wait that is slept through goes on in the morning with what was left of it, and looks again before it could give up on a
-/// machine that nobody has looked at.
+/// How long to wait, and how often to look. All are wall-clock times, by a clock that stands still
+/// while the computer sleeps: a wait that is slept through goes on in the morning with what was
+/// left of it, and looks again before it could give up on a machine that nobody has looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderTimeouts {
     /// For a machine to become ready. 300 s.
@@ -240,8 +264,8 @@ pub struct ProviderTimeouts {
     pub action_complete: Duration,
     /// The longest pause between two looks. 5 s.
     pub poll_interval: Duration,
-    /// For one HTTP request; a verb that only asks or tells gives up after twice this, with all its pages and calls. What they
-    /// wait for the account's rate limit is not counted. 30 s.
+    /// For one HTTP request; a verb that only asks or tells gives up after twice this, with all its
+    /// pages and calls. What they wait for the account's rate limit is not counted. 30 s.
     pub http_request: Duration,
     /// For a caller that connects by SSH. spuff itself does not. 300 s.
     pub ssh_connect: Duration,
@@ -303,7 +327,8 @@ pub enum ProviderType {
     Aws,
     /// A Docker or Podman engine, on this computer.
     Docker,
-    /// A provider that this crate has never heard of. For names known only at run time see [`ProviderType::named`].
+    /// A provider that this crate has never heard of. For names known only at run time see
+    /// [`ProviderType::named`].
     Custom(&'static str),
 }
 
@@ -311,7 +336,8 @@ impl ProviderType {
     /// The providers that this crate knows by name.
     pub const KNOWN: [Self; 4] = [Self::DigitalOcean, Self::Hetzner, Self::Aws, Self::Docker];
 
-    /// The provider of that name or alias; a name that this crate does not know becomes [`ProviderType::Custom`].
+    /// The provider of that name or alias; a name that this crate does not know becomes
+    /// [`ProviderType::Custom`].
     ///
     /// Each new name is kept for the life of the process.
     pub fn named(name: &str) -> Self {
@@ -337,7 +363,9 @@ impl ProviderType {
             Self::Aws => "AWS_ACCESS_KEY_ID",
             Self::Docker => "",
             Self::Custom(name) => {
-                let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+                let letters = name
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
                 intern(&format!("{}_TOKEN", letters.collect::<String>()))
             }
         }
@@ -392,7 +420,8 @@ impl FromStr for ProviderType {
     }
 }
 
-/// Writes and reads a type as its text, so that a configuration file holds what a person would write.
+/// Writes and reads a type as its text, so that a configuration file holds what a person would
+/// write.
 macro_rules! serde_as_text {
     ($type:ty, $show:expr, $parse:expr) => {
         impl Serialize for $type {
@@ -429,7 +458,8 @@ serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::
 pub struct ProviderConfig {
     /// The token. The built-in providers drop white space and quotes around it.
     pub token: Option<SecretString>,
-    /// The base URL of the API: `https`, or `http` on a loopback address. For an engine of Docker or Podman its address.
+    /// The base URL of the API: `https`, or `http` on a loopback address. For an engine of Docker
+    /// or Podman its address.
     pub endpoint: Option<String>,
     /// The region used where a request names none.
     pub region: Option<String>,
@@ -437,7 +467,8 @@ pub struct ProviderConfig {
     pub timeouts: ProviderTimeouts,
     /// A PEM file with certificate authorities to trust beside those of the platform.
     pub ca_file: Option<PathBuf>,
-    /// Options that only this provider knows; see [`ProviderDescription`](super::ProviderDescription).
+    /// Options that only this provider knows; see
+    /// [`ProviderDescription`](super::ProviderDescription).
     pub options: BTreeMap<String, String>,
 }
 
@@ -448,7 +479,11 @@ impl fmt::Debug for ProviderConfig {
         let options: Vec<_> = options.keys().collect();
         let mut shown = f.debug_struct("ProviderConfig");
         shown.field("token", token).field("endpoint", endpoint).field("region", region);
-        shown.field("timeouts", timeouts).field("ca_file", ca_file).field("options", &options).finish()
+        shown
+            .field("timeouts", timeouts)
+            .field("ca_file", ca_file)
+            .field("options", &options)
+            .finish()
     }
 }
 

@@ -106,7 +106,8 @@ pub enum ProviderError {
         status: u16,
         /// The cloud's words.
         message: String,
-        /// Whether it passes by itself: what came is not the API's own answer, but the page of something in between.
+        /// Whether it passes by itself: what came is not the API's own answer, but the page of
+        /// something in between.
         retryable: bool,
         /// Where it comes from.
         context: Box<ErrorContext>,
@@ -120,7 +121,8 @@ pub enum ProviderError {
     },
 
     /// No provider is registered under that name.
-    #[error("unknown provider {name:?}{}; registered are: {}", similar::hint(name, supported), .supported.join(", "))]
+    #[error("unknown provider {name:?}{}; registered are: \
+     {}", similar::hint(name, supported), .supported.join(", "))]
     UnknownProvider {
         /// The name that was given.
         name: String,
@@ -169,13 +171,16 @@ pub enum ProviderError {
         context: Box<ErrorContext>,
     },
 
-    /// The call may or may not have been carried out. It must not be repeated before somebody has looked.
-    #[error("the outcome of {operation} is unknown (key {key}): {message}{}{context}", candidate_list(.candidates))]
+    /// The call may or may not have been carried out. It must not be repeated before somebody has
+    /// looked.
+    #[error("the outcome of {operation} is unknown (key {key}): \
+     {message}{}{context}", candidate_list(.candidates))]
     #[non_exhaustive]
     UnknownOutcome {
         /// The verb.
         operation: String,
-        /// The key under which the call was made: the caller's `idempotency_key`, or one made for this call.
+        /// The key under which the call was made: the caller's `idempotency_key`, or one made for
+        /// this call.
         key: String,
         /// What was lost.
         message: String,
@@ -185,8 +190,11 @@ pub enum ProviderError {
         context: Box<ErrorContext>,
     },
 
-    /// The caller has cancelled the call. A machine that it was making is brought to an end in the background.
-    #[error("{operation} was cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is as it was")))]
+    /// The caller has cancelled the call. A machine that it was making is brought to an end in the
+    /// background.
+    #[error("{operation} was \
+     cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is as \
+      it was")))]
     Cancelled {
         /// The verb.
         operation: String,
@@ -201,8 +209,8 @@ pub enum ProviderError {
         message: String,
     },
 
-    /// A failure after a machine was made, by a call that does more than make it. [`kind`](Self::kind) and the like are
-    /// those of the failure itself.
+    /// A failure after a machine was made, by a call that does more than make it.
+    /// [`kind`](Self::kind) and the like are those of the failure itself.
     #[error("{source}{}", fate(.instance_id, .source, .cleanup, *.exists, *.ending))]
     #[non_exhaustive]
     AfterCreate {
@@ -218,9 +226,9 @@ pub enum ProviderError {
         ending: bool,
     },
 
-    /// A machine found no place. [`kind`](Self::kind) and the like are those of the failure itself: of what ended the
-    /// placement, or, where every candidate was full or too dear, [`Capacity`](Self::Capacity) before
-    /// [`QuotaExceeded`](Self::QuotaExceeded) before the price.
+    /// A machine found no place. [`kind`](Self::kind) and the like are those of the failure itself:
+    /// of what ended the placement, or, where every candidate was full or too dear,
+    /// [`Capacity`](Self::Capacity) before [`QuotaExceeded`](Self::QuotaExceeded) before the price.
     #[error("{source}{}", tried(.attempts))]
     #[non_exhaustive]
     NotPlaced {
@@ -233,19 +241,34 @@ pub enum ProviderError {
 
 /// How an error ends that came after several attempts, which have more words for each.
 fn tried(attempts: &[Attempt]) -> String {
-    let tried: Vec<_> = attempts.iter().map(|attempt| format!("{}: {}", attempt.place(), attempt.outcome)).collect();
+    let tried: Vec<_> = attempts
+        .iter()
+        .map(|attempt| format!("{}: {}", attempt.place(), attempt.outcome))
+        .collect();
     if tried.is_empty() { String::new() } else { format!("; {}", tried.join(", ")) }
 }
 
 /// How an error ends that came after a machine was made.
-fn fate(instance_id: &str, source: &ProviderError, cleanup: &Option<Box<ProviderError>>, exists: bool, ending: bool) -> String {
+fn fate(
+    instance_id: &str,
+    source: &ProviderError,
+    cleanup: &Option<Box<ProviderError>>,
+    exists: bool,
+    ending: bool,
+) -> String {
     match (cleanup, exists) {
         // It was gone before, and nobody has destroyed it.
-        (_, false) if matches!(source, ProviderError::NotFound { id, .. } if id == instance_id) => String::new(),
+        (_, false) if matches!(source, ProviderError::NotFound { id, .. } if id == instance_id) => {
+            String::new()
+        }
         (_, false) => format!("; instance {instance_id} has been destroyed"),
-        (_, true) if ending => format!("; instance {instance_id} is being destroyed in the background"),
+        (_, true) if ending => {
+            format!("; instance {instance_id} is being destroyed in the background")
+        }
         (None, true) => format!("; instance {instance_id} exists and costs money"),
-        (Some(error), true) => format!("; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"),
+        (Some(error), true) => format!(
+            "; instance {instance_id} exists and costs money, as it could not be destroyed: {error}"
+        ),
     }
 }
 
@@ -257,7 +280,11 @@ fn retry_hint(retry_after: &Option<Duration>) -> String {
 }
 
 fn candidate_list(candidates: &[String]) -> String {
-    if candidates.is_empty() { String::new() } else { format!("; it may be {}", candidates.join(" or ")) }
+    if candidates.is_empty() {
+        String::new()
+    } else {
+        format!("; it may be {}", candidates.join(" or "))
+    }
 }
 
 impl ProviderError {
@@ -277,8 +304,9 @@ impl ProviderError {
         Self::Api { status, message: message.into(), retryable: false, context: Box::new(context) }
     }
 
-    /// An answer that is not the API's own: the page of a proxy or load balancer, or one that cannot be read. Nothing follows
-    /// from it, also not that a thing is gone; the call may succeed later.
+    /// An answer that is not the API's own: the page of a proxy or load balancer, or one that
+    /// cannot be read. Nothing follows from it, also not that a thing is gone; the call may succeed
+    /// later.
     ///
     /// # Examples
     /// ```
@@ -326,12 +354,23 @@ impl ProviderError {
     }
 
     /// The call may or may not have been carried out.
-    pub fn unknown_outcome(operation: impl Into<String>, key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn unknown_outcome(
+        operation: impl Into<String>,
+        key: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         let (operation, key, message) = (operation.into(), key.into(), message.into());
-        Self::UnknownOutcome { operation, key, message, candidates: Vec::new(), context: Box::default() }
+        Self::UnknownOutcome {
+            operation,
+            key,
+            message,
+            candidates: Vec::new(),
+            context: Box::default(),
+        }
     }
 
-    /// This error with the ids of what may have been made, for [`UnknownOutcome`](Self::UnknownOutcome).
+    /// This error with the ids of what may have been made, for
+    /// [`UnknownOutcome`](Self::UnknownOutcome).
     #[must_use]
     pub fn with_candidates(mut self, ids: &[String]) -> Self {
         if let Self::UnknownOutcome { candidates, .. } = &mut self {
@@ -340,18 +379,35 @@ impl ProviderError {
         self
     }
 
-    /// This error, of a machine that was made: with how the attempt to destroy it ended, if there was one.
+    /// This error, of a machine that was made: with how the attempt to destroy it ended, if there
+    /// was one.
     #[must_use]
-    pub fn after_create(self, instance_id: impl Into<String>, destroyed: Option<ProviderResult<()>>) -> Self {
+    pub fn after_create(
+        self,
+        instance_id: impl Into<String>,
+        destroyed: Option<ProviderResult<()>>,
+    ) -> Self {
         let exists = !matches!(destroyed, Some(Ok(())));
         let cleanup = destroyed.and_then(Result::err).map(Box::new);
-        Self::AfterCreate { instance_id: instance_id.into(), exists, source: Box::new(self), cleanup, ending: false }
+        Self::AfterCreate {
+            instance_id: instance_id.into(),
+            exists,
+            source: Box::new(self),
+            cleanup,
+            ending: false,
+        }
     }
 
     /// This error, of a call that nobody waits for any more, of the machine that it had made.
     #[cfg(feature = "blocking")]
     pub(crate) fn left_behind(self, instance_id: String, ending: bool) -> Self {
-        Self::AfterCreate { instance_id, exists: true, source: Box::new(self), cleanup: None, ending }
+        Self::AfterCreate {
+            instance_id,
+            exists: true,
+            source: Box::new(self),
+            cleanup: None,
+            ending,
+        }
     }
 
     /// This error, of a machine that has found no place, with what came of each candidate.
@@ -362,14 +418,18 @@ impl ProviderError {
 
     /// A fault, from the payload of a panic that was caught.
     pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
         Self::Internal { message: said.unwrap_or("a panic without words").to_string() }
     }
 
     /// The machine that the error is about, and that may exist and cost money, where it is known.
     pub fn instance_id(&self) -> Option<&str> {
         match self {
-            Self::AfterCreate { instance_id, .. } | Self::Cancelled { instance_id: Some(instance_id), .. } => Some(instance_id),
+            Self::AfterCreate { instance_id, .. }
+            | Self::Cancelled { instance_id: Some(instance_id), .. } => Some(instance_id),
             Self::NotFound { resource_type, id } if resource_type == "instance" => Some(id),
             Self::NotPlaced { source, .. } => source.instance_id(),
             error => error.context()?.instance_id.as_deref(),
@@ -387,7 +447,10 @@ impl ProviderError {
 
     /// This error with other words of the cloud, for the kinds that tell why a machine has failed.
     pub(crate) fn reworded(mut self, words: impl Fn(&str) -> String) -> Self {
-        if let Self::Api { message, .. } | Self::Capacity { message, .. } | Self::Conflict { message, .. } = &mut self {
+        if let Self::Api { message, .. }
+        | Self::Capacity { message, .. }
+        | Self::Conflict { message, .. } = &mut self
+        {
             *message = words(message);
         }
         if let Some(code) = self.context_mut().and_then(|context| context.code.as_mut()) {
@@ -411,7 +474,9 @@ impl ProviderError {
             | Self::Capacity { context, .. }
             | Self::Unavailable { context, .. }
             | Self::UnknownOutcome { context, .. } => Some(context),
-            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.context_mut(),
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => {
+                source.context_mut()
+            }
             _ => None,
         }
     }
@@ -447,13 +512,15 @@ impl ProviderError {
             return source.is_retryable();
         }
         // What was to be made when the time was up may be made yet.
-        let makes_a_second = matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
+        let makes_a_second =
+            matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
         (self.is_transient() || self.is_deserted()) && !makes_a_second
     }
 
-    /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of this id itself that has failed,
-    /// is gone, or did not become ready in time. Any other error is one of the look, which says nothing of the machine:
-    /// whoever rolls back destroys a machine for the first, and leaves it for the second.
+    /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of
+    /// this id itself that has failed, is gone, or did not become ready in time. Any other error is
+    /// one of the look, which says nothing of the machine: whoever rolls back destroys a machine
+    /// for the first, and leaves it for the second.
     ///
     /// # Examples
     /// ```
@@ -466,12 +533,23 @@ impl ProviderError {
     pub fn is_instance_failure(&self, id: &str) -> bool {
         match self {
             // A request that has run out of time says nothing of the machine.
-            Self::Timeout { operation, .. } => operation.is_empty() || operation.starts_with("wait_ready"),
+            Self::Timeout { operation, .. } => {
+                operation.is_empty() || operation.starts_with("wait_ready")
+            }
             Self::NotFound { id: absent, .. } => absent.is_empty() || absent == id,
             // No look is refused for these.
-            Self::Capacity { .. } | Self::QuotaExceeded { .. } | Self::Conflict { retryable: false, .. } => true,
-            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.is_instance_failure(id),
-            error => !error.is_transient() && error.context().is_some_and(|context| context.instance_id.as_deref() == Some(id)),
+            Self::Capacity { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::Conflict { retryable: false, .. } => true,
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => {
+                source.is_instance_failure(id)
+            }
+            error => {
+                !error.is_transient()
+                    && error
+                        .context()
+                        .is_some_and(|context| context.instance_id.as_deref() == Some(id))
+            }
         }
     }
 
@@ -479,7 +557,9 @@ impl ProviderError {
     pub(crate) fn is_deserted(&self) -> bool {
         match self {
             Self::Network(error) => error.is_deserted,
-            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => source.is_deserted(),
+            Self::AfterCreate { source, .. } | Self::NotPlaced { source, .. } => {
+                source.is_deserted()
+            }
             _ => false,
         }
     }
@@ -504,8 +584,8 @@ impl ProviderError {
         }
     }
 
-    /// Where its words are: that tells this error from another one that says the same, as long as both are there. `None` for
-    /// an error that has none.
+    /// Where its words are: that tells this error from another one that says the same, as long as
+    /// both are there. `None` for an error that has none.
     #[doc(hidden)]
     pub fn place(&self) -> Option<usize> {
         let words = match self {
@@ -536,13 +616,15 @@ impl ProviderError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::AfterCreate { ending: true, .. } => {
-                "Let what goes on in the background settle before the program ends: the machine is being destroyed."
+                "Let what goes on in the background settle before the program ends: the machine is \
+                 being destroyed."
             }
             error => error.kind().advice(),
         }
     }
 
-    /// Where the error comes from, for the kinds that have room for it; the others say it in their message.
+    /// Where the error comes from, for the kinds that have room for it; the others say it in their
+    /// message.
     pub fn context(&self) -> Option<&ErrorContext> {
         match self {
             Self::Api { context, .. }

@@ -1,8 +1,9 @@
 //! Hetzner Cloud, API v1. Wire types are in `wire`, look-ups in `lookup`, conversions in `convert`,
 //! error codes in `errors`, rate limits in `limits`.
 //!
-//! Facts from the published API description and the official clients: a server is named by its number, its name is unique
-//! in the project, work goes on in actions after a call has been answered, and an image name needs an architecture.
+//! Facts from the published API description and the official clients: a server is named by its
+//! number, its name is unique in the project, work goes on in actions after a call has been
+//! answered, and an image name needs an architecture.
 
 mod convert;
 mod errors;
@@ -27,8 +28,8 @@ use self::convert::Progress;
 use self::lookup::{Catalog, Reader};
 use self::poll::{OfActions, OfImages, Waiting};
 use self::wire::{
-    ACTIONS_PER_CALL, Action, ActionReply, CreateImageReply, CreateServerReply, Image, Labelled, LabelsReply, List, PER_PAGE,
-    PricingReply, Server, ServerReply, SetLabels, SshKey,
+    ACTIONS_PER_CALL, Action, ActionReply, CreateImageReply, CreateServerReply, Image, Labelled,
+    LabelsReply, List, PER_PAGE, PricingReply, Server, ServerReply, SetLabels, SshKey,
 };
 use super::config::{InstanceRequest, ProviderConfig, ProviderTimeouts, ProviderType};
 use super::error::{ProviderError, ProviderResult};
@@ -49,7 +50,8 @@ const LABEL_WRITES: usize = 5;
 /// For how long labels that were read are taken for those that there are.
 const LABELS_FRESH: Duration = Duration::from_secs(1);
 
-/// Who writes the labels of a server, one after the other: those of an account, by the server's number.
+/// Who writes the labels of a server, one after the other: those of an account, by the server's
+/// number.
 #[derive(Default)]
 struct Writing([tokio::sync::Mutex<()>; 32]);
 
@@ -74,7 +76,8 @@ impl Writing {
 #[derive(Clone)]
 pub struct HetznerProvider {
     http: Arc<HttpClient>,
-    /// With the ids of the create's actions, which alone know when a server is ready and why it failed.
+    /// With the ids of the create's actions, which alone know when a server is ready and why it
+    /// failed.
     recent: RecentCreates<Vec<u64>>,
     /// Snapshots that were made a moment ago.
     taken: RecentCreates<()>,
@@ -92,18 +95,24 @@ impl HetznerProvider {
         Self::with_config(token, ENDPOINT, timeouts)
     }
 
-    /// A provider at another base URL, which holds the version: `/servers` and the like are put right behind it.
+    /// A provider at another base URL, which holds the version: `/servers` and the like are put
+    /// right behind it.
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
-    pub fn with_config(token: &str, base_url: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
+    pub fn with_config(
+        token: &str,
+        base_url: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::new(token).with_endpoint(base_url).with_timeouts(timeouts))
     }
 
     fn connect(config: &ProviderConfig) -> ProviderResult<Self> {
         validate::known_options(config, &[&Defaults::CLOUD])?;
         let endpoint = Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let http = HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
+        let http =
+            HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
         Ok(Self {
             recent: RecentCreates::of(&http),
             taken: RecentCreates::of(&http),
@@ -114,20 +123,30 @@ impl HetznerProvider {
         })
     }
 
-    async fn list<T: DeserializeOwned>(&self, call: Call<'_>, id: impl Fn(&T) -> u64) -> ProviderResult<Vec<T>> {
-        numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE.to_string()), id).await
+    async fn list<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        id: impl Fn(&T) -> u64,
+    ) -> ProviderResult<Vec<T>> {
+        numbered_pages::<List<T>, u64>(&self.http, call.query("per_page", PER_PAGE.to_string()), id)
+            .await
     }
 
     /// All labels of a server, which a write of some replaces.
     async fn labels_of(&self, id: &str) -> ProviderResult<HashMap<String, String>> {
         let number = validate::numeric_id(NAME, "id", id)?;
         let errand = &self.http.errand();
-        let call = Call::get("set_labels", format!("/servers/{number}")).about("instance", id).within(errand);
+        let call = Call::get("set_labels", format!("/servers/{number}"))
+            .about("instance", id)
+            .within(errand);
         let read = |reply: &Reply| {
             let Labelled { id, labels } = reply.json::<LabelsReply>()?.server;
             if id == number { Ok(labels) } else { Err(reply.unreadable("is about another server")) }
         };
-        let found = self.recent.read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read)).await?;
+        let found = self
+            .recent
+            .read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read))
+            .await?;
         found.ok_or_else(|| ProviderError::not_found("instance", id))
     }
 
@@ -135,16 +154,24 @@ impl HetznerProvider {
     async fn actions(&self, operation: &'static str, ids: &[u64]) -> ProviderResult<Vec<Action>> {
         let mut actions = Vec::with_capacity(ids.len());
         for some in ids.chunks(ACTIONS_PER_CALL) {
-            let call = some.iter().fold(Call::get(operation, "/actions"), |call, id| call.query("id", id.to_string()));
+            let call = some.iter().fold(Call::get(operation, "/actions"), |call, id| {
+                call.query("id", id.to_string())
+            });
             let page = validate::absent_is_none(self.http.json::<List<Action>>(&call).await)?;
             actions.extend(page.into_iter().flat_map(|page| page.items));
         }
         Ok(actions)
     }
 
-    /// A look at a server, corrected by the actions of its create where this process has made it, and by its lock where
-    /// it has not: a server has its address and may be `running` before it is finished.
-    async fn look(&self, read: ProviderResult<Server>, id: &str, ids: &[u64]) -> ProviderResult<Observation<ProviderInstance>> {
+    /// A look at a server, corrected by the actions of its create where this process has made it,
+    /// and by its lock where it has not: a server has its address and may be `running` before it is
+    /// finished.
+    async fn look(
+        &self,
+        read: ProviderResult<Server>,
+        id: &str,
+        ids: &[u64],
+    ) -> ProviderResult<Observation<ProviderInstance>> {
         let locked = read.as_ref().is_ok_and(|server| server.locked);
         let look = Observation::of_instance(read.map(convert::instance), NAME)?;
         let actions = match self.actions("wait_ready", ids).await {
@@ -152,26 +179,41 @@ impl HetznerProvider {
             Err(error) => return Observation::unread(error),
         };
         match (convert::progress(ids, &actions), look) {
-            (Progress::Failed(action), _) => Err(self.http.discreet(errors::failed(id, action, ""))),
+            (Progress::Failed(action), _) => {
+                Err(self.http.discreet(errors::failed(id, action, "")))
+            }
             (Progress::Running(action), Observation::Done(_)) => {
                 Ok(Observation::Pending(format!("active, {} goes on", action.command)))
             }
-            (Progress::Unknown, Observation::Done(_)) if locked => Ok(Observation::Pending("active, still locked".to_string())),
+            (Progress::Unknown, Observation::Done(_)) if locked => {
+                Ok(Observation::Pending("active, still locked".to_string()))
+            }
             (_, look) => Ok(look),
         }
     }
 
-    async fn make(&self, request: &InstanceRequest, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+    async fn make(
+        &self,
+        request: &InstanceRequest,
+        create_key: &CreateKey,
+        cancel: &Cancel,
+    ) -> ProviderResult<ProviderInstance> {
         let reader = Reader { http: &self.http, errand: &self.http.errand() };
         let image = self.catalog.image(&reader, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
-        let call = Call::once("create_instance", "/servers").json(&convert::create_server(request, image, ssh_keys)?)?;
+        let call = Call::once("create_instance", "/servers")
+            .json(&convert::create_server(request, image, ssh_keys)?)?;
         let dedup = <Self as create::Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let created: CreateServerReply = reply.json()?;
-            let actions = created.action.into_iter().chain(created.next_actions).map(|action| action.id).collect();
+            let actions = created
+                .action
+                .into_iter()
+                .chain(created.next_actions)
+                .map(|action| action.id)
+                .collect();
             let made = convert::instance(created.server);
             create_key.check_answer(reply, &made)?;
             Ok((made, actions))
@@ -194,11 +236,18 @@ impl HetznerProvider {
     }
 
     /// The server that has the name of a create, which its labels need not lead to yet.
-    async fn named(&self, name: &str, create_key: &CreateKey) -> ProviderResult<Lookup<(ProviderInstance, Vec<u64>)>> {
+    async fn named(
+        &self,
+        name: &str,
+        create_key: &CreateKey,
+    ) -> ProviderResult<Lookup<(ProviderInstance, Vec<u64>)>> {
         let call = Call::get("create_instance", "/servers").query("name", name);
-        let named = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
+        let named =
+            self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
         match named.into_iter().find(|made| made.name == name) {
-            Some(made) if create_key.matches(&made.labels, &made.id)? => Ok(Lookup::Found((made, Vec::new()))),
+            Some(made) if create_key.matches(&made.labels, &made.id)? => {
+                Ok(Lookup::Found((made, Vec::new())))
+            }
             Some(other) if create::is_leaving(self, &other) => Ok(Lookup::Leaving(other.id)),
             Some(_) => Ok(Lookup::Taken),
             None => Ok(Lookup::Nothing),
@@ -206,12 +255,13 @@ impl HetznerProvider {
     }
 
     async fn labelled(&self, key_hash: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let call =
-            Call::get("create_instance", "/servers").query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
-        let made = self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
-        Ok(ProviderInstance::oldest(
-            made.filter(|made| made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)),
-        ))
+        let call = Call::get("create_instance", "/servers")
+            .query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
+        let made =
+            self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
+        Ok(ProviderInstance::oldest(made.filter(|made| {
+            made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)
+        })))
     }
 
     async fn snapshot_made_under(&self, key_hash: &str) -> ProviderResult<Option<Image>> {
@@ -219,18 +269,33 @@ impl HetznerProvider {
             .query("type", "snapshot")
             .query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
         let made = self.list(call, |image: &Image| image.id).await?.into_iter();
-        Ok(made.into_iter().find(|image| image.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)))
+        Ok(made.into_iter().find(|image| {
+            image.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)
+        }))
     }
 
-    /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is not known.
-    async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
+    /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is
+    /// not known.
+    async fn snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+        cancel: &Cancel,
+    ) -> ProviderResult<Snapshot> {
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
         let (create_key, labels) = self.defaults.snapshot("")?;
-        let call = Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
-            .about("instance", instance_id)
-            .json(&convert::create_image(name, labels))?;
-        let create = Create { call: (&*self.http, call), create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
+        let call =
+            Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
+                .about("instance", instance_id)
+                .json(&convert::create_image(name, labels))?;
+        let create = Create {
+            call: (&*self.http, call),
+            create_key: &create_key,
+            dedup: Dedup::LookupFirst,
+            deadline,
+            cancel,
+        };
         let read = |reply: &Reply| {
             let started: CreateImageReply = reply.json()?;
             Ok((started.image.id, vec![started.action.id]))
@@ -245,28 +310,42 @@ impl HetznerProvider {
         self.taken.add(id, ());
         let open = |error| create::still_open("create_snapshot", &create_key.key, id, error);
         for action in actions {
-            let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
-            if let Some(action) = wait.together(&OfActions(self.clone()), &waiting.actions, action).await.map_err(open)? {
+            let wait =
+                Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+            if let Some(action) = wait
+                .together(&OfActions(self.clone()), &waiting.actions, action)
+                .await
+                .map_err(open)?
+            {
                 let aftermath = self.remove_failed(id).await;
                 return Err(self.http.discreet(errors::failed(instance_id, &action, &aftermath)));
             }
         }
         let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.unseen_for(self.http.settling());
-        Ok(convert::snapshot(wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?))
+        Ok(convert::snapshot(
+            wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?,
+        ))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
-        let call = Call::get(operation, "/images").query("type", "snapshot").query("label_selector", convert::MANAGED_SELECTOR);
+        let call = Call::get(operation, "/images")
+            .query("type", "snapshot")
+            .query("label_selector", convert::MANAGED_SELECTOR);
         self.list(call, |image: &Image| image.id).await
     }
 
     /// Takes away what a failed snapshot has left; says so when that fails too.
     async fn remove_failed(&self, id: &str) -> String {
         let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
-        match validate::absent_is_none(self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from)) {
+        match validate::absent_is_none(
+            self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from),
+        ) {
             Ok(_) => String::new(),
-            Err(error) => format!("; snapshot {id} is left over and may be paid for, as it could not be deleted: {error}"),
+            Err(error) => format!(
+                "; snapshot {id} is left over and may be paid for, as it could not be deleted: \
+                 {error}"
+            ),
         }
     }
 }
@@ -318,7 +397,8 @@ impl Provider for HetznerProvider {
         let _ending = create::Ending::begin(NAME, id);
         let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let wait =
+            Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path, has_begun).await?;
         self.recent.end(id);
         self.http.shared::<create::Keys>().forget(id);
@@ -330,13 +410,16 @@ impl Provider for HetznerProvider {
         let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let errand = &self.http.errand();
         let call = &Call::get("get_instance", path).about("instance", id).within(errand);
-        let read = || async move { Ok(convert::instance(self.http.json::<ServerReply>(call).await?.server)) };
+        let read = || async move {
+            Ok(convert::instance(self.http.json::<ServerReply>(call).await?.server))
+        };
         self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let call = Call::get("list_instances", "/servers").query("label_selector", convert::MANAGED_SELECTOR);
+        let call = Call::get("list_instances", "/servers")
+            .query("label_selector", convert::MANAGED_SELECTOR);
         let servers = self.list(call, |server: &Server| server.id).await?;
         let mut instances: Vec<_> = servers.into_iter().map(convert::instance).collect();
         instances.retain(ProviderInstance::is_managed);
@@ -350,7 +433,9 @@ impl Provider for HetznerProvider {
         let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let actions = self.recent.note(id).unwrap_or_default();
-        wait.absent_until(self.recent.settles_at(id)).together(self, &waiting.servers, actions).await
+        wait.absent_until(self.recent.settles_at(id))
+            .together(self, &waiting.servers, actions)
+            .await
     }
 
     /// The snapshot is crash-consistent: the server keeps running. Volumes are not part of it.
@@ -367,21 +452,35 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
-        Ok(self.list_labelled_snapshots().await?.into_iter().map(|(snapshot, _)| snapshot).collect())
+        Ok(self
+            .list_labelled_snapshots()
+            .await?
+            .into_iter()
+            .map(|(snapshot, _)| snapshot)
+            .collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
-    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    async fn list_labelled_snapshots(
+        &self,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let images = self.managed_images("list_snapshots").await?;
-        Ok(images.into_iter().filter(convert::is_managed_snapshot).map(convert::labelled_snapshot).collect())
+        Ok(images
+            .into_iter()
+            .filter(convert::is_managed_snapshot)
+            .map(convert::labelled_snapshot)
+            .collect())
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         let path = format!("/images/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
-        wait.absent_until(self.taken.settles_at(id)).delete(&self.http, &path, Reply::no_content).await?;
+        let wait =
+            Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        wait.absent_until(self.taken.settles_at(id))
+            .delete(&self.http, &path, Reply::no_content)
+            .await?;
         self.taken.end(id);
         Ok(())
     }
@@ -394,19 +493,30 @@ impl Provider for HetznerProvider {
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let key_hash = create::hash_of_key(key);
-        let look = || async { Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?.map(convert::snapshot))) };
-        create::resolve(self.http.sight(), "create_snapshot", key, self.http.timeouts().action_complete, look).await
+        let look = || async {
+            Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?.map(convert::snapshot)))
+        };
+        create::resolve(
+            self.http.sight(),
+            "create_snapshot",
+            key,
+            self.http.timeouts().action_complete,
+            look,
+        )
+        .await
     }
 
-    /// The cloud replaces all labels at once: they are read first, so that others stay, and again afterwards. Where another
-    /// client has written meanwhile what it had read before, they are written once more.
+    /// The cloud replaces all labels at once: they are read first, so that others stay, and again
+    /// afterwards. Where another client has written meanwhile what it had read before, they are
+    /// written once more.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         let number = validate::numeric_id(NAME, "id", id)?;
         validate::changed_labels(labels)?;
         labels.iter().try_for_each(|(key, value)| convert::check_label(key, value))?;
         let path = &format!("/servers/{number}");
-        let (writing, patience) = (self.http.shared::<Writing>(), self.http.timeouts().http_request);
+        let (writing, patience) =
+            (self.http.shared::<Writing>(), self.http.timeouts().http_request);
         // Who has waited long writes beside the one who does not get on.
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
@@ -417,23 +527,33 @@ impl Provider for HetznerProvider {
             if written < LABEL_WRITES {
                 let mut all = found.clone();
                 all.extend(labels.clone());
-                let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path).about("instance", id);
+                let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path)
+                    .about("instance", id);
                 // Before a repeat, and after a wait for the rate limit, others may have written.
                 let is_as_read = || async {
                     if read_at.elapsed() < LABELS_FRESH || self.labels_of(id).await? == found {
                         Ok(())
                     } else {
-                        Err(ProviderError::conflict(format!("others have labelled server {id}"), true))
+                        Err(ProviderError::conflict(
+                            format!("others have labelled server {id}"),
+                            true,
+                        ))
                     }
                 };
-                match self.http.send_checked(&call.json(&SetLabels { labels: &all })?, is_as_read).await {
+                match self
+                    .http
+                    .send_checked(&call.json(&SetLabels { labels: &all })?, is_as_read)
+                    .await
+                {
                     Ok(_) | Err(Failure::NotSent(ProviderError::Conflict { .. })) => {}
                     Err(failure) => return Err(failure.into()),
                 }
             }
         }
-        let message =
-            format!("other clients changed the labels of server {id} during each of {LABEL_WRITES} writes; try again later");
+        let message = format!(
+            "other clients changed the labels of server {id} during each of {LABEL_WRITES} writes; \
+             try again later"
+        );
         Err(ProviderError::conflict(message, true))
     }
 
@@ -447,7 +567,8 @@ impl Provider for HetznerProvider {
     async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
         validate::required("size", size)?;
         let read = || async {
-            let reply: PricingReply = self.http.json(&Call::get("hourly_price", "/pricing")).await?;
+            let reply: PricingReply =
+                self.http.json(&Call::get("hourly_price", "/pricing")).await?;
             Ok(convert::prices(reply.pricing))
         };
         self.prices.find(self.defaults.region(region), size, read).await
@@ -475,18 +596,30 @@ impl ProviderFactory for HetznerFactory {
         let mut description = ProviderDescription::new(self.provider_type());
         description.summary = "Hetzner Cloud servers, API v1".to_string();
         description.options = vec![
-            OptionDescription::new("token", "API token of one project, with read and write permission")
-                .required()
-                .secret()
-                .env(&["HETZNER_TOKEN", "HCLOUD_TOKEN"]),
-            OptionDescription::new("endpoint", "Base URL with its version; https://api.hetzner.cloud/v1 by default")
-                .env(&["HCLOUD_ENDPOINT"]),
-            OptionDescription::new("region", "Location where a request names none; the cloud chooses by default"),
+            OptionDescription::new(
+                "token",
+                "API token of one project, with read and write permission",
+            )
+            .required()
+            .secret()
+            .env(&["HETZNER_TOKEN", "HCLOUD_TOKEN"]),
+            OptionDescription::new(
+                "endpoint",
+                "Base URL with its version; https://api.hetzner.cloud/v1 by default",
+            )
+            .env(&["HCLOUD_ENDPOINT"]),
+            OptionDescription::new(
+                "region",
+                "Location where a request names none; the cloud chooses by default",
+            ),
             OptionDescription::ca_file(),
         ];
         description.options.extend(Defaults::describe());
-        description.capabilities =
-            Capabilities { ssh_keys: true, max_user_data: convert::MAX_USER_DATA, ..Capabilities::default() };
+        description.capabilities = Capabilities {
+            ssh_keys: true,
+            max_user_data: convert::MAX_USER_DATA,
+            ..Capabilities::default()
+        };
         description
     }
 }

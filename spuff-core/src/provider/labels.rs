@@ -16,8 +16,8 @@ pub const MANAGED_BY_VALUE: &str = "spuff";
 /// Stands for the idempotency key of the create.
 pub const CREATE_KEY: &str = "spuff-key";
 /// Stands for the request under a caller's own
-/// [`idempotency_key`](super::InstanceRequest::idempotency_key): another request under the same key is
-/// a [`Conflict`](super::ProviderError::Conflict).
+/// [`idempotency_key`](super::InstanceRequest::idempotency_key): another request under the same key
+/// is a [`Conflict`](super::ProviderError::Conflict).
 pub const REQUEST_DIGEST: &str = "spuff-digest";
 /// The [`owner`](super::InstanceRequest::owner).
 pub const OWNER: &str = "spuff-owner";

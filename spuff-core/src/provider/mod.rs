@@ -32,21 +32,28 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "aws")]
 pub use aws::{AwsFactory, AwsProvider};
-pub use config::{ImageSpec, InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType};
+pub use config::{
+    ImageSpec, InstanceRequest, OnCancel, ProviderConfig, ProviderTimeouts, ProviderType,
+};
 #[cfg(feature = "digitalocean")]
 pub use digitalocean::{DigitalOceanFactory, DigitalOceanProvider};
 #[cfg(feature = "docker")]
 pub use docker::{DockerFactory, DockerProvider};
-pub use error::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, ErrorParts, NetworkError, ProviderError, ProviderResult};
+pub use error::{
+    Attempt, AttemptOutcome, ErrorContext, ErrorKind, ErrorParts, NetworkError, ProviderError,
+    ProviderResult,
+};
 #[cfg(feature = "hetzner")]
 pub use hetzner::{HetznerFactory, HetznerProvider};
 pub use price::{Price, PriceSource};
-pub use registry::{Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry};
+pub use registry::{
+    Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry,
+};
 
 /// A cloud that machines can be started on.
 ///
-/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping a destroy or delete after
-/// its request has left does not take the request back.
+/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping
+/// a destroy or delete after its request has left does not take the request back.
 ///
 /// # Errors
 /// All verbs fail with a [`ProviderError`]; [`ProviderError::kind`] says what to do about it.
@@ -70,30 +77,36 @@ pub trait Provider: Send + Sync {
 
     /// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting.
     ///
-    /// Where there is one already that the same [`idempotency_key`](InstanceRequest::idempotency_key) has made, that one is
-    /// given back, as [`adopted`](ProviderInstance::adopted). An implementation that finds one says so by that field, as what
-    /// rolls back, or ends a machine whose create was dropped, ends only what was made.
+    /// Where there is one already that the same
+    /// [`idempotency_key`](InstanceRequest::idempotency_key) has made, that one is given back, as
+    /// [`adopted`](ProviderInstance::adopted). An implementation that finds one says so by that
+    /// field, as what rolls back, or ends a machine whose create was dropped, ends only what was
+    /// made.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] before anything was sent; [`ProviderError::Capacity`] and
-    /// [`ProviderError::QuotaExceeded`] when there is no room. A create whose reply is lost is looked for, and sent again
-    /// only when it is certain that it made nothing; [`ProviderError::UnknownOutcome`] when that could not be found out
-    /// until `instance_ready` had passed. See [`resolve`](Self::resolve).
+    /// [`ProviderError::QuotaExceeded`] when there is no room. A create whose reply is lost is
+    /// looked for, and sent again only when it is certain that it made nothing;
+    /// [`ProviderError::UnknownOutcome`] when that could not be found out until `instance_ready`
+    /// had passed. See [`resolve`](Self::resolve).
     ///
     /// # Cancellation
-    /// A create whose future is dropped goes on in the background until the machine is known, and destroys it unless
-    /// [`InstanceRequest::on_cancel`] says otherwise. [`settled`](crate::settled) waits for that. A request that was certainly not
-    /// carried out, such as one that the cloud put off by a 429, is not sent again then: nothing is made.
+    /// A create whose future is dropped goes on in the background until the machine is known, and
+    /// destroys it unless [`InstanceRequest::on_cancel`] says otherwise.
+    /// [`settled`](crate::settled) waits for that. A request that was certainly not carried out,
+    /// such as one that the cloud put off by a 429, is not sent again then: nothing is made.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
-    /// How many machines like this one a [`create_batch`](Self::create_batch) may start; 1 by default.
+    /// How many machines like this one a [`create_batch`](Self::create_batch) may start; 1 by
+    /// default.
     fn max_batch_size(&self, _request: &InstanceRequest) -> usize {
         1
     }
 
     /// Starts machines that differ in nothing but their names by one call, of no more than
-    /// [`max_batch_size`](Self::max_batch_size). [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The
-    /// outcomes are in the order of the requests.
+    /// [`max_batch_size`](Self::max_batch_size).
+    /// [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The outcomes are
+    /// in the order of the requests.
     ///
     /// # Errors
     /// Where none was made, and the same holds for all; else each outcome has its own. As
@@ -101,11 +114,15 @@ pub trait Provider: Send + Sync {
     ///
     /// # Cancellation
     /// As [`create_instance`](Self::create_instance).
-    async fn create_batch(&self, _requests: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+    async fn create_batch(
+        &self,
+        _requests: &[InstanceRequest],
+    ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
         Err(ProviderError::NotSupported { feature: "create_batch".to_string() })
     }
 
-    /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until `action_complete` has passed.
+    /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until
+    /// `action_complete` has passed.
     ///
     /// # Errors
     /// [`ProviderError::Conflict`] when the machine stays locked or is protected.
@@ -125,15 +142,17 @@ pub trait Provider: Send + Sync {
     /// `Active` means that the hypervisor has started it, not that SSH or cloud-init is ready.
     ///
     /// # Errors
-    /// Of the machine: [`ProviderError::Timeout`] of `wait_ready`, after `instance_ready`; earlier when the machine has failed,
-    /// with the cloud's reason, and [`ProviderError::NotFound`] with its id when it is gone. A failure is
-    /// [`ProviderError::Capacity`], [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that does not pass, or has the
-    /// machine's id in its [`ErrorContext::instance_id`].
+    /// Of the machine: [`ProviderError::Timeout`] of `wait_ready`, after `instance_ready`; earlier
+    /// when the machine has failed, with the cloud's reason, and [`ProviderError::NotFound`] with
+    /// its id when it is gone. A failure is [`ProviderError::Capacity`],
+    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that does not pass, or has
+    /// the machine's id in its [`ErrorContext::instance_id`].
     ///
-    /// Of the look: whatever else there is, as it came, when it cannot be found out how the machine is: the credentials are
-    /// refused, the network is down, the reply is none. An implementation looks past what may pass, and keeps the two apart:
-    /// [`ProviderError::is_instance_failure`] tells them, and a machine is destroyed by
-    /// [`create_and_wait`](crate::create_and_wait) and fleets for an error of its own only.
+    /// Of the look: whatever else there is, as it came, when it cannot be found out how the machine
+    /// is: the credentials are refused, the network is down, the reply is none. An implementation
+    /// looks past what may pass, and keeps the two apart: [`ProviderError::is_instance_failure`]
+    /// tells them, and a machine is destroyed by [`create_and_wait`](crate::create_and_wait) and
+    /// fleets for an error of its own only.
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
 
     /// Makes a snapshot and waits until it can be used.
@@ -148,26 +167,33 @@ pub trait Provider: Send + Sync {
 
     /// Every snapshot that carries `managed-by=spuff`, each with its labels. By default as
     /// [`list_snapshots`](Self::list_snapshots), with that label alone.
-    async fn list_labelled_snapshots(&self) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let managed = || HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]);
+    async fn list_labelled_snapshots(
+        &self,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        let managed = || {
+            HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())])
+        };
         Ok(self.list_snapshots().await?.into_iter().map(|snapshot| (snapshot, managed())).collect())
     }
 
     /// Deletes a snapshot with all that it stores. One that is already gone is `Ok`.
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()>;
 
-    /// The machine that was made under a key: that of an [`UnknownOutcome`](ProviderError::UnknownOutcome), or an
-    /// [`idempotency_key`](InstanceRequest::idempotency_key), from this process or another. `None` when it is certain that
-    /// there is none; where lists lag, that takes until they must have caught up.
+    /// The machine that was made under a key: that of an
+    /// [`UnknownOutcome`](ProviderError::UnknownOutcome), or an
+    /// [`idempotency_key`](InstanceRequest::idempotency_key), from this process or another. `None`
+    /// when it is certain that there is none; where lists lag, that takes until they must have
+    /// caught up.
     ///
     /// # Errors
-    /// [`ProviderError::UnknownOutcome`] when the cloud cannot be asked; [`ProviderError::NotSupported`] by default.
+    /// [`ProviderError::UnknownOutcome`] when the cloud cannot be asked;
+    /// [`ProviderError::NotSupported`] by default.
     async fn resolve(&self, _key: &str) -> ProviderResult<Option<ProviderInstance>> {
         Err(ProviderError::NotSupported { feature: "resolve".to_string() })
     }
 
-    /// The snapshot that was made under the key of an [`UnknownOutcome`](ProviderError::UnknownOutcome), as
-    /// [`resolve`](Self::resolve).
+    /// The snapshot that was made under the key of an
+    /// [`UnknownOutcome`](ProviderError::UnknownOutcome), as [`resolve`](Self::resolve).
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
@@ -178,19 +204,22 @@ pub trait Provider: Send + Sync {
     /// Adds labels to a machine, or replaces their values; other labels stay.
     ///
     /// # Errors
-    /// [`ProviderError::NotFound`] when the machine does not exist; [`ProviderError::NotSupported`] by default.
+    /// [`ProviderError::NotFound`] when the machine does not exist; [`ProviderError::NotSupported`]
+    /// by default.
     async fn set_labels(&self, _id: &str, _labels: &HashMap<String, String>) -> ProviderResult<()> {
         Err(ProviderError::NotSupported { feature: "set_labels".to_string() })
     }
 
-    /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by default.
+    /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by
+    /// default.
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         Ok(Vec::new())
     }
 
-    /// What an hour of a machine costs by the cloud's own list, without tax: the machine alone, without a public IPv4
-    /// address, traffic or snapshots that are billed apart. Where no region is named, and the provider has no default, the
-    /// price is that of the dearest. A list that was read in the last hour is not read again.
+    /// What an hour of a machine costs by the cloud's own list, without tax: the machine alone,
+    /// without a public IPv4 address, traffic or snapshots that are billed apart. Where no region
+    /// is named, and the provider has no default, the price is that of the dearest. A list that was
+    /// read in the last hour is not read again.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the list has no such size, or not in that region;
@@ -214,8 +243,9 @@ pub struct ProviderInstance {
     pub ip: IpAddr,
     /// The state.
     pub status: InstanceStatus,
-    /// When it was created; 1970 where that is not known. Compare by [`known_created_at`](Self::known_created_at) or
-    /// [`age`](Self::age), to which 1970 is no time.
+    /// When it was created; 1970 where that is not known. Compare by
+    /// [`known_created_at`](Self::known_created_at) or [`age`](Self::age), to which 1970 is no
+    /// time.
     pub created_at: DateTime<Utc>,
     /// The name given at creation.
     #[serde(default)]
@@ -233,21 +263,28 @@ pub struct ProviderInstance {
     #[serde(default)]
     pub addresses: Vec<Address>,
     /// Whether `create_instance` has not made this machine, but given back the one that its
-    /// [`idempotency_key`](InstanceRequest::idempotency_key) had made before: it may be in use, and nothing here ends it as the
-    /// work of the call that has found it. `false` where a machine is only read. Of several callers in a process that wait for one
-    /// machine under a key, one is told `false`: the first that takes it, which is another where the one whose create it was has left.
+    /// [`idempotency_key`](InstanceRequest::idempotency_key) had made before: it may be in use, and
+    /// nothing here ends it as the work of the call that has found it. `false` where a machine is
+    /// only read. Of several callers in a process that wait for one machine under a key, one is
+    /// told `false`: the first that takes it, which is another where the one whose create it was
+    /// has left.
     #[serde(default)]
     pub adopted: bool,
 }
 
 impl ProviderInstance {
     /// A machine of which only this is known.
-    pub fn new(id: impl Into<String>, ip: IpAddr, status: InstanceStatus, created_at: DateTime<Utc>) -> Self {
+    pub fn new(
+        id: impl Into<String>,
+        ip: IpAddr,
+        status: InstanceStatus,
+        created_at: DateTime<Utc>,
+    ) -> Self {
         Self { id: id.into(), ip, status, created_at, ..Self::default() }
     }
 
-    /// When it was created. `None` where [`created_at`](Self::created_at) cannot be that: before there were clouds, or in the
-    /// future by more than clocks differ.
+    /// When it was created. `None` where [`created_at`](Self::created_at) cannot be that: before
+    /// there were clouds, or in the future by more than clocks differ.
     ///
     /// # Examples
     /// ```
@@ -383,7 +420,8 @@ impl InstanceStatus {
         }
     }
 
-    /// Whether the cloud says that the machine is being destroyed, or has been. DigitalOcean says neither.
+    /// Whether the cloud says that the machine is being destroyed, or has been. DigitalOcean says
+    /// neither.
     pub(crate) fn is_ending(&self) -> bool {
         match self {
             Self::Unknown(word) => matches!(word.as_str(), "deleting" | "shutting-down"),
@@ -442,9 +480,18 @@ mod tests {
             (DateTime::<Utc>::MAX_UTC, None),
         ] {
             assert_eq!(at(created_at).age(now), expected, "{created_at}");
-            assert_eq!(at(created_at).known_created_at(), expected.map(|_| created_at), "{created_at}");
-            let snapshot = |created_at| Snapshot { id: String::new(), name: String::new(), created_at };
-            assert_eq!((snapshot(Some(created_at)).age(now), snapshot(None).age(now)), (expected, None), "{created_at}");
+            assert_eq!(
+                at(created_at).known_created_at(),
+                expected.map(|_| created_at),
+                "{created_at}"
+            );
+            let snapshot =
+                |created_at| Snapshot { id: String::new(), name: String::new(), created_at };
+            assert_eq!(
+                (snapshot(Some(created_at)).age(now), snapshot(None).age(now)),
+                (expected, None),
+                "{created_at}"
+            );
         }
     }
 
@@ -452,7 +499,11 @@ mod tests {
     #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
     fn a_machine_without_an_age_is_not_the_oldest() {
         let now = Utc::now();
-        let machine = |id: &str, created_at| ProviderInstance { id: id.to_string(), created_at, ..ProviderInstance::default() };
+        let machine = |id: &str, created_at| ProviderInstance {
+            id: id.to_string(),
+            created_at,
+            ..ProviderInstance::default()
+        };
         let unknown = machine("a", DateTime::UNIX_EPOCH);
         let (new, old) = (machine("b", now), machine("c", now - TimeDelta::hours(1)));
         assert_eq!(ProviderInstance::oldest([unknown.clone(), new, old.clone()]), Some(old));

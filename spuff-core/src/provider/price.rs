@@ -53,11 +53,15 @@ impl Price {
         Self { micros, currency: currency.into(), source: PriceSource::Given }
     }
 
-    /// A price as a cloud's list has it: plain decimals. What is less than a millionth is rounded up, so that no price is
-    /// taken for less than it is; what cannot be read is none.
+    /// A price as a cloud's list has it: plain decimals. What is less than a millionth is rounded
+    /// up, so that no price is taken for less than it is; what cannot be read is none.
     pub(crate) fn listed(amount: &str, currency: &str) -> Option<Self> {
         let micros = micros(amount)?;
-        (!currency.is_empty()).then(|| Self { micros, currency: currency.to_string(), source: PriceSource::Catalogue })
+        (!currency.is_empty()).then(|| Self {
+            micros,
+            currency: currency.to_string(),
+            source: PriceSource::Catalogue,
+        })
     }
 }
 
@@ -79,12 +83,18 @@ impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = format!("{:0DIGITS$}", self.micros % UNIT);
         let part = part.trim_end_matches('0');
-        write!(f, "{}{}{part} {}", self.micros / UNIT, if part.is_empty() { "" } else { "." }, self.currency)
+        write!(
+            f,
+            "{}{}{part} {}",
+            self.micros / UNIT,
+            if part.is_empty() { "" } else { "." },
+            self.currency
+        )
     }
 }
 
-/// Reads what [`Display`](fmt::Display) writes. An amount with more than six digits after its point is refused: it would not
-/// be exact.
+/// Reads what [`Display`](fmt::Display) writes. An amount with more than six digits after its point
+/// is refused: it would not be exact.
 impl FromStr for Price {
     type Err = ProviderError;
 
@@ -92,11 +102,15 @@ impl FromStr for Price {
         let read = || {
             let (amount, currency) = text.trim().split_once(' ')?;
             let exact = amount.split_once('.').is_none_or(|(_, part)| part.len() <= DIGITS);
-            let named = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+            let named =
+                currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
             micros(amount).filter(|_| exact && named).map(|micros| Self::new(micros, currency))
         };
         read().ok_or_else(|| {
-            let message = format!("{text:?}: give plain decimals, up to {DIGITS} after the point, and a currency: 0.0056 EUR");
+            let message = format!(
+                "{text:?}: give plain decimals, up to {DIGITS} after the point, \
+             and a currency: 0.0056 EUR"
+            );
             ProviderError::invalid_config("price", message)
         })
     }
@@ -136,13 +150,23 @@ mod tests {
 
     #[test]
     fn text_and_price_are_the_same() {
-        for (text, micros) in [("0.0056 EUR", 5_600), ("0 USD", 0), ("1 USD", 1_000_000), ("23.92 USD", 23_920_000)] {
+        for (text, micros) in
+            [("0.0056 EUR", 5_600), ("0 USD", 0), ("1 USD", 1_000_000), ("23.92 USD", 23_920_000)]
+        {
             let price: Price = text.parse().unwrap();
-            assert_eq!((price.micros, price.source, price.to_string().as_str()), (micros, PriceSource::Given, text));
+            assert_eq!(
+                (price.micros, price.source, price.to_string().as_str()),
+                (micros, PriceSource::Given, text)
+            );
         }
-        for text in ["", "1", "EUR", "1 eur", "1 EURO", "0.0000001 EUR", "-1 EUR", "1  EUR", "1 EUR now"] {
+        for text in
+            ["", "1", "EUR", "1 eur", "1 EURO", "0.0000001 EUR", "-1 EUR", "1  EUR", "1 EUR now"]
+        {
             let error = text.parse::<Price>().unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "price"), "{text}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "price"),
+                "{text}: {error}"
+            );
         }
     }
 }

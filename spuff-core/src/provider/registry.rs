@@ -1,7 +1,7 @@
 //! Which providers there are, and how one is made.
 //!
-//! A registry is a value: two of them share nothing. It knows factories, not clouds; the built-in ones come from
-//! `builtins`, all others from [`ProviderRegistry::register`].
+//! A registry is a value: two of them share nothing. It knows factories, not clouds; the built-in
+//! ones come from `builtins`, all others from [`ProviderRegistry::register`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,8 +47,8 @@ pub trait ProviderFactory: Send + Sync {
     /// [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
     fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>>;
 
-    /// Makes a provider from a whole configuration. By default calls [`create`](Self::create), and refuses what that
-    /// cannot pass on.
+    /// Makes a provider from a whole configuration. By default calls [`create`](Self::create), and
+    /// refuses what that cannot pass on.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -69,7 +69,8 @@ pub trait ProviderFactory: Send + Sync {
         self.create(config.expose_token(), config.timeouts)
     }
 
-    /// What the provider takes and can do. By default: a token, from the provider's environment variable.
+    /// What the provider takes and can do. By default: a token, from the provider's environment
+    /// variable.
     fn describe(&self) -> ProviderDescription {
         ProviderDescription::new(self.provider_type())
     }
@@ -118,10 +119,19 @@ pub struct ProviderDescription {
 }
 
 impl ProviderDescription {
-    /// A provider with a token, from its environment variable where it has one, and default capabilities.
+    /// A provider with a token, from its environment variable where it has one, and default
+    /// capabilities.
     pub fn new(provider_type: ProviderType) -> Self {
-        let token = OptionDescription::new("token", "API token").required().secret().env(&[provider_type.token_env_var()]);
-        Self { provider_type, summary: provider_type.to_string(), options: vec![token], capabilities: Capabilities::default() }
+        let token = OptionDescription::new("token", "API token")
+            .required()
+            .secret()
+            .env(&[provider_type.token_env_var()]);
+        Self {
+            provider_type,
+            summary: provider_type.to_string(),
+            options: vec![token],
+            capabilities: Capabilities::default(),
+        }
     }
 
     /// The option of that name.
@@ -142,7 +152,8 @@ pub struct OptionDescription {
     pub required: bool,
     /// Whether its value must not be shown.
     pub secret: bool,
-    /// The environment variables it is read from by [`ProviderRegistry::from_env`], the first that is set.
+    /// The environment variables it is read from by [`ProviderRegistry::from_env`], the first that
+    /// is set.
     pub env: Vec<String>,
 }
 
@@ -155,7 +166,8 @@ impl OptionDescription {
     #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
     /// The file of extra certificate authorities, which every provider over HTTPS takes.
     pub(super) fn ca_file() -> Self {
-        Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's").env(&["SPUFF_CA_FILE"])
+        Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's")
+            .env(&["SPUFF_CA_FILE"])
     }
 
     /// It must be given.
@@ -172,10 +184,12 @@ impl OptionDescription {
         self
     }
 
-    /// It is read from the first of these variables that is set and not empty. An empty name is none.
+    /// It is read from the first of these variables that is set and not empty. An empty name is
+    /// none.
     #[must_use]
     pub fn env(mut self, names: &[&str]) -> Self {
-        self.env = names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_string()).collect();
+        self.env =
+            names.iter().filter(|name| !name.is_empty()).map(|name| (*name).to_string()).collect();
         self
     }
 }
@@ -223,15 +237,19 @@ impl ProviderRegistry {
     }
 
     /// Adds a provider under its own name, and returns the factory that had this name before.
-    pub fn register(&mut self, factory: impl ProviderFactory + 'static) -> Option<Arc<dyn ProviderFactory>> {
+    pub fn register(
+        &mut self,
+        factory: impl ProviderFactory + 'static,
+    ) -> Option<Arc<dyn ProviderFactory>> {
         self.factories.insert(factory.provider_type().as_str(), Arc::new(factory))
     }
 
     /// Makes a provider from its type and a token.
     ///
     /// # Errors
-    /// [`ProviderError::UnknownProvider`] with the registered names, [`ProviderError::NotImplemented`] when this build
-    /// does not contain it, [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
+    /// [`ProviderError::UnknownProvider`] with the registered names,
+    /// [`ProviderError::NotImplemented`] when this build does not contain it,
+    /// [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
     pub fn create(
         &self,
         provider_type: ProviderType,
@@ -245,12 +263,17 @@ impl ProviderRegistry {
     ///
     /// # Errors
     /// As [`create`](Self::create).
-    pub fn create_by_name(&self, name: &str, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> {
+    pub fn create_by_name(
+        &self,
+        name: &str,
+        token: &str,
+        timeouts: ProviderTimeouts,
+    ) -> ProviderResult<Box<dyn Provider>> {
         self.create(self.resolve(name)?, token, timeouts)
     }
 
-    /// Makes a provider from its name or alias and a whole configuration. The environment is not read, but for what
-    /// the description says that the provider reads itself.
+    /// Makes a provider from its name or alias and a whole configuration. The environment is not
+    /// read, but for what the description says that the provider reads itself.
     ///
     /// # Errors
     /// As [`create`](Self::create); [`ProviderError::InvalidConfig`] names the field.
@@ -258,7 +281,8 @@ impl ProviderRegistry {
         self.usable(self.resolve(name)?)?.create_with(&config)
     }
 
-    /// Makes a provider from the environment: each option from the first of its variables that is set.
+    /// Makes a provider from the environment: each option from the first of its variables that is
+    /// set.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names the variables when a required option is not set.
@@ -270,7 +294,11 @@ impl ProviderRegistry {
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
-    pub fn config_from_env(&self, name: &str, config: ProviderConfig) -> ProviderResult<ProviderConfig> {
+    pub fn config_from_env(
+        &self,
+        name: &str,
+        config: ProviderConfig,
+    ) -> ProviderResult<ProviderConfig> {
         let description = self.usable(self.resolve(name)?)?.describe();
         fill(config, &description, |variable| std::env::var(variable).ok())
     }
@@ -290,7 +318,11 @@ impl ProviderRegistry {
 
     /// Every registered provider that can be created, in the order of their names.
     pub fn implemented_providers(&self) -> Vec<ProviderType> {
-        self.factories.values().filter(|factory| factory.is_implemented()).map(|factory| factory.provider_type()).collect()
+        self.factories
+            .values()
+            .filter(|factory| factory.is_implemented())
+            .map(|factory| factory.provider_type())
+            .collect()
     }
 
     /// Whether a provider of that type is registered.
@@ -298,8 +330,8 @@ impl ProviderRegistry {
         self.factories.contains_key(provider_type.as_str())
     }
 
-    /// How many registries have the factory of that type in common with this one, itself included: for the collectors of garbage of
-    /// other languages.
+    /// How many registries have the factory of that type in common with this one, itself included:
+    /// for the collectors of garbage of other languages.
     #[doc(hidden)]
     pub fn holders(&self, provider_type: ProviderType) -> usize {
         self.factories.get(provider_type.as_str()).map_or(0, Arc::strong_count)
@@ -352,9 +384,18 @@ fn fill(
     read: impl Fn(&str) -> Option<String>,
 ) -> ProviderResult<ProviderConfig> {
     for option in &description.options {
-        let found = || option.env.iter().filter_map(|variable| read(variable)).find(|value| !value.trim().is_empty());
+        let found = || {
+            option
+                .env
+                .iter()
+                .filter_map(|variable| read(variable))
+                .find(|value| !value.trim().is_empty())
+        };
         let given = match option.name.as_str() {
-            "token" => config.token.is_some() || found().map(|value| config.token = Some(value.into())).is_some(),
+            "token" => {
+                config.token.is_some()
+                    || found().map(|value| config.token = Some(value.into())).is_some()
+            }
             "endpoint" => or_else(&mut config.endpoint, found),
             "region" => or_else(&mut config.region, found),
             "ca_file" => or_else(&mut config.ca_file, || found().map(Into::into)),
@@ -367,7 +408,10 @@ fn fill(
         };
         if option.required && !given {
             let ways = option.env.join(" or ");
-            return Err(ProviderError::invalid_config(&option.name, format!("not given: pass it, or set {ways}")));
+            return Err(ProviderError::invalid_config(
+                &option.name,
+                format!("not given: pass it, or set {ways}"),
+            ));
         }
     }
     Ok(config)

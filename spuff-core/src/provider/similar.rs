@@ -24,9 +24,12 @@ mod tests {
     #[test]
     fn the_word_that_was_meant_is_named() {
         let known = ["aws", "digitalocean", "docker", "hetzner"];
-        for (word, meant) in
-            [("hetzer", "hetzner"), ("Hetzner ", "hetzner"), ("digital-ocean", "digitalocean"), ("dokcer", "docker")]
-        {
+        for (word, meant) in [
+            ("hetzer", "hetzner"),
+            ("Hetzner ", "hetzner"),
+            ("digital-ocean", "digitalocean"),
+            ("dokcer", "docker"),
+        ] {
             assert_eq!(hint(word, &known), format!(" (did you mean {meant:?}?)"));
         }
         for word in ["", "gcp", "azure", "linode", &"hetzner".repeat(1 << 17)] {

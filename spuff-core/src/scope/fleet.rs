@@ -21,7 +21,8 @@ use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 pub struct FleetError {
     /// One for each machine, in the order of the requests.
     pub outcomes: Vec<ProviderResult<ProviderInstance>>,
-    /// The position of the first that has failed by itself, and not because the fleet was rolled back.
+    /// The position of the first that has failed by itself, and not because the fleet was rolled
+    /// back.
     pub first: usize,
 }
 
@@ -30,9 +31,14 @@ impl FleetError {
     ///
     /// # Errors
     /// Where one has: what became of all.
-    pub fn check(outcomes: Vec<ProviderResult<ProviderInstance>>) -> Result<Vec<ProviderInstance>, Self> {
+    pub fn check(
+        outcomes: Vec<ProviderResult<ProviderInstance>>,
+    ) -> Result<Vec<ProviderInstance>, Self> {
         let by_itself = |outcome: &ProviderResult<_>| matches!(outcome, Err(error) if error.kind() != ErrorKind::Cancelled);
-        let first = outcomes.iter().position(by_itself).or_else(|| outcomes.iter().position(Result::is_err));
+        let first = outcomes
+            .iter()
+            .position(by_itself)
+            .or_else(|| outcomes.iter().position(Result::is_err));
         match first {
             Some(first) => Err(Self { outcomes, first }),
             None => Ok(outcomes.into_iter().flatten().collect()),
@@ -59,15 +65,16 @@ impl std::error::Error for FleetError {
     }
 }
 
-/// Starts many machines, waits until all are ready, runs `work` with them, and destroys them: also when `work` fails or panics,
-/// and in the background when the future is dropped in the middle. `concurrency` is how many creates, or destroys, are under
-/// way at once. What was found by the key of its request, and not made, is used and left, as
-/// [`with_instance`](super::with_instance) does.
+/// Starts many machines, waits until all are ready, runs `work` with them, and destroys them: also
+/// when `work` fails or panics, and in the background when the future is dropped in the middle.
+/// `concurrency` is how many creates, or destroys, are under way at once. What was found by the key
+/// of its request, and not made, is used and left, as [`with_instance`](super::with_instance) does.
 ///
 /// # Errors
-/// Where one machine fails, or cannot be looked at, all are destroyed, and `work` does not run. Those of `work`. When it has
-/// succeeded and a machine still exists, [`ProviderError::AfterCreate`] in the place of that machine; to destroy it is tried
-/// again in the background.
+/// Where one machine fails, or cannot be looked at, all are destroyed, and `work` does not run.
+/// Those of `work`. When it has succeeded and a machine still exists,
+/// [`ProviderError::AfterCreate`] in the place of that machine; to destroy it is tried again in the
+/// background.
 ///
 /// # Examples
 /// ```no_run
@@ -94,8 +101,10 @@ where
     W: Future<Output = Result<T, E>>,
 {
     let machines = FleetError::check(make_for_work(provider, requests, concurrency).await)?;
-    let guards: Vec<_> =
-        machines.iter().map(|machine| InstanceGuard::new(provider, machine.clone(), OnCancel::Destroy)).collect();
+    let guards: Vec<_> = machines
+        .iter()
+        .map(|machine| InstanceGuard::new(provider, machine.clone(), OnCancel::Destroy))
+        .collect();
     let done = caught(async move { work(machines).await }).await;
     let own = guards.iter().map(InstanceGuard::instance).filter(|machine| !machine.adopted);
     let ids: Vec<_> = own.map(|machine| machine.id.clone()).collect();
@@ -110,7 +119,8 @@ where
     });
     let ended = FleetError::check(outcomes.collect());
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
-        warn!(%error, "machines could not be destroyed after their work had failed, and cost money");
+        warn!(%error, "machines could not be destroyed after their work had failed, and cost \
+         money");
     }
     let value = done.unwrap_or_else(|panic| resume_unwind(panic))?;
     ended?;
@@ -124,10 +134,20 @@ mod tests {
 
     #[test]
     fn the_first_that_failed_by_itself_is_why_a_fleet_has() {
-        let made = |id: &str| Ok(ProviderInstance { id: id.to_string(), ..ProviderInstance::default() });
-        let cancelled = || Err(ProviderError::Cancelled { operation: "create_instances".to_string(), instance_id: None });
+        let made =
+            |id: &str| Ok(ProviderInstance { id: id.to_string(), ..ProviderInstance::default() });
+        let cancelled = || {
+            Err(ProviderError::Cancelled {
+                operation: "create_instances".to_string(),
+                instance_id: None,
+            })
+        };
         let full = || Err(ProviderError::capacity("full"));
-        let ids: Vec<_> = FleetError::check(vec![made("1"), made("2")]).unwrap().into_iter().map(|made| made.id).collect();
+        let ids: Vec<_> = FleetError::check(vec![made("1"), made("2")])
+            .unwrap()
+            .into_iter()
+            .map(|made| made.id)
+            .collect();
         assert_eq!(ids, ["1", "2"]);
         for (outcomes, first, kind) in [
             (vec![made("1"), full()], 1, ErrorKind::Capacity),

@@ -26,7 +26,11 @@ fn found() -> ProviderResult<ProviderInstance> {
 }
 
 fn ready() -> ProviderResult<ProviderInstance> {
-    Ok(ProviderInstance { id: "7".to_string(), name: "ready".to_string(), ..ProviderInstance::default() })
+    Ok(ProviderInstance {
+        id: "7".to_string(),
+        name: "ready".to_string(),
+        ..ProviderInstance::default()
+    })
 }
 
 fn failed() -> ProviderResult<ProviderInstance> {
@@ -120,7 +124,8 @@ where
 }
 
 async fn created(one: One, request: InstanceRequest, on_failure: OnFailure) -> (String, u32) {
-    came_of(one, |provider| async move { create_and_wait(&provider, &request, on_failure).await }).await
+    came_of(one, |provider| async move { create_and_wait(&provider, &request, on_failure).await })
+        .await
 }
 
 fn told(word: &str, destroys: u32) -> (String, u32) {
@@ -132,7 +137,12 @@ async fn a_machine_that_fails_is_destroyed_where_that_was_said() {
     for (create, wait, expected, kept) in [
         (made as Answer, ready as Answer, told("done", 0), "done"),
         (made, failed, told("Capacity of 7, exists: false", 1), "Capacity of 7, exists: true"),
-        (made, dark, told("Authentication of 7, exists: true", 0), "Authentication of 7, exists: true"),
+        (
+            made,
+            dark,
+            told("Authentication of 7, exists: true", 0),
+            "Authentication of 7, exists: true",
+        ),
         (found, failed, told("Capacity of 7, exists: true", 0), "Capacity of 7, exists: true"),
         (half, ready, told("Capacity of 7, exists: false", 1), "Capacity of 7, exists: true"),
         (failed, ready, told("Capacity", 0), "Capacity"),
@@ -144,7 +154,10 @@ async fn a_machine_that_fails_is_destroyed_where_that_was_said() {
     let half = created(one(half, ready), keyed, OnFailure::Destroy).await;
     assert_eq!(half, told("Capacity of 7, exists: true", 0), "it may be in use elsewhere");
     let tried = One { destroy: locked, ..one(made, failed) };
-    assert_eq!(created(tried, request(), OnFailure::Destroy).await, told("Capacity of 7, exists: true", 2));
+    assert_eq!(
+        created(tried, request(), OnFailure::Destroy).await,
+        told("Capacity of 7, exists: true", 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +176,11 @@ async fn a_machine_that_is_left_and_is_gone_is_told_as_such() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_ends_with_its_work() {
-    async fn worked(one: One, request: InstanceRequest, work: fn() -> ProviderResult<()>) -> (String, u32) {
+    async fn worked(
+        one: One,
+        request: InstanceRequest,
+        work: fn() -> ProviderResult<()>,
+    ) -> (String, u32) {
         came_of(one, |provider| async move {
             with_instance(&provider, &request, |machine| async move {
                 assert_eq!((machine.id.as_str(), machine.name.as_str()), ("7", "ready"));
@@ -177,10 +194,16 @@ async fn a_machine_ends_with_its_work() {
     assert_eq!(worked(one(made, ready), request(), || Ok(())).await, told("done", 1));
     assert_eq!(worked(one(made, ready), request(), fails).await, told("Conflict", 1));
     assert_eq!(worked(one(found, ready), request(), || Ok(())).await, told("done", 0));
-    assert_eq!(worked(one(made, dark), request(), || Ok(())).await, told("Authentication of 7, exists: false", 1));
+    assert_eq!(
+        worked(one(made, dark), request(), || Ok(())).await,
+        told("Authentication of 7, exists: false", 1)
+    );
     let kept = request().with_on_cancel(OnCancel::Keep);
     let tried = || One { destroy: locked, ..one(made, ready) };
-    assert_eq!(worked(tried(), kept.clone(), || Ok(())).await, told("InvalidConfig of 7, exists: true", 2));
+    assert_eq!(
+        worked(tried(), kept.clone(), || Ok(())).await,
+        told("InvalidConfig of 7, exists: true", 2)
+    );
     assert_eq!(worked(tried(), kept, fails).await, told("Conflict", 2));
 }
 
@@ -201,13 +224,18 @@ async fn a_verb_that_is_dropped_ends_what_it_has_made() {
             }
         })
         .await;
-        assert_eq!((word.as_str(), destroys), ("Timeout", expected), "{on_failure:?} {on_cancel:?}");
+        assert_eq!(
+            (word.as_str(), destroys),
+            ("Timeout", expected),
+            "{on_failure:?} {on_cancel:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outcome_that_is_not_taken_is_ended() {
-    for (takes, on_cancel, expected) in [(true, OnCancel::Destroy, 0), (false, OnCancel::Destroy, 1), (false, OnCancel::Keep, 0)]
+    for (takes, on_cancel, expected) in
+        [(true, OnCancel::Destroy, 0), (false, OnCancel::Destroy, 1), (false, OnCancel::Keep, 0)]
     {
         let one = Arc::new(one(made, ready));
         let provider: Arc<dyn Provider> = one.clone();

@@ -25,14 +25,20 @@ impl Coverage {
         }
     }
 
-    /// The verbs and faults that can meet and have done so less often than this, with how often they have.
+    /// The verbs and faults that can meet and have done so less often than this, with how often
+    /// they have.
     pub fn rarer_than(&self, often: u64) -> Vec<(Verb, &'static str, u64)> {
         let verbs = WEIGHTS.map(|(verb, _)| verb);
-        let faults = FAULTS
-            .iter()
-            .flat_map(|fault| verbs.iter().filter(|verb| verb.can_meet(*fault)).map(|verb| (*verb, fault_name(*fault))));
-        let outages = OUTAGES.iter().flat_map(|outage| verbs.iter().map(|verb| (*verb, outage.name())));
-        let met = |verb, fault| self.0.get(&(fault, verb)).map_or(0, |outcomes| outcomes.values().sum());
+        let faults = FAULTS.iter().flat_map(|fault| {
+            verbs
+                .iter()
+                .filter(|verb| verb.can_meet(*fault))
+                .map(|verb| (*verb, fault_name(*fault)))
+        });
+        let outages =
+            OUTAGES.iter().flat_map(|outage| verbs.iter().map(|verb| (*verb, outage.name())));
+        let met =
+            |verb, fault| self.0.get(&(fault, verb)).map_or(0, |outcomes| outcomes.values().sum());
         let cells = faults.chain(outages).map(|(verb, fault)| (verb, fault, met(verb, fault)));
         cells.filter(|(_, _, count)| *count < often).collect()
     }
@@ -47,8 +53,15 @@ impl fmt::Display for Coverage {
                 writeln!(f, "{fault}")?;
                 last = fault;
             }
-            let told: Vec<_> = outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
-            writeln!(f, "  {:24}{:>8}  {}", verb.name(), outcomes.values().sum::<u64>(), told.join(", "))?;
+            let told: Vec<_> =
+                outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+            writeln!(
+                f,
+                "  {:24}{:>8}  {}",
+                verb.name(),
+                outcomes.values().sum::<u64>(),
+                told.join(", ")
+            )?;
         }
         Ok(())
     }

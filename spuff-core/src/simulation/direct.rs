@@ -1,5 +1,5 @@
-//! A simulated cloud that is asked by function calls, in tokio's time: what a test counts there does not
-//! depend on how fast the computer is.
+//! A simulated cloud that is asked by function calls, in tokio's time: what a test counts there
+//! does not depend on how fast the computer is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use crate::simulator::{Cloud, Within};
 /// How long a request takes to the cloud, and its reply back.
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// Until this is dropped, the providers that are made on this thread ask the cloud by function calls.
+/// Until this is dropped, the providers that are made on this thread ask the cloud by function
+/// calls.
 pub struct Direct {
     _carried: Carried,
     _calendar: Simulated,
@@ -37,7 +38,11 @@ struct Way(Within);
 
 #[async_trait]
 impl Transport for Way {
-    async fn send(&self, request: Request<Bytes>, within: Duration) -> Result<Response<Bytes>, TransportError> {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
         let exchange = async {
             tokio::time::sleep(LATENCY).await;
             let (head, body) = request.into_parts();

@@ -145,34 +145,55 @@ impl Judge {
     }
 
     /// A request has come to a cloud.
-    pub(super) fn served(&mut self, served: &Served, by: Option<Program>, rates: bool, calendar: i64, truth: &Inside) {
+    pub(super) fn served(
+        &mut self,
+        served: &Served,
+        by: Option<Program>,
+        rates: bool,
+        calendar: i64,
+        truth: &Inside,
+    ) {
         let now = Instant::now();
         self.has_shown(calendar);
-        if let Some(call) = by.map(|by| by.call).filter(|call| self.calls[*call].cloud != served.provider) {
+        if let Some(call) =
+            by.map(|by| by.call).filter(|call| self.calls[*call].cloud != served.provider)
+        {
             let who = self.show(call);
             self.find(format!("{who} has asked {} {}", served.provider, served.route));
         }
-        if let (Some(fault), Some(by)) = (served.fault.filter(|fault| is_apt(*fault, served.route)), by) {
+        if let (Some(fault), Some(by)) =
+            (served.fault.filter(|fault| is_apt(*fault, served.route)), by)
+        {
             self.calls[by.call].faults.insert(fault_name(fault));
         }
         // What the network holds back arrives at another pace, and headers beyond reason say that
         // there is no limit.
-        let is_even =
-            || !self.calls.iter().any(|call| call.faults.iter().any(|fault| matches!(*fault, "network late" | "header numbers")));
+        let is_even = || {
+            !self.calls.iter().any(|call| {
+                call.faults.iter().any(|fault| matches!(*fault, "network late" | "header numbers"))
+            })
+        };
         let is_refused = served.fault.is_none() && matches!(served.status, 429 | 503);
         if is_refused && rates && is_even() {
-            self.find(format!("{}: a request was refused for its rate, though the program keeps to it", served.provider));
+            self.find(format!(
+                "{}: a request was refused for its rate, though the program keeps to it",
+                served.provider
+            ));
         }
         if let (Some(by), Route::ListInstances | Route::ListSnapshots) = (by, served.route)
             && self.calls[by.call].verb == Verb::Reap
         {
-            let kind = if served.route == Route::ListInstances { Kind::Instance } else { Kind::Snapshot };
-            let leases =
-                existing(truth, served.provider, kind).into_iter().filter_map(|there| Some((there.id.clone(), expiry(&there)?)));
+            let kind =
+                if served.route == Route::ListInstances { Kind::Instance } else { Kind::Snapshot };
+            let leases = existing(truth, served.provider, kind)
+                .into_iter()
+                .filter_map(|there| Some((there.id.clone(), expiry(&there)?)));
             self.calls[by.call].leases.extend(leases);
         }
         // A destroy is done when the cloud has taken it: that it fails later is not to be known.
-        if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) = (served.fault, by, served.route) {
+        if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) =
+            (served.fault, by, served.route)
+        {
             self.calls[by.call].is_deceived = true;
         }
         for resource in &served.made {
@@ -188,7 +209,14 @@ impl Judge {
         self.latest = self.latest.max(calendar);
     }
 
-    fn made(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, fault: Option<Fault>, truth: &Inside) {
+    fn made(
+        &mut self,
+        cloud: &'static str,
+        resource: &Resource,
+        by: Option<Program>,
+        fault: Option<Fault>,
+        truth: &Inside,
+    ) {
         let now = Instant::now();
         let Resource { kind, id, name, .. } = resource;
         let Some(Program { number, call }) = by else {
@@ -200,38 +228,46 @@ impl Judge {
         let is_unnamed = name.is_empty() && of.verb == Verb::CreateMany;
         let twins = self.facts.iter().filter(|fact| {
             let is_same = fact.call == call && fact.name == *name && !is_unnamed;
-            let is_keyed = of.key.is_some() && self.calls[fact.call].key == of.key && fact.kind == *kind;
+            let is_keyed =
+                of.key.is_some() && self.calls[fact.call].key == of.key && fact.kind == *kind;
             fact.cloud == cloud && fact.ended.is_none() && (is_same || is_keyed)
         });
         let twins: Vec<_> = twins.map(|fact| (fact.id.clone(), fact.at, fact.call)).collect();
         let mut findings = Vec::new();
-        let live = self.facts.iter().filter(|fact| fact.call == call && fact.ended.is_none()).count();
+        let live =
+            self.facts.iter().filter(|fact| fact.call == call && fact.ended.is_none()).count();
         if live >= of.names.len() {
             let there = existing(truth, cloud, *kind);
-            let live = self
-                .facts
-                .iter()
-                .filter(|fact| fact.call == call && there.iter().any(|there| there.id == fact.id && !there.ending));
+            let live = self.facts.iter().filter(|fact| {
+                fact.call == call && there.iter().any(|there| there.id == fact.id && !there.ending)
+            });
             if live.count() >= of.names.len() {
                 findings.push(format!("{who} has made more than it was asked for: {id} ({name})"));
             }
         }
         if place.is_none() && !is_unnamed {
-            findings.push(format!("{who} has made {id} under a name that it was not given: {name}"));
+            findings
+                .push(format!("{who} has made {id} under a name that it was not given: {name}"));
         }
         if let Some(Fate::Nothing) = place.and_then(|place| of.fates.get(place))
             && !of.has_left
         {
-            findings.push(format!("{who} has failed and said that it made nothing, and then made {id} ({name})"));
+            findings.push(format!(
+                "{who} has failed and said that it made nothing, and then made {id} ({name})"
+            ));
         }
         for (twin, at, other) in twins {
             let is_hidden = fact_of(&self.facts, cloud, &twin).is_some_and(|fact| fact.is_hidden);
             let only_looks = account_of(cloud).0 == "digitalocean";
             let is_apart = self.calls[other].program != number && only_looks;
             let between = (is_apart && now - at < AT_ONCE) || (is_hidden && only_looks);
-            let exists = existing(truth, cloud, *kind).iter().any(|there| there.id == twin && !there.ending);
+            let exists =
+                existing(truth, cloud, *kind).iter().any(|there| there.id == twin && !there.ending);
             if exists && !between {
-                findings.push(format!("two of one: {who} has made {id} ({name}), and there is {twin} of {}", self.show(other)));
+                findings.push(format!(
+                    "two of one: {who} has made {id} ({name}), and there is {twin} of {}",
+                    self.show(other)
+                ));
             }
         }
         self.findings.append(&mut findings);
@@ -251,7 +287,13 @@ impl Judge {
         });
     }
 
-    fn ended(&mut self, cloud: &'static str, resource: &Resource, by: Option<Program>, now: Instant) {
+    fn ended(
+        &mut self,
+        cloud: &'static str,
+        resource: &Resource,
+        by: Option<Program>,
+        now: Instant,
+    ) {
         let Resource { id, name, kind, .. } = resource;
         if matches!(kind, Kind::DiskSnapshot | Kind::Disk | Kind::Address) {
             return;
@@ -261,8 +303,10 @@ impl Judge {
         };
         let who = self.show(call);
         let (verb, is_told) = (self.calls[call].verb, self.calls[call].targets.contains(id));
-        let (given, has_left) =
-            (self.calls[call].fates.iter().any(|fate| *fate == Fate::Given(id.clone())), self.calls[call].has_left);
+        let (given, has_left) = (
+            self.calls[call].fates.iter().any(|fate| *fate == Fate::Given(id.clone())),
+            self.calls[call].has_left,
+        );
         let Some(fact) = self.fact_mut(cloud, id) else {
             return self.find(format!("{who} has ended {id} ({name}), which no call had made"));
         };
@@ -279,7 +323,9 @@ impl Judge {
                 self.find(format!("{who} has reaped {id} ({name}), whose lease is not over"));
             }
             if let Some(end) = self.renewed(cloud, id, call).filter(|end| *end > self.latest) {
-                self.find(format!("{who} has reaped {id} ({name}), whose lease was renewed until {end}"));
+                self.find(format!(
+                    "{who} has reaped {id} ({name}), whose lease was renewed until {end}"
+                ));
             }
             return;
         }
@@ -289,7 +335,10 @@ impl Judge {
                 self.find(format!("{who} has reaped {id} ({name}), which is {age} s old"));
             }
             if self.calls[maker].owner != self.calls[call].owner {
-                self.find(format!("{who} has reaped {id} ({name}), which is of {}", self.calls[maker].owner));
+                self.find(format!(
+                    "{who} has reaped {id} ({name}), which is of {}",
+                    self.calls[maker].owner
+                ));
             }
             return;
         }
@@ -301,7 +350,8 @@ impl Judge {
             let maker = self.show(maker);
             return self.find(format!("{who} has ended {id} ({name}), which {maker} has made"));
         }
-        let others: Vec<_> = takers.into_iter().map(|(taker, _)| taker).filter(|taker| *taker != call).collect();
+        let others: Vec<_> =
+            takers.into_iter().map(|(taker, _)| taker).filter(|taker| *taker != call).collect();
         if let Some(other) = others.first() {
             let other = self.show(*other);
             self.find(format!("{who} has ended {id} ({name}), which {other} was given"));
@@ -313,20 +363,32 @@ impl Judge {
     /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that
     /// another program has made.
     pub(super) fn is_anothers(&self, cloud: &str, id: &str, program: u64) -> bool {
-        let fact = self.fact(cloud, id).filter(|fact| fact.kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean");
+        let fact = self
+            .fact(cloud, id)
+            .filter(|fact| fact.kind == Kind::Snapshot && account_of(cloud).0 == "digitalocean");
         fact.is_some_and(|fact| self.calls[fact.call].program != program)
     }
 
     /// Whether a key of a snapshot may lead to what is another program's than that which resolves
     /// it, or which was told the key; or, where nothing was made under it, to whatever other
     /// programs have begun, and to what its own maker does not know yet.
-    pub(super) fn may_be_taken_for_anothers(&self, cloud: &str, id: &str, key: &str, resolver: u64) -> bool {
-        let teller = self.calls.iter().position(|call| call.fates.contains(&Fate::Unknown(key.to_string())));
-        let has_made = teller.is_some_and(|teller| self.facts.iter().any(|fact| fact.call == teller));
-        let programs = teller.map(|teller| self.calls[teller].program).into_iter().chain([resolver]);
+    pub(super) fn may_be_taken_for_anothers(
+        &self,
+        cloud: &str,
+        id: &str,
+        key: &str,
+        resolver: u64,
+    ) -> bool {
+        let teller =
+            self.calls.iter().position(|call| call.fates.contains(&Fate::Unknown(key.to_string())));
+        let has_made =
+            teller.is_some_and(|teller| self.facts.iter().any(|fact| fact.call == teller));
+        let programs =
+            teller.map(|teller| self.calls[teller].program).into_iter().chain([resolver]);
         let mut others = programs.filter(|program| {
             self.is_anothers(cloud, id, *program)
-                || (!has_made && self.facts.iter().any(|fact| self.is_anothers(cloud, &fact.id, *program)))
+                || (!has_made
+                    && self.facts.iter().any(|fact| self.is_anothers(cloud, &fact.id, *program)))
         });
         let is_open = !has_made && self.fact(cloud, id).is_some_and(|fact| fact.given.is_empty());
         is_open || others.next().is_some()
@@ -337,7 +399,8 @@ impl Judge {
     pub(super) fn is_of_key(&self, fact: &Fact, name: &str, key: &str) -> bool {
         let call = &self.calls[fact.call];
         let mut fates = call.names.iter().zip(&call.fates);
-        call.key.as_deref() == Some(key) || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
+        call.key.as_deref() == Some(key)
+            || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
     }
 
     /// Whether the lists of a program read the region of something: at EC2 those that were said,
@@ -345,8 +408,10 @@ impl Judge {
     /// cloud has accepted a destroy and not carried it out is not to be known, nor that what it
     /// does not show is there.
     pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
-        let is_read = fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
-        let is_deceived = || self.calls.iter().any(|call| call.cloud == fact.cloud && call.is_deceived);
+        let is_read =
+            fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
+        let is_deceived =
+            || self.calls.iter().any(|call| call.cloud == fact.cloud && call.is_deceived);
         is_read || (self.calls[fact.call].program == program && !fact.is_hidden && !is_deceived())
     }
 }
@@ -364,7 +429,10 @@ pub(super) fn existing(truth: &Inside, cloud: &str, kind: Kind) -> Vec<Resource>
 
 /// The end of a lease: the latest, where there are several.
 fn expiry(resource: &Resource) -> Option<i64> {
-    let label = resource.labels.get(crate::provider::labels::EXPIRES_AT).and_then(|label| label.parse().ok());
+    let label = resource
+        .labels
+        .get(crate::provider::labels::EXPIRES_AT)
+        .and_then(|label| label.parse().ok());
     // DigitalOcean's labels are tags.
     let prefix = format!("{}:", crate::provider::labels::EXPIRES_AT);
     let tags = resource.labels.keys().filter_map(|tag| tag.strip_prefix(&prefix)?.parse().ok());

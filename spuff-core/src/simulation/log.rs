@@ -31,7 +31,10 @@ impl Log {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        self.lines.as_ref().map(|lines| lines.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+        self.lines
+            .as_ref()
+            .map(|lines| lines.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
     }
 
     /// What the library logs, as lines of this log.
@@ -73,7 +76,8 @@ struct Words(String);
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let name = if field.name() == "message" { String::new() } else { format!("{}=", field.name()) };
+        let name =
+            if field.name() == "message" { String::new() } else { format!("{}=", field.name()) };
         // Writing to a string does not fail.
         let _ = write!(self.0, " {name}{value:?}");
     }

@@ -1,7 +1,9 @@
-//! A judge that plays sequences nobody thought of: programs that use this library at simulated clouds, in one thread, in a time that
-//! nobody waits for, with every fault there is; and compares what they are told with what is true.
+//! A judge that plays sequences nobody thought of: programs that use this library at simulated
+//! clouds, in one thread, in a time that nobody waits for, with every fault there is; and compares
+//! what they are told with what is true.
 //!
-//! A run is drawn from a seed and can be played again from it. `cargo run -p spuff-core --release --example simulate` plays many.
+//! A run is drawn from a seed and can be played again from it.
+//! `cargo run -p spuff-core --release --example simulate` plays many.
 //!
 //! Stands above everything, as the simulator does.
 //!

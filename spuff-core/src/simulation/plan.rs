@@ -1,4 +1,5 @@
-//! What happens in a run: drawn from its seed before it begins, so that it can be played again, and shortened.
+//! What happens in a run: drawn from its seed before it begins, so that it can be played again, and
+//! shortened.
 //!
 //! A step names nothing that only a run knows: what it picks is a number, taken as far as it goes.
 
@@ -32,7 +33,8 @@ pub struct Plan {
     pub(super) steps: Vec<Step>,
 }
 
-/// The regions of EC2 that are enabled: that of the programs, the other in which they make machines, and one more.
+/// The regions of EC2 that are enabled: that of the programs, the other in which they make
+/// machines, and one more.
 pub(super) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "us-west-2"];
 
 /// One thing that happens.
@@ -87,7 +89,8 @@ pub(super) enum Outage {
     Swallowed,
     /// Of their replies, every number in a header is beyond reason.
     Numbers,
-    /// They arrive after so long, whether or not anybody waits: sooner than what is made by them need have come to light.
+    /// They arrive after so long, whether or not anybody waits: sooner than what is made by them
+    /// need have come to light.
     Late(Duration),
 }
 
@@ -129,7 +132,8 @@ const MOODS: [Mood; 9] = [
 ];
 
 impl Plan {
-    /// The run of a seed, of about so many steps; at one cloud, or at one that the seed chooses, or at all.
+    /// The run of a seed, of about so many steps; at one cloud, or at one that the seed chooses, or
+    /// at all.
     pub fn of_seed(seed: u64, cloud: Option<&'static str>, steps: usize) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5bd1_e995);
         let clouds = match cloud {
@@ -137,7 +141,9 @@ impl Plan {
             None if rng.u8(..8) == 0 => PROVIDERS.to_vec(),
             None => vec![PROVIDERS[rng.usize(..PROVIDERS.len())]],
         };
-        let one_of = |rng: &mut Rng, seconds: &[u64]| Duration::from_secs(seconds[rng.usize(..seconds.len())]);
+        let one_of = |rng: &mut Rng, seconds: &[u64]| {
+            Duration::from_secs(seconds[rng.usize(..seconds.len())])
+        };
         let limits = Limits {
             http_request: one_of(&mut rng, &[2, 5, 10, 30]),
             instance_ready: one_of(&mut rng, &[40, 60, 120, 300]),
@@ -148,13 +154,27 @@ impl Plan {
         // What keeps to the rate of an account is one program.
         let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
         let accounts = if rng.u8(..5) == 0 { 2 } else { 1 };
-        let clouds = (0..accounts).flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account))).collect();
+        let clouds = (0..accounts)
+            .flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account)))
+            .collect();
         // Of a machine each, many pages take longer than a verb may whose requests may take 2 s.
         let smallest = if limits.http_request < Duration::from_secs(5) { 5 } else { 1 };
-        let page = if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)].max(smallest) } else { usize::MAX };
+        let page =
+            if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)].max(smallest) } else { usize::MAX };
         let focus = Focus::ALL[rng.usize(..Focus::ALL.len())];
         let (keys, says_regions) = (rng.u32(1..=3), rng.bool());
-        let mut plan = Self { seed, clouds, programs, keys, limits, accounts, page, says_regions, focus, steps: Vec::new() };
+        let mut plan = Self {
+            seed,
+            clouds,
+            programs,
+            keys,
+            limits,
+            accounts,
+            page,
+            says_regions,
+            focus,
+            steps: Vec::new(),
+        };
         while plan.steps.len() < steps {
             let mood = MOODS[rng.usize(..MOODS.len())];
             let length = rng.usize(5..40);
@@ -241,9 +261,10 @@ impl Mood {
                 2 => Fault::Html { status: [200, 403, 502, 503][rng.usize(..4)] },
                 _ => Fault::Oversized { bytes: [1 << 10, 64 << 20][rng.usize(..2)] },
             },
-            Self::Throttled => {
-                Fault::RateLimited { retry_after: [None, Some(1), Some(20), Some(4000)][rng.usize(..4)], headers: rng.bool() }
-            }
+            Self::Throttled => Fault::RateLimited {
+                retry_after: [None, Some(1), Some(20), Some(4000)][rng.usize(..4)],
+                headers: rng.bool(),
+            },
             Self::Revoked => Fault::Unauthorized,
             Self::Lagging => match rng.u8(..3) {
                 0 | 1 => Fault::NotYetVisible { reads: rng.u32(1..5) },
@@ -289,7 +310,12 @@ impl Mood {
         match self {
             Self::Full => Some([Route::CreateInstance, Route::CreateSnapshot][rng.usize(..2)]),
             Self::Lagging | Self::Failing => {
-                let some = [Route::CreateInstance, Route::CreateSnapshot, Route::DestroyInstance, Route::DeleteSnapshot];
+                let some = [
+                    Route::CreateInstance,
+                    Route::CreateSnapshot,
+                    Route::DestroyInstance,
+                    Route::DeleteSnapshot,
+                ];
                 Some(some[rng.usize(..some.len())]).filter(|_| rng.u8(..4) > 0)
             }
             _ if rng.u8(..5) == 0 => None,
@@ -347,14 +373,22 @@ pub(super) const FAULTS: [Fault; 19] = [
 ];
 
 /// An outage of each kind.
-pub(super) const OUTAGES: [Outage; 4] = [Outage::Refused, Outage::Swallowed, Outage::Numbers, Outage::Late(Duration::ZERO)];
+pub(super) const OUTAGES: [Outage; 4] =
+    [Outage::Refused, Outage::Swallowed, Outage::Numbers, Outage::Late(Duration::ZERO)];
 
 /// Whether a fault is one that a request of this kind can show.
 pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
-    use Route::{CreateInstance, CreateSnapshot, DeleteSnapshot, DestroyInstance, ListInstances, ListSnapshots};
+    use Route::{
+        CreateInstance, CreateSnapshot, DeleteSnapshot, DestroyInstance, ListInstances,
+        ListSnapshots,
+    };
     match fault {
-        Fault::NotYetVisible { .. } | Fault::StuckCreating => matches!(route, CreateInstance | CreateSnapshot),
-        Fault::CapacityOut | Fault::QuotaReached | Fault::Vanishes { .. } => route == CreateInstance,
+        Fault::NotYetVisible { .. } | Fault::StuckCreating => {
+            matches!(route, CreateInstance | CreateSnapshot)
+        }
+        Fault::CapacityOut | Fault::QuotaReached | Fault::Vanishes { .. } => {
+            route == CreateInstance
+        }
         Fault::ShiftingPages => matches!(route, ListInstances | ListSnapshots),
         Fault::Locked => matches!(route, DestroyInstance | DeleteSnapshot | CreateSnapshot),
         Fault::ActionFails => matches!(route, CreateInstance | CreateSnapshot | DestroyInstance),

@@ -17,7 +17,8 @@ use crate::fleet::{self, FleetOptions, Rollback};
 use crate::lease::{self, Reap};
 use crate::placement::{Candidate, Placement, place_instance};
 use crate::provider::{
-    InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, labels,
+    InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult,
+    ProviderTimeouts, labels,
 };
 use crate::scope::{OnFailure, create_and_wait, with_instance};
 use crate::simulator::account_of;
@@ -36,7 +37,12 @@ impl Running {
     ///
     /// # Errors
     /// As [`ProviderRegistry::connect`].
-    pub(super) fn start(number: u64, owner: String, token: &str, plan: &Plan) -> ProviderResult<Self> {
+    pub(super) fn start(
+        number: u64,
+        owner: String,
+        token: &str,
+        plan: &Plan,
+    ) -> ProviderResult<Self> {
         let limits = &plan.limits;
         let root = format!("http://127.0.0.1:{number}");
         let timeouts = ProviderTimeouts {
@@ -53,14 +59,20 @@ impl Running {
                 "aws" => ProviderConfig::new(format!("AKIA{number}X{account}:{token}"))
                     .with_endpoint(&root)
                     .with_region(REGIONS[0])
-                    .with_option("regions", if plan.says_regions { REGIONS[..2].join(",") } else { String::new() })
+                    .with_option(
+                        "regions",
+                        if plan.says_regions { REGIONS[..2].join(",") } else { String::new() },
+                    )
                     .with_option("ssm_endpoint", &root),
                 "hetzner" => ProviderConfig::new(token).with_endpoint(format!("{root}/v1")),
                 _ => ProviderConfig::new(token).with_endpoint(&root),
             };
             let pace = if limits.rates { "1" } else { "inf" };
             let config = config.with_timeouts(timeouts).with_option("pace", pace);
-            providers.insert(*name, Arc::from(ProviderRegistry::with_defaults().connect(cloud, config)?));
+            providers.insert(
+                *name,
+                Arc::from(ProviderRegistry::with_defaults().connect(cloud, config)?),
+            );
         }
         Ok(Self { number, owner, group: Group::new(), providers })
     }
@@ -93,7 +105,8 @@ fn places(cloud: &str) -> [(&'static str, &'static str); 2] {
 impl Task {
     /// Whether what it makes stays when its caller leaves.
     pub(super) fn keeps(&self) -> bool {
-        self.key.is_some() || (self.verb == Verb::CreateAndWait && self.on_failure() == OnFailure::Keep)
+        self.key.is_some()
+            || (self.verb == Verb::CreateAndWait && self.on_failure() == OnFailure::Keep)
     }
 
     /// The label that it sets: of a renewal, whose end is told later, without its value.
@@ -110,12 +123,17 @@ impl Task {
 
     fn request(&self, owner: &str, name: &str) -> InstanceRequest {
         // What is made under one key, or in one call, is made in one place.
-        let at = self.key.as_ref().map_or(self.pick as usize / 7, |key| key.bytes().map(usize::from).sum());
+        let at = self
+            .key
+            .as_ref()
+            .map_or(self.pick as usize / 7, |key| key.bytes().map(usize::from).sum());
         let (region, size) = places(self.cloud)[at % 2];
         let request = InstanceRequest::new(name, region, size).with_owner(owner);
         match &self.key {
             Some(key) => request.with_idempotency_key(key),
-            None if self.pick.is_multiple_of(4) => request.with_ttl(Duration::from_secs(60 + u64::from(self.pick % 500))),
+            None if self.pick.is_multiple_of(4) => {
+                request.with_ttl(Duration::from_secs(60 + u64::from(self.pick % 500)))
+            }
             None => request,
         }
     }
@@ -131,25 +149,35 @@ impl Task {
         let (pick, cloud, key) = (self.pick, self.cloud, self.key.clone().unwrap_or_default());
         let (ids, on_failure, label) = (self.ids.clone(), self.on_failure(), self.label());
         match self.verb {
-            Verb::Create | Verb::CreateKeyed => Box::pin(async move { Told::Made(vec![provider.create_instance(&first).await]) }),
-            Verb::CreateAndWait | Verb::CreateAndWaitKeyed => {
-                Box::pin(async move { Told::Made(vec![create_and_wait(&provider, &first, on_failure).await]) })
+            Verb::Create | Verb::CreateKeyed => {
+                Box::pin(async move { Told::Made(vec![provider.create_instance(&first).await]) })
             }
+            Verb::CreateAndWait | Verb::CreateAndWaitKeyed => Box::pin(async move {
+                Told::Made(vec![create_and_wait(&provider, &first, on_failure).await])
+            }),
             Verb::WithInstance => Box::pin(async move {
                 let work = |_| async move {
                     tokio::time::sleep(seconds).await;
-                    let failed = || ProviderError::Other { message: "the work has failed".to_string() };
+                    let failed =
+                        || ProviderError::Other { message: "the work has failed".to_string() };
                     if pick.is_multiple_of(5) { Err(failed()) } else { Ok(()) }
                 };
                 Told::Used(with_instance(&provider, &first, work).await)
             }),
             Verb::CreateMany => Box::pin(async move {
-                let rollback = [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll][pick as usize % 3];
-                let options = FleetOptions::default().with_on_failure(rollback).with_wait_ready(pick.is_multiple_of(2));
-                Told::Made(fleet::create_instances(&provider, &requests, options.with_concurrency(2)).await)
+                let rollback = [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll]
+                    [pick as usize % 3];
+                let options = FleetOptions::default()
+                    .with_on_failure(rollback)
+                    .with_wait_ready(pick.is_multiple_of(2));
+                Told::Made(
+                    fleet::create_instances(&provider, &requests, options.with_concurrency(2))
+                        .await,
+                )
             }),
             Verb::Place => Box::pin(async move {
-                let candidates = places(cloud).map(|(region, size)| Candidate::new(&provider, region, size));
+                let candidates =
+                    places(cloud).map(|(region, size)| Candidate::new(&provider, region, size));
                 let placed = place_instance(&Placement::new(candidates.into()), &first).await;
                 Told::Made(vec![placed.map(|placed| placed.instance)])
             }),
@@ -162,15 +190,27 @@ impl Task {
                 Told::Read(id, read)
             }),
             Verb::List => Box::pin(async move { Told::List(provider.list_instances().await) }),
-            Verb::ListOwned => Box::pin(async move { Told::List(lease::list_owned(&*provider, &owner).await) }),
-            Verb::Destroy => Box::pin(async move { Told::Ended(vec![provider.destroy_instance(&id).await]) }),
-            Verb::DestroyMany => Box::pin(async move { Told::Ended(fleet::destroy_instances(&provider, &ids, 2).await) }),
+            Verb::ListOwned => {
+                Box::pin(async move { Told::List(lease::list_owned(&*provider, &owner).await) })
+            }
+            Verb::Destroy => {
+                Box::pin(async move { Told::Ended(vec![provider.destroy_instance(&id).await]) })
+            }
+            Verb::DestroyMany => {
+                Box::pin(
+                    async move { Told::Ended(fleet::destroy_instances(&provider, &ids, 2).await) },
+                )
+            }
             Verb::CreateSnapshot => Box::pin(async move {
                 let name = first.name;
                 Told::Snapshot(provider.create_snapshot(&id, &name).await)
             }),
-            Verb::ListSnapshots => Box::pin(async move { Told::Other(provider.list_snapshots().await.map(drop)) }),
-            Verb::DeleteSnapshot => Box::pin(async move { Told::Ended(vec![provider.delete_snapshot(&id).await]) }),
+            Verb::ListSnapshots => {
+                Box::pin(async move { Told::Other(provider.list_snapshots().await.map(drop)) })
+            }
+            Verb::DeleteSnapshot => {
+                Box::pin(async move { Told::Ended(vec![provider.delete_snapshot(&id).await]) })
+            }
             Verb::Resolve => Box::pin(async move {
                 let found = provider.resolve(&key).await;
                 Told::Resolved(key, found.map(|found| found.map(|machine| machine.id)))
@@ -179,24 +219,35 @@ impl Task {
                 let found = provider.resolve_snapshot(&key).await;
                 Told::Resolved(key, found.map(|found| found.map(|snapshot| snapshot.id)))
             }),
-            Verb::SetLabels => Box::pin(async move { Told::Other(provider.set_labels(&id, &HashMap::from([label])).await) }),
+            Verb::SetLabels => Box::pin(async move {
+                Told::Other(provider.set_labels(&id, &HashMap::from([label])).await)
+            }),
             Verb::Renew => Box::pin(async move {
                 let ttl = Duration::from_secs(60 + u64::from(pick % 600));
                 Told::Renewed(lease::renew(&*provider, &id, ttl).await)
             }),
             Verb::Reap => Box::pin(async move {
                 let reaped = lease::reap(&provider, &Reap::expired()).await;
-                Told::Other(reaped.and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))))
+                Told::Other(
+                    reaped
+                        .and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))),
+                )
             }),
             Verb::ReapOld => Box::pin(async move {
-                let reaped = lease::reap(&provider, &Reap::older_than(OLD).and_owned_by(owner)).await;
-                Told::Other(reaped.and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))))
+                let reaped =
+                    lease::reap(&provider, &Reap::older_than(OLD).and_owned_by(owner)).await;
+                Told::Other(
+                    reaped
+                        .and_then(|all| all.into_iter().try_for_each(|one| one.outcome.map(drop))),
+                )
             }),
             Verb::HourlyPrice => Box::pin(async move {
                 let [(region, size), _] = places(cloud);
                 Told::Other(provider.hourly_price(region, size).await.map(drop))
             }),
-            Verb::SshKeys => Box::pin(async move { Told::Other(provider.get_ssh_keys().await.map(drop)) }),
+            Verb::SshKeys => {
+                Box::pin(async move { Told::Other(provider.get_ssh_keys().await.map(drop)) })
+            }
         }
     }
 }
@@ -213,7 +264,9 @@ impl<T> Left<T> {
         let (polls, until) = match leave {
             Leave::Never => (None, None),
             Leave::AfterPolls(polls) => (Some(polls), None),
-            Leave::After(time) => (None, Some(Box::pin(tokio::time::sleep_until(Instant::now() + time)))),
+            Leave::After(time) => {
+                (None, Some(Box::pin(tokio::time::sleep_until(Instant::now() + time))))
+            }
         };
         Self { inner: Some(inner), polls, until }
     }
@@ -223,7 +276,8 @@ impl<T> Future for Left<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        let is_over = self.polls == Some(0) || self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready());
+        let is_over = self.polls == Some(0)
+            || self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready());
         if is_over {
             self.inner = None;
             return Poll::Ready(None);

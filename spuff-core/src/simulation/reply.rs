@@ -17,7 +17,10 @@ const LIMIT: usize = 32 << 20;
 ///
 /// # Errors
 /// A reply that does not come whole.
-pub(super) async fn reply(answered: Answered, back: Duration) -> Result<Response<Bytes>, TransportError> {
+pub(super) async fn reply(
+    answered: Answered,
+    back: Duration,
+) -> Result<Response<Bytes>, TransportError> {
     let broken = |words: &str| {
         let error = NetworkError::new(words, io::Error::from(io::ErrorKind::ConnectionReset));
         Err(TransportError { sent: Sent::Unknown, cause: Cause::Network(error) })

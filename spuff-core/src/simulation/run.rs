@@ -1,4 +1,5 @@
-//! A run: programs, clouds and the network between them, in one thread and in a time that nobody waits for.
+//! A run: programs, clouds and the network between them, in one thread and in a time that nobody
+//! waits for.
 
 mod end;
 mod net;
@@ -82,9 +83,15 @@ struct State {
 
 /// Plays a run.
 pub fn play(plan: &Plan, keeps_log: bool) -> Report {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return Report { findings: vec![format!("no runtime: {error}")], ..Report::default() },
+        Err(error) => {
+            return Report { findings: vec![format!("no runtime: {error}")], ..Report::default() };
+        }
     };
     let report = runtime.block_on(async {
         let calendar = Simulated::begin(BEGINNING);
@@ -110,13 +117,15 @@ pub fn play(plan: &Plan, keeps_log: bool) -> Report {
 impl Run {
     async fn play(plan: &Plan, log: Log, calendar: &Simulated) -> Report {
         static RUNS: AtomicU64 = AtomicU64::new(0);
-        let mut options = Options::default().with_seed(plan.seed).with_rate_limits(plan.limits.rates);
+        let mut options =
+            Options::default().with_seed(plan.seed).with_rate_limits(plan.limits.rates);
         options = options.with_quota(plan.limits.quota);
         let mut rng = Rng::with_seed(plan.seed ^ 0x9e37);
         for cloud in PROVIDERS {
             let mut timings = Timings::usual(cloud);
             timings.list_lag = Duration::from_secs(rng.u64(..15));
-            timings.read_lag = Duration::from_secs(if cloud == "hetzner" { 0 } else { rng.u64(..3) });
+            timings.read_lag =
+                Duration::from_secs(if cloud == "hetzner" { 0 } else { rng.u64(..3) });
             if rng.u8(..4) == 0 {
                 timings.boot = Duration::from_secs(rng.u64(1..400));
             }
@@ -140,7 +149,8 @@ impl Run {
             under_way: 0,
         };
         let clouds = Inside::start(&options, plan.accounts, plan.page, &REGIONS);
-        let run = Arc::new(Self { plan: plan.clone(), clouds, log, token, state: Mutex::new(state) });
+        let run =
+            Arc::new(Self { plan: plan.clone(), clouds, log, token, state: Mutex::new(state) });
         let _carried = Carried::begin(Arc::new(Net(Arc::downgrade(&run))));
         for slot in 0..plan.programs {
             run.start(slot);
@@ -153,7 +163,12 @@ impl Run {
         let mut findings = std::mem::take(&mut state.judge.findings);
         let secret = run.log.lines().into_iter().find(|line| line.contains(SECRET));
         findings.extend(secret.map(|line| format!("a secret is in the log: {line}")));
-        Report { steps: state.steps, findings, log: run.log.lines(), coverage: std::mem::take(&mut state.coverage) }
+        Report {
+            steps: state.steps,
+            findings,
+            log: run.log.lines(),
+            coverage: std::mem::take(&mut state.coverage),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,12 +240,17 @@ impl Run {
         let mut state = self.state();
         state.steps += 1;
         state.alive.entry(number).and_modify(VecDeque::clear);
-        let dead: Vec<_> = state.judge.calls.iter_mut().filter(|call| call.program == number).collect();
+        let dead: Vec<_> =
+            state.judge.calls.iter_mut().filter(|call| call.program == number).collect();
         for call in dead {
             call.is_killed = true;
             call.has_left |= call.ended.is_none();
         }
-        let open = state.judge.calls.iter_mut().filter(|call| call.program == number && call.ended.is_none());
+        let open = state
+            .judge
+            .calls
+            .iter_mut()
+            .filter(|call| call.program == number && call.ended.is_none());
         let now = Instant::now();
         let count = open.map(|call| call.ended = Some(now)).count();
         state.under_way -= count;
@@ -244,8 +264,10 @@ impl Run {
         let mut state = self.state();
         // What leaves at an even pace is to arrive so.
         let is_even = self.plan.limits.rates;
-        let millis = |rng: &mut Rng| Duration::from_millis(if is_even { 20 } else { rng.u64(1..60) });
-        let (there, back, has_left) = (millis(&mut state.rng), millis(&mut state.rng), state.rng.bool());
+        let millis =
+            |rng: &mut Rng| Duration::from_millis(if is_even { 20 } else { rng.u64(1..60) });
+        let (there, back, has_left) =
+            (millis(&mut state.rng), millis(&mut state.rng), state.rng.bool());
         let outages = state.alive.get_mut(&program)?;
         let outage = outages.front_mut().map(|(outage, times)| {
             *times -= 1;
@@ -276,16 +298,42 @@ impl Run {
         let served = self.clouds.serve(head, body);
         let mut state = self.state();
         state.steps += u64::from(served.fault.is_some_and(|fault| is_apt(fault, served.route)));
-        state.judge.served(&served, by, self.plan.limits.rates, clock::utc().timestamp(), &self.clouds);
+        state.judge.served(
+            &served,
+            by,
+            self.plan.limits.rates,
+            clock::utc().timestamp(),
+            &self.clouds,
+        );
         self.log.line(|| {
-            let ids = |all: &[crate::simulator::Resource]| all.iter().map(|one| format!(" {}", one.id)).collect::<String>();
-            let fault = served.fault.map(|fault| format!(" [{}]", fault_name(fault))).unwrap_or_default();
-            let made = if served.made.is_empty() { String::new() } else { format!(" made{}", ids(&served.made)) };
-            let ended = if served.ended.is_empty() { String::new() } else { format!(" ended{}", ids(&served.ended)) };
+            let ids = |all: &[crate::simulator::Resource]| {
+                all.iter().map(|one| format!(" {}", one.id)).collect::<String>()
+            };
+            let fault =
+                served.fault.map(|fault| format!(" [{}]", fault_name(fault))).unwrap_or_default();
+            let made = if served.made.is_empty() {
+                String::new()
+            } else {
+                format!(" made{}", ids(&served.made))
+            };
+            let ended = if served.ended.is_empty() {
+                String::new()
+            } else {
+                format!(" ended{}", ids(&served.ended))
+            };
             // EC2 is asked for everything at one path.
-            let action = str::from_utf8(body).ok().and_then(|body| body.split('&').find(|word| word.starts_with("Action=")));
-            let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default() + action.unwrap_or_default();
-            format!("{} {} {target} {}: {}{made}{ended}{fault}", shown(by), head.method, served.route, served.status)
+            let action = str::from_utf8(body)
+                .ok()
+                .and_then(|body| body.split('&').find(|word| word.starts_with("Action=")));
+            let target = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default()
+                + action.unwrap_or_default();
+            format!(
+                "{} {} {target} {}: {}{made}{ended}{fault}",
+                shown(by),
+                head.method,
+                served.route,
+                served.status
+            )
         });
         served.answered
     }
@@ -296,7 +344,8 @@ impl Run {
             let running = state.running[begin.program].clone();
             let number = state.judge.calls.len();
             let task = state.task(begin, number, &self.plan);
-            let is_end = matches!(begin.verb, Verb::Destroy | Verb::DestroyMany | Verb::DeleteSnapshot);
+            let is_end =
+                matches!(begin.verb, Verb::Destroy | Verb::DestroyMany | Verb::DeleteSnapshot);
             let is_label = matches!(begin.verb, Verb::SetLabels | Verb::Renew);
             state.judge.calls.push(Call {
                 names: task.names.clone(),
@@ -310,7 +359,14 @@ impl Run {
             state.under_way += 1;
             (running, task, number)
         };
-        self.log.line(|| format!("p{} #{number} {} {task:?} {:?}", running.number, begin.verb.name(), begin.leave));
+        self.log.line(|| {
+            format!(
+                "p{} #{number} {} {task:?} {:?}",
+                running.number,
+                begin.verb.name(),
+                begin.leave
+            )
+        });
         let program = Program { number: running.number, call: number };
         let group = running.group.carrying(Arc::new(program));
         let work = task.run(&running);
@@ -318,7 +374,12 @@ impl Run {
         let (run, leave) = (self.clone(), begin.leave);
         tokio::spawn(async move {
             let ended = AssertUnwindSafe(group.run(Left::new(work, leave))).catch_unwind().await;
-            run.ended(number, ended.unwrap_or_else(|panic| Some(Told::Other(Err(ProviderError::from_panic(&*panic))))));
+            run.ended(
+                number,
+                ended.unwrap_or_else(|panic| {
+                    Some(Told::Other(Err(ProviderError::from_panic(&*panic))))
+                }),
+            );
         });
     }
 
@@ -329,7 +390,9 @@ impl Run {
             return;
         }
         state.under_way -= 1;
-        self.log.line(|| format!("#{number} ends: {}", told.as_ref().map_or("left".to_string(), Told::to_string)));
+        self.log.line(|| {
+            format!("#{number} ends: {}", told.as_ref().map_or("left".to_string(), Told::to_string))
+        });
         let outcome = told.as_ref().map_or("left".to_string(), Told::word);
         let Call { verb, cloud, faults, .. } = &state.judge.calls[number];
         let (verb, cloud, faults) = (*verb, *cloud, faults.clone());
@@ -363,20 +426,28 @@ impl State {
         let Begin { verb, pick, .. } = *begin;
         let cloud = plan.clouds[begin.cloud];
         let of = |known: &[(&'static str, String)], pick: u32| {
-            let here: Vec<_> = known.iter().filter(|(at, _)| *at == cloud).map(|(_, id)| id.clone()).collect();
+            let here: Vec<_> =
+                known.iter().filter(|(at, _)| *at == cloud).map(|(_, id)| id.clone()).collect();
             if here.is_empty() { None } else { Some(here[pick as usize % here.len()].clone()) }
         };
         let own = || format!("n{number}");
         let (mut names, mut ids, mut key) = (Vec::new(), Vec::new(), None);
         match verb {
-            Verb::Create | Verb::CreateAndWait | Verb::WithInstance | Verb::Place => names.push(own()),
+            Verb::Create | Verb::CreateAndWait | Verb::WithInstance | Verb::Place => {
+                names.push(own())
+            }
             Verb::CreateKeyed | Verb::CreateAndWaitKeyed => {
                 let at = pick % plan.keys;
                 names.push(format!("k{at}"));
                 key = Some(own_key(at));
             }
             Verb::CreateMany => names.extend((0..2 + pick % 3).map(|at| format!("n{number}-{at}"))),
-            Verb::WaitReady | Verb::Get | Verb::Destroy | Verb::SetLabels | Verb::Renew | Verb::DestroyMany => {
+            Verb::WaitReady
+            | Verb::Get
+            | Verb::Destroy
+            | Verb::SetLabels
+            | Verb::Renew
+            | Verb::DestroyMany => {
                 ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
                 if verb == Verb::DestroyMany {
                     ids.extend(of(&self.machines, pick / 7).filter(|id| !ids.contains(id)));
@@ -387,11 +458,18 @@ impl State {
                 names.push(format!("s{}", pick % 4));
                 ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
             }
-            Verb::DeleteSnapshot => ids.push(of(&self.snapshots, pick).unwrap_or_else(|| nobodys_snapshot(cloud))),
+            Verb::DeleteSnapshot => {
+                ids.push(of(&self.snapshots, pick).unwrap_or_else(|| nobodys_snapshot(cloud)))
+            }
             Verb::Resolve | Verb::ResolveSnapshot => {
                 let kind = if verb == Verb::Resolve { Kind::Instance } else { Kind::Snapshot };
-                let here: Vec<_> = self.unknown.iter().filter(|(at, of, _)| *at == cloud && *of == kind).collect();
-                let asked = if here.is_empty() { None } else { Some(here[pick as usize % here.len()].2.clone()) };
+                let here: Vec<_> =
+                    self.unknown.iter().filter(|(at, of, _)| *at == cloud && *of == kind).collect();
+                let asked = if here.is_empty() {
+                    None
+                } else {
+                    Some(here[pick as usize % here.len()].2.clone())
+                };
                 key = Some(asked.unwrap_or_else(|| own_key(pick % plan.keys)));
             }
             Verb::List | Verb::ListOwned | Verb::ListSnapshots => {}
@@ -402,10 +480,17 @@ impl State {
 
     /// A program writes down what it was told.
     fn write_down(&mut self, cloud: &'static str, verb: Verb, told: &Told) {
-        let kind = if matches!(verb, Verb::CreateSnapshot | Verb::ResolveSnapshot) { Kind::Snapshot } else { Kind::Instance };
+        let kind = if matches!(verb, Verb::CreateSnapshot | Verb::ResolveSnapshot) {
+            Kind::Snapshot
+        } else {
+            Kind::Instance
+        };
         match told {
             Told::Made(all) => {
-                let ids = all.iter().filter_map(|one| one.as_ref().ok()).map(|machine| (cloud, machine.id.clone()));
+                let ids = all
+                    .iter()
+                    .filter_map(|one| one.as_ref().ok())
+                    .map(|machine| (cloud, machine.id.clone()));
                 self.machines.extend(ids);
             }
             Told::Snapshot(Ok(snapshot)) => self.snapshots.push((cloud, snapshot.id.clone())),
@@ -413,7 +498,10 @@ impl State {
         }
         for error in told.errors() {
             let key = unknown(error).map(|key| (cloud, kind, key.to_string()));
-            let id = error.instance_id().filter(|_| kind == Kind::Instance).map(|id| (cloud, id.to_string()));
+            let id = error
+                .instance_id()
+                .filter(|_| kind == Kind::Instance)
+                .map(|id| (cloud, id.to_string()));
             self.unknown.extend(key);
             self.machines.extend(id);
         }
@@ -426,9 +514,17 @@ fn own_key(at: u32) -> String {
 
 /// An id that nothing has.
 fn nobodys(cloud: &str) -> String {
-    if account_of(cloud).0 == "aws" { "i-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+    if account_of(cloud).0 == "aws" {
+        "i-0123456789abcdef0".to_string()
+    } else {
+        "999999999".to_string()
+    }
 }
 
 fn nobodys_snapshot(cloud: &str) -> String {
-    if account_of(cloud).0 == "aws" { "ami-0123456789abcdef0".to_string() } else { "999999999".to_string() }
+    if account_of(cloud).0 == "aws" {
+        "ami-0123456789abcdef0".to_string()
+    } else {
+        "999999999".to_string()
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::plan::Plan;
 
-/// The shortest run that this finds for which something is still true, and after how many tries. Parts of the steps are left out,
-/// large ones first, as long as it stays true without them.
+/// The shortest run that this finds for which something is still true, and after how many tries.
+/// Parts of the steps are left out, large ones first, as long as it stays true without them.
 ///
 /// # Examples
 /// ```

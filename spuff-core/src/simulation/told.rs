@@ -55,9 +55,15 @@ impl fmt::Display for Told {
             Self::Made(all) => all.iter().map(|one| one.as_ref().map(machine)).map(shown).collect(),
             Self::Ended(all) => all.iter().map(|one| one.as_ref().map(done)).map(shown).collect(),
             Self::Used(one) | Self::Other(one) => vec![shown(one.as_ref().map(done))],
-            Self::Renewed(one) => vec![shown(one.as_ref().map(|end| format!("until {}", end.timestamp())))],
-            Self::Snapshot(one) => vec![shown(one.as_ref().map(|snapshot| format!("{} {}", snapshot.id, snapshot.name)))],
-            Self::Read(_, one) => vec![shown(one.as_ref().map(|read| read.as_ref().map_or("nothing".to_string(), machine)))],
+            Self::Renewed(one) => {
+                vec![shown(one.as_ref().map(|end| format!("until {}", end.timestamp())))]
+            }
+            Self::Snapshot(one) => vec![shown(
+                one.as_ref().map(|snapshot| format!("{} {}", snapshot.id, snapshot.name)),
+            )],
+            Self::Read(_, one) => vec![shown(
+                one.as_ref().map(|read| read.as_ref().map_or("nothing".to_string(), machine)),
+            )],
             Self::Ready(_, one) => vec![shown(one.as_ref().map(machine))],
             Self::List(one) => vec![shown(one.as_ref().map(|all| {
                 let mut ids: Vec<_> = all.iter().map(|machine| machine.id.as_str()).collect();
@@ -65,7 +71,10 @@ impl fmt::Display for Told {
                 ids.join(" ")
             }))],
             Self::Resolved(key, one) => {
-                vec![shown(one.as_ref().map(|found| format!("{key}: {}", found.as_deref().unwrap_or("nothing"))))]
+                vec![shown(
+                    one.as_ref()
+                        .map(|found| format!("{key}: {}", found.as_deref().unwrap_or("nothing"))),
+                )]
             }
         };
         f.write_str(&told.join("; "))
@@ -81,7 +90,9 @@ fn shown(outcome: Result<String, &ProviderError>) -> String {
 pub(super) fn unknown(error: &ProviderError) -> Option<&str> {
     match error {
         ProviderError::UnknownOutcome { key, .. } => Some(key),
-        ProviderError::AfterCreate { source, .. } | ProviderError::NotPlaced { source, .. } => unknown(source),
+        ProviderError::AfterCreate { source, .. } | ProviderError::NotPlaced { source, .. } => {
+            unknown(source)
+        }
         _ => None,
     }
 }

@@ -103,12 +103,15 @@ pub(super) enum Focus {
 }
 
 impl Focus {
-    pub(super) const ALL: [Self; 4] = [Self::Everything, Self::Snapshots, Self::Labels, Self::Lists];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Everything, Self::Snapshots, Self::Labels, Self::Lists];
 
     fn is_on(self, verb: Verb) -> bool {
         match self {
             Self::Everything => false,
-            Self::Snapshots => matches!(verb, CreateSnapshot | ListSnapshots | DeleteSnapshot | ResolveSnapshot),
+            Self::Snapshots => {
+                matches!(verb, CreateSnapshot | ListSnapshots | DeleteSnapshot | ResolveSnapshot)
+            }
             Self::Labels => matches!(verb, SetLabels | Renew | Reap | ListOwned),
             Self::Lists => matches!(verb, List | ListOwned | ListSnapshots),
         }
@@ -117,7 +120,9 @@ impl Focus {
 
 impl Verb {
     pub(super) fn draw(focus: Focus, rng: &mut Rng) -> Self {
-        let weights = WEIGHTS.map(|(verb, weight)| (verb, if focus.is_on(verb) { weight * FOCUSED } else { weight }));
+        let weights = WEIGHTS.map(|(verb, weight)| {
+            (verb, if focus.is_on(verb) { weight * FOCUSED } else { weight })
+        });
         let mut left = rng.u32(..weights.iter().map(|(_, weight)| *weight).sum::<u32>());
         for (verb, weight) in weights {
             if left < weight {
@@ -130,10 +135,29 @@ impl Verb {
 
     /// Whether a request of it may show a fault of that kind.
     pub(super) fn can_meet(self, fault: Fault) -> bool {
-        let makes = matches!(self, Create | CreateKeyed | CreateAndWait | CreateAndWaitKeyed | WithInstance | CreateMany | Place);
-        let ends = matches!(self, Destroy | DestroyMany | Reap | ReapOld | WithInstance | CreateMany)
-            || matches!(self, CreateAndWait | CreateAndWaitKeyed);
-        let lists = matches!(self, List | ListOwned | ListSnapshots | Reap | ReapOld | WaitReady | Resolve | ResolveSnapshot);
+        let makes = matches!(
+            self,
+            Create
+                | CreateKeyed
+                | CreateAndWait
+                | CreateAndWaitKeyed
+                | WithInstance
+                | CreateMany
+                | Place
+        );
+        let ends =
+            matches!(self, Destroy | DestroyMany | Reap | ReapOld | WithInstance | CreateMany)
+                || matches!(self, CreateAndWait | CreateAndWaitKeyed);
+        let lists = matches!(
+            self,
+            List | ListOwned
+                | ListSnapshots
+                | Reap
+                | ReapOld
+                | WaitReady
+                | Resolve
+                | ResolveSnapshot
+        );
         match fault {
             Fault::NotYetVisible { .. } | Fault::StuckCreating => makes || self == CreateSnapshot,
             Fault::CapacityOut | Fault::QuotaReached | Fault::Vanishes { .. } => makes,
@@ -174,7 +198,8 @@ impl Verb {
         }
     }
 
-    /// After what time a caller has an answer, whatever happens; with a little more for what is on its way.
+    /// After what time a caller has an answer, whatever happens; with a little more for what is on
+    /// its way.
     pub(super) fn bound(self, limits: &Limits) -> Duration {
         let ask = limits.http_request * 2;
         let (ready, action) = (limits.instance_ready, limits.action_complete);

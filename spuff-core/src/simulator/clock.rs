@@ -15,8 +15,8 @@ pub(super) type Moment = DateTime<Utc>;
 pub enum Clock {
     /// As the machine's own.
     Real,
-    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second. From a millionth to a million
-    /// times: what is beyond is taken as these.
+    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second. From a
+    /// millionth to a million times: what is beyond is taken as these.
     Fast(f64),
     /// It stands still until [`Cloud::advance`](super::Cloud::advance) moves it.
     Manual,
@@ -46,7 +46,11 @@ pub(super) struct Time {
 impl Time {
     pub(super) fn start(clock: Clock) -> Self {
         #[allow(clippy::disallowed_methods, reason = "a server's thread has no other clock")]
-        Self { began: (crate::clock::utc(), Instant::now()), factor: clock.factor(), advanced: TimeDelta::zero() }
+        Self {
+            began: (crate::clock::utc(), Instant::now()),
+            factor: clock.factor(),
+            advanced: TimeDelta::zero(),
+        }
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -93,7 +97,10 @@ mod tests {
             time.advance(Duration::MAX);
         }
         assert!(time.now() > time.began.0);
-        assert_eq!((times(Duration::MAX, f64::MAX), times(Duration::MAX, f64::NAN)), (CENTURIES, TimeDelta::zero()));
+        assert_eq!(
+            (times(Duration::MAX, f64::MAX), times(Duration::MAX, f64::NAN)),
+            (CENTURIES, TimeDelta::zero())
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the clock, and the truth.
+//! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the
+//! clock, and the truth.
 //!
 //! Everything is JSON, in the shapes of the public types; the requests stand in the documentation
 //! of [`simulator`](super).
@@ -19,8 +20,8 @@ use crate::http::is_loopback;
 /// Where the switches are.
 const ROOT: &str = "/simulator";
 /// For what is at no cloud's address.
-const NOWHERE: &str =
-    "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the simulator's own under /simulator";
+const NOWHERE: &str = "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the \
+ simulator's own under /simulator";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +46,15 @@ pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>) -> Reply {
 fn switch(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)> {
     match (asked.method, asked.path.strip_prefix(ROOT).unwrap_or_default().trim_matches('/')) {
         (&Method::GET, "requests") => Ok(requests(engine)),
-        (&Method::GET, "resources") => Ok(json!({"instances": engine.instances(), "snapshots": engine.snapshots()})),
+        (&Method::GET, "resources") => {
+            Ok(json!({"instances": engine.instances(), "snapshots": engine.snapshots()}))
+        }
         (&Method::GET, "leaks") => Ok(json!(engine.leaks())),
         (&Method::GET, "bill") => Ok(json!(engine.bill())),
         (&Method::GET, "faults") => Ok(json!(engine.faults.counts())),
-        (&Method::POST, "faults") => read::<FaultRule>(asked).map(|rule| json!(engine.faults.add(rule))),
+        (&Method::POST, "faults") => {
+            read::<FaultRule>(asked).map(|rule| json!(engine.faults.add(rule)))
+        }
         (&Method::DELETE, "faults") => {
             engine.faults.clear();
             Ok(json!([]))
@@ -60,15 +65,25 @@ fn switch(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)
     }
 }
 
-/// A page of the web can reach this port as well, under a name of its own for this computer, or from an origin that is elsewhere: the
-/// switches are not for it.
+/// A page of the web can reach this port as well, under a name of its own for this computer, or
+/// from an origin that is elsewhere: the switches are not for it.
 fn foreign(asked: &Asked<'_>) -> Option<(u16, String)> {
-    let header = |name: HeaderName| asked.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let header =
+        |name: HeaderName| asked.headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_here = |host: Option<&str>| host.is_some_and(is_loopback);
-    let host = header(HOST).filter(|host| !is_here(host.parse::<Authority>().ok().as_ref().map(Authority::host)));
-    let origin = header(ORIGIN).filter(|origin| !is_here(origin.parse::<Uri>().ok().as_ref().and_then(Uri::host)));
-    let (name, value) = host.map(|host| ("host", host)).or(origin.map(|origin| ("origin", origin)))?;
-    Some((403, format!("{ROOT} is for programs of this computer, by localhost or 127.0.0.1: the {name} is {value:?}")))
+    let host = header(HOST)
+        .filter(|host| !is_here(host.parse::<Authority>().ok().as_ref().map(Authority::host)));
+    let origin = header(ORIGIN)
+        .filter(|origin| !is_here(origin.parse::<Uri>().ok().as_ref().and_then(Uri::host)));
+    let (name, value) =
+        host.map(|host| ("host", host)).or(origin.map(|origin| ("origin", origin)))?;
+    Some((
+        403,
+        format!(
+            "{ROOT} is for programs of this computer, by localhost or 127.0.0.1: the {name} is \
+             {value:?}"
+        ),
+    ))
 }
 
 fn requests(engine: &Engine) -> Value {
@@ -80,7 +95,8 @@ fn requests(engine: &Engine) -> Value {
 
 fn advance(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)> {
     let seconds = read::<Advance>(asked)?.advance_seconds;
-    let by = Duration::try_from_secs_f64(seconds).map_err(|error| (400, format!("advance_seconds: {error}")))?;
+    let by = Duration::try_from_secs_f64(seconds)
+        .map_err(|error| (400, format!("advance_seconds: {error}")))?;
     engine.time.advance(by);
     Ok(json!({"now": engine.time.now()}))
 }

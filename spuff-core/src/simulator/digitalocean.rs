@@ -1,5 +1,5 @@
-//! DigitalOcean, API v2, as it answers: lists lag creates, a snapshot's id is never told, tags outlive what they are on,
-//! and 422 stands for many things.
+//! DigitalOcean, API v2, as it answers: lists lag creates, a snapshot's id is never told, tags
+//! outlive what they are on, and 422 stands for many things.
 //!
 //! What a request asks for is told by `calls`; what is answered stands in the files of the nouns.
 
@@ -107,7 +107,8 @@ impl DigitalOcean {
         let mut world = World::new("digitalocean", options, id, TimeDelta::zero());
         world.fold_names = true;
         keys::first(&mut world, now);
-        let open: Vec<&'static str> = REGIONS.iter().filter(|region| region.open).map(|region| region.slug).collect();
+        let open: Vec<&'static str> =
+            REGIONS.iter().filter(|region| region.open).map(|region| region.slug).collect();
         let publish = |image: &'static catalogue::Stock| {
             let new = NewImage {
                 name: image.slug.to_string(),
@@ -192,9 +193,9 @@ impl DigitalOcean {
             Call::ActOnTagged => self.act_on_tagged(ask),
             Call::Leftovers(id) => self.leftovers(ask, id),
             Call::Neighbors(id) => self.neighbors(id),
-            Call::NoneOf(id, key) => {
-                self.existing(number(id).ok_or_else(Problem::not_found)?).map(|_| ask.page().answer::<()>(key, (Vec::new(), 0)))
-            }
+            Call::NoneOf(id, key) => self
+                .existing(number(id).ok_or_else(Problem::not_found)?)
+                .map(|_| ask.page().answer::<()>(key, (Vec::new(), 0))),
             Call::NoneAtAll(key) => Ok(ask.page().answer::<()>(key, (Vec::new(), 0))),
             Call::Actions => self.list_actions(ask),
             Call::Action(id) => self.show_action(ask, id),
@@ -264,7 +265,9 @@ impl Room for DigitalOcean {
         let answer = self.refused(&problem, false);
         let Refusal::RateLimited { retry_after } = refusal else { return answer };
         self.limits.pretend_used_up(retry_after);
-        match retry_after.or_else(|| self.limits.retry_after().and_then(|seconds| seconds.try_into().ok())) {
+        match retry_after
+            .or_else(|| self.limits.retry_after().and_then(|seconds| seconds.try_into().ok()))
+        {
             Some(seconds) => answer.with_header("retry-after", seconds),
             None => answer,
         }
@@ -275,8 +278,12 @@ impl Room for DigitalOcean {
         self.request_id = None;
         let call = Call::of(asked);
         let ask = Ask { asked, now, effects };
-        let outcome = call.as_ref().map_or_else(|| Err(Problem::not_found()), |call| self.carry_out(&ask, call));
-        outcome.unwrap_or_else(|problem| self.refused(&problem, call.is_some_and(|call| call.is_for_tags())))
+        let outcome = call
+            .as_ref()
+            .map_or_else(|| Err(Problem::not_found()), |call| self.carry_out(&ask, call));
+        outcome.unwrap_or_else(|problem| {
+            self.refused(&problem, call.is_some_and(|call| call.is_for_tags()))
+        })
     }
 
     fn instance_state(&self, machine: &Machine, now: Moment) -> &'static str {

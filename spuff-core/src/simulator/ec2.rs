@@ -1,4 +1,5 @@
-//! AWS EC2 as it answers: the Query API 2016-11-15, with the parts of SSM and STS that its clients call on the way.
+//! AWS EC2 as it answers: the Query API 2016-11-15, with the parts of SSM and STS that its clients
+//! call on the way.
 //!
 //! Of its facts these cost money: an id that is not found just after a launch may still start;
 //! deregistering an AMI leaves its copies of disks; a disk can outlive its machine; a stopped
@@ -143,7 +144,9 @@ impl Ec2 {
         if self.launches.len() != self.world.machine_count() {
             let world = &self.world;
             self.launches.retain(|id, _| world.machine(*id).is_some());
-            self.volumes.retain(|_, volume| volume.attachment(world.machine(volume.machine), now) != Attachment::Gone);
+            self.volumes.retain(|_, volume| {
+                volume.attachment(world.machine(volume.machine), now) != Attachment::Gone
+            });
         }
     }
 
@@ -158,17 +161,31 @@ impl Ec2 {
     fn act(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome<Vec<u8>> {
         let params = Params::of(asked);
         let region = region_of(asked, Service::Ec2)?;
-        let missing = || Problem::new("MissingAction", "The request is missing an action or operation parameter.");
+        let missing = || {
+            Problem::new(
+                "MissingAction",
+                "The request is missing an action or operation parameter.",
+            )
+        };
         let name = params.get("Action").ok_or_else(missing)?;
         let version = params.need("Version")?;
         if version != VERSION {
-            let message = format!("The requested version ({version}) of service AmazonEC2 does not exist");
+            let message =
+                format!("The requested version ({version}) of service AmazonEC2 does not exist");
             return Err(Problem::new("NoSuchVersion", message));
         }
-        let unknown = || Problem::new("InvalidAction", format!("The action {name} is not valid for this web service."));
+        let unknown = || {
+            Problem::new(
+                "InvalidAction",
+                format!("The action {name} is not valid for this web service."),
+            )
+        };
         let action = actions::find(name).ok_or_else(unknown)?;
         if let Some(parameter) = params.unknown(action.known) {
-            return Err(Problem::new("UnknownParameter", format!("The parameter {parameter} is not recognized")));
+            return Err(Problem::new(
+                "UnknownParameter",
+                format!("The parameter {parameter} is not recognized"),
+            ));
         }
         if params.flag("DryRun")? == Some(true) {
             let message = "Request would have succeeded, but DryRun flag is set.";
@@ -184,7 +201,9 @@ impl Ec2 {
 
 /// The region that a request was signed for.
 fn region_of(asked: &Asked<'_>, service: Service) -> Outcome<&'static catalogue::Region> {
-    let signer = Signer::of(asked).filter(|signer| signer.service == service.name()).ok_or_else(Problem::auth)?;
+    let signer = Signer::of(asked)
+        .filter(|signer| signer.service == service.name())
+        .ok_or_else(Problem::auth)?;
     catalogue::usable(signer.region).ok_or_else(Problem::auth)
 }
 
@@ -235,15 +254,20 @@ impl Room for Ec2 {
     fn refuse(&mut self, asked: &Asked<'_>, refusal: Refusal) -> Answer {
         self.next_request_id();
         let service = Service::of(asked);
-        let is_unsigned = matches!(refusal, Refusal::Unauthorized) && asked.header("authorization").is_empty();
+        let is_unsigned =
+            matches!(refusal, Refusal::Unauthorized) && asked.header("authorization").is_empty();
         let answer = match service {
-            Service::Ec2 if is_unsigned && Signer::of(asked).is_none() => Problem::unsigned().into_answer(&self.request_id),
+            Service::Ec2 if is_unsigned && Signer::of(asked).is_none() => {
+                Problem::unsigned().into_answer(&self.request_id)
+            }
             Service::Ec2 => Problem::of(refusal).into_answer(&self.request_id),
             Service::Ssm => ssm::refuse(refusal, is_unsigned),
             Service::Sts => sts::refuse(refusal).into_sts_answer(&self.request_id),
         };
         match refusal {
-            Refusal::RateLimited { retry_after: Some(seconds) } => answer.with_header("retry-after", seconds),
+            Refusal::RateLimited { retry_after: Some(seconds) } => {
+                answer.with_header("retry-after", seconds)
+            }
             _ => answer,
         }
     }
@@ -273,25 +297,48 @@ impl Room for Ec2 {
     }
 
     fn left_over(&self, now: Moment) -> Vec<Resource> {
-        let resource = |kind, id, name: &str, region: &str, state: &str, created_at, labels| Resource {
-            provider: self.world.provider.to_string(),
-            kind,
-            id: ids::of_kind(kind, id),
-            name: name.to_string(),
-            region: region.to_string(),
-            state: state.to_string(),
-            ending: false,
-            created_at,
-            labels,
-        };
-        let copies = self.stored.iter().filter(|(_, copy)| copy.ami.is_none_or(|ami| self.world.image(ami).is_none()));
+        let resource =
+            |kind, id, name: &str, region: &str, state: &str, created_at, labels| Resource {
+                provider: self.world.provider.to_string(),
+                kind,
+                id: ids::of_kind(kind, id),
+                name: name.to_string(),
+                region: region.to_string(),
+                state: state.to_string(),
+                ending: false,
+                created_at,
+                labels,
+            };
+        let copies = self
+            .stored
+            .iter()
+            .filter(|(_, copy)| copy.ami.is_none_or(|ami| self.world.image(ami).is_none()));
         let copies = copies.map(|(id, copy)| {
             let status = copy.status(now);
-            resource(Kind::DiskSnapshot, *id, &copy.description, copy.region, status, copy.created, copy.tags.clone())
+            resource(
+                Kind::DiskSnapshot,
+                *id,
+                &copy.description,
+                copy.region,
+                status,
+                copy.created,
+                copy.tags.clone(),
+            )
         });
-        let disks = self.volumes.iter().filter(|(_, volume)| disks::outlives(volume, self.world.machine(volume.machine), now));
+        let disks = self
+            .volumes
+            .iter()
+            .filter(|(_, volume)| disks::outlives(volume, self.world.machine(volume.machine), now));
         let disks = disks.map(|(id, volume)| {
-            resource(Kind::Disk, *id, &volume.device, volume.region, "available", volume.created, volume.tags.clone())
+            resource(
+                Kind::Disk,
+                *id,
+                &volume.device,
+                volume.region,
+                "available",
+                volume.created,
+                volume.tags.clone(),
+            )
         });
         copies.chain(disks).collect()
     }

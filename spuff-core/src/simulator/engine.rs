@@ -1,4 +1,5 @@
-//! The three clouds behind one door: finds the room of a request, lets faults strike, and keeps the books.
+//! The three clouds behind one door: finds the room of a request, lets faults strike, and keeps the
+//! books.
 //!
 //! It knows no sockets: the server carries out what [`Delivery`] says.
 
@@ -107,7 +108,8 @@ impl Engine {
         let (provider, route) = (room.world().provider, room.route(asked));
         let fault = self.faults.strike(provider, route, &mut self.rng);
         let effects = Effects { fault, page: self.page };
-        let (answer, committed) = answer(room.as_mut(), asked, route, now, effects, self.rate_limits, &self.tokens);
+        let (answer, committed) =
+            answer(room.as_mut(), asked, route, now, effects, self.rate_limits, &self.tokens);
 
         let status = (fault != Some(Fault::ConnectionClosed)).then_some(answer.status);
         let number = self.counts.values().sum::<u64>() + 1;
@@ -118,8 +120,13 @@ impl Engine {
             provider,
             route,
             method: asked.method.to_string(),
-            path: if asked.query.is_empty() { asked.path.to_string() } else { format!("{}?{}", asked.path, asked.query) },
-            body: String::from_utf8_lossy(&asked.body[..asked.body.len().min(KEPT_BODY)]).into_owned(),
+            path: if asked.query.is_empty() {
+                asked.path.to_string()
+            } else {
+                format!("{}?{}", asked.path, asked.query)
+            },
+            body: String::from_utf8_lossy(&asked.body[..asked.body.len().min(KEPT_BODY)])
+                .into_owned(),
             status,
             fault,
         });
@@ -142,7 +149,9 @@ impl Engine {
             Some(Fault::ConnectionClosed | Fault::ReplyLost) => Delivery::Close,
             Some(Fault::Slow { millis }) => Delivery::After(Duration::from_millis(millis), reply),
             Some(Fault::Truncated) => Delivery::Half(reply),
-            Some(Fault::SlowDrip { millis }) => Delivery::Drip(Duration::from_millis(millis), reply),
+            Some(Fault::SlowDrip { millis }) => {
+                Delivery::Drip(Duration::from_millis(millis), reply)
+            }
             Some(Fault::Oversized { bytes }) => Delivery::Flood(bytes, reply),
             _ => Delivery::Now(reply),
         })
@@ -161,7 +170,11 @@ impl Engine {
         let route = self.rooms[room].route(asked);
         matches!(
             route,
-            Route::CreateInstance | Route::DestroyInstance | Route::CreateSnapshot | Route::DeleteSnapshot | Route::PowerInstance
+            Route::CreateInstance
+                | Route::DestroyInstance
+                | Route::CreateSnapshot
+                | Route::DeleteSnapshot
+                | Route::PowerInstance
         )
     }
 
@@ -194,13 +207,19 @@ impl Engine {
     pub(super) fn instances(&mut self) -> Vec<Resource> {
         let now = self.time.now();
         let rooms = self.rooms.iter();
-        rooms.flat_map(|room| room.world().instances(now, |machine| room.instance_state(machine, now))).collect()
+        rooms
+            .flat_map(|room| {
+                room.world().instances(now, |machine| room.instance_state(machine, now))
+            })
+            .collect()
     }
 
     pub(super) fn snapshots(&mut self) -> Vec<Resource> {
         let now = self.time.now();
         let rooms = self.rooms.iter();
-        rooms.flat_map(|room| room.world().snapshots(|image| room.snapshot_state(image, now))).collect()
+        rooms
+            .flat_map(|room| room.world().snapshots(|image| room.snapshot_state(image, now)))
+            .collect()
     }
 
     /// All that exists and costs money.
@@ -229,7 +248,8 @@ fn room_of(path: &str) -> Option<usize> {
     }
 }
 
-/// Answers in the room, unless a fault or a rule of every cloud comes before. Tells also whether the room was asked.
+/// Answers in the room, unless a fault or a rule of every cloud comes before. Tells also whether
+/// the room was asked.
 fn answer(
     room: &mut dyn Room,
     asked: &Asked<'_>,
@@ -240,14 +260,17 @@ fn answer(
     tokens: &[String],
 ) -> (Answer, bool) {
     let (fault, token) = (effects.fault, room.token(asked));
-    let known = !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
+    let known =
+        !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
     let refusal = match fault {
         Some(Fault::ConnectionClosed) => return (Answer::new(0, ""), false),
         Some(Fault::Unauthorized) => Some(Refusal::Unauthorized),
         Some(Fault::RateLimited { retry_after, .. }) => Some(Refusal::RateLimited { retry_after }),
         Some(Fault::ServerError { status, committed: false }) => Some(Refusal::ServerError(status)),
         _ if !known => Some(Refusal::Unauthorized),
-        _ if rate_limits => room.pace(asked, route, now).err().map(|_| Refusal::RateLimited { retry_after: None }),
+        _ if rate_limits => {
+            room.pace(asked, route, now).err().map(|_| Refusal::RateLimited { retry_after: None })
+        }
         _ => None,
     };
     if let Some(refusal) = refusal {
@@ -255,7 +278,9 @@ fn answer(
     }
     let answer = room.answer(asked, now, effects);
     match fault {
-        Some(Fault::ServerError { status, committed: true }) => (room.refuse(asked, Refusal::ServerError(status)), true),
+        Some(Fault::ServerError { status, committed: true }) => {
+            (room.refuse(asked, Refusal::ServerError(status)), true)
+        }
         _ => (answer, true),
     }
 }

@@ -37,7 +37,8 @@ pub enum Fault {
         /// Whether the headers that tell of the limit are sent.
         headers: bool,
     },
-    /// The token is not taken (any more): with [`FaultRule::skip`] it expires after so many requests.
+    /// The token is not taken (any more): with [`FaultRule::skip`] it expires after so many
+    /// requests.
     Unauthorized,
     /// The request is carried out; the connection is closed in the middle of the reply's body.
     Truncated,
@@ -76,12 +77,14 @@ pub enum Fault {
         /// Seconds.
         after: u64,
     },
-    /// On a list: things shift while the pages are read, so that the last thing of a page is found on the next one too.
+    /// On a list: things shift while the pages are read, so that the last thing of a page is found
+    /// on the next one too.
     ShiftingPages,
 }
 
 impl Fault {
-    /// This fault, on every request of every cloud, until it is [cleared](super::Cloud::clear_faults).
+    /// This fault, on every request of every cloud, until it is
+    /// [cleared](super::Cloud::clear_faults).
     pub fn everywhere(self) -> FaultRule {
         FaultRule { fault: self, provider: None, route: None, skip: 0, times: None, chance: 1.0 }
     }
@@ -92,7 +95,8 @@ impl Fault {
     }
 }
 
-/// A fault, and which requests it strikes. A request that several rules match is struck by the first of them.
+/// A fault, and which requests it strikes. A request that several rules match is struck by the
+/// first of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultRule {
     /// What goes wrong.
@@ -155,7 +159,8 @@ impl FaultRule {
     }
 
     fn matches(&self, provider: &str, route: Route) -> bool {
-        self.provider.as_deref().is_none_or(|name| name == provider) && self.route.is_none_or(|wanted| wanted == route)
+        self.provider.as_deref().is_none_or(|name| name == provider)
+            && self.route.is_none_or(|wanted| wanted == route)
     }
 }
 
@@ -221,18 +226,27 @@ impl Faults {
     }
 
     /// The fault that strikes a request.
-    pub(super) fn strike(&mut self, provider: &str, route: Route, rng: &mut fastrand::Rng) -> Option<Fault> {
-        self.0.iter_mut().filter(|count| !count.cleared && count.rule.matches(provider, route)).find_map(|count| {
-            if count.rule.times.is_some_and(|times| count.hits >= times) {
-                return None;
-            }
-            count.seen += 1;
-            let strikes = count.seen > count.rule.skip && (count.rule.chance >= 1.0 || rng.f64() < count.rule.chance);
-            strikes.then(|| {
-                count.hits += 1;
-                count.rule.fault
+    pub(super) fn strike(
+        &mut self,
+        provider: &str,
+        route: Route,
+        rng: &mut fastrand::Rng,
+    ) -> Option<Fault> {
+        self.0
+            .iter_mut()
+            .filter(|count| !count.cleared && count.rule.matches(provider, route))
+            .find_map(|count| {
+                if count.rule.times.is_some_and(|times| count.hits >= times) {
+                    return None;
+                }
+                count.seen += 1;
+                let strikes = count.seen > count.rule.skip
+                    && (count.rule.chance >= 1.0 || rng.f64() < count.rule.chance);
+                strikes.then(|| {
+                    count.hits += 1;
+                    count.rule.fault
+                })
             })
-        })
     }
 }
 
@@ -257,7 +271,11 @@ impl Effects {
     }
 
     pub(super) fn vanishes_after(self) -> Option<Duration> {
-        if let Some(Fault::Vanishes { after }) = self.fault { Some(Duration::from_secs(after)) } else { None }
+        if let Some(Fault::Vanishes { after }) = self.fault {
+            Some(Duration::from_secs(after))
+        } else {
+            None
+        }
     }
 }
 
@@ -274,14 +292,24 @@ mod tests {
     #[test]
     fn a_rule_strikes_where_and_as_often_as_it_says() {
         let once = Fault::ReplyLost.once("hetzner", Route::CreateInstance);
-        assert_eq!(strikes(once.clone(), "hetzner", Route::CreateInstance, 3), [true, false, false]);
+        assert_eq!(
+            strikes(once.clone(), "hetzner", Route::CreateInstance, 3),
+            [true, false, false]
+        );
         assert_eq!(strikes(once.clone(), "aws", Route::CreateInstance, 1), [false]);
         assert_eq!(strikes(once.clone(), "hetzner", Route::GetInstance, 1), [false]);
-        assert_eq!(strikes(once.skip(1), "hetzner", Route::CreateInstance, 3), [false, true, false]);
+        assert_eq!(
+            strikes(once.skip(1), "hetzner", Route::CreateInstance, 3),
+            [false, true, false]
+        );
         let some = strikes(Fault::Truncated.everywhere().chance(0.5), "aws", Route::Other, 1000);
         let hits = some.iter().filter(|hit| **hit).count();
         assert!((400..600).contains(&hits), "{hits}");
-        assert_eq!(some, strikes(Fault::Truncated.everywhere().chance(0.5), "aws", Route::Other, 1000), "seeded");
+        assert_eq!(
+            some,
+            strikes(Fault::Truncated.everywhere().chance(0.5), "aws", Route::Other, 1000),
+            "seeded"
+        );
     }
 
     #[test]
@@ -290,7 +318,10 @@ mod tests {
         let first = faults.add(Fault::ReplyLost.everywhere().times(1));
         let second = faults.add(Fault::Truncated.everywhere());
         let struck: Vec<_> = (0..3).map(|_| faults.strike("aws", Route::Other, &mut rng)).collect();
-        assert_eq!(struck, [Some(Fault::ReplyLost), Some(Fault::Truncated), Some(Fault::Truncated)]);
+        assert_eq!(
+            struck,
+            [Some(Fault::ReplyLost), Some(Fault::Truncated), Some(Fault::Truncated)]
+        );
         assert_eq!((faults.hits(first), faults.hits(second)), (1, 2));
         faults.clear();
         assert_eq!(faults.strike("aws", Route::Other, &mut rng), None);
@@ -299,11 +330,20 @@ mod tests {
 
     #[test]
     fn rules_are_plain_data() {
-        let rule: FaultRule =
-            serde_json::from_str(r#"{"fault": {"server_error": {"status": 503, "committed": true}}, "provider": "aws"}"#)
-                .unwrap();
-        assert_eq!(rule, Fault::ServerError { status: 503, committed: true }.everywhere().at("aws"));
-        let text = serde_json::to_string(&Fault::ReplyLost.once("aws", Route::CreateInstance)).unwrap();
-        assert!(text.contains(r#""fault":"reply_lost""#) && text.contains(r#""route":"create_instance""#), "{text}");
+        let rule: FaultRule = serde_json::from_str(
+            r#"{"fault": {"server_error": {"status": 503, "committed": true}}, "provider": "aws"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            rule,
+            Fault::ServerError { status: 503, committed: true }.everywhere().at("aws")
+        );
+        let text =
+            serde_json::to_string(&Fault::ReplyLost.once("aws", Route::CreateInstance)).unwrap();
+        assert!(
+            text.contains(r#""fault":"reply_lost""#)
+                && text.contains(r#""route":"create_instance""#),
+            "{text}"
+        );
     }
 }

@@ -10,13 +10,16 @@ use crate::http::fuzzing::reply;
 
 pub(crate) const TARGETS: &[Target] = &[Target::new("simulator", requests)];
 
-/// Requests with lines of dashes between them: a method and a path, a line for each header, an empty one, and the body.
+/// Requests with lines of dashes between them: a method and a path, a line for each header, an
+/// empty one, and the body.
 fn requests(input: &[u8]) {
     let mut engine = Engine::new(&Options::default());
     for request in text(input).split("\n-----\n").take(16) {
         let (line, rest) = request.split_once('\n').unwrap_or((request, ""));
         let (method, uri) = line.split_once(' ').unwrap_or(("GET", line));
-        let (Ok(method), Ok(uri)) = (method.parse::<Method>(), uri.parse::<Uri>()) else { continue };
+        let (Ok(method), Ok(uri)) = (method.parse::<Method>(), uri.parse::<Uri>()) else {
+            continue;
+        };
         // The head of a request is written as that of a reply, but for its first line.
         let read = reply(format!("200\n{rest}").as_bytes());
         let asked = Asked {
@@ -29,5 +32,6 @@ fn requests(input: &[u8]) {
         let is_closed = matches!(engine.serve(&asked), Some(Delivery::Close));
         assert!(!is_closed || text(input).contains("/simulator/faults"), "{request}");
     }
-    let _ = (engine.instances().len(), engine.snapshots().len(), engine.leaks().len(), engine.bill());
+    let _ =
+        (engine.instances().len(), engine.snapshots().len(), engine.leaks().len(), engine.bill());
 }

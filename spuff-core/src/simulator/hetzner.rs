@@ -48,7 +48,8 @@ pub(super) struct Hetzner {
     bucket: Bucket,
     /// A fault has said that nothing is left.
     throttled: bool,
-    /// For the names of requests and for passwords, so that no request changes how long things take.
+    /// For the names of requests and for passwords, so that no request changes how long things
+    /// take.
     names: fastrand::Rng,
     images: HashMap<u64, About>,
     /// Of servers of which there is something to tell.
@@ -86,7 +87,8 @@ impl Nature {
 
 impl Hetzner {
     pub(super) fn new(options: &Options, now: Moment) -> Self {
-        let mut world = World::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero());
+        let mut world =
+            World::new("hetzner", options, |_: Kind, id| id.to_string(), TimeDelta::zero());
         let images = system::publish(&mut world, now).into_iter().collect();
         keys::upload_first(&mut world, now);
         Self {
@@ -105,21 +107,31 @@ impl Hetzner {
         match (asked.method.as_str(), parts.as_slice()) {
             ("GET", ["servers"]) => self.list_servers(asked, now, effects),
             ("POST", ["servers"]) => self.create_server(asked, now, effects),
-            ("GET", [kind @ ("servers" | "images"), "actions"]) => self.list_actions(asked, kind, now, effects),
+            ("GET", [kind @ ("servers" | "images"), "actions"]) => {
+                self.list_actions(asked, kind, now, effects)
+            }
             ("GET", ["servers" | "images", "actions", id]) => self.get_action(id, None, now),
             ("GET", ["servers", id]) => self.get_server(id, now),
             ("PUT", ["servers", id]) => self.update_server(asked, id, now),
             ("DELETE", ["servers", id]) => self.delete_server(id, now, effects),
-            ("GET", [kind @ ("servers" | "images"), id, "actions"]) => self.list_actions_of(asked, (kind, id), now, effects),
-            ("GET", ["servers" | "images", of, "actions", id]) => self.get_action(id, Some(of), now),
-            ("POST", ["servers", id, "actions", action]) => self.act_on_server(asked, (id, action), now, effects),
+            ("GET", [kind @ ("servers" | "images"), id, "actions"]) => {
+                self.list_actions_of(asked, (kind, id), now, effects)
+            }
+            ("GET", ["servers" | "images", of, "actions", id]) => {
+                self.get_action(id, Some(of), now)
+            }
+            ("POST", ["servers", id, "actions", action]) => {
+                self.act_on_server(asked, (id, action), now, effects)
+            }
             ("GET", ["actions"]) => self.list_asked_actions(asked, now, effects),
             ("GET", ["actions", id]) => self.get_action(id, None, now),
             ("GET", ["images"]) => self.list_images(asked, now, effects),
             ("GET", ["images", id]) => self.get_image(id, now),
             ("PUT", ["images", id]) => self.update_image(asked, id, now),
             ("DELETE", ["images", id]) => self.delete_image(id, now, effects),
-            ("POST", ["images", id, "actions", "change_protection"]) => self.protect_image(asked, id, now, effects),
+            ("POST", ["images", id, "actions", "change_protection"]) => {
+                self.protect_image(asked, id, now, effects)
+            }
             ("GET", ["ssh_keys"]) => self.list_keys(asked, effects),
             ("POST", ["ssh_keys"]) => self.create_key(asked, now),
             ("GET", ["ssh_keys", id]) => self.get_key(id),
@@ -128,10 +140,17 @@ impl Hetzner {
             ("GET", ["primary_ips"]) => self.list_primary_ips(asked, now, effects),
             ("GET", ["primary_ips", id]) => self.get_primary_ip(id, now),
             ("GET", _) => reading::answer(asked, &parts, effects),
-            (_, ["servers" | "images" | "ssh_keys" | "actions" | "locations" | "server_types" | "pricing"])
-            | (_, ["servers" | "images" | "ssh_keys" | "actions" | "locations" | "server_types", _]) => {
-                Err(refusal::method_not_allowed())
-            }
+            (
+                _,
+                [
+                    "servers" | "images" | "ssh_keys" | "actions" | "locations" | "server_types"
+                    | "pricing",
+                ],
+            )
+            | (
+                _,
+                ["servers" | "images" | "ssh_keys" | "actions" | "locations" | "server_types", _],
+            ) => Err(refusal::method_not_allowed()),
             _ => Err(refusal::not_found("path")),
         }
     }
@@ -153,7 +172,11 @@ fn reply(status: u16, body: &impl Serialize) -> Answer {
 /// Whether a list of images is asked for that may hold snapshots.
 fn is_for_snapshots(asked: &Asked<'_>) -> bool {
     let mut types = asked.params("type").peekable();
-    if types.peek().is_none() { asked.param("name").is_none() } else { types.any(|word| word == "snapshot" || word == "backup") }
+    if types.peek().is_none() {
+        asked.param("name").is_none()
+    } else {
+        types.any(|word| word == "snapshot" || word == "backup")
+    }
 }
 
 impl Room for Hetzner {
@@ -179,16 +202,22 @@ impl Room for Hetzner {
             (&Method::PUT, ["servers", _]) => Route::UpdateInstance,
             (&Method::DELETE, ["servers", _]) => Route::DestroyInstance,
             (&Method::POST, ["servers", _, "actions", "create_image"]) => Route::CreateSnapshot,
-            (&Method::POST, ["servers", _, "actions", "poweron" | "poweroff" | "shutdown" | "reboot" | "reset"]) => {
-                Route::PowerInstance
-            }
+            (
+                &Method::POST,
+                ["servers", _, "actions", "poweron" | "poweroff" | "shutdown" | "reboot" | "reset"],
+            ) => Route::PowerInstance,
             (&Method::GET, ["images"]) if is_for_snapshots(asked) => Route::ListSnapshots,
             (&Method::GET, ["images"]) => Route::Catalogue,
             (&Method::GET, ["images", _]) => Route::GetSnapshot,
-            (&Method::PUT, ["images", _]) | (&Method::POST, ["images", _, "actions", _]) => Route::UpdateSnapshot,
+            (&Method::PUT, ["images", _]) | (&Method::POST, ["images", _, "actions", _]) => {
+                Route::UpdateSnapshot
+            }
             (&Method::DELETE, ["images", _]) => Route::DeleteSnapshot,
             (_, ["ssh_keys", ..]) => Route::SshKeys,
-            (&Method::GET, ["locations" | "server_types" | "datacenters" | "pricing" | "isos", ..]) => Route::Catalogue,
+            (
+                &Method::GET,
+                ["locations" | "server_types" | "datacenters" | "pricing" | "isos", ..],
+            ) => Route::Catalogue,
             _ => Route::Other,
         }
     }
@@ -202,7 +231,11 @@ impl Room for Hetzner {
     }
 
     fn common_headers(&mut self, _: &Asked<'_>, now: Moment) -> Vec<(&'static str, String)> {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between none and all of them")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between none and all of them"
+        )]
         let left = if self.throttled { 0 } else { self.bucket.level(now) as u32 };
         // When all are back, not when the next one is.
         let full = now.timestamp() + i64::from(REQUESTS.saturating_sub(left));

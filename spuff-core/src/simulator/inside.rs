@@ -46,7 +46,8 @@ pub(crate) struct Served {
 }
 
 /// The names of accounts, in the truth: those of the first are the clouds'.
-const ACCOUNTS: [[&str; 3]; 2] = [PROVIDERS, ["digitalocean, the other", "hetzner, the other", "aws, the other"]];
+const ACCOUNTS: [[&str; 3]; 2] =
+    [PROVIDERS, ["digitalocean, the other", "hetzner, the other", "aws, the other"]];
 
 /// The cloud and the number of the account that is named so in the truth.
 pub(crate) fn account_of(name: &str) -> (&'static str, usize) {
@@ -57,17 +58,27 @@ pub(crate) fn account_of(name: &str) -> (&'static str, usize) {
 
 /// How an account at a cloud is named in the truth.
 pub(crate) fn name_of(provider: &str, account: usize) -> &'static str {
-    PROVIDERS.iter().position(|cloud| *cloud == provider).map_or("", |cloud| ACCOUNTS[account][cloud])
+    PROVIDERS
+        .iter()
+        .position(|cloud| *cloud == provider)
+        .map_or("", |cloud| ACCOUNTS[account][cloud])
 }
 
-/// Three clouds with two accounts at each, which are asked by their own program. A token ends with the number of its account.
+/// Three clouds with two accounts at each, which are asked by their own program. A token ends with
+/// the number of its account.
 pub(crate) struct Inside(Mutex<(Vec<Engine>, Instant)>);
 
 impl Inside {
     /// What is on a page, and the regions, are those of [`Options::of_account`].
-    pub(crate) fn start(options: &Options, accounts: usize, page: usize, regions: &'static [&'static str]) -> Self {
+    pub(crate) fn start(
+        options: &Options,
+        accounts: usize,
+        page: usize,
+        regions: &'static [&'static str],
+    ) -> Self {
         let options = options.clone().with_clock(super::Clock::Manual).with_kept_requests(1);
-        let engines = (0..accounts as u64).map(|account| Engine::new(&options.clone().of_account(account, page, regions)));
+        let engines = (0..accounts as u64)
+            .map(|account| Engine::new(&options.clone().of_account(account, page, regions)));
         Self(Mutex::new((engines.collect(), Instant::now())))
     }
 
@@ -94,8 +105,9 @@ impl Inside {
         let delivery = delivery(engine, &asked);
         let after = if changes { engine.resources() } else { Vec::new() };
         let (mut made, mut ended): (Vec<Resource>, Vec<Resource>) = (Vec::new(), Vec::new());
-        let are_one =
-            |one: &Resource, other: &Resource| (&one.provider, one.kind, &one.id) == (&other.provider, other.kind, &other.id);
+        let are_one = |one: &Resource, other: &Resource| {
+            (&one.provider, one.kind, &one.id) == (&other.provider, other.kind, &other.id)
+        };
         for resource in &after {
             match before.iter().find(|known| are_one(known, resource)) {
                 None => made.push(resource.clone()),
@@ -103,13 +115,17 @@ impl Inside {
                 Some(_) => {}
             }
         }
-        ended.extend(before.into_iter().filter(|known| !known.ending && !after.iter().any(|resource| are_one(known, resource))));
-        let (provider, route, fault, status) = engine
-            .requests()
-            .last()
-            .map_or(("", Route::Other, None, 0), |last| (last.provider, last.route, last.fault, last.status.unwrap_or_default()));
+        ended.extend(before.into_iter().filter(|known| {
+            !known.ending && !after.iter().any(|resource| are_one(known, resource))
+        }));
+        let (provider, route, fault, status) =
+            engine.requests().last().map_or(("", Route::Other, None, 0), |last| {
+                (last.provider, last.route, last.fault, last.status.unwrap_or_default())
+            });
         let provider = name_of(provider, account);
-        made.iter_mut().chain(&mut ended).for_each(|resource| resource.provider = provider.to_string());
+        made.iter_mut()
+            .chain(&mut ended)
+            .for_each(|resource| resource.provider = provider.to_string());
         Served { provider, route, fault, status, made, ended, answered: answered(delivery) }
     }
 
@@ -135,7 +151,9 @@ impl Inside {
         let engines = &mut self.engines().0;
         let of_account = |(account, engine): (usize, &mut Engine)| {
             let mut all = all(engine);
-            all.iter_mut().for_each(|resource| resource.provider = name_of(&resource.provider, account).to_string());
+            all.iter_mut().for_each(|resource| {
+                resource.provider = name_of(&resource.provider, account).to_string()
+            });
             all
         };
         engines.iter_mut().enumerate().flat_map(of_account).collect()
@@ -156,7 +174,8 @@ impl Within {
     pub(crate) fn serve(&self, head: &Parts, body: &[u8]) -> Answered {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let before = std::mem::replace(&mut *self.at.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let before =
+            std::mem::replace(&mut *self.at.lock().unwrap_or_else(PoisonError::into_inner), now);
         engine.time.advance(now - before);
         answered(delivery(&mut engine, &asked(head, body)))
     }

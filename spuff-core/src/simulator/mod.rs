@@ -1,11 +1,13 @@
 //! The clouds in a box: DigitalOcean, Hetzner Cloud and EC2 on the loopback interface, with faults.
 //!
-//! [`Cloud::start`] serves the three APIs over real HTTP from the caller's own process, so that code which starts
-//! machines can be tried and tested without an account and without paying: this crate's providers, and any other client
-//! that can be pointed at another address. What a cloud does wrong can be asked for ([`Cloud::inject`]), and what truly
-//! exists can be looked up afterwards ([`Cloud::assert_no_leaks`]).
+//! [`Cloud::start`] serves the three APIs over real HTTP from the caller's own process, so that
+//! code which starts machines can be tried and tested without an account and without paying: this
+//! crate's providers, and any other client that can be pointed at another address. What a cloud
+//! does wrong can be asked for ([`Cloud::inject`]), and what truly exists can be looked up
+//! afterwards ([`Cloud::assert_no_leaks`]).
 //!
-//! Above everything but the tests: it stands on the contract only to hand out providers that are wired to it.
+//! Above everything but the tests: it stands on the contract only to hand out providers that are
+//! wired to it.
 //!
 //! ```
 //! use spuff_core::provider::InstanceRequest;
@@ -28,14 +30,15 @@
 //! ```
 //!
 //! # What is simulated
-//! What a client of machines, snapshots, SSH keys and catalogues can tell from the outside: paths, replies, errors,
-//! headers, paging, name and label rules, states and their durations, actions, locks, lags, idempotency, quotas, limits
-//! and prices. There is nothing behind the addresses: they are of ranges kept for documentation and benchmarks, and no
-//! SSH answers there.
+//! What a client of machines, snapshots, SSH keys and catalogues can tell from the outside: paths,
+//! replies, errors, headers, paging, name and label rules, states and their durations, actions,
+//! locks, lags, idempotency, quotas, limits and prices. There is nothing behind the addresses: they
+//! are of ranges kept for documentation and benchmarks, and no SSH answers there.
 //!
 //! # From other programs
-//! `cargo run -p spuff-core --example simulator --features simulator -- --port 8000` starts it alone and prints the
-//! environment variables that point the clouds' own tools at it. Faults, the clock and the truth are under `/simulator`:
+//! `cargo run -p spuff-core --example simulator --features simulator -- --port 8000` starts it
+//! alone and prints the environment variables that point the clouds' own tools at it. Faults, the
+//! clock and the truth are under `/simulator`:
 //!
 //! | request | does |
 //! | --- | --- |
@@ -49,9 +52,10 @@
 //! | `GET /simulator/clock` | the cloud's time |
 //! | `POST /simulator/clock` | moves it: `{"advance_seconds": 60}` |
 //!
-//! These are for programs of this computer, which name it `localhost` or by its address; a page of the web is refused. Every user of the
-//! computer can read them, and with them the bodies of requests: it is no place for real secrets. Docker is not simulated: its engine is
-//! there to be used.
+//! These are for programs of this computer, which name it `localhost` or by its address; a page of
+//! the web is refused. Every user of the computer can read them, and with them the bodies of
+//! requests: it is no place for real secrets. Docker is not simulated: its engine is there to be
+//! used.
 
 mod clock;
 mod control;
@@ -88,7 +92,8 @@ pub use truth::{Bill, BillLine, Kind, Request, Resource};
 pub(crate) use inside::{Answered, Inside, Served, Within, account_of, name_of};
 
 use crate::provider::{
-    Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts, ProviderType,
+    Provider, ProviderConfig, ProviderError, ProviderRegistry, ProviderResult, ProviderTimeouts,
+    ProviderType,
 };
 use engine::Engine;
 use server::Server;
@@ -112,7 +117,8 @@ pub fn simulated(name: &str) -> ProviderResult<&'static str> {
 const TOKEN: &str = "simulated";
 /// After how many seconds of its own time a cloud's lists show what is new, to be sure.
 const SETTLING: f64 = 30.0;
-/// Real seconds in which a program on a busy computer has looked a few times, however fast the cloud's time goes.
+/// Real seconds in which a program on a busy computer has looked a few times, however fast the
+/// cloud's time goes.
 const LEAST_SETTLING: f64 = 0.5;
 /// A region that is on AWS's map.
 const AWS_REGION: &str = "us-east-1";
@@ -146,9 +152,22 @@ impl Cloud {
         let server = Server::start(options.port, engine.clone())?;
         let token = options.tokens.first().cloned().unwrap_or_else(|| TOKEN.to_string());
         let speed = options.clock.factor().max(1.0);
-        let (settling, pace) = ((SETTLING / speed).max(LEAST_SETTLING), if options.rate_limits { speed } else { f64::INFINITY });
-        let poll_interval = ProviderTimeouts::default().poll_interval.div_f64(speed).max(ProviderTimeouts::MIN_POLL_INTERVAL);
-        Ok(Self { engine, token, settling: settling.to_string(), pace: pace.to_string(), poll_interval, server })
+        let (settling, pace) = (
+            (SETTLING / speed).max(LEAST_SETTLING),
+            if options.rate_limits { speed } else { f64::INFINITY },
+        );
+        let poll_interval = ProviderTimeouts::default()
+            .poll_interval
+            .div_f64(speed)
+            .max(ProviderTimeouts::MIN_POLL_INTERVAL);
+        Ok(Self {
+            engine,
+            token,
+            settling: settling.to_string(),
+            pace: pace.to_string(),
+            poll_interval,
+            server,
+        })
     }
 
     /// Where it listens.
@@ -159,14 +178,16 @@ impl Cloud {
     /// A provider that is wired to it.
     ///
     /// # Errors
-    /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) for a cloud that is not simulated, or whose feature is
-    /// off.
+    /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) for a cloud that is not
+    /// simulated, or whose feature is off.
     pub fn provider(&self, name: &str) -> ProviderResult<Arc<dyn Provider>> {
-        ProviderRegistry::with_defaults().connect(simulated(name)?, self.config(name)).map(Arc::from)
+        ProviderRegistry::with_defaults()
+            .connect(simulated(name)?, self.config(name))
+            .map(Arc::from)
     }
 
-    /// The configuration that wires a provider to it; timeouts, and whatever else, can be added. `poll_interval` is as much shorter
-    /// as its time goes faster.
+    /// The configuration that wires a provider to it; timeouts, and whatever else, can be added.
+    /// `poll_interval` is as much shorter as its time goes faster.
     pub fn config(&self, name: &str) -> ProviderConfig {
         let root = format!("http://{}", self.address());
         let config = match name {
@@ -174,14 +195,21 @@ impl Cloud {
                 .with_endpoint(&root)
                 .with_region(AWS_REGION)
                 .with_option("ssm_endpoint", root),
-            "hetzner" | "hcloud" => ProviderConfig::new(&self.token).with_endpoint(format!("{root}/v1")),
+            "hetzner" | "hcloud" => {
+                ProviderConfig::new(&self.token).with_endpoint(format!("{root}/v1"))
+            }
             _ => ProviderConfig::new(&self.token).with_endpoint(root),
         };
-        let timeouts = ProviderTimeouts { poll_interval: self.poll_interval, ..ProviderTimeouts::default() };
-        config.with_timeouts(timeouts).with_option("settling", &self.settling).with_option("pace", &self.pace)
+        let timeouts =
+            ProviderTimeouts { poll_interval: self.poll_interval, ..ProviderTimeouts::default() };
+        config
+            .with_timeouts(timeouts)
+            .with_option("settling", &self.settling)
+            .with_option("pace", &self.pace)
     }
 
-    /// The environment variables that point the clouds' own tools, and [`ProviderRegistry::from_env`], at it.
+    /// The environment variables that point the clouds' own tools, and
+    /// [`ProviderRegistry::from_env`], at it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let root = format!("http://{}", self.address());
         vec![
@@ -243,17 +271,27 @@ impl Cloud {
     /// How many requests a cloud was sent.
     pub fn request_count(&self, provider: &str) -> u64 {
         let engine = self.engine();
-        engine.counts().iter().filter(|((name, _), _)| *name == provider).map(|(_, count)| count).sum()
+        engine
+            .counts()
+            .iter()
+            .filter(|((name, _), _)| *name == provider)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// How many requests of one kind a cloud was sent.
     pub fn route_count(&self, provider: &str, route: Route) -> u64 {
         let engine = self.engine();
-        engine.counts().iter().filter(|((name, of), _)| *name == provider && *of == route).map(|(_, count)| count).sum()
+        engine
+            .counts()
+            .iter()
+            .filter(|((name, of), _)| *name == provider && *of == route)
+            .map(|(_, count)| count)
+            .sum()
     }
 
-    /// How many connections its clients hold. What a client had on the way when it ended has arrived, or never will, once
-    /// its connections are gone.
+    /// How many connections its clients hold. What a client had on the way when it ended has
+    /// arrived, or never will, once its connections are gone.
     pub fn open_connections(&self) -> usize {
         self.server.open()
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::clock::Clock;
 
-/// How long things take at one cloud. Each is stretched or shortened at random by up to [`jitter`](Self::jitter).
+/// How long things take at one cloud. Each is stretched or shortened at random by up to
+/// [`jitter`](Self::jitter).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Timings {
@@ -31,10 +32,19 @@ impl Timings {
     /// Nothing takes any time.
     pub fn instant() -> Self {
         let zero = Duration::ZERO;
-        Self { boot: zero, power: zero, destroy: zero, snapshot: zero, list_lag: zero, read_lag: zero, jitter: 0.0 }
+        Self {
+            boot: zero,
+            power: zero,
+            destroy: zero,
+            snapshot: zero,
+            list_lag: zero,
+            read_lag: zero,
+            jitter: 0.0,
+        }
     }
 
-    /// What is usual at a cloud; [`instant`](Self::instant) for a name that is not one of [`PROVIDERS`](super::PROVIDERS).
+    /// What is usual at a cloud; [`instant`](Self::instant) for a name that is not one of
+    /// [`PROVIDERS`](super::PROVIDERS).
     pub fn usual(provider: &str) -> Self {
         let seconds = |boot, power, destroy, snapshot, list_lag, read_lag| Self {
             boot: Duration::from_secs(boot),
@@ -80,7 +90,8 @@ pub struct Options {
     pub(super) first_id: u64,
     /// The most that a page of a list holds, however many are asked for.
     pub(super) page: usize,
-    /// The regions of EC2 that the account has enabled; all that need no opt-in where none are said.
+    /// The regions of EC2 that the account has enabled; all that need no opt-in where none are
+    /// said.
     pub(super) regions: &'static [&'static str],
 }
 
@@ -124,8 +135,8 @@ impl Options {
         self
     }
 
-    /// Answers more requests than the real cloud would as it does: with its throttling error. Off by default; the
-    /// headers that tell of limits are always sent.
+    /// Answers more requests than the real cloud would as it does: with its throttling error. Off
+    /// by default; the headers that tell of limits are always sent.
     #[must_use]
     pub fn with_rate_limits(mut self, on: bool) -> Self {
         self.rate_limits = on;
@@ -139,7 +150,8 @@ impl Options {
         self
     }
 
-    /// Takes only this token (for EC2: this access key id), or one of several; by default any that is not empty.
+    /// Takes only this token (for EC2: this access key id), or one of several; by default any that
+    /// is not empty.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.tokens.push(token.into());
@@ -167,9 +179,15 @@ impl Options {
         self
     }
 
-    /// The account of that number, whose things no other has; with so much on a page; with these regions of EC2.
+    /// The account of that number, whose things no other has; with so much on a page; with these
+    /// regions of EC2.
     #[cfg(feature = "simulation")]
-    pub(crate) fn of_account(mut self, number: u64, page: usize, regions: &'static [&'static str]) -> Self {
+    pub(crate) fn of_account(
+        mut self,
+        number: u64,
+        page: usize,
+        regions: &'static [&'static str],
+    ) -> Self {
         self.seed = self.seed.wrapping_add(number);
         self.first_id *= number + 1;
         (self.page, self.regions) = (page, regions);

@@ -1,4 +1,5 @@
-//! What a cloud's room in the simulator is: it takes a request apart, changes the world, and answers in its cloud's form.
+//! What a cloud's room in the simulator is: it takes a request apart, changes the world, and
+//! answers in its cloud's form.
 //!
 //! The server knows rooms only by this trait.
 
@@ -36,7 +37,9 @@ impl<'a> Asked<'a> {
 
     /// All values of a query parameter, decoded.
     pub(super) fn params(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-        form_urlencoded::parse(self.query.as_bytes()).filter(move |(key, _)| key == name).map(|(_, value)| value)
+        form_urlencoded::parse(self.query.as_bytes())
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value)
     }
 
     /// A header's value; empty where there is none.
@@ -100,9 +103,14 @@ pub(super) trait Room: Send {
     /// The token (for EC2: the access key id) that a request carries; empty where it carries none.
     fn token<'a>(&self, asked: &Asked<'a>) -> &'a str;
 
-    /// How long a request must wait for the account's rate limit; counts it when it need not. Only asked where limits
-    /// are switched on.
-    fn pace(&mut self, asked: &Asked<'_>, route: Route, now: Moment) -> Result<(), chrono::TimeDelta>;
+    /// How long a request must wait for the account's rate limit; counts it when it need not. Only
+    /// asked where limits are switched on.
+    fn pace(
+        &mut self,
+        asked: &Asked<'_>,
+        route: Route,
+        now: Moment,
+    ) -> Result<(), chrono::TimeDelta>;
 
     /// Headers of every reply: the request's id, and what is left of the limits.
     fn common_headers(&mut self, asked: &Asked<'_>, now: Moment) -> Vec<(&'static str, String)>;
@@ -125,8 +133,8 @@ pub(super) trait Room: Send {
     }
 }
 
-/// A page of a list: `page` counts from 1. `shift` moves the window back by one, as when a new thing has come in front
-/// while the pages before were read.
+/// A page of a list: `page` counts from 1. `shift` moves the window back by one, as when a new
+/// thing has come in front while the pages before were read.
 pub(super) fn page_of<T>(all: Vec<T>, page: usize, per_page: usize, shift: bool) -> Vec<T> {
     let start = page.saturating_sub(1).saturating_mul(per_page);
     let start = if shift && page > 1 { start.saturating_sub(1) } else { start };
@@ -160,7 +168,8 @@ impl Bucket {
         self.take_many(1.0, now)
     }
 
-    /// Takes so many at once, or says how long until there are as many. More than it can hold empty a full one.
+    /// Takes so many at once, or says how long until there are as many. More than it can hold empty
+    /// a full one.
     pub(super) fn take_many(&mut self, count: f64, now: Moment) -> Result<(), chrono::TimeDelta> {
         let count = count.min(self.capacity);
         if self.level(now) >= count {

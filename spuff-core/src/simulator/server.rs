@@ -54,8 +54,10 @@ impl Server {
         let (stop, mut stopped) = oneshot::channel::<Infallible>();
         let open = Arc::<AtomicUsize>::default();
         let counter = open.clone();
-        let thread = signals::spawn(std::thread::Builder::new().name("spuff-simulator".to_string()), move || {
-            runtime.block_on(async move {
+        let thread = signals::spawn(
+            std::thread::Builder::new().name("spuff-simulator".to_string()),
+            move || {
+                runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 loop {
                     tokio::select! {
@@ -66,13 +68,15 @@ impl Server {
                                 let _ = stream.set_nodelay(true);
                                 tokio::spawn(connection(TokioIo::new(stream), engine.clone(), Counted::new(counter.clone())));
                             }
-                            // Too many open files, or a client that left already: others are served.
+                            // Too many open files, or a client that left already: others are
+                            // served.
                             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                         },
                     }
                 }
             });
-        })?;
+            },
+        )?;
         Ok(Self { address, open, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -128,7 +132,8 @@ impl std::error::Error for Closed {}
 async fn answer(request: Request<Incoming>, engine: Shared) -> Result<Response<Outgoing>, Closed> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        let mut response = Response::new(Outgoing::Whole(Bytes::from_static(b"request entity too large")));
+        let mut response =
+            Response::new(Outgoing::Whole(Bytes::from_static(b"request entity too large")));
         *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return Ok(response);
     };
@@ -154,20 +159,24 @@ async fn answer(request: Request<Incoming>, engine: Shared) -> Result<Response<O
         }
         Delivery::Half(reply) => {
             let length = reply.body.len();
-            let mut response = respond(reply, |body| Outgoing::Half(body.slice(..body.len() / 2), false));
+            let mut response =
+                respond(reply, |body| Outgoing::Half(body.slice(..body.len() / 2), false));
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
             response
         }
-        Delivery::Drip(pause, reply) => {
-            respond(reply, |body| Outgoing::Drip { body, pause, sleep: Box::pin(tokio::time::sleep(pause)) })
-        }
+        Delivery::Drip(pause, reply) => respond(reply, |body| Outgoing::Drip {
+            body,
+            pause,
+            sleep: Box::pin(tokio::time::sleep(pause)),
+        }),
         Delivery::Flood(bytes, reply) => respond(reply, |_| Outgoing::Flood(bytes)),
     })
 }
 
 fn respond(reply: Reply, body: impl FnOnce(Bytes) -> Outgoing) -> Response<Outgoing> {
     let mut response = Response::new(body(Bytes::from(reply.body)));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = reply.headers;
     response
 }
@@ -191,7 +200,10 @@ impl Body for Outgoing {
     type Data = Bytes;
     type Error = Closed;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Closed>>> {
         let data = |bytes| Poll::Ready(Some(Ok(Frame::data(bytes))));
         match self.get_mut() {
             Self::Whole(body) if body.is_empty() => Poll::Ready(None),

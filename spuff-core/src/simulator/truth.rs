@@ -70,7 +70,8 @@ pub enum Kind {
     Snapshot,
     /// A copy of a disk: on EC2 what stays when only an AMI is deregistered.
     DiskSnapshot,
-    /// A disk that is paid for by itself: on EC2 it stays when its machine ends, unless it is to end with it.
+    /// A disk that is paid for by itself: on EC2 it stays when its machine ends, unless it is to
+    /// end with it.
     Disk,
     /// A public address that is paid for by itself.
     Address,
@@ -89,7 +90,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What a cloud's time has cost. Prices are those of the catalogue; they resemble the real ones and are not offers.
+/// What a cloud's time has cost. Prices are those of the catalogue; they resemble the real ones and
+/// are not offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Bill {
     /// One line for each thing that is or was paid for.
@@ -136,9 +138,15 @@ impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
             let (provider, id, size) = (&line.provider, &line.id, &line.size);
-            writeln!(f, "{provider:14}{id:24}{size:16}{:>12.6} {}", to_units(line.micros), line.currency)?;
+            writeln!(
+                f,
+                "{provider:14}{id:24}{size:16}{:>12.6} {}",
+                to_units(line.micros),
+                line.currency
+            )?;
         }
-        let mut currencies: Vec<&str> = self.lines.iter().map(|line| line.currency.as_str()).collect();
+        let mut currencies: Vec<&str> =
+            self.lines.iter().map(|line| line.currency.as_str()).collect();
         currencies.sort_unstable();
         currencies.dedup();
         for currency in currencies {

@@ -17,7 +17,8 @@ pub(crate) enum Observation<T> {
     Absent,
     /// The look itself failed in a way that may pass.
     Unclear(String),
-    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts is out of order.
+    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts
+    /// is out of order.
     Refused(Box<ErrorParts>),
 }
 
@@ -25,18 +26,23 @@ impl<T> Observation<T> {
     /// Looks past a failure that may pass; keeps any other.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
         match error {
-            ProviderError::Authentication { .. } => Ok(Self::Refused(Box::new(ErrorParts::from(&error)))),
+            ProviderError::Authentication { .. } => {
+                Ok(Self::Refused(Box::new(ErrorParts::from(&error))))
+            }
             error if error.is_transient() => Ok(Self::Unclear(error.to_string())),
             error => Err(error),
         }
     }
 
-    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or for what else goes on, tells nothing
-    /// of what was to be read. What a room has concluded of a machine names it.
+    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or
+    /// for what else goes on, tells nothing of what was to be read. What a room has concluded of a
+    /// machine names it.
     pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
         let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
         match error {
-            ProviderError::Capacity { .. } | ProviderError::QuotaExceeded { .. } | ProviderError::Conflict { .. }
+            ProviderError::Capacity { .. }
+            | ProviderError::QuotaExceeded { .. }
+            | ProviderError::Conflict { .. }
                 if !is_concluded =>
             {
                 Ok(Self::Unclear(error.to_string()))
@@ -52,7 +58,8 @@ impl<T> Observation<T> {
 }
 
 impl<T> Observation<T> {
-    /// Whether a thing that is asked for or changed is there already. Other failures have been tried again by the pipeline.
+    /// Whether a thing that is asked for or changed is there already. Other failures have been
+    /// tried again by the pipeline.
     pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
         match answered {
             Ok(answer) => Ok(Self::Done(answer)),
@@ -62,7 +69,11 @@ impl<T> Observation<T> {
     }
 
     /// Whether a thing that was read is in the state that is waited for.
-    pub(crate) fn of_state(read: ProviderResult<T>, state: impl Fn(&T) -> &str, wanted: &str) -> ProviderResult<Self> {
+    pub(crate) fn of_state(
+        read: ProviderResult<T>,
+        state: impl Fn(&T) -> &str,
+        wanted: &str,
+    ) -> ProviderResult<Self> {
         match read {
             Ok(thing) if state(&thing) == wanted => Ok(Self::Done(thing)),
             Ok(thing) => Ok(Self::Pending(state(&thing).to_string())),
@@ -74,12 +85,16 @@ impl<T> Observation<T> {
 
 impl Observation<ProviderInstance> {
     /// Whether a machine that was read is ready, may become so, or never will.
-    pub(crate) fn of_instance(read: ProviderResult<ProviderInstance>, provider: &str) -> ProviderResult<Self> {
+    pub(crate) fn of_instance(
+        read: ProviderResult<ProviderInstance>,
+        provider: &str,
+    ) -> ProviderResult<Self> {
         match read {
             Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
             Ok(instance) if instance.status == InstanceStatus::Archive => {
                 let context = ErrorContext::new(provider).with_instance_id(instance.id);
-                Err(ProviderError::conflict("the machine is archived and will not start", false).with_context(context))
+                Err(ProviderError::conflict("the machine is archived and will not start", false)
+                    .with_context(context))
             }
             Ok(instance) if instance.status == InstanceStatus::Active => {
                 Ok(Self::Pending("active, no public address yet".to_string()))
@@ -92,13 +107,15 @@ impl Observation<ProviderInstance> {
 }
 
 impl Observation<()> {
-    /// Whether a delete has been taken. One that is refused because the thing is busy is tried again; other failures have
-    /// been tried again by the pipeline already.
+    /// Whether a delete has been taken. One that is refused because the thing is busy is tried
+    /// again; other failures have been tried again by the pipeline already.
     pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
         match sent.map_err(ProviderError::from) {
             Ok(()) => Ok(Self::Done(())),
             Err(ProviderError::NotFound { .. }) => Ok(Self::Absent),
-            Err(error @ ProviderError::Conflict { retryable: true, .. }) => Ok(Self::Pending(error.to_string())),
+            Err(error @ ProviderError::Conflict { retryable: true, .. }) => {
+                Ok(Self::Pending(error.to_string()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -118,33 +135,52 @@ mod tests {
 
     #[test]
     fn a_read_that_is_refused_for_want_of_room_tells_nothing_of_the_machine() {
-        let refused =
-            [ProviderError::capacity("full"), ProviderError::quota("test", "full"), ProviderError::conflict("busy", false)];
+        let refused = [
+            ProviderError::capacity("full"),
+            ProviderError::quota("test", "full"),
+            ProviderError::conflict("busy", false),
+        ];
         for error in refused {
             let words = error.to_string();
-            assert!(matches!(Observation::of_instance(Err(error), "test"), Ok(Observation::Unclear(_))), "{words}");
+            assert!(
+                matches!(Observation::of_instance(Err(error), "test"), Ok(Observation::Unclear(_))),
+                "{words}"
+            );
         }
-        let concluded =
-            ProviderError::conflict("it cannot run", false).with_context(ErrorContext::new("test").with_instance_id("42"));
-        assert!(matches!(Observation::of_instance(Err(concluded), "test"), Err(ProviderError::Conflict { .. })));
+        let concluded = ProviderError::conflict("it cannot run", false)
+            .with_context(ErrorContext::new("test").with_instance_id("42"));
+        assert!(matches!(
+            Observation::of_instance(Err(concluded), "test"),
+            Err(ProviderError::Conflict { .. })
+        ));
     }
 
     #[test]
     fn a_machine_that_was_read_is_ready_or_on_its_way_or_never_will_be() {
         let read = |status, ip: &str| {
-            let machine = ProviderInstance::new("42", ip.parse().unwrap(), status, Default::default());
+            let machine =
+                ProviderInstance::new("42", ip.parse().unwrap(), status, Default::default());
             Observation::of_instance(Ok(machine), "test")
         };
         let (there, none) = ("203.0.113.7", "0.0.0.0");
-        assert!(matches!(read(InstanceStatus::Active, there), Ok(Observation::Done(machine)) if machine.id == "42"));
+        assert!(
+            matches!(read(InstanceStatus::Active, there), Ok(Observation::Done(machine)) if machine.id == "42")
+        );
         assert!(
             matches!(read(InstanceStatus::Active, none), Ok(Observation::Pending(state)) if state.contains("no public address"))
         );
-        assert!(matches!(read(InstanceStatus::New, there), Ok(Observation::Pending(state)) if !state.contains("address")));
+        assert!(
+            matches!(read(InstanceStatus::New, there), Ok(Observation::Pending(state)) if !state.contains("address"))
+        );
         assert!(matches!(read(InstanceStatus::Off, there), Ok(Observation::Pending(_))));
         let error = read(InstanceStatus::Archive, there).unwrap_err();
-        assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }) && error.is_instance_failure("42"), "{error}");
-        let absent = Observation::of_instance(Err(ProviderError::not_found("instance", "42")), "test");
+        assert!(
+            matches!(error, ProviderError::Conflict { retryable: false, .. })
+                && error.is_instance_failure("42"),
+            "{error}"
+        );
+        let absent =
+            Observation::of_instance(Err(ProviderError::not_found("instance", "42")), "test");
         assert!(matches!(absent, Ok(Observation::Absent)));
     }
 
@@ -154,20 +190,34 @@ mod tests {
         let unclear = Observation::<()>::past(ProviderError::unavailable("502")).unwrap();
         assert!(matches!((&refused, &unclear), (Observation::Refused(_), Observation::Unclear(_))));
         assert!(!refused.is_clear() && !unclear.is_clear());
-        for look in
-            [Observation::Done(()), Observation::Pending(String::new()), Observation::Stopped(String::new()), Observation::Absent]
-        {
+        for look in [
+            Observation::Done(()),
+            Observation::Pending(String::new()),
+            Observation::Stopped(String::new()),
+            Observation::Absent,
+        ] {
             assert!(look.is_clear(), "{look:?}");
         }
-        assert!(matches!(Observation::<()>::past(ProviderError::capacity("full")), Err(ProviderError::Capacity { .. })));
+        assert!(matches!(
+            Observation::<()>::past(ProviderError::capacity("full")),
+            Err(ProviderError::Capacity { .. })
+        ));
 
-        let state = |read: ProviderResult<&'static str>| Observation::of_state(read, |state| *state, "available");
+        let state = |read: ProviderResult<&'static str>| {
+            Observation::of_state(read, |state| *state, "available")
+        };
         assert!(matches!(state(Ok("available")), Ok(Observation::Done("available"))));
         assert!(matches!(state(Ok("pending")), Ok(Observation::Pending(now)) if now == "pending"));
-        assert!(matches!(state(Err(ProviderError::not_found("image", "7"))), Ok(Observation::Absent)));
+        assert!(matches!(
+            state(Err(ProviderError::not_found("image", "7"))),
+            Ok(Observation::Absent)
+        ));
         assert!(matches!(state(Err(ProviderError::capacity("full"))), Ok(Observation::Unclear(_))));
         assert!(matches!(Observation::of_answer(Ok(7)), Ok(Observation::Done(7))));
-        assert!(matches!(Observation::<u32>::of_answer(Err(ProviderError::not_found("image", "7"))), Ok(Observation::Absent)));
+        assert!(matches!(
+            Observation::<u32>::of_answer(Err(ProviderError::not_found("image", "7"))),
+            Ok(Observation::Absent)
+        ));
         assert!(matches!(
             Observation::<u32>::of_answer(Err(ProviderError::unavailable("502"))),
             Err(ProviderError::Unavailable { .. })
@@ -180,7 +230,10 @@ mod tests {
         assert!(matches!(Observation::of_delete(Ok(())), Ok(Observation::Done(()))));
         assert!(matches!(sent(ProviderError::not_found("instance", "7")), Ok(Observation::Absent)));
         assert!(matches!(sent(ProviderError::conflict("busy", true)), Ok(Observation::Pending(_))));
-        assert!(matches!(sent(ProviderError::conflict("protected", false)), Err(ProviderError::Conflict { .. })));
+        assert!(matches!(
+            sent(ProviderError::conflict("protected", false)),
+            Err(ProviderError::Conflict { .. })
+        ));
         let gone = Observation::deleted(Err(ProviderError::not_found("instance", "7")));
         assert!(matches!((gone, Observation::deleted(Ok(()))), (Ok(false), Ok(true))));
         assert!(Observation::deleted(Err(ProviderError::conflict("protected", false))).is_err());

@@ -1,4 +1,5 @@
-//! What this process has made a short while ago, and what it has ended: the clouds' reads lag behind their writes.
+//! What this process has made a short while ago, and what it has ended: the clouds' reads lag
+//! behind their writes.
 //!
 //! All clients of an account share it.
 
@@ -16,7 +17,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 /// How long what was made is remembered: longer than any boot.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// What this process has made in an account a short while ago: the clouds' reads lag behind their writes.
+/// What this process has made in an account a short while ago: the clouds' reads lag behind their
+/// writes.
 #[derive(Debug, Clone)]
 pub(crate) struct RecentCreates<T> {
     made: Arc<Made<T>>,
@@ -34,7 +36,8 @@ impl<T> Default for Made<T> {
 }
 
 impl<T: Clone + Send + 'static> RecentCreates<T> {
-    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`, and to be sure, twice that.
+    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`,
+    /// and to be sure, twice that.
     pub(crate) fn of(http: &HttpClient) -> Self {
         Self { made: http.shared(), settling: http.settling() }
     }
@@ -60,27 +63,31 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
         made.insert(id.to_string(), (Instant::now(), note));
     }
 
-    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has ended.
+    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has
+    /// ended.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
         let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
         Some(number::later(since, self.settling.saturating_mul(2)))
     }
 
-    /// How long the absence of a thing is borne with that was never seen: another client may have made it a moment ago. Not of one
-    /// whose end has been seen.
+    /// How long the absence of a thing is borne with that was never seen: another client may have
+    /// made it a moment ago. Not of one whose end has been seen.
     pub(crate) fn unseen(&self, id: &str) -> Duration {
         if self.has_ended(id) { Duration::ZERO } else { self.settling }
     }
 
     /// Until when it is not believed that there is nothing to end, where there is so much time.
     pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
-        self.settles_at(id).unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
+        self.settles_at(id)
+            .unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
     }
 
-    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a moment ago.
+    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a
+    /// moment ago.
     ///
     /// # Errors
-    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the time of the errand.
+    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the
+    /// time of the errand.
     pub(crate) async fn read<V, F>(
         &self,
         (operation, id): (&'static str, &str),
@@ -99,7 +106,9 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
                 async move {
                     match looked.await {
                         // Somebody has ended it meanwhile.
-                        Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => Err(error),
+                        Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => {
+                            Err(error)
+                        }
                         looked => Observation::of_answer(looked),
                     }
                 }
@@ -150,7 +159,10 @@ mod tests {
         recent.add("b", 2);
         assert_eq!((recent.note("a"), recent.note("b")), (None, Some(2)));
         recent.end("b");
-        assert_eq!((recent.note("b"), recent.settles_at("b"), recent.has_ended("b")), (None, None, true));
+        assert_eq!(
+            (recent.note("b"), recent.settles_at("b"), recent.has_ended("b")),
+            (None, None, true)
+        );
         assert!(!recent.has_ended("a"), "it is not known");
         for at in 0..1000 {
             recent.add(&at.to_string(), at);
@@ -159,7 +171,11 @@ mod tests {
         for at in 1000..2500 {
             recent.add(&at.to_string(), at);
         }
-        assert!(recent.locked().len() <= 2000, "what is forgotten is not kept: {}", recent.locked().len());
+        assert!(
+            recent.locked().len() <= 2000,
+            "what is forgotten is not kept: {}",
+            recent.locked().len()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,10 +185,19 @@ mod tests {
         recent.add("made", 1);
         recent.add("ended", 2);
         recent.end("ended");
-        assert_eq!((recent.settles_at("made"), recent.settles_at("ended")), (Some(now + SETTLING * 2), None));
-        assert_eq!((recent.unseen("other"), recent.unseen("made"), recent.unseen("ended")), (SETTLING, SETTLING, Duration::ZERO));
+        assert_eq!(
+            (recent.settles_at("made"), recent.settles_at("ended")),
+            (Some(now + SETTLING * 2), None)
+        );
+        assert_eq!(
+            (recent.unseen("other"), recent.unseen("made"), recent.unseen("ended")),
+            (SETTLING, SETTLING, Duration::ZERO)
+        );
         let until = |id: &str, limit| recent.endable_until(id, Duration::from_secs(limit)) - now;
-        assert_eq!((until("made", 10), until("other", 300), until("other", 60)), (SETTLING * 2, SETTLING, SETTLING / 2));
+        assert_eq!(
+            (until("made", 10), until("other", 300), until("other", 60)),
+            (SETTLING * 2, SETTLING, SETTLING / 2)
+        );
         assert_eq!(until("ended", 300), Duration::ZERO);
         tokio::time::advance(REMEMBERED - Duration::from_secs(1)).await;
         assert!(recent.note("made") == Some(1) && recent.has_ended("ended"));

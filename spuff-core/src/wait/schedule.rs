@@ -1,6 +1,7 @@
 //! When each look that is waited for is due, and who looks.
 //!
-//! Bookkeeping alone: nothing here waits. Whoever looks shows that it is at it; one that does not is taken over from.
+//! Bookkeeping alone: nothing here waits. Whoever looks shows that it is at it; one that does not
+//! is taken over from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;
 
-/// How long after it was due a look is not waited for any more where nobody is seen to be at it: the runtime of whoever looks for
-/// all may stand still, neither driven nor ended.
+/// How long after it was due a look is not waited for any more where nobody is seen to be at it:
+/// the runtime of whoever looks for all may stand still, neither driven nor ended.
 pub(super) const OVERDUE: Duration = Duration::from_secs(3);
 
 /// Who waits for a look, when each is due, and who looks.
@@ -30,7 +31,8 @@ pub(super) struct PollSchedule<R: BatchPoll> {
     last: Option<Instant>,
     /// How long after that they are looked at again.
     pub(super) pause: Duration,
-    /// How long after that newcomers are looked at: at once while they are found ready, else as the others.
+    /// How long after that newcomers are looked at: at once while they are found ready, else as the
+    /// others.
     first_poll_delay: Duration,
     /// How long it takes to earn what the last look took.
     refill_interval: Duration,
@@ -51,7 +53,16 @@ impl<R: BatchPoll> Default for PollSchedule<R> {
     fn default() -> Self {
         let (waiting, is_driven, epoch, heartbeat, last) = (Vec::new(), false, 0, None, None);
         let zero = Duration::ZERO;
-        Self { waiting, is_driven, epoch, heartbeat, last, pause: zero, first_poll_delay: zero, refill_interval: zero }
+        Self {
+            waiting,
+            is_driven,
+            epoch,
+            heartbeat,
+            last,
+            pause: zero,
+            first_poll_delay: zero,
+            refill_interval: zero,
+        }
     }
 }
 
@@ -109,20 +120,30 @@ impl<R: BatchPoll> PollSchedule<R> {
     /// Those whose look is due, or will be soon: looking at more costs little more.
     pub(super) fn take(&mut self, now: Instant) -> Vec<PendingPoll<R>> {
         let soon = now + self.pause / 2;
-        let (due, later) = std::mem::take(&mut self.waiting).into_iter().partition(|asked| asked.due <= soon);
+        let (due, later) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|asked| asked.due <= soon);
         self.waiting = later;
         due
     }
 
     /// Sets the next pauses, after a look that took so long to earn.
-    pub(super) fn looked(&mut self, interval: Duration, refill_interval: Duration, newcomers: Newcomers) {
-        let (first, longest) = (first_pause(interval), interval.max(ProviderTimeouts::MIN_POLL_INTERVAL));
+    pub(super) fn looked(
+        &mut self,
+        interval: Duration,
+        refill_interval: Duration,
+        newcomers: Newcomers,
+    ) {
+        let (first, longest) =
+            (first_pause(interval), interval.max(ProviderTimeouts::MIN_POLL_INTERVAL));
         (self.last, self.refill_interval) = (Some(Instant::now()), refill_interval);
-        self.pause = number::times(self.pause, super::GROWTH).clamp(first, longest).max(refill_interval);
+        self.pause =
+            number::times(self.pause, super::GROWTH).clamp(first, longest).max(refill_interval);
         self.first_poll_delay = match newcomers {
             Newcomers::None => self.first_poll_delay,
             Newcomers::Ready => Duration::ZERO,
-            Newcomers::NotReady => number::times(self.first_poll_delay, super::GROWTH).max(first).min(self.pause),
+            Newcomers::NotReady => {
+                number::times(self.first_poll_delay, super::GROWTH).max(first).min(self.pause)
+            }
         };
     }
 }

@@ -40,7 +40,8 @@ impl<R: BatchPoll> Default for SharedPoller<R> {
 }
 
 impl<R: BatchPoll> SharedPoller<R> {
-    /// The next look at something by `room`, when it is due, together with all that others wait for.
+    /// The next look at something by `room`, when it is due, together with all that others wait
+    /// for.
     ///
     /// # Errors
     /// Those of the look.
@@ -55,25 +56,35 @@ impl<R: BatchPoll> SharedPoller<R> {
         while tries > 0 {
             let (answer, answered) = oneshot::channel();
             let asked = (room.clone(), subject.clone());
-            let Ticket { begins, epoch, due } = self.state().ask(asked, is_first, poll_interval, answer);
+            let Ticket { begins, epoch, due } =
+                self.state().ask(asked, is_first, poll_interval, answer);
             if begins {
                 let driver = Driver { poller: self.clone(), epoch, is_over: false };
                 tokio::spawn(driver.run(room.clone()).instrument(Span::current()));
             } else {
                 self.asked.notify_one();
             }
-            // The runtime of the one that looked for all may have ended, or stand still; then another one does.
+            // The runtime of the one that looked for all may have ended, or stand still; then
+            // another one does.
             match self.answer(answered, epoch, due).await {
                 Some(Ok(look)) => return look,
                 Some(Err(_)) => tries -= 1,
                 None => {}
             }
         }
-        Err(ProviderError::Internal { message: "whoever looked for all has broken off".to_string() })
+        Err(ProviderError::Internal {
+            message: "whoever looked for all has broken off".to_string(),
+        })
     }
 
-    /// The answer, or that whoever was to give it has broken off. `None` where that one stands still.
-    async fn answer<A>(&self, mut answered: oneshot::Receiver<A>, epoch: u64, mut due: Instant) -> Option<Result<A, RecvError>> {
+    /// The answer, or that whoever was to give it has broken off. `None` where that one stands
+    /// still.
+    async fn answer<A>(
+        &self,
+        mut answered: oneshot::Receiver<A>,
+        epoch: u64,
+        mut due: Instant,
+    ) -> Option<Result<A, RecvError>> {
         loop {
             match tokio::time::timeout_at(due + OVERDUE, &mut answered).await {
                 Ok(answer) => return Some(answer),
@@ -110,7 +121,10 @@ impl<R: BatchPoll> Group<R> {
     }
 
     fn add(&mut self, subject: Subject<R::Hint>, is_first: bool, answer: Answer<R::Thing>) {
-        let at = *self.places.entry((subject.id.clone(), subject.hint.clone())).or_insert(self.subjects.len());
+        let at = *self
+            .places
+            .entry((subject.id.clone(), subject.hint.clone()))
+            .or_insert(self.subjects.len());
         match (self.subjects.get_mut(at), self.asking.get_mut(at)) {
             (Some(known), Some((was_first, answers))) => {
                 // Who has seen it is to hear of its end.
@@ -139,8 +153,9 @@ impl<R: BatchPoll> Driver<R> {
                 }
                 state.waiting.retain(|asked| !asked.answer.is_closed());
                 let due = state.waiting.iter().map(|asked| asked.due).min().or(linger);
-                let Some(due) = due.filter(|_| !state.waiting.is_empty() || linger.is_some_and(|end| Instant::now() < end))
-                else {
+                let Some(due) = due.filter(|_| {
+                    !state.waiting.is_empty() || linger.is_some_and(|end| Instant::now() < end)
+                }) else {
                     state.is_driven = false;
                     self.is_over = true;
                     return;
@@ -183,7 +198,8 @@ impl<R: BatchPoll> Driver<R> {
         }
         groups.retain(|group| !group.subjects.is_empty());
         let seen = {
-            let mut looks = join_all(groups.iter().map(|group| group.room.poll_batch(&group.subjects)));
+            let mut looks =
+                join_all(groups.iter().map(|group| group.room.poll_batch(&group.subjects)));
             loop {
                 match tokio::time::timeout(BEAT, &mut looks).await {
                     Ok(seen) => break seen,
@@ -192,10 +208,15 @@ impl<R: BatchPoll> Driver<R> {
             }
         };
 
-        let (mut newcomers, mut goes_on, mut refill_interval) = (Newcomers::None, false, Duration::ZERO);
-        for (group, BatchObservation { observations: looks, requests }) in groups.iter().zip(&seen) {
+        let (mut newcomers, mut goes_on, mut refill_interval) =
+            (Newcomers::None, false, Duration::ZERO);
+        for (group, BatchObservation { observations: looks, requests }) in groups.iter().zip(&seen)
+        {
             debug!(subjects = group.subjects.len(), requests, "looked at all");
-            refill_interval += group.room.refill_interval().saturating_mul(u32::try_from(*requests).unwrap_or(u32::MAX));
+            refill_interval += group
+                .room
+                .refill_interval()
+                .saturating_mul(u32::try_from(*requests).unwrap_or(u32::MAX));
             for ((is_first, _), look) in group.asking.iter().zip(looks) {
                 let is_done = matches!(look, Ok(Observation::Done(_)));
                 goes_on |= !is_done && look.is_ok();
@@ -227,13 +248,19 @@ impl<R: BatchPoll> Drop for Driver<R> {
     /// Broken off, with its runtime: those that wait begin anew.
     fn drop(&mut self) {
         if !self.is_over {
-            self.poller.state.lock().unwrap_or_else(PoisonError::into_inner).poller_lost(self.epoch);
+            self.poller
+                .state
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .poller_lost(self.epoch);
         }
     }
 }
 
 /// The same look, for another waiter.
-pub(super) fn again<T: Clone>(look: &ProviderResult<Observation<T>>) -> ProviderResult<Observation<T>> {
+pub(super) fn again<T: Clone>(
+    look: &ProviderResult<Observation<T>>,
+) -> ProviderResult<Observation<T>> {
     match look {
         Ok(look) => Ok(look.clone()),
         Err(error) => Err(ProviderError::from(ErrorParts::from(error))),
@@ -241,7 +268,10 @@ pub(super) fn again<T: Clone>(look: &ProviderResult<Observation<T>>) -> Provider
 }
 
 /// The same outcome for all, of a request that was to tell of all.
-pub(crate) fn for_all<T: Clone>(error: ProviderError, count: usize) -> Vec<ProviderResult<Observation<T>>> {
+pub(crate) fn for_all<T: Clone>(
+    error: ProviderError,
+    count: usize,
+) -> Vec<ProviderResult<Observation<T>>> {
     let look = Observation::unread(error);
     let copies = (1..count).map(|_| again(&look)).collect::<Vec<_>>();
     copies.into_iter().chain([look]).take(count).collect()

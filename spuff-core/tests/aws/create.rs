@@ -10,7 +10,8 @@ use spuff_core::provider::InstanceStatus;
 async fn a_create_says_everything_in_one_call() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
-    // Under a caller's own key there may be one already, also of a version whose client token was the key.
+    // Under a caller's own key there may be one already, also of a version whose client token was
+    // the key.
     let by_key = "Filter.1.Name=tag%3Aspuff-key&Filter.1.Value.1=df8cf80227ec3237922df0ecd88385c5";
     let look = action("DescribeInstances").and(body_string_contains(by_key));
     look.respond_with(machines(&[], "")).expect(1).mount(&server).await;
@@ -22,9 +23,18 @@ async fn a_create_says_everything_in_one_call() {
         .with_ssh_key("my key")
         .with_idempotency_key("order-7");
     let made = provider(&server).create_instance(&request).await.unwrap();
-    assert_eq!((made.id.as_str(), made.status.clone(), made.name.as_str()), (ID, InstanceStatus::New, "web-1"));
-    assert_eq!((made.region.as_str(), made.size.as_str(), made.ip.is_unspecified()), ("eu-central-1", "t3.micro", true));
-    assert_eq!((made.labels["env"].as_str(), made.labels["managed-by"].as_str()), ("prod & more", "spuff"));
+    assert_eq!(
+        (made.id.as_str(), made.status.clone(), made.name.as_str()),
+        (ID, InstanceStatus::New, "web-1")
+    );
+    assert_eq!(
+        (made.region.as_str(), made.size.as_str(), made.ip.is_unspecified()),
+        ("eu-central-1", "t3.micro", true)
+    );
+    assert_eq!(
+        (made.labels["env"].as_str(), made.labels["managed-by"].as_str()),
+        ("prod & more", "spuff")
+    );
     assert_eq!(made.created_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");
 
     let sent = sent(&server, "RunInstances").await;
@@ -65,8 +75,15 @@ async fn a_leased_machine_is_terminated_when_it_shuts_down() {
     let made = provider.create_instance(&leased).await.unwrap();
     assert_eq!(made.labels["spuff-owner"], "ci-7");
     let sent = sent(&server, "RunInstances").await;
-    assert_eq!([0, 1].map(|at: usize| sent[at].contains("&InstanceInitiatedShutdownBehavior=terminate")), [false, true]);
-    assert!(sent[1].contains("=spuff-expires&") && sent[1].contains("=spuff-owner&"), "{}", sent[1]);
+    assert_eq!(
+        [0, 1].map(|at: usize| sent[at].contains("&InstanceInitiatedShutdownBehavior=terminate")),
+        [false, true]
+    );
+    assert!(
+        sent[1].contains("=spuff-expires&") && sent[1].contains("=spuff-owner&"),
+        "{}",
+        sent[1]
+    );
 }
 
 #[tokio::test]
@@ -78,7 +95,9 @@ async fn each_create_has_a_token_of_its_own_and_the_image_is_looked_at_once() {
     for _ in 0..2 {
         provider.create_instance(&good()).await.unwrap();
     }
-    let token = |body: &String| body.split_once("&ClientToken=").unwrap().1.split('&').next().unwrap().to_string();
+    let token = |body: &String| {
+        body.split_once("&ClientToken=").unwrap().1.split('&').next().unwrap().to_string()
+    };
     let tokens: Vec<_> = sent(&server, "RunInstances").await.iter().map(token).collect();
     assert!(tokens[0] != tokens[1] && tokens[0].len() == 32, "{tokens:?}");
 }
@@ -87,7 +106,12 @@ async fn each_create_has_a_token_of_its_own_and_the_image_is_looked_at_once() {
 async fn a_create_that_was_throttled_is_sent_again_byte_by_byte() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
-    once(action("RunInstances"), refusal(503, "RequestLimitExceeded", "Request limit exceeded."), &server).await;
+    once(
+        action("RunInstances"),
+        refusal(503, "RequestLimitExceeded", "Request limit exceeded."),
+        &server,
+    )
+    .await;
     action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
     provider(&server).create_instance(&good().with_user_data("x".repeat(20_000))).await.unwrap();
     let bodies = sent(&server, "RunInstances").await;
@@ -114,7 +138,8 @@ async fn the_network_is_an_option() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
     action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
-    let config = config(&server).with_option("subnet", "subnet-1").with_option("security_group", "sg-1");
+    let config =
+        config(&server).with_option("subnet", "subnet-1").with_option("security_group", "sg-1");
     AwsFactory.create_with(&config).unwrap().create_instance(&good()).await.unwrap();
     let body = sent(&server, "RunInstances").await.remove(0);
     let expected = "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true\
@@ -156,10 +181,15 @@ async fn options_that_are_not_known_are_refused() {
     assert!(is_invalid(&error, "subnett"), "{error}");
     for token in ["AKIATEST", "AKIATEST:", ":secret"] {
         let error = AwsFactory.create_with(&config(&server).with_token(token)).err().unwrap();
-        assert!(is_invalid(&error, "token") && error.to_string().contains("ACCESS_KEY_ID:SECRET"), "{error}");
+        assert!(
+            is_invalid(&error, "token") && error.to_string().contains("ACCESS_KEY_ID:SECRET"),
+            "{error}"
+        );
     }
     let described = AwsFactory.describe();
-    assert!(!described.option("token").unwrap().required && described.option("token").unwrap().secret);
+    assert!(
+        !described.option("token").unwrap().required && described.option("token").unwrap().secret
+    );
     assert_eq!(described.capabilities.max_user_data, 16_384);
 }
 
@@ -192,8 +222,14 @@ async fn an_outcome_that_stays_open_until_the_deadline_is_unknown() {
         mount_image(&server, 1).await;
         action("DescribeInstances").respond_with(machines(&[], "")).expect(1).mount(&server).await;
         action("RunInstances").respond_with(answer).expect(1..).mount(&server).await;
-        let error = hasty_provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error}");
+        let error = hasty_provider(&server)
+            .create_instance(&good().with_idempotency_key("order-7"))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"),
+            "{error}"
+        );
     }
 }
 
@@ -205,12 +241,18 @@ async fn a_machine_that_was_made_is_found_by_its_label_when_the_next_attempt_is_
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
         once(action("RunInstances"), refusal(500, "InternalError", "oops"), &server).await;
-        action("RunInstances").respond_with(refusal(400, "IdempotentParameterMismatch", "other")).expect(1).mount(&server).await;
+        action("RunInstances")
+            .respond_with(refusal(400, "IdempotentParameterMismatch", "other"))
+            .expect(1)
+            .mount(&server)
+            .await;
         let tags = format!(
             "<tagSet><item><key>spuff-key</key><value>{key}</value></item>\
              <item><key>spuff-digest</key><value>{digest}</value></item></tagSet>"
         );
-        let found = machine(ID, "running", "").replace("<tagSet>", "<old>").replace("</tagSet>", &format!("</old>{tags}"));
+        let found = machine(ID, "running", "")
+            .replace("<tagSet>", "<old>")
+            .replace("</tagSet>", &format!("</old>{tags}"));
         let by_label = || {
             let filter = format!("Filter.1.Name=tag%3Aspuff-key&Filter.1.Value.1={key}");
             action("DescribeInstances").and(body_string_contains(filter))
@@ -233,17 +275,26 @@ async fn the_region_of_a_request_is_where_the_machine_is_looked_for() {
     let server = MockServer::start().await;
     mount_image(&server, 1).await;
     action("RunInstances").respond_with(created()).expect(1).mount(&server).await;
-    action("DescribeInstances").respond_with(machines(&[machine(ID, "running", ADDRESS)], "")).expect(4).mount(&server).await;
+    action("DescribeInstances")
+        .respond_with(machines(&[machine(ID, "running", ADDRESS)], ""))
+        .expect(4)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
-    let made = provider.create_instance(&InstanceRequest { region: "us-west-2".to_string(), ..good() }).await.unwrap();
+    let made = provider
+        .create_instance(&InstanceRequest { region: "us-west-2".to_string(), ..good() })
+        .await
+        .unwrap();
     assert_eq!(made.region, "us-west-2");
     assert_eq!(provider.wait_ready(ID).await.unwrap().region, "us-west-2");
     assert_eq!(provider.get_instance(ID).await.unwrap().unwrap().region, "us-west-2");
-    let regions: Vec<_> = provider.list_instances().await.unwrap().into_iter().map(|found| found.region).collect();
+    let regions: Vec<_> =
+        provider.list_instances().await.unwrap().into_iter().map(|found| found.region).collect();
     assert_eq!(regions, ["eu-central-1", "us-west-2"]);
 
     let requests = server.received_requests().await.unwrap();
-    let scopes: Vec<_> = requests.iter().map(|request| request.headers["authorization"].to_str().unwrap()).collect();
+    let scopes: Vec<_> =
+        requests.iter().map(|request| request.headers["authorization"].to_str().unwrap()).collect();
     let west = scopes.iter().filter(|scope| scope.contains("/us-west-2/ec2/")).count();
     assert_eq!((west, scopes.len()), (5, 6), "{scopes:?}");
 }
@@ -252,22 +303,30 @@ async fn the_region_of_a_request_is_where_the_machine_is_looked_for() {
 async fn what_an_earlier_version_made_under_a_key_is_given_back() {
     let server = MockServer::start().await;
     // Its client token was the key: that of this version would not keep a second one out.
-    let label = "<tagSet><item><key>spuff-key</key><value>df8cf80227ec3237922df0ecd88385c5</value></item>";
+    let label =
+        "<tagSet><item><key>spuff-key</key><value>df8cf80227ec3237922df0ecd88385c5</value></item>";
     let made = machine(ID, "running", "").replace("<tagSet>", label);
     action("DescribeInstances").respond_with(machines(&[made], "")).expect(1).mount(&server).await;
     action("RunInstances").respond_with(created()).expect(0).mount(&server).await;
-    let found = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap();
+    let found =
+        provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap();
     assert_eq!((found.id.as_str(), found.adopted), (ID, true));
 }
 
 #[tokio::test]
 async fn a_size_that_is_not_in_a_zone_is_out_of_stock_unless_the_zone_was_chosen() {
-    let message = "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1e).";
+    let message = "Your requested instance type (t3.micro) is not supported in your requested \
+     Availability Zone (us-east-1e).";
     for (subnet, expected) in [("", "capacity"), ("subnet-1", "invalid_config")] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        action("RunInstances").respond_with(refusal(400, "Unsupported", message)).expect(1).mount(&server).await;
-        let provider = AwsFactory.create_with(&config(&server).with_option("subnet", subnet)).unwrap();
+        action("RunInstances")
+            .respond_with(refusal(400, "Unsupported", message))
+            .expect(1)
+            .mount(&server)
+            .await;
+        let provider =
+            AwsFactory.create_with(&config(&server).with_option("subnet", subnet)).unwrap();
         let error = provider.create_instance(&good()).await.unwrap_err();
         assert_eq!(error.kind().name(), expected, "{error}");
         assert!(error.to_string().contains("us-east-1e"), "{error}");

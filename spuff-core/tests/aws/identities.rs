@@ -6,20 +6,32 @@ const ONE: (&str, &str) = ("AKIAONE", "i-11111111");
 const TWO: (&str, &str) = ("AKIATWO", "i-22222222");
 
 fn write_keys(file: &str, key: &str) {
-    std::fs::write(file, format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n")).unwrap();
+    std::fs::write(
+        file,
+        format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = secret\n"),
+    )
+    .unwrap();
 }
 
 /// Of a machine, for the keys of its account alone.
 async fn mount((key, id): (&str, &str), state: &str, more: &str, times: u64, server: &MockServer) {
-    let asked = action("DescribeInstances").and(body_string_contains(id)).and(header_regex("authorization", key));
-    asked.respond_with(machines(&[machine(id, state, more)], "")).up_to_n_times(times).expect(times).mount(server).await;
+    let asked = action("DescribeInstances")
+        .and(body_string_contains(id))
+        .and(header_regex("authorization", key));
+    asked
+        .respond_with(machines(&[machine(id, state, more)], ""))
+        .up_to_n_times(times)
+        .expect(times)
+        .mount(server)
+        .await;
 }
 
 /// What chooses the credentials is the same for both; what stands in the file is not.
 async fn two_identities(file: &str) {
     let server = MockServer::start().await;
     let connect = || {
-        let config = ProviderConfig::default().with_endpoint(server.uri()).with_region("eu-central-1");
+        let config =
+            ProviderConfig::default().with_endpoint(server.uri()).with_region("eu-central-1");
         AwsFactory.create_with(&config.with_timeouts(support::timeouts())).unwrap()
     };
     let mut providers = Vec::new();
@@ -56,5 +68,9 @@ async fn each_identity_waits_with_its_own_keys() {
     let out = child.output().unwrap();
     drop(std::fs::remove_file(&file));
     let said = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
 }

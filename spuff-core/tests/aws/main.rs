@@ -1,4 +1,5 @@
-//! Each verb of the AWS room against scripted replies. A mock that is not called as often as expected fails.
+//! Each verb of the AWS room against scripted replies. A mock that is not called as often as
+//! expected fails.
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -18,7 +19,8 @@ mod wait_ready;
 use std::time::Duration;
 
 use spuff_core::provider::{
-    AwsFactory, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderFactory, ProviderTimeouts,
+    AwsFactory, InstanceRequest, Provider, ProviderConfig, ProviderError, ProviderFactory,
+    ProviderTimeouts,
 };
 use wiremock::matchers::{body_string_contains, header_regex, method, path};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
@@ -40,7 +42,8 @@ fn provider(server: &MockServer) -> Box<dyn Provider> {
 /// A provider whose deadlines are short enough that a test can wait for their end.
 fn hasty_provider(server: &MockServer) -> Box<dyn Provider> {
     let short = Duration::from_millis(700);
-    let timeouts = ProviderTimeouts { instance_ready: short, action_complete: short, ..support::timeouts() };
+    let timeouts =
+        ProviderTimeouts { instance_ready: short, action_complete: short, ..support::timeouts() };
     AwsFactory.create_with(&config(server).with_timeouts(timeouts)).unwrap()
 }
 
@@ -56,16 +59,22 @@ fn good() -> InstanceRequest {
 
 /// A call of one action of EC2.
 fn action(name: &str) -> MockBuilder {
-    Mock::given(method("POST")).and(path("/")).and(body_string_contains(format!("Action={name}&Version=2016-11-15")))
+    Mock::given(method("POST"))
+        .and(path("/"))
+        .and(body_string_contains(format!("Action={name}&Version=2016-11-15")))
 }
 
 fn reply(action: &str, inner: &str) -> ResponseTemplate {
-    let text = format!("{HEAD}<{action}Response xmlns=\"{NAMESPACE}\"><requestId>r-1</requestId>{inner}</{action}Response>");
+    let text = format!(
+        "{HEAD}<{action}Response \
+         xmlns=\"{NAMESPACE}\"><requestId>r-1</requestId>{inner}</{action}Response>"
+    );
     ResponseTemplate::new(200).set_body_raw(text, "text/xml;charset=UTF-8")
 }
 
 fn refusal(status: u16, code: &str, message: &str) -> ResponseTemplate {
-    let error = format!("<Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>");
+    let error =
+        format!("<Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>");
     let text = format!("{HEAD}\n<Response>{error}<RequestID>4d9d8375</RequestID></Response>");
     ResponseTemplate::new(status).set_body_raw(text, "text/xml;charset=UTF-8")
 }
@@ -83,7 +92,10 @@ fn machine(id: &str, state: &str, more: &str) -> String {
 const ADDRESS: &str = "<ipAddress>203.0.113.5</ipAddress>";
 
 fn machines(items: &[String], next: &str) -> ResponseTemplate {
-    let reservations: String = items.iter().map(|item| format!("<item><instancesSet>{item}</instancesSet></item>")).collect();
+    let reservations: String = items
+        .iter()
+        .map(|item| format!("<item><instancesSet>{item}</instancesSet></item>"))
+        .collect();
     reply("DescribeInstances", &format!("<reservationSet>{reservations}</reservationSet>{next}"))
 }
 
@@ -107,12 +119,19 @@ fn images(items: &[String], next: &str) -> ResponseTemplate {
 /// The image that a request names, to be looked at so many times.
 async fn mount_image(server: &MockServer, times: u64) {
     let asked = action("DescribeImages").and(body_string_contains(format!("ImageId.1={AMI}")));
-    asked.respond_with(images(&[image(AMI, "available", "")], "")).expect(times).mount(server).await;
+    asked
+        .respond_with(images(&[image(AMI, "available", "")], ""))
+        .expect(times)
+        .mount(server)
+        .await;
 }
 
 /// The regions that the account has enabled, which are asked for once.
 async fn mount_regions(server: &MockServer, regions: &[&str]) {
-    let items: String = regions.iter().map(|region| format!("<item><regionName>{region}</regionName></item>")).collect();
+    let items: String = regions
+        .iter()
+        .map(|region| format!("<item><regionName>{region}</regionName></item>"))
+        .collect();
     let known = reply("DescribeRegions", &format!("<regionInfo>{items}</regionInfo>"));
     action("DescribeRegions").respond_with(known).expect(1).mount(server).await;
 }
@@ -131,7 +150,10 @@ async fn once(asked: MockBuilder, reply: ResponseTemplate, server: &MockServer) 
 async fn sent(server: &MockServer, action: &str) -> Vec<String> {
     let start = format!("Action={action}&");
     let requests = server.received_requests().await.unwrap().into_iter();
-    requests.map(|request| String::from_utf8(request.body).unwrap()).filter(|body| body.starts_with(&start)).collect()
+    requests
+        .map(|request| String::from_utf8(request.body).unwrap())
+        .filter(|body| body.starts_with(&start))
+        .collect()
 }
 
 async fn nothing_sent(server: &MockServer) -> bool {

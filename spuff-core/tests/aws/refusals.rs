@@ -20,7 +20,11 @@ async fn a_code_decides_and_not_the_status() {
     ] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        action("RunInstances").respond_with(refusal(status, code, "\n  the reason  ")).expect(1..).mount(&server).await;
+        action("RunInstances")
+            .respond_with(refusal(status, code, "\n  the reason  "))
+            .expect(1..)
+            .mount(&server)
+            .await;
         let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
         assert_eq!(error.kind().name(), kind, "{code}: {error}");
         for part in ["the reason", code, "4d9d8375", "aws"] {
@@ -46,7 +50,11 @@ async fn what_a_create_names_and_is_not_there_is_a_wrong_value() {
     ] {
         let server = MockServer::start().await;
         mount_image(&server, 1).await;
-        action("RunInstances").respond_with(refusal(400, code, "no")).expect(1).mount(&server).await;
+        action("RunInstances")
+            .respond_with(refusal(400, code, "no"))
+            .expect(1)
+            .mount(&server)
+            .await;
         let error = provider(&server).create_instance(&good()).await.unwrap_err();
         assert!(is_invalid(&error, field) && error.to_string().contains(code), "{code}: {error}");
     }
@@ -54,10 +62,16 @@ async fn what_a_create_names_and_is_not_there_is_a_wrong_value() {
 
 #[tokio::test]
 async fn throttling_has_many_codes() {
-    for code in ["RequestLimitExceeded", "Throttling", "EC2ThrottledException", "TooManyRequestsException"] {
+    for code in
+        ["RequestLimitExceeded", "Throttling", "EC2ThrottledException", "TooManyRequestsException"]
+    {
         let server = MockServer::start().await;
         once(action("DescribeKeyPairs"), refusal(503, code, "slow down"), &server).await;
-        action("DescribeKeyPairs").respond_with(reply("DescribeKeyPairs", "")).expect(1).mount(&server).await;
+        action("DescribeKeyPairs")
+            .respond_with(reply("DescribeKeyPairs", ""))
+            .expect(1)
+            .mount(&server)
+            .await;
         assert_eq!(provider(&server).get_ssh_keys().await.unwrap(), Vec::<String>::new(), "{code}");
     }
 }
@@ -65,12 +79,20 @@ async fn throttling_has_many_codes() {
 #[tokio::test]
 async fn a_message_about_the_signature_ends_before_the_request_is_repeated() {
     let server = MockServer::start().await;
-    let message = "\n The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this \
+    let message = "\n The request signature we calculated does not match the signature you \
+     provided.\n\nThe Canonical String for this \
         request should have been\n'POST\n/\n\nx-amz-security-token:canary-token\n'";
-    action("DescribeKeyPairs").respond_with(refusal(403, "SignatureDoesNotMatch", message)).expect(1).mount(&server).await;
+    action("DescribeKeyPairs")
+        .respond_with(refusal(403, "SignatureDoesNotMatch", message))
+        .expect(1)
+        .mount(&server)
+        .await;
     let config = config(&server).with_token("ASIATEST:canary-secret:canary-token");
     let error = AwsFactory.create_with(&config).unwrap().get_ssh_keys().await.unwrap_err();
     let text = format!("{error} {error:?}");
-    assert!(matches!(error, ProviderError::Authentication { .. }) && text.contains("you provided"), "{text}");
+    assert!(
+        matches!(error, ProviderError::Authentication { .. }) && text.contains("you provided"),
+        "{text}"
+    );
     assert!(!text.contains("canary") && !text.contains("Canonical"), "{text}");
 }

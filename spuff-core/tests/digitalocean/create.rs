@@ -38,7 +38,8 @@ async fn create_sends_all_that_was_asked_for() {
     assert!(machine.ip.is_unspecified());
     assert_eq!(machine.created_at.to_rfc3339(), "2026-01-05T10:00:00+00:00");
     assert_eq!((machine.region.as_str(), machine.size.as_str()), ("nyc3", "s-1vcpu-1gb"));
-    let labels = [("managed-by", "spuff"), ("env", "prod:eu")].map(|(key, value)| (key.to_string(), value.to_string()));
+    let labels = [("managed-by", "spuff"), ("env", "prod:eu")]
+        .map(|(key, value)| (key.to_string(), value.to_string()));
     assert_eq!(machine.labels, HashMap::from(labels));
 }
 
@@ -56,7 +57,10 @@ async fn create_without_extras_sends_no_keys_and_a_slug() {
         .expect(1)
         .mount(&server)
         .await;
-    provider(&server).create_instance(&InstanceRequest::new("web-1", "", "s-1vcpu-1gb")).await.unwrap();
+    provider(&server)
+        .create_instance(&InstanceRequest::new("web-1", "", "s-1vcpu-1gb"))
+        .await
+        .unwrap();
 }
 
 /// A droplet of the asked name, made two minutes ago by a clock that is behind this machine's.
@@ -79,8 +83,18 @@ fn look_for_the_name() -> MockBuilder {
 async fn a_droplet_whose_tags_come_to_light_later_is_waited_for_and_adopted() {
     let server = MockServer::start().await;
     let lost = refusal(503, "server_error", "Unable to process request");
-    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
-    look_for_the_name().respond_with(named(json!([]))).up_to_n_times(3).expect(3).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets"))
+        .respond_with(lost)
+        .expect(1)
+        .mount(&server)
+        .await;
+    look_for_the_name()
+        .respond_with(named(json!([])))
+        .up_to_n_times(3)
+        .expect(3)
+        .mount(&server)
+        .await;
     // With the tags of the create, whatever its key was.
     let created = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
     let seen = created.clone();
@@ -93,7 +107,9 @@ async fn a_droplet_whose_tags_come_to_light_later_is_waited_for_and_adopted() {
     let request = good();
     let watch = async {
         loop {
-            if let Some(sent) = sent(&server).await.iter().find(|sent| sent.method.as_str() == "POST") {
+            if let Some(sent) =
+                sent(&server).await.iter().find(|sent| sent.method.as_str() == "POST")
+            {
                 *created.lock().unwrap() = sent.body_json::<Value>().unwrap()["tags"].clone();
                 std::future::pending::<()>().await;
             }
@@ -110,12 +126,20 @@ async fn a_droplet_whose_tags_come_to_light_later_is_waited_for_and_adopted() {
 #[tokio::test]
 async fn a_droplet_whose_tags_never_come_to_light_is_a_candidate_of_an_unknown_outcome() {
     // Also one that tells no time, or none that can be read.
-    for listed in [named(json!([])), named_at(json!([]), Value::Null), named_at(json!([]), json!("soon"))] {
+    for listed in
+        [named(json!([])), named_at(json!([]), Value::Null), named_at(json!([]), json!("soon"))]
+    {
         let server = MockServer::start().await;
         let lost = refusal(503, "server_error", "Unable to process request");
-        Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(lost).expect(1).mount(&server).await;
+        Mock::given(method("POST"))
+            .and(path("/v2/droplets"))
+            .respond_with(lost)
+            .expect(1)
+            .mount(&server)
+            .await;
         look_for_the_name().respond_with(listed).expect(1..).mount(&server).await;
-        let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
+        let provider =
+            DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
         let error = provider.create_instance(&good()).await.unwrap_err();
         let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
         assert_eq!(candidates, &["7"]);
@@ -128,11 +152,23 @@ async fn creates_at_once_look_up_key_names_once() {
     let server = MockServer::start().await;
     let keys = json!({"ssh_keys": [{"id": 512, "name": "laptop"}], "links": {}});
     let slow = reply(200, keys).set_delay(Duration::from_millis(200));
-    Mock::given(method("GET")).and(path("/v2/account/keys")).respond_with(slow).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/account/keys"))
+        .respond_with(slow)
+        .expect(1)
+        .mount(&server)
+        .await;
     let made = reply(202, json!({"droplet": droplet(1, "new", json!([]))}));
-    Mock::given(method("POST")).and(path("/v2/droplets")).respond_with(made).expect(16).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/droplets"))
+        .respond_with(made)
+        .expect(16)
+        .mount(&server)
+        .await;
     let (provider, request) = (provider(&server), good().with_ssh_key("laptop"));
-    for made in futures_util::future::join_all((0..16).map(|_| provider.create_instance(&request))).await {
+    for made in
+        futures_util::future::join_all((0..16).map(|_| provider.create_instance(&request))).await
+    {
         made.unwrap();
     }
 }
@@ -147,19 +183,31 @@ async fn a_tag_that_is_gone_is_not_the_droplet() {
     let resources = "/v2/tags/env:prod/resources";
     let gone = refusal(404, "not_found", "The resource you were accessing could not be found.");
     path_of(resources, "POST").respond_with(gone).up_to_n_times(1).expect(1).mount(&server).await;
-    path_of(resources, "POST").respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+    path_of(resources, "POST")
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
     let droplet = reply(200, json!({"droplet": droplet(7, "active", addresses())}));
     path_of("/v2/droplets/7", "GET").respond_with(droplet).mount(&server).await;
     let untagged = ResponseTemplate::new(204);
-    path_of("/v2/tags/env:prod_3aeu/resources", "DELETE").respond_with(untagged).mount(&server).await;
-    provider(&server).set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())])).await.unwrap();
+    path_of("/v2/tags/env:prod_3aeu/resources", "DELETE")
+        .respond_with(untagged)
+        .mount(&server)
+        .await;
+    provider(&server)
+        .set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())]))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_key_with_a_time_beyond_reason_is_refused() {
     let server = MockServer::start().await;
     for key in ["1:-8334601228800:x", "1:18446744073709551616999:x", "1:NaN:x"] {
-        let resolved = tokio::time::timeout(Duration::from_secs(1), provider(&server).resolve_snapshot(key)).await;
+        let resolved =
+            tokio::time::timeout(Duration::from_secs(1), provider(&server).resolve_snapshot(key))
+                .await;
         assert!(!matches!(resolved, Ok(Ok(_))), "{key}: {resolved:?}");
     }
 }
@@ -167,9 +215,13 @@ async fn a_key_with_a_time_beyond_reason_is_refused() {
 #[tokio::test]
 async fn key_names_are_looked_up_once_a_minute() {
     let server = MockServer::start().await;
-    let keys =
-        json!({"ssh_keys": [{"id": 512, "name": "laptop", "fingerprint": "aa:bb", "public_key": "ssh-ed25519 A"}], "links": {}});
-    Mock::given(method("GET")).and(path("/v2/account/keys")).respond_with(reply(200, keys)).expect(1).mount(&server).await;
+    let keys = json!({"ssh_keys": [{"id": 512, "name": "laptop", "fingerprint": "aa:bb", "public_key": "ssh-ed25519 A"}], "links": {}});
+    Mock::given(method("GET"))
+        .and(path("/v2/account/keys"))
+        .respond_with(reply(200, keys))
+        .expect(1)
+        .mount(&server)
+        .await;
     Mock::given(method("POST"))
         .and(path("/v2/droplets"))
         .respond_with(reply(202, json!({"droplet": droplet(1, "new", json!([]))})))
@@ -203,7 +255,10 @@ async fn bad_input_sends_nothing() {
         ("idempotency_key", good().with_idempotency_key("")),
     ] {
         let error = provider.create_instance(&request).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field: found, .. } if found == field), "{field}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field: found, .. } if found == field),
+            "{field}: {error}"
+        );
     }
     for id in ["i-0123456789abcdef0", "", "../account", "12x"] {
         let errors = [
@@ -213,12 +268,16 @@ async fn bad_input_sends_nothing() {
             provider.create_snapshot(id, "s").await.unwrap_err(),
             provider.delete_snapshot(id).await.unwrap_err(),
         ];
-        assert!(errors.iter().all(|error| matches!(error, ProviderError::InvalidConfig { .. })), "{id}: {errors:?}");
+        assert!(
+            errors.iter().all(|error| matches!(error, ProviderError::InvalidConfig { .. })),
+            "{id}: {errors:?}"
+        );
     }
     assert!(sent(&server).await.is_empty());
 }
 
-/// Nothing but looking first keeps a second droplet out: one list that comes back wrong does not make one.
+/// Nothing but looking first keeps a second droplet out: one list that comes back wrong does not
+/// make one.
 #[tokio::test]
 async fn one_list_that_is_wrong_makes_no_second_droplet() {
     let mut made = droplet(7, "active", addresses());
@@ -226,15 +285,35 @@ async fn one_list_that_is_wrong_makes_no_second_droplet() {
     made["tags"] = json!(["managed-by:spuff", "spuff-key:df8cf80227ec3237922df0ecd88385c5"]);
     let mut untagged = made.clone();
     untagged["tags"] = Value::Null;
-    for wrong in [json!({"droplets": null}), json!({"droplets": []}), json!({"droplets": [untagged]})] {
+    for wrong in
+        [json!({"droplets": null}), json!({"droplets": []}), json!({"droplets": [untagged]})]
+    {
         let server = MockServer::start().await;
         let list = || Mock::given(method("GET")).and(path("/v2/droplets"));
-        let (by_tag, gpus) = (|| list().and(query_param("tag_name", "spuff-key:df8cf80227ec3237922df0ecd88385c5")), list());
-        by_tag().respond_with(reply(200, wrong.clone())).up_to_n_times(1).expect(1).mount(&server).await;
+        let (by_tag, gpus) = (
+            || list().and(query_param("tag_name", "spuff-key:df8cf80227ec3237922df0ecd88385c5")),
+            list(),
+        );
+        by_tag()
+            .respond_with(reply(200, wrong.clone()))
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&server)
+            .await;
         by_tag().respond_with(reply(200, json!({"droplets": [made]}))).mount(&server).await;
-        gpus.and(query_param("type", "gpus")).respond_with(reply(200, json!({"droplets": []}))).mount(&server).await;
-        Mock::given(method("POST")).respond_with(reply(500, json!({}))).expect(0).mount(&server).await;
-        let found = provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap();
+        gpus.and(query_param("type", "gpus"))
+            .respond_with(reply(200, json!({"droplets": []})))
+            .mount(&server)
+            .await;
+        Mock::given(method("POST"))
+            .respond_with(reply(500, json!({})))
+            .expect(0)
+            .mount(&server)
+            .await;
+        let found = provider(&server)
+            .create_instance(&good().with_idempotency_key("order-7"))
+            .await
+            .unwrap();
         assert_eq!((found.id.as_str(), found.adopted), ("7", true), "{wrong}");
     }
 }

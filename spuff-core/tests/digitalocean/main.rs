@@ -1,4 +1,5 @@
-//! Each verb of the DigitalOcean room against scripted replies. A mock that is not called as often as expected fails.
+//! Each verb of the DigitalOcean room against scripted replies. A mock that is not called as often
+//! as expected fails.
 #![cfg(feature = "digitalocean")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spuff_core::provider::{
-    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderRegistry,
-    ProviderTimeouts,
+    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig,
+    ProviderError, ProviderRegistry, ProviderTimeouts,
 };
 use wiremock::matchers::{header, method, path, query_param, query_param_is_missing};
 use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
@@ -76,10 +77,18 @@ fn body_json_but_for_the_key(expected: Value) -> impl wiremock::Match {
 async fn get_reads_addresses_public_first() {
     let server = MockServer::start().await;
     let body = json!({"droplet": droplet(7, "active", addresses())});
-    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(reply(200, body)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(reply(200, body))
+        .expect(1)
+        .mount(&server)
+        .await;
     let machine = provider(&server).get_instance("7").await.unwrap().unwrap();
     assert_eq!(machine.ip.to_string(), "203.0.113.7");
-    assert_eq!(machine.addresses.iter().map(|address| address.public).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(
+        machine.addresses.iter().map(|address| address.public).collect::<Vec<_>>(),
+        [false, true]
+    );
     assert!(machine.is_ready());
 }
 
@@ -87,22 +96,47 @@ async fn get_reads_addresses_public_first() {
 async fn a_machine_with_ipv6_only_has_that_address() {
     let server = MockServer::start().await;
     let mut body = json!({"droplet": droplet(7, "active", Value::Null)});
-    body["droplet"]["networks"]["v6"] =
-        json!([{"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}]);
+    body["droplet"]["networks"]["v6"] = json!([{"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}]);
     Mock::given(method("GET")).respond_with(reply(200, body)).expect(1).mount(&server).await;
-    assert_eq!(provider(&server).get_instance("7").await.unwrap().unwrap().ip.to_string(), "2604:a880::1");
+    assert_eq!(
+        provider(&server).get_instance("7").await.unwrap().unwrap().ip.to_string(),
+        "2604:a880::1"
+    );
 }
 
 #[tokio::test]
 async fn what_is_absent_is_none_or_done() {
     let server = MockServer::start().await;
     let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
-    // Another client may have made it a moment ago: to end it, and to wait for it, it is asked for again.
-    Mock::given(method("GET")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(1).mount(&server).await;
-    Mock::given(method("GET")).and(path("/v2/droplets/8")).respond_with(absent.clone()).expect(2..).mount(&server).await;
-    Mock::given(method("DELETE")).and(path("/v2/droplets/9")).respond_with(absent.clone()).expect(2..).mount(&server).await;
-    Mock::given(method("DELETE")).and(path("/v2/snapshots/9")).respond_with(absent).expect(1).mount(&server).await;
-    let config = ProviderConfig::new("test-token").with_endpoint(server.uri()).with_timeouts(support::timeouts());
+    // Another client may have made it a moment ago: to end it, and to wait for it, it is asked for
+    // again.
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/9"))
+        .respond_with(absent.clone())
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/8"))
+        .respond_with(absent.clone())
+        .expect(2..)
+        .mount(&server)
+        .await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/droplets/9"))
+        .respond_with(absent.clone())
+        .expect(2..)
+        .mount(&server)
+        .await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/snapshots/9"))
+        .respond_with(absent)
+        .expect(1)
+        .mount(&server)
+        .await;
+    let config = ProviderConfig::new("test-token")
+        .with_endpoint(server.uri())
+        .with_timeouts(support::timeouts());
     let config = config.with_option("settling", "0.2");
     let provider = ProviderRegistry::with_defaults().connect("digitalocean", config).unwrap();
     assert_eq!(provider.get_instance("9").await.unwrap(), None);
@@ -121,7 +155,12 @@ async fn a_droplet_that_another_client_has_made_a_moment_ago_is_ended_when_it_co
     let absent = refusal(404, "not_found", "The resource you were accessing could not be found.");
     let delete = || Mock::given(method("DELETE")).and(path("/v2/droplets/9"));
     delete().respond_with(absent.clone()).up_to_n_times(2).expect(2).mount(&server).await;
-    delete().respond_with(ResponseTemplate::new(204)).up_to_n_times(1).expect(1).mount(&server).await;
+    delete()
+        .respond_with(ResponseTemplate::new(204))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     provider.destroy_instance("9").await.unwrap();
     // What was ended from here is not doubted.
@@ -133,7 +172,13 @@ async fn a_droplet_that_another_client_has_made_a_moment_ago_is_ended_when_it_co
 async fn destroy_waits_for_a_pending_event() {
     let server = MockServer::start().await;
     let busy = refusal(422, "unprocessable_entity", "Droplet already has a pending event.");
-    Mock::given(method("DELETE")).and(path("/v2/droplets/7")).respond_with(busy).up_to_n_times(2).expect(2).mount(&server).await;
+    Mock::given(method("DELETE"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(busy)
+        .up_to_n_times(2)
+        .expect(2)
+        .mount(&server)
+        .await;
     Mock::given(method("DELETE"))
         .and(path("/v2/droplets/7"))
         .respond_with(ResponseTemplate::new(204))
@@ -158,10 +203,14 @@ async fn a_page_of_a_proxy_has_done_nothing() {
         on(verb, at).respond_with(page()).up_to_n_times(1).expect(1).mount(&server).await;
         on(verb, at).respond_with(done).expect(1).mount(&server).await;
     }
-    let droplet = reply(200, json!({"droplet": {"id": 7, "name": "web-1", "status": "active", "tags": []}}));
+    let droplet =
+        reply(200, json!({"droplet": {"id": 7, "name": "web-1", "status": "active", "tags": []}}));
     on("GET", "/v2/droplets/7").respond_with(droplet).mount(&server).await;
     let provider = provider(&server);
-    provider.set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())])).await.unwrap();
+    provider
+        .set_labels("7", &HashMap::from([("env".to_string(), "prod".to_string())]))
+        .await
+        .unwrap();
     provider.delete_snapshot("7").await.unwrap();
     provider.destroy_instance("7").await.unwrap();
 }
@@ -173,7 +222,10 @@ async fn destroy_gives_up_at_the_deadline_and_says_why() {
     Mock::given(method("DELETE")).respond_with(busy).expect(1..).mount(&server).await;
     let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
     let error = provider.destroy_instance("7").await.unwrap_err();
-    assert!(matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("pending event")), "{error}");
+    assert!(
+        matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("pending event")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -190,9 +242,23 @@ async fn a_404_just_after_the_create_is_not_believed() {
         .mount(&server)
         .await;
     let ready = json!({"droplet": droplet(7, "active", addresses())});
-    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(reply(200, ready)).expect(1).mount(&server).await;
-    Mock::given(method("DELETE")).respond_with(absent).up_to_n_times(1).expect(1).mount(&server).await;
-    Mock::given(method("DELETE")).respond_with(ResponseTemplate::new(204)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(reply(200, ready))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("DELETE"))
+        .respond_with(absent)
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("DELETE"))
+        .respond_with(ResponseTemplate::new(204))
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     provider.create_instance(&good()).await.unwrap();
     assert_eq!(provider.wait_ready("7").await.unwrap().id, "7");
@@ -204,14 +270,22 @@ async fn list_follows_three_pages_and_finds_gpu_droplets() {
     let server = MockServer::start().await;
     let page = |number: u64, ids: std::ops::Range<u64>, more: bool| {
         let droplets: Vec<_> = ids.map(|id| droplet(id, "active", addresses())).collect();
-        // The address of the next page is never used: its host is fixed, and would be sent the token.
-        let links = if more { json!({"pages": {"next": "https://api.digitalocean.com/v2/droplets?page=99"}}) } else { json!({}) };
+        // The address of the next page is never used: its host is fixed, and would be sent the
+        // token.
+        let links = if more {
+            json!({"pages": {"next": "https://api.digitalocean.com/v2/droplets?page=99"}})
+        } else {
+            json!({})
+        };
         Mock::given(method("GET"))
             .and(path("/v2/droplets"))
             .and(query_param("tag_name", "managed-by:spuff"))
             .and(query_param("per_page", "200"))
             .and(query_param("page", number.to_string()))
-            .respond_with(reply(200, json!({"droplets": droplets, "links": links, "meta": {"total": 401}})))
+            .respond_with(reply(
+                200,
+                json!({"droplets": droplets, "links": links, "meta": {"total": 401}}),
+            ))
             .expect(support::on_and_back(!more))
     };
     page(1, 0..200, true).mount(&server).await;
@@ -238,9 +312,16 @@ async fn list_follows_three_pages_and_finds_gpu_droplets() {
 #[tokio::test]
 async fn wait_ready_looks_until_active_with_an_address() {
     let server = MockServer::start().await;
-    for (status, v4) in [("new", json!([])), ("active", json!([])), ("active", json!([addresses()[0]]))] {
+    for (status, v4) in
+        [("new", json!([])), ("active", json!([])), ("active", json!([addresses()[0]]))]
+    {
         let body = json!({"droplet": droplet(7, status, v4)});
-        Mock::given(method("GET")).respond_with(reply(200, body)).up_to_n_times(1).expect(1).mount(&server).await;
+        Mock::given(method("GET"))
+            .respond_with(reply(200, body))
+            .up_to_n_times(1)
+            .expect(1)
+            .mount(&server)
+            .await;
     }
     let body = json!({"droplet": droplet(7, "active", addresses())});
     Mock::given(method("GET")).respond_with(reply(200, body)).expect(1).mount(&server).await;
@@ -250,7 +331,10 @@ async fn wait_ready_looks_until_active_with_an_address() {
 #[tokio::test]
 async fn wait_ready_ends_at_its_deadline_with_the_last_state() {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(reply(200, json!({"droplet": droplet(7, "new", json!([]))}))).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(reply(200, json!({"droplet": droplet(7, "new", json!([]))})))
+        .mount(&server)
+        .await;
     let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
     let error = provider.wait_ready("7").await.unwrap_err();
     assert!(
@@ -264,13 +348,24 @@ async fn wait_ready_ends_at_its_deadline_with_the_last_state() {
 async fn wait_ready_ends_early_on_what_cannot_recover() {
     let server = MockServer::start().await;
     let archived = reply(200, json!({"droplet": droplet(6, "archive", json!([]))}));
-    Mock::given(method("GET")).and(path("/v2/droplets/6")).respond_with(archived).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/6"))
+        .respond_with(archived)
+        .expect(1)
+        .mount(&server)
+        .await;
     let error = provider(&server).wait_ready("6").await.unwrap_err();
     assert_eq!(error.context().unwrap().instance_id.as_deref(), Some("6"), "{error}");
 
     // Seen, then gone.
     let new = reply(200, json!({"droplet": droplet(7, "new", json!([]))}));
-    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(new).up_to_n_times(1).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(new)
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
     Mock::given(method("GET"))
         .and(path("/v2/droplets/7"))
         .respond_with(refusal(404, "not_found", "gone"))
@@ -285,13 +380,26 @@ async fn wait_ready_reports_a_create_that_failed_later() {
     let server = MockServer::start().await;
     let created = json!({"droplet": droplet(7, "new", json!([])), "links": {"actions": [{"id": 7515, "rel": "create"}]}});
     Mock::given(method("POST")).respond_with(reply(202, created)).expect(1).mount(&server).await;
-    Mock::given(method("GET")).and(path("/v2/droplets/7")).respond_with(refusal(404, "not_found", "gone")).mount(&server).await;
-    let errored = json!({"action": {"id": 7515, "status": "errored", "type": "create", "region": "nyc3"}});
-    Mock::given(method("GET")).and(path("/v2/actions/7515")).respond_with(reply(200, errored)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7"))
+        .respond_with(refusal(404, "not_found", "gone"))
+        .mount(&server)
+        .await;
+    let errored =
+        json!({"action": {"id": 7515, "status": "errored", "type": "create", "region": "nyc3"}});
+    Mock::given(method("GET"))
+        .and(path("/v2/actions/7515"))
+        .respond_with(reply(200, errored))
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     provider.create_instance(&good()).await.unwrap();
     let error = provider.wait_ready("7").await.unwrap_err();
-    assert!(error.to_string().contains("create action") && error.to_string().contains("instance 7"), "{error}");
+    assert!(
+        error.to_string().contains("create action") && error.to_string().contains("instance 7"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -301,15 +409,29 @@ async fn every_refusal_has_its_kind() {
         (401, "unauthorized", "Unable to authenticate you.", "authentication"),
         (403, "forbidden", "You are not authorized to perform this operation", "authentication"),
         (409, "conflict", "Conflict", "conflict"),
-        (422, "unprocessable_entity", "You specified an invalid region for Droplet creation.", "invalid_config"),
-        (422, "unprocessable_entity", "creating this/these droplet(s) will exceed your droplet limit", "quota_exceeded"),
+        (
+            422,
+            "unprocessable_entity",
+            "You specified an invalid region for Droplet creation.",
+            "invalid_config",
+        ),
+        (
+            422,
+            "unprocessable_entity",
+            "creating this/these droplet(s) will exceed your droplet limit",
+            "quota_exceeded",
+        ),
         (422, "unprocessable_entity", "Size is not available in this region.", "capacity"),
         (410, "gone", "Gone", "api"),
         (500, "server_error", "Server was unable to give you a response.", "unknown_outcome"),
     ];
     for (status, id, message, kind) in table {
         let server = MockServer::start().await;
-        Mock::given(method("POST")).respond_with(refusal(status, id, message)).expect(1).mount(&server).await;
+        Mock::given(method("POST"))
+            .respond_with(refusal(status, id, message))
+            .expect(1)
+            .mount(&server)
+            .await;
         let error = provider(&server).create_instance(&good()).await.unwrap_err();
         assert_eq!(error.kind().name(), kind, "{status} {message}");
         let text = error.to_string();

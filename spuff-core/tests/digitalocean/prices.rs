@@ -15,10 +15,17 @@ fn size(slug: &str, hourly: f64) -> Value {
 }
 
 async fn page(server: &MockServer, number: &str, sizes: &[Value], next: bool) {
-    let links = if next { json!({"pages": {"next": "https://elsewhere.example/v2/sizes?page=2"}}) } else { json!({}) };
-    let asked =
-        Mock::given(method("GET")).and(path("/v2/sizes")).and(query_param("page", number)).and(query_param("per_page", "200"));
-    let page = asked.respond_with(reply(200, json!({"sizes": sizes, "links": links, "meta": {"total": 2}})));
+    let links = if next {
+        json!({"pages": {"next": "https://elsewhere.example/v2/sizes?page=2"}})
+    } else {
+        json!({})
+    };
+    let asked = Mock::given(method("GET"))
+        .and(path("/v2/sizes"))
+        .and(query_param("page", number))
+        .and(query_param("per_page", "200"));
+    let page = asked
+        .respond_with(reply(200, json!({"sizes": sizes, "links": links, "meta": {"total": 2}})));
     page.expect(super::support::on_and_back(!next)).mount(server).await;
 }
 
@@ -30,11 +37,17 @@ async fn one_reading_of_all_pages_answers_all_questions() {
     let provider = provider(&server);
     let ask = |region, size| provider.hourly_price(region, size);
     let (one, other) = tokio::join!(ask("nyc3", "s-1vcpu-1gb"), ask("", "gpu-h100x8-640gb"));
-    assert_eq!([one.unwrap().to_string(), other.unwrap().to_string()], ["0.00893 USD", "23.92 USD"]);
+    assert_eq!(
+        [one.unwrap().to_string(), other.unwrap().to_string()],
+        ["0.00893 USD", "23.92 USD"]
+    );
     // What a size costs does not hang on whether there is any of it: the create tells that.
     assert_eq!(ask("ams3", "s-1vcpu-1gb").await.unwrap().micros, 8_930);
     for size in ["s-9vcpu", ""] {
         let error = ask("nyc3", size).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"), "{error:?}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"),
+            "{error:?}"
+        );
     }
 }

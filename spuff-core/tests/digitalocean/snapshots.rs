@@ -15,9 +15,10 @@ fn snapshot(id: &str, name: &str, created_at: &str) -> Value {
 /// The replies of a snapshot of droplet 7, up to where it is tagged.
 async fn snapshot_in_progress(server: &MockServer) {
     let of_droplet = |snapshots: Value| {
-        Mock::given(method("GET"))
-            .and(path("/v2/droplets/7/snapshots"))
-            .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}, "meta": {"total": 2}})))
+        Mock::given(method("GET")).and(path("/v2/droplets/7/snapshots")).respond_with(reply(
+            200,
+            json!({"snapshots": snapshots, "links": {}, "meta": {"total": 2}}),
+        ))
     };
     let old = snapshot("100", "nightly", "2026-01-05T09:59:58Z");
     of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
@@ -30,13 +31,19 @@ async fn snapshot_in_progress(server: &MockServer) {
         .await;
     let action = |status: &str| {
         let body = json!({"action": {"id": 36, "status": status, "resource_id": 7, "region": {"slug": "nyc3"}}});
-        Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, body)).expect(1)
+        Mock::given(method("GET"))
+            .and(path("/v2/actions/36"))
+            .respond_with(reply(200, body))
+            .expect(1)
     };
     action("in-progress").up_to_n_times(1).mount(server).await;
     action("completed").mount(server).await;
     // Listed late: first only the old one of the same name.
     of_droplet(json!([old])).up_to_n_times(1).expect(1).mount(server).await;
-    of_droplet(json!([old, snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).expect(1).mount(server).await;
+    of_droplet(json!([old, snapshot("101", "nightly", "2026-01-05T10:00:02Z")]))
+        .expect(1)
+        .mount(server)
+        .await;
 }
 
 #[tokio::test]
@@ -59,7 +66,10 @@ async fn a_snapshot_is_found_by_its_id_tagged_and_waited_for() {
         .await;
     let image = |status: &str| {
         let body = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": status, "created_at": "2026-01-05T10:00:02Z"}});
-        Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, body)).expect(1)
+        Mock::given(method("GET"))
+            .and(path("/v2/images/101"))
+            .respond_with(reply(200, body))
+            .expect(1)
     };
     image("pending").up_to_n_times(1).mount(&server).await;
     image("available").mount(&server).await;
@@ -82,15 +92,29 @@ async fn a_snapshot_of_a_droplet_that_is_busy_for_a_moment_is_sent_again() {
         .await;
     snapshot_in_progress(&server).await;
     let tagged = ResponseTemplate::new(204);
-    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({"tag": {}}))).mount(&server).await;
-    Mock::given(method("POST")).and(path("/v2/tags/managed-by:spuff/resources")).respond_with(tagged).mount(&server).await;
-    let made = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
-    Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, made)).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .respond_with(reply(201, json!({"tag": {}})))
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags/managed-by:spuff/resources"))
+        .respond_with(tagged)
+        .mount(&server)
+        .await;
+    let made =
+        json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
+    Mock::given(method("GET"))
+        .and(path("/v2/images/101"))
+        .respond_with(reply(200, made))
+        .mount(&server)
+        .await;
     assert_eq!(provider(&server).create_snapshot("7", "nightly").await.unwrap().id, "101");
 }
 
 #[tokio::test]
-async fn a_snapshot_whose_reply_is_lost_is_known_by_its_name_before_an_action_that_may_be_anothers() {
+async fn a_snapshot_whose_reply_is_lost_is_known_by_its_name_before_an_action_that_may_be_anothers()
+{
     let server = MockServer::start().await;
     let listed = |snapshots: Value| {
         let list = Mock::given(method("GET")).and(path("/v2/droplets/7/snapshots"));
@@ -102,11 +126,23 @@ async fn a_snapshot_whose_reply_is_lost_is_known_by_its_name_before_an_action_th
     let cut = ResponseTemplate::new(201).set_body_string("<html>");
     post("/v2/droplets/7/actions").respond_with(cut).expect(1).mount(&server).await;
     let others = json!({"actions": [{"id": 99, "type": "snapshot", "status": "in-progress", "started_at": "2026-01-05T10:05:00Z"}], "links": {}});
-    Mock::given(method("GET")).and(path("/v2/droplets/7/actions")).respond_with(reply(200, others)).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(200, others))
+        .mount(&server)
+        .await;
     post("/v2/tags").respond_with(reply(201, json!({"tag": {}}))).mount(&server).await;
-    post("/v2/tags/managed-by:spuff/resources").respond_with(ResponseTemplate::new(204)).mount(&server).await;
-    let made = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
-    Mock::given(method("GET")).and(path("/v2/images/101")).respond_with(reply(200, made)).mount(&server).await;
+    post("/v2/tags/managed-by:spuff/resources")
+        .respond_with(ResponseTemplate::new(204))
+        .mount(&server)
+        .await;
+    let made =
+        json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": "available"}});
+    Mock::given(method("GET"))
+        .and(path("/v2/images/101"))
+        .respond_with(reply(200, made))
+        .mount(&server)
+        .await;
     assert_eq!(provider(&server).create_snapshot("7", "nightly").await.unwrap().id, "101");
 }
 
@@ -118,7 +154,11 @@ async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
             .and(path("/v2/droplets/7/snapshots"))
             .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
     };
-    listed(json!([snapshot("100", "nightly", "2026-01-05T09:59:58Z")])).up_to_n_times(1).expect(1).mount(&server).await;
+    listed(json!([snapshot("100", "nightly", "2026-01-05T09:59:58Z")]))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
     listed(json!([snapshot("101", "nightly", "2026-01-05T10:00:02Z")])).mount(&server).await;
     let action = |status: &str| json!({"action": {"id": 36, "status": status, "started_at": "2026-01-05T10:00:00Z"}});
     Mock::given(method("POST"))
@@ -127,7 +167,11 @@ async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
         .expect(1)
         .mount(&server)
         .await;
-    Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, action("completed"))).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/actions/36"))
+        .respond_with(reply(200, action("completed")))
+        .mount(&server)
+        .await;
     Mock::given(method("POST"))
         .and(path("/v2/tags"))
         .respond_with(refusal(403, "forbidden", "missing scope tag:create"))
@@ -144,13 +188,21 @@ async fn a_snapshot_that_cannot_be_tagged_is_named_and_known_by_its_key() {
 /// What a look by a key finds: these snapshots of the account, and no action that is under way.
 async fn account_with(server: &MockServer, snapshots: Value) {
     let none = json!({"actions": [], "links": {}});
-    Mock::given(method("GET")).and(path("/v2/droplets/7/actions")).respond_with(reply(200, none)).mount(server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/droplets/7/actions"))
+        .respond_with(reply(200, none))
+        .mount(server)
+        .await;
     Mock::given(method("GET"))
         .and(path("/v2/snapshots"))
         .respond_with(reply(200, json!({"snapshots": snapshots, "links": {}})))
         .mount(server)
         .await;
-    Mock::given(method("POST")).and(path("/v2/tags")).respond_with(reply(201, json!({"tag": {}}))).mount(server).await;
+    Mock::given(method("POST"))
+        .and(path("/v2/tags"))
+        .respond_with(reply(201, json!({"tag": {}})))
+        .mount(server)
+        .await;
     Mock::given(method("POST"))
         .and(path("/v2/tags/managed-by:spuff/resources"))
         .respond_with(ResponseTemplate::new(204))
@@ -171,21 +223,29 @@ const NOON: &str = "1767614400";
 #[tokio::test]
 async fn keys_of_earlier_versions_lead_where_they_did() {
     let server = MockServer::start().await;
-    let listed = [of_droplet_7("100", "nightly", "2026-01-04T12:00:00Z"), of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z")];
+    let listed = [
+        of_droplet_7("100", "nightly", "2026-01-04T12:00:00Z"),
+        of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z"),
+    ];
     account_with(&server, json!(listed)).await;
-    let found = provider(&server).resolve_snapshot(&format!("7:{NOON}:nightly")).await.unwrap().unwrap();
+    let found =
+        provider(&server).resolve_snapshot(&format!("7:{NOON}:nightly")).await.unwrap().unwrap();
     assert_eq!(found.id, "101");
 }
 
 #[tokio::test]
 async fn a_key_leads_to_what_came_after_the_one_before() {
     let server = MockServer::start().await;
-    let listed = [of_droplet_7("100", "nightly", "2026-01-05T11:58:00Z"), of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z")];
+    let listed = [
+        of_droplet_7("100", "nightly", "2026-01-05T11:58:00Z"),
+        of_droplet_7("101", "nightly", "2026-01-05T12:00:05Z"),
+    ];
     account_with(&server, json!(listed)).await;
     let provider = provider(&server);
     let found = provider.resolve_snapshot(&format!("7:{NOON}.100:nightly")).await.unwrap().unwrap();
     assert_eq!(found.id, "101");
-    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
+    let provider =
+        DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
     let error = provider.resolve_snapshot(&format!("7:{NOON}.0:nightly")).await.unwrap_err();
     let ProviderError::UnknownOutcome { candidates, .. } = &error else { panic!("{error}") };
     assert_eq!(candidates, &["100", "101"], "they cannot be told apart");
@@ -193,11 +253,14 @@ async fn a_key_leads_to_what_came_after_the_one_before() {
 
 #[tokio::test]
 async fn a_key_of_a_clock_that_was_ahead_leads_to_what_came_after_the_one_before() {
-    let (before, made) =
-        (of_droplet_7("100", "nightly", "2026-01-05T10:00:00Z"), of_droplet_7("101", "nightly", "2026-01-05T10:00:05Z"));
-    for (listed, key) in
-        [(json!([before, made]), format!("7:{NOON}.100:nightly")), (json!([made]), format!("7:{NOON}.0:nightly"))]
-    {
+    let (before, made) = (
+        of_droplet_7("100", "nightly", "2026-01-05T10:00:00Z"),
+        of_droplet_7("101", "nightly", "2026-01-05T10:00:05Z"),
+    );
+    for (listed, key) in [
+        (json!([before, made]), format!("7:{NOON}.100:nightly")),
+        (json!([made]), format!("7:{NOON}.0:nightly")),
+    ] {
         let server = MockServer::start().await;
         account_with(&server, listed).await;
         assert_eq!(
@@ -233,13 +296,20 @@ async fn a_snapshot_that_is_made_after_the_end_of_an_action_is_another_ones() {
         .respond_with(reply(200, action("completed", Some("2026-01-05T10:01:00Z"))))
         .mount(&server)
         .await;
-    let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
+    let provider =
+        DigitalOceanProvider::with_config("test-token", &server.uri(), super::hasty()).unwrap();
     let error = provider.create_snapshot("7", "nightly").await.unwrap_err();
     assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error}");
     let found = provider.resolve_snapshot(&format!("7:{NOON}.0.36:nightly")).await;
-    assert!(matches!(&found, Err(ProviderError::UnknownOutcome { candidates, .. }) if candidates.is_empty()), "{found:?}");
+    assert!(
+        matches!(&found, Err(ProviderError::UnknownOutcome { candidates, .. }) if candidates.is_empty()),
+        "{found:?}"
+    );
     let sent = super::sent(&server).await;
-    assert!(!sent.iter().any(|sent| sent.url.path().starts_with("/v2/tags")), "it is not this call's to tag");
+    assert!(
+        !sent.iter().any(|sent| sent.url.path().starts_with("/v2/tags")),
+        "it is not this call's to tag"
+    );
 }
 
 #[tokio::test]
@@ -247,7 +317,10 @@ async fn a_key_whose_numbers_are_beyond_reason_is_refused() {
     let server = MockServer::start().await;
     for key in ["1:-8334601228800:x", "1:8210266876799:x", "1:9223372036854775807:x", "1:0.-1:x"] {
         let error = provider(&server).resolve_snapshot(key).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "key"), "{key}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "key"),
+            "{key}: {error}"
+        );
     }
     assert!(super::sent(&server).await.is_empty());
 }
@@ -270,9 +343,17 @@ async fn a_snapshot_action_that_errors_ends_the_wait() {
         .mount(&server)
         .await;
     let errored = json!({"action": {"id": 36, "status": "errored"}});
-    Mock::given(method("GET")).and(path("/v2/actions/36")).respond_with(reply(200, errored)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .and(path("/v2/actions/36"))
+        .respond_with(reply(200, errored))
+        .expect(1)
+        .mount(&server)
+        .await;
     let error = provider(&server).create_snapshot("7", "nightly").await.unwrap_err();
-    assert!(matches!(error, ProviderError::Api { .. }) && error.to_string().contains("instance 7"), "{error}");
+    assert!(
+        matches!(error, ProviderError::Api { .. }) && error.to_string().contains("instance 7"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -295,7 +376,13 @@ async fn snapshots_are_listed_over_three_pages_by_tag() {
             .mount(&server)
             .await;
     }
-    let ids: Vec<_> = provider(&server).list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    let ids: Vec<_> = provider(&server)
+        .list_snapshots()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|snapshot| snapshot.id)
+        .collect();
     assert_eq!(ids, ["1", "5"]);
 }
 

@@ -21,9 +21,18 @@ async fn the_suite_is_passed() {
     println!("{report}");
     report.assert_passed();
     let other = |verdict: &Verdict| matches!(verdict, Verdict::NotApplicable { .. });
-    let left_out: Vec<_> = report.outcomes.iter().filter(|outcome| other(&outcome.verdict)).map(|outcome| outcome.name).collect();
+    let left_out: Vec<_> = report
+        .outcomes
+        .iter()
+        .filter(|outcome| other(&outcome.verdict))
+        .map(|outcome| outcome.name)
+        .collect();
     // A container runs as soon as it is started.
-    let expected =
-        ["others_words_are_no_absence", "deadline_ends_the_wait", "ssh_keys_can_be_used", "snapshots_may_be_unsupported"];
+    let expected = [
+        "others_words_are_no_absence",
+        "deadline_ends_the_wait",
+        "ssh_keys_can_be_used",
+        "snapshots_may_be_unsupported",
+    ];
     assert_eq!(left_out, expected);
 }

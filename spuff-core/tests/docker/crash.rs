@@ -1,4 +1,5 @@
-//! The engine is killed in the middle of things: there is exactly one container, and the caller knows it.
+//! The engine is killed in the middle of things: there is exactly one container, and the caller
+//! knows it.
 
 use spuff_core::provider::ProviderError;
 
@@ -26,7 +27,10 @@ async fn ran(engine: &Engine, id: &str) -> (String, bool) {
     if seen.contains("ran") {
         seen = engine.client(&["exec", id, "/bin/sh", "-c", look]);
     }
-    (seen.lines().filter(|line| *line != "begun").collect::<Vec<_>>().join("\n"), seen.contains("begun"))
+    (
+        seen.lines().filter(|line| *line != "begun").collect::<Vec<_>>().join("\n"),
+        seen.contains("begun"),
+    )
 }
 
 /// Killed at another time each round, and started again while the create goes on.
@@ -39,10 +43,11 @@ async fn in_the_middle_of_a_create() {
         let order = if round % 3 == 2 { "crash" } else { "kill" };
         // The connection is there: what comes is a failure of a call.
         provider.list_instances().await.unwrap();
-        let create =
-            tokio::spawn(
-                async move { provider.create_instance(&request().with_user_data("#!/bin/sh\necho ran >>/ran\n")).await },
-            );
+        let create = tokio::spawn(async move {
+            provider
+                .create_instance(&request().with_user_data("#!/bin/sh\necho ran >>/ran\n"))
+                .await
+        });
         tokio::time::sleep(Duration::from_millis(millis)).await;
         let engine = tokio::task::block_in_place(|| {
             engine.order(order);
@@ -57,18 +62,27 @@ async fn in_the_middle_of_a_create() {
                 assert!(ready.is_ready(), "{ready:?}");
                 let (ran, begun) = ran(engine, &made.id).await;
                 println!("{order} after {millis} ms: made, {ran:?}");
-                // What a power failure has cut off once it had begun is not begun again; then it has not run at all.
+                // What a power failure has cut off once it had begun is not begun again; then it
+                // has not run at all.
                 let cut_off = ran.is_empty() && begun && order == "crash";
-                assert!(ran == "ran" || cut_off, "{order} after {millis} ms: {ran:?}, begun: {begun}");
+                assert!(
+                    ran == "ran" || cut_off,
+                    "{order} after {millis} ms: {ran:?}, begun: {begun}"
+                );
                 assert_eq!(machines(engine), [made.id.as_str()], "{order} after {millis} ms");
                 made_rounds += 1;
                 provider.destroy_instance(&made.id).await.unwrap();
             }
-            // Docker can stay silent about a container that it was killed over. Nobody can say whether it runs, nor end it before the
-            // engine answers again, so that no other may take its place: it is the only one, and the caller has it.
-            Err(ProviderError::AfterCreate { instance_id, exists: true, source, cleanup: None, .. })
-                if matches!(*source, ProviderError::Timeout { .. }) =>
-            {
+            // Docker can stay silent about a container that it was killed over. Nobody can say
+            // whether it runs, nor end it before the engine answers again, so that no other may
+            // take its place: it is the only one, and the caller has it.
+            Err(ProviderError::AfterCreate {
+                instance_id,
+                exists: true,
+                source,
+                cleanup: None,
+                ..
+            }) if matches!(*source, ProviderError::Timeout { .. }) => {
                 println!("{order} after {millis} ms: {source}");
                 assert_eq!(machines(engine), [instance_id.as_str()], "{order} after {millis} ms");
                 tokio::task::block_in_place(|| ["crash", "start"].map(|order| engine.order(order)));
@@ -78,7 +92,10 @@ async fn in_the_middle_of_a_create() {
             // Before anything was made: the caller may try again.
             Err(error) => {
                 println!("{order} after {millis} ms: {error}");
-                assert!(error.instance_id().is_none() && error.is_retryable(), "{order} after {millis} ms: {error:?}");
+                assert!(
+                    error.instance_id().is_none() && error.is_retryable(),
+                    "{order} after {millis} ms: {error:?}"
+                );
             }
         }
         assert_eq!(machines(engine), [""; 0], "{order} after {millis} ms");
@@ -92,7 +109,10 @@ async fn in_the_middle_of_a_wait_and_of_a_destroy() {
     script_images(&engine);
     for order in ["kill", "crash", "restart"] {
         let provider = connect(engine.config.clone());
-        let made = provider.create_instance(&request().with_image("spuff-health:1".parse().unwrap())).await.unwrap();
+        let made = provider
+            .create_instance(&request().with_image("spuff-health:1".parse().unwrap()))
+            .await
+            .unwrap();
         let (waiting, id) = (provider.clone(), made.id.clone());
         let wait = tokio::spawn(async move { waiting.wait_ready(&id).await });
         tokio::time::sleep(Duration::from_millis(600)).await;
@@ -115,9 +135,18 @@ async fn in_the_middle_of_a_wait_and_of_a_destroy() {
 }
 
 fn script_images(engine: &Engine) {
-    let folder =
-        engine.config.endpoint.as_deref().unwrap().trim_start_matches("unix://").trim_end_matches("/engine.sock").to_string();
-    let loaded = Command::new(std::env::var("SPUFF_TEST_IMAGES").unwrap()).args([folder.as_str(), "health"]).output().unwrap();
+    let folder = engine
+        .config
+        .endpoint
+        .as_deref()
+        .unwrap()
+        .trim_start_matches("unix://")
+        .trim_end_matches("/engine.sock")
+        .to_string();
+    let loaded = Command::new(std::env::var("SPUFF_TEST_IMAGES").unwrap())
+        .args([folder.as_str(), "health"])
+        .output()
+        .unwrap();
     assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
 }
 
@@ -133,7 +162,9 @@ async fn a_program_that_dies() {
     let mut left = 0;
     for millis in [Some(20), Some(60), Some(120), Some(200), None] {
         let key = format!("dies-{}-{}", std::process::id(), millis.unwrap_or_default());
-        let listed = || docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &format!("name={key}")]);
+        let listed = || {
+            docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &format!("name={key}")])
+        };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::a_program_that_dies"])
             .env(ROLE, &key)

@@ -11,14 +11,24 @@ pub(crate) struct Engine {
     pub(crate) config: ProviderConfig,
 }
 
-fn script(variable: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<String, String> {
+fn script(
+    variable: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<String, String> {
     let program = std::env::var(variable).expect("run these tests by tests/docker/with");
-    let output = Command::new(program).args(arguments).envs(environment.iter().copied()).output().unwrap();
+    let output =
+        Command::new(program).args(arguments).envs(environment.iter().copied()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_string();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(format!("{arguments:?}: {}", text(&output.stderr))) }
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(format!("{arguments:?}: {}", text(&output.stderr)))
+    }
 }
 
-/// An image that is made of a container by the engine's own command, for Docker's gets no answer of Podman; its id.
+/// An image that is made of a container by the engine's own command, for Docker's gets no answer of
+/// Podman; its id.
 pub(crate) fn commit(arguments: &[&str]) -> String {
     let folder = std::env::var("SPUFF_TEST_ENGINE_DIR").unwrap();
     script("SPUFF_TEST_ENGINE", &[&["client", &folder, "commit"], arguments].concat(), &[]).unwrap()
@@ -32,7 +42,8 @@ impl Engine {
         std::fs::create_dir(&folder).unwrap();
         let config = config().with_endpoint(format!("unix://{}/engine.sock", folder.display()));
         let engine = Self { folder, config };
-        script("SPUFF_TEST_ENGINE", &["start", engine.folder.to_str().unwrap()], environment).unwrap();
+        script("SPUFF_TEST_ENGINE", &["start", engine.folder.to_str().unwrap()], environment)
+            .unwrap();
         script("SPUFF_TEST_IMAGES", &[engine.folder.to_str().unwrap(), "ubuntu"], &[]).unwrap();
         engine
     }
@@ -48,7 +59,11 @@ impl Engine {
     }
 
     pub(crate) fn try_client(&self, arguments: &[&str]) -> Result<String, String> {
-        script("SPUFF_TEST_ENGINE", &[&["client", self.folder.to_str().unwrap()], arguments].concat(), &[])
+        script(
+            "SPUFF_TEST_ENGINE",
+            &[&["client", self.folder.to_str().unwrap()], arguments].concat(),
+            &[],
+        )
     }
 }
 

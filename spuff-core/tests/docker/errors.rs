@@ -17,29 +17,48 @@ async fn no_engine() {
     let error = create(config().with_endpoint("unix:///nothing/here.sock"), &request()).await;
     let text = error.to_string();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Network, true), "{text}");
-    assert!(["/nothing/here.sock", "start Docker", "podman", "DOCKER_HOST"].iter().all(|word| text.contains(word)), "{text}");
+    assert!(
+        ["/nothing/here.sock", "start Docker", "podman", "DOCKER_HOST"]
+            .iter()
+            .all(|word| text.contains(word)),
+        "{text}"
+    );
 
     let folder = std::env::temp_dir().join(format!("spuff-s{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let socket = folder.join("left.sock");
     drop(UnixListener::bind(&socket).unwrap());
     let error = create(config().with_endpoint(socket.display().to_string()), &request()).await;
-    assert!(error.kind() == ErrorKind::Network && error.to_string().contains("nobody listens"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::Network && error.to_string().contains("nobody listens"),
+        "{error}"
+    );
     std::fs::remove_dir_all(folder).unwrap();
 
     let error = create(config().with_endpoint("tcp://127.0.0.1:1"), &request()).await;
     assert_eq!(error.kind(), ErrorKind::Network, "{error}");
 }
 
-/// A program may bring two kinds of cryptography, and choose none: it is chosen here, and the client does not panic.
+/// A program may bring two kinds of cryptography, and choose none: it is chosen here, and the
+/// client does not panic.
 #[tokio::test]
 async fn an_engine_behind_tls_whose_certificates_are_not_there() {
-    for (endpoint, option) in [("https://127.0.0.1:1", "cert_path"), ("tcp://127.0.0.1:1", "tls_verify")] {
-        let config =
-            config().with_endpoint(endpoint).with_option("cert_path", "/nothing/here").with_option(option, "/nothing/here");
+    for (endpoint, option) in
+        [("https://127.0.0.1:1", "cert_path"), ("tcp://127.0.0.1:1", "tls_verify")]
+    {
+        let config = config()
+            .with_endpoint(endpoint)
+            .with_option("cert_path", "/nothing/here")
+            .with_option(option, "/nothing/here");
         let error = create(config, &request()).await;
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{error}");
-        assert!(error.to_string().contains("/nothing/here") && error.to_string().contains("cert_path"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("/nothing/here") && error.to_string().contains("cert_path"),
+            "{error}"
+        );
     }
     assert!(rustls::crypto::CryptoProvider::get_default().is_some());
 }
@@ -49,7 +68,8 @@ async fn an_engine_behind_tls_whose_certificates_are_not_there() {
 async fn no_permission() {
     const ROLE: &str = "SPUFF_TEST_AS_SOMEBODY_ELSE";
     if let Some(closed) = std::env::var_os(ROLE) {
-        for provider in [provider(), connect(config().with_endpoint(closed.into_string().unwrap()))] {
+        for provider in [provider(), connect(config().with_endpoint(closed.into_string().unwrap()))]
+        {
             let error = provider.list_instances().await.unwrap_err();
             println!("{}: {error}", error.kind().name());
         }
@@ -74,7 +94,8 @@ async fn no_permission() {
     drop(listener);
     std::fs::remove_dir_all(closed).unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
-    let refused: Vec<_> = told.lines().filter(|line| line.starts_with("authentication: ")).collect();
+    let refused: Vec<_> =
+        told.lines().filter(|line| line.starts_with("authentication: ")).collect();
     assert_eq!(refused.len(), 2, "{told}{}", String::from_utf8_lossy(&output.stderr));
     for word in ["engine.sock", "group", "usermod -aG docker", "rootless"] {
         assert!(refused.iter().all(|line| line.contains(word)), "{told}");
@@ -84,10 +105,18 @@ async fn no_permission() {
 #[tokio::test]
 async fn what_the_engine_does_not_have() {
     let wanted = request();
-    let error = create(config(), &InstanceRequest { region: "nowhere".to_string(), ..wanted.clone() }).await;
+    let error =
+        create(config(), &InstanceRequest { region: "nowhere".to_string(), ..wanted.clone() })
+            .await;
     let text = error.to_string();
-    assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"), "{text}");
-    assert!(["nowhere", "bridge", "docker network create"].iter().all(|word| text.contains(word)), "{text}");
+    assert!(
+        matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"),
+        "{text}"
+    );
+    assert!(
+        ["nowhere", "bridge", "docker network create"].iter().all(|word| text.contains(word)),
+        "{text}"
+    );
     let error = create(config(), &wanted.clone().with_image("spuff-bare:1".parse().unwrap())).await;
     let source = match &error {
         ProviderError::AfterCreate { exists: false, source, .. } => source,
@@ -99,10 +128,18 @@ async fn what_the_engine_does_not_have() {
     );
     // Podman lets the kernel find out.
     if !is_podman() {
-        let error = create(config(), &InstanceRequest { size: "9999x64m".to_string(), ..wanted.clone() }).await;
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"), "{error}");
+        let error =
+            create(config(), &InstanceRequest { size: "9999x64m".to_string(), ..wanted.clone() })
+                .await;
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"),
+            "{error}"
+        );
     }
-    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &format!("name={}", wanted.name)]), "");
+    assert_eq!(
+        docker(&["ps", "--all", "--quiet", "--filter", &format!("name={}", wanted.name)]),
+        ""
+    );
 }
 
 #[tokio::test]
@@ -120,17 +157,33 @@ async fn what_cannot_be_asked_for_is_told_before_anything_is_sent() {
         (wanted.clone().with_user_data("#cloud-config\nruncmd: 7"), "user_data"),
     ] {
         let error = create(nowhere.clone(), &request).await;
-        assert!(matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field), "{field}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field),
+            "{field}: {error}"
+        );
     }
-    let error = create(nowhere.clone(), &wanted.with_user_data("#cloud-config\nswap: {size: 1G}")).await;
-    assert!(matches!(&error, ProviderError::NotSupported { feature } if feature.contains("swap")), "{error}");
+    let error =
+        create(nowhere.clone(), &wanted.with_user_data("#cloud-config\nswap: {size: 1G}")).await;
+    assert!(
+        matches!(&error, ProviderError::NotSupported { feature } if feature.contains("swap")),
+        "{error}"
+    );
     for id in ["web-1", "0f0f"] {
-        assert_eq!(connect(nowhere.clone()).destroy_instance(id).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
+        assert_eq!(
+            connect(nowhere.clone()).destroy_instance(id).await.unwrap_err().kind(),
+            ErrorKind::InvalidConfig
+        );
     }
-    for config in [nowhere.clone().with_token("secret"), nowhere.clone().with_ca_file("x.pem"), nowhere.with_endpoint("nonsense")]
-    {
+    for config in [
+        nowhere.clone().with_token("secret"),
+        nowhere.clone().with_ca_file("x.pem"),
+        nowhere.with_endpoint("nonsense"),
+    ] {
         let error = ProviderRegistry::with_defaults().connect("local", config).err().unwrap();
-        assert!(error.kind() == ErrorKind::InvalidConfig && !error.to_string().contains("secret"), "{error}");
+        assert!(
+            error.kind() == ErrorKind::InvalidConfig && !error.to_string().contains("secret"),
+            "{error}"
+        );
     }
 }
 
@@ -139,7 +192,13 @@ async fn a_full_disk() {
     let engine = Engine::start(&[("ENGINE_SIZE", "64M")]);
     let provider = connect(engine.config.clone());
     let machine = ready(&provider, &request()).await;
-    engine.client(&["exec", &machine.id, "/bin/sh", "-c", "dd if=/dev/zero of=/fill bs=1M count=200 2>/dev/null; true"]);
+    engine.client(&[
+        "exec",
+        &machine.id,
+        "/bin/sh",
+        "-c",
+        "dd if=/dev/zero of=/fill bs=1M count=200 2>/dev/null; true",
+    ]);
     let mut full = None;
     for _ in 0..50 {
         match provider.create_snapshot(&machine.id, "too-much").await {

@@ -9,8 +9,10 @@ use super::*;
 async fn what_is_past_its_lease_is_ended_and_nothing_else() {
     let owner = format!("reaper-{}", std::process::id());
     let provider = connect(config().with_option("owner", &owner));
-    let leased = provider.create_instance(&request().with_ttl(Duration::from_secs(1))).await.unwrap();
-    let longer = provider.create_instance(&request().with_ttl(Duration::from_secs(3600))).await.unwrap();
+    let leased =
+        provider.create_instance(&request().with_ttl(Duration::from_secs(1))).await.unwrap();
+    let longer =
+        provider.create_instance(&request().with_ttl(Duration::from_secs(3600))).await.unwrap();
     let kept = provider.create_instance(&request()).await.unwrap();
     let short = connect(config().with_option("owner", &owner).with_option("ttl", "1"));
     let snapshot = short.create_snapshot(&kept.id, "leased").await.unwrap();

@@ -1,4 +1,5 @@
-//! Requests and replies that are lost or late on their way: there is one machine and one snapshot, and the caller knows it.
+//! Requests and replies that are lost or late on their way: there is one machine and one snapshot,
+//! and the caller knows it.
 
 use spuff_core::provider::{ErrorKind, ProviderError, ProviderResult, Snapshot};
 
@@ -28,7 +29,8 @@ tests! {
     a_start_is_cut => one_machine("POST /start", Fault::Cut);
     a_create_is_late => late_for_all(Fault::RequestLate(Duration::from_secs(7)));
     the_reply_to_a_create_is_late => late_for_all(Fault::ReplyLate(Duration::from_secs(7)));
-    /// An engine takes the name first, and what has it is not listed before it is made, however long that takes.
+    /// An engine takes the name first, and what has it is not listed before it is made, however
+    /// long that takes.
     a_create_is_slow => late_for_all(Fault::Slow(Duration::from_secs(9)));
     a_commit_is_lost => a_snapshot("POST /commit", Fault::RequestLost);
     the_reply_to_a_commit_is_lost => a_snapshot("POST /commit", Fault::ReplyLost);
@@ -77,7 +79,8 @@ async fn the_reply_to_a_start_is_lost() {
     assert_eq!(proxy.answered("PUT /archive", 200), 1, "what runs is not written again");
 }
 
-/// Of a machine whose start is not answered nobody knows whether it runs: the caller has it, and no other takes its place.
+/// Of a machine whose start is not answered nobody knows whether it runs: the caller has it, and no
+/// other takes its place.
 #[tokio::test]
 async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows() {
     for first in [Fault::Silence, Fault::Cut] {
@@ -85,7 +88,11 @@ async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows
         proxy.fault("POST /start", 1..2, first);
         proxy.fault("POST /start", 2..usize::MAX, Fault::Silence);
         let (http_request, instance_ready) = (Duration::from_secs(2), Duration::from_secs(5));
-        let hasty = connect(proxy.config().with_timeouts(ProviderTimeouts { http_request, instance_ready, ..timeouts() }));
+        let hasty = connect(proxy.config().with_timeouts(ProviderTimeouts {
+            http_request,
+            instance_ready,
+            ..timeouts()
+        }));
         match hasty.create_instance(&telling()).await {
             // What was cut went on, and was seen to run.
             Ok(made) if first == Fault::Cut => {
@@ -93,9 +100,13 @@ async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows
                 ran_once(&made.id).await;
                 end(&proxy, &made.id).await;
             }
-            Err(ProviderError::AfterCreate { instance_id, exists: true, source, cleanup: None, .. })
-                if first == Fault::Silence =>
-            {
+            Err(ProviderError::AfterCreate {
+                instance_id,
+                exists: true,
+                source,
+                cleanup: None,
+                ..
+            }) if first == Fault::Silence => {
                 assert!(matches!(*source, ProviderError::Timeout { .. }), "{source}");
                 assert_eq!(proxy.containers(), [instance_id.as_str()]);
                 end(&proxy, &instance_id).await;
@@ -106,7 +117,8 @@ async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows
     }
 }
 
-/// Whichever call of a create it is: there is one machine, or none, and then the caller may try again.
+/// Whichever call of a create it is: there is one machine, or none, and then the caller may try
+/// again.
 #[tokio::test]
 async fn any_call_of_a_create_is_lost() {
     for fault in [Fault::RequestLost, Fault::ReplyLost] {
@@ -122,7 +134,11 @@ async fn any_call_of_a_create_is_lost() {
             }
             match outcome {
                 Ok(made) => {
-                    assert_eq!(proxy.containers(), [made.id.as_str()], "{fault:?} of request {number}");
+                    assert_eq!(
+                        proxy.containers(),
+                        [made.id.as_str()],
+                        "{fault:?} of request {number}"
+                    );
                     ran_once(&made.id).await;
                     end(&proxy, &made.id).await;
                 }
@@ -135,14 +151,19 @@ async fn any_call_of_a_create_is_lost() {
     }
 }
 
-/// A create that the engine makes late, for a caller who waits for it for some seconds; with a key of the caller's own, or
-/// without one.
+/// A create that the engine makes late, for a caller who waits for it for some seconds; with a key
+/// of the caller's own, or without one.
 async fn late(fault: Fault, patience: u64, is_keyed: bool) {
     let proxy = Proxy::start();
     proxy.fault("POST /containers/create", 1..2, fault);
     let (http_request, instance_ready) = (Duration::from_secs(4), Duration::from_secs(patience));
-    let provider = connect(proxy.config().with_timeouts(ProviderTimeouts { http_request, instance_ready, ..timeouts() }));
-    // An engine that has just been started takes its time with the first answer, which is not what this is about.
+    let provider = connect(proxy.config().with_timeouts(ProviderTimeouts {
+        http_request,
+        instance_ready,
+        ..timeouts()
+    }));
+    // An engine that has just been started takes its time with the first answer, which is not what
+    // this is about.
     for _ in 0..10 {
         if provider.list_instances().await.is_ok() {
             break;
@@ -176,7 +197,12 @@ async fn late(fault: Fault, patience: u64, is_keyed: bool) {
 }
 
 async fn late_for_all(fault: Fault) {
-    tokio::join!(late(fault, 60, false), late(fault, 60, true), late(fault, 3, false), late(fault, 3, true));
+    tokio::join!(
+        late(fault, 60, false),
+        late(fault, 60, true),
+        late(fault, 3, false),
+        late(fault, 3, true)
+    );
 }
 
 /// A machine, and the proxy through which it was made.
@@ -194,7 +220,10 @@ async fn one_snapshot(proxy: &Proxy, machine: &ProviderInstance, snapshot: &Snap
     let named: Vec<_> = listed.iter().filter(|listed| listed.name == snapshot.name).collect();
     assert_eq!(named, [snapshot]);
     let images = proxy.images();
-    assert!(images.len() == 1 && images[0].ends_with(&format!("spuff-snapshot:{}", snapshot.id)), "{images:?}");
+    assert!(
+        images.len() == 1 && images[0].ends_with(&format!("spuff-snapshot:{}", snapshot.id)),
+        "{images:?}"
+    );
     provider().delete_snapshot(&snapshot.id).await.unwrap();
     assert_eq!(proxy.images(), [""; 0]);
     end(proxy, &machine.id).await;
@@ -215,7 +244,10 @@ async fn a_commit_is_cut() {
     let (proxy, provider, machine) = made().await;
     // Podman answers nobody meanwhile, not even who asks for its version.
     let megabytes = if is_podman() { 20 } else { 500 };
-    inside(&machine.id, &format!("dd if=/dev/urandom of=/fill bs=1M count={megabytes} 2>/dev/null"));
+    inside(
+        &machine.id,
+        &format!("dd if=/dev/urandom of=/fill bs=1M count={megabytes} 2>/dev/null"),
+    );
     proxy.fault("POST /commit", 1..2, Fault::Cut);
     let snapshot = provider.create_snapshot(&machine.id, &proxy.owner).await.unwrap();
     proxy.quiet().await;
@@ -223,9 +255,13 @@ async fn a_commit_is_cut() {
     one_snapshot(&proxy, &machine, &snapshot).await;
 }
 
-/// The snapshot that a create has made or may have made, after all is well again: whoever is told less than its key, or that
-/// it may be tried again, would make a second one.
-async fn resolved(proxy: &Proxy, provider: &Arc<dyn Provider>, outcome: ProviderResult<Snapshot>) -> Snapshot {
+/// The snapshot that a create has made or may have made, after all is well again: whoever is told
+/// less than its key, or that it may be tried again, would make a second one.
+async fn resolved(
+    proxy: &Proxy,
+    provider: &Arc<dyn Provider>,
+    outcome: ProviderResult<Snapshot>,
+) -> Snapshot {
     assert!(proxy.struck() > 0);
     proxy.mend();
     match outcome {
@@ -277,7 +313,8 @@ async fn no_machine(fault: Fault) {
     assert_eq!((proxy.struck(), proxy.containers().len()), (1, 0));
 }
 
-/// What the engine has not quite removed is removed when it is asked again; one that never can says so.
+/// What the engine has not quite removed is removed when it is asked again; one that never can says
+/// so.
 #[tokio::test]
 async fn a_removal_at_which_the_engine_fails_is_tried_again() {
     let (proxy, provider, machine) = made().await;
@@ -300,13 +337,17 @@ async fn a_removal_at_which_the_engine_fails_is_tried_again() {
     assert_eq!(proxy.containers(), [""; 0]);
 }
 
-/// What is being destroyed is not given to its key, nor is its name in the way, however often the engine fails at its end.
+/// What is being destroyed is not given to its key, nor is its name in the way, however often the
+/// engine fails at its end.
 #[tokio::test]
 async fn a_machine_that_is_being_removed_is_nobodys() {
     for key in [None, Some("order-7")] {
         let proxy = Proxy::start();
         let provider = proxy.provider();
-        let wanted = InstanceRequest { idempotency_key: key.map(|key| format!("{key}-{}", proxy.owner)), ..request() };
+        let wanted = InstanceRequest {
+            idempotency_key: key.map(|key| format!("{key}-{}", proxy.owner)),
+            ..request()
+        };
         let first = provider.create_instance(&wanted).await.unwrap();
         proxy.fault("DELETE /containers/", 1..4, Fault::Failed);
         let again = async {
@@ -315,7 +356,11 @@ async fn a_machine_that_is_being_removed_is_nobodys() {
         };
         let (ended, (again, there)) = tokio::join!(provider.destroy_instance(&first.id), again);
         ended.unwrap();
-        assert_eq!((again.adopted, there, proxy.struck()), (false, vec![again.id.clone()], 3), "{key:?}");
+        assert_eq!(
+            (again.adopted, there, proxy.struck()),
+            (false, vec![again.id.clone()], 3),
+            "{key:?}"
+        );
         assert_ne!(again.id, first.id, "{key:?}");
         end(&proxy, &again.id).await;
     }
@@ -351,18 +396,23 @@ async fn a_delete_of_a_snapshot_is_lost() {
         let struck = proxy.struck();
         proxy.mend();
         proxy.fault("DELETE /images/", 1..2, fault);
-        provider.delete_snapshot(&snapshot.id).await.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        provider
+            .delete_snapshot(&snapshot.id)
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
         proxy.quiet().await;
         assert_eq!((proxy.struck(), proxy.images().len()), (struck + 1, 0), "{fault:?}");
     }
     end(&proxy, &machine.id).await;
 }
 
-/// Docker lists a container that it is about to make a moment before it finds it: it is not taken for one that is gone.
+/// Docker lists a container that it is about to make a moment before it finds it: it is not taken
+/// for one that is gone.
 #[tokio::test]
 async fn what_is_listed_is_not_found_yet() {
     let (proxy, provider, machine) = made().await;
-    let not_yet = || proxy.fault(format!("GET /containers/{}/json", machine.id), 1..3, Fault::NotFoundYet);
+    let not_yet =
+        || proxy.fault(format!("GET /containers/{}/json", machine.id), 1..3, Fault::NotFoundYet);
     not_yet();
     assert!(provider.wait_ready(&machine.id).await.unwrap().is_ready());
     proxy.mend();
@@ -381,7 +431,10 @@ async fn the_first_look_of_a_wait_is_lost() {
         let struck = proxy.struck();
         proxy.mend();
         proxy.fault(format!("GET /containers/{}/json", machine.id), 1..2, fault);
-        let ready = provider.wait_ready(&machine.id).await.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        let ready = provider
+            .wait_ready(&machine.id)
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
         assert!(ready.is_ready() && proxy.struck() == struck + 1, "{ready:?}");
     }
     end(&proxy, &machine.id).await;
@@ -393,7 +446,9 @@ async fn what_only_reads_is_lost() {
     let (proxy, provider, machine) = made().await;
     let mut told = Vec::new();
     for fault in [Fault::ReplyLost, Fault::RequestLost] {
-        for verb in ["list_instances", "get_instance", "list_snapshots", "resolve", "resolve_snapshot"] {
+        for verb in
+            ["list_instances", "get_instance", "list_snapshots", "resolve", "resolve_snapshot"]
+        {
             let struck = proxy.struck();
             proxy.mend();
             proxy.fault("GET ", 1..2, fault);
@@ -407,8 +462,12 @@ async fn what_only_reads_is_lost() {
             assert_eq!(proxy.struck(), struck + 1, "{verb}");
             match read {
                 // Looking again is what its key is for.
-                Err(error) if verb.starts_with("resolve") && error.kind() == ErrorKind::UnknownOutcome => {}
-                Err(error) if !error.is_retryable() => told.push(format!("{fault:?} of {verb}: {error:?}")),
+                Err(error)
+                    if verb.starts_with("resolve") && error.kind() == ErrorKind::UnknownOutcome => {
+                }
+                Err(error) if !error.is_retryable() => {
+                    told.push(format!("{fault:?} of {verb}: {error:?}"))
+                }
                 _ => {}
             }
         }

@@ -1,5 +1,11 @@
-//! The provider for Docker at a real engine: `tests/docker/with` starts one, and runs these tests with it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+//! The provider for Docker at a real engine: `tests/docker/with` starts one, and runs these tests
+//! with it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 mod behaviour;
 mod client;
@@ -23,7 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use spuff_core::provider::{InstanceRequest, Provider, ProviderConfig, ProviderInstance, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderConfig, ProviderInstance, ProviderRegistry, ProviderTimeouts,
+};
 use spuff_core::{OnFailure, create_and_wait};
 
 /// Deadlines for an engine on this computer, which is slow when much goes on.
@@ -38,7 +46,8 @@ fn timeouts() -> ProviderTimeouts {
 
 /// The engine of these tests.
 fn config() -> ProviderConfig {
-    let endpoint = std::env::var("SPUFF_TEST_ENGINE_DIR").map(|_| std::env::var("DOCKER_HOST").unwrap());
+    let endpoint =
+        std::env::var("SPUFF_TEST_ENGINE_DIR").map(|_| std::env::var("DOCKER_HOST").unwrap());
     let endpoint = endpoint.expect("an engine of these tests' own; run them by tests/docker/with");
     ProviderConfig::default().with_endpoint(endpoint).with_timeouts(timeouts())
 }
@@ -59,7 +68,11 @@ fn provider() -> Arc<dyn Provider> {
 /// A request under a name of its own: all tests share the engine.
 fn request() -> InstanceRequest {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    InstanceRequest::new(format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)), "", "")
+    InstanceRequest::new(
+        format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)),
+        "",
+        "",
+    )
 }
 
 /// A machine that is ready.

@@ -22,7 +22,8 @@ pub(crate) enum Fault {
     ReplyLate(Duration),
     /// The connection is cut at once, and the engine goes on with what it has heard.
     Cut,
-    /// As `Cut`, with an engine that takes the name first and that long for the rest: meanwhile it refuses others of the kind.
+    /// As `Cut`, with an engine that takes the name first and that long for the rest: meanwhile it
+    /// refuses others of the kind.
     Slow(Duration),
     /// Nobody ever answers, for as long as the caller waits.
     Silence,
@@ -58,7 +59,8 @@ struct Asked {
     over: bool,
 }
 
-/// Stands between a provider and the engine. What it makes has an owner of its own, by which it is told from what is others'.
+/// Stands between a provider and the engine. What it makes has an owner of its own, by which it is
+/// told from what is others'.
 pub(crate) struct Proxy {
     pub(crate) owner: String,
     socket: PathBuf,
@@ -92,7 +94,10 @@ impl Drop for Running {
         println!("{:#?}", self.asked.lock().unwrap());
         let label = format!("label=spuff-owner={}", self.owner);
         for (list, remove) in [("ps", "rm"), ("images", "rmi")] {
-            for id in try_docker(&[list, "--all", "--quiet", "--filter", &label]).unwrap_or_default().lines() {
+            for id in try_docker(&[list, "--all", "--quiet", "--filter", &label])
+                .unwrap_or_default()
+                .lines()
+            {
                 drop(try_docker(&[remove, "--force", id]));
             }
         }
@@ -102,7 +107,8 @@ impl Drop for Running {
 impl Proxy {
     pub(crate) fn start() -> Running {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let owner = format!("lost-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let owner =
+            format!("lost-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let socket = std::env::temp_dir().join(format!("spuff-{owner}.sock"));
         let engine = config().endpoint.unwrap().trim_start_matches("unix://").into();
         let listener = UnixListener::bind(&socket).unwrap();
@@ -132,8 +138,19 @@ impl Proxy {
     }
 
     /// From now on that befalls these requests of a route, counted from 1.
-    pub(crate) fn fault(&self, route: impl Into<String>, numbers: std::ops::Range<usize>, fault: Fault) {
-        self.rules.lock().unwrap().push(Rule { route: route.into(), numbers, fault, met: 0, busy: false });
+    pub(crate) fn fault(
+        &self,
+        route: impl Into<String>,
+        numbers: std::ops::Range<usize>,
+        fault: Fault,
+    ) {
+        self.rules.lock().unwrap().push(Rule {
+            route: route.into(),
+            numbers,
+            fault,
+            met: 0,
+            busy: false,
+        });
     }
 
     /// No faults any more.
@@ -148,7 +165,10 @@ impl Proxy {
     /// How many requests of a route the engine has answered with that status.
     pub(crate) fn answered(&self, route: &str, status: u16) -> usize {
         let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|asked| matches(route, &asked.line) && asked.status == Some(status)).count()
+        asked
+            .iter()
+            .filter(|asked| matches(route, &asked.line) && asked.status == Some(status))
+            .count()
     }
 
     /// Waits until nothing is on its way any more.
@@ -163,7 +183,9 @@ impl Proxy {
     }
 
     pub(crate) fn config(&self) -> ProviderConfig {
-        config().with_endpoint(format!("unix://{}", self.socket.display())).with_option("owner", &self.owner)
+        config()
+            .with_endpoint(format!("unix://{}", self.socket.display()))
+            .with_option("owner", &self.owner)
     }
 
     pub(crate) fn provider(&self) -> Arc<dyn Provider> {
@@ -173,13 +195,23 @@ impl Proxy {
     /// What the engine has of this owner.
     pub(crate) fn containers(&self) -> Vec<String> {
         let label = format!("label=spuff-owner={}", self.owner);
-        docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label]).lines().map(str::to_string).collect()
+        docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &label])
+            .lines()
+            .map(str::to_string)
+            .collect()
     }
 
     /// Also those without a name.
     pub(crate) fn images(&self) -> Vec<String> {
         let label = format!("label=spuff-owner={}", self.owner);
-        let listed = docker(&["images", "--all", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &label]);
+        let listed = docker(&[
+            "images",
+            "--all",
+            "--format",
+            "{{.Repository}}:{{.Tag}}",
+            "--filter",
+            &label,
+        ]);
         listed.lines().map(str::to_string).collect()
     }
 
@@ -188,7 +220,14 @@ impl Proxy {
         let mut asked = self.asked.lock().unwrap();
         asked.push(Asked { line: line.to_string(), status: None, over: false });
         let (mut chosen, mut refused) = (None, false);
-        for (index, rule) in self.rules.lock().unwrap().iter_mut().enumerate().filter(|(_, rule)| matches(&rule.route, line)) {
+        for (index, rule) in self
+            .rules
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, rule)| matches(&rule.route, line))
+        {
             rule.met += 1;
             refused |= rule.busy;
             if rule.numbers.contains(&rule.met) {
@@ -221,14 +260,17 @@ impl Proxy {
         if refused {
             let said = r#"{"message":"Conflict. The container name \"/it\" is already in use by container \"0f0f0f\". You have to remove (or rename) that container to be able to reuse that name."}"#;
             let head = format!(
-                "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}",
+                "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nConnection: \
+                 close\r\nContent-Length: {}",
                 said.len()
             );
             return write!(client, "{head}\r\n\r\n{said}");
         }
         let fault = chosen.map(|(_, fault)| fault);
         let said = match fault {
-            Some(Fault::NotFoundYet) => Some(("404 Not Found", r#"{"message":"No such container: it"}"#)),
+            Some(Fault::NotFoundYet) => {
+                Some(("404 Not Found", r#"{"message":"No such container: it"}"#))
+            }
             Some(Fault::Failed) => {
                 let said = r#"{"message":"container it: driver \"overlay2\" failed to remove root filesystem: unlinkat merged: directory not empty"}"#;
                 Some(("500 Internal Server Error", said))
@@ -236,7 +278,8 @@ impl Proxy {
             _ => None,
         };
         if let Some((status, said)) = said {
-            let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close");
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close");
             return write!(client, "{head}\r\nContent-Length: {}\r\n\r\n{said}", said.len());
         }
         if let Some(Fault::Cut | Fault::Slow(_)) = fault {
@@ -267,7 +310,10 @@ impl Proxy {
         let mut reply = vec![0; 1 << 16];
         let length = (&reader).read(&mut reply)?;
         reply.truncate(length);
-        let status = String::from_utf8_lossy(&reply).split_whitespace().nth(1).and_then(|status| status.parse().ok());
+        let status = String::from_utf8_lossy(&reply)
+            .split_whitespace()
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         self.asked.lock().unwrap()[number].status = status;
         if let Some((rule, Fault::Slow(_))) = chosen
             && let Some(rule) = self.rules.lock().unwrap().get_mut(rule)
@@ -313,7 +359,9 @@ fn whole_request(client: &mut UnixStream) -> io::Result<Vec<u8>> {
         request.extend_from_slice(&bytes[..length]);
         if let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
-            let body = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let body = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             wanted = Some(end + 4 + body.unwrap_or(0));
         }
     }

@@ -1,5 +1,5 @@
-//! Secrets in a machine's environment and user data: on the way to a real engine they stand in no error, no `Debug`, and no
-//! line of the log.
+//! Secrets in a machine's environment and user data: on the way to a real engine they stand in no
+//! error, no `Debug`, and no line of the log.
 
 use std::fmt::Write as _;
 
@@ -18,11 +18,15 @@ async fn no_secret_is_ever_shown() {
     let _nobody = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let seen = Log::default();
     let writer = seen.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone());
     let guard = subscriber.finish().set_default();
 
     let mut shown = String::new();
-    let secret = |config: ProviderConfig| config.with_option("environment", format!("PASSWORD={ENVIRONMENT}"));
+    let secret = |config: ProviderConfig| {
+        config.with_option("environment", format!("PASSWORD={ENVIRONMENT}"))
+    };
     let script = format!("#!/bin/sh\necho {USER_DATA} >/ran\n");
     let provider = connect(secret(config()));
     writeln!(shown, "{:?}", secret(config())).unwrap();
@@ -56,9 +60,13 @@ async fn no_secret_is_ever_shown() {
     drop(guard);
 
     let logged = seen.text();
-    assert!(logged.contains("create_instance{provider=\"docker\"") && logged.contains("/start"), "the log was not recorded");
+    assert!(
+        logged.contains("create_instance{provider=\"docker\"") && logged.contains("/start"),
+        "the log was not recorded"
+    );
     for secret in [USER_DATA, ENVIRONMENT] {
-        let leaks: Vec<_> = shown.lines().chain(logged.lines()).filter(|line| line.contains(secret)).collect();
+        let leaks: Vec<_> =
+            shown.lines().chain(logged.lines()).filter(|line| line.contains(secret)).collect();
         assert!(leaks.is_empty(), "{leaks:#?}");
     }
 }
@@ -70,22 +78,34 @@ async fn a_snapshot_has_neither_the_environment_nor_the_user_data() {
     const ENVIRONMENT: &str = "umgebungszaunkoenig";
     let provider = connect(config().with_option("environment", format!("PASSWORD={ENVIRONMENT}")));
     // Its arguments are those of no process that lasts, and its words are nowhere else.
-    let script = format!("#!/bin/sh\n# {USER_DATA}\necho \"${{PASSWORD#umgebungs}}\" >/ran\nsleep 1000\n");
+    let script =
+        format!("#!/bin/sh\n# {USER_DATA}\necho \"${{PASSWORD#umgebungs}}\" >/ran\nsleep 1000\n");
     let machine = ready(&provider, &request().with_user_data(script)).await;
     assert_eq!(soon(&machine.id, "test -s /ran && cat /ran").await, "zaunkoenig");
     // While the user data runs, which is when it is surely there.
     let snapshot = provider.create_snapshot(&machine.id, "shown").await.unwrap();
     let shown = docker(&["image", "inspect", &format!("spuff-snapshot:{}", snapshot.id)]);
-    assert!(!shown.contains("PASSWORD") && !shown.contains(ENVIRONMENT) && !shown.contains(USER_DATA), "{shown}");
+    assert!(
+        !shown.contains("PASSWORD") && !shown.contains(ENVIRONMENT) && !shown.contains(USER_DATA),
+        "{shown}"
+    );
 
     let plain = super::provider();
-    let seen =
-        r#"grep -rl "$0" /.spuff /ran /root /etc /tmp 2>/dev/null; tr '\0' '\n' </proc/self/environ; echo "$0 is not there""#;
-    let copy = request().with_image(ImageSpec::Snapshot(snapshot.id.clone())).with_user_data("#!/bin/sh\nenv >/environment\n");
+    let seen = r#"grep -rl "$0" /.spuff /ran /root /etc /tmp 2>/dev/null; tr '\0' '\n' </proc/self/environ; echo "$0 is not there""#;
+    let copy = request()
+        .with_image(ImageSpec::Snapshot(snapshot.id.clone()))
+        .with_user_data("#!/bin/sh\nenv >/environment\n");
     let copy = ready(&plain, &copy).await;
     soon(&copy.id, "test -s /environment").await;
     for secret in [ENVIRONMENT, USER_DATA] {
-        let told = docker(&["exec", &copy.id, "/bin/sh", "-c", &format!("{seen}; cat /environment"), &secret[..9]]);
+        let told = docker(&[
+            "exec",
+            &copy.id,
+            "/bin/sh",
+            "-c",
+            &format!("{seen}; cat /environment"),
+            &secret[..9],
+        ]);
         assert!(!told.contains("user-data-") && !told.contains("PASSWORD"), "{told}");
     }
     for id in [&machine.id, &copy.id] {

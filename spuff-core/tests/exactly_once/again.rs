@@ -1,5 +1,6 @@
-//! The same key again: after a timeout, at once, by another client, after an outcome that nobody knows; and looks that are hindered
-//! in between. However it goes, the cloud holds one machine, and all who were given one were given that.
+//! The same key again: after a timeout, at once, by another client, after an outcome that nobody
+//! knows; and looks that are hindered in between. However it goes, the cloud holds one machine, and
+//! all who were given one were given that.
 
 use std::sync::Arc;
 
@@ -60,13 +61,20 @@ async fn unknown_outcome(cloud: &Cloud, name: &str, fault: Fault) {
     // What is looked at before anything is sent gets its answer.
     let before = if name == "digitalocean" { 4 } else { 1 };
     let down = Fault::ServerError { status: 503, committed: false }.everywhere().at(name);
-    for (route, spared) in [(Route::CreateInstance, 0), (Route::ListInstances, before), (Route::GetInstance, 0)] {
+    for (route, spared) in
+        [(Route::CreateInstance, 0), (Route::ListInstances, before), (Route::GetInstance, 0)]
+    {
         cloud.inject(down.clone().on(route).skip(spared));
     }
     let short = ProviderTimeouts { instance_ready: Duration::from_millis(50), ..timeouts() };
-    let hasty = ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(short)).unwrap();
+    let hasty = ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(short))
+        .unwrap();
     let error = hasty.create_instance(&keyed(name)).await.unwrap_err();
-    assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{name}: {error}");
+    assert!(
+        matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"),
+        "{name}: {error}"
+    );
     cloud.clear_faults();
 }
 
@@ -85,25 +93,31 @@ async fn make(again: Again, cloud: &Cloud, name: &'static str) -> Made {
             vec![one.create_instance(&request).await]
         }
         Again::AtOnce => {
-            let (first, second) = tokio::join!(one.create_instance(&request), one.create_instance(&request));
+            let (first, second) =
+                tokio::join!(one.create_instance(&request), one.create_instance(&request));
             vec![first, second]
         }
         Again::AtOnceByAnother => {
-            let (first, second) = tokio::join!(one.create_instance(&request), two.create_instance(&request));
+            let (first, second) =
+                tokio::join!(one.create_instance(&request), two.create_instance(&request));
             vec![first, second]
         }
-        Again::ByAnotherAfterwards => vec![one.create_instance(&request).await, two.create_instance(&request).await],
+        Again::ByAnotherAfterwards => {
+            vec![one.create_instance(&request).await, two.create_instance(&request).await]
+        }
         Again::AfterAnUnknownOutcome => {
             unknown_outcome(cloud, name, Fault::ReplyLost).await;
             vec![one.create_instance(&request).await, one.create_instance(&request).await]
         }
         Again::ByAnotherAfterAnUnknownOutcome => {
             unknown_outcome(cloud, name, Fault::ReplyLost).await;
-            let (first, second) = tokio::join!(one.create_instance(&request), two.create_instance(&request));
+            let (first, second) =
+                tokio::join!(one.create_instance(&request), two.create_instance(&request));
             vec![first, second]
         }
         Again::AfterOneThatMadeNothing => {
-            unknown_outcome(cloud, name, Fault::ServerError { status: 503, committed: false }).await;
+            unknown_outcome(cloud, name, Fault::ServerError { status: 503, committed: false })
+                .await;
             vec![two.create_instance(&request).await]
         }
         Again::JoiningOneThatIsDropped | Again::JoiningAndLeaving => {
@@ -114,7 +128,8 @@ async fn make(again: Again, cloud: &Cloud, name: &'static str) -> Made {
             has_left(cloud, name).await;
             let second = tokio::spawn(async move { two.create_instance(&other).await });
             tokio::time::sleep(Duration::from_millis(50)).await;
-            let (leaves, stays) = if again == Again::JoiningAndLeaving { (second, first) } else { (first, second) };
+            let (leaves, stays) =
+                if again == Again::JoiningAndLeaving { (second, first) } else { (first, second) };
             leaves.abort();
             assert!(leaves.await.is_err(), "{name}: it was not left in the middle");
             vec![stays.await.unwrap()]
@@ -139,29 +154,37 @@ async fn the_same_key_again_is_the_same_machine_however_it_comes() {
     }
 }
 
-/// A name that there is once only is free when its machine is gone, and not as soon as that was told to end.
+/// A name that there is once only is free when its machine is gone, and not as soon as that was
+/// told to end.
 #[tokio::test]
 async fn the_same_names_again_wait_for_those_that_are_being_destroyed() {
     for name in PROVIDERS {
         for (key, is_seen) in [(None, false), (None, true), (Some("order-8"), true)] {
             let cloud = laggy();
             let provider = provider(&cloud, name);
-            let asked =
-                |key: Option<&str>| InstanceRequest { idempotency_key: key.map(str::to_string), ..request(name, "web-1") };
+            let asked = |key: Option<&str>| InstanceRequest {
+                idempotency_key: key.map(str::to_string),
+                ..request(name, "web-1")
+            };
             let first = provider.create_instance(&asked(None)).await.unwrap();
             if is_seen {
                 provider.wait_ready(&first.id).await.unwrap();
             }
             provider.destroy_instance(&first.id).await.unwrap();
             let (mut seen, request) = (Vec::new(), asked(key));
-            let second = observe(provider.create_instance(&request), |progress| seen.push(progress.state)).await;
+            let second =
+                observe(provider.create_instance(&request), |progress| seen.push(progress.state))
+                    .await;
             assert_eq!(alive(&cloud), [second.unwrap().id], "{name} {key:?}");
             let is_told = seen.iter().any(|state| state.starts_with("its name is"));
             assert_eq!(is_told, name == "hetzner", "{name} {key:?}: {seen:?}");
             // One that stays has its name.
             if name == "hetzner" {
                 let refused = provider.create_instance(&asked(None)).await;
-                assert!(matches!(refused, Err(ProviderError::Conflict { retryable: false, .. })), "{refused:?}");
+                assert!(
+                    matches!(refused, Err(ProviderError::Conflict { retryable: false, .. })),
+                    "{refused:?}"
+                );
             }
         }
     }
@@ -190,9 +213,13 @@ async fn another_request_under_a_key_in_use_is_a_conflict() {
         let cloud = laggy();
         let provider = provider(&cloud, name);
         let (ours, other) = (keyed(name), keyed(name).with_user_data("#!/bin/sh"));
-        let (made, refused) = tokio::join!(provider.create_instance(&ours), provider.create_instance(&other));
+        let (made, refused) =
+            tokio::join!(provider.create_instance(&ours), provider.create_instance(&other));
         assert_eq!(alive(&cloud), [made.unwrap().id], "{name}");
-        assert!(matches!(refused, Err(ProviderError::Conflict { retryable: false, .. })), "{name}: {refused:?}");
+        assert!(
+            matches!(refused, Err(ProviderError::Conflict { retryable: false, .. })),
+            "{name}: {refused:?}"
+        );
     }
 }
 
@@ -204,8 +231,10 @@ async fn a_key_whose_create_was_refused_is_free_at_once() {
         let full = cloud.inject(Fault::CapacityOut.once(name, Route::CreateInstance));
         let provider = provider(&cloud, name);
         let request = keyed(name);
-        let (one, two) = tokio::join!(provider.create_instance(&request), provider.create_instance(&request));
-        let made: Vec<_> = [one, two].into_iter().filter_map(Result::ok).map(|made| made.id).collect();
+        let (one, two) =
+            tokio::join!(provider.create_instance(&request), provider.create_instance(&request));
+        let made: Vec<_> =
+            [one, two].into_iter().filter_map(Result::ok).map(|made| made.id).collect();
         assert_eq!((cloud.hits(full), made), (1, alive(&cloud)), "{name}");
     }
 }
@@ -213,8 +242,15 @@ async fn a_key_whose_create_was_refused_is_free_at_once() {
 /// What hinders a look tells nothing of what was made: it is looked again.
 #[tokio::test]
 async fn a_look_that_is_hindered_is_taken_again() {
-    let hindered = [Fault::Unauthorized, Fault::Html { status: 403 }, Fault::Html { status: 200 }, Fault::Truncated];
-    let often = |fault: Fault, name: &str, route: Route| FaultRule::times(fault.everywhere().at(name).on(route), 4);
+    let hindered = [
+        Fault::Unauthorized,
+        Fault::Html { status: 403 },
+        Fault::Html { status: 200 },
+        Fault::Truncated,
+    ];
+    let often = |fault: Fault, name: &str, route: Route| {
+        FaultRule::times(fault.everywhere().at(name).on(route), 4)
+    };
     for name in PROVIDERS {
         for fault in hindered {
             let cloud = laggy();
@@ -229,7 +265,8 @@ async fn a_look_that_is_hindered_is_taken_again() {
     }
 }
 
-/// The key that an unknown outcome tells leads to what was made, also that of one machine of several.
+/// The key that an unknown outcome tells leads to what was made, also that of one machine of
+/// several.
 #[tokio::test]
 async fn the_key_of_an_unknown_outcome_can_be_used_to_create() {
     for name in PROVIDERS {
@@ -238,18 +275,29 @@ async fn the_key_of_an_unknown_outcome_can_be_used_to_create() {
             let calm = provider(&cloud, name);
             cloud.inject(Fault::ReplyLost.everywhere().at(name).on(Route::CreateInstance));
             for route in [Route::ListInstances, Route::GetInstance] {
-                cloud.inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name).on(route));
+                cloud.inject(
+                    Fault::ServerError { status: 503, committed: false }
+                        .everywhere()
+                        .at(name)
+                        .on(route),
+                );
             }
-            let short = ProviderTimeouts { instance_ready: Duration::from_millis(50), ..timeouts() };
-            let hasty: Arc<dyn Provider> =
-                ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(short)).unwrap().into();
-            let requests: Vec<_> = (0..count).map(|number| request(name, &format!("m-{number}"))).collect();
+            let short =
+                ProviderTimeouts { instance_ready: Duration::from_millis(50), ..timeouts() };
+            let hasty: Arc<dyn Provider> = ProviderRegistry::with_defaults()
+                .connect(name, cloud.config(name).with_timeouts(short))
+                .unwrap()
+                .into();
+            let requests: Vec<_> =
+                (0..count).map(|number| request(name, &format!("m-{number}"))).collect();
             let options = FleetOptions::default().with_on_failure(Rollback::Keep);
             let outcomes = create_instances(&hasty, &requests, options).await;
             let before = alive(&cloud);
             cloud.clear_faults();
             for (request, outcome) in requests.iter().zip(outcomes) {
-                let ProviderError::UnknownOutcome { key, .. } = outcome.unwrap_err() else { panic!("{name}") };
+                let ProviderError::UnknownOutcome { key, .. } = outcome.unwrap_err() else {
+                    panic!("{name}")
+                };
                 let again = calm.create_instance(&request.clone().with_idempotency_key(key)).await;
                 assert!(before.contains(&again.unwrap().id), "{name}, {count}");
             }

@@ -1,4 +1,5 @@
-//! Several machines by one call: each is made once and known by itself, whatever becomes of the reply.
+//! Several machines by one call: each is made once and known by itself, whatever becomes of the
+//! reply.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +20,17 @@ fn requests(name: &str, count: usize) -> Vec<InstanceRequest> {
 async fn a_fleet_takes_few_creates() {
     for (name, at_once) in BATCHES {
         let cloud = cloud();
-        let made = create_instances(&provider(&cloud, name), &requests(name, at_once * 2 + 1), FleetOptions::default()).await;
+        let made = create_instances(
+            &provider(&cloud, name),
+            &requests(name, at_once * 2 + 1),
+            FleetOptions::default(),
+        )
+        .await;
         for (n, made) in made.iter().enumerate() {
             let made = made.as_ref().unwrap();
             assert_eq!(made.name, format!("m-{n}"));
-            let truth = cloud.instances().into_iter().find(|machine| machine.id == made.id).unwrap();
+            let truth =
+                cloud.instances().into_iter().find(|machine| machine.id == made.id).unwrap();
             assert_eq!(truth.name, made.name);
         }
         assert_eq!(cloud.route_count(name, Route::CreateInstance), 3, "{name}");
@@ -46,28 +53,45 @@ async fn whatever_becomes_of_the_reply_each_is_made_once() {
         for fault in faults {
             let cloud = cloud();
             cloud.inject(fault.once(name, Route::CreateInstance));
-            let made = create_instances(&provider(&cloud, name), &requests(name, at_once), FleetOptions::default()).await;
-            let made: BTreeSet<_> =
-                made.into_iter().map(|made| made.unwrap_or_else(|error| panic!("{name} {fault:?}: {error}")).id).collect();
+            let made = create_instances(
+                &provider(&cloud, name),
+                &requests(name, at_once),
+                FleetOptions::default(),
+            )
+            .await;
+            let made: BTreeSet<_> = made
+                .into_iter()
+                .map(|made| made.unwrap_or_else(|error| panic!("{name} {fault:?}: {error}")).id)
+                .collect();
             assert_eq!(made.len(), at_once, "{name} {fault:?}");
             assert_eq!(made, alive(&cloud).into_iter().collect(), "{name} {fault:?}");
         }
     }
 }
 
-/// Nothing can be asked any more after the create: each of the machines has a key that leads to it alone.
+/// Nothing can be asked any more after the create: each of the machines has a key that leads to it
+/// alone.
 #[tokio::test]
 async fn an_unknown_outcome_has_a_key_for_each() {
     for (name, at_once) in BATCHES {
         let cloud = cloud();
         let lost = cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
         for route in [Route::ListInstances, Route::GetInstance, Route::CreateInstance] {
-            cloud.inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name).on(route));
+            cloud.inject(
+                Fault::ServerError { status: 503, committed: false }
+                    .everywhere()
+                    .at(name)
+                    .on(route),
+            );
         }
-        let short =
-            ProviderTimeouts { instance_ready: Duration::from_secs(3), http_request: Duration::from_secs(1), ..timeouts() };
+        let short = ProviderTimeouts {
+            instance_ready: Duration::from_secs(3),
+            http_request: Duration::from_secs(1),
+            ..timeouts()
+        };
         let config = cloud.config(name).with_timeouts(short);
-        let hindered: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
+        let hindered: Arc<dyn Provider> =
+            ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
         let keep = FleetOptions::default().with_on_failure(Rollback::Keep);
         let outcomes = create_instances(&hindered, &requests(name, at_once), keep).await;
         cloud.clear_faults();
@@ -90,10 +114,20 @@ async fn an_unknown_outcome_has_a_key_for_each() {
 #[tokio::test]
 async fn a_refusal_of_some_does_not_hold_up_the_others() {
     for (name, at_once) in BATCHES {
-        let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_quota(at_once - 3).start().unwrap();
-        let outcomes = create_instances(&provider(&cloud, name), &requests(name, at_once), FleetOptions::default()).await;
-        let refused =
-            outcomes.iter().filter(|outcome| outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::QuotaExceeded));
+        let cloud = Options::default()
+            .with_clock(Clock::Fast(SPEED))
+            .with_quota(at_once - 3)
+            .start()
+            .unwrap();
+        let outcomes = create_instances(
+            &provider(&cloud, name),
+            &requests(name, at_once),
+            FleetOptions::default(),
+        )
+        .await;
+        let refused = outcomes.iter().filter(|outcome| {
+            outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::QuotaExceeded)
+        });
         assert_eq!(refused.count(), 3, "{name}");
         assert_eq!(alive(&cloud).len(), at_once - 3, "{name}");
     }
@@ -118,7 +152,9 @@ async fn a_batch_that_nobody_waits_for_is_destroyed() {
 async fn one_that_cannot_be_named_is_destroyed_as_one_that_has_failed() {
     let cloud = cloud();
     cloud.inject(Fault::Unauthorized.once("aws", Route::UpdateInstance));
-    let outcomes = create_instances(&provider(&cloud, "aws"), &requests("aws", 5), FleetOptions::default()).await;
+    let outcomes =
+        create_instances(&provider(&cloud, "aws"), &requests("aws", 5), FleetOptions::default())
+            .await;
     let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
     assert!(
         matches!(failed[..], [error] if error.instance_id().is_some() && !ErrorParts::from(error).instance_exists.unwrap_or(true)),

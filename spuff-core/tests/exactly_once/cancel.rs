@@ -7,8 +7,8 @@ use spuff_core::{OnFailure, create_and_wait, settled};
 
 use super::*;
 
-/// Drops a create after its request has left, and before its reply; tells how many machines there are when everything has
-/// settled.
+/// Drops a create after its request has left, and before its reply; tells how many machines there
+/// are when everything has settled.
 async fn dropped(name: &'static str, on_cancel: Option<OnCancel>, lost: bool) -> (Cloud, usize) {
     let cloud = cloud();
     cloud.inject(Fault::Slow { millis: 300 }.once(name, Route::CreateInstance));
@@ -24,7 +24,8 @@ async fn dropped(name: &'static str, on_cancel: Option<OnCancel>, lost: bool) ->
         }
     };
     tokio::select! {
-        created = provider.create_instance(&request) => panic!("{name}: it was not dropped in the middle: {created:?}"),
+        created = provider.create_instance(&request) => panic!("{name}: it was not dropped in the \
+         middle: {created:?}"),
         () = has_left => {}
     }
     settled().await;
@@ -37,7 +38,11 @@ async fn a_machine_that_nobody_waits_for_is_destroyed_or_kept() {
     for name in PROVIDERS {
         for lost in [false, true] {
             let (cloud, count) = dropped(name, None, lost).await;
-            assert_eq!((cloud.route_count(name, Route::CreateInstance) >= 1, count), (true, 0), "{name}, lost: {lost}");
+            assert_eq!(
+                (cloud.route_count(name, Route::CreateInstance) >= 1, count),
+                (true, 0),
+                "{name}, lost: {lost}"
+            );
             let (cloud, count) = dropped(name, Some(OnCancel::Keep), false).await;
             assert_eq!(count, 1, "{name}: it was to be kept");
             assert_eq!(provider(&cloud, name).list_instances().await.unwrap().len(), 1);
@@ -45,7 +50,8 @@ async fn a_machine_that_nobody_waits_for_is_destroyed_or_kept() {
     }
 }
 
-/// What was told to wait was not carried out: when nobody waits for it any more it is not sent again.
+/// What was told to wait was not carried out: when nobody waits for it any more it is not sent
+/// again.
 #[tokio::test]
 async fn a_create_that_is_dropped_while_it_waits_for_its_rate_limit_makes_nothing() {
     let throttled = Fault::RateLimited { retry_after: Some(1), headers: true };
@@ -56,26 +62,49 @@ async fn a_create_that_is_dropped_while_it_waits_for_its_rate_limit_makes_nothin
             let provider = provider(&cloud, name);
             let mut request = request(name, "web-1");
             request.idempotency_key = key.map(str::to_string);
-            let dropped = tokio::time::timeout(Duration::from_millis(600), provider.create_instance(&request)).await;
+            let dropped = tokio::time::timeout(
+                Duration::from_millis(600),
+                provider.create_instance(&request),
+            )
+            .await;
             assert!(dropped.is_err(), "{name}");
             let requests = [1, 2].map(|number| {
                 let key = request.idempotency_key.as_ref().map(|key| format!("{key}-{number}"));
-                InstanceRequest { name: format!("fleet-{number}"), idempotency_key: key, ..request.clone() }
+                InstanceRequest {
+                    name: format!("fleet-{number}"),
+                    idempotency_key: key,
+                    ..request.clone()
+                }
             });
             let fleet = create_instances(&provider, &requests, FleetOptions::default());
-            assert!(tokio::time::timeout(Duration::from_millis(600), fleet).await.is_err(), "{name}");
+            assert!(
+                tokio::time::timeout(Duration::from_millis(600), fleet).await.is_err(),
+                "{name}"
+            );
             let sent = cloud.route_count(name, Route::CreateInstance);
             settled().await;
-            assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (sent, 0), "{name}, {key:?}");
+            assert_eq!(
+                (cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()),
+                (sent, 0),
+                "{name}, {key:?}"
+            );
         }
         let cloud = cloud();
         let provider = provider(&cloud, name);
-        let machine = create_and_wait(&provider, &request(name, "web-1"), OnFailure::Keep).await.unwrap();
+        let machine =
+            create_and_wait(&provider, &request(name, "web-1"), OnFailure::Keep).await.unwrap();
         cloud.inject(throttled.once(name, Route::CreateSnapshot));
-        let dropped = tokio::time::timeout(Duration::from_millis(600), provider.create_snapshot(&machine.id, "before"));
+        let dropped = tokio::time::timeout(
+            Duration::from_millis(600),
+            provider.create_snapshot(&machine.id, "before"),
+        );
         assert!(dropped.await.is_err(), "{name}");
         settled().await;
-        assert_eq!((cloud.route_count(name, Route::CreateSnapshot), cloud.snapshots()), (1, Vec::new()), "{name}");
+        assert_eq!(
+            (cloud.route_count(name, Route::CreateSnapshot), cloud.snapshots()),
+            (1, Vec::new()),
+            "{name}"
+        );
     }
 }
 
@@ -93,7 +122,11 @@ async fn a_create_that_is_dropped_before_it_is_sent_makes_nothing() {
         .await;
         drop(create);
         settled().await;
-        assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (0, 0), "{name}");
+        assert_eq!(
+            (cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()),
+            (0, 0),
+            "{name}"
+        );
     }
 }
 
@@ -104,16 +137,25 @@ fn a_blocking_program_waits_for_what_goes_on_in_the_background() {
         let cloud = cloud();
         cloud.inject(Fault::Slow { millis: 150 }.once(name, Route::CreateInstance));
         let config = cloud.config(name).with_timeouts(timeouts());
-        let provider = spuff_core::blocking::ProviderRegistry::with_defaults().connect(name, config).unwrap();
+        let provider =
+            spuff_core::blocking::ProviderRegistry::with_defaults().connect(name, config).unwrap();
         let dropped: Result<(), ProviderError> = provider.run(|provider| async move {
             let request = request(name, "web-1");
-            let created = tokio::time::timeout(Duration::from_millis(100), provider.create_instance(&request)).await;
+            let created = tokio::time::timeout(
+                Duration::from_millis(100),
+                provider.create_instance(&request),
+            )
+            .await;
             assert!(created.is_err(), "{name}: it was not dropped in the middle");
             Ok(())
         });
         dropped.unwrap();
         spuff_core::blocking::settled().unwrap();
-        assert_eq!((cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()), (1, 0), "{name}");
+        assert_eq!(
+            (cloud.route_count(name, Route::CreateInstance), alive(&cloud).len()),
+            (1, 0),
+            "{name}"
+        );
     }
 }
 
@@ -122,11 +164,13 @@ async fn a_destroy_that_nobody_waits_for_is_not_given_up_when_it_is_refused_for_
     for name in PROVIDERS {
         let cloud = cloud();
         cloud.inject(Fault::Slow { millis: 300 }.once(name, Route::CreateInstance));
-        let refused = cloud.inject(Fault::Unauthorized.everywhere().at(name).on(Route::DestroyInstance).times(2));
+        let refused = cloud
+            .inject(Fault::Unauthorized.everywhere().at(name).on(Route::DestroyInstance).times(2));
         let provider = provider(&cloud, name);
         let request = request(name, "web-1");
         tokio::select! {
-            created = provider.create_instance(&request) => panic!("{name}: it was not dropped in the middle: {created:?}"),
+            created = provider.create_instance(&request) => panic!("{name}: it was not dropped in \
+             the middle: {created:?}"),
             () = async { while cloud.route_count(name, Route::CreateInstance) == 0 { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
         }
         settled().await;
@@ -147,7 +191,9 @@ async fn a_future_that_is_held_does_not_hold_up_what_goes_on_in_the_background()
             std::task::Poll::Ready(())
         })
         .await;
-        tokio::time::timeout(Duration::from_secs(300), settled()).await.expect("it ends with the create");
+        tokio::time::timeout(Duration::from_secs(300), settled())
+            .await
+            .expect("it ends with the create");
         assert_eq!(alive(&cloud).len(), 1, "{name}");
         drop(create);
         settled().await;

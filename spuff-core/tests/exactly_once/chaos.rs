@@ -37,16 +37,24 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
     for (fault, chance) in FAULTS {
         cloud.inject(fault.everywhere().at(name).chance(chance));
     }
-    cloud.inject(Fault::NotYetVisible { reads: HIDDEN_READS }.everywhere().at(name).on(Route::CreateInstance).chance(0.1));
+    cloud.inject(
+        Fault::NotYetVisible { reads: HIDDEN_READS }
+            .everywhere()
+            .at(name)
+            .on(Route::CreateInstance)
+            .chance(0.1),
+    );
     let short = ProviderTimeouts { http_request: Duration::from_millis(500), ..timeouts() };
     let config = cloud.config(name).with_timeouts(short);
-    let provider: Arc<dyn Provider> = ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
+    let provider: Arc<dyn Provider> =
+        ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
 
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut creates = JoinSet::new();
     for number in 0..AT_ONCE {
         let patience = (rng.f64() < 0.25).then(|| Duration::from_millis(rng.u64(0..400)));
-        let (provider, request) = (provider.clone(), request(name, &format!("m-{number}")).with_owner(OWNER));
+        let (provider, request) =
+            (provider.clone(), request(name, &format!("m-{number}")).with_owner(OWNER));
         creates.spawn(async move {
             let create = provider.create_instance(&request);
             let created = match patience {
@@ -72,7 +80,10 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
     cloud.clear_faults();
     let calm = super::provider(&cloud, name);
     for key in open {
-        let resolved = calm.resolve(&key).await.map_err(|error| format!("{key} cannot be resolved: {error}"))?;
+        let resolved = calm
+            .resolve(&key)
+            .await
+            .map_err(|error| format!("{key} cannot be resolved: {error}"))?;
         known.extend(resolved.map(|machine| machine.id));
     }
     lists_have_caught_up().await;
@@ -82,9 +93,12 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
         listed.extend(owned.into_iter().map(|machine| machine.id));
     }
 
-    let machines: Vec<_> = cloud.instances().into_iter().filter(|machine| !machine.ending).collect();
-    let unknown: Vec<_> =
-        machines.iter().filter(|machine| !known.contains(&machine.id) && !listed.contains(&machine.id)).collect();
+    let machines: Vec<_> =
+        cloud.instances().into_iter().filter(|machine| !machine.ending).collect();
+    let unknown: Vec<_> = machines
+        .iter()
+        .filter(|machine| !known.contains(&machine.id) && !listed.contains(&machine.id))
+        .collect();
     let mut of_key = BTreeMap::new();
     for machine in &machines {
         let key = machine
@@ -94,26 +108,35 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
         *of_key.entry(key.cloned().unwrap_or_default()).or_insert(0) += 1;
     }
     let twice: Vec<_> = of_key.iter().filter(|(_, count)| **count > 1).collect();
-    let missing: Vec<_> = known.iter().filter(|id| machines.iter().all(|machine| machine.id != **id)).collect();
-    let denied: Vec<_> = machines.iter().filter(|machine| refused.contains(&machine.name)).collect();
+    let missing: Vec<_> =
+        known.iter().filter(|id| machines.iter().all(|machine| machine.id != **id)).collect();
+    let denied: Vec<_> =
+        machines.iter().filter(|machine| refused.contains(&machine.name)).collect();
     if unknown.is_empty() && twice.is_empty() && missing.is_empty() && denied.is_empty() {
         return Ok(());
     }
     Err(format!(
-        "unknown to all: {unknown:?}; made twice: {twice:?}; told to the caller but not there: {missing:?}; \
+        "unknown to all: {unknown:?}; made twice: {twice:?}; told to the caller but not there: \
+         {missing:?}; \
          said not to have been made: {denied:?}"
     ))
 }
 
 #[test]
 fn nothing_is_made_twice_or_lost() {
-    let chosen = std::env::var("SPUFF_CHAOS_SEED").ok().map(|seed| seed.parse::<u64>().expect("a number"));
+    let chosen =
+        std::env::var("SPUFF_CHAOS_SEED").ok().map(|seed| seed.parse::<u64>().expect("a number"));
     let batches = (CREATES / AT_ONCE) as u64;
     std::thread::scope(|scope| {
-        for (name, share) in PROVIDERS.into_iter().flat_map(|name| (0..SHARES).map(move |share| (name, share))) {
+        for (name, share) in
+            PROVIDERS.into_iter().flat_map(|name| (0..SHARES).map(move |share| (name, share)))
+        {
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                for seed in chosen.map_or(0..batches, |seed| seed..seed + 1).skip(share).step_by(SHARES) {
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                for seed in
+                    chosen.map_or(0..batches, |seed| seed..seed + 1).skip(share).step_by(SHARES)
+                {
                     if let Err(what) = runtime.block_on(batch(name, seed)) {
                         panic!("{name}, replay with SPUFF_CHAOS_SEED={seed}: {what}");
                     }

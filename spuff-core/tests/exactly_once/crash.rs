@@ -16,21 +16,33 @@ fn create_many(cloud: &Cloud, name: &str, more: &[&str]) -> Command {
     command
 }
 
-/// A program is killed at a random point; another one finds all that it has made, and ends it. Tells whether it had made
-/// some.
+/// A program is killed at a random point; another one finds all that it has made, and ends it.
+/// Tells whether it had made some.
 fn round(name: &str, seed: u64) -> bool {
     let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_seed(seed).start().unwrap();
     // Most of them when they have begun, whatever else goes on here.
     let once_begun = !seed.is_multiple_of(4);
     let after = Duration::from_millis(fastrand::Rng::with_seed(seed).u64(0..120));
-    kill_and_reap(&cloud, &mut create_many(&cloud, name, &["--count", MACHINES]), name, once_begun, after, SPEED) > 0
+    kill_and_reap(
+        &cloud,
+        &mut create_many(&cloud, name, &["--count", MACHINES]),
+        name,
+        once_begun,
+        after,
+        SPEED,
+    ) > 0
 }
 
 #[test]
 fn a_killed_program_leaves_nothing_that_cannot_be_found() {
     let made_some: usize = std::thread::scope(|scope| {
-        let shares = PROVIDERS.into_iter().flat_map(|name| (0..SHARES).map(move |share| (name, share)));
-        let play = |(name, share)| move || (0..ROUNDS).skip(share).step_by(SHARES).filter(|seed| round(name, *seed)).count();
+        let shares =
+            PROVIDERS.into_iter().flat_map(|name| (0..SHARES).map(move |share| (name, share)));
+        let play = |(name, share)| {
+            move || {
+                (0..ROUNDS).skip(share).step_by(SHARES).filter(|seed| round(name, *seed)).count()
+            }
+        };
         let rounds: Vec<_> = shares.map(|share| scope.spawn(play(share))).collect();
         rounds.into_iter().map(|rounds| rounds.join().unwrap()).sum()
     });
@@ -61,7 +73,13 @@ fn two_programs_with_the_same_keys_make_each_machine_once() {
         let (mut first, mut second) = (ids(&one), ids(&two));
         first.sort();
         second.sort();
-        assert_eq!((&first, &second), (&alive(&cloud), &first), "{name}: {}{}", text(&one), text(&two));
+        assert_eq!(
+            (&first, &second),
+            (&alive(&cloud), &first),
+            "{name}: {}{}",
+            text(&one),
+            text(&two)
+        );
         assert_eq!(first.len(), 4, "{name}");
     }
 }

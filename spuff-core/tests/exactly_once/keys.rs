@@ -1,4 +1,5 @@
-//! Keys: the same one is the same machine, from any process; and on the happy path they cost nothing.
+//! Keys: the same one is the same machine, from any process; and on the happy path they cost
+//! nothing.
 
 use spuff_core::provider::{ErrorKind, OnCancel, ProviderError, ProviderInstance, ProviderResult};
 use spuff_core::simulator::{Fault, Route, Timings};
@@ -23,21 +24,32 @@ async fn the_happy_path_is_one_request() {
 async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() {
     for name in PROVIDERS {
         let cloud = cloud();
-        let keyed = request(name, "web-1").with_label("env", "prod").with_idempotency_key("order-7");
+        let keyed =
+            request(name, "web-1").with_label("env", "prod").with_idempotency_key("order-7");
         let first = provider(&cloud, name).create_instance(&keyed).await.unwrap();
         lists_have_caught_up().await;
-        // Another client, as it would be in another process; a lease is not part of what is asked for.
+        // Another client, as it would be in another process; a lease is not part of what is asked
+        // for.
         let again = keyed.clone().with_ttl(Duration::from_secs(60));
         let adopted = provider(&cloud, name).create_instance(&again).await.unwrap();
-        assert_eq!((adopted.id, adopted.adopted, first.adopted), (first.id.clone(), true, false), "{name}");
+        assert_eq!(
+            (adopted.id, adopted.adopted, first.adopted),
+            (first.id.clone(), true, false),
+            "{name}"
+        );
 
-        for other in [keyed.clone().with_user_data("#!/bin/sh"), keyed.clone().with_label("env", "test"), {
-            let mut renamed = keyed.clone();
-            renamed.name = "web-2".to_string();
-            renamed
-        }] {
+        for other in
+            [keyed.clone().with_user_data("#!/bin/sh"), keyed.clone().with_label("env", "test"), {
+                let mut renamed = keyed.clone();
+                renamed.name = "web-2".to_string();
+                renamed
+            }]
+        {
             let error = provider(&cloud, name).create_instance(&other).await.unwrap_err();
-            assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{name}: {error}");
+            assert!(
+                matches!(error, ProviderError::Conflict { retryable: false, .. }),
+                "{name}: {error}"
+            );
         }
         let resolved = provider(&cloud, name).resolve("order-7").await.unwrap().unwrap();
         assert_eq!((resolved.id, alive(&cloud)), (first.id.clone(), vec![first.id]), "{name}");
@@ -48,10 +60,17 @@ async fn the_same_key_is_the_same_machine_and_with_another_request_a_conflict() 
 #[tokio::test]
 async fn what_a_create_has_made_or_found_is_told_apart() {
     for name in PROVIDERS {
-        let cloud = Options::default().with_clock(Clock::Manual).with_all_timings(Timings::instant()).start().unwrap();
+        let cloud = Options::default()
+            .with_clock(Clock::Manual)
+            .with_all_timings(Timings::instant())
+            .start()
+            .unwrap();
         let here = provider(&cloud, name);
         let keyed = |machine: &str| request(name, machine).with_idempotency_key(machine);
-        assert!(!here.create_instance(&request(name, "web-1")).await.unwrap().adopted, "{name}: without a key");
+        assert!(
+            !here.create_instance(&request(name, "web-1")).await.unwrap().adopted,
+            "{name}: without a key"
+        );
         // Its own lost reply does not make it another's.
         cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
         let made = here.create_instance(&keyed("web-2")).await.unwrap();
@@ -61,12 +80,15 @@ async fn what_a_create_has_made_or_found_is_told_apart() {
         assert_eq!((&again.id, &later.id), (&made.id, &made.id), "{name}");
         assert_eq!((made.adopted, again.adopted, later.adopted), (false, true, true), "{name}");
         let read = here.get_instance(&made.id).await.unwrap().unwrap();
-        assert!(!read.adopted && here.list_instances().await.unwrap().iter().all(|read| !read.adopted), "{name}");
+        assert!(
+            !read.adopted && here.list_instances().await.unwrap().iter().all(|read| !read.adopted),
+            "{name}"
+        );
     }
 }
 
-/// While it is not known what has come of a create, another process makes the same under the key: that one has made it, and what it
-/// has made is not ended by a failure here.
+/// While it is not known what has come of a create, another process makes the same under the key:
+/// that one has made it, and what it has made is not ended by a failure here.
 #[tokio::test]
 async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here() {
     let unsent = [Fault::ServerError { status: 503, committed: false }, Fault::ReplyLost];
@@ -84,7 +106,8 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
             let (one, two) = (one.unwrap(), two.unwrap());
             let made = [&one, &two].iter().filter(|made| !made.adopted).count();
             assert_eq!(made, alive(&cloud).len(), "{name} {round}: {one:?} {two:?}");
-            // Two processes at once are two machines at DigitalOcean, which has nothing that keeps the second one out.
+            // Two processes at once are two machines at DigitalOcean, which has nothing that keeps
+            // the second one out.
             assert!(one.id == two.id || name == "digitalocean", "{name} {round}: {one:?} {two:?}");
         }
     }
@@ -94,15 +117,22 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
 #[tokio::test]
 async fn a_key_makes_its_machine_also_where_every_look_is_slow() {
     let cloud = cloud();
-    cloud.inject(Fault::Slow { millis: 1050 }.everywhere().at("digitalocean").on(Route::ListInstances));
+    cloud.inject(
+        Fault::Slow { millis: 1050 }.everywhere().at("digitalocean").on(Route::ListInstances),
+    );
     let keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
     let made = provider(&cloud, "digitalocean").create_instance(&keyed).await.unwrap();
     assert_eq!((made.adopted, alive(&cloud)), (false, vec![made.id]));
-    assert_eq!(cloud.route_count("digitalocean", Route::ListInstances), 10, "five looks of two lists each");
+    assert_eq!(
+        cloud.route_count("digitalocean", Route::ListInstances),
+        10,
+        "five looks of two lists each"
+    );
 }
 
-/// Two processes within the same second are two machines at DigitalOcean: then each knows its own, also after a lost reply, and also
-/// where the other one is seen first, or was asked for by another request.
+/// Two processes within the same second are two machines at DigitalOcean: then each knows its own,
+/// also after a lost reply, and also where the other one is seen first, or was asked for by another
+/// request.
 #[tokio::test]
 async fn a_create_whose_reply_is_lost_does_not_take_anothers_machine_for_its_own() {
     for is_other in [false, true] {
@@ -115,7 +145,13 @@ async fn a_create_whose_reply_is_lost_does_not_take_anothers_machine_for_its_own
         cloud.inject(Fault::ReplyLost.once("digitalocean", Route::CreateInstance).skip(1));
         let later = async {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            there.create_instance(&if is_other { keyed.clone().with_label("other", "1") } else { keyed.clone() }).await
+            there
+                .create_instance(&if is_other {
+                    keyed.clone().with_label("other", "1")
+                } else {
+                    keyed.clone()
+                })
+                .await
         };
         let (one, two) = tokio::join!(here.create_instance(&keyed), later);
         let (one, two) = (one.unwrap(), two.unwrap());
@@ -132,7 +168,10 @@ async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_i
     for name in PROVIDERS {
         for is_ending in [false, true] {
             let cloud = cloud();
-            cloud.inject(Fault::RateLimited { retry_after: Some(2), headers: true }.once(name, Route::CreateInstance));
+            cloud.inject(
+                Fault::RateLimited { retry_after: Some(2), headers: true }
+                    .once(name, Route::CreateInstance),
+            );
             let keyed = request(name, "web-1").with_idempotency_key("order-7");
             let (here, there) = (provider(&cloud, name), apart(&cloud, name));
             let later = async {
@@ -148,9 +187,16 @@ async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_i
             let other = other.unwrap();
             assert!(!other.adopted, "{name}");
             match waited {
-                Ok(made) => assert_eq!((made.adopted, made.id != other.id), (!is_ending, is_ending), "{name}: {made:?}"),
+                Ok(made) => assert_eq!(
+                    (made.adopted, made.id != other.id),
+                    (!is_ending, is_ending),
+                    "{name}: {made:?}"
+                ),
                 // EC2 keeps a key for what it once stood for.
-                Err(error) => assert!(name == "aws" && is_ending && error.kind() == ErrorKind::Conflict, "{name}: {error}"),
+                Err(error) => assert!(
+                    name == "aws" && is_ending && error.kind() == ErrorKind::Conflict,
+                    "{name}: {error}"
+                ),
             }
             assert_eq!(alive(&cloud).len(), usize::from(!is_ending || name != "aws"), "{name}");
         }
@@ -160,7 +206,8 @@ async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_i
 /// A look of which a part had to be waited for does not tell how it is now.
 #[tokio::test]
 async fn what_another_process_has_made_while_a_look_waits_is_not_made_again() {
-    let waits = [Fault::Slow { millis: 1700 }, Fault::RateLimited { retry_after: Some(2), headers: true }];
+    let waits =
+        [Fault::Slow { millis: 1700 }, Fault::RateLimited { retry_after: Some(2), headers: true }];
     for (fault, skip) in waits.into_iter().flat_map(|fault| [1, 2, 3].map(|skip| (fault, skip))) {
         let cloud = cloud();
         let rule = cloud.inject(fault.once("digitalocean", Route::ListInstances).skip(skip));
@@ -195,12 +242,16 @@ async fn a_key_whose_machine_is_ending_is_given_another_one() {
             provider.destroy_instance(&first.id).await.unwrap();
             match provider.create_instance(&keyed).await {
                 Ok(second) => {
-                    assert!(second.id != first.id && !second.adopted && name != "aws", "{name}: {second:?}");
+                    assert!(
+                        second.id != first.id && !second.adopted && name != "aws",
+                        "{name}: {second:?}"
+                    );
                     assert_eq!(alive(&cloud), [second.id], "{name}");
                 }
                 Err(error) => {
                     assert!(
-                        matches!(error, ProviderError::Conflict { retryable: false, .. }) && name == "aws",
+                        matches!(error, ProviderError::Conflict { retryable: false, .. })
+                            && name == "aws",
                         "{name}: {error}"
                     );
                     assert!(error.to_string().contains("use another key"), "{error}");
@@ -217,14 +268,21 @@ async fn a_key_whose_machine_is_about_to_be_destroyed_is_given_another_one() {
     for name in PROVIDERS {
         for is_locked in [false, true] {
             let cloud = Options::default().with_clock(Clock::Fast(10.0)).start().unwrap();
-            let keyed = request(name, "web-1").with_idempotency_key("order-7").with_on_cancel(OnCancel::Destroy);
+            let keyed = request(name, "web-1")
+                .with_idempotency_key("order-7")
+                .with_on_cancel(OnCancel::Destroy);
             let provider = provider(&cloud, name);
             if is_locked {
-                cloud.inject(Fault::Locked.everywhere().at(name).on(Route::DestroyInstance).times(3));
+                cloud.inject(
+                    Fault::Locked.everywhere().at(name).on(Route::DestroyInstance).times(3),
+                );
             }
             // It is left in the midst of its boot.
             let made = create_and_wait(&provider, &keyed, OnFailure::Destroy);
-            assert!(tokio::time::timeout(Duration::from_millis(150), made).await.is_err(), "{name}: it has not been left");
+            assert!(
+                tokio::time::timeout(Duration::from_millis(150), made).await.is_err(),
+                "{name}: it has not been left"
+            );
             let first = alive(&cloud);
             let again = provider.create_instance(&keyed).await;
             let there = alive(&cloud);
@@ -246,15 +304,28 @@ async fn a_key_whose_machine_is_about_to_be_destroyed_is_given_another_one() {
     }
 }
 
-/// What came of a create under the key of a machine that was being destroyed, and what there was when it had come.
-fn check_second(name: &str, cloud: &Cloud, first: &[String], again: ProviderResult<ProviderInstance>, there: &[String]) {
+/// What came of a create under the key of a machine that was being destroyed, and what there was
+/// when it had come.
+fn check_second(
+    name: &str,
+    cloud: &Cloud,
+    first: &[String],
+    again: ProviderResult<ProviderInstance>,
+    there: &[String],
+) {
     assert!(!there.iter().any(|id| first.contains(id)), "{name}: the first is still there");
     match again {
         Ok(second) => {
-            assert!(!first.contains(&second.id) && !second.adopted, "{name}: {first:?}, {second:?}");
+            assert!(
+                !first.contains(&second.id) && !second.adopted,
+                "{name}: {first:?}, {second:?}"
+            );
             assert_eq!(alive(cloud), [second.id], "{name}");
         }
-        Err(error) => assert!(matches!(error, ProviderError::Conflict { .. }) && name == "aws", "{name}: {error}"),
+        Err(error) => assert!(
+            matches!(error, ProviderError::Conflict { .. }) && name == "aws",
+            "{name}: {error}"
+        ),
     }
 }
 
@@ -279,10 +350,17 @@ async fn the_labels_of_a_key_are_not_put_on_another_machine() {
         let one = provider.create_instance(&keyed("one")).await.unwrap();
         let other = provider.create_instance(&keyed("other")).await.unwrap();
         let error = provider.set_labels(&other.id, &one.labels).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "labels"), "{name}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "labels"),
+            "{name}: {error}"
+        );
         lists_have_caught_up().await;
         for (key, made) in [("one", &one), ("other", &other)] {
-            assert_eq!(provider.resolve(key).await.unwrap().map(|found| found.id), Some(made.id.clone()), "{name}");
+            assert_eq!(
+                provider.resolve(key).await.unwrap().map(|found| found.id),
+                Some(made.id.clone()),
+                "{name}"
+            );
         }
     }
 }
@@ -294,10 +372,17 @@ async fn a_key_does_not_lead_to_what_a_shorter_one_has_made() {
     for name in PROVIDERS {
         let cloud = cloud();
         let provider = provider(&cloud, name);
-        provider.create_instance(&request(name, "web-1").with_idempotency_key(digits)).await.unwrap();
+        provider
+            .create_instance(&request(name, "web-1").with_idempotency_key(digits))
+            .await
+            .unwrap();
         lists_have_caught_up().await;
         for part in ["web-1", "0"] {
-            assert_eq!(provider.resolve(&format!("{digits}/{part}")).await.unwrap(), None, "{name}: {part}");
+            assert_eq!(
+                provider.resolve(&format!("{digits}/{part}")).await.unwrap(),
+                None,
+                "{name}: {part}"
+            );
         }
     }
 }
@@ -311,9 +396,14 @@ async fn a_destroy_that_may_take_no_time_is_sent_once() {
         let made = calm.create_instance(&request(name, "web-1")).await.unwrap();
         calm.wait_ready(&made.id).await.unwrap();
         let none = ProviderTimeouts { action_complete: Duration::ZERO, ..timeouts() };
-        let hasty = ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(none)).unwrap();
+        let hasty = ProviderRegistry::with_defaults()
+            .connect(name, cloud.config(name).with_timeouts(none))
+            .unwrap();
         let ended = hasty.destroy_instance(&made.id).await;
-        assert!(ended.is_ok() || matches!(ended, Err(ProviderError::Timeout { .. })), "{name}: {ended:?}");
+        assert!(
+            ended.is_ok() || matches!(ended, Err(ProviderError::Timeout { .. })),
+            "{name}: {ended:?}"
+        );
         assert_eq!(alive(&cloud), Vec::<String>::new(), "{name}");
     }
 }
@@ -338,7 +428,12 @@ async fn an_unknown_outcome_is_resolved_by_its_key() {
         // Nothing that is asked after the create gets an answer.
         let lost = cloud.inject(Fault::ReplyLost.once(name, Route::CreateInstance));
         for route in [Route::CreateInstance, Route::ListInstances, Route::GetInstance] {
-            cloud.inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name).on(route));
+            cloud.inject(
+                Fault::ServerError { status: 503, committed: false }
+                    .everywhere()
+                    .at(name)
+                    .on(route),
+            );
         }
         let short = ProviderTimeouts { instance_ready: Duration::from_millis(400), ..timeouts() };
         let config = cloud.config(name).with_timeouts(short);
@@ -365,7 +460,11 @@ async fn a_key_stands_for_itself_alone() {
         for other in ["order-?", "*", "order-*"] {
             assert_eq!(provider.resolve(other).await.unwrap(), None, "{name}: {other}");
         }
-        assert_eq!(provider.resolve("ci\\job\\7").await.unwrap().map(|made| made.id), Some(strange.id.clone()), "{name}");
+        assert_eq!(
+            provider.resolve("ci\\job\\7").await.unwrap().map(|made| made.id),
+            Some(strange.id.clone()),
+            "{name}"
+        );
         let again = keyed("ci\\job\\7", "web-2").with_ttl(Duration::from_secs(60));
         assert_eq!(provider.create_instance(&again).await.unwrap().id, strange.id, "{name}");
         assert_eq!(alive(&cloud).len(), 2, "{name}");

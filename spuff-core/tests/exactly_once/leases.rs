@@ -25,23 +25,38 @@ async fn what_is_past_its_lease_is_ended_and_nothing_else() {
         let cloud = cloud();
         let (ci, dev) = (leasing(&cloud, name, "ci-7"), leasing(&cloud, name, "dev.Ada"));
         let leased = ci.create_instance(&request(name, "leased")).await.unwrap();
-        let longer = ci.create_instance(&request(name, "longer").with_ttl(Duration::from_secs(7200))).await.unwrap();
+        let longer = ci
+            .create_instance(&request(name, "longer").with_ttl(Duration::from_secs(7200)))
+            .await
+            .unwrap();
         let others = dev.create_instance(&request(name, "others")).await.unwrap();
-        let unleased = provider(&cloud, name).create_instance(&request(name, "unleased")).await.unwrap();
+        let unleased =
+            provider(&cloud, name).create_instance(&request(name, "unleased")).await.unwrap();
         ci.wait_ready(&leased.id).await.unwrap();
         let snapshot = ci.create_snapshot(&leased.id, "nightly").await.unwrap();
         lists_have_caught_up().await;
 
-        let owned: Vec<_> = lease::list_owned(&*dev, "dev.Ada").await.unwrap().into_iter().map(|machine| machine.id).collect();
+        let owned: Vec<_> = lease::list_owned(&*dev, "dev.Ada")
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|machine| machine.id)
+            .collect();
         assert_eq!(owned, std::slice::from_ref(&others.id), "{name}");
-        assert!(lease::reap(&ci, &Reap::expired()).await.unwrap().is_empty(), "{name}: no lease is over");
+        assert!(
+            lease::reap(&ci, &Reap::expired()).await.unwrap().is_empty(),
+            "{name}: no lease is over"
+        );
 
         let in_an_hour = Utc::now() + TimeDelta::seconds(3700);
         let due = Reap::expired().and_owned_by("ci-7").at(in_an_hour);
         let dry = lease::reap(&ci, &due.clone().dry_run()).await.unwrap();
         let expected = [(Reapable::Instance, leased.id.clone()), (Reapable::Snapshot, snapshot.id)];
         assert_eq!(ids(&dry), expected, "{name}");
-        assert!(dry.iter().all(|item| matches!(item.outcome, Ok(false))) && alive(&cloud).len() == 4, "{name}");
+        assert!(
+            dry.iter().all(|item| matches!(item.outcome, Ok(false))) && alive(&cloud).len() == 4,
+            "{name}"
+        );
 
         let reaped = lease::reap(&ci, &due).await.unwrap();
         assert_eq!(ids(&reaped), expected, "{name}");
@@ -54,8 +69,13 @@ async fn what_is_past_its_lease_is_ended_and_nothing_else() {
         assert_eq!(lease::expires_at(&renewed.labels), Some(until), "{name}");
         assert_eq!(renewed.labels["spuff-owner"], "dev.Ada", "{name}: other labels stay");
 
-        let reaped = lease::reap(&ci, &Reap::expired().at(in_an_hour + TimeDelta::hours(1))).await.unwrap();
-        assert_eq!(ids(&reaped), [(Reapable::Instance, longer.id)], "{name}: renewed, or without a lease");
+        let reaped =
+            lease::reap(&ci, &Reap::expired().at(in_an_hour + TimeDelta::hours(1))).await.unwrap();
+        assert_eq!(
+            ids(&reaped),
+            [(Reapable::Instance, longer.id)],
+            "{name}: renewed, or without a lease"
+        );
         let mut left = vec![others.id, unleased.id];
         left.sort();
         assert_eq!(alive(&cloud), left, "{name}");
@@ -123,11 +143,17 @@ async fn owners_and_leases_that_cannot_be_are_refused() {
     for (option, value) in [("owner", "a b"), ("ttl", "soon"), ("ttl", "0")] {
         let config = cloud.config("hetzner").with_option(option, value);
         let error = ProviderRegistry::with_defaults().connect("hetzner", config).err().unwrap();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == option), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == option),
+            "{error}"
+        );
     }
     let provider = provider(&cloud, "hetzner");
     let error = lease::renew(&*provider, "42", Duration::ZERO).await.unwrap_err();
-    assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ttl"), "{error}");
+    assert!(
+        matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ttl"),
+        "{error}"
+    );
     assert!(lease::reap(&provider, &Reap::owned_by("")).await.is_err());
     assert_eq!(cloud.request_count("hetzner"), 0);
 }
@@ -137,10 +163,15 @@ async fn a_lease_that_is_set_by_two_at_once_is_one_of_theirs() {
     for name in PROVIDERS {
         let cloud = cloud();
         let provider = provider(&cloud, name);
-        let id = &provider.create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60))).await.unwrap().id;
+        let id = &provider
+            .create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60)))
+            .await
+            .unwrap()
+            .id;
         provider.wait_ready(id).await.unwrap();
         let ttls = [3000, 4000, 5000, 6000].map(Duration::from_secs);
-        let ends = futures_util::future::join_all(ttls.map(|ttl| lease::renew(&*provider, id, ttl))).await;
+        let ends =
+            futures_util::future::join_all(ttls.map(|ttl| lease::renew(&*provider, id, ttl))).await;
         let ends: Vec<_> = ends.into_iter().map(Result::unwrap).collect();
         lists_have_caught_up().await;
         let read = provider.get_instance(id).await.unwrap().unwrap();
@@ -170,7 +201,11 @@ async fn what_is_new_can_be_renewed_at_once() {
 async fn a_renewal_that_ends_half_way_has_renewed() {
     let (cloud, name) = (cloud(), "digitalocean");
     let provider = provider(&cloud, name);
-    let id = &provider.create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60))).await.unwrap().id;
+    let id = &provider
+        .create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60)))
+        .await
+        .unwrap()
+        .id;
     provider.wait_ready(id).await.unwrap();
     for ttl in [9000, 7000].map(Duration::from_secs) {
         // It is put on; the old one is not taken off.
@@ -179,7 +214,8 @@ async fn a_renewal_that_ends_half_way_has_renewed() {
         let _ = lease::renew(&*provider, id, ttl).await;
         cloud.clear_faults();
         lists_have_caught_up().await;
-        let end = lease::expires_at(&provider.get_instance(id).await.unwrap().unwrap().labels).unwrap();
+        let end =
+            lease::expires_at(&provider.get_instance(id).await.unwrap().unwrap().labels).unwrap();
         assert!(end > Utc::now() + TimeDelta::seconds(8000), "the later of two holds: {end}");
     }
     let end = lease::renew(&*provider, id, Duration::from_secs(120)).await.unwrap();
@@ -192,30 +228,58 @@ async fn a_renewal_that_ends_half_way_has_renewed() {
 async fn tags(cloud: &Cloud) -> Vec<String> {
     let root = format!("http://{}", cloud.address());
     let http = spuff_core::http_client(&root, &cloud.config("digitalocean")).unwrap();
-    let listed = http.get(format!("{root}/v2/tags?per_page=200")).bearer_auth("test").send().await.unwrap().text().await.unwrap();
+    let listed = http
+        .get(format!("{root}/v2/tags?per_page=200"))
+        .bearer_auth("test")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    listed["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap().to_string()).collect()
+    listed["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["name"].as_str().unwrap().to_string())
+        .collect()
 }
 
 #[tokio::test]
 async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
     let (cloud, name) = (cloud(), "digitalocean");
     let provider = provider(&cloud, name);
-    let wanted = |machine: &str| request(name, machine).with_ttl(Duration::from_secs(3600)).with_label("env", "test");
-    let keyed = provider.create_instance(&wanted("keyed").with_idempotency_key("order-7")).await.unwrap().id;
+    let wanted = |machine: &str| {
+        request(name, machine).with_ttl(Duration::from_secs(3600)).with_label("env", "test")
+    };
+    let keyed = provider
+        .create_instance(&wanted("keyed").with_idempotency_key("order-7"))
+        .await
+        .unwrap()
+        .id;
     let mut ids = vec![keyed];
     for machine in ["a", "b"] {
         ids.push(provider.create_instance(&wanted(machine)).await.unwrap().id);
     }
     let alike: Vec<_> = ["c", "d", "e"].map(wanted).to_vec();
-    let batch = provider.create_batch(&alike).await.unwrap().into_iter().map(|made| made.unwrap().id).collect::<Vec<_>>();
+    let batch = provider
+        .create_batch(&alike)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|made| made.unwrap().id)
+        .collect::<Vec<_>>();
     ids.extend(batch.clone());
     for id in &ids {
         provider.wait_ready(id).await.unwrap();
     }
     // The end of a lease that was over long ago, on something and on nothing.
     for (id, end) in [(&ids[1], "1700000000"), (&ids[2], "1700000060")] {
-        provider.set_labels(id, &HashMap::from([("spuff-expires".to_string(), end.to_string())])).await.unwrap();
+        provider
+            .set_labels(id, &HashMap::from([("spuff-expires".to_string(), end.to_string())]))
+            .await
+            .unwrap();
     }
     lease::renew(&*provider, &ids[1], Duration::from_secs(7200)).await.unwrap();
     lists_have_caught_up().await;
@@ -226,8 +290,14 @@ async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
     lists_have_caught_up().await;
     let left = tags(&cloud).await;
     assert_eq!(nonces(&left), 4, "others carry it");
-    assert!(!left.contains(&"spuff-expires:1700000000".to_string()), "nothing carries it: {left:?}");
-    assert!(left.contains(&"spuff-expires:1700000060".to_string()), "a droplet carries it: {left:?}");
+    assert!(
+        !left.contains(&"spuff-expires:1700000000".to_string()),
+        "nothing carries it: {left:?}"
+    );
+    assert!(
+        left.contains(&"spuff-expires:1700000060".to_string()),
+        "a droplet carries it: {left:?}"
+    );
 
     for id in &ids {
         provider.destroy_instance(id).await.unwrap();
@@ -235,16 +305,20 @@ async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
     lists_have_caught_up().await;
     let left = tags(&cloud).await;
     assert_eq!(nonces(&left), 1, "a caller's own key may come again: {left:?}");
-    assert!(left.contains(&"env:test".to_string()) && left.contains(&"managed-by:spuff".to_string()), "{left:?}");
+    assert!(
+        left.contains(&"env:test".to_string()) && left.contains(&"managed-by:spuff".to_string()),
+        "{left:?}"
+    );
     cloud.assert_no_leaks();
 }
 
-/// The tag of its call goes first, while lists still show the droplet: who sees it then may take its key for a random one, and
-/// destroys it once more.
+/// The tag of its call goes first, while lists still show the droplet: who sees it then may take
+/// its key for a random one, and destroys it once more.
 #[tokio::test]
 async fn a_droplet_that_is_destroyed_twice_leaves_its_callers_key() {
     for second in [provider, apart] {
-        let (cloud, name) = (Options::default().with_clock(Clock::Manual).start().unwrap(), "digitalocean");
+        let (cloud, name) =
+            (Options::default().with_clock(Clock::Manual).start().unwrap(), "digitalocean");
         let (first, second) = (provider(&cloud, name), second(&cloud, name));
         let keyed = request(name, "web-1").with_idempotency_key("order-7");
         let made = first.create_instance(&keyed).await.unwrap();
@@ -252,7 +326,11 @@ async fn a_droplet_that_is_destroyed_twice_leaves_its_callers_key() {
         first.destroy_instance(&made.id).await.unwrap();
         let listed = second.list_instances().await.unwrap();
         let labels: Vec<_> = listed.iter().flat_map(|machine| machine.labels.keys()).collect();
-        assert!(labels.contains(&&"spuff-key".to_string()) && !labels.contains(&&"spuff-digest".to_string()), "{labels:?}");
+        assert!(
+            labels.contains(&&"spuff-key".to_string())
+                && !labels.contains(&&"spuff-digest".to_string()),
+            "{labels:?}"
+        );
         let goes_on = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             cloud.advance(Duration::from_secs(60));
@@ -274,9 +352,15 @@ async fn labels_that_are_set_at_once_are_all_there_in_the_end() {
         let keys: Vec<_> = (0..12).map(|number| format!("key-{number}")).collect();
         let set = keys.iter().map(|key| {
             let (provider, id) = (provider.clone(), machine.id.clone());
-            async move { provider.set_labels(&id, &HashMap::from([(key.clone(), "1".to_string())])).await }
+            async move {
+                provider.set_labels(&id, &HashMap::from([(key.clone(), "1".to_string())])).await
+            }
         });
-        futures_util::future::join_all(set).await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        futures_util::future::join_all(set)
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap();
         lists_have_caught_up().await;
         let kept = provider.get_instance(&machine.id).await.unwrap().unwrap();
         let lost: Vec<_> = keys.iter().filter(|key| !kept.labels.contains_key(*key)).collect();

@@ -1,6 +1,18 @@
-//! No machine twice, none lost: creates under faults, cancellations and crashes, on simulated clouds that know the truth.
-#![cfg(all(feature = "simulator", feature = "blocking", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+//! No machine twice, none lost: creates under faults, cancellations and crashes, on simulated
+//! clouds that know the truth.
+#![cfg(all(
+    feature = "simulator",
+    feature = "blocking",
+    feature = "aws",
+    feature = "digitalocean",
+    feature = "hetzner"
+))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 mod again;
 mod batch;
@@ -23,7 +35,8 @@ use spuff_core::simulator::{Clock, Cloud, Options, PROVIDERS};
 
 use killed::alive;
 
-/// How many times as fast as real the clouds' time goes: their lists lag by a tenth of a second at most.
+/// How many times as fast as real the clouds' time goes: their lists lag by a tenth of a second at
+/// most.
 const SPEED: f64 = 50.0;
 
 /// In how many threads each cloud's rounds are played: they wait more than they work.
@@ -45,10 +58,14 @@ fn timeouts() -> ProviderTimeouts {
 }
 
 fn provider(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
-    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts())).unwrap().into()
+    ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(timeouts()))
+        .unwrap()
+        .into()
 }
 
-/// A client that knows nothing of what the others here know, as one of another process: its token is another one.
+/// A client that knows nothing of what the others here know, as one of another process: its token
+/// is another one.
 fn apart(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
     let token = if name == "aws" { "elsewhere:secret" } else { "elsewhere" };
     let config = cloud.config(name).with_token(token).with_timeouts(timeouts());

@@ -1,4 +1,5 @@
-//! A cloud whose regions know nothing of each other: what is made in another one than the provider's own is not lost.
+//! A cloud whose regions know nothing of each other: what is made in another one than the
+//! provider's own is not lost.
 
 use spuff_core::fleet::{FleetOptions, Rollback, create_instances};
 use spuff_core::lease::{Reap, reap};
@@ -43,7 +44,8 @@ async fn an_unknown_outcome_in_another_region_is_resolved_by_the_same_provider_a
         assert_eq!(alive(&cloud).len(), 1);
         cloud.clear_faults();
         lists_have_caught_up().await;
-        let listed: Vec<_> = same.list_instances().await.unwrap().into_iter().map(|found| found.id).collect();
+        let listed: Vec<_> =
+            same.list_instances().await.unwrap().into_iter().map(|found| found.id).collect();
         assert_eq!(listed, alive(&cloud), "something may be there, so that lists read it");
         for provider in [same, provider(&cloud, "aws")] {
             let made = provider.resolve(key).await.unwrap().unwrap();
@@ -137,7 +139,10 @@ async fn what_is_in_another_region_is_reaped_where_that_is_said() {
 #[tokio::test]
 async fn an_end_is_not_told_while_regions_cannot_be_asked() {
     let cloud = cloud();
-    let made = provider(&cloud, "aws").create_instance(&away("web-1").with_idempotency_key("order-7")).await.unwrap();
+    let made = provider(&cloud, "aws")
+        .create_instance(&away("web-1").with_idempotency_key("order-7"))
+        .await
+        .unwrap();
     lists_have_caught_up().await;
     cloud.inject(Fault::Unauthorized.everywhere().at("aws").on(Route::Catalogue));
     let new = hasty(&cloud);
@@ -146,7 +151,10 @@ async fn an_end_is_not_told_while_regions_cannot_be_asked() {
         new.get_instance(&made.id).await.map(drop).unwrap_err(),
         new.resolve("order-7").await.map(drop).unwrap_err(),
     ] {
-        assert!(error.to_string().contains("us-east-1") && error.to_string().contains("option regions"), "{error}");
+        assert!(
+            error.to_string().contains("us-east-1") && error.to_string().contains("option regions"),
+            "{error}"
+        );
     }
     assert_eq!(alive(&cloud), std::slice::from_ref(&made.id));
     used_in(&cloud, AWAY).destroy_instance(&made.id).await.unwrap();

@@ -48,7 +48,8 @@ async fn a_snapshot_whose_reply_is_lost_is_made_once_and_known() {
     }
 }
 
-/// At DigitalOcean nothing but its name tells a snapshot that is being made from another of the same machine.
+/// At DigitalOcean nothing but its name tells a snapshot that is being made from another of the
+/// same machine.
 #[tokio::test]
 async fn a_snapshot_whose_reply_is_lost_is_not_that_of_another_call() {
     for name in ["digitalocean", "hetzner"] {
@@ -77,14 +78,20 @@ async fn snapshots_of_one_name_at_once_are_each_their_callers() {
     for name in ["digitalocean", "hetzner"] {
         let mut timings = Timings::usual(name);
         timings.snapshot = Duration::from_secs(2);
-        let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_timings(name, timings).start().unwrap();
+        let cloud = Options::default()
+            .with_clock(Clock::Fast(SPEED))
+            .with_timings(name, timings)
+            .start()
+            .unwrap();
         let provider = provider(&cloud, name);
         let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
         provider.wait_ready(&machine.id).await.unwrap();
         let three = [(); 3].map(|()| provider.create_snapshot(&machine.id, "nightly"));
-        let mut told: Vec<_> = join_all(three).await.into_iter().map(|made| made.unwrap().id).collect();
+        let mut told: Vec<_> =
+            join_all(three).await.into_iter().map(|made| made.unwrap().id).collect();
         lists_have_caught_up().await;
-        let mut listed: Vec<_> = provider.list_snapshots().await.unwrap().into_iter().map(|made| made.id).collect();
+        let mut listed: Vec<_> =
+            provider.list_snapshots().await.unwrap().into_iter().map(|made| made.id).collect();
         let mut made: Vec<_> = cloud.snapshots().into_iter().map(|made| made.id).collect();
         [&mut told, &mut listed, &mut made].into_iter().for_each(|ids| ids.sort());
         assert_eq!((told, &listed), (made.clone(), &made), "{name}");
@@ -105,7 +112,10 @@ async fn a_snapshot_that_stays_open_is_resolved_by_its_key() {
         for route in [Route::ListSnapshots, Route::GetSnapshot, Route::GetAction] {
             // What is looked at before the snapshot is begun gets its answer.
             cloud.inject(
-                down.everywhere().at(name).on(route).skip(u64::from(name == "digitalocean" && route == Route::ListSnapshots)),
+                down.everywhere()
+                    .at(name)
+                    .on(route)
+                    .skip(u64::from(name == "digitalocean" && route == Route::ListSnapshots)),
             );
         }
         let short = ProviderTimeouts { action_complete: Duration::from_millis(500), ..timeouts() };
@@ -118,7 +128,11 @@ async fn a_snapshot_that_stays_open_is_resolved_by_its_key() {
         let made: Vec<_> = cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect();
         assert_eq!(made, [resolved.id], "{name}");
         lists_have_caught_up().await;
-        assert_eq!(provider(&cloud, name).list_snapshots().await.unwrap().len(), 1, "{name}: it is spuff's");
+        assert_eq!(
+            provider(&cloud, name).list_snapshots().await.unwrap().len(),
+            1,
+            "{name}: it is spuff's"
+        );
     }
 }
 
@@ -129,17 +143,27 @@ async fn a_snapshot_that_nobody_waits_for_is_not_lost() {
         let provider = provider(&cloud, name);
         let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
         provider.wait_ready(&machine.id).await.unwrap();
-        let dropped = tokio::time::timeout(Duration::from_millis(300), provider.create_snapshot(&machine.id, "nightly")).await;
+        let dropped = tokio::time::timeout(
+            Duration::from_millis(300),
+            provider.create_snapshot(&machine.id, "nightly"),
+        )
+        .await;
         assert!(dropped.is_err(), "{name}");
         settled().await;
         lists_have_caught_up().await;
-        assert_eq!((cloud.snapshots().len(), provider.list_snapshots().await.unwrap().len()), (1, 1), "{name}");
+        assert_eq!(
+            (cloud.snapshots().len(), provider.list_snapshots().await.unwrap().len()),
+            (1, 1),
+            "{name}"
+        );
     }
 }
 
 /// A provider that waits for a snapshot no longer than that.
 fn hasty(cloud: &Cloud, name: &str, patience: Duration) -> Arc<dyn Provider> {
-    let config = cloud.config(name).with_timeouts(ProviderTimeouts { action_complete: patience, ..timeouts() });
+    let config = cloud
+        .config(name)
+        .with_timeouts(ProviderTimeouts { action_complete: patience, ..timeouts() });
     ProviderRegistry::with_defaults().connect(name, config).unwrap().into()
 }
 
@@ -181,8 +205,12 @@ async fn a_snapshot_that_nobody_resolves_is_tagged_at_its_end() {
     assert!(hasty.list_snapshots().await.unwrap().is_empty(), "it is still being made");
     settled().await;
     lists_have_caught_up().await;
-    let listed: Vec<_> = hasty.list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
-    assert_eq!(listed, cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect::<Vec<_>>());
+    let listed: Vec<_> =
+        hasty.list_snapshots().await.unwrap().into_iter().map(|snapshot| snapshot.id).collect();
+    assert_eq!(
+        listed,
+        cloud.snapshots().into_iter().map(|snapshot| snapshot.id).collect::<Vec<_>>()
+    );
 }
 
 /// A snapshot of which one look is answered like that.
@@ -209,7 +237,9 @@ async fn snapshot_with_one_look_struck(name: &str, fault: Fault) {
 #[tokio::test]
 async fn one_bad_answer_to_a_look_does_not_lose_a_snapshot() {
     let faults = [Fault::Unauthorized, Fault::Html { status: 200 }, Fault::Html { status: 403 }];
-    let all = PROVIDERS.into_iter().flat_map(|name| faults.map(|fault| snapshot_with_one_look_struck(name, fault)));
+    let all = PROVIDERS
+        .into_iter()
+        .flat_map(|name| faults.map(|fault| snapshot_with_one_look_struck(name, fault)));
     futures_util::future::join_all(all).await;
 }
 
@@ -232,7 +262,10 @@ async fn a_key_does_not_lead_to_an_older_snapshot_of_that_name() {
                 assert!(provider.resolve_snapshot(key).await.unwrap().is_none(), "{name}");
             }
             // An image's name is taken once: the cloud may be certain.
-            other => assert!(name == "aws" || matches!(other, ProviderError::Unavailable { .. }), "{name}: {other}"),
+            other => assert!(
+                name == "aws" || matches!(other, ProviderError::Unavailable { .. }),
+                "{name}: {other}"
+            ),
         }
         assert_eq!(cloud.snapshots().len(), 1, "{name}");
     }
@@ -245,11 +278,18 @@ async fn a_key_leads_to_its_own_snapshot_when_others_of_that_name_come_after() {
     let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
     provider.wait_ready(&machine.id).await.unwrap();
     provider.create_snapshot(&machine.id, "nightly").await.unwrap();
-    let error = hasty(&cloud, name, Duration::from_millis(200)).create_snapshot(&machine.id, "nightly").await.unwrap_err();
+    let error = hasty(&cloud, name, Duration::from_millis(200))
+        .create_snapshot(&machine.id, "nightly")
+        .await
+        .unwrap_err();
     let ProviderError::UnknownOutcome { key, .. } = &error else { panic!("{error}") };
     settled().await;
     lists_have_caught_up().await;
-    let own = cloud.snapshots().into_iter().map(|snapshot| snapshot.id).max_by_key(|id| id.parse::<u64>().unwrap());
+    let own = cloud
+        .snapshots()
+        .into_iter()
+        .map(|snapshot| snapshot.id)
+        .max_by_key(|id| id.parse::<u64>().unwrap());
     provider.create_snapshot(&machine.id, "nightly").await.unwrap();
     lists_have_caught_up().await;
     assert_eq!(provider.resolve_snapshot(key).await.unwrap().map(|snapshot| snapshot.id), own);

@@ -25,7 +25,8 @@ async fn dropped(name: &str, after: u64, change: impl Fn(&mut InstanceRequest)) 
         }
     };
     tokio::select! {
-        made = create_instances(&provider, &requests, options) => panic!("{name}: it was not dropped in the middle: {made:?}"),
+        made = create_instances(&provider, &requests, options) => panic!("{name}: it was not \
+         dropped in the middle: {made:?}"),
         () = reached => {}
     }
     let sent = cloud.route_count(name, Route::CreateInstance);
@@ -57,7 +58,8 @@ async fn what_is_to_be_kept_is_left_and_can_be_found() {
         let left = alive(&cloud);
         assert!(left.len() >= 12, "{name}: {left:?}");
         tokio::time::sleep(Duration::from_secs(10).div_f64(SPEED)).await;
-        let owned = spuff_core::lease::list_owned(&*provider(&cloud, name), "keeper").await.unwrap();
+        let owned =
+            spuff_core::lease::list_owned(&*provider(&cloud, name), "keeper").await.unwrap();
         let mut owned: Vec<_> = owned.into_iter().map(|machine| machine.id).collect();
         owned.sort();
         assert_eq!(owned, left, "{name}");
@@ -68,17 +70,34 @@ async fn what_is_to_be_kept_is_left_and_can_be_found() {
 async fn at_any_time_and_under_any_rollback() {
     for on_failure in [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll] {
         for tenths in 0..60 {
-            let fates = [("m-2", Fate::NeverReady), ("m-5", Fate::Lost { made: true }), ("m-7", Fate::WaitsForEver)];
+            let fates = [
+                ("m-2", Fate::NeverReady),
+                ("m-5", Fate::Lost { made: true }),
+                ("m-7", Fate::WaitsForEver),
+            ];
             let (yard, provider) = Yard::new(fates);
-            let options = FleetOptions::default().with_concurrency(2).with_on_failure(on_failure).with_wait_ready(true);
+            let options = FleetOptions::default()
+                .with_concurrency(2)
+                .with_on_failure(on_failure)
+                .with_wait_ready(true);
             let requests = requests("yard", 10);
-            let made = timeout(Duration::from_millis(700 * tenths), create_instances(&provider, &requests, options)).await;
+            let made = timeout(
+                Duration::from_millis(700 * tenths),
+                create_instances(&provider, &requests, options),
+            )
+            .await;
             settled().await;
             let left = yard.alive();
             match made {
-                Ok(made) => assert_eq!((on_failure, left.len(), given(&made).len()), (Rollback::DestroyAll, 0, 0)),
-                // One that stays unknown is left where failed ones are kept: its error was lost with the fleet.
-                Err(_) if on_failure == Rollback::Keep => assert!(left.iter().all(|name| name == "m-5"), "{left:?}"),
+                Ok(made) => assert_eq!(
+                    (on_failure, left.len(), given(&made).len()),
+                    (Rollback::DestroyAll, 0, 0)
+                ),
+                // One that stays unknown is left where failed ones are kept: its error was lost
+                // with the fleet.
+                Err(_) if on_failure == Rollback::Keep => {
+                    assert!(left.iter().all(|name| name == "m-5"), "{left:?}")
+                }
                 Err(_) => assert!(left.is_empty(), "{on_failure:?} after {tenths}: {left:?}"),
             }
         }
@@ -89,11 +108,20 @@ async fn at_any_time_and_under_any_rollback() {
 async fn while_a_batch_that_was_refused_is_made_one_by_one() {
     for tenths in 0..80 {
         let (yard, provider) = Yard::for_one_by_one();
-        let (requests, options) = (requests("yard", 10), FleetOptions::default().with_concurrency(2));
-        let made = timeout(Duration::from_millis(100 * tenths), create_instances(&provider, &requests, options)).await;
+        let (requests, options) =
+            (requests("yard", 10), FleetOptions::default().with_concurrency(2));
+        let made = timeout(
+            Duration::from_millis(100 * tenths),
+            create_instances(&provider, &requests, options),
+        )
+        .await;
         settled().await;
         let expected = if made.is_ok() { 10 } else { 0 };
-        assert_eq!((made.is_ok(), yard.alive().len()), (tenths >= 60, expected), "after {tenths} tenths of a second");
+        assert_eq!(
+            (made.is_ok(), yard.alive().len()),
+            (tenths >= 60, expected),
+            "after {tenths} tenths of a second"
+        );
     }
 }
 
@@ -102,7 +130,9 @@ async fn when_destroys_are_dropped_no_more_begin() {
     let (yard, provider) = Yard::new([]);
     let made = create_instances(&provider, &requests("yard", 10), FleetOptions::default()).await;
     let ids = given(&made);
-    assert!(timeout(Duration::from_millis(2500), destroy_instances(&provider, &ids, 2)).await.is_err());
+    assert!(
+        timeout(Duration::from_millis(2500), destroy_instances(&provider, &ids, 2)).await.is_err()
+    );
     settled().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(yard.alive().len(), 10 - 2 * 2);

@@ -1,4 +1,5 @@
-//! Seeded fleets with faults on everything, tokens that expire, clouds that are down for a minute, and callers that leave.
+//! Seeded fleets with faults on everything, tokens that expire, clouds that are down for a minute,
+//! and callers that leave.
 //!
 //! `SPUFF_CHAOS_SEED=7` runs that fleet alone, at each cloud.
 
@@ -30,8 +31,10 @@ const FAULTS: [(Fault, f64); 9] = [
     (Fault::RateLimited { retry_after: Some(0), headers: true }, 0.03),
     (Fault::Slow { millis: 60 }, 0.05),
 ];
-/// What may go wrong with a machine, and how often. That lists and reads lag is a matter of the clouds' time.
-const FATES: [(Fault, f64); 3] = [(Fault::CapacityOut, 0.01), (Fault::QuotaReached, 0.01), (Fault::ActionFails, 0.01)];
+/// What may go wrong with a machine, and how often. That lists and reads lag is a matter of the
+/// clouds' time.
+const FATES: [(Fault, f64); 3] =
+    [(Fault::CapacityOut, 0.01), (Fault::QuotaReached, 0.01), (Fault::ActionFails, 0.01)];
 
 /// What befalls the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,15 +61,22 @@ impl Plan {
     fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let count = rng.usize(16..=100);
-        let rollback = [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll][rng.usize(0..3)];
+        let rollback =
+            [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll][rng.usize(0..3)];
         let blow = match seed % 3 {
             0 => Blow::None,
             1 => Blow::TokenExpires(rng.u64(1..3 * count as u64)),
             _ => Blow::Down(rng.u64(0..600)),
         };
-        let options = FleetOptions::default().with_concurrency(rng.usize(1..=32)).with_on_failure(rollback);
+        let options =
+            FleetOptions::default().with_concurrency(rng.usize(1..=32)).with_on_failure(rollback);
         let options = options.with_wait_ready(rng.f64() < 0.7);
-        Self { count, options, blow, patience: (rng.f64() < 0.4).then(|| Duration::from_millis(rng.u64(0..1500))) }
+        Self {
+            count,
+            options,
+            blow,
+            patience: (rng.f64() < 0.4).then(|| Duration::from_millis(rng.u64(0..1500))),
+        }
     }
 }
 
@@ -112,7 +122,12 @@ impl Told {
             }
         }
         let exists = |id: &&String| machines.iter().any(|machine| machine.id == **id);
-        untrue.extend(self.there.iter().filter(|id| !exists(id)).map(|id| format!("said to exist, but gone: {id}")));
+        untrue.extend(
+            self.there
+                .iter()
+                .filter(|id| !exists(id))
+                .map(|id| format!("said to exist, but gone: {id}")),
+        );
         untrue
     }
 }
@@ -147,7 +162,8 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
             tokio::time::sleep(Duration::from_millis(from)).await;
             // Of several rules the first one strikes.
             cloud.clear_faults();
-            cloud.inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name));
+            cloud
+                .inject(Fault::ServerError { status: 503, committed: false }.everywhere().at(name));
             tokio::time::sleep(Duration::from_secs(60).div_f64(SPEED)).await;
             cloud.clear_faults();
         }
@@ -161,7 +177,8 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
     };
     let ((), outcomes) = tokio::join!(down, made);
     if matches!(plan.blow, Blow::TokenExpires(_)) {
-        // It is renewed in the end: what nobody waits for is tried to be destroyed for longer than a test lasts.
+        // It is renewed in the end: what nobody waits for is tried to be destroyed for longer than
+        // a test lasts.
         cloud.clear_faults();
     }
     settled().await;
@@ -172,8 +189,11 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
     let told = match &outcomes {
         Some(outcomes) => {
             let (mut told, open) = Told::new(&requests, outcomes);
-            for (key, resolved) in open.iter().zip(join_all(open.iter().map(|key| calm.resolve(key))).await) {
-                let found = resolved.map_err(|error| format!("{key} cannot be resolved: {error}"))?;
+            for (key, resolved) in
+                open.iter().zip(join_all(open.iter().map(|key| calm.resolve(key))).await)
+            {
+                let found =
+                    resolved.map_err(|error| format!("{key} cannot be resolved: {error}"))?;
                 told.perhaps.extend(found.map(|machine| machine.id));
             }
             Some(told)
@@ -183,10 +203,17 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
     let owned = lease::list_owned(&*calm, OWNER).await.map_err(|error| error.to_string())?;
     let listed: BTreeSet<_> = owned.into_iter().map(|machine| machine.id).collect();
 
-    let machines: Vec<_> = cloud.instances().into_iter().filter(|machine| !machine.ending).collect();
+    let machines: Vec<_> =
+        cloud.instances().into_iter().filter(|machine| !machine.ending).collect();
     let mut wrong = told.map_or_else(Vec::new, |told| told.untrue(&machines));
-    wrong.extend(machines.iter().filter(|machine| !listed.contains(&machine.id)).map(|it| format!("nobody's: {it}")));
-    // Those of one call have a key in common. Each has its name, but on EC2, where a token may expire before it is given one.
+    wrong.extend(
+        machines
+            .iter()
+            .filter(|machine| !listed.contains(&machine.id))
+            .map(|it| format!("nobody's: {it}")),
+    );
+    // Those of one call have a key in common. Each has its name, but on EC2, where a token may
+    // expire before it is given one.
     let mut of_key = BTreeMap::new();
     for machine in &machines {
         let key = machine
@@ -202,7 +229,11 @@ async fn fleet(name: &'static str, seed: u64) -> Result<usize, String> {
         // With nobody there, all have been ended.
         wrong.extend(machines.iter().map(|machine| format!("left behind: {machine}")));
     }
-    if wrong.is_empty() { Ok(machines.len()) } else { Err(format!("{plan:?}\n{}", wrong.join("\n"))) }
+    if wrong.is_empty() {
+        Ok(machines.len())
+    } else {
+        Err(format!("{plan:?}\n{}", wrong.join("\n")))
+    }
 }
 
 /// Until the clouds' lists show all there is.
@@ -212,11 +243,13 @@ async fn lists_have_caught_up() {
 
 #[test]
 fn whatever_befalls_a_fleet_every_machine_is_known_and_none_is_made_twice() {
-    let chosen = std::env::var("SPUFF_CHAOS_SEED").ok().map(|seed| seed.parse::<u64>().expect("a number"));
+    let chosen =
+        std::env::var("SPUFF_CHAOS_SEED").ok().map(|seed| seed.parse::<u64>().expect("a number"));
     std::thread::scope(|scope| {
         for name in PROVIDERS {
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let (mut left, mut fleets) = (0, 0);
                 for seed in chosen.map_or(0..FLEETS, |seed| seed..seed + 1) {
                     match runtime.block_on(fleet(name, seed)) {

@@ -22,7 +22,9 @@ fn round(name: &str, seed: u64) -> usize {
 #[test]
 fn a_killed_fleet_leaves_nothing_that_cannot_be_found() {
     let left: usize = std::thread::scope(|scope| {
-        let rounds = PROVIDERS.map(|name| scope.spawn(move || (0..ROUNDS).map(|seed| round(name, seed)).sum::<usize>()));
+        let rounds = PROVIDERS.map(|name| {
+            scope.spawn(move || (0..ROUNDS).map(|seed| round(name, seed)).sum::<usize>())
+        });
         rounds.into_iter().map(|rounds| rounds.join().unwrap()).sum()
     });
     println!("{left} machines were left by {} fleets, and found", 3 * ROUNDS);
@@ -35,7 +37,10 @@ fn a_fleet_that_is_not_killed_leaves_nothing() {
     for name in PROVIDERS {
         let cloud = cloud();
         let (region, size) = place(name);
-        let output = example(&cloud, "fleet", name).args(["--region", region, "--size", size, "--count", "5"]).output().unwrap();
+        let output = example(&cloud, "fleet", name)
+            .args(["--region", region, "--size", size, "--count", "5"])
+            .output()
+            .unwrap();
         let told = text(&output);
         assert!(output.status.success() && told.contains("5 done, 0 failed"), "{name}: {told}");
         cloud.assert_no_leaks();
@@ -49,11 +54,18 @@ fn an_interrupted_fleet_ends_what_it_has_started() {
         let cloud = cloud();
         let (region, size) = place(name);
         let mut program = example(&cloud, "fleet", name);
-        let child = program.args(["--region", region, "--size", size, "--count", "60"]).spawn().unwrap();
+        let child =
+            program.args(["--region", region, "--size", size, "--count", "60"]).spawn().unwrap();
         while alive(&cloud).len() < 5 {
             std::thread::sleep(Duration::from_millis(1));
         }
-        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         let output = child.wait_with_output().unwrap();
         let told = text(&output);
         assert!(output.status.code() == Some(1) && told.contains("interrupted"), "{name}: {told}");

@@ -1,6 +1,8 @@
 //! Looks that fail: they say nothing of the machines, and destroy none.
 
-use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many};
+use spuff_core::fleet::{
+    FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many,
+};
 use spuff_core::provider::{ErrorContext, ErrorKind, ProviderError};
 use spuff_core::simulator::{Fault, Route};
 use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance, with_instances};
@@ -17,12 +19,15 @@ async fn one_bad_reply_to_one_look_destroys_no_machine() {
     for name in PROVIDERS {
         // EC2 is asked for many by their ids.
         let route = if name == "aws" { Route::GetInstance } else { Route::ListInstances };
-        for fault in [Fault::Html { status: 200 }, Fault::Unauthorized, Fault::Html { status: 403 }] {
+        for fault in [Fault::Html { status: 200 }, Fault::Unauthorized, Fault::Html { status: 403 }]
+        {
             for on_failure in [Rollback::DestroyFailed, Rollback::DestroyAll] {
                 let cloud = cloud();
                 let rule = cloud.inject(fault.once(name, route));
-                let options = FleetOptions::default().with_on_failure(on_failure).with_wait_ready(true);
-                let made = create_instances(&provider(&cloud, name), &unlike(name, COUNT), options).await;
+                let options =
+                    FleetOptions::default().with_on_failure(on_failure).with_wait_ready(true);
+                let made =
+                    create_instances(&provider(&cloud, name), &unlike(name, COUNT), options).await;
                 settled().await;
                 let what = format!("{name}, {fault:?}, {on_failure:?}");
                 assert_eq!((cloud.hits(rule), alive(&cloud).len()), (1, COUNT), "{what}: {made:?}");
@@ -37,9 +42,12 @@ async fn credentials_that_are_refused_for_good_end_all_waits_after_a_few_looks()
     for name in PROVIDERS {
         let cloud = cloud();
         let provider = provider(&cloud, name);
-        let made = given(&create_instances(&provider, &unlike(name, COUNT), FleetOptions::default()).await);
+        let made = given(
+            &create_instances(&provider, &unlike(name, COUNT), FleetOptions::default()).await,
+        );
         let routes = [Route::GetInstance, Route::ListInstances];
-        let rules = routes.map(|route| cloud.inject(Fault::Unauthorized.everywhere().at(name).on(route)));
+        let rules =
+            routes.map(|route| cloud.inject(Fault::Unauthorized.everywhere().at(name).on(route)));
         let ended = wait_ready_many(&provider, &made).await;
         for ended in ended {
             assert_eq!(ended.unwrap_err().kind(), ErrorKind::Authentication, "{name}");
@@ -71,7 +79,10 @@ const OF_THE_LOOK: [Failure; 9] = [
     || ProviderError::timeout("looking for credentials", Duration::from_secs(30)),
     || ProviderError::not_found("endpoint", "/v1/servers"),
     || ProviderError::api(200, "the reply is not JSON"),
-    || ProviderError::api(403, "a page of a proxy").with_context(ErrorContext::new("yard").with_status(403)),
+    || {
+        ProviderError::api(403, "a page of a proxy")
+            .with_context(ErrorContext::new("yard").with_status(403))
+    },
     || ProviderError::unavailable("maintenance").with_context(context()),
     || ProviderError::RateLimit { retry_after: None },
     || ProviderError::Other { message: "something else".to_string() },
@@ -80,7 +91,10 @@ const OF_THE_LOOK: [Failure; 9] = [
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look() {
-    let failures = OF_THE_MACHINE.map(|failure| (failure, true)).into_iter().chain(OF_THE_LOOK.map(|failure| (failure, false)));
+    let failures = OF_THE_MACHINE
+        .map(|failure| (failure, true))
+        .into_iter()
+        .chain(OF_THE_LOOK.map(|failure| (failure, false)));
     for (failure, is_its_own) in failures {
         let (kind, what) = (failure().kind(), failure().to_string());
         for on_failure in [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll] {
@@ -94,18 +108,28 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
                 _ => vec!["m-0", "m-1", "m-2"],
             };
             assert_eq!(yard.alive(), left, "{on_failure:?}: {what}");
-            let ProviderError::AfterCreate { instance_id, exists, source, .. } = made[1].as_ref().unwrap_err() else {
+            let ProviderError::AfterCreate { instance_id, exists, source, .. } =
+                made[1].as_ref().unwrap_err()
+            else {
                 panic!("{made:?}")
             };
             let expected = ("id-m-1", left.contains(&"m-1"), kind);
-            assert_eq!((instance_id.as_str(), *exists, source.kind()), expected, "{on_failure:?}: {what}");
+            assert_eq!(
+                (instance_id.as_str(), *exists, source.kind()),
+                expected,
+                "{on_failure:?}: {what}"
+            );
         }
         for on_failure in [OnFailure::Destroy, OnFailure::Keep] {
             let (yard, provider) = Yard::new([("m-1", Fate::WaitFails(failure))]);
-            let error = create_and_wait(&provider, &requests("yard", 2)[1], on_failure).await.unwrap_err();
+            let error =
+                create_and_wait(&provider, &requests("yard", 2)[1], on_failure).await.unwrap_err();
             settled().await;
             let stays = on_failure == OnFailure::Keep || !is_its_own;
-            assert!(matches!(&error, ProviderError::AfterCreate { exists, .. } if *exists == stays), "{on_failure:?}: {error}");
+            assert!(
+                matches!(&error, ProviderError::AfterCreate { exists, .. } if *exists == stays),
+                "{on_failure:?}: {error}"
+            );
             assert_eq!(yard.alive().len(), usize::from(stays), "{on_failure:?}: {what}");
         }
     }
@@ -116,19 +140,28 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
 async fn nothing_is_left_of_a_scope_that_cannot_look() {
     for failure in OF_THE_LOOK {
         let (yard, provider) = Yard::new([("m-1", Fate::WaitFails(failure))]);
-        let used = with_instance(&provider, &requests("yard", 2)[1], |_| async { Ok::<_, ProviderError>(()) }).await;
+        let used = with_instance(&provider, &requests("yard", 2)[1], |_| async {
+            Ok::<_, ProviderError>(())
+        })
+        .await;
         assert_eq!((used.unwrap_err().kind(), yard.alive().len()), (failure().kind(), 0));
-        let used = with_instances(&provider, &requests("yard", 3), 16, |_| async { Ok::<_, FleetError>(()) }).await;
+        let used = with_instances(&provider, &requests("yard", 3), 16, |_| async {
+            Ok::<_, FleetError>(())
+        })
+        .await;
         assert_eq!((used.unwrap_err().first, yard.alive().len()), (1, 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_has_not_been_destroyed_by_us() {
-    let (_, provider) = Yard::new([("m-1", Fate::WaitFails(|| ProviderError::not_found("instance", "id-m-1")))]);
-    let error = create_and_wait(&provider, &requests("yard", 2)[1], OnFailure::Destroy).await.unwrap_err();
+    let (_, provider) =
+        Yard::new([("m-1", Fate::WaitFails(|| ProviderError::not_found("instance", "id-m-1")))]);
+    let error =
+        create_and_wait(&provider, &requests("yard", 2)[1], OnFailure::Destroy).await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::AfterCreate { exists: false, .. }) && !error.to_string().contains("destroyed"),
+        matches!(&error, ProviderError::AfterCreate { exists: false, .. })
+            && !error.to_string().contains("destroyed"),
         "{error}"
     );
 }
@@ -138,7 +171,10 @@ async fn what_cannot_be_destroyed_now_is_destroyed_in_the_background() {
     let one = requests("yard", 2).remove(1);
     let (yard, provider) = Yard::new([("m-1", Fate::HeldOnce)]);
     let error = create_and_wait(&provider, &one, OnFailure::Destroy).await.unwrap_err();
-    let ProviderError::AfterCreate { exists: true, source, cleanup: Some(cleanup), .. } = &error else { panic!("{error:?}") };
+    let ProviderError::AfterCreate { exists: true, source, cleanup: Some(cleanup), .. } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!((source.kind(), cleanup.kind()), (ErrorKind::Timeout, ErrorKind::Unavailable));
     assert_eq!(yard.alive(), ["m-1"]);
     settled().await;
@@ -147,14 +183,22 @@ async fn what_cannot_be_destroyed_now_is_destroyed_in_the_background() {
     let (yard, provider) = Yard::new([("m-1", Fate::HeldOnce)]);
     let options = FleetOptions::default().with_wait_ready(true);
     let made = create_instances(&provider, &requests("yard", 3), options).await;
-    assert!(matches!(&made[1], Err(ProviderError::AfterCreate { exists: true, cleanup: Some(_), .. })), "{made:?}");
+    assert!(
+        matches!(&made[1], Err(ProviderError::AfterCreate { exists: true, cleanup: Some(_), .. })),
+        "{made:?}"
+    );
     settled().await;
     assert_eq!((yard.alive(), yard.destroys()), (vec!["m-0".to_string(), "m-2".to_string()], 2));
 
     // At the end of the work.
     let (yard, provider) = Yard::new([("m-1", Fate::Stays)]);
-    let used = with_instances(&provider, &[one], 16, |_| async { Ok::<_, FleetError>(()) }).await.unwrap_err();
-    assert!(matches!(used.error(), Some(ProviderError::AfterCreate { exists: true, .. })), "{used}");
+    let used = with_instances(&provider, &[one], 16, |_| async { Ok::<_, FleetError>(()) })
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(used.error(), Some(ProviderError::AfterCreate { exists: true, .. })),
+        "{used}"
+    );
     settled().await;
     assert!(yard.destroys() > 1, "it is tried again");
 }

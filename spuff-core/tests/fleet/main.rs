@@ -1,6 +1,18 @@
-//! Fleets: what many machines as one call promise, at the simulated clouds and at a cloud in memory whose time stands still.
-#![cfg(all(feature = "simulator", feature = "blocking", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+//! Fleets: what many machines as one call promise, at the simulated clouds and at a cloud in memory
+//! whose time stands still.
+#![cfg(all(
+    feature = "simulator",
+    feature = "blocking",
+    feature = "aws",
+    feature = "digitalocean",
+    feature = "hetzner"
+))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 mod cancel;
 mod chaos;
@@ -21,12 +33,15 @@ mod yard;
 use std::sync::Arc;
 use std::time::Duration;
 
-use spuff_core::provider::{InstanceRequest, Provider, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderInstance, ProviderRegistry, ProviderResult, ProviderTimeouts,
+};
 use spuff_core::simulator::{Clock, Cloud, Options, PROVIDERS};
 
 use killed::alive;
 
-/// How many times as fast as real the clouds' time goes: their lists lag by a tenth of a second at most.
+/// How many times as fast as real the clouds' time goes: their lists lag by a tenth of a second at
+/// most.
 const SPEED: f64 = 50.0;
 
 type Outcomes = Vec<ProviderResult<ProviderInstance>>;
@@ -47,7 +62,10 @@ fn timeouts() -> ProviderTimeouts {
 }
 
 fn provider_with(cloud: &Cloud, name: &str, timeouts: ProviderTimeouts) -> Arc<dyn Provider> {
-    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts)).unwrap().into()
+    ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(timeouts))
+        .unwrap()
+        .into()
 }
 
 fn provider(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {

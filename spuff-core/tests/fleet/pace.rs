@@ -1,6 +1,8 @@
 //! How many at once, how long a throttled machine is put off, and fleets of none.
 
-use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many};
+use spuff_core::fleet::{
+    FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many,
+};
 use spuff_core::observe;
 use spuff_core::provider::{ErrorKind, ProviderError};
 use spuff_core::simulator::{Fault, Route};
@@ -22,7 +24,8 @@ async fn no_more_are_under_way_than_the_options_say_and_no_fewer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_roll_back_keeps_to_the_concurrency_too() {
-    let (yard, provider) = Yard::new([("m-30", Fate::Refused(|| ProviderError::quota("machines", "enough")))]);
+    let (yard, provider) =
+        Yard::new([("m-30", Fate::Refused(|| ProviderError::quota("machines", "enough")))]);
     let options = FleetOptions::default().with_concurrency(4).with_on_failure(Rollback::DestroyAll);
     let made = create_instances(&provider, &requests("yard", 40), options).await;
     assert_eq!((made.iter().flatten().count(), yard.most(), yard.alive().len()), (0, 4, 0));
@@ -31,12 +34,24 @@ async fn a_roll_back_keeps_to_the_concurrency_too() {
 #[tokio::test(start_paused = true)]
 async fn a_concurrency_of_none_is_refused_before_anything_is_sent() {
     let (yard, provider) = Yard::new([]);
-    let made = create_instances(&provider, &requests("yard", 3), FleetOptions::default().with_concurrency(0)).await;
+    let made = create_instances(
+        &provider,
+        &requests("yard", 3),
+        FleetOptions::default().with_concurrency(0),
+    )
+    .await;
     let gone = destroy_instances(&provider, &["1", "2", "3"], 0).await;
-    let errors: Vec<_> = made.into_iter().filter_map(Result::err).chain(gone.into_iter().filter_map(Result::err)).collect();
+    let errors: Vec<_> = made
+        .into_iter()
+        .filter_map(Result::err)
+        .chain(gone.into_iter().filter_map(Result::err))
+        .collect();
     assert_eq!(errors.len(), 6);
     for error in errors {
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "concurrency"), "{error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "concurrency"),
+            "{error}"
+        );
     }
     assert_eq!(yard.creates(), 0);
 }
@@ -45,7 +60,8 @@ async fn a_concurrency_of_none_is_refused_before_anything_is_sent() {
 async fn a_fleet_of_none_is_done_at_once() {
     let (yard, provider) = Yard::new([]);
     let mut told = 0;
-    let made = observe(create_instances(&provider, &[], FleetOptions::default()), |_| told += 1).await;
+    let made =
+        observe(create_instances(&provider, &[], FleetOptions::default()), |_| told += 1).await;
     let ready = observe(wait_ready_many::<String>(&provider, &[]), |_| told += 1).await;
     let gone = observe(destroy_instances::<String>(&provider, &[], 1), |_| told += 1).await;
     assert_eq!((made.len(), ready.len(), gone.len(), told, yard.creates()), (0, 0, 0, 0, 0));
@@ -66,7 +82,10 @@ async fn a_throttled_create_is_put_off_as_long_as_the_cloud_says_but_not_for_eve
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_create_does_not_hold_a_roll_back_up() {
-    let fates = [("m-0", Fate::Throttled(u32::MAX)), ("m-1", Fate::Refused(|| ProviderError::capacity("sold out")))];
+    let fates = [
+        ("m-0", Fate::Throttled(u32::MAX)),
+        ("m-1", Fate::Refused(|| ProviderError::capacity("sold out"))),
+    ];
     let (yard, provider) = Yard::new(fates);
     let options = FleetOptions::default().with_on_failure(Rollback::DestroyAll);
     let made = create_instances(&provider, &requests("yard", 3), options).await;
@@ -80,8 +99,17 @@ async fn refusals_for_too_many_requests_are_waited_out() {
     for name in PROVIDERS {
         let cloud = cloud();
         // A call may take twice that long: one alone does not wait for a second.
-        let provider = provider_with(&cloud, name, ProviderTimeouts { http_request: Duration::from_millis(500), ..timeouts() });
-        let throttled = |route| Fault::RateLimited { retry_after: Some(1), headers: true }.everywhere().at(name).on(route);
+        let provider = provider_with(
+            &cloud,
+            name,
+            ProviderTimeouts { http_request: Duration::from_millis(500), ..timeouts() },
+        );
+        let throttled = |route| {
+            Fault::RateLimited { retry_after: Some(1), headers: true }
+                .everywhere()
+                .at(name)
+                .on(route)
+        };
         cloud.inject(throttled(Route::CreateInstance).times(1));
         let alone = provider.create_instance(&requests(name, 1)[0]).await;
         assert_eq!(alone.unwrap_err().kind(), ErrorKind::RateLimit, "{name}");

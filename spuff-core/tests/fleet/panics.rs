@@ -1,6 +1,8 @@
 //! A provider that panics over one machine: the others are not lost.
 
-use spuff_core::fleet::{FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many};
+use spuff_core::fleet::{
+    FleetOptions, Rollback, create_instances, destroy_instances, wait_ready_many,
+};
 use spuff_core::placement::{Candidate, Placement, place_instance};
 use spuff_core::provider::{ErrorKind, ProviderError};
 use spuff_core::{OnFailure, create_and_wait, observe, settled};
@@ -10,26 +12,40 @@ use yard::{Fate, Yard};
 
 async fn fleet(fate: Fate, on_failure: Rollback) -> (Arc<yard::Yard>, Outcomes) {
     let (yard, provider) = Yard::new([("m-1", fate)]);
-    let options = FleetOptions::default().with_concurrency(2).with_on_failure(on_failure).with_wait_ready(true);
+    let options = FleetOptions::default()
+        .with_concurrency(2)
+        .with_on_failure(on_failure)
+        .with_wait_ready(true);
     let made = create_instances(&provider, &requests("yard", 4), options).await;
     settled().await;
     assert_eq!(made[1].as_ref().unwrap_err().kind(), ErrorKind::Internal, "{made:?}");
     (yard, made)
 }
 
-/// All is made, and told of, in one go: what is done before the listener has heard it is not done with.
+/// All is made, and told of, in one go: what is done before the listener has heard it is not done
+/// with.
 #[tokio::test(start_paused = true)]
 async fn of_a_listener() {
-    async fn panics<T: Send + 'static>(yard: &Yard, work: impl Future<Output = T> + Send + 'static) {
-        let observed = tokio::spawn(async move { drop(observe(work, |_| panic!("at what was seen")).await) });
+    async fn panics<T: Send + 'static>(
+        yard: &Yard,
+        work: impl Future<Output = T> + Send + 'static,
+    ) {
+        let observed =
+            tokio::spawn(async move { drop(observe(work, |_| panic!("at what was seen")).await) });
         assert!(observed.await.unwrap_err().is_panic());
         settled().await;
         assert_eq!(yard.alive(), [""; 0]);
     }
     let (yard, provider) = Yard::new([]);
     let (one, two, three) = (provider.clone(), provider.clone(), provider);
-    panics(&yard, async move { create_instances(&one, &requests("yard", 4), FleetOptions::default()).await }).await;
-    panics(&yard, async move { create_and_wait(&two, &requests("yard", 1)[0], OnFailure::Destroy).await }).await;
+    panics(&yard, async move {
+        create_instances(&one, &requests("yard", 4), FleetOptions::default()).await
+    })
+    .await;
+    panics(&yard, async move {
+        create_and_wait(&two, &requests("yard", 1)[0], OnFailure::Destroy).await
+    })
+    .await;
     let placement = Placement::new(vec![Candidate::new(&three, "", "small")]);
     panics(&yard, async move { place_instance(&placement, &requests("yard", 1)[0]).await }).await;
 }

@@ -8,11 +8,17 @@ use super::*;
 use yard::{Fate, Yard};
 
 /// A fleet of three, with this fate for the second: its outcome, and what is left.
-async fn second(fate: Fate, on_failure: Rollback, change: impl Fn(&mut InstanceRequest)) -> (ProviderError, Vec<String>) {
+async fn second(
+    fate: Fate,
+    on_failure: Rollback,
+    change: impl Fn(&mut InstanceRequest),
+) -> (ProviderError, Vec<String>) {
     let (yard, provider) = Yard::new([("m-1", fate)]);
     let mut requests = requests("yard", 3);
     requests.iter_mut().for_each(change);
-    let made = create_instances(&provider, &requests, FleetOptions::default().with_on_failure(on_failure)).await;
+    let made =
+        create_instances(&provider, &requests, FleetOptions::default().with_on_failure(on_failure))
+            .await;
     (made.into_iter().nth(1).unwrap().unwrap_err(), yard.alive())
 }
 
@@ -22,14 +28,25 @@ fn key(error: &ProviderError) -> Option<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_made_is_found_and_destroyed() {
-    for (on_failure, others) in [(Rollback::DestroyFailed, vec!["m-0", "m-2"]), (Rollback::DestroyAll, vec![])] {
+    for (on_failure, others) in
+        [(Rollback::DestroyFailed, vec!["m-0", "m-2"]), (Rollback::DestroyAll, vec![])]
+    {
         let (error, left) = second(Fate::Lost { made: true }, on_failure, |_| ()).await;
-        let ProviderError::AfterCreate { instance_id, exists, source, .. } = &error else { panic!("{error:?}") };
-        assert_eq!((instance_id.as_str(), *exists, source.kind()), ("id-m-1", false, ErrorKind::UnknownOutcome));
+        let ProviderError::AfterCreate { instance_id, exists, source, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(
+            (instance_id.as_str(), *exists, source.kind()),
+            ("id-m-1", false, ErrorKind::UnknownOutcome)
+        );
         assert_eq!(left, others, "{on_failure:?}");
 
         let (error, left) = second(Fate::Lost { made: false }, on_failure, |_| ()).await;
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "certain now, so that it can be tried again: {error}");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Unavailable,
+            "certain now, so that it can be tried again: {error}"
+        );
         assert_eq!(left, others, "{on_failure:?}");
     }
 }
@@ -37,7 +54,10 @@ async fn what_may_have_been_made_is_found_and_destroyed() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_found_keeps_its_key() {
     let (error, left) = second(Fate::Unfindable, Rollback::DestroyFailed, |_| ()).await;
-    assert_eq!((key(&error), left), (Some("m-1"), vec!["m-0".to_string(), "m-1".to_string(), "m-2".to_string()]));
+    assert_eq!(
+        (key(&error), left),
+        (Some("m-1"), vec!["m-0".to_string(), "m-1".to_string(), "m-2".to_string()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,10 +65,14 @@ async fn what_is_to_be_kept_or_has_a_callers_own_key_is_left() {
     let lost = Fate::Lost { made: true };
     let (error, left) = second(lost, Rollback::Keep, |_| ()).await;
     assert_eq!((key(&error), left.len()), (Some("m-1"), 3));
-    let (error, left) =
-        second(lost, Rollback::DestroyFailed, |request| request.idempotency_key = Some(request.name.clone())).await;
+    let (error, left) = second(lost, Rollback::DestroyFailed, |request| {
+        request.idempotency_key = Some(request.name.clone())
+    })
+    .await;
     assert_eq!((key(&error), left.len()), (Some("m-1"), 3));
-    let (error, left) = second(lost, Rollback::DestroyFailed, |request| request.on_cancel = Some(OnCancel::Keep)).await;
+    let (error, left) =
+        second(lost, Rollback::DestroyFailed, |request| request.on_cancel = Some(OnCancel::Keep))
+            .await;
     assert_eq!((key(&error), left.len()), (Some("m-1"), 3));
 }
 

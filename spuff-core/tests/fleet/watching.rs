@@ -26,9 +26,14 @@ async fn a_stream_of_what_is_seen_and_then_the_outcomes() {
         let seen = all(&mut watch).await;
         assert!(watch.next().await.is_none(), "{name}: the end is the end");
         for (index, id) in ids.iter().enumerate() {
-            let told: Vec<_> = seen.iter().filter(|progress| progress.index == Some(index)).collect();
+            let told: Vec<_> =
+                seen.iter().filter(|progress| progress.index == Some(index)).collect();
             assert!(told.iter().all(|progress| progress.id == *id), "{name}: {told:?}");
-            assert_eq!(told.last().map(|progress| progress.phase), Some(Phase::Ready), "{name}: {told:?}");
+            assert_eq!(
+                told.last().map(|progress| progress.phase),
+                Some(Phase::Ready),
+                "{name}: {told:?}"
+            );
         }
         assert_eq!(given(&watch.into_outcomes()), ids, "{name}");
     }

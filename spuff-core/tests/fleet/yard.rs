@@ -1,4 +1,5 @@
-//! A cloud in memory that does with each machine what its name is fated to, and counts what is under way.
+//! A cloud in memory that does with each machine what its name is fated to, and counts what is
+//! under way.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use spuff_core::provider::{
-    InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderInstance, ProviderResult, Snapshot,
+    InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderInstance, ProviderResult,
+    Snapshot,
 };
 use tokio::time::sleep;
 
@@ -110,8 +112,13 @@ impl Yard {
     }
 
     fn machine(&self, name: &str, status: InstanceStatus) -> ProviderInstance {
-        let ip = if status == InstanceStatus::Active { Ipv4Addr::new(192, 0, 2, 1) } else { Ipv4Addr::UNSPECIFIED };
-        let made = ProviderInstance::new(format!("id-{name}"), ip.into(), status, chrono::Utc::now());
+        let ip = if status == InstanceStatus::Active {
+            Ipv4Addr::new(192, 0, 2, 1)
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        };
+        let made =
+            ProviderInstance::new(format!("id-{name}"), ip.into(), status, chrono::Utc::now());
         ProviderInstance { name: name.to_string(), ..made }
     }
 
@@ -158,7 +165,10 @@ impl Provider for Yard {
         sleep(CALL).await;
         // A key stands for the name's machine.
         if request.idempotency_key.is_some() && self.alive().contains(&request.name) {
-            return Ok(ProviderInstance { adopted: true, ..self.machine(name, InstanceStatus::Active) });
+            return Ok(ProviderInstance {
+                adopted: true,
+                ..self.machine(name, InstanceStatus::Active)
+            });
         }
         match self.fate(name) {
             Some(Fate::Refused(error)) => Err(error()),
@@ -184,7 +194,10 @@ impl Provider for Yard {
         self.at_once
     }
 
-    async fn create_batch(&self, _: &[InstanceRequest]) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
+    async fn create_batch(
+        &self,
+        _: &[InstanceRequest],
+    ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
         sleep(CALL).await;
         Err(ProviderError::capacity("there is no room for so many"))
     }
@@ -198,8 +211,12 @@ impl Provider for Yard {
         };
         sleep(CALL).await;
         match self.fate(&self.name_of(id)) {
-            Some(Fate::HeldOnce) if before == 1 => return Err(ProviderError::unavailable("not now")),
-            Some(Fate::PutOff(retry_after)) => return Err(ProviderError::RateLimit { retry_after: Some(retry_after) }),
+            Some(Fate::HeldOnce) if before == 1 => {
+                return Err(ProviderError::unavailable("not now"));
+            }
+            Some(Fate::PutOff(retry_after)) => {
+                return Err(ProviderError::RateLimit { retry_after: Some(retry_after) });
+            }
             Some(Fate::Stays) => return Err(ProviderError::auth("yard", "not yours")),
             Some(Fate::PanicsOverDestroy) => panic!("over {id}"),
             _ => {}
@@ -219,10 +236,17 @@ impl Provider for Yard {
 
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         sleep(BOOT).await;
-        let name = self.state().alive.get(id).cloned().ok_or_else(|| ProviderError::not_found("instance", id))?;
+        let name = self
+            .state()
+            .alive
+            .get(id)
+            .cloned()
+            .ok_or_else(|| ProviderError::not_found("instance", id))?;
         match self.fate(&name) {
             Some(Fate::WaitFails(error)) => Err(error()),
-            Some(Fate::NeverReady | Fate::HeldOnce) => Err(ProviderError::timeout("wait_ready", BOOT)),
+            Some(Fate::NeverReady | Fate::HeldOnce) => {
+                Err(ProviderError::timeout("wait_ready", BOOT))
+            }
             Some(Fate::WaitsForEver) => pending().await,
             Some(Fate::PanicsOverWait) => panic!("over {id}"),
             _ => Ok(self.machine(&name, InstanceStatus::Active)),

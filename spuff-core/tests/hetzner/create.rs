@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spuff_core::provider::{
-    HetznerFactory, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig, ProviderError, ProviderFactory,
-    ProviderRegistry,
+    HetznerFactory, ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderConfig,
+    ProviderError, ProviderFactory, ProviderRegistry,
 };
 use wiremock::matchers::{header, query_param, query_param_is_missing};
 use wiremock::{Mock, MockServer};
 
 use super::{
-    action, body_json_but_for_the_key, created, field, good, hasty_provider, on, page, provider, refusal, reply, sent,
-    server_body, support,
+    action, body_json_but_for_the_key, created, field, good, hasty_provider, on, page, provider,
+    refusal, reply, sent, server_body, support,
 };
 
 fn server_type(name: &str, architecture: &str) -> Mock {
     let body = json!({"id": 104, "name": name, "architecture": architecture, "cores": 2, "deprecated": null});
-    on("GET", "/server_types").and(query_param("name", name)).respond_with(page("server_types", &[body], None))
+    on("GET", "/server_types").and(query_param("name", name)).respond_with(page(
+        "server_types",
+        &[body],
+        None,
+    ))
 }
 
 fn image(id: u64, name: &str, architecture: &str) -> Value {
@@ -37,7 +41,11 @@ fn system_images(name: &str, architecture: &str, found: &[Value]) -> Mock {
 /// The bodies of the creates, in order.
 async fn creates(server: &MockServer) -> Vec<Value> {
     let requests = sent(server).await;
-    requests.iter().filter(|request| request.method.as_str() == "POST").map(|request| request.body_json().unwrap()).collect()
+    requests
+        .iter()
+        .filter(|request| request.method.as_str() == "POST")
+        .map(|request| request.body_json().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -46,7 +54,10 @@ async fn the_reply_to_another_create_is_not_taken_for_ones_own() {
     let mut other = server_body(41, "initializing");
     other["labels"]["spuff-key"] = json!("00000000000000000000000000000000");
     on("POST", "/servers").respond_with(created(other, &[])).expect(1..).mount(&server).await;
-    on("GET", "/servers").respond_with(reply(200, json!({"servers": [], "meta": null}))).mount(&server).await;
+    on("GET", "/servers")
+        .respond_with(reply(200, json!({"servers": [], "meta": null})))
+        .mount(&server)
+        .await;
     let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
     assert!(error.instance_id().is_none(), "{error:?}");
     assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error:?}");
@@ -56,7 +67,10 @@ async fn the_reply_to_another_create_is_not_taken_for_ones_own() {
 async fn all_that_was_asked_for_is_sent() {
     let server = MockServer::start().await;
     server_type("cx22", "x86").expect(1).mount(&server).await;
-    system_images("debian-12", "x86", &[image(114_690_389, "debian-12", "x86")]).expect(1).mount(&server).await;
+    system_images("debian-12", "x86", &[image(114_690_389, "debian-12", "x86")])
+        .expect(1)
+        .mount(&server)
+        .await;
     let body = json!({
         "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 114_690_389, "ssh_keys": [2323, "my-key"],
         "user_data": "#cloud-config\n", "labels": {"env": "prod", "managed-by": "spuff"},
@@ -66,7 +80,10 @@ async fn all_that_was_asked_for_is_sent() {
         .and(header("authorization", "Bearer test-token"))
         .and(header("content-type", "application/json"))
         .and(body_json_but_for_the_key(body))
-        .respond_with(created(server_body(42, "initializing"), &[action(1, "create_server", "running")]))
+        .respond_with(created(
+            server_body(42, "initializing"),
+            &[action(1, "create_server", "running")],
+        ))
         .expect(1)
         .mount(&server)
         .await;
@@ -82,8 +99,12 @@ async fn all_that_was_asked_for_is_sent() {
     assert_eq!((machine.id.as_str(), machine.status.clone()), ("42", InstanceStatus::New));
     assert_eq!(machine.ip.to_string(), "203.0.113.9");
     assert_eq!(machine.created_at.to_rfc3339(), "2026-01-30T23:55:00+00:00");
-    assert_eq!((machine.name.as_str(), machine.region.as_str(), machine.size.as_str()), ("web-42", "fsn1", "cx22"));
-    let labels = [("managed-by", "spuff"), ("env", "prod")].map(|(key, value)| (key.to_string(), value.to_string()));
+    assert_eq!(
+        (machine.name.as_str(), machine.region.as_str(), machine.size.as_str()),
+        ("web-42", "fsn1", "cx22")
+    );
+    let labels = [("managed-by", "spuff"), ("env", "prod")]
+        .map(|(key, value)| (key.to_string(), value.to_string()));
     assert_eq!(machine.labels, HashMap::from(labels));
 }
 
@@ -95,7 +116,12 @@ async fn what_was_not_asked_for_is_left_out() {
         "public_net": {"enable_ipv4": true, "enable_ipv6": true}, "start_after_create": true
     });
     let least = json!({"server": {"id": 42, "status": "initializing", "public_net": {"ipv4": null, "ipv6": null}}});
-    on("POST", "/servers").and(body_json_but_for_the_key(body)).respond_with(reply(201, least)).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .and(body_json_but_for_the_key(body))
+        .respond_with(reply(201, least))
+        .expect(1)
+        .mount(&server)
+        .await;
     let request = InstanceRequest { region: String::new(), ..good() };
     let machine = provider(&server).create_instance(&request).await.unwrap();
     assert!(machine.ip.is_unspecified() && machine.addresses.is_empty());
@@ -105,12 +131,19 @@ async fn what_was_not_asked_for_is_left_out() {
 #[tokio::test]
 async fn the_region_of_the_configuration_is_used_where_the_request_names_none() {
     let server = MockServer::start().await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(2).mount(&server).await;
-    let config = ProviderConfig::new("test-token").with_endpoint(format!("{}/v1", server.uri())).with_region("nbg1");
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(2)
+        .mount(&server)
+        .await;
+    let config = ProviderConfig::new("test-token")
+        .with_endpoint(format!("{}/v1", server.uri()))
+        .with_region("nbg1");
     let provider = ProviderRegistry::with_defaults().connect("hcloud", config).unwrap();
     provider.create_instance(&InstanceRequest { region: String::new(), ..good() }).await.unwrap();
     provider.create_instance(&good()).await.unwrap();
-    let locations: Vec<_> = creates(&server).await.into_iter().map(|body| body["location"].clone()).collect();
+    let locations: Vec<_> =
+        creates(&server).await.into_iter().map(|body| body["location"].clone()).collect();
     assert_eq!(locations, ["nbg1", "fsn1"]);
 }
 
@@ -123,12 +156,17 @@ async fn an_image_name_becomes_the_image_of_the_sizes_architecture() {
     let both = [image(1, "ubuntu-24.04", "x86"), image(2, "ubuntu-24.04", "arm")];
     system_images("ubuntu-24.04", "x86", &both).expect(1).mount(&server).await;
     system_images("ubuntu-24.04", "arm", &both).expect(1).mount(&server).await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(4).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(4)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     for size in ["cx22", "cax11", "cx22", "cax11"] {
         provider.create_instance(&InstanceRequest::new("web-1", "fsn1", size)).await.unwrap();
     }
-    let images: Vec<_> = creates(&server).await.into_iter().map(|body| body["image"].clone()).collect();
+    let images: Vec<_> =
+        creates(&server).await.into_iter().map(|body| body["image"].clone()).collect();
     assert_eq!(images, [1, 2, 1, 2]);
 }
 
@@ -136,8 +174,15 @@ async fn an_image_name_becomes_the_image_of_the_sizes_architecture() {
 async fn creates_at_the_same_time_look_up_once() {
     let server = MockServer::start().await;
     server_type("cx22", "x86").expect(1).mount(&server).await;
-    system_images("ubuntu-24.04", "x86", &[image(1, "ubuntu-24.04", "x86")]).expect(1).mount(&server).await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(3).mount(&server).await;
+    system_images("ubuntu-24.04", "x86", &[image(1, "ubuntu-24.04", "x86")])
+        .expect(1)
+        .mount(&server)
+        .await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(3)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     let request = InstanceRequest::new("web-1", "fsn1", "cx22");
     let create = || provider.create_instance(&request);
@@ -156,12 +201,23 @@ async fn a_custom_name_is_looked_up_among_all_images() {
         .expect(1)
         .mount(&server)
         .await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(2).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(2)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     let request = InstanceRequest::new("web-1", "fsn1", "cax11");
-    provider.create_instance(&request.clone().with_image(ImageSpec::Custom("docker-ce".to_string()))).await.unwrap();
-    provider.create_instance(&request.with_image(ImageSpec::Snapshot("4711".to_string()))).await.unwrap();
-    let images: Vec<_> = creates(&server).await.into_iter().map(|body| body["image"].clone()).collect();
+    provider
+        .create_instance(&request.clone().with_image(ImageSpec::Custom("docker-ce".to_string())))
+        .await
+        .unwrap();
+    provider
+        .create_instance(&request.with_image(ImageSpec::Snapshot("4711".to_string())))
+        .await
+        .unwrap();
+    let images: Vec<_> =
+        creates(&server).await.into_iter().map(|body| body["image"].clone()).collect();
     assert_eq!(images, [40_093_247, 4711]);
 }
 
@@ -179,11 +235,13 @@ async fn unknown_sizes_and_images_are_refused_before_the_create() {
     on("POST", "/servers").respond_with(reply(500, json!({}))).expect(0).mount(&server).await;
     let provider = provider(&server);
 
-    let error = provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx99")).await.unwrap_err();
+    let error =
+        provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx99")).await.unwrap_err();
     assert_eq!(field(&error), "size");
     assert!(error.to_string().contains("cx99"), "{error}");
 
-    let old = InstanceRequest::new("web-1", "fsn1", "cx22").with_image(ImageSpec::Ubuntu("14.04".to_string()));
+    let old = InstanceRequest::new("web-1", "fsn1", "cx22")
+        .with_image(ImageSpec::Ubuntu("14.04".to_string()));
     let error = provider.create_instance(&old).await.unwrap_err();
     assert_eq!(field(&error), "image");
     for part in ["ubuntu-14.04", "x86", "cx22", "deprecated"] {
@@ -195,11 +253,22 @@ async fn unknown_sizes_and_images_are_refused_before_the_create() {
 async fn a_refused_create_looks_up_anew() {
     let server = MockServer::start().await;
     server_type("cx22", "x86").expect(2).mount(&server).await;
-    system_images("ubuntu-24.04", "x86", &[image(1, "ubuntu-24.04", "x86")]).up_to_n_times(1).expect(1).mount(&server).await;
-    system_images("ubuntu-24.04", "x86", &[image(5, "ubuntu-24.04", "x86")]).expect(1).mount(&server).await;
+    system_images("ubuntu-24.04", "x86", &[image(1, "ubuntu-24.04", "x86")])
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
+    system_images("ubuntu-24.04", "x86", &[image(5, "ubuntu-24.04", "x86")])
+        .expect(1)
+        .mount(&server)
+        .await;
     let gone = refusal(422, "invalid_input", "image 1 not found");
     on("POST", "/servers").respond_with(gone).up_to_n_times(1).expect(1).mount(&server).await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     let request = InstanceRequest::new("web-1", "fsn1", "cx22");
     assert_eq!(field(&provider.create_instance(&request).await.unwrap_err()), "image");
@@ -210,27 +279,50 @@ async fn a_refused_create_looks_up_anew() {
 #[tokio::test]
 async fn an_endpoint_without_a_catalogue_gets_the_name() {
     let server = MockServer::start().await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(1).mount(&server).await;
-    provider(&server).create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await.unwrap();
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(1)
+        .mount(&server)
+        .await;
+    provider(&server)
+        .create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22"))
+        .await
+        .unwrap();
     assert_eq!(creates(&server).await[0]["image"], "ubuntu-24.04");
 }
 
 #[tokio::test]
 async fn fingerprints_become_ids() {
-    let (known, unknown) = ("b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f", "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff");
+    let (known, unknown) = (
+        "b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f",
+        "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
+    );
     let server = MockServer::start().await;
     let keys = |fingerprint, found: &[Value]| {
-        on("GET", "/ssh_keys").and(query_param("fingerprint", fingerprint)).respond_with(page("ssh_keys", found, None)).expect(1)
+        on("GET", "/ssh_keys")
+            .and(query_param("fingerprint", fingerprint))
+            .respond_with(page("ssh_keys", found, None))
+            .expect(1)
     };
     keys(known, &[json!({"id": 2323, "name": "laptop", "fingerprint": known, "public_key": "ssh-ed25519 A"})])
         .mount(&server)
         .await;
     keys(unknown, &[]).mount(&server).await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
-    provider.create_instance(&good().with_ssh_key(known.to_uppercase()).with_ssh_key("desktop")).await.unwrap();
+    provider
+        .create_instance(&good().with_ssh_key(known.to_uppercase()).with_ssh_key("desktop"))
+        .await
+        .unwrap();
     assert_eq!(creates(&server).await[0]["ssh_keys"], json!([2323, "desktop"]));
-    assert_eq!(field(&provider.create_instance(&good().with_ssh_key(unknown)).await.unwrap_err()), "ssh_keys");
+    assert_eq!(
+        field(&provider.create_instance(&good().with_ssh_key(unknown)).await.unwrap_err()),
+        "ssh_keys"
+    );
 }
 
 #[tokio::test]
@@ -264,7 +356,10 @@ async fn bad_input_sends_nothing() {
             provider.create_snapshot(id, "s").await.unwrap_err(),
             provider.delete_snapshot(id).await.unwrap_err(),
         ];
-        assert!(errors.iter().all(|error| matches!(error, ProviderError::InvalidConfig { .. })), "{id}: {errors:?}");
+        assert!(
+            errors.iter().all(|error| matches!(error, ProviderError::InvalidConfig { .. })),
+            "{id}: {errors:?}"
+        );
     }
     assert_eq!(field(&provider.create_snapshot("42", " ").await.unwrap_err()), "name");
     assert!(sent(&server).await.is_empty());
@@ -277,18 +372,33 @@ async fn a_taken_name_is_a_final_conflict() {
     on("POST", "/servers").respond_with(taken).expect(1).mount(&server).await;
     let error = provider(&server).create_instance(&good()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error:?}");
-    assert!(error.to_string().contains("already used") && error.to_string().contains("uniqueness_error"), "{error}");
+    assert!(
+        error.to_string().contains("already used")
+            && error.to_string().contains("uniqueness_error"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn an_unreadable_reply_is_an_unknown_outcome_and_keeps_the_password_to_itself() {
     let server = MockServer::start().await;
-    let body = json!({"server": {"name": "web-1"}, "action": null, "root_password": "canary-root-pw"});
+    let body =
+        json!({"server": {"name": "web-1"}, "action": null, "root_password": "canary-root-pw"});
     on("POST", "/servers").respond_with(reply(201, body)).expect(1..).mount(&server).await;
-    on("GET", "/servers").respond_with(reply(200, json!({"servers": []}))).expect(1..).mount(&server).await;
-    let error = hasty_provider(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
+    on("GET", "/servers")
+        .respond_with(reply(200, json!({"servers": []})))
+        .expect(1..)
+        .mount(&server)
+        .await;
+    let error = hasty_provider(&server)
+        .create_instance(&good().with_idempotency_key("order-7"))
+        .await
+        .unwrap_err();
     let text = format!("{error} {error:?}");
-    assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{text}");
+    assert!(
+        matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"),
+        "{text}"
+    );
     assert!(!text.contains("canary-root-pw"), "{text}");
 }
 
@@ -299,13 +409,24 @@ async fn a_name_that_is_taken_after_an_unreadable_reply_is_looked_at() {
             "labels": {"managed-by": "spuff", "spuff-key": nonce}}]})
     };
     let server = MockServer::start().await;
-    on("POST", "/servers").respond_with(refusal(504, "timeout", "late")).up_to_n_times(1).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(refusal(504, "timeout", "late"))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
     let taken = || refusal(409, "uniqueness_error", "server name is already used");
     on("POST", "/servers").respond_with(taken()).expect(1).mount(&server).await;
     // What is found is ours if it has the nonce that was asked for.
     on("GET", "/servers")
         .respond_with(move |request: &wiremock::Request| {
-            let selector = request.url.query_pairs().find(|(name, _)| name == "label_selector").unwrap().1.into_owned();
+            let selector = request
+                .url
+                .query_pairs()
+                .find(|(name, _)| name == "label_selector")
+                .unwrap()
+                .1
+                .into_owned();
             reply(200, server_of(selector.strip_prefix("spuff-key==").unwrap()))
         })
         .expect(1)
@@ -314,10 +435,19 @@ async fn a_name_that_is_taken_after_an_unreadable_reply_is_looked_at() {
     assert_eq!(provider(&server).create_instance(&good()).await.unwrap().id, "42");
 
     let server = MockServer::start().await;
-    on("POST", "/servers").respond_with(refusal(504, "timeout", "late")).up_to_n_times(1).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(refusal(504, "timeout", "late"))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
     on("POST", "/servers").respond_with(taken()).expect(1).mount(&server).await;
     // By its label, and by its name.
-    on("GET", "/servers").respond_with(reply(200, server_of("another"))).expect(2).mount(&server).await;
+    on("GET", "/servers")
+        .respond_with(reply(200, server_of("another")))
+        .expect(2)
+        .mount(&server)
+        .await;
     let error = provider(&server).create_instance(&good()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Conflict { retryable: false, .. }), "{error:?}");
 }
@@ -331,9 +461,15 @@ fn settling(server: &MockServer) -> Box<dyn Provider> {
     HetznerFactory.create_with(&config).unwrap()
 }
 
-/// A create whose reply is lost, and which is refused when it is sent again, as there is a server of that name.
+/// A create whose reply is lost, and which is refused when it is sent again, as there is a server
+/// of that name.
 async fn lost_then_taken(server: &MockServer) {
-    on("POST", "/servers").respond_with(refusal(504, "timeout", "late")).up_to_n_times(1).expect(1).mount(server).await;
+    on("POST", "/servers")
+        .respond_with(refusal(504, "timeout", "late"))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(server)
+        .await;
     let taken = refusal(409, "uniqueness_error", "server name is already used");
     on("POST", "/servers").respond_with(taken).expect(1).mount(server).await;
 }
@@ -361,8 +497,11 @@ async fn a_server_that_the_cloud_says_is_there_is_looked_for_until_it_shows() {
         let request = good();
         let watch = async {
             loop {
-                if let Some(create) = sent(&server).await.iter().find(|sent| sent.method.as_str() == "POST") {
-                    *posted.lock().unwrap() = create.body_json::<Value>().unwrap()["labels"].clone();
+                if let Some(create) =
+                    sent(&server).await.iter().find(|sent| sent.method.as_str() == "POST")
+                {
+                    *posted.lock().unwrap() =
+                        create.body_json::<Value>().unwrap()["labels"].clone();
                     std::future::pending::<()>().await;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -380,10 +519,23 @@ async fn a_server_that_the_cloud_says_is_there_is_looked_for_until_it_shows() {
 async fn a_name_that_is_taken_by_nobody_who_can_be_seen_leaves_the_outcome_unknown() {
     let server = MockServer::start().await;
     lost_then_taken(&server).await;
-    on("GET", "/servers").respond_with(reply(200, json!({"servers": []}))).expect(2..).mount(&server).await;
-    let error = settling(&server).create_instance(&good().with_idempotency_key("order-7")).await.unwrap_err();
-    assert!(matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"), "{error:?}");
-    assert!(error.to_string().contains("late") && error.to_string().contains("already used"), "{error}");
+    on("GET", "/servers")
+        .respond_with(reply(200, json!({"servers": []})))
+        .expect(2..)
+        .mount(&server)
+        .await;
+    let error = settling(&server)
+        .create_instance(&good().with_idempotency_key("order-7"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7"),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("late") && error.to_string().contains("already used"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -391,7 +543,11 @@ async fn a_conflict_that_passes_is_sent_again_and_told_at_the_deadline() {
     let server = MockServer::start().await;
     let busy = || refusal(409, "conflict", "the resource has changed, please retry");
     on("POST", "/servers").respond_with(busy()).up_to_n_times(2).expect(2).mount(&server).await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(1).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(1)
+        .mount(&server)
+        .await;
     assert_eq!(provider(&server).create_instance(&good()).await.unwrap().id, "42");
 
     let server = MockServer::start().await;
@@ -413,7 +569,10 @@ async fn a_key_that_is_named_by_digits_is_not_taken_for_an_id() {
             .mount(&server)
             .await;
         on("GET", "/ssh_keys/2024").respond_with(of_id).expect(1).mount(&server).await;
-        on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).mount(&server).await;
+        on("POST", "/servers")
+            .respond_with(created(server_body(42, "initializing"), &[]))
+            .mount(&server)
+            .await;
         let made = provider(&server).create_instance(&good().with_ssh_key("2024")).await;
         match expected {
             Some(keys) => {
@@ -423,7 +582,10 @@ async fn a_key_that_is_named_by_digits_is_not_taken_for_an_id() {
             None => {
                 let error = made.unwrap_err();
                 assert_eq!(field(&error), "ssh_keys");
-                assert!(error.to_string().contains("\"2024\"") && error.to_string().contains("key 7"), "{error}");
+                assert!(
+                    error.to_string().contains("\"2024\"") && error.to_string().contains("key 7"),
+                    "{error}"
+                );
             }
         }
     }
@@ -438,7 +600,11 @@ async fn an_id_of_a_key_is_looked_up_once() {
         .expect(1)
         .mount(&server)
         .await;
-    on("POST", "/servers").respond_with(created(server_body(42, "initializing"), &[])).expect(2).mount(&server).await;
+    on("POST", "/servers")
+        .respond_with(created(server_body(42, "initializing"), &[]))
+        .expect(2)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     for _ in 0..2 {
         provider.create_instance(&good().with_ssh_key("2323")).await.unwrap();

@@ -1,4 +1,5 @@
-//! Each verb of the Hetzner room against scripted replies. A mock that is not called as often as expected fails.
+//! Each verb of the Hetzner room against scripted replies. A mock that is not called as often as
+//! expected fails.
 #![cfg(feature = "hetzner")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -21,13 +22,19 @@ use wiremock::{Mock, MockBuilder, MockServer, ResponseTemplate};
 
 fn provider(server: &MockServer) -> HetznerProvider {
     // Only the slash at the end goes: the version belongs to the base.
-    HetznerProvider::with_config("test-token", &format!("{}/v1/", server.uri()), support::timeouts()).unwrap()
+    HetznerProvider::with_config(
+        "test-token",
+        &format!("{}/v1/", server.uri()),
+        support::timeouts(),
+    )
+    .unwrap()
 }
 
 /// A provider whose deadlines are short enough that a test can wait for their end.
 fn hasty_provider(server: &MockServer) -> HetznerProvider {
     let short = Duration::from_millis(700);
-    let timeouts = ProviderTimeouts { instance_ready: short, action_complete: short, ..support::timeouts() };
+    let timeouts =
+        ProviderTimeouts { instance_ready: short, action_complete: short, ..support::timeouts() };
     HetznerProvider::with_config("test-token", &format!("{}/v1", server.uri()), timeouts).unwrap()
 }
 
@@ -60,7 +67,11 @@ fn locked(mut server: Value) -> Value {
 
 /// An action; while it runs its `error` is filled all the same, as in the API's own samples.
 fn action(id: u64, command: &str, status: &str) -> Value {
-    let error = if status == "success" { Value::Null } else { json!({"code": "action_failed", "message": "Action failed"}) };
+    let error = if status == "success" {
+        Value::Null
+    } else {
+        json!({"code": "action_failed", "message": "Action failed"})
+    };
     json!({
         "id": id, "command": command, "status": status, "progress": 50, "started": "2026-01-30T23:55:00+00:00",
         "finished": null, "resources": [{"id": 42, "type": "server"}], "error": error
@@ -69,7 +80,10 @@ fn action(id: u64, command: &str, status: &str) -> Value {
 
 fn created(server: Value, actions: &[Value]) -> ResponseTemplate {
     let next = actions.get(1..).unwrap_or_default();
-    reply(201, json!({"server": server, "action": actions.first(), "next_actions": next, "root_password": "canary-root-pw"}))
+    reply(
+        201,
+        json!({"server": server, "action": actions.first(), "next_actions": next, "root_password": "canary-root-pw"}),
+    )
 }
 
 fn on(verb: &str, at: &str) -> MockBuilder {
@@ -89,15 +103,17 @@ fn refusal(status: u16, code: &str, message: &str) -> ResponseTemplate {
 fn body_json_but_for_the_key(expected: Value) -> impl wiremock::Match {
     move |request: &wiremock::Request| {
         let mut sent: Value = request.body_json().unwrap();
-        let nonce = sent["labels"].as_object_mut().and_then(|labels| labels.remove("spuff-key")).unwrap_or_default();
+        let nonce = sent["labels"]
+            .as_object_mut()
+            .and_then(|labels| labels.remove("spuff-key"))
+            .unwrap_or_default();
         sent == expected && nonce.as_str().is_some_and(|nonce| nonce.len() == 32)
     }
 }
 
 /// A page of a list, with the number of the next one.
 fn page(field: &str, items: &[Value], next: Option<u32>) -> ResponseTemplate {
-    let pagination =
-        json!({"page": 1, "per_page": 50, "previous_page": null, "next_page": next, "last_page": null, "total_entries": null});
+    let pagination = json!({"page": 1, "per_page": 50, "previous_page": null, "next_page": next, "last_page": null, "total_entries": null});
     reply(200, json!({field: items, "meta": {"pagination": pagination}}))
 }
 

@@ -33,13 +33,24 @@ fn pricing() -> Value {
 async fn one_reading_answers_all_questions_net_of_tax() {
     let server = MockServer::start().await;
     let list = reply(200, pricing());
-    on("GET", "/pricing").and(header("authorization", "Bearer test-token")).respond_with(list).expect(1).mount(&server).await;
+    on("GET", "/pricing")
+        .and(header("authorization", "Bearer test-token"))
+        .respond_with(list)
+        .expect(1)
+        .mount(&server)
+        .await;
     let provider = provider(&server);
     let ask = |region, size| provider.hourly_price(region, size);
     let (one, other) = tokio::join!(ask("fsn1", "cx22"), ask("sin", "cpx11"));
     assert_eq!([one.unwrap().to_string(), other.unwrap().to_string()], ["0.006 EUR", "0.011 EUR"]);
-    assert_eq!(provider.clone().hourly_price("", "cpx11").await.unwrap().to_string(), "0.011 EUR", "the dearest");
-    for (region, size, expected) in [("sin", "cx22", "region"), ("fsn1", "cx23", "size"), ("fsn1", " ", "size")] {
+    assert_eq!(
+        provider.clone().hourly_price("", "cpx11").await.unwrap().to_string(),
+        "0.011 EUR",
+        "the dearest"
+    );
+    for (region, size, expected) in
+        [("sin", "cx22", "region"), ("fsn1", "cx23", "size"), ("fsn1", " ", "size")]
+    {
         let error = ask(region, size).await.unwrap_err();
         assert_eq!(field(&error), expected, "{error}");
     }

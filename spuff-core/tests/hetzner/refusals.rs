@@ -1,4 +1,5 @@
-//! Every kind of refusal, what it tells, and what the factory and the constructor refuse themselves.
+//! Every kind of refusal, what it tells, and what the factory and the constructor refuse
+//! themselves.
 
 use std::time::Duration;
 
@@ -45,7 +46,11 @@ async fn every_refusal_of_a_read_has_its_kind() {
         let refused = refusal(status, code, "no, not that").insert_header("Retry-After", "3600");
         on("GET", "/ssh_keys").respond_with(refused).expect(1).mount(&server).await;
         let error = provider(&server).get_ssh_keys().await.unwrap_err();
-        assert_eq!((error.kind().name(), error.is_retryable()), (kind, retryable), "{code}: {error}");
+        assert_eq!(
+            (error.kind().name(), error.is_retryable()),
+            (kind, retryable),
+            "{code}: {error}"
+        );
         if matches!(kind, "rate_limit" | "unavailable") {
             assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)), "{code}");
         }
@@ -73,7 +78,11 @@ async fn every_refusal_of_a_create_has_its_kind_and_is_final_unless_it_leaves_th
     ] {
         let server = MockServer::start().await;
         let times = if kind == "unknown_outcome" { 2..u64::MAX } else { 1..2 };
-        on("POST", "/servers").respond_with(refusal(status, code, message)).expect(times).mount(&server).await;
+        on("POST", "/servers")
+            .respond_with(refusal(status, code, message))
+            .expect(times)
+            .mount(&server)
+            .await;
         let error = hasty_provider(&server).create_instance(&good()).await.unwrap_err();
         assert_eq!(error.kind().name(), kind, "{code}: {error}");
         for part in [message, code, "261e51cc"] {
@@ -131,5 +140,7 @@ fn the_factory_describes_its_options() {
     assert_eq!(description.capabilities.max_user_data, 32 * 1024);
     let config = spuff_core::provider::ProviderConfig::new("token").with_option("flavour", "x");
     let refused = ProviderRegistry::with_defaults().connect("hetzner", config).err();
-    assert!(matches!(refused, Some(ProviderError::InvalidConfig { field, .. }) if field == "flavour"));
+    assert!(
+        matches!(refused, Some(ProviderError::InvalidConfig { field, .. }) if field == "flavour")
+    );
 }

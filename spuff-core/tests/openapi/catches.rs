@@ -34,7 +34,10 @@ fn check(document: &str, cases: impl IntoIterator<Item = (Sent, &'static str)>) 
         if word.is_empty() {
             assert!(violations.is_empty(), "{sent:?} {body}: {violations:?}");
         } else {
-            assert!(violations.iter().any(|violation| violation.contains(word)), "{word}: {sent:?} {body}: {violations:?}");
+            assert!(
+                violations.iter().any(|violation| violation.contains(word)),
+                "{word}: {sent:?} {body}: {violations:?}"
+            );
         }
     }
 }
@@ -95,7 +98,10 @@ fn bodies() {
         ("/type", json!("rename"), ""),
         ("/type", json!("power_on"), "name"),
     ];
-    check(DIGITALOCEAN, variants(&action, &json!({"type": "snapshot", "name": "nightly"}), changes));
+    check(
+        DIGITALOCEAN,
+        variants(&action, &json!({"type": "snapshot", "name": "nightly"}), changes),
+    );
 
     let tag = sent("POST", "/v2/tags");
     let changes = [
@@ -114,7 +120,11 @@ fn bodies() {
     ];
     check(
         DIGITALOCEAN,
-        variants(&resources, &json!({"resources": [{"resource_id": "7555620", "resource_type": "image"}]}), changes),
+        variants(
+            &resources,
+            &json!({"resources": [{"resource_id": "7555620", "resource_type": "image"}]}),
+            changes,
+        ),
     );
 
     let create = sent("POST", "/servers");
@@ -186,7 +196,10 @@ fn paths_and_parameters() {
         (get("/v2/droplets/"), "no such operation"),
         (get("/droplets"), "no such operation"),
         (sent("DELETE", "/v2/droplets"), "tag_name is missing"),
-        (sent("DELETE", "/v2/droplets/7/destroy_with_associated_resources/dangerous"), "X-Dangerous is missing"),
+        (
+            sent("DELETE", "/v2/droplets/7/destroy_with_associated_resources/dangerous"),
+            "X-Dangerous is missing",
+        ),
     ];
     check(DIGITALOCEAN, cases);
     let cases = [
@@ -209,6 +222,11 @@ fn paths_and_parameters() {
 #[test]
 fn spelled_out_paths_come_first() {
     let document = Document::load(HETZNER);
-    let id = |path| document.operation(&sent("GET", path)).map(|operation| operation.id.to_string()).unwrap();
-    assert_eq!((id("/servers/42"), id("/servers/actions")), ("get_server".to_string(), "list_server_actions".to_string()));
+    let id = |path| {
+        document.operation(&sent("GET", path)).map(|operation| operation.id.to_string()).unwrap()
+    };
+    assert_eq!(
+        (id("/servers/42"), id("/servers/actions")),
+        ("get_server".to_string(), "list_server_actions".to_string())
+    );
 }

@@ -49,7 +49,11 @@ impl Cloud {
     /// The examples of the operations named in `changes` are changed before they are sent.
     pub(super) async fn start(document: Document, changes: &[(&'static str, Change)]) -> Self {
         let log = Arc::default();
-        let responder = Responder { document, changes: changes.iter().copied().collect(), log: Arc::clone(&log) };
+        let responder = Responder {
+            document,
+            changes: changes.iter().copied().collect(),
+            log: Arc::clone(&log),
+        };
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(responder).mount(&server).await;
         Self { server, log }
@@ -59,7 +63,8 @@ impl Cloud {
         self.server.uri()
     }
 
-    /// Ends with a list of every violation if there is one, or if other operations than these were asked for.
+    /// Ends with a list of every violation if there is one, or if other operations than these were
+    /// asked for.
     pub(super) fn assert_asked_for(self, operations: &[&str]) {
         let mut log = self.log.lock().unwrap();
         let violations = std::mem::take(&mut log.violations);
@@ -75,7 +80,10 @@ impl Drop for Cloud {
     fn drop(&mut self) {
         let log = &mut self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if std::thread::panicking() && !log.violations.is_empty() {
-            eprintln!("the description is violated:\n{}", lines(std::mem::take(&mut log.violations)));
+            eprintln!(
+                "the description is violated:\n{}",
+                lines(std::mem::take(&mut log.violations))
+            );
         }
     }
 }
@@ -89,7 +97,9 @@ impl Respond for Responder {
         let sent = &Sent::from(request);
         let mut log = self.log.lock().unwrap();
         log.violations.extend(self.document.violations(sent));
-        let Some(operation) = self.document.operation(sent) else { return ResponseTemplate::new(400) };
+        let Some(operation) = self.document.operation(sent) else {
+            return ResponseTemplate::new(400);
+        };
         let success = self.document.success(&operation);
         let mut reply = ResponseTemplate::new(success.status);
         if let Some((examples, validator)) = &success.content {
@@ -99,7 +109,9 @@ impl Respond for Responder {
             }
             // A change must not make of an example what the API would never send.
             let wrong = violations(validator, &body);
-            log.violations.extend(wrong.into_iter().map(|wrong| format!("reply of {}: {wrong}", operation.id)));
+            log.violations.extend(
+                wrong.into_iter().map(|wrong| format!("reply of {}: {wrong}", operation.id)),
+            );
             reply = reply.set_body_json(body);
         }
         *log.operations.entry(operation.id.to_string()).or_default() += 1;

@@ -1,7 +1,9 @@
 //! Every verb of the DigitalOcean room.
 
 use serde_json::{Value, json};
-use spuff_core::provider::{DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider};
+use spuff_core::provider::{
+    DigitalOceanProvider, ImageSpec, InstanceRequest, InstanceStatus, Provider,
+};
 
 use super::cloud::{Asked, Change, Cloud};
 use super::document::Document;
@@ -32,7 +34,8 @@ const CHANGES: [(&str, Change); 9] = [
     ("actions_get", |asked, reply| {
         reply["action"]["id"] = json!(asked.sent.id());
         // Each is looked at twice: that of the create, and that of the snapshot.
-        reply["action"]["status"] = json!(if asked.before("actions_get") % 2 == 0 { "in-progress" } else { "completed" });
+        reply["action"]["status"] =
+            json!(if asked.before("actions_get") % 2 == 0 { "in-progress" } else { "completed" });
     }),
     ("dropletActions_post", |_, reply| {
         reply["action"]["status"] = json!("in-progress");
@@ -50,7 +53,8 @@ const CHANGES: [(&str, Change); 9] = [
     }),
     ("droplets_list", |asked, reply| {
         let is_gpus = asked.sent.query("type") == Some("gpus");
-        *reply = asked.examples.named(if is_gpus { "GPU Droplets" } else { "Droplets Filtered By Tag" });
+        *reply =
+            asked.examples.named(if is_gpus { "GPU Droplets" } else { "Droplets Filtered By Tag" });
         reply["droplets"].as_array_mut().unwrap().iter_mut().for_each(add_tag);
         two_pages(asked, reply, "droplets");
     }),
@@ -64,7 +68,8 @@ const CHANGES: [(&str, Change); 9] = [
     ("images_get", |asked, reply| {
         reply["image"]["id"] = json!(asked.sent.id());
         reply["image"]["name"] = json!(SNAPSHOT.1);
-        reply["image"]["status"] = json!(if asked.before("images_get") == 0 { "pending" } else { "available" });
+        reply["image"]["status"] =
+            json!(if asked.before("images_get") == 0 { "pending" } else { "available" });
     }),
     ("images_list", |asked, reply| {
         *reply = asked.examples.named("Snapshots");
@@ -86,7 +91,8 @@ fn add_tag(resource: &mut Value) {
 /// The first page leads to a second, on which the ids are others.
 fn two_pages(asked: &Asked<'_>, reply: &mut Value, items: &str) {
     if asked.sent.query("page") == Some("1") {
-        reply["links"]["pages"] = json!({"next": format!("https://api.digitalocean.com{}?page=2", asked.sent.path)});
+        reply["links"]["pages"] =
+            json!({"next": format!("https://api.digitalocean.com{}?page=2", asked.sent.path)});
         return;
     }
     reply["links"] = json!({});
@@ -102,10 +108,15 @@ fn request(image: &str) -> InstanceRequest {
 #[tokio::test]
 async fn every_request_is_as_published() {
     let cloud = Cloud::start(Document::load("digitalocean.bundled.json"), &CHANGES).await;
-    let provider = DigitalOceanProvider::with_config("test-token", &cloud.uri(), support::timeouts()).unwrap();
+    let provider =
+        DigitalOceanProvider::with_config("test-token", &cloud.uri(), support::timeouts()).unwrap();
 
     for image in ["ubuntu:24.04", "debian:12.5", "fedora-41-x64", "7555620", "snapshot:7555620"] {
-        assert_eq!(provider.create_instance(&request(image)).await.unwrap().id, "3164444", "{image}");
+        assert_eq!(
+            provider.create_instance(&request(image)).await.unwrap().id,
+            "3164444",
+            "{image}"
+        );
     }
     let full = request(&ImageSpec::default().to_string())
         .with_ssh_key("289794")
@@ -116,7 +127,10 @@ async fn every_request_is_as_published() {
         .with_user_data("#cloud-config\nruncmd:\n  - touch /test.txt\n")
         .with_idempotency_key("once");
     let created = provider.create_instance(&full).await.unwrap();
-    assert_eq!((created.id.as_str(), created.name.as_str(), &created.status), ("3164444", "example.com", &InstanceStatus::New));
+    assert_eq!(
+        (created.id.as_str(), created.name.as_str(), &created.status),
+        ("3164444", "example.com", &InstanceStatus::New)
+    );
     assert!(created.ip.is_unspecified() && created.is_managed(), "{created:?}");
     let anywhere = InstanceRequest::new("example.com", "", "s-1vcpu-1gb");
     assert_eq!(provider.create_instance(&anywhere).await.unwrap().region, "nyc3");
@@ -129,9 +143,13 @@ async fn every_request_is_as_published() {
     assert_eq!(read.labels["env"], "prod");
     assert_eq!(read.created_at.to_rfc3339(), "2020-07-21T18:37:44+00:00");
 
-    let mut listed: Vec<_> = provider.list_instances().await.unwrap().into_iter().map(|instance| instance.id).collect();
+    let mut listed: Vec<_> =
+        provider.list_instances().await.unwrap().into_iter().map(|instance| instance.id).collect();
     listed.sort();
-    assert_eq!(listed, ["1003164444", "1003164459", "1448543583", "3164444", "3164459", "448543583"]);
+    assert_eq!(
+        listed,
+        ["1003164444", "1003164459", "1448543583", "3164444", "3164459", "448543583"]
+    );
 
     let made = provider.create_snapshot("3164444", SNAPSHOT.1).await.unwrap();
     assert_eq!((made.id, made.name), (SNAPSHOT.0.to_string(), SNAPSHOT.1.to_string()));
@@ -144,7 +162,10 @@ async fn every_request_is_as_published() {
     provider.delete_snapshot("7555620").await.unwrap();
 
     assert_eq!(provider.get_ssh_keys().await.unwrap(), ["289794"]);
-    assert_eq!(provider.hourly_price("nyc3", "s-1vcpu-1gb").await.unwrap().to_string(), "0.00744 USD");
+    assert_eq!(
+        provider.hourly_price("nyc3", "s-1vcpu-1gb").await.unwrap().to_string(),
+        "0.00744 USD"
+    );
     provider.destroy_instance("3164444").await.unwrap();
 
     cloud.assert_asked_for(&OPERATIONS);

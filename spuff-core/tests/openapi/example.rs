@@ -1,4 +1,5 @@
-//! Example values: those that a document gives, and where it gives none, those that its schemas amount to.
+//! Example values: those that a document gives, and where it gives none, those that its schemas
+//! amount to.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,12 @@ impl Examples {
     pub(super) fn of(document: &Value, media: &Value) -> Self {
         if let Some(examples) = media["examples"].as_object() {
             let value = |example| resolve(document, example)["value"].clone();
-            return Self(examples.iter().map(|(name, example)| (name.clone(), value(example))).collect());
+            return Self(
+                examples.iter().map(|(name, example)| (name.clone(), value(example))).collect(),
+            );
         }
-        let example = media.get("example").cloned().unwrap_or_else(|| build(document, &media["schema"]));
+        let example =
+            media.get("example").cloned().unwrap_or_else(|| build(document, &media["schema"]));
         Self(BTreeMap::from([("only".to_string(), example)]))
     }
 
@@ -40,10 +44,16 @@ fn build(document: &Value, schema: &Value) -> Value {
         return first.clone();
     }
     let parts = schema["allOf"].as_array().into_iter().flatten();
-    let choices = ["oneOf", "anyOf"].into_iter().filter_map(|keyword| schema[keyword].as_array()?.first());
+    let choices =
+        ["oneOf", "anyOf"].into_iter().filter_map(|keyword| schema[keyword].as_array()?.first());
     let mut built: Vec<_> = parts.chain(choices).map(|part| build(document, part)).collect();
     if let Some(properties) = schema["properties"].as_object() {
-        built.push(properties.iter().map(|(name, property)| (name.clone(), build(document, property))).collect());
+        built.push(
+            properties
+                .iter()
+                .map(|(name, property)| (name.clone(), build(document, property)))
+                .collect(),
+        );
     }
     // Objects are put together; of other values there is one.
     let objects = built.iter().filter_map(Value::as_object).cloned();

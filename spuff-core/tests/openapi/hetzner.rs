@@ -30,13 +30,15 @@ const CHANGES: [(&str, Change); 9] = [
     }),
     ("get_image", |asked, reply| {
         reply["image"]["id"] = json!(asked.sent.id());
-        reply["image"]["status"] = json!(if asked.before("get_image") == 0 { "creating" } else { "available" });
+        reply["image"]["status"] =
+            json!(if asked.before("get_image") == 0 { "creating" } else { "available" });
         reply["image"]["description"] = json!("my image");
     }),
     ("get_multiple_actions", |asked, reply| {
         let first = reply["actions"][0].take();
         // Each set of actions is looked at twice. Their `error` stays, and does not count.
-        let status = if asked.before("get_multiple_actions") % 2 == 0 { "running" } else { "success" };
+        let status =
+            if asked.before("get_multiple_actions") % 2 == 0 { "running" } else { "success" };
         let action = |id: &str| {
             let mut action = first.clone();
             action["id"] = json!(id.parse::<u64>().unwrap());
@@ -47,7 +49,8 @@ const CHANGES: [(&str, Change); 9] = [
         reply["actions"] = ids.map(|(_, id)| action(id)).collect();
     }),
     ("get_server", |asked, reply| {
-        reply["server"]["status"] = json!(if asked.before("get_server") == 0 { "initializing" } else { "running" });
+        reply["server"]["status"] =
+            json!(if asked.before("get_server") == 0 { "initializing" } else { "running" });
     }),
     ("list_images", |asked, reply| {
         let image = &mut reply["images"][0];
@@ -87,18 +90,35 @@ fn two_pages(asked: &Asked<'_>, reply: &mut Value, items: &str) {
 fn document() -> Document {
     let mut document = Document::load("hetzner.json");
     // The schema wants strings; its own text says "SSH key IDs (`integer`) or names (`string`)".
-    *document.part("/components/schemas/create_server_request/properties/ssh_keys/items/type") = json!(["integer", "string"]);
-    // A string by the schema, "ID or name" by its text; the official clients send an id as a number, which no name can be.
-    *document.part("/components/schemas/create_server_request/properties/image/type") = json!(["integer", "string"]);
+    *document.part("/components/schemas/create_server_request/properties/ssh_keys/items/type") =
+        json!(["integer", "string"]);
+    // A string by the schema, "ID or name" by its text; the official clients send an id as a
+    // number, which no name can be.
+    *document.part("/components/schemas/create_server_request/properties/image/type") =
+        json!(["integer", "string"]);
     // Dropped from the API in July 2026, in both directions.
-    document.part("/components/schemas/create_server_request/properties").as_object_mut().unwrap().remove("datacenter").unwrap();
-    document.part("/components/schemas/server/required").as_array_mut().unwrap().retain(|name| name != "datacenter");
+    document
+        .part("/components/schemas/create_server_request/properties")
+        .as_object_mut()
+        .unwrap()
+        .remove("datacenter")
+        .unwrap();
+    document
+        .part("/components/schemas/server/required")
+        .as_array_mut()
+        .unwrap()
+        .retain(|name| name != "datacenter");
     document
 }
 
 /// The example replies with a server, as they are since July 2026.
 fn without_datacenter(document: &mut Document) {
-    document.part("/components/schemas/server/properties").as_object_mut().unwrap().remove("datacenter").unwrap();
+    document
+        .part("/components/schemas/server/properties")
+        .as_object_mut()
+        .unwrap()
+        .remove("datacenter")
+        .unwrap();
     let create = "/paths/~1servers/post/responses/201/content/application~1json/examples/default/value/server";
     document.part(create).as_object_mut().unwrap().remove("datacenter").unwrap();
 }
@@ -121,7 +141,8 @@ async fn servers_need_no_datacenter() {
 
 async fn drive(document: Document) {
     let cloud = Cloud::start(document, &CHANGES).await;
-    let provider = HetznerProvider::with_config("test-token", &cloud.uri(), support::timeouts()).unwrap();
+    let provider =
+        HetznerProvider::with_config("test-token", &cloud.uri(), support::timeouts()).unwrap();
 
     for image in ["ubuntu:24.04", "debian:12.5", "docker-ce", "4711", "snapshot:4711"] {
         assert_eq!(provider.create_instance(&request(image)).await.unwrap().id, "42", "{image}");
@@ -135,7 +156,10 @@ async fn drive(document: Document) {
         .with_user_data("#cloud-config\nruncmd:\n- [touch, /root/cloud-init-worked]\n")
         .with_idempotency_key("once");
     let created = provider.create_instance(&full).await.unwrap();
-    assert_eq!((created.id.as_str(), created.name.as_str(), &created.status), ("42", "my-server", &InstanceStatus::New));
+    assert_eq!(
+        (created.id.as_str(), created.name.as_str(), &created.status),
+        ("42", "my-server", &InstanceStatus::New)
+    );
     assert!(created.ip.to_string() == "1.2.3.4" && created.is_managed(), "{created:?}");
     let anywhere = InstanceRequest::new("my-server", "", "cpx22");
     assert_eq!(provider.create_instance(&anywhere).await.unwrap().region, "fsn1");
@@ -149,12 +173,18 @@ async fn drive(document: Document) {
     assert_eq!(read.created_at.to_rfc3339(), "2016-01-30T23:55:00+00:00");
 
     let listed = provider.list_instances().await.unwrap();
-    assert_eq!(listed.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>(), ["42", "1042"]);
+    assert_eq!(
+        listed.iter().map(|instance| instance.id.as_str()).collect::<Vec<_>>(),
+        ["42", "1042"]
+    );
 
     let made = provider.create_snapshot("42", "my image").await.unwrap();
     assert_eq!((made.id.as_str(), made.name.as_str()), ("4711", "my image"));
     let snapshots = provider.list_snapshots().await.unwrap();
-    assert_eq!(snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect::<Vec<_>>(), ["42", "1042"]);
+    assert_eq!(
+        snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect::<Vec<_>>(),
+        ["42", "1042"]
+    );
     assert_eq!(snapshots[0].name, "Ubuntu 24.04 Standard 64 bit");
     provider.delete_snapshot("42").await.unwrap();
 

@@ -1,5 +1,6 @@
-//! The DigitalOcean and Hetzner rooms against what the two clouds have published about their APIs: each request that is sent
-//! must be valid by the description, and each reply that the description shows must be understood.
+//! The DigitalOcean and Hetzner rooms against what the two clouds have published about their APIs:
+//! each request that is sent must be valid by the description, and each reply that the description
+//! shows must be understood.
 #![cfg(any(feature = "digitalocean", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 #![cfg_attr(

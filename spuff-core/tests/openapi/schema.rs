@@ -5,8 +5,18 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 /// Says nothing about whether a value is valid.
-const REMARKS: [&str; 10] =
-    ["default", "deprecated", "description", "discriminator", "example", "format", "nullable", "readOnly", "title", "writeOnly"];
+const REMARKS: [&str; 10] = [
+    "default",
+    "deprecated",
+    "description",
+    "discriminator",
+    "example",
+    "format",
+    "nullable",
+    "readOnly",
+    "title",
+    "writeOnly",
+];
 
 /// The keyword that is false where all properties are known.
 const UNKNOWN: &str = "unevaluatedProperties";
@@ -28,11 +38,14 @@ pub(super) fn validator(document: &Value, schema: &Value, direction: Direction) 
     jsonschema::draft202012::new(&root).unwrap_or_else(|error| panic!("not a schema: {error}"))
 }
 
-/// What is wrong with a value. Whether properties are unknown is told only where nothing else is wrong: a branch that does
-/// not fit knows none.
+/// What is wrong with a value. Whether properties are unknown is told only where nothing else is
+/// wrong: a branch that does not fit knows none.
 pub(super) fn violations(validator: &Validator, value: &Value) -> Vec<String> {
     let errors = || validator.iter_errors(value);
-    let others: Vec<_> = errors().filter(|error| error.kind().keyword() != UNKNOWN).map(|error| explain(&error)).collect();
+    let others: Vec<_> = errors()
+        .filter(|error| error.kind().keyword() != UNKNOWN)
+        .map(|error| explain(&error))
+        .collect();
     if others.is_empty() { errors().map(|error| explain(&error)).collect() } else { others }
 }
 
@@ -40,16 +53,24 @@ pub(super) fn violations(validator: &Validator, value: &Value) -> Vec<String> {
 fn explain(error: &ValidationError<'_>) -> String {
     let at = Some(error.instance_path().as_str()).filter(|at| !at.is_empty()).unwrap_or("/");
     let reasons = match error.kind() {
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => context,
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context
+        }
         _ => return format!("{at} {error}"),
     };
-    let branches = reasons.iter().map(|branch| branch.iter().map(explain).collect::<Vec<_>>().join(", "));
-    format!("{at} none of: {}", branches.map(|branch| format!("({branch})")).collect::<Vec<_>>().join(" or "))
+    let branches =
+        reasons.iter().map(|branch| branch.iter().map(explain).collect::<Vec<_>>().join(", "));
+    format!(
+        "{at} none of: {}",
+        branches.map(|branch| format!("({branch})")).collect::<Vec<_>>().join(" or ")
+    )
 }
 
 pub(super) fn resolve<'a>(document: &'a Value, mut value: &'a Value) -> &'a Value {
     while let Some(reference) = value["$ref"].as_str() {
-        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} is not in this document"));
+        let pointer = reference
+            .strip_prefix('#')
+            .unwrap_or_else(|| panic!("{reference} is not in this document"));
         value = document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere"));
     }
     value
@@ -61,8 +82,8 @@ struct Translator<'a> {
 }
 
 impl Translator<'_> {
-    /// `whole`: the schema describes a value by itself, and not together with others, as a branch of `allOf` does. Only then
-    /// is it known which properties there are.
+    /// `whole`: the schema describes a value by itself, and not together with others, as a branch
+    /// of `allOf` does. Only then is it known which properties there are.
     fn translate(&self, schema: &Value, whole: bool) -> Value {
         let Some(keywords) = schema.as_object() else { return schema.clone() };
         let mut translated = match keywords.get("$ref") {
@@ -102,12 +123,16 @@ impl Translator<'_> {
                 }
                 ("required", Value::Array(names)) => {
                     let property = |name: &Value| keywords.get("properties")?.get(name.as_str()?);
-                    names.iter().filter(|name| !property(name).is_some_and(|it| self.is_foreign(it))).cloned().collect()
+                    names
+                        .iter()
+                        .filter(|name| !property(name).is_some_and(|it| self.is_foreign(it)))
+                        .cloned()
+                        .collect()
                 }
                 ("items" | "additionalProperties", schema) => self.translate(schema, true),
                 (
-                    "type" | "enum" | "pattern" | "minimum" | "maximum" | "multipleOf" | "minLength" | "maxLength" | "minItems"
-                    | "maxItems" | "uniqueItems",
+                    "type" | "enum" | "pattern" | "minimum" | "maximum" | "multipleOf"
+                    | "minLength" | "maxLength" | "minItems" | "maxItems" | "uniqueItems",
                     value,
                 ) => value.clone(),
                 (remark, _) if REMARKS.contains(&remark) => continue,
@@ -122,13 +147,21 @@ impl Translator<'_> {
                 .map(|(value, schema)| json!({"if": {"properties": {name: {"const": value}}}, "then": {"$ref": schema}}));
             translated.insert("allOf".to_string(), choices.collect());
             translated.insert("required".to_string(), json!([name]));
-            translated.insert("properties".to_string(), json!({name: {"enum": mapping.keys().collect::<Vec<_>>()}}));
+            translated.insert(
+                "properties".to_string(),
+                json!({name: {"enum": mapping.keys().collect::<Vec<_>>()}}),
+            );
         }
         translated
     }
 
-    fn map<'a>(&self, schemas: impl IntoIterator<Item = (&'a String, &'a Value)>, whole: bool) -> Value {
-        let translated = schemas.into_iter().map(|(name, schema)| (name.clone(), self.translate(schema, whole)));
+    fn map<'a>(
+        &self,
+        schemas: impl IntoIterator<Item = (&'a String, &'a Value)>,
+        whole: bool,
+    ) -> Value {
+        let translated =
+            schemas.into_iter().map(|(name, schema)| (name.clone(), self.translate(schema, whole)));
         Value::Object(translated.collect())
     }
 
@@ -141,7 +174,11 @@ impl Translator<'_> {
     /// A schema that lists none leaves them open.
     fn lists_properties(&self, schema: &Value) -> bool {
         let schema = resolve(self.document, schema);
-        let branches = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| schema[keyword].as_array()).flatten();
-        schema.get("properties").is_some() || branches.into_iter().any(|branch| self.lists_properties(branch))
+        let branches = ["allOf", "anyOf", "oneOf"]
+            .into_iter()
+            .filter_map(|keyword| schema[keyword].as_array())
+            .flatten();
+        schema.get("properties").is_some()
+            || branches.into_iter().any(|branch| self.lists_properties(branch))
     }
 }

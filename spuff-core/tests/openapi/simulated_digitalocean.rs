@@ -61,24 +61,39 @@ struct Checked {
 impl Checked {
     fn start() -> Self {
         let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();
-        let http = spuff_core::http_client(&format!("http://{}", cloud.address()), &cloud.config("digitalocean")).unwrap();
+        let http = spuff_core::http_client(
+            &format!("http://{}", cloud.address()),
+            &cloud.config("digitalocean"),
+        )
+        .unwrap();
         let mut document = Document::load("digitalocean.bundled.json");
         // Atlanta was opened in 2025, and is not on the document's list of regions.
-        document.part("/components/schemas/region_slug/enum").as_array_mut().unwrap().push(json!("atl1"));
+        document
+            .part("/components/schemas/region_slug/enum")
+            .as_array_mut()
+            .unwrap()
+            .push(json!("atl1"));
         Self { document, cloud, http, answered: BTreeSet::new() }
     }
 
-    /// Sends a request, and holds its reply against the document; the request too where it has this status for a success.
+    /// Sends a request, and holds its reply against the document; the request too where it has this
+    /// status for a success.
     async fn send(&mut self, status: u16, method: &str, path: &str, body: Value) -> Value {
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let request = self.http.request(method.parse().unwrap(), format!("http://{}{path}", self.cloud.address()));
-        let request = request.bearer_auth("token").header("content-type", "application/json").body(text.clone());
+        let request = self
+            .http
+            .request(method.parse().unwrap(), format!("http://{}{path}", self.cloud.address()));
+        let request = request
+            .bearer_auth("token")
+            .header("content-type", "application/json")
+            .body(text.clone());
         let reply = request.send().await.unwrap();
         let got = (reply.status().as_u16(), reply.headers().clone());
         let body = reply.text().await.unwrap();
         let told = format!("{method} {path} {text}: {} {body}", got.0);
         assert_eq!(got.0, status, "{told}");
-        for header in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-request-id"] {
+        for header in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-request-id"]
+        {
             assert!(got.1.contains_key(header), "{header}: {told}");
         }
 
@@ -120,14 +135,19 @@ impl Checked {
 #[tokio::test]
 async fn every_reply_is_as_published() {
     let mut api = Checked::start();
-    for path in
-        ["/v2/account", "/v2/regions?per_page=3&page=2", "/v2/sizes?per_page=200", "/v2/images?per_page=200", "/v2/account/keys"]
-    {
+    for path in [
+        "/v2/account",
+        "/v2/regions?per_page=3&page=2",
+        "/v2/sizes?per_page=200",
+        "/v2/images?per_page=200",
+        "/v2/account/keys",
+    ] {
         api.get(path).await;
     }
     api.get("/v2/images/ubuntu-24-04-x64").await;
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me";
-    let key = api.send(201, "POST", "/v2/account/keys", json!({"name": "me", "public_key": key})).await;
+    let key =
+        api.send(201, "POST", "/v2/account/keys", json!({"name": "me", "public_key": key})).await;
     let key = format!("/v2/account/keys/{}", key["ssh_key"]["id"]);
     api.get(&key).await;
     api.send(200, "PUT", &key, json!({"name": "mine"})).await;
@@ -153,7 +173,14 @@ async fn every_reply_is_as_published() {
     let gpu = json!({"name": "gpu", "region": "tor1", "size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base"});
     api.send(202, "POST", "/v2/droplets", gpu).await;
     api.pass();
-    for query in ["", "?per_page=2&page=1", "?per_page=2&page=2", "?tag_name=several", "?name=WEB-1", "?type=gpus"] {
+    for query in [
+        "",
+        "?per_page=2&page=1",
+        "?per_page=2&page=2",
+        "?tag_name=several",
+        "?name=WEB-1",
+        "?type=gpus",
+    ] {
         api.get(&format!("/v2/droplets{query}")).await;
     }
     for of in ["actions", "backups", "kernels", "firewalls", "neighbors"] {
@@ -178,8 +205,12 @@ async fn every_reply_is_as_published() {
     api.cloud.inject(Fault::ActionFails.once("digitalocean", Route::PowerInstance));
     let failed = api.send(201, "POST", &actions, json!({"type": "reboot"})).await;
     api.pass();
-    assert_eq!(api.get(&format!("/v2/actions/{}", failed["action"]["id"])).await["action"]["status"], json!("errored"));
-    api.send(201, "POST", "/v2/droplets/actions?tag_name=several", json!({"type": "power_off"})).await;
+    assert_eq!(
+        api.get(&format!("/v2/actions/{}", failed["action"]["id"])).await["action"]["status"],
+        json!("errored")
+    );
+    api.send(201, "POST", "/v2/droplets/actions?tag_name=several", json!({"type": "power_off"}))
+        .await;
     api.get("/v2/actions?per_page=5").await;
 
     // A snapshot in each of its forms, and tags.
@@ -191,23 +222,47 @@ async fn every_reply_is_as_published() {
     ]});
     api.send(204, "POST", "/v2/tags/backup/resources", resources).await;
     api.pass();
-    for path in ["/v2/tags", "/v2/tags/backup", "/v2/images?tag_name=backup", "/v2/images?private=true", "/v2/snapshots"] {
+    for path in [
+        "/v2/tags",
+        "/v2/tags/backup",
+        "/v2/images?tag_name=backup",
+        "/v2/images?private=true",
+        "/v2/snapshots",
+    ] {
         api.get(path).await;
     }
     api.get("/v2/snapshots?resource_type=droplet").await;
     api.get(&format!("/v2/snapshots/{image}")).await;
     api.get(&format!("/v2/images/{image}")).await;
     api.get(&format!("/v2/images/{image}/actions")).await;
-    api.send(200, "PUT", &format!("/v2/images/{image}"), json!({"name": "weekly", "description": "all"})).await;
+    api.send(
+        200,
+        "PUT",
+        &format!("/v2/images/{image}"),
+        json!({"name": "weekly", "description": "all"}),
+    )
+    .await;
     api.get(&format!("{droplet}/destroy_with_associated_resources")).await;
-    let restored = json!({"name": "restored", "region": "nyc3", "size": "s-1vcpu-1gb", "image": image});
+    let restored =
+        json!({"name": "restored", "region": "nyc3", "size": "s-1vcpu-1gb", "image": image});
     let restored = api.send(202, "POST", "/v2/droplets", restored).await["droplet"]["id"].clone();
-    let begun = api.send(201, "POST", &actions, json!({"type": "snapshot", "name": "another"})).await;
+    let begun =
+        api.send(201, "POST", &actions, json!({"type": "snapshot", "name": "another"})).await;
     api.pass();
-    assert_eq!(api.get(&format!("/v2/actions/{}", begun["action"]["id"])).await["action"]["status"], json!("completed"));
+    assert_eq!(
+        api.get(&format!("/v2/actions/{}", begun["action"]["id"])).await["action"]["status"],
+        json!("completed")
+    );
     let all = api.get("/v2/snapshots").await;
-    let another = all["snapshots"].as_array().unwrap().iter().find(|it| it["name"] == json!("another")).unwrap()["id"].clone();
-    api.send(204, "DELETE", &format!("/v2/snapshots/{}", another.as_str().unwrap()), Value::Null).await;
+    let another = all["snapshots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == json!("another"))
+        .unwrap()["id"]
+        .clone();
+    api.send(204, "DELETE", &format!("/v2/snapshots/{}", another.as_str().unwrap()), Value::Null)
+        .await;
     api.send(204, "DELETE", &format!("/v2/images/{image}"), Value::Null).await;
     api.get(&format!("/v2/droplets/{restored}")).await;
 
@@ -241,7 +296,13 @@ async fn refusals(api: &mut Checked, droplet: &str) {
     }
     for (fault, route, method, path, body) in [
         (Fault::Locked, Route::DestroyInstance, "DELETE", droplet.to_string(), Value::Null),
-        (Fault::Locked, Route::PowerInstance, "POST", format!("{droplet}/actions"), json!({"type": "reboot"})),
+        (
+            Fault::Locked,
+            Route::PowerInstance,
+            "POST",
+            format!("{droplet}/actions"),
+            json!({"type": "reboot"}),
+        ),
         (Fault::CapacityOut, Route::CreateInstance, "POST", "/v2/droplets".to_string(), create()),
         (Fault::QuotaReached, Route::CreateInstance, "POST", "/v2/droplets".to_string(), create()),
     ] {

@@ -28,24 +28,37 @@ async fn a_machine_that_nobody_waits_for_is_destroyed_where_it_is() {
             }
         };
         tokio::select! {
-            placed = place_instance(&placement, &request) => panic!("{second}: it was not dropped in the middle: {placed:?}"),
+            placed = place_instance(&placement, &request) => panic!("{second}: it was not dropped \
+             in the middle: {placed:?}"),
             () = asked => {}
         }
         settled().await;
         cloud.assert_no_leaks();
-        assert_eq!((creates(&cloud, first), creates(&cloud, second), cloud.request_count(third)), (1, 1, 0), "{second}");
+        assert_eq!(
+            (creates(&cloud, first), creates(&cloud, second), cloud.request_count(third)),
+            (1, 1, 0),
+            "{second}"
+        );
     }
 }
 
-/// One placement at three clouds where half of the creates are refused and some replies lost, dropped at any moment.
+/// One placement at three clouds where half of the creates are refused and some replies lost,
+/// dropped at any moment.
 async fn dropped_at(seed: u64) -> bool {
     let cloud = Options::default().with_clock(Clock::Fast(SPEED)).with_seed(seed).start().unwrap();
-    for (fault, chance) in [(Fault::CapacityOut, 0.5), (Fault::ReplyLost, 0.1), (Fault::Slow { millis: 60 }, 0.3)] {
+    for (fault, chance) in
+        [(Fault::CapacityOut, 0.5), (Fault::ReplyLost, 0.1), (Fault::Slow { millis: 60 }, 0.3)]
+    {
         cloud.inject(fault.everywhere().on(Route::CreateInstance).chance(chance));
     }
-    let (placement, request) = (placement(&cloud, &["hetzner", "digitalocean", "aws"]), request("web-1"));
+    let (placement, request) =
+        (placement(&cloud, &["hetzner", "digitalocean", "aws"]), request("web-1"));
     // Every other one is not dropped.
-    let patience = if seed.is_multiple_of(2) { Duration::from_millis(seed * 5) } else { Duration::from_secs(60) };
+    let patience = if seed.is_multiple_of(2) {
+        Duration::from_millis(seed * 5)
+    } else {
+        Duration::from_secs(60)
+    };
     let placed = tokio::time::timeout(patience, place_instance(&placement, &request)).await;
     settled().await;
     let left: Vec<_> = cloud.leaks().into_iter().map(|machine| machine.id).collect();
@@ -72,7 +85,8 @@ async fn many_that_nobody_waits_for_are_destroyed_at_every_cloud() {
         }
     };
     tokio::select! {
-        placed = place_instances(&placement, &requests, options) => panic!("not dropped in the middle: {placed:?}"),
+        placed = place_instances(&placement, &requests, options) => panic!("not dropped in the \
+         middle: {placed:?}"),
         () = spread => {}
     }
     settled().await;

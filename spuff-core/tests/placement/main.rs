@@ -1,6 +1,13 @@
-//! Machines that are made where there is room, on simulated clouds: what is left for the next candidate, what never is, what
-//! may cost too much, and what is left behind when a placement is dropped.
-#![cfg(all(feature = "simulator", feature = "blocking", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
+//! Machines that are made where there is room, on simulated clouds: what is left for the next
+//! candidate, what never is, what may cost too much, and what is left behind when a placement is
+//! dropped.
+#![cfg(all(
+    feature = "simulator",
+    feature = "blocking",
+    feature = "aws",
+    feature = "digitalocean",
+    feature = "hetzner"
+))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
 mod cancel;
@@ -14,7 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spuff_core::placement::{Candidate, Placement};
-use spuff_core::provider::{Attempt, InstanceRequest, Provider, ProviderError, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    Attempt, InstanceRequest, Provider, ProviderError, ProviderRegistry, ProviderTimeouts,
+};
 use spuff_core::simulator::{Clock, Cloud, Options, Route};
 
 /// How many times as fast as real the clouds' time goes.
@@ -40,7 +49,10 @@ fn provider(cloud: &Cloud, name: &str) -> Arc<dyn Provider> {
 }
 
 fn provider_within(cloud: &Cloud, name: &str, timeouts: ProviderTimeouts) -> Arc<dyn Provider> {
-    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts)).unwrap().into()
+    ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(timeouts))
+        .unwrap()
+        .into()
 }
 
 fn place(name: &str) -> (&'static str, &'static str) {
@@ -63,7 +75,8 @@ fn placement(cloud: &Cloud, names: &[&str]) -> Placement {
 
 /// The same, with deadlines that only a hang reaches.
 fn patient_placement(cloud: &Cloud, names: &[&str]) -> Placement {
-    let timeouts = ProviderTimeouts { poll_interval: timeouts().poll_interval, ..support::timeouts() };
+    let timeouts =
+        ProviderTimeouts { poll_interval: timeouts().poll_interval, ..support::timeouts() };
     let candidate = |name: &&str| {
         let (region, size) = place(name);
         Candidate::new(&provider_within(cloud, name, timeouts), region, size)
@@ -95,5 +108,9 @@ fn creates(cloud: &Cloud, name: &str) -> u64 {
 
 /// How many machines exist and have not been told to end.
 fn alive(cloud: &Cloud, name: &str) -> usize {
-    cloud.instances().into_iter().filter(|machine| machine.provider == name && !machine.ending).count()
+    cloud
+        .instances()
+        .into_iter()
+        .filter(|machine| machine.provider == name && !machine.ending)
+        .count()
 }

@@ -13,7 +13,8 @@ fn price(text: &str) -> Price {
 /// How often a list of prices was read.
 fn lists_read(cloud: &Cloud, name: &str) -> u64 {
     let is_list = |path: &str| path.starts_with("/v1/pricing") || path.starts_with("/v2/sizes");
-    cloud.requests().iter().filter(|asked| asked.provider == name && is_list(&asked.path)).count() as u64
+    cloud.requests().iter().filter(|asked| asked.provider == name && is_list(&asked.path)).count()
+        as u64
 }
 
 #[tokio::test]
@@ -34,9 +35,15 @@ async fn the_clouds_say_what_an_hour_costs() {
         let found = provider(&cloud, name).hourly_price(region, size).await;
         match (found, expected) {
             (Ok(found), Ok(expected)) => {
-                assert_eq!((found.to_string().as_str(), found.source), (expected, PriceSource::Catalogue), "{name} {size}");
+                assert_eq!(
+                    (found.to_string().as_str(), found.source),
+                    (expected, PriceSource::Catalogue),
+                    "{name} {size}"
+                );
             }
-            (Err(ProviderError::InvalidConfig { field, .. }), Err(expected)) => assert_eq!(field, expected, "{name} {size}"),
+            (Err(ProviderError::InvalidConfig { field, .. }), Err(expected)) => {
+                assert_eq!(field, expected, "{name} {size}")
+            }
             (Err(error @ ProviderError::NotSupported { .. }), Err("")) => {
                 assert!(error.to_string().contains("give the price yourself"), "{error}");
             }
@@ -66,8 +73,13 @@ async fn what_costs_more_is_not_asked_for() {
         match expected {
             Ok(candidate) => {
                 let placed = placed.unwrap();
-                assert_eq!((placed.candidate, creates(&cloud, "hetzner")), (candidate, 1), "{most}");
-                let prices: Vec<_> = placed.attempts.iter().filter_map(|attempt| attempt.price.as_ref()).collect();
+                assert_eq!(
+                    (placed.candidate, creates(&cloud, "hetzner")),
+                    (candidate, 1),
+                    "{most}"
+                );
+                let prices: Vec<_> =
+                    placed.attempts.iter().filter_map(|attempt| attempt.price.as_ref()).collect();
                 let shown: Vec<_> = prices.iter().map(ToString::to_string).collect();
                 assert_eq!(shown, ["0.006 EUR", "0.0056 EUR"][..=candidate], "{most}");
                 assert!(prices.iter().all(|price| price.source == PriceSource::Catalogue));
@@ -75,10 +87,21 @@ async fn what_costs_more_is_not_asked_for() {
             Err(kind) => {
                 let error = placed.unwrap_err();
                 let (source, attempts) = not_placed(&error);
-                assert!(matches!(source, ProviderError::InvalidConfig { field, .. } if field == "max_price"), "{source:?}");
+                assert!(
+                    matches!(source, ProviderError::InvalidConfig { field, .. } if field == "max_price"),
+                    "{source:?}"
+                );
                 assert_eq!((error.kind(), creates(&cloud, "hetzner")), (kind, 0), "{most}");
-                assert_eq!(log(attempts), ["cx22", "cx23"].map(|size| format!("hetzner fsn1 {size}: too dear")));
-                assert!(attempts.iter().all(|attempt| attempt.kind.is_none() && attempt.message.ends_with(most)), "{error}");
+                assert_eq!(
+                    log(attempts),
+                    ["cx22", "cx23"].map(|size| format!("hetzner fsn1 {size}: too dear"))
+                );
+                assert!(
+                    attempts
+                        .iter()
+                        .all(|attempt| attempt.kind.is_none() && attempt.message.ends_with(most)),
+                    "{error}"
+                );
             }
         }
     }
@@ -93,7 +116,10 @@ async fn out_of_stock_tells_more_than_a_price() {
     let placement = Placement::new(candidates.into()).with_max_price(price("0.0056 EUR"));
     let error = place_instance(&placement, &request("web-1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity);
-    assert_eq!(log(not_placed(&error).1), ["hetzner fsn1 cx23: full", "hetzner fsn1 cx42: too dear"]);
+    assert_eq!(
+        log(not_placed(&error).1),
+        ["hetzner fsn1 cx23: full", "hetzner fsn1 cx42: too dear"]
+    );
 }
 
 #[tokio::test]
@@ -102,7 +128,8 @@ async fn a_price_that_nobody_knows_is_too_dear_unless_allowed_or_given() {
     let first = |change: fn(Candidate) -> Candidate, allow| {
         let cloud = cloud();
         let candidates = vec![change(candidate(&cloud, "aws")), candidate(&cloud, "digitalocean")];
-        let placement = Placement::new(candidates).with_max_price(price(most)).with_allow_unknown_price(allow);
+        let placement =
+            Placement::new(candidates).with_max_price(price(most)).with_allow_unknown_price(allow);
         async move {
             let placed = place_instance(&placement, &request("web-1")).await.unwrap();
             assert_eq!(creates(&cloud, "aws") == 1, placed.candidate == 0);
@@ -110,7 +137,10 @@ async fn a_price_that_nobody_knows_is_too_dear_unless_allowed_or_given() {
         }
     };
     let (candidate, unknown) = first(|aws| aws, false).await;
-    assert_eq!((candidate, unknown.outcome, unknown.price), (1, AttemptOutcome::PriceUnknown, None));
+    assert_eq!(
+        (candidate, unknown.outcome, unknown.price),
+        (1, AttemptOutcome::PriceUnknown, None)
+    );
     assert!(unknown.message.contains("may allow unknown ones"), "{}", unknown.message);
     let (candidate, allowed) = first(|aws| aws, true).await;
     assert_eq!((candidate, allowed.price), (0, None));
@@ -144,13 +174,16 @@ async fn two_currencies_are_an_error_before_anything_is_made() {
 
     // What the cloud says in dollars, the caller may say in euros.
     let converted = candidate(&cloud, "digitalocean").with_price(price("0.0077 EUR"));
-    let placed = place_instance(&ceiling(Placement::new(vec![converted])), &request("web-1")).await.unwrap();
+    let placed =
+        place_instance(&ceiling(Placement::new(vec![converted])), &request("web-1")).await.unwrap();
     assert_eq!(placed.attempts[0].price, Some(price("0.0077 EUR")));
 }
 
 #[tokio::test]
 async fn a_list_that_cannot_be_read_ends_it_when_its_turn_comes() {
-    for (names, lists, placed) in [(["hetzner", "digitalocean"], 0, false), (["digitalocean", "hetzner"], 1, true)] {
+    for (names, lists, placed) in
+        [(["hetzner", "digitalocean"], 0, false), (["digitalocean", "hetzner"], 1, true)]
+    {
         let cloud = cloud();
         cloud.inject(Fault::Unauthorized.everywhere().at("hetzner").on(Route::Catalogue));
         let placement = placement(&cloud, &names).with_max_price(price("1 USD"));
@@ -168,6 +201,7 @@ async fn a_list_that_cannot_be_read_ends_it_when_its_turn_comes() {
 #[tokio::test]
 async fn without_a_ceiling_no_list_is_read() {
     let cloud = cloud();
-    let placed = place_instance(&placement(&cloud, &["digitalocean"]), &request("web-1")).await.unwrap();
+    let placed =
+        place_instance(&placement(&cloud, &["digitalocean"]), &request("web-1")).await.unwrap();
     assert_eq!((placed.attempts[0].price.as_ref(), lists_read(&cloud, "digitalocean")), (None, 0));
 }

@@ -16,8 +16,16 @@ struct Bare {
 
 impl Bare {
     async fn new(name: &'static str) -> Self {
-        let cloud = Options::default().with_clock(Clock::Manual).with_all_timings(Timings::instant()).start().unwrap();
-        let id = provider(&cloud, name, timeouts()).create_instance(&request(name, "web-1")).await.unwrap().id;
+        let cloud = Options::default()
+            .with_clock(Clock::Manual)
+            .with_all_timings(Timings::instant())
+            .start()
+            .unwrap();
+        let id = provider(&cloud, name, timeouts())
+            .create_instance(&request(name, "web-1"))
+            .await
+            .unwrap()
+            .id;
         let root = format!("http://{}", cloud.address());
         let (url, body) = match name {
             "digitalocean" => (format!("{root}/v2/droplets/{id}"), String::new()),
@@ -38,10 +46,15 @@ impl Bare {
         let request = if self.body.is_empty() {
             self.client.get(&self.url).bearer_auth("token")
         } else {
-            let key = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, \
+            let key = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/ec2/aws4_request, \
+             SignedHeaders=host, \
                 Signature=0000000000000000000000000000000000000000000000000000000000000000";
             let form = "application/x-www-form-urlencoded; charset=utf-8";
-            self.client.post(&self.url).header("authorization", key).header("content-type", form).body(self.body.clone())
+            self.client
+                .post(&self.url)
+                .header("authorization", key)
+                .header("content-type", form)
+                .body(self.body.clone())
         };
         request.timeout(Duration::from_millis(600)).send().await
     }
@@ -84,7 +97,8 @@ async fn what_is_carried_out_differs_though_the_client_sees_the_same() {
         for (fault, made) in [(Fault::ReplyLost, 1), (Fault::ConnectionClosed, 0)] {
             let cloud = Options::default().with_clock(Clock::Manual).start().unwrap();
             cloud.inject(fault.once(name, Route::CreateInstance));
-            let short = ProviderTimeouts { instance_ready: Duration::from_millis(300), ..timeouts() };
+            let short =
+                ProviderTimeouts { instance_ready: Duration::from_millis(300), ..timeouts() };
             // A create that is dropped when its reply is lost sends no second one.
             let provider = provider(&cloud, name, short);
             let request = request(name, "web-1");
@@ -111,7 +125,8 @@ async fn a_late_reply_is_a_timeout() {
 
 #[tokio::test]
 async fn a_server_error_has_the_clouds_own_body() {
-    for (name, word) in [("digitalocean", "\"id\""), ("hetzner", "\"error\""), ("aws", "<Errors>")] {
+    for (name, word) in [("digitalocean", "\"id\""), ("hetzner", "\"error\""), ("aws", "<Errors>")]
+    {
         for status in [500, 502, 503, 504] {
             for committed in [true, false] {
                 let bare = Bare::new(name).await;
@@ -125,9 +140,11 @@ async fn a_server_error_has_the_clouds_own_body() {
 
 #[tokio::test]
 async fn a_throttle_comes_with_headers_or_without() {
-    for (name, status, header) in
-        [("digitalocean", 429, Some("ratelimit-remaining")), ("hetzner", 429, Some("ratelimit-remaining")), ("aws", 503, None)]
-    {
+    for (name, status, header) in [
+        ("digitalocean", 429, Some("ratelimit-remaining")),
+        ("hetzner", 429, Some("ratelimit-remaining")),
+        ("aws", 503, None),
+    ] {
         let bare = Bare::new(name).await;
         bare.inject(Fault::RateLimited { retry_after: Some(7), headers: true });
         let response = bare.send().await.unwrap();
@@ -139,10 +156,16 @@ async fn a_throttle_comes_with_headers_or_without() {
         bare.inject(Fault::RateLimited { retry_after: None, headers: false });
         let response = bare.send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{name}");
-        let told = response.headers().iter().any(|(name, _)| name.as_str().contains("ratelimit") || name == "retry-after");
+        let told = response
+            .headers()
+            .iter()
+            .any(|(name, _)| name.as_str().contains("ratelimit") || name == "retry-after");
         assert!(!told, "{name}: {response:?}");
         let burst = bare.cloud.inject(
-            FaultRule::from(Fault::RateLimited { retry_after: None, headers: true }).at(name).on(Route::GetInstance).times(3),
+            FaultRule::from(Fault::RateLimited { retry_after: None, headers: true })
+                .at(name)
+                .on(Route::GetInstance)
+                .times(3),
         );
         for expected in [status, status, status, 200] {
             assert_eq!(bare.read().await.0, expected, "{name}: a burst");
@@ -186,7 +209,10 @@ async fn html_oversized_and_slow_bodies() {
         let bare = Bare::new(name).await;
         bare.inject(Fault::Html { status: 200 });
         let response = bare.send().await.unwrap();
-        assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"), "{name}");
+        assert!(
+            response.headers()["content-type"].to_str().unwrap().starts_with("text/html"),
+            "{name}"
+        );
         assert!(response.text().await.unwrap().starts_with("<!DOCTYPE html>"), "{name}");
 
         bare.inject(Fault::Oversized { bytes: 3 << 20 });

@@ -20,13 +20,17 @@ async fn no_room_and_no_more() {
     for name in PROVIDERS {
         let cloud = cloud();
         let provider = provider(&cloud, name, timeouts());
-        for (fault, kind) in [(Fault::CapacityOut, ErrorKind::Capacity), (Fault::QuotaReached, ErrorKind::QuotaExceeded)] {
+        for (fault, kind) in [
+            (Fault::CapacityOut, ErrorKind::Capacity),
+            (Fault::QuotaReached, ErrorKind::QuotaExceeded),
+        ] {
             once(&cloud, name, Route::CreateInstance, fault);
             let error = provider.create_instance(&request(name, "web-1")).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{name}: {error}");
         }
         assert!(cloud.instances().is_empty(), "{name}");
-        let limited = Options::default().with_clock(Clock::Fast(SPEED)).with_quota(1).start().unwrap();
+        let limited =
+            Options::default().with_clock(Clock::Fast(SPEED)).with_quota(1).start().unwrap();
         let provider = super::provider(&limited, name, timeouts());
         let first = provider.create_instance(&request(name, "web-1")).await.unwrap();
         let error = provider.create_instance(&request(name, "web-2")).await.unwrap_err();
@@ -46,7 +50,11 @@ async fn what_is_not_visible_yet_comes_to_light() {
         // The read that comes after the cloud's own lag is the first that counts.
         tokio::time::sleep(Duration::from_secs(6).div_f64(SPEED)).await;
         assert!(provider.get_instance(&made.id).await.unwrap().is_some(), "{name}");
-        assert_eq!(cloud.route_count(name, Route::GetInstance), 3, "{name}: two reads do not show it");
+        assert_eq!(
+            cloud.route_count(name, Route::GetInstance),
+            3,
+            "{name}: two reads do not show it"
+        );
     }
 }
 
@@ -60,7 +68,11 @@ async fn a_machine_that_stays_in_creating_is_waited_for_to_the_end() {
         let made = provider.create_instance(&request(name, "web-1")).await.unwrap();
         let error = provider.wait_ready(&made.id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
-        assert_eq!(provider.get_instance(&made.id).await.unwrap().unwrap().status, InstanceStatus::New, "{name}");
+        assert_eq!(
+            provider.get_instance(&made.id).await.unwrap().unwrap().status,
+            InstanceStatus::New,
+            "{name}"
+        );
         provider.destroy_instance(&made.id).await.unwrap();
         cloud.assert_no_leaks();
     }
@@ -110,7 +122,8 @@ async fn a_busy_machine_is_destroyed_later() {
         let provider = provider(&cloud, name, timeouts());
         let made = provider.create_instance(&request(name, "web-1")).await.unwrap();
         provider.wait_ready(&made.id).await.unwrap();
-        let locked = cloud.inject(FaultRule::from(Fault::Locked).at(name).on(Route::DestroyInstance).times(3));
+        let locked = cloud
+            .inject(FaultRule::from(Fault::Locked).at(name).on(Route::DestroyInstance).times(3));
         provider.destroy_instance(&made.id).await.unwrap();
         assert_eq!(cloud.hits(locked), 3, "{name}");
         cloud.assert_no_leaks();
@@ -160,7 +173,8 @@ async fn pages_that_shift_show_each_machine_once() {
             provider.create_instance(&request(name, &format!("m-{number}"))).await.unwrap();
         }
         tokio::time::sleep(Duration::from_secs(10).div_f64(SPEED)).await;
-        let shifting = cloud.inject(FaultRule::from(Fault::ShiftingPages).at(name).on(Route::ListInstances));
+        let shifting =
+            cloud.inject(FaultRule::from(Fault::ShiftingPages).at(name).on(Route::ListInstances));
         let listed = provider.list_instances().await.unwrap();
         let mut ids: Vec<_> = listed.iter().map(|machine| &machine.id).collect();
         ids.sort();
@@ -175,7 +189,8 @@ async fn pages_that_shift_show_each_machine_once() {
 async fn what_was_just_made_is_read_by_every_provider_of_its_account() {
     for name in PROVIDERS {
         let cloud = Options::default().with_clock(Clock::Fast(20.0)).start().unwrap();
-        let (maker, other) = (provider(&cloud, name, timeouts()), provider(&cloud, name, timeouts()));
+        let (maker, other) =
+            (provider(&cloud, name, timeouts()), provider(&cloud, name, timeouts()));
         let made = maker.create_instance(&request(name, "web-1")).await.unwrap();
         for reader in [&maker, &other] {
             let read = reader.get_instance(&made.id).await.unwrap();

@@ -10,7 +10,10 @@ fn a_provider_that_is_no_cloud_here_is_unknown() {
     let cloud = Options::default().start().unwrap();
     for name in ["docker", "local", "nimbus"] {
         let error = cloud.provider(name).err().unwrap();
-        assert!(matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &PROVIDERS), "{error}");
+        assert!(
+            matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &PROVIDERS),
+            "{error}"
+        );
     }
     assert_eq!(cloud.provider("HCloud").unwrap().name(), "hetzner");
 }
@@ -19,7 +22,11 @@ fn a_provider_that_is_no_cloud_here_is_unknown() {
 fn a_name_that_is_nearly_known_is_suggested() {
     let cloud = Options::default().start().unwrap();
     let error = cloud.provider("hetzer").err().unwrap().to_string();
-    assert_eq!(error, "unknown provider \"hetzer\" (did you mean \"hetzner\"?); registered are: digitalocean, hetzner, aws");
+    assert_eq!(
+        error,
+        "unknown provider \"hetzer\" (did you mean \"hetzner\"?); registered are: digitalocean, \
+         hetzner, aws"
+    );
 }
 
 /// The clouds name the field, and not what stood there.
@@ -38,7 +45,10 @@ async fn what_a_cloud_refuses_is_told_with_what_was_given() {
         }
         for (field, request, given) in nowhere {
             let error = provider.create_instance(&request).await.unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field), "{name}: {error:?}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field),
+                "{name}: {error:?}"
+            );
             assert!(error.to_string().contains(given), "{name}: {error}");
         }
     }
@@ -80,11 +90,15 @@ async fn faults_time_and_truth_are_there_for_other_languages() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let at = |path: &str| format!("http://{}/simulator/{path}", cloud.address());
     let get = async |path: &str| -> Value {
-        serde_json::from_slice(&client.get(at(path)).send().await.unwrap().bytes().await.unwrap()).unwrap()
+        serde_json::from_slice(&client.get(at(path)).send().await.unwrap().bytes().await.unwrap())
+            .unwrap()
     };
     let post = async |path: &str, body: Value| {
         let response = client.post(at(path)).body(body.to_string()).send().await.unwrap();
-        (response.status().as_u16(), serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap())
+        (
+            response.status().as_u16(),
+            serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap(),
+        )
     };
 
     let rule = json!({"fault": "quota_reached", "provider": "hetzner", "route": "create_instance", "times": 1});
@@ -102,11 +116,23 @@ async fn faults_time_and_truth_are_there_for_other_languages() {
     assert_eq!(get("leaks").await.as_array().unwrap().len(), 1);
     assert_eq!(get("bill").await["lines"][0]["currency"], "EUR");
     let requests = get("requests").await;
-    let creates = requests["counts"].as_array().unwrap().iter().find(|count| count["route"] == "create_instance").unwrap();
-    assert_eq!((creates["count"].as_u64(), creates["provider"].as_str()), (Some(2), Some("hetzner")));
+    let creates = requests["counts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|count| count["route"] == "create_instance")
+        .unwrap();
+    assert_eq!(
+        (creates["count"].as_u64(), creates["provider"].as_str()),
+        (Some(2), Some("hetzner"))
+    );
     assert!(!requests.to_string().contains("simulated"), "the token is not kept");
 
-    for (path, body) in [("clock", json!({"advance_seconds": -1})), ("clock", json!({})), ("faults", json!({"fault": "rain"}))] {
+    for (path, body) in [
+        ("clock", json!({"advance_seconds": -1})),
+        ("clock", json!({})),
+        ("faults", json!({"fault": "rain"})),
+    ] {
         let (status, error) = post(path, body).await;
         assert!(status == 400 && error["error"].is_string(), "{error}");
     }
@@ -121,16 +147,28 @@ async fn requests_are_kept_up_to_a_number_and_all_counted() {
     for id in 1..=5 {
         provider.get_instance(&id.to_string()).await.unwrap();
     }
-    let kept: Vec<_> = cloud.requests().into_iter().map(|request| (request.number, request.path)).collect();
-    assert_eq!(kept, [(3, "/v1/servers/3".to_string()), (4, "/v1/servers/4".to_string()), (5, "/v1/servers/5".to_string())]);
+    let kept: Vec<_> =
+        cloud.requests().into_iter().map(|request| (request.number, request.path)).collect();
+    assert_eq!(
+        kept,
+        [
+            (3, "/v1/servers/3".to_string()),
+            (4, "/v1/servers/4".to_string()),
+            (5, "/v1/servers/5".to_string())
+        ]
+    );
     assert_eq!(cloud.route_count("hetzner", Route::GetInstance), 5);
 }
 
 #[tokio::test]
 async fn what_is_left_behind_is_told_by_name() {
     let cloud = Options::default().start().unwrap();
-    provider(&cloud, "digitalocean", timeouts()).create_instance(&request("digitalocean", "forgotten")).await.unwrap();
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cloud.assert_no_leaks())).unwrap_err();
+    provider(&cloud, "digitalocean", timeouts())
+        .create_instance(&request("digitalocean", "forgotten"))
+        .await
+        .unwrap();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cloud.assert_no_leaks()))
+        .unwrap_err();
     assert!(panic.downcast_ref::<String>().unwrap().contains("forgotten"));
 }
 
@@ -138,11 +176,23 @@ async fn what_is_left_behind_is_told_by_name() {
 async fn only_tokens_that_were_given_are_taken() {
     let cloud = Options::default().with_token("the-one").start().unwrap();
     for name in PROVIDERS {
-        assert!(provider(&cloud, name, timeouts()).list_instances().await.unwrap().is_empty(), "{name}");
+        assert!(
+            provider(&cloud, name, timeouts()).list_instances().await.unwrap().is_empty(),
+            "{name}"
+        );
         let wrong = if name == "aws" { "another:secret" } else { "another" };
         let config = cloud.config(name).with_token(wrong);
-        let error = ProviderRegistry::with_defaults().connect(name, config).unwrap().list_instances().await.unwrap_err();
-        assert_eq!(error.kind(), spuff_core::provider::ErrorKind::Authentication, "{name}: {error}");
+        let error = ProviderRegistry::with_defaults()
+            .connect(name, config)
+            .unwrap()
+            .list_instances()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.kind(),
+            spuff_core::provider::ErrorKind::Authentication,
+            "{name}: {error}"
+        );
     }
 }
 

@@ -1,6 +1,12 @@
-//! What holds for all three clouds of the simulator: faults, time, truth, and the behaviour suite over each.
+//! What holds for all three clouds of the simulator: faults, time, truth, and the behaviour suite
+//! over each.
 #![cfg(all(feature = "simulator", feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test tells what it found, and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test tells what it found, and may panic"
+)]
 
 mod broken;
 mod cloudy;
@@ -11,7 +17,9 @@ mod suite;
 
 use std::time::Duration;
 
-use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderError, ProviderRegistry, ProviderTimeouts,
+};
 use spuff_core::simulator::{Cloud, PROVIDERS};
 
 /// Short pauses, and deadlines that only a hang reaches.
@@ -26,7 +34,9 @@ fn timeouts() -> ProviderTimeouts {
 }
 
 fn provider(cloud: &Cloud, name: &str, timeouts: ProviderTimeouts) -> Box<dyn Provider> {
-    ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts)).unwrap()
+    ProviderRegistry::with_defaults()
+        .connect(name, cloud.config(name).with_timeouts(timeouts))
+        .unwrap()
 }
 
 fn request(name: &str, machine: &str) -> InstanceRequest {

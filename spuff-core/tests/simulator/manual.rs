@@ -38,7 +38,8 @@ async fn a_thousand_lives_take_seconds() {
         for batch in 0..LIVES / AT_ONCE {
             let mut creates = JoinSet::new();
             for number in 0..AT_ONCE {
-                let (provider, request) = (provider.clone(), request(name, &format!("m-{batch}-{number}")));
+                let (provider, request) =
+                    (provider.clone(), request(name, &format!("m-{batch}-{number}")));
                 creates.spawn(async move { provider.create_instance(&request).await.unwrap().id });
             }
             let ids = creates.join_all().await;
@@ -54,8 +55,15 @@ async fn a_thousand_lives_take_seconds() {
         assert_eq!(cloud.route_count(name, Route::CreateInstance), LIVES as u64);
         let bill = cloud.bill();
         let machines = bill.lines.iter().filter(|line| line.until.is_some());
-        assert!(machines.count() >= LIVES && bill.lines.iter().all(|line| line.micros > 0), "{name}");
-        println!("{name}: {LIVES} lives, {} of the cloud's time, {} requests", cloud.now() - day, cloud.request_count(name));
+        assert!(
+            machines.count() >= LIVES && bill.lines.iter().all(|line| line.micros > 0),
+            "{name}"
+        );
+        println!(
+            "{name}: {LIVES} lives, {} of the cloud's time, {} requests",
+            cloud.now() - day,
+            cloud.request_count(name)
+        );
     }
     println!("{:.1} s of real time", began.elapsed().as_secs_f64());
 }

@@ -19,8 +19,13 @@ fn subject(cloud: &Cloud, name: &'static str, blocking: bool) -> Subject {
     };
     let config = cloud.config(name);
     let make = move |timeouts| {
-        let provider = ProviderRegistry::with_defaults().connect(name, config.clone().with_timeouts(timeouts))?;
-        Ok(if blocking { Box::new(OverBlocking(provider.into())) as Box<dyn Provider> } else { provider })
+        let provider = ProviderRegistry::with_defaults()
+            .connect(name, config.clone().with_timeouts(timeouts))?;
+        Ok(if blocking {
+            Box::new(OverBlocking(provider.into())) as Box<dyn Provider>
+        } else {
+            provider
+        })
     };
     let capabilities = ProviderRegistry::with_defaults().describe(name).unwrap().capabilities;
     Subject::new(make, request(name, ""), absent)
@@ -37,7 +42,12 @@ fn stranger(name: &'static str) -> impl Fn(ProviderTimeouts) -> ProviderResult<B
     cloud.inject(Fault::Html { status: 404 });
     move |timeouts| {
         let http_request = Duration::from_millis(100);
-        let timeouts = ProviderTimeouts { http_request, instance_ready: http_request, action_complete: http_request, ..timeouts };
+        let timeouts = ProviderTimeouts {
+            http_request,
+            instance_ready: http_request,
+            action_complete: http_request,
+            ..timeouts
+        };
         ProviderRegistry::with_defaults().connect(name, cloud.config(name).with_timeouts(timeouts))
     }
 }
@@ -49,7 +59,11 @@ async fn passes(name: &'static str, blocking: bool) {
     report.assert_passed();
     cloud.assert_no_leaks();
     let all = report.outcomes.len();
-    let applied = report.outcomes.iter().filter(|outcome| outcome.verdict == conformance::Verdict::Passed).count();
+    let applied = report
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.verdict == conformance::Verdict::Passed)
+        .count();
     assert!(applied + 1 >= all, "only {applied} of {all} checks apply to {name}");
 }
 

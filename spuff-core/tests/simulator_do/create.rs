@@ -30,14 +30,29 @@ async fn a_create_is_accepted_before_anything_has_happened() {
     ] {
         assert_eq!(droplet[field], expected, "{field}");
     }
-    assert_eq!((&droplet["region"]["slug"], &droplet["size"]["slug"]), (&json!("nyc3"), &json!("s-1vcpu-1gb")));
-    assert_eq!((&droplet["image"]["slug"], &droplet["image"]["type"]), (&json!("ubuntu-24-04-x64"), &json!("base")));
+    assert_eq!(
+        (&droplet["region"]["slug"], &droplet["size"]["slug"]),
+        (&json!("nyc3"), &json!("s-1vcpu-1gb"))
+    );
+    assert_eq!(
+        (&droplet["image"]["slug"], &droplet["image"]["type"]),
+        (&json!("ubuntu-24-04-x64"), &json!("base"))
+    );
     let features = droplet["features"].as_array().unwrap();
-    assert!(features.contains(&json!("ipv6")) && features.contains(&json!("monitoring")), "{features:?}");
+    assert!(
+        features.contains(&json!("ipv6")) && features.contains(&json!("monitoring")),
+        "{features:?}"
+    );
 
     let link = &made.body["links"]["actions"][0];
-    assert_eq!((link["rel"].as_str(), made.body["links"]["actions"].as_array().unwrap().len()), (Some("create"), 1));
-    assert_eq!(link["href"], json!(format!("https://api.digitalocean.com/v2/actions/{}", link["id"])));
+    assert_eq!(
+        (link["rel"].as_str(), made.body["links"]["actions"].as_array().unwrap().len()),
+        (Some("create"), 1)
+    );
+    assert_eq!(
+        link["href"],
+        json!(format!("https://api.digitalocean.com/v2/actions/{}", link["id"]))
+    );
     let action = api.get(&format!("/v2/actions/{}", link["id"])).await;
     assert_eq!((action.status, &action.body["action"]["status"]), (200, &json!("in-progress")));
     assert_eq!(action.body["action"]["resource_id"], droplet["id"]);
@@ -57,10 +72,18 @@ async fn a_droplet_comes_up_with_its_private_address_first() {
     api.pass(BOOT / 3);
     let droplet = api.droplet(id).await.body["droplet"].clone();
     assert_eq!((&droplet["status"], &droplet["locked"]), (&json!("active"), &json!(false)));
-    let kinds: Vec<_> = droplet["networks"]["v4"].as_array().unwrap().iter().map(|network| network["type"].clone()).collect();
+    let kinds: Vec<_> = droplet["networks"]["v4"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|network| network["type"].clone())
+        .collect();
     assert_eq!(kinds, [json!("private"), json!("public")]);
     assert_eq!(droplet["networks"]["v4"][0]["gateway"], json!("<nil>"));
-    assert_eq!((&droplet["networks"]["v6"][0]["netmask"], &droplet["networks"]["v6"][0]["type"]), (&json!(64), &json!("public")));
+    assert_eq!(
+        (&droplet["networks"]["v6"][0]["netmask"], &droplet["networks"]["v6"][0]["type"]),
+        (&json!(64), &json!("public"))
+    );
 
     let plain = api.active(json!({"name": "plain"})).await;
     assert_eq!(api.droplet(plain).await.body["droplet"]["networks"]["v6"], json!([]));
@@ -80,7 +103,9 @@ async fn several_are_made_by_one_request() {
     assert_eq!(made.body["links"]["actions"].as_array().unwrap().len(), 10);
     let eleven: Vec<String> = (0..11).map(|number| format!("web-{number}")).collect();
     api.create(json!({"name": null, "names": eleven})).await.refused(422, "more than 10");
-    api.create(json!({"name": null, "names": ["good", "not_good"]})).await.refused(422, "valid hostname characters");
+    api.create(json!({"name": null, "names": ["good", "not_good"]}))
+        .await
+        .refused(422, "valid hostname characters");
     assert_eq!(api.cloud.instances().len(), 10, "a refusal makes none of them");
 }
 
@@ -112,7 +137,11 @@ async fn what_cannot_be_made_is_refused() {
         (json!({"image": [1]}), 422, image),
         (json!({"size": "s-1vcpu-512mb-10gb", "image": "docker-20-04"}), 422, "enough disk space"),
         (json!({"ssh_keys": [42]}), 422, keys),
-        (json!({"ssh_keys": ["main", "00:11"]}), 422, "main, 00:11 are invalid key identifiers for Droplet creation."),
+        (
+            json!({"ssh_keys": ["main", "00:11"]}),
+            422,
+            "main, 00:11 are invalid key identifiers for Droplet creation.",
+        ),
         (json!({"ssh_keys": [null, {"id": 1}]}), 422, keys),
         (json!({"tags": ["a=b"]}), 422, "Tag"),
         (json!({"tags": ["a".repeat(256)]}), 422, "Tag"),
@@ -155,7 +184,11 @@ async fn what_is_just_right_is_taken() {
         let made = api.create(fields.clone()).await;
         assert_eq!(made.status, 202, "{fields}: {made:?}");
     }
-    assert_eq!(api.cloud.instances().iter().filter(|machine| machine.name == "web-1").count(), 8, "names need not be unique");
+    assert_eq!(
+        api.cloud.instances().iter().filter(|machine| machine.name == "web-1").count(),
+        8,
+        "names need not be unique"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +202,11 @@ async fn a_region_may_be_left_out_or_begun() {
         (json!("sfo"), "s-1vcpu-1gb", "debian-12-x64", "sfo3"),
     ] {
         let made = api.create(json!({"region": region, "size": size, "image": image})).await;
-        assert_eq!(made.body["droplet"]["region"]["slug"], json!(expected), "{region} {size}: {made:?}");
+        assert_eq!(
+            made.body["droplet"]["region"]["slug"],
+            json!(expected),
+            "{region} {size}: {made:?}"
+        );
     }
 }
 
@@ -191,25 +228,39 @@ async fn the_account_has_a_limit() {
 #[tokio::test]
 async fn a_new_key_is_known_to_creates_later_than_to_lists() {
     let api = Api::start();
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@example.org";
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g \
+     me@example.org";
     let made = api.post("/v2/account/keys", json!({"name": "me", "public_key": key})).await;
     assert_eq!(made.status, 201);
     let id = made.number("/ssh_key/id");
-    assert_eq!(made.body["ssh_key"]["fingerprint"], json!("05:6d:11:6f:aa:82:7f:17:e4:a2:92:09:ca:cf:9d:42"));
-    assert_eq!(api.get("/v2/account/keys").await.each("ssh_keys", "name"), ["alice@laptop", "ci", "me"]);
-    api.create(json!({"ssh_keys": [id]})).await.refused(422, &format!("{id} are invalid key identifiers"));
+    assert_eq!(
+        made.body["ssh_key"]["fingerprint"],
+        json!("05:6d:11:6f:aa:82:7f:17:e4:a2:92:09:ca:cf:9d:42")
+    );
+    assert_eq!(
+        api.get("/v2/account/keys").await.each("ssh_keys", "name"),
+        ["alice@laptop", "ci", "me"]
+    );
+    api.create(json!({"ssh_keys": [id]}))
+        .await
+        .refused(422, &format!("{id} are invalid key identifiers"));
     api.pass(super::LIST_LAG);
     assert_eq!(api.create(json!({"ssh_keys": [id]})).await.status, 202);
 
     let again = json!({"name": "again", "public_key": key});
-    api.post("/v2/account/keys", again).await.refused(422, "SSH Key is already in use on your account");
+    api.post("/v2/account/keys", again)
+        .await
+        .refused(422, "SSH Key is already in use on your account");
     for bad in ["LaLaLaLaLa", "", "ssh-rsa AAAA"] {
         let bad = json!({"name": "bad", "public_key": bad});
-        api.post("/v2/account/keys", bad).await.refused(422, "Key invalid, key should be of the format `type key [comment]`");
+        api.post("/v2/account/keys", bad)
+            .await
+            .refused(422, "Key invalid, key should be of the format `type key [comment]`");
     }
     api.post("/v2/account/keys", json!({"public_key": key})).await.refused(422, "Name");
 
-    let path = format!("/v2/account/keys/{}", made.body["ssh_key"]["fingerprint"].as_str().unwrap());
+    let path =
+        format!("/v2/account/keys/{}", made.body["ssh_key"]["fingerprint"].as_str().unwrap());
     let renamed = api.send(reqwest::Method::PUT, &path, json!({"name": "mine"}).to_string()).await;
     assert_eq!((renamed.status, &renamed.body["ssh_key"]["name"]), (200, &json!("mine")));
     assert_eq!(api.get(&format!("/v2/account/keys/{id}")).await.body, renamed.body);

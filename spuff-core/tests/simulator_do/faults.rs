@@ -27,7 +27,13 @@ async fn a_lost_reply_leaves_a_droplet() {
     for fault in [Fault::ReplyLost, Fault::ConnectionClosed, Fault::Truncated] {
         api.cloud.inject(fault.once("digitalocean", Route::CreateInstance));
         let url = format!("http://{}/v2/droplets", api.cloud.address());
-        let sent = api.http.post(url).bearer_auth("token").body(super::droplet(json!({})).to_string()).send().await;
+        let sent = api
+            .http
+            .post(url)
+            .bearer_auth("token")
+            .body(super::droplet(json!({})).to_string())
+            .send()
+            .await;
         let ended = match sent {
             Ok(reply) => reply.bytes().await.map(drop),
             Err(error) => Err(error),
@@ -44,7 +50,9 @@ async fn requests_have_their_routes() {
     let id = api.active(json!({"tags": ["web"]})).await;
     let image = api.snapshot(id, "nightly").await;
     let droplet = format!("/v2/droplets/{id}");
-    let tagged = |kind: &str| json!({"resources": [{"resource_id": "1", "resource_type": kind}]}).to_string();
+    let tagged = |kind: &str| {
+        json!({"resources": [{"resource_id": "1", "resource_type": kind}]}).to_string()
+    };
     let table = [
         ("GET", "/v2/droplets".to_string(), String::new(), Route::ListInstances),
         ("GET", "/v2/droplets?name=a".to_string(), String::new(), Route::ListInstances),
@@ -53,12 +61,32 @@ async fn requests_have_their_routes() {
         ("GET", format!("{droplet}/actions"), String::new(), Route::GetAction),
         ("GET", "/v2/actions/1".to_string(), String::new(), Route::GetAction),
         ("POST", "/v2/droplets".to_string(), "garbage".to_string(), Route::CreateInstance),
-        ("POST", format!("{droplet}/actions"), json!({"type": "snapshot"}).to_string(), Route::CreateSnapshot),
-        ("POST", format!("{droplet}/actions"), json!({"type": "reboot"}).to_string(), Route::PowerInstance),
-        ("POST", format!("{droplet}/actions"), json!({"type": "rename"}).to_string(), Route::UpdateInstance),
+        (
+            "POST",
+            format!("{droplet}/actions"),
+            json!({"type": "snapshot"}).to_string(),
+            Route::CreateSnapshot,
+        ),
+        (
+            "POST",
+            format!("{droplet}/actions"),
+            json!({"type": "reboot"}).to_string(),
+            Route::PowerInstance,
+        ),
+        (
+            "POST",
+            format!("{droplet}/actions"),
+            json!({"type": "rename"}).to_string(),
+            Route::UpdateInstance,
+        ),
         ("POST", format!("{droplet}/actions"), json!({"type": "fly"}).to_string(), Route::Other),
         ("POST", format!("{droplet}/actions"), "garbage".to_string(), Route::Other),
-        ("POST", "/v2/droplets/actions?tag_name=web".to_string(), json!({"type": "snapshot"}).to_string(), Route::CreateSnapshot),
+        (
+            "POST",
+            "/v2/droplets/actions?tag_name=web".to_string(),
+            json!({"type": "snapshot"}).to_string(),
+            Route::CreateSnapshot,
+        ),
         ("GET", "/v2/images".to_string(), String::new(), Route::Catalogue),
         ("GET", "/v2/images?type=distribution".to_string(), String::new(), Route::Catalogue),
         ("GET", "/v2/images?private=true".to_string(), String::new(), Route::ListSnapshots),
@@ -102,6 +130,9 @@ async fn ten_thousand_droplets_can_be_told_apart() {
     }
     api.pass(super::BOOT);
     assert_eq!(api.get("/v2/droplets?per_page=1").await.number("/meta/total"), 10_000);
-    assert_eq!(api.get("/v2/droplets?name=Web-999-9").await.each("droplets", "id"), [last.to_string()]);
+    assert_eq!(
+        api.get("/v2/droplets?name=Web-999-9").await.each("droplets", "id"),
+        [last.to_string()]
+    );
     assert_eq!(api.droplet(last).await.body["droplet"]["name"], json!("web-999-9"));
 }

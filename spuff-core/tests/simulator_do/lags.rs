@@ -25,14 +25,19 @@ async fn lists_lag_creates_and_so_do_reads() {
     }
 }
 
-/// A destroy reaches a droplet that reads do not show yet: a 404 would say that there is nothing to pay for.
+/// A destroy reaches a droplet that reads do not show yet: a 404 would say that there is nothing to
+/// pay for.
 #[tokio::test]
 async fn a_droplet_that_cannot_be_read_yet_can_be_reached() {
     let api = Api::start();
     let id = api.create(json!({})).await.number("/droplet/id");
     assert_eq!(api.droplet(id).await.status, 404);
-    api.delete(&format!("/v2/droplets/{id}")).await.refused(422, "Droplet already has a pending event.");
-    api.act(id, json!({"type": "reboot"})).await.refused(422, "Droplet already has a pending event.");
+    api.delete(&format!("/v2/droplets/{id}"))
+        .await
+        .refused(422, "Droplet already has a pending event.");
+    api.act(id, json!({"type": "reboot"}))
+        .await
+        .refused(422, "Droplet already has a pending event.");
     api.pass(BOOT);
     assert_eq!(api.delete(&format!("/v2/droplets/{id}")).await.status, 204);
     api.cloud.assert_no_leaks();
@@ -44,7 +49,9 @@ async fn a_droplet_can_hide_for_so_many_looks() {
     let api = Api::start();
     api.cloud.inject(Fault::NotYetVisible { reads: 3 }.once("digitalocean", Route::CreateInstance));
     let id = api.active(json!({"tags": ["web"]})).await;
-    for elsewhere in ["/v2/droplets?name=web-2", "/v2/droplets?tag_name=other", "/v2/droplets?type=gpus"] {
+    for elsewhere in
+        ["/v2/droplets?name=web-2", "/v2/droplets?tag_name=other", "/v2/droplets?type=gpus"]
+    {
         assert_eq!(api.get(elsewhere).await.number("/meta/total"), 0);
     }
     assert_eq!(api.droplet(id).await.status, 404);

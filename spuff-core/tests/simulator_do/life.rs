@@ -13,7 +13,10 @@ async fn a_destroyed_droplet_can_be_seen_until_it_is_gone() {
     let reply = api.delete(&path).await;
     assert_eq!((reply.status, &reply.body), (204, &json!("")));
     let droplet = api.droplet(id).await;
-    assert_eq!((&droplet.body["droplet"]["status"], &droplet.body["droplet"]["locked"]), (&json!("active"), &json!(true)));
+    assert_eq!(
+        (&droplet.body["droplet"]["status"], &droplet.body["droplet"]["locked"]),
+        (&json!("active"), &json!(true))
+    );
     assert_eq!(api.get("/v2/droplets").await.number("/meta/total"), 1);
     api.delete(&path).await.refused(422, "pending event");
     api.cloud.assert_no_leaks();
@@ -23,7 +26,11 @@ async fn a_destroyed_droplet_can_be_seen_until_it_is_gone() {
     assert_eq!(api.get("/v2/droplets").await.number("/meta/total"), 0);
     assert!(api.cloud.instances().is_empty());
     let actions = api.get("/v2/actions").await;
-    assert_eq!(actions.each("actions", "type"), ["destroy", "create"], "newest first, and longer than the droplet");
+    assert_eq!(
+        actions.each("actions", "type"),
+        ["destroy", "create"],
+        "newest first, and longer than the droplet"
+    );
     assert_eq!(actions.each("actions", "status"), ["completed", "completed"]);
 }
 
@@ -37,7 +44,9 @@ async fn a_destroy_can_fail_without_a_word() {
     assert_eq!(api.droplet(id).await.body["droplet"]["status"], json!("active"));
     assert_eq!(api.cloud.leaks().len(), 1);
     api.cloud.inject(Fault::Locked.once("digitalocean", Route::DestroyInstance));
-    api.delete(&format!("/v2/droplets/{id}")).await.refused(422, "Droplet already has a pending event.");
+    api.delete(&format!("/v2/droplets/{id}"))
+        .await
+        .refused(422, "Droplet already has a pending event.");
 }
 
 #[tokio::test]
@@ -51,7 +60,11 @@ async fn a_create_can_fail_after_it_was_accepted() {
     api.pass(1);
     assert_eq!(api.droplet(id).await.status, 404, "it is gone for good");
     let action = api.get(&format!("/v2/actions/{action}")).await.body["action"].clone();
-    assert_eq!((&action["status"], &action["type"]), (&json!("errored"), &json!("create")), "only the action knows");
+    assert_eq!(
+        (&action["status"], &action["type"]),
+        (&json!("errored"), &json!("create")),
+        "only the action knows"
+    );
     assert!(action["completed_at"].is_string());
     api.cloud.assert_no_leaks();
 }
@@ -67,7 +80,11 @@ async fn a_create_can_be_stuck_or_vanish() {
     let action = api.get(&format!("/v2/actions/{action}")).await.body["action"].clone();
     assert_eq!((&action["status"], &action["completed_at"]), (&json!("in-progress"), &json!(null)));
     assert_eq!(api.act(stuck, json!({"type": "power_off"})).await.status, 422);
-    assert_eq!(api.delete(&format!("/v2/droplets/{stuck}")).await.status, 204, "it is paid for, and can be ended");
+    assert_eq!(
+        api.delete(&format!("/v2/droplets/{stuck}")).await.status,
+        204,
+        "it is paid for, and can be ended"
+    );
 
     api.cloud.inject(Fault::Vanishes { after: 100 }.once("digitalocean", Route::CreateInstance));
     let gone = api.active(json!({})).await;
@@ -95,7 +112,11 @@ async fn a_droplet_is_paid_for_until_its_end_is_accepted() {
     let api = Api::start();
     let cost = |id: u64| {
         let bill = api.cloud.bill();
-        let line = bill.lines.iter().find(|line| line.kind == Kind::Instance && line.id == id.to_string()).unwrap();
+        let line = bill
+            .lines
+            .iter()
+            .find(|line| line.kind == Kind::Instance && line.id == id.to_string())
+            .unwrap();
         assert_eq!(line.currency, "USD");
         line.micros
     };

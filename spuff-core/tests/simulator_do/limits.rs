@@ -28,7 +28,11 @@ async fn every_reply_has_its_headers() {
     for path in ["/v2/account", "/v2/droplets/42", "/v2/nowhere"] {
         let reply = api.get(path).await;
         assert!(reply.header("content-type").starts_with("application/json"), "{reply:?}");
-        assert_eq!((reply.header("ratelimit-limit"), reply.header("ratelimit-remaining")), ("5000", "4999"), "limits are off");
+        assert_eq!(
+            (reply.header("ratelimit-limit"), reply.header("ratelimit-remaining")),
+            ("5000", "4999"),
+            "limits are off"
+        );
         let reset: i64 = reply.header("ratelimit-reset").parse().unwrap();
         assert_eq!(reset, (api.cloud.now() + std::time::Duration::from_secs(3600)).timestamp());
         let id = reply.header("x-request-id").to_string();
@@ -45,7 +49,10 @@ async fn a_minute_takes_250_requests() {
     let api = Api::with(&options().with_rate_limits(true));
     for number in 1..=250 {
         let reply = api.get("/v2/account").await;
-        assert_eq!((reply.status, reply.header("ratelimit-remaining")), (200, (5000 - number).to_string().as_str()));
+        assert_eq!(
+            (reply.status, reply.header("ratelimit-remaining")),
+            (200, (5000 - number).to_string().as_str())
+        );
         if number == 100 {
             api.pass(30);
         }
@@ -75,9 +82,16 @@ async fn an_hour_takes_5000_requests() {
         api.pass(60);
     }
     let refused = api.get("/v2/account").await;
-    assert_eq!((refused.status, refused.header("ratelimit-remaining"), refused.header("retry-after")), (429, "0", ""));
+    assert_eq!(
+        (refused.status, refused.header("ratelimit-remaining"), refused.header("retry-after")),
+        (429, "0", "")
+    );
     let reset: i64 = refused.header("ratelimit-reset").parse().unwrap();
-    assert_eq!(reset, began.timestamp() + 3600, "when the oldest request expires, and not when all have");
+    assert_eq!(
+        reset,
+        began.timestamp() + 3600,
+        "when the oldest request expires, and not when all have"
+    );
     api.pass(40 * 60);
     assert_eq!(api.get("/v2/account").await.header("ratelimit-remaining"), "249");
 }
@@ -98,7 +112,9 @@ async fn keys_are_read_ten_times_a_minute() {
 #[tokio::test]
 async fn refusals_that_were_asked_for_look_like_the_others() {
     let api = Api::start();
-    let limited = |retry_after, headers| Fault::RateLimited { retry_after, headers }.once("digitalocean", Route::Other);
+    let limited = |retry_after, headers| {
+        Fault::RateLimited { retry_after, headers }.once("digitalocean", Route::Other)
+    };
     api.cloud.inject(limited(Some(7), true));
     let reply = api.get("/v2/account").await;
     reply.refused(429, "API rate limit exceeded.");
@@ -106,16 +122,24 @@ async fn refusals_that_were_asked_for_look_like_the_others() {
     assert_eq!(reply.header("ratelimit-reset"), (api.cloud.now().timestamp() + 7).to_string());
     api.cloud.inject(limited(None, true));
     let reply = api.get("/v2/account").await;
-    assert_eq!((reply.status, reply.header("retry-after"), reply.header("ratelimit-remaining")), (429, "", "0"));
+    assert_eq!(
+        (reply.status, reply.header("retry-after"), reply.header("ratelimit-remaining")),
+        (429, "", "0")
+    );
     api.cloud.inject(limited(Some(7), false));
     let reply = api.get("/v2/account").await;
-    assert_eq!((reply.status, reply.header("retry-after"), reply.header("ratelimit-remaining")), (429, "7", ""));
+    assert_eq!(
+        (reply.status, reply.header("retry-after"), reply.header("ratelimit-remaining")),
+        (429, "7", "")
+    );
     assert_eq!(api.get("/v2/account").await.header("ratelimit-remaining"), "4999");
 
     api.cloud.inject(Fault::Unauthorized.once("digitalocean", Route::Other));
     api.get("/v2/account").await.refused(401, "Unable to authenticate you.");
     for (status, committed) in [(500, false), (503, false), (502, true)] {
-        api.cloud.inject(Fault::ServerError { status, committed }.once("digitalocean", Route::CreateInstance));
+        api.cloud.inject(
+            Fault::ServerError { status, committed }.once("digitalocean", Route::CreateInstance),
+        );
         let reply = api.create(json!({})).await;
         reply.refused(status, "Unexpected server-side error");
         assert_eq!(reply.body["id"], json!("server_error"));

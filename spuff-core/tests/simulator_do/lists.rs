@@ -32,10 +32,15 @@ async fn pages_have_20_by_default_and_200_at_most() {
     ] {
         let page = api.get(&format!("/v2/droplets{query}")).await;
         assert_eq!((page.status, page.each("droplets", "id").len()), (200, count), "{query}");
-        assert_eq!(page.number("/meta/total"), if query.contains("name=web-") { 1 } else { 210 }, "{query}");
+        assert_eq!(
+            page.number("/meta/total"),
+            if query.contains("name=web-") { 1 } else { 210 },
+            "{query}"
+        );
     }
 
-    let links = async |query: &str| api.get(&format!("/v2/droplets{query}")).await.body["links"].clone();
+    let links =
+        async |query: &str| api.get(&format!("/v2/droplets{query}")).await.body["links"].clone();
     let home = "https://api.digitalocean.com/v2/droplets";
     assert_eq!(links("?per_page=200&name=web-1-1").await, json!({}), "one page has no links");
     let first = links("?per_page=70&tag_name=web").await;
@@ -43,7 +48,10 @@ async fn pages_have_20_by_default_and_200_at_most() {
     assert_eq!(first, json!({"pages": {"next": link(2), "last": link(3)}}));
     let middle = links("?tag_name=web&page=2&per_page=70").await;
     let link = |page: u32| format!("{home}?tag_name=web&per_page=70&page={page}");
-    assert_eq!(middle, json!({"pages": {"first": link(1), "prev": link(1), "next": link(3), "last": link(3)}}));
+    assert_eq!(
+        middle,
+        json!({"pages": {"first": link(1), "prev": link(1), "next": link(3), "last": link(3)}})
+    );
     let last = links("?per_page=70&page=3&tag_name=web").await;
     let link = |page: u32| format!("{home}?per_page=70&tag_name=web&page={page}");
     assert_eq!(last, json!({"pages": {"first": link(1), "prev": link(2)}}));
@@ -90,7 +98,9 @@ async fn pages_can_shift_while_they_are_read() {
     api.cloud.inject(Fault::ShiftingPages.everywhere().on(Route::ListInstances));
     let mut seen = Vec::new();
     for page in 1..=3 {
-        seen.extend(api.get(&format!("/v2/droplets?per_page=2&page={page}")).await.each("droplets", "name"));
+        seen.extend(
+            api.get(&format!("/v2/droplets?per_page=2&page={page}")).await.each("droplets", "name"),
+        );
     }
     assert_eq!(seen, ["web-0", "web-1", "web-1", "web-2", "web-3", "web-4"]);
 }
@@ -98,28 +108,61 @@ async fn pages_can_shift_while_they_are_read() {
 #[tokio::test]
 async fn the_catalogue_agrees_with_itself() {
     let api = Api::start();
-    let all = async |path: &str, key: &str| api.get(&format!("{path}?per_page=200")).await.body[key].as_array().unwrap().clone();
-    let (regions, sizes, images) =
-        (all("/v2/regions", "regions").await, all("/v2/sizes", "sizes").await, all("/v2/images", "images").await);
+    let all = async |path: &str, key: &str| {
+        api.get(&format!("{path}?per_page=200")).await.body[key].as_array().unwrap().clone()
+    };
+    let (regions, sizes, images) = (
+        all("/v2/regions", "regions").await,
+        all("/v2/sizes", "sizes").await,
+        all("/v2/images", "images").await,
+    );
     for size in &sizes {
         for region in &regions {
             let holds = |list: &Value, slug: &Value| list.as_array().unwrap().contains(slug);
-            assert_eq!(holds(&size["regions"], &region["slug"]), holds(&region["sizes"], &size["slug"]), "{size} {region}");
+            assert_eq!(
+                holds(&size["regions"], &region["slug"]),
+                holds(&region["sizes"], &size["slug"]),
+                "{size} {region}"
+            );
         }
-        assert_eq!(size["available"], json!(!size["regions"].as_array().unwrap().is_empty()), "{size}");
-        let (month, hour) = (size["price_monthly"].as_f64().unwrap(), size["price_hourly"].as_f64().unwrap());
+        assert_eq!(
+            size["available"],
+            json!(!size["regions"].as_array().unwrap().is_empty()),
+            "{size}"
+        );
+        let (month, hour) =
+            (size["price_monthly"].as_f64().unwrap(), size["price_hourly"].as_f64().unwrap());
         assert!((month / 672.0 - hour).abs() < 0.00001, "a month has 672 hours: {size}");
-        assert_eq!(size.get("gpu_info").is_some(), size["slug"].as_str().unwrap().starts_with("gpu-"), "{size}");
+        assert_eq!(
+            size.get("gpu_info").is_some(),
+            size["slug"].as_str().unwrap().starts_with("gpu-"),
+            "{size}"
+        );
     }
-    for slug in ["ubuntu-20-04-x64", "ubuntu-22-04-x64", "ubuntu-24-04-x64", "debian-11-x64", "debian-12-x64", "debian-13-x64"] {
+    for slug in [
+        "ubuntu-20-04-x64",
+        "ubuntu-22-04-x64",
+        "ubuntu-24-04-x64",
+        "debian-11-x64",
+        "debian-12-x64",
+        "debian-13-x64",
+    ] {
         let image = images.iter().find(|image| image["slug"] == json!(slug)).unwrap();
         let read = api.get(&format!("/v2/images/{slug}")).await;
-        assert_eq!((&read.body["image"], &image["public"], &image["type"]), (image, &json!(true), &json!("base")), "{slug}");
+        assert_eq!(
+            (&read.body["image"], &image["public"], &image["type"]),
+            (image, &json!(true), &json!("base")),
+            "{slug}"
+        );
         assert_eq!(api.get(&format!("/v2/images/{}", image["id"])).await.body["image"], *image);
     }
-    let kinds = async |query: &str| api.get(&format!("/v2/images?per_page=200&{query}")).await.each("images", "slug");
+    let kinds = async |query: &str| {
+        api.get(&format!("/v2/images?per_page=200&{query}")).await.each("images", "slug")
+    };
     let (apps, distributions) = (kinds("type=application").await, kinds("type=distribution").await);
-    assert!(apps.contains(&"docker-20-04".to_string()) && !apps.contains(&"debian-12-x64".to_string()));
+    assert!(
+        apps.contains(&"docker-20-04".to_string()) && !apps.contains(&"debian-12-x64".to_string())
+    );
     assert_eq!(apps.len() + distributions.len(), images.len());
     assert!(kinds("private=true").await.is_empty());
     assert_eq!(api.get("/v2/images?type=app").await.status, 400);
@@ -169,7 +212,11 @@ async fn what_is_not_there_is_a_404() {
         (Method::DELETE, "/v2/account/keys/aa:bb"),
     ] {
         let reply = api.send(method.clone(), path, "").await;
-        assert_eq!((reply.status, &reply.body["id"]), (404, &json!("not_found")), "{method} {path}: {reply:?}");
+        assert_eq!(
+            (reply.status, &reply.body["id"]),
+            (404, &json!("not_found")),
+            "{method} {path}: {reply:?}"
+        );
     }
 }
 
@@ -212,7 +259,10 @@ async fn garbage_is_refused() {
             let reply = api.send(method.clone(), path, body.clone()).await;
             let shown = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
             assert!((400..500).contains(&reply.status), "{method} {path} {shown}: {reply:?}");
-            assert!(reply.body["id"].is_string() || reply.body["error"].is_string(), "{method} {path} {shown}: {reply:?}");
+            assert!(
+                reply.body["id"].is_string() || reply.body["error"].is_string(),
+                "{method} {path} {shown}: {reply:?}"
+            );
         }
     }
     for body in &bodies {

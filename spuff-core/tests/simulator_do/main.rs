@@ -1,4 +1,5 @@
-//! The simulated DigitalOcean: each thing that is known of the real one, over plain HTTP and through the provider.
+//! The simulated DigitalOcean: each thing that is known of the real one, over plain HTTP and
+//! through the provider.
 #![cfg(all(feature = "simulator", feature = "digitalocean"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -45,17 +46,29 @@ impl Reply {
     fn refused(&self, status: u16, message: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert!(self.message().contains(message), "{message}: {self:?}");
-        assert_eq!(self.body["request_id"], json!(self.header("x-request-id")), "the id of the request stands in both places");
+        assert_eq!(
+            self.body["request_id"],
+            json!(self.header("x-request-id")),
+            "the id of the request stands in both places"
+        );
     }
 
     fn number(&self, pointer: &str) -> u64 {
-        self.body.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}: {self:?}"))
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_u64)
+            .unwrap_or_else(|| panic!("{pointer}: {self:?}"))
     }
 
     /// The texts at a place of each item of a list.
     fn each(&self, list: &str, field: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-        self.body[list].as_array().unwrap_or_else(|| panic!("{self:?}")).iter().map(|item| text(&item[field])).collect()
+        self.body[list]
+            .as_array()
+            .unwrap_or_else(|| panic!("{self:?}"))
+            .iter()
+            .map(|item| text(&item[field]))
+            .collect()
     }
 }
 
@@ -96,7 +109,11 @@ impl Api {
 
     fn with(options: &Options) -> Self {
         let cloud = options.start().unwrap();
-        let http = spuff_core::http_client(&format!("http://{}", cloud.address()), &cloud.config("digitalocean")).unwrap();
+        let http = spuff_core::http_client(
+            &format!("http://{}", cloud.address()),
+            &cloud.config("digitalocean"),
+        )
+        .unwrap();
         Self { cloud, http, token: "token" }
     }
 
@@ -152,7 +169,11 @@ impl Api {
         assert_eq!(begun.status, 201, "{begun:?}");
         self.pass(SNAPSHOT + LIST_LAG);
         let listed = self.get(&format!("/v2/droplets/{droplet}/snapshots?per_page=200")).await;
-        let found = listed.body["snapshots"].as_array().unwrap().iter().rfind(|snapshot| snapshot["name"] == json!(name));
+        let found = listed.body["snapshots"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .rfind(|snapshot| snapshot["name"] == json!(name));
         found.unwrap_or_else(|| panic!("{listed:?}"))["id"].as_u64().unwrap()
     }
 }

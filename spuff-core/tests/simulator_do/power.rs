@@ -24,15 +24,24 @@ async fn power_goes_on_and_off_and_locks_meanwhile() {
         ("password_reset", "active", "active"),
     ] {
         let begun = api.act(id, json!({"type": kind})).await;
-        assert_eq!((begun.status, &begun.body["action"]["status"]), (201, &json!("in-progress")), "{kind}");
+        assert_eq!(
+            (begun.status, &begun.body["action"]["status"]),
+            (201, &json!("in-progress")),
+            "{kind}"
+        );
         let action = &begun.body["action"];
         assert_eq!(
             (&action["type"], &action["resource_id"], &action["resource_type"]),
             (&json!(kind), &json!(id), &json!("droplet"))
         );
-        assert_eq!((&action["region_slug"], &action["region"]["slug"]), (&json!("nyc3"), &json!("nyc3")));
+        assert_eq!(
+            (&action["region_slug"], &action["region"]["slug"]),
+            (&json!("nyc3"), &json!("nyc3"))
+        );
         assert_eq!(status(&api, id).await, (json!(during), true), "{kind}");
-        api.act(id, json!({"type": "reboot"})).await.refused(422, "Droplet already has a pending event.");
+        api.act(id, json!({"type": "reboot"}))
+            .await
+            .refused(422, "Droplet already has a pending event.");
         api.delete(&format!("/v2/droplets/{id}")).await.refused(422, "pending event");
         api.pass(POWER);
         assert_eq!(status(&api, id).await, (json!(after), false), "{kind}");
@@ -40,7 +49,11 @@ async fn power_goes_on_and_off_and_locks_meanwhile() {
         assert_eq!(api.get(&path).await.body["action"]["status"], json!("completed"), "{kind}");
     }
     let kinds = api.get(&format!("/v2/droplets/{id}/actions?per_page=3")).await;
-    assert_eq!(kinds.each("actions", "type"), ["password_reset", "power_on", "power_off"], "newest first");
+    assert_eq!(
+        kinds.each("actions", "type"),
+        ["password_reset", "power_on", "power_off"],
+        "newest first"
+    );
     assert_eq!(kinds.number("/meta/total"), 8);
 }
 
@@ -55,11 +68,20 @@ async fn what_makes_no_sense_is_refused() {
     api.act(id, json!({"type": "power_off"})).await.refused(422, "Droplet is already powered off");
     api.act(id, json!({"type": "shutdown"})).await.refused(422, "Droplet is already powered off");
     api.act(id, json!({"type": "reboot"})).await.refused(422, "powered off");
-    for body in [json!({"type": "fly"}), json!({}), json!({"type": "resize", "size": "c-2"}), json!({"type": "enable_ipv6"})] {
+    for body in [
+        json!({"type": "fly"}),
+        json!({}),
+        json!({"type": "resize", "size": "c-2"}),
+        json!({"type": "enable_ipv6"}),
+    ] {
         api.act(id, body).await.refused(422, "invalid action type");
     }
     let action = api.act(id, json!({"type": "power_on"})).await.number("/action/id");
-    assert_eq!(api.get(&format!("/v2/droplets/{other}/actions/{action}")).await.status, 404, "it is another droplet's");
+    assert_eq!(
+        api.get(&format!("/v2/droplets/{other}/actions/{action}")).await.status,
+        404,
+        "it is another droplet's"
+    );
 }
 
 #[tokio::test]
@@ -76,7 +98,10 @@ async fn a_droplet_can_be_renamed_and_rebuilt() {
     api.act(id, json!({"type": "rebuild", "image": "debian-13-x64"})).await;
     api.pass(POWER);
     let droplet = api.droplet(id).await.body["droplet"].clone();
-    assert_eq!((&droplet["image"]["slug"], &droplet["status"]), (&json!("debian-13-x64"), &json!("active")));
+    assert_eq!(
+        (&droplet["image"]["slug"], &droplet["status"]),
+        (&json!("debian-13-x64"), &json!("active"))
+    );
     assert_eq!(api.cloud.route_count("digitalocean", Route::UpdateInstance), 4);
 }
 
@@ -84,13 +109,17 @@ async fn a_droplet_can_be_renamed_and_rebuilt() {
 async fn an_action_can_fail() {
     let api = Api::start();
     let id = api.active(json!({})).await;
-    for (body, route) in
-        [(json!({"type": "shutdown"}), Route::PowerInstance), (json!({"type": "rename", "name": "web-2"}), Route::UpdateInstance)]
-    {
+    for (body, route) in [
+        (json!({"type": "shutdown"}), Route::PowerInstance),
+        (json!({"type": "rename", "name": "web-2"}), Route::UpdateInstance),
+    ] {
         api.cloud.inject(Fault::ActionFails.once("digitalocean", route));
         let action = api.act(id, body).await.number("/action/id");
         api.pass(POWER);
-        assert_eq!(api.get(&format!("/v2/actions/{action}")).await.body["action"]["status"], json!("errored"));
+        assert_eq!(
+            api.get(&format!("/v2/actions/{action}")).await.body["action"]["status"],
+            json!("errored")
+        );
         let droplet = api.droplet(id).await.body["droplet"].clone();
         assert_eq!(
             (&droplet["status"], &droplet["name"], &droplet["locked"]),
@@ -98,7 +127,9 @@ async fn an_action_can_fail() {
         );
     }
     api.cloud.inject(Fault::Locked.once("digitalocean", Route::PowerInstance));
-    api.act(id, json!({"type": "shutdown"})).await.refused(422, "Droplet already has a pending event.");
+    api.act(id, json!({"type": "shutdown"}))
+        .await
+        .refused(422, "Droplet already has a pending event.");
 }
 
 #[tokio::test]
@@ -107,7 +138,10 @@ async fn droplets_with_a_tag_are_acted_on_together() {
     api.create(json!({"name": null, "names": ["a", "b"], "tags": ["web"]})).await;
     api.active(json!({"name": "c", "tags": ["db"]})).await;
     let begun = api.post("/v2/droplets/actions?tag_name=web", json!({"type": "power_off"})).await;
-    assert_eq!((begun.status, begun.each("actions", "type")), (201, vec!["power_off".to_string(), "power_off".to_string()]));
+    assert_eq!(
+        (begun.status, begun.each("actions", "type")),
+        (201, vec!["power_off".to_string(), "power_off".to_string()])
+    );
     api.pass(POWER);
     assert_eq!(api.get("/v2/droplets").await.each("droplets", "status"), ["off", "off", "active"]);
     api.post("/v2/droplets/actions?tag_name=web", json!({"type": "rename", "name": "d"}))

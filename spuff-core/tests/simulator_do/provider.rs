@@ -1,4 +1,5 @@
-//! This crate's provider, through the whole life of a machine. The cloud's time goes fast here, so that it can wait.
+//! This crate's provider, through the whole life of a machine. The cloud's time goes fast here, so
+//! that it can wait.
 
 use std::time::Duration;
 
@@ -30,14 +31,24 @@ async fn the_whole_life() {
     let keys = provider.get_ssh_keys().await.unwrap();
     assert_eq!(keys.len(), 2);
 
-    let request =
-        request().with_label("env", "prod:eu").with_user_data("#cloud-config\n").with_ssh_key(&keys[0]).with_ssh_key("ci");
+    let request = request()
+        .with_label("env", "prod:eu")
+        .with_user_data("#cloud-config\n")
+        .with_ssh_key(&keys[0])
+        .with_ssh_key("ci");
     let made = provider.create_instance(&request).await.unwrap();
-    assert!(made.status == InstanceStatus::New && made.ip.is_unspecified() && made.is_managed(), "{made:?}");
+    assert!(
+        made.status == InstanceStatus::New && made.ip.is_unspecified() && made.is_managed(),
+        "{made:?}"
+    );
     let machine = provider.wait_ready(&made.id).await.unwrap();
     assert_eq!((machine.status.clone(), machine.name.as_str()), (InstanceStatus::Active, "web-1"));
     assert!(!machine.ip.is_unspecified());
-    assert_eq!((machine.addresses.len(), machine.addresses[0].public), (3, false), "the private address stands first");
+    assert_eq!(
+        (machine.addresses.len(), machine.addresses[0].public),
+        (3, false),
+        "the private address stands first"
+    );
     assert_eq!(
         (machine.region.as_str(), machine.size.as_str(), machine.labels["env"].as_str()),
         ("nyc3", "s-1vcpu-1gb", "prod:eu")
@@ -48,7 +59,8 @@ async fn the_whole_life() {
     let snapshot = provider.create_snapshot(&made.id, "nightly").await.unwrap();
     assert_eq!(cloud.snapshots()[0].labels.keys().collect::<Vec<_>>(), ["managed-by:spuff"]);
     // The tag's filter lags behind the tag.
-    let listed = until(async || provider.list_snapshots().await.unwrap(), |listed| !listed.is_empty()).await;
+    let listed =
+        until(async || provider.list_snapshots().await.unwrap(), |listed| !listed.is_empty()).await;
     assert_eq!(listed, std::slice::from_ref(&snapshot));
 
     let restored = request.clone().with_image(ImageSpec::Snapshot(snapshot.id.clone()));
@@ -63,7 +75,8 @@ async fn the_whole_life() {
         provider.destroy_instance(id).await.unwrap();
     }
     cloud.assert_no_leaks();
-    let gone = until(async || provider.get_instance(&made.id).await.unwrap(), Option::is_none).await;
+    let gone =
+        until(async || provider.get_instance(&made.id).await.unwrap(), Option::is_none).await;
     assert_eq!(gone, None);
     assert!(cloud.bill().total("USD") >= 20_000, "{}", cloud.bill());
 }
@@ -126,7 +139,10 @@ async fn refusals_have_their_kinds() {
     ] {
         let error = provider.create_instance(&request).await.unwrap_err();
         let right = matches!(&error, ProviderError::InvalidConfig { field: of, .. } if of == field);
-        assert!(right || field == "ssh_keys" && error.kind() == ErrorKind::InvalidConfig, "{field}: {error:?}");
+        assert!(
+            right || field == "ssh_keys" && error.kind() == ErrorKind::InvalidConfig,
+            "{field}: {error:?}"
+        );
     }
     cloud.assert_no_leaks();
 
@@ -134,7 +150,8 @@ async fn refusals_have_their_kinds() {
     let error = provider.create_instance(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded, "{error}");
     provider.destroy_instance(&made.id).await.unwrap();
-    let again = until(async || provider.create_instance(&request()).await, Result::is_ok).await.unwrap();
+    let again =
+        until(async || provider.create_instance(&request()).await, Result::is_ok).await.unwrap();
     provider.destroy_instance(&again.id).await.unwrap();
     cloud.assert_no_leaks();
 }
@@ -145,7 +162,8 @@ async fn a_busy_machine_is_destroyed_later() {
     let provider = provider(&cloud);
     let made = provider.create_instance(&request()).await.unwrap();
     provider.wait_ready(&made.id).await.unwrap();
-    let busy = cloud.inject(Fault::Locked.everywhere().at(NAME).on(Route::DestroyInstance).times(3));
+    let busy =
+        cloud.inject(Fault::Locked.everywhere().at(NAME).on(Route::DestroyInstance).times(3));
     provider.destroy_instance(&made.id).await.unwrap();
     assert_eq!(cloud.hits(busy), 3);
     cloud.assert_no_leaks();
@@ -193,7 +211,8 @@ async fn more_than_a_page_is_listed_even_while_it_shifts() {
     }
     cloud.advance(Duration::from_secs(600));
     cloud.inject(Fault::ShiftingPages.everywhere().on(Route::ListInstances));
-    let mut listed: Vec<String> = provider.list_instances().await.unwrap().into_iter().map(|machine| machine.id).collect();
+    let mut listed: Vec<String> =
+        provider.list_instances().await.unwrap().into_iter().map(|machine| machine.id).collect();
     listed.sort();
     // The last one is pushed off the second page by the one that comes twice.
     ids.pop();

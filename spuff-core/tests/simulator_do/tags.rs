@@ -19,7 +19,11 @@ async fn a_tag_keeps_its_first_spelling_and_outlives_its_droplets() {
     assert_eq!(other.body["droplet"]["tags"], json!(["Prod"]));
     api.pass(LIST_LAG);
     assert_eq!(api.get("/v2/droplets?tag_name=Prod").await.number("/meta/total"), 2);
-    assert_eq!(api.get("/v2/droplets?tag_name=prod").await.number("/meta/total"), 0, "filters know no other spelling");
+    assert_eq!(
+        api.get("/v2/droplets?tag_name=prod").await.number("/meta/total"),
+        0,
+        "filters know no other spelling"
+    );
     for wrong in ["/v2/tags/prod", "/v2/tags/PROD"] {
         assert_eq!(api.get(wrong).await.status, 404, "{wrong}");
     }
@@ -32,7 +36,10 @@ async fn a_tag_keeps_its_first_spelling_and_outlives_its_droplets() {
         (&json!(2), &json!(2), &json!(0))
     );
     let last = format!("https://api.digitalocean.com/v2/droplets/{}", other.number("/droplet/id"));
-    assert_eq!((&counted["last_tagged_uri"], &counted["droplets"]["last_tagged_uri"]), (&json!(last), &json!(last)));
+    assert_eq!(
+        (&counted["last_tagged_uri"], &counted["droplets"]["last_tagged_uri"]),
+        (&json!(last), &json!(last))
+    );
 
     api.pass(super::BOOT);
     api.delete("/v2/droplets?tag_name=Prod").await;
@@ -55,7 +62,9 @@ async fn new_tags_lag_in_lists() {
 
     let id = api.active(json!({})).await;
     let image = api.snapshot(id, "nightly").await;
-    for (kind, id, path, list) in [("droplet", id, "/v2/droplets", "droplets"), ("image", image, "/v2/images", "images")] {
+    for (kind, id, path, list) in
+        [("droplet", id, "/v2/droplets", "droplets"), ("image", image, "/v2/images", "images")]
+    {
         let tagged = tag(&api, "web", Method::POST, kind, id).await;
         assert_eq!((tagged.status, &tagged.body), (204, &json!("")));
         let filtered = format!("{path}?tag_name=web");
@@ -67,7 +76,10 @@ async fn new_tags_lag_in_lists() {
     }
     let both = api.get("/v2/tags/web").await.body["tag"]["resources"].clone();
     assert_eq!((&both["count"], &both["images"]["count"]), (&json!(2), &json!(1)));
-    assert_eq!(both["images"]["last_tagged_uri"], json!(format!("https://api.digitalocean.com/v2/images/{image}")));
+    assert_eq!(
+        both["images"]["last_tagged_uri"],
+        json!(format!("https://api.digitalocean.com/v2/images/{image}"))
+    );
     assert_eq!(api.get("/v2/snapshots").await.body["snapshots"][0]["tags"], json!(["web"]));
     assert_eq!(api.cloud.snapshots()[0].labels.keys().collect::<Vec<_>>(), ["web"]);
 
@@ -87,7 +99,11 @@ async fn bad_tags_are_refused_in_their_own_form() {
     let api = Api::start();
     for bad in ["", "a=b", "a.b", "a/b", "a b", "é", &"a".repeat(256)] {
         let refused = api.post("/v2/tags", json!({"name": bad})).await;
-        assert_eq!((refused.status, &refused.body["error"]), (400, &json!("bad_request")), "{bad}: {refused:?}");
+        assert_eq!(
+            (refused.status, &refused.body["error"]),
+            (400, &json!("bad_request")),
+            "{bad}: {refused:?}"
+        );
         assert!(refused.body["messages"][0].as_str().unwrap().contains("Tag name"));
         assert_eq!(refused.body["root_causes"], json!([]));
     }
@@ -103,7 +119,12 @@ async fn bad_tags_are_refused_in_their_own_form() {
         (resources(json!([{"resource_id": "42", "resource_type": "droplet"}])), 404),
         (resources(json!([{"resource_id": id.to_string(), "resource_type": "image"}])), 404),
         (resources(json!([{"resource_id": "1000003", "resource_type": "image"}])), 404),
-        (resources(json!([{"resource_id": "fbe805e8-866b-11e6-96bf-000f53315a41", "resource_type": "volume"}])), 404),
+        (
+            resources(
+                json!([{"resource_id": "fbe805e8-866b-11e6-96bf-000f53315a41", "resource_type": "volume"}]),
+            ),
+            404,
+        ),
         (
             resources(json!([
                 {"resource_id": id.to_string(), "resource_type": "droplet"}, {"resource_id": "42", "resource_type": "droplet"}

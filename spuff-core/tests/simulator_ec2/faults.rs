@@ -10,7 +10,10 @@ async fn refusals_are_in_ec2s_words() {
     let table = [
         (Fault::Unauthorized, (401, "AuthFailure")),
         (Fault::RateLimited { retry_after: None, headers: true }, (503, "RequestLimitExceeded")),
-        (Fault::RateLimited { retry_after: Some(7), headers: false }, (503, "RequestLimitExceeded")),
+        (
+            Fault::RateLimited { retry_after: Some(7), headers: false },
+            (503, "RequestLimitExceeded"),
+        ),
         (Fault::ServerError { status: 500, committed: false }, (500, "InternalError")),
         (Fault::ServerError { status: 503, committed: true }, (503, "Unavailable")),
     ];
@@ -18,7 +21,8 @@ async fn refusals_are_in_ec2s_words() {
         cloud.inject(fault.once("aws", Route::ListInstances));
         let reply = ec2.ask("DescribeInstances", &[]).await;
         assert_eq!(reply.code(), (status, code.to_string()), "{fault:?}");
-        let retry_after = if matches!(fault, Fault::RateLimited { retry_after: Some(_), .. }) { "7" } else { "" };
+        let retry_after =
+            if matches!(fault, Fault::RateLimited { retry_after: Some(_), .. }) { "7" } else { "" };
         assert_eq!(reply.header("retry-after"), retry_after);
     }
     for (fault, kind) in [
@@ -40,7 +44,10 @@ async fn a_create_can_go_wrong_in_ec2s_ways() {
     next(Fault::CapacityOut);
     let refused = ec2.run(&[("Placement.AvailabilityZone", "us-east-1b")]).await;
     assert_eq!(refused.code(), (500, "InsufficientInstanceCapacity".to_string()));
-    assert!(refused.one("Message").contains("t3.micro") && refused.one("Message").contains("us-east-1b"));
+    assert!(
+        refused.one("Message").contains("t3.micro")
+            && refused.one("Message").contains("us-east-1b")
+    );
     next(Fault::QuotaReached);
     assert_eq!(ec2.run(&[]).await.code(), (400, "InstanceLimitExceeded".to_string()));
     assert!(cloud.instances().is_empty());
@@ -56,15 +63,22 @@ async fn a_create_can_go_wrong_in_ec2s_ways() {
     cloud.advance(seconds(60));
     let shown = ec2.ask("DescribeInstances", &[("InstanceId.1", &failed)]).await.good();
     assert!(
-        shown.text.contains("<name>terminated</name>") && shown.text.contains("<code>Server.InternalError</code>"),
+        shown.text.contains("<name>terminated</name>")
+            && shown.text.contains("<code>Server.InternalError</code>"),
         "{}",
         shown.text
     );
-    assert_eq!((ec2.state(&stuck).await, ec2.state(&vanishing).await), ("pending".to_string(), "running".to_string()));
+    assert_eq!(
+        (ec2.state(&stuck).await, ec2.state(&vanishing).await),
+        ("pending".to_string(), "running".to_string())
+    );
     cloud.advance(seconds(60));
     let shown = ec2.ask("DescribeInstances", &[("InstanceId.1", &vanishing)]).await.good();
     assert!(shown.text.contains("<code>Client.InstanceInitiatedShutdown</code>"), "{}", shown.text);
-    assert_eq!(ec2.ask("DescribeInstances", &[("InstanceId.1", &hidden)]).await.code().1, "InvalidInstanceID.NotFound");
+    assert_eq!(
+        ec2.ask("DescribeInstances", &[("InstanceId.1", &hidden)]).await.code().1,
+        "InvalidInstanceID.NotFound"
+    );
     let filter = [("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", hidden.as_str())];
     assert!(ec2.ask("DescribeInstances", &filter).await.good().all("instanceId").is_empty());
     assert_eq!(ec2.state(&hidden).await, "running");
@@ -74,7 +88,9 @@ async fn a_create_can_go_wrong_in_ec2s_ways() {
 async fn a_lost_reply_is_found_again_by_its_token() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
-    cloud.inject(Fault::ServerError { status: 500, committed: true }.once("aws", Route::CreateInstance));
+    cloud.inject(
+        Fault::ServerError { status: 500, committed: true }.once("aws", Route::CreateInstance),
+    );
     assert_eq!(ec2.run(&[("ClientToken", "t")]).await.code().0, 500);
     let id = ec2.launch(&[("ClientToken", "t")]).await;
     assert_eq!((cloud.instances().len(), cloud.instances()[0].id.clone()), (1, id));
@@ -86,24 +102,45 @@ async fn what_is_busy_is_not_changed() {
     let ec2 = Asker::new(&cloud, "us-east-1");
     let id = ec2.launch(&[]).await;
     let by_id = [("InstanceId.1", id.as_str())];
-    let image = ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "image")]).await.good().one("imageId");
+    let image = ec2
+        .ask("CreateImage", &[("InstanceId", &id), ("Name", "image")])
+        .await
+        .good()
+        .one("imageId");
     let copy = ec2.ask("DescribeImages", &[("ImageId.1", &image)]).await.good().one("snapshotId");
     let create = [("InstanceId", id.as_str()), ("Name", "another")];
     let table: &[(Route, &str, Given<'_>, &str)] = &[
         (Route::PowerInstance, "RebootInstances", &by_id, "IncorrectInstanceState"),
         (Route::PowerInstance, "StopInstances", &by_id, "IncorrectInstanceState"),
-        (Route::UpdateInstance, "CreateTags", &[("ResourceId.1", &id), ("Tag.1.Key", "k")], "ConcurrentTagAccess"),
-        (Route::CreateSnapshot, "CreateImage", &create, "ConcurrentCreateImageNoRebootLimitExceeded"),
+        (
+            Route::UpdateInstance,
+            "CreateTags",
+            &[("ResourceId.1", &id), ("Tag.1.Key", "k")],
+            "ConcurrentTagAccess",
+        ),
+        (
+            Route::CreateSnapshot,
+            "CreateImage",
+            &create,
+            "ConcurrentCreateImageNoRebootLimitExceeded",
+        ),
         (Route::DestroyInstance, "TerminateInstances", &by_id, "OperationNotPermitted"),
         (Route::DeleteSnapshot, "DeregisterImage", &[("ImageId", &image)], "OperationNotPermitted"),
     ];
     for (route, action, parameters, code) in table {
         cloud.inject(Fault::Locked.once("aws", *route));
-        assert_eq!(ec2.ask(action, parameters).await.code(), (400, (*code).to_string()), "{action}");
+        assert_eq!(
+            ec2.ask(action, parameters).await.code(),
+            (400, (*code).to_string()),
+            "{action}"
+        );
         ec2.ask(action, parameters).await.good();
     }
     cloud.inject(Fault::Locked.once("aws", Route::DeleteSnapshot));
-    assert_eq!(ec2.ask("DeleteSnapshot", &[("SnapshotId", &copy)]).await.code().1, "InvalidSnapshot.InUse");
+    assert_eq!(
+        ec2.ask("DeleteSnapshot", &[("SnapshotId", &copy)]).await.code().1,
+        "InvalidSnapshot.InUse"
+    );
     ec2.ask("DeleteSnapshot", &[("SnapshotId", &copy)]).await.good();
 }
 
@@ -114,18 +151,32 @@ async fn an_image_can_fail() {
     let id = ec2.launch(&[]).await;
     cloud.advance(seconds(60));
     cloud.inject(Fault::ActionFails.once("aws", Route::CreateSnapshot));
-    let image = ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "bad")]).await.good().one("imageId");
+    let image =
+        ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "bad")]).await.good().one("imageId");
     cloud.advance(seconds(130));
     let shown = ec2.ask("DescribeImages", &[("ImageId.1", &image)]).await.good();
-    assert_eq!((shown.one("imageState"), shown.one("code")), ("failed".to_string(), "Server.InternalError".to_string()));
+    assert_eq!(
+        (shown.one("imageState"), shown.one("code")),
+        ("failed".to_string(), "Server.InternalError".to_string())
+    );
     assert_eq!(ec2.ask("DescribeSnapshots", &[]).await.good().one("status"), "error");
     assert_eq!(ec2.run(&[("ImageId", &image)]).await.code().1, "InvalidAMIID.Unavailable");
     cloud.inject(Fault::StuckCreating.once("aws", Route::CreateSnapshot));
-    let image = ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "slow")]).await.good().one("imageId");
+    let image = ec2
+        .ask("CreateImage", &[("InstanceId", &id), ("Name", "slow")])
+        .await
+        .good()
+        .one("imageId");
     cloud.advance(seconds(86_400));
-    assert_eq!(ec2.ask("DescribeImages", &[("ImageId.1", &image)]).await.good().one("imageState"), "pending");
+    assert_eq!(
+        ec2.ask("DescribeImages", &[("ImageId.1", &image)]).await.good().one("imageState"),
+        "pending"
+    );
     cloud.inject(Fault::QuotaReached.once("aws", Route::CreateSnapshot));
-    assert_eq!(ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "more")]).await.code().1, "SnapshotLimitExceeded");
+    assert_eq!(
+        ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "more")]).await.code().1,
+        "SnapshotLimitExceeded"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +186,8 @@ async fn pages_can_shift() {
     let launched = ec2.run(&[("MaxCount", "8")]).await.good().all("instanceId");
     let token = ec2.ask("DescribeInstances", &[("MaxResults", "5")]).await.good().one("nextToken");
     cloud.inject(Fault::ShiftingPages.once("aws", Route::ListInstances));
-    let page = ec2.ask("DescribeInstances", &[("MaxResults", "5"), ("NextToken", &token)]).await.good();
+    let page =
+        ec2.ask("DescribeInstances", &[("MaxResults", "5"), ("NextToken", &token)]).await.good();
     assert_eq!(page.all("instanceId"), launched[4..], "the last of the page before comes again");
 }
 
@@ -148,8 +200,16 @@ async fn requests_are_known_by_what_they_are_for() {
         ("RunInstances", &[], Route::CreateInstance),
         ("DescribeInstances", &[], Route::ListInstances),
         ("DescribeInstances", &[("InstanceId.1", id)], Route::GetInstance),
-        ("DescribeInstances", &[("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id)], Route::GetInstance),
-        ("DescribeInstances", &[("Filter.1.Name", "tag-key"), ("Filter.1.Value.1", id)], Route::ListInstances),
+        (
+            "DescribeInstances",
+            &[("Filter.1.Name", "instance-id"), ("Filter.1.Value.1", id)],
+            Route::GetInstance,
+        ),
+        (
+            "DescribeInstances",
+            &[("Filter.1.Name", "tag-key"), ("Filter.1.Value.1", id)],
+            Route::ListInstances,
+        ),
         ("DescribeInstanceStatus", &[("InstanceId.1", id)], Route::GetInstance),
         ("StopInstances", &[("InstanceId.1", id)], Route::PowerInstance),
         ("TerminateInstances", &[("InstanceId.1", id)], Route::DestroyInstance),

@@ -19,14 +19,23 @@ async fn garbage_is_refused_in_ec2s_form() {
         ("Action=DescribeInstances&Version=2016-11-15&Colour=red", "UnknownParameter"),
         ("Action=DescribeInstances&Version=2016-11-15&Filter.9999999999999.Name=x", ""),
         ("Action=DescribeInstances&Version=2016-11-15&Filter.-1.Name=x&Filter=7&Filter.=8", ""),
-        ("Action=DescribeInstances&Version=2016-11-15&InstanceId.1=%00%ff", "InvalidInstanceID.Malformed"),
-        ("Action=DescribeInstances&Version=2016-11-15&InstanceId.1=i-%F0%9F%A6%80", "InvalidInstanceID.Malformed"),
+        (
+            "Action=DescribeInstances&Version=2016-11-15&InstanceId.1=%00%ff",
+            "InvalidInstanceID.Malformed",
+        ),
+        (
+            "Action=DescribeInstances&Version=2016-11-15&InstanceId.1=i-%F0%9F%A6%80",
+            "InvalidInstanceID.Malformed",
+        ),
         ("Action=RunInstances&Version=2016-11-15", "MissingParameter"),
         ("Action=TerminateInstances&Version=2016-11-15", "MissingParameter"),
         ("Action=CreateTags&Version=2016-11-15&ResourceId.1=-", "InvalidID"),
         ("Action=CreateTags&Version=2016-11-15", "MissingParameter"),
         ("Action=DeleteSnapshot&Version=2016-11-15&SnapshotId=snap", "InvalidSnapshotID.Malformed"),
-        ("Action=DescribeSnapshots&Version=2016-11-15&SnapshotId.1=snap-00000000", "InvalidSnapshot.NotFound"),
+        (
+            "Action=DescribeSnapshots&Version=2016-11-15&SnapshotId.1=snap-00000000",
+            "InvalidSnapshot.NotFound",
+        ),
         ("Action=DeleteVolume&Version=2016-11-15&VolumeId=7", "InvalidParameterValue"),
         ("Action=DescribeVpcs&Version=2016-11-15&VpcId.1=vpc-1", "InvalidVpcID.NotFound"),
         ("Action=ModifyInstanceAttribute&Version=2016-11-15", "MissingParameter"),
@@ -38,7 +47,10 @@ async fn garbage_is_refused_in_ec2s_form() {
     let refused = ec2.raw("Action=%3Cscript%3E&Version=2016-11-15").await;
     assert!(!refused.text.contains("<script>"), "{}", refused.text);
     for method in [reqwest::Method::PUT, reqwest::Method::DELETE, reqwest::Method::PATCH] {
-        let request = ec2.http.request(method, &ec2.url).header("authorization", signature("us-east-1", "ec2"));
+        let request = ec2
+            .http
+            .request(method, &ec2.url)
+            .header("authorization", signature("us-east-1", "ec2"));
         assert_eq!(ec2.send(request.body("x=y")).await.code().1, "MissingAction");
     }
     assert!(cloud.instances().is_empty());
@@ -119,13 +131,22 @@ async fn random_bytes_never_stop_the_cloud() {
     for _ in 0..1500 {
         let mut body = format!("Action={}&Version=2016-11-15", actions[rng.usize(..actions.len())]);
         for _ in 0..rng.usize(..6) {
-            body += &format!("&{}={}", names[rng.usize(..names.len())], values[rng.usize(..values.len())]);
+            body += &format!(
+                "&{}={}",
+                names[rng.usize(..names.len())],
+                values[rng.usize(..values.len())]
+            );
         }
         if rng.u8(..) < 20 {
             body = (0..rng.usize(..80)).map(|_| char::from(rng.u8(32..127))).collect();
         }
         let reply = ec2.raw(body.clone()).await;
-        assert!(matches!(reply.status, 200 | 400 | 403 | 412), "{body}: {} {}", reply.status, reply.text);
+        assert!(
+            matches!(reply.status, 200 | 400 | 403 | 412),
+            "{body}: {} {}",
+            reply.status,
+            reply.text
+        );
         assert!(reply.text.starts_with("<?xml"), "{body}: {}", reply.text);
     }
 }

@@ -7,7 +7,11 @@ async fn a_launch_is_pending_without_an_address_and_comes_up() {
     let cloud = manual().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let reply = ec2.run(&[]).await.good();
-    assert!(reply.text.contains("<instanceState><code>0</code><name>pending</name></instanceState>"), "{}", reply.text);
+    assert!(
+        reply.text.contains("<instanceState><code>0</code><name>pending</name></instanceState>"),
+        "{}",
+        reply.text
+    );
     assert_eq!((reply.all("ipAddress").len(), reply.all("privateIpAddress").len()), (0, 3));
     assert!(reply.one("launchTime").ends_with(".000Z"));
     assert_eq!(reply.header("content-type"), "text/xml;charset=UTF-8");
@@ -31,7 +35,11 @@ async fn even_an_instant_launch_is_pending_at_first() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let reply = ec2.run(&[]).await.good();
-    assert!(reply.text.contains("<name>pending</name>") && reply.all("ipAddress").is_empty(), "{}", reply.text);
+    assert!(
+        reply.text.contains("<name>pending</name>") && reply.all("ipAddress").is_empty(),
+        "{}",
+        reply.text
+    );
     assert_eq!(ec2.state(&reply.one("instanceId")).await, "running");
 }
 
@@ -49,8 +57,17 @@ async fn one_token_launches_once() {
     let mismatch = (400, "IdempotentParameterMismatch".to_string());
     assert_eq!(ec2.run(&[token, ("UserData", "eA==")]).await.code(), mismatch);
     assert_eq!(ec2.run(&[token, ("MaxCount", "2")]).await.code(), mismatch);
-    let found = ec2.ask("DescribeInstances", &[("Filter.1.Name", "client-token"), ("Filter.1.Value.1", "once")]).await.good();
-    assert_eq!((found.one("instanceId"), found.one("clientToken")), (first.clone(), "once".to_string()));
+    let found = ec2
+        .ask(
+            "DescribeInstances",
+            &[("Filter.1.Name", "client-token"), ("Filter.1.Value.1", "once")],
+        )
+        .await
+        .good();
+    assert_eq!(
+        (found.one("instanceId"), found.one("clientToken")),
+        (first.clone(), "once".to_string())
+    );
 
     // A token belongs to its region.
     let elsewhere = Asker::new(&cloud, "eu-west-1");
@@ -59,7 +76,11 @@ async fn one_token_launches_once() {
     ec2.ask("TerminateInstances", &[("InstanceId.1", &first)]).await.good();
     assert_eq!(ec2.run(&[token]).await.code(), (400, "IdempotentInstanceTerminated".to_string()));
     cloud.advance(seconds(7200));
-    assert_eq!(ec2.run(&[token]).await.code(), (400, "IdempotentInstanceTerminated".to_string()), "never again");
+    assert_eq!(
+        ec2.run(&[token]).await.code(),
+        (400, "IdempotentInstanceTerminated".to_string()),
+        "never again"
+    );
     let long = "x".repeat(65);
     assert_eq!(ec2.run(&[("ClientToken", &long)]).await.code().1, "InvalidParameterValue");
     assert_eq!(ec2.run(&[("ClientToken", "ü")]).await.code().1, "InvalidParameterValue");
@@ -70,12 +91,25 @@ async fn one_token_launches_once() {
 async fn several_machines_are_one_reservation() {
     let cloud = manual().with_quota(3).start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
-    let reply = ec2.run(&[("MinCount", "1"), ("MaxCount", "2"), ("ClientToken", "two")]).await.good();
-    assert_eq!((reply.all("instanceId").len(), reply.all("amiLaunchIndex")), (2, vec!["0".to_string(), "1".to_string()]));
-    assert_eq!(ec2.run(&[("MaxCount", "2"), ("ClientToken", "two")]).await.all("instanceId"), reply.all("instanceId"));
+    let reply =
+        ec2.run(&[("MinCount", "1"), ("MaxCount", "2"), ("ClientToken", "two")]).await.good();
+    assert_eq!(
+        (reply.all("instanceId").len(), reply.all("amiLaunchIndex")),
+        (2, vec!["0".to_string(), "1".to_string()])
+    );
+    assert_eq!(
+        ec2.run(&[("MaxCount", "2"), ("ClientToken", "two")]).await.all("instanceId"),
+        reply.all("instanceId")
+    );
     // It may be fewer than asked for, but not fewer than the least.
-    assert_eq!(ec2.run(&[("MinCount", "2"), ("MaxCount", "5")]).await.code(), (400, "InstanceLimitExceeded".to_string()));
-    assert_eq!(ec2.run(&[("MinCount", "1"), ("MaxCount", "5")]).await.good().all("instanceId").len(), 1);
+    assert_eq!(
+        ec2.run(&[("MinCount", "2"), ("MaxCount", "5")]).await.code(),
+        (400, "InstanceLimitExceeded".to_string())
+    );
+    assert_eq!(
+        ec2.run(&[("MinCount", "1"), ("MaxCount", "5")]).await.good().all("instanceId").len(),
+        1
+    );
     cloud.advance(seconds(60));
     let all = ec2.ask("DescribeInstances", &[]).await.good();
     assert_eq!((all.all("reservationId").len(), all.all("instanceId").len()), (2, 3));
@@ -98,7 +132,8 @@ async fn what_cannot_be_launched_is_refused() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "eu-central-1");
     let subnets = ec2.ask("DescribeSubnets", &[]).await.good().all("subnetId");
-    let (subnet, group) = (subnets[1].as_str(), ec2.ask("DescribeSecurityGroups", &[]).await.good().one("groupId"));
+    let (subnet, group) =
+        (subnets[1].as_str(), ec2.ask("DescribeSecurityGroups", &[]).await.good().one("groupId"));
     let big = base64_of(16 * 1024 + 1);
     let table: &[(Given<'_>, &str)] = &[
         (&[("ImageId", "")], "MissingParameter"),
@@ -123,16 +158,31 @@ async fn what_cannot_be_launched_is_refused() {
         (&[("SecurityGroupId.1", "default")], "InvalidGroupId.Malformed"),
         (&[("SecurityGroup.1", "nobody")], "InvalidGroup.NotFound"),
         (&[("Placement.AvailabilityZone", "eu-central-1z")], "InvalidParameterValue"),
-        (&[("Placement.AvailabilityZone", "eu-central-1a"), ("SubnetId", subnet)], "InvalidParameterCombination"),
-        (&[("NetworkInterface.1.DeviceIndex", "0"), ("SubnetId", subnet)], "InvalidParameterCombination"),
-        (&[("NetworkInterface.1.DeviceIndex", "0"), ("SecurityGroupId.1", &group)], "InvalidParameterCombination"),
-        (&[("NetworkInterface.1.SubnetId", subnet)], "MissingParameter"),
         (
-            &[("NetworkInterface.1.DeviceIndex", "1"), ("NetworkInterface.1.AssociatePublicIpAddress", "true")],
+            &[("Placement.AvailabilityZone", "eu-central-1a"), ("SubnetId", subnet)],
             "InvalidParameterCombination",
         ),
         (
-            &[("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.NetworkInterfaceId", "eni-1")],
+            &[("NetworkInterface.1.DeviceIndex", "0"), ("SubnetId", subnet)],
+            "InvalidParameterCombination",
+        ),
+        (
+            &[("NetworkInterface.1.DeviceIndex", "0"), ("SecurityGroupId.1", &group)],
+            "InvalidParameterCombination",
+        ),
+        (&[("NetworkInterface.1.SubnetId", subnet)], "MissingParameter"),
+        (
+            &[
+                ("NetworkInterface.1.DeviceIndex", "1"),
+                ("NetworkInterface.1.AssociatePublicIpAddress", "true"),
+            ],
+            "InvalidParameterCombination",
+        ),
+        (
+            &[
+                ("NetworkInterface.1.DeviceIndex", "0"),
+                ("NetworkInterface.1.NetworkInterfaceId", "eni-1"),
+            ],
             "InvalidNetworkInterfaceID.NotFound",
         ),
         (&[("UserData", "no base64!")], "InvalidUserData.Malformed"),
@@ -140,11 +190,17 @@ async fn what_cannot_be_launched_is_refused() {
         (&[("BlockDeviceMapping.1.Ebs.VolumeSize", "9")], "MissingParameter"),
         (&[("BlockDeviceMapping.1.DeviceName", "/dev/sdf")], "MissingParameter"),
         (
-            &[("BlockDeviceMapping.1.DeviceName", "/dev/sda1"), ("BlockDeviceMapping.1.Ebs.VolumeSize", "7")],
+            &[
+                ("BlockDeviceMapping.1.DeviceName", "/dev/sda1"),
+                ("BlockDeviceMapping.1.Ebs.VolumeSize", "7"),
+            ],
             "InvalidBlockDeviceMapping",
         ),
         (
-            &[("BlockDeviceMapping.1.DeviceName", "/dev/sda1"), ("BlockDeviceMapping.1.Ebs.VolumeType", "ssd")],
+            &[
+                ("BlockDeviceMapping.1.DeviceName", "/dev/sda1"),
+                ("BlockDeviceMapping.1.Ebs.VolumeType", "ssd"),
+            ],
             "InvalidParameterValue",
         ),
         (&[("InstanceInitiatedShutdownBehavior", "explode")], "InvalidParameterValue"),
@@ -158,7 +214,8 @@ async fn what_cannot_be_launched_is_refused() {
     }
     assert!(cloud.instances().is_empty());
     cloud.assert_no_leaks();
-    ec2.launch(&[("UserData", &base64_of(16 * 1024)), ("KeyName", "laptop"), ("SubnetId", subnet)]).await;
+    ec2.launch(&[("UserData", &base64_of(16 * 1024)), ("KeyName", "laptop"), ("SubnetId", subnet)])
+        .await;
 }
 
 /// So many bytes, in base64.
@@ -171,14 +228,28 @@ fn base64_of(bytes: usize) -> String {
 async fn the_network_decides_on_the_address() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
-    let subnets =
-        ec2.ask("DescribeSubnets", &[("Filter.1.Name", "map-public-ip-on-launch"), ("Filter.1.Value.1", "false")]).await.good();
+    let subnets = ec2
+        .ask(
+            "DescribeSubnets",
+            &[("Filter.1.Name", "map-public-ip-on-launch"), ("Filter.1.Value.1", "false")],
+        )
+        .await
+        .good();
     let private = subnets.one("subnetId");
     let table: &[(Given<'_>, bool)] = &[
         (&[], true),
         (&[("SubnetId", &private)], false),
-        (&[("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.SubnetId", &private)], false),
-        (&[("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.AssociatePublicIpAddress", "false")], false),
+        (
+            &[("NetworkInterface.1.DeviceIndex", "0"), ("NetworkInterface.1.SubnetId", &private)],
+            false,
+        ),
+        (
+            &[
+                ("NetworkInterface.1.DeviceIndex", "0"),
+                ("NetworkInterface.1.AssociatePublicIpAddress", "false"),
+            ],
+            false,
+        ),
         (
             &[
                 ("NetworkInterface.1.DeviceIndex", "0"),
@@ -199,5 +270,8 @@ async fn the_network_decides_on_the_address() {
     assert!(shown.one("ipv6Address").starts_with("2001:db8:"), "{}", shown.text);
     let groups = ec2.ask("DescribeSecurityGroups", &[("GroupName.1", "default")]).await.good();
     assert_eq!(shown.one("groupId"), groups.one("groupId"));
-    assert!(!groups.text.contains("<fromPort>22</fromPort>"), "nobody comes in by the default group");
+    assert!(
+        !groups.text.contains("<fromPort>22</fromPort>"),
+        "nobody comes in by the default group"
+    );
 }

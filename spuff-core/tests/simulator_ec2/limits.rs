@@ -34,7 +34,11 @@ async fn each_action_has_its_bucket() {
         ("DeregisterImage", &[], 100),
     ];
     for (action, parameters, expected) in table {
-        assert_eq!(burst(&cloud, &ec2, action, parameters).await, *expected, "{action} {parameters:?}");
+        assert_eq!(
+            burst(&cloud, &ec2, action, parameters).await,
+            *expected,
+            "{action} {parameters:?}"
+        );
     }
     // Another region has buckets of its own.
     assert_eq!(ec2.ask("DeregisterImage", &[]).await.status, 503);

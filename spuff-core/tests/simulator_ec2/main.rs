@@ -1,4 +1,5 @@
-//! The simulated EC2 keeps what is known of the real one, over real HTTP; and this crate's provider lives with it.
+//! The simulated EC2 keeps what is known of the real one, over real HTTP; and this crate's provider
+//! lives with it.
 #![cfg(all(feature = "simulator", feature = "aws"))]
 #![allow(
     clippy::unwrap_used,
@@ -46,7 +47,14 @@ impl Reply {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let parts = self.text.split(&open).skip(1);
         let inner = parts.map(|part| part.split(&close).next().unwrap_or_default());
-        inner.map(|text| text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")).collect()
+        inner
+            .map(|text| {
+                text.replace("&lt;", "<")
+                    .replace("&gt;", ">")
+                    .replace("&quot;", "\"")
+                    .replace("&amp;", "&")
+            })
+            .collect()
     }
 
     /// The text of the first element of that name; empty where there is none.
@@ -56,7 +64,11 @@ impl Reply {
 
     /// The code of a refusal.
     fn code(&self) -> (u16, String) {
-        assert!(self.text.contains("<Response><Errors><Error>") && !self.one("RequestID").is_empty(), "{}", self.text);
+        assert!(
+            self.text.contains("<Response><Errors><Error>") && !self.one("RequestID").is_empty(),
+            "{}",
+            self.text
+        );
         (self.status, self.one("Code"))
     }
 
@@ -81,7 +93,10 @@ struct Asker {
 
 fn signature(region: &str, service: &str) -> String {
     let scope = format!("Credential=simulated/20260105/{region}/{service}/aws4_request");
-    format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=content-type;host;x-amz-date, Signature={}", "0".repeat(64))
+    format!(
+        "AWS4-HMAC-SHA256 {scope}, SignedHeaders=content-type;host;x-amz-date, Signature={}",
+        "0".repeat(64)
+    )
 }
 
 impl Asker {
@@ -98,20 +113,28 @@ impl Asker {
     }
 
     async fn raw(&self, body: impl Into<reqwest::Body>) -> Reply {
-        let request = self.http.post(&self.url).header("authorization", signature(self.region, "ec2"));
-        self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
+        let request =
+            self.http.post(&self.url).header("authorization", signature(self.region, "ec2"));
+        self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body))
+            .await
     }
 
     async fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Reply {
-        let pairs = [("Action", action), ("Version", "2016-11-15")].into_iter().chain(parameters.iter().copied());
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let pairs = [("Action", action), ("Version", "2016-11-15")]
+            .into_iter()
+            .chain(parameters.iter().copied());
+        let encode =
+            |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let pairs: Vec<String> =
+            pairs.map(|(name, value)| format!("{name}={}", encode(value))).collect();
         self.raw(pairs.join("&")).await
     }
 
     async fn ssm(&self, action: &str, body: &str) -> (u16, serde_json::Value) {
-        let request = self.http.post(&self.url).header("authorization", signature(self.region, "ssm"));
-        let request = request.header("x-amz-target", format!("AmazonSSM.{action}")).body(body.to_string());
+        let request =
+            self.http.post(&self.url).header("authorization", signature(self.region, "ssm"));
+        let request =
+            request.header("x-amz-target", format!("AmazonSSM.{action}")).body(body.to_string());
         let reply = self.send(request).await;
         assert_eq!(reply.header("content-type"), "application/x-amz-json-1.1");
         (reply.status, serde_json::from_str(&reply.text).unwrap())
@@ -119,8 +142,10 @@ impl Asker {
 
     /// An image that a machine of [`SIZE`] boots.
     async fn image(&self) -> String {
-        let name = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
-        let (status, reply) = self.ssm("GetParameter", &serde_json::json!({"Name": name}).to_string()).await;
+        let name =
+            "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id";
+        let (status, reply) =
+            self.ssm("GetParameter", &serde_json::json!({"Name": name}).to_string()).await;
         assert_eq!(status, 200, "{reply}");
         reply["Parameter"]["Value"].as_str().unwrap().to_string()
     }
@@ -128,7 +153,12 @@ impl Asker {
     async fn run(&self, parameters: &[(&str, &str)]) -> Reply {
         let image = self.image().await;
         let given = |name: &str| parameters.iter().any(|(other, _)| *other == name);
-        let usual = [("ImageId", image.as_str()), ("InstanceType", SIZE), ("MinCount", "1"), ("MaxCount", "1")];
+        let usual = [
+            ("ImageId", image.as_str()),
+            ("InstanceType", SIZE),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+        ];
         let usual = usual.into_iter().filter(|(name, _)| !given(name));
         let all: Vec<(&str, &str)> = usual.chain(parameters.iter().copied()).collect();
         self.ask("RunInstances", &all).await
@@ -141,7 +171,12 @@ impl Asker {
 
     async fn state(&self, id: &str) -> String {
         let reply = self.ask("DescribeInstances", &[("InstanceId.1", id)]).await.good();
-        reply.text.split("<instanceState>").nth(1).map(|text| text.split("name>").nth(1).unwrap().replace("</", "")).unwrap()
+        reply
+            .text
+            .split("<instanceState>")
+            .nth(1)
+            .map(|text| text.split("name>").nth(1).unwrap().replace("</", ""))
+            .unwrap()
     }
 }
 

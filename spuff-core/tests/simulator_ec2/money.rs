@@ -22,11 +22,19 @@ async fn only_running_is_paid_by_the_second() {
     ec2.ask("StopInstances", &[("InstanceId.1", &id)]).await.good();
     let (disk, address) = (cost(&cloud, Kind::Disk), cost(&cloud, Kind::Address));
     cloud.advance(seconds(7200));
-    assert_eq!((cost(&cloud, Kind::Instance), cost(&cloud, Kind::Address)), (10_400, address), "stopped");
+    assert_eq!(
+        (cost(&cloud, Kind::Instance), cost(&cloud, Kind::Address)),
+        (10_400, address),
+        "stopped"
+    );
     assert!(cost(&cloud, Kind::Disk) > disk * 2, "but the disk is paid for");
     ec2.ask("StartInstances", &[("InstanceId.1", &id)]).await.good();
     cloud.advance(seconds(15 + 30));
-    assert_eq!(cost(&cloud, Kind::Instance), 10_400 + 10_400 * 60 / 3600, "each start costs a minute at least");
+    assert_eq!(
+        cost(&cloud, Kind::Instance),
+        10_400 + 10_400 * 60 / 3600,
+        "each start costs a minute at least"
+    );
     assert!(cost(&cloud, Kind::Address) > address);
     ec2.ask("TerminateInstances", &[("InstanceId.1", &id)]).await.good();
     let total = cloud.bill().total("USD");
@@ -67,14 +75,29 @@ async fn a_disk_can_outlive_its_machine() {
     let id = ec2.launch(&disks).await;
     cloud.advance(seconds(60));
     let shown = ec2.ask("DescribeInstances", &[("InstanceId.1", &id)]).await.good();
-    assert_eq!(shown.all("deviceName"), ["/dev/sda1", "/dev/xvda"], "another device is another disk");
-    let volumes = ec2.ask("DescribeVolumes", &[("Filter.1.Name", "tag:k"), ("Filter.1.Value.1", "v")]).await.good();
-    let names =
-        ec2.ask("DescribeVolumes", &[("Filter.1.Name", "attachment.instance-id"), ("Filter.1.Value.1", &id)]).await.good();
+    assert_eq!(
+        shown.all("deviceName"),
+        ["/dev/sda1", "/dev/xvda"],
+        "another device is another disk"
+    );
+    let volumes = ec2
+        .ask("DescribeVolumes", &[("Filter.1.Name", "tag:k"), ("Filter.1.Value.1", "v")])
+        .await
+        .good();
+    let names = ec2
+        .ask(
+            "DescribeVolumes",
+            &[("Filter.1.Name", "attachment.instance-id"), ("Filter.1.Value.1", &id)],
+        )
+        .await
+        .good();
     assert_eq!(volumes.all("volumeId").len(), 4, "each names itself twice");
     assert_eq!(volumes.text.split("requestId").nth(2), names.text.split("requestId").nth(2));
     let first = volumes.one("volumeId");
-    assert_eq!(ec2.ask("DeleteVolume", &[("VolumeId", &first)]).await.code(), (400, "VolumeInUse".to_string()));
+    assert_eq!(
+        ec2.ask("DeleteVolume", &[("VolumeId", &first)]).await.code(),
+        (400, "VolumeInUse".to_string())
+    );
 
     ec2.ask("TerminateInstances", &[("InstanceId.1", &id)]).await.good();
     assert_eq!(left(&cloud), [Kind::Disk, Kind::Disk]);
@@ -93,7 +116,11 @@ async fn copies_of_disks_are_paid_for_until_they_are_deleted() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let id = ec2.launch(&[]).await;
-    let image = ec2.ask("CreateImage", &[("InstanceId", &id), ("Name", "image")]).await.good().one("imageId");
+    let image = ec2
+        .ask("CreateImage", &[("InstanceId", &id), ("Name", "image")])
+        .await
+        .good()
+        .one("imageId");
     ec2.ask("TerminateInstances", &[("InstanceId.1", &id)]).await.good();
     ec2.ask("DeregisterImage", &[("ImageId", &image)]).await.good();
     cloud.advance(seconds(3600));

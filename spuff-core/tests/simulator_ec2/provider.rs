@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use spuff_core::provider::{ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderRegistry};
+use spuff_core::provider::{
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderRegistry,
+};
 use spuff_core::simulator::{Fault, Route};
 
 use super::*;
@@ -26,21 +28,33 @@ async fn the_whole_life() {
     let cloud = fast().start().unwrap();
     let aws = provider(&cloud);
     assert_eq!(aws.get_ssh_keys().await.unwrap(), ["ci", "laptop"]);
-    let keyed =
-        InstanceRequest { ssh_keys: vec!["laptop".to_string()], user_data: Some("#cloud-config".into()), ..request("web-1") };
+    let keyed = InstanceRequest {
+        ssh_keys: vec!["laptop".to_string()],
+        user_data: Some("#cloud-config".into()),
+        ..request("web-1")
+    };
     let made = aws.create_instance(&keyed).await.unwrap();
     assert_eq!((made.status.clone(), made.ip.is_unspecified()), (InstanceStatus::New, true));
     let ready = aws.wait_ready(&made.id).await.unwrap();
-    assert_eq!((ready.status.clone(), ready.name.as_str(), ready.size.as_str()), (InstanceStatus::Active, "web-1", SIZE));
+    assert_eq!(
+        (ready.status.clone(), ready.name.as_str(), ready.size.as_str()),
+        (InstanceStatus::Active, "web-1", SIZE)
+    );
     assert!(!ready.ip.is_unspecified());
     assert_eq!((ready.labels["env"].as_str(), ready.is_managed()), ("test", true));
     assert_eq!(aws.get_instance(&made.id).await.unwrap().unwrap().id, made.id);
     assert_eq!(aws.list_instances().await.unwrap().len(), 1);
-    assert_eq!((cloud.instances()[0].name.as_str(), cloud.instances()[0].labels["managed-by"].as_str()), ("web-1", "spuff"));
+    assert_eq!(
+        (cloud.instances()[0].name.as_str(), cloud.instances()[0].labels["managed-by"].as_str()),
+        ("web-1", "spuff")
+    );
 
     let snapshot = aws.create_snapshot(&made.id, "snap-1").await.unwrap();
     assert_eq!(aws.list_snapshots().await.unwrap(), std::slice::from_ref(&snapshot));
-    let restored = aws.create_instance(&request("web-2").with_image(ImageSpec::Snapshot(snapshot.id.clone()))).await.unwrap();
+    let restored = aws
+        .create_instance(&request("web-2").with_image(ImageSpec::Snapshot(snapshot.id.clone())))
+        .await
+        .unwrap();
     aws.wait_ready(&restored.id).await.unwrap();
     let taken = aws.create_snapshot(&made.id, "snap-1").await.unwrap_err();
     assert!(matches!(taken, ProviderError::Conflict { .. }), "{taken:?}");
@@ -61,21 +75,34 @@ async fn the_whole_life() {
 async fn another_region_and_processor_and_image() {
     let cloud = fast().start().unwrap();
     let aws = provider(&cloud);
-    for (image, size) in
-        [("debian:12", "t4g.small"), ("ubuntu:22.04", "m6i.large"), ("ubuntu:20.04", "t3.nano"), ("debian:13", "c7g.large")]
-    {
-        let request = InstanceRequest::new("web", "eu-central-1", size).with_image(image.parse().unwrap());
+    for (image, size) in [
+        ("debian:12", "t4g.small"),
+        ("ubuntu:22.04", "m6i.large"),
+        ("ubuntu:20.04", "t3.nano"),
+        ("debian:13", "c7g.large"),
+    ] {
+        let request =
+            InstanceRequest::new("web", "eu-central-1", size).with_image(image.parse().unwrap());
         let made = aws.create_instance(&request).await.unwrap();
         assert_eq!(cloud.instances().last().unwrap().region, "eu-central-1");
         aws.wait_ready(&made.id).await.unwrap();
         aws.destroy_instance(&made.id).await.unwrap();
     }
-    for (image, size, field) in
-        [("ubuntu:19.04", SIZE, "image"), ("ubuntu:24.04", "t9.nano", "size"), ("ami-0123456789abcdef0", SIZE, "image")]
-    {
-        let error =
-            aws.create_instance(&InstanceRequest::new("web", "", size).with_image(image.parse().unwrap())).await.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field: of, .. } if of == field), "{error:?}");
+    for (image, size, field) in [
+        ("ubuntu:19.04", SIZE, "image"),
+        ("ubuntu:24.04", "t9.nano", "size"),
+        ("ami-0123456789abcdef0", SIZE, "image"),
+    ] {
+        let error = aws
+            .create_instance(
+                &InstanceRequest::new("web", "", size).with_image(image.parse().unwrap()),
+            )
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field: of, .. } if of == field),
+            "{error:?}"
+        );
     }
     cloud.assert_no_leaks();
 }
@@ -111,7 +138,8 @@ async fn no_disturbance_makes_two() {
         for route in [Route::GetInstance, Route::DestroyInstance, Route::ListInstances] {
             cloud.inject(fault.once("aws", route));
         }
-        // A page of a proxy with a good status is an error that ends a call; the next one is not disturbed.
+        // A page of a proxy with a good status is an error that ends a call; the next one is not
+        // disturbed.
         if aws.wait_ready(&made.id).await.is_err() {
             aws.wait_ready(&made.id).await.unwrap();
         }

@@ -10,7 +10,12 @@ async fn all_actions_cannot_be_listed_any_more() {
     lab.server("web-1").await;
     for path in ["/actions", "/actions?page=1", "/actions?status=running"] {
         let refused = lab.get(path).await.refused(410, "deprecated_api_endpoint");
-        assert!(refused.body["error"]["details"]["announcement"].as_str().unwrap().starts_with("https://"));
+        assert!(
+            refused.body["error"]["details"]["announcement"]
+                .as_str()
+                .unwrap()
+                .starts_with("https://")
+        );
     }
     lab.get("/actions?id=one").await.refused_for("id");
 }
@@ -30,7 +35,10 @@ async fn what_does_not_exist_is_left_out() {
     let other = lab.server("web-2").await;
     lab.get(&format!("/servers/{other}/actions/{one}")).await.refused(404, "not_found");
     lab.get("/servers/1/actions").await.refused(404, "not_found");
-    assert_eq!(lab.get(&format!("/servers/actions?id={two}")).await.ok(200).each("actions", "id"), [two.to_string()]);
+    assert_eq!(
+        lab.get(&format!("/servers/actions?id={two}")).await.ok(200).each("actions", "id"),
+        [two.to_string()]
+    );
     assert_eq!(lab.get("/images/actions").await.ok(200).body["actions"], json!([]));
 }
 
@@ -48,15 +56,24 @@ async fn they_come_25_at_a_time_and_in_any_order() {
     assert_eq!(ids.len(), 33);
     let asked: Vec<String> = ids.iter().map(|id| format!("id={id}")).collect();
     let page = lab.get(&format!("/actions?{}", asked.join("&"))).await.ok(200);
-    assert_eq!((page.each("actions", "id").len(), page.number("/meta/pagination/next_page")), (25, 2));
+    assert_eq!(
+        (page.each("actions", "id").len(), page.number("/meta/pagination/next_page")),
+        (25, 2)
+    );
 
     let at = |query: &str| format!("/servers/{id}/actions?per_page=50&{query}");
     let sorted = lab.get(&at("sort=status&sort=id:desc")).await.ok(200);
     assert_eq!(sorted.each("actions", "status")[0], "running");
     assert_eq!(sorted.each("actions", "id")[1..3], [ids[31].clone(), ids[30].clone()]);
-    assert_eq!(lab.get(&at("sort=command")).await.ok(200).each("actions", "command")[0], "create_server");
+    assert_eq!(
+        lab.get(&at("sort=command")).await.ok(200).each("actions", "command")[0],
+        "create_server"
+    );
     assert_eq!(lab.get(&at("sort=started:desc")).await.ok(200).each("actions", "id")[0], ids[32]);
-    assert_eq!(lab.get(&at("status=running")).await.ok(200).each("actions", "id"), [ids[32].clone()]);
+    assert_eq!(
+        lab.get(&at("status=running")).await.ok(200).each("actions", "id"),
+        [ids[32].clone()]
+    );
     lab.get(&at("status=sleeping")).await.refused_for("status");
     lab.get(&at("sort=colour")).await.refused_for("sort");
     lab.get(&at("sort=id:up")).await.refused_for("sort");

@@ -16,7 +16,10 @@ async fn sold_out_and_too_many() {
     let lab = Lab::new();
     lab.fault(Fault::CapacityOut, Route::CreateInstance);
     let refused = lab.post("/servers", order("web-1")).await.refused(412, "resource_unavailable");
-    assert_eq!((refused.message(), &refused.body["error"]["details"]), ("error during placement", &Value::Null));
+    assert_eq!(
+        (refused.message(), &refused.body["error"]["details"]),
+        ("error during placement", &Value::Null)
+    );
     lab.fault(Fault::QuotaReached, Route::CreateInstance);
     lab.post("/servers", order("web-1")).await.refused(403, "resource_limit_exceeded");
     // What is wrong with the request comes first.
@@ -78,7 +81,9 @@ async fn a_server_that_vanishes() {
     for (number, after) in [BOOT / 2, 2 * BOOT].into_iter().enumerate() {
         for start in [true, false] {
             lab.fault(Fault::Vanishes { after }, Route::CreateInstance);
-            let order = super::order_with(json!({"name": format!("web-{number}-{start}"), "start_after_create": start}));
+            let order = super::order_with(
+                json!({"name": format!("web-{number}-{start}"), "start_after_create": start}),
+            );
             let id = lab.post("/servers", order).await.ok(201).number("/server/id");
             lab.pass(after - 1);
             let expected = if after < BOOT {
@@ -117,9 +122,10 @@ async fn a_server_that_is_not_seen_yet() {
 async fn a_snapshot_that_fails_hangs_or_hides() {
     let lab = Lab::new();
     let id = lab.server("web-1").await;
-    for (fault, image_status, action_status) in
-        [(Fault::ActionFails, "unavailable", "error"), (Fault::StuckCreating, "creating", "running")]
-    {
+    for (fault, image_status, action_status) in [
+        (Fault::ActionFails, "unavailable", "error"),
+        (Fault::StuckCreating, "creating", "running"),
+    ] {
         lab.fault(fault, Route::CreateSnapshot);
         let made = lab.act(id, "create_image", json!({})).await.ok(201);
         lab.pass(SNAPSHOT);
@@ -144,7 +150,10 @@ async fn actions_that_fail_change_nothing() {
     lab.fault(Fault::ActionFails, Route::PowerInstance);
     let action = lab.act(id, "poweroff", json!({})).await.ok(201).number("/action/id");
     lab.pass(POWER);
-    assert_eq!((lab.status(id).await.as_str(), lab.action_status(action).await.as_str()), ("running", "error"));
+    assert_eq!(
+        (lab.status(id).await.as_str(), lab.action_status(action).await.as_str()),
+        ("running", "error")
+    );
     let before = lab.get(&at).await.ok(200).body;
     for (action, body) in [
         ("change_protection", json!({"delete": true, "rebuild": true})),
@@ -161,7 +170,10 @@ async fn actions_that_fail_change_nothing() {
     lab.fault(Fault::ActionFails, Route::DestroyInstance);
     let action = lab.delete(&at).await.ok(200).number("/action/id");
     lab.pass(DESTROY);
-    assert_eq!((lab.status(id).await.as_str(), lab.action_status(action).await.as_str()), ("running", "error"));
+    assert_eq!(
+        (lab.status(id).await.as_str(), lab.action_status(action).await.as_str()),
+        ("running", "error")
+    );
     assert_eq!(lab.cloud.leaks().len(), 1);
 }
 
@@ -181,20 +193,30 @@ async fn pages_that_shift() {
     }
     assert_eq!(names, [vec!["web-0", "web-1"], vec!["web-1", "web-2"], vec!["web-3"]]);
     lab.cloud.clear_faults();
-    assert_eq!(lab.get("/servers?per_page=4").await.ok(200).body["meta"]["pagination"]["next_page"], Value::Null);
+    assert_eq!(
+        lab.get("/servers?per_page=4").await.ok(200).body["meta"]["pagination"]["next_page"],
+        Value::Null
+    );
 }
 
 #[tokio::test]
 async fn failures_of_the_cloud_in_its_own_words() {
     let lab = Lab::new();
-    for (status, code) in
-        [(500, "server_error"), (502, "bad_gateway"), (503, "unavailable"), (504, "timeout"), (599, "server_error")]
-    {
+    for (status, code) in [
+        (500, "server_error"),
+        (502, "bad_gateway"),
+        (503, "unavailable"),
+        (504, "timeout"),
+        (599, "server_error"),
+    ] {
         for committed in [false, true] {
             lab.fault(Fault::ServerError { status, committed }, Route::CreateInstance);
             let name = format!("web-{status}-{committed}");
             lab.post("/servers", order(&name)).await.refused(status, code);
-            assert_eq!(lab.cloud.instances().iter().any(|instance| instance.name == name), committed);
+            assert_eq!(
+                lab.cloud.instances().iter().any(|instance| instance.name == name),
+                committed
+            );
         }
     }
 }

@@ -37,7 +37,9 @@ async fn bodies() {
             ("PUT", format!("/images/{snapshot}")),
             ("POST", "/ssh_keys".to_string()),
         ] {
-            let reply = lab.raw(method.parse::<Method>().unwrap(), &path, "token", Some(body.to_vec())).await;
+            let reply = lab
+                .raw(method.parse::<Method>().unwrap(), &path, "token", Some(body.to_vec()))
+                .await;
             reply.refused(400, "json_error");
         }
     }
@@ -104,7 +106,11 @@ async fn fields() {
                 let mut body = super::order("web-2");
                 body[field] = value.clone();
                 let reply = lab.post(path, body).await;
-                assert!((200..500).contains(&reply.status), "{path} {field} {value}: {}", reply.text);
+                assert!(
+                    (200..500).contains(&reply.status),
+                    "{path} {field} {value}: {}",
+                    reply.text
+                );
                 lab.pass(60);
             }
             lab.put(&format!("/servers/{id}"), json!({field: value})).await;
@@ -116,8 +122,25 @@ async fn fields() {
 async fn queries() {
     let lab = Lab::new();
     lab.server("web-1").await;
-    let values =
-        ["", "0", "-1", "x", "%00", "%ff", "%", "(", ")", ",", "!", "=", "a=b=c", "a%20in%20(", "💥", "1&page=2", "id:desc:x"];
+    let values = [
+        "",
+        "0",
+        "-1",
+        "x",
+        "%00",
+        "%ff",
+        "%",
+        "(",
+        ")",
+        ",",
+        "!",
+        "=",
+        "a=b=c",
+        "a%20in%20(",
+        "💥",
+        "1&page=2",
+        "id:desc:x",
+    ];
     for path in [
         "/servers",
         "/images",
@@ -145,7 +168,11 @@ async fn queries() {
         ] {
             for value in values {
                 let reply = lab.get(&format!("{path}?{name}={value}")).await;
-                assert!(matches!(reply.status, 200 | 410 | 422), "{path} {name} {value}: {}", reply.text);
+                assert!(
+                    matches!(reply.status, 200 | 410 | 422),
+                    "{path} {name} {value}: {}",
+                    reply.text
+                );
             }
         }
     }

@@ -8,12 +8,22 @@ use super::{DESTROY, Lab, SNAPSHOT, order_with};
 async fn a_snapshot_is_known_at_once_and_usable_later() {
     let lab = Lab::new();
     let server = lab.server("web-1").await;
-    let body = json!({"type": "snapshot", "description": "before/after: 1", "labels": {"managed-by": "spuff"}});
+    let body = json!({"type": "snapshot", "description": "before/after: \
+     1", "labels": {"managed-by": "spuff"}});
     let made = lab.act(server, "create_image", body).await.ok(201);
     let image = &made.body["image"];
-    assert_eq!((&image["type"], &image["status"], &image["name"]), (&json!("snapshot"), &json!("creating"), &Value::Null));
-    assert_eq!((&image["description"], &image["labels"]), (&json!("before/after: 1"), &json!({"managed-by": "spuff"})));
-    assert_eq!((&image["created_from"], &image["bound_to"]), (&json!({"id": server, "name": "web-1"}), &Value::Null));
+    assert_eq!(
+        (&image["type"], &image["status"], &image["name"]),
+        (&json!("snapshot"), &json!("creating"), &Value::Null)
+    );
+    assert_eq!(
+        (&image["description"], &image["labels"]),
+        (&json!("before/after: 1"), &json!({"managed-by": "spuff"}))
+    );
+    assert_eq!(
+        (&image["created_from"], &image["bound_to"]),
+        (&json!({"id": server, "name": "web-1"}), &Value::Null)
+    );
     assert_eq!((&image["disk_size"], &image["image_size"]), (&json!(40), &Value::Null));
     assert_eq!(
         (&image["os_flavor"], &image["os_version"], &image["architecture"]),
@@ -23,7 +33,9 @@ async fn a_snapshot_is_known_at_once_and_usable_later() {
     assert_eq!(lab.status(server).await, "running", "a server need not be off");
 
     let id = made.number("/image/id");
-    lab.post("/servers", order_with(json!({"name": "early", "image": id}))).await.refused_for("image");
+    lab.post("/servers", order_with(json!({"name": "early", "image": id})))
+        .await
+        .refused_for("image");
     lab.pass(SNAPSHOT);
     assert_eq!(lab.action_status(made.number("/action/id")).await, "success");
     let image = lab.get(&format!("/images/{id}")).await.ok(200);
@@ -33,11 +45,19 @@ async fn a_snapshot_is_known_at_once_and_usable_later() {
     lab.delete(&format!("/servers/{server}")).await.ok(200);
     lab.pass(DESTROY);
     let restored = lab.made(order_with(json!({"image": id}))).await;
-    assert_eq!(lab.get(&format!("/servers/{restored}")).await.ok(200).number("/server/image/id"), id);
+    assert_eq!(
+        lab.get(&format!("/servers/{restored}")).await.ok(200).number("/server/image/id"),
+        id
+    );
     lab.delete(&format!("/images/{id}")).await.ok(204);
     lab.get(&format!("/images/{id}")).await.refused(404, "not_found");
-    assert_eq!(lab.get(&format!("/servers/{restored}")).await.ok(200).body["server"]["image"], Value::Null);
-    lab.post("/servers", order_with(json!({"name": "late", "image": id}))).await.refused_for("image");
+    assert_eq!(
+        lab.get(&format!("/servers/{restored}")).await.ok(200).body["server"]["image"],
+        Value::Null
+    );
+    lab.post("/servers", order_with(json!({"name": "late", "image": id})))
+        .await
+        .refused_for("image");
 }
 
 #[tokio::test]
@@ -52,8 +72,14 @@ async fn a_snapshot_fits_its_processors_and_a_disk_as_large() {
         ("cx43", ""),
         ("ccx13", ""),
     ] {
-        let reply =
-            lab.post("/servers", order_with(json!({"name": server_type, "server_type": server_type, "image": snapshot}))).await;
+        let reply = lab
+            .post(
+                "/servers",
+                order_with(
+                    json!({"name": server_type, "server_type": server_type, "image": snapshot}),
+                ),
+            )
+            .await;
         if message.is_empty() {
             reply.ok(201);
         } else {
@@ -66,27 +92,38 @@ async fn a_snapshot_fits_its_processors_and_a_disk_as_large() {
 #[tokio::test]
 async fn each_system_is_there_once_for_each_kind_of_processor() {
     let lab = Lab::new();
-    for name in ["ubuntu-22.04", "ubuntu-24.04", "debian-11", "debian-12", "debian-13", "docker-ce"] {
+    for name in ["ubuntu-22.04", "ubuntu-24.04", "debian-11", "debian-12", "debian-13", "docker-ce"]
+    {
         let both = lab.get(&format!("/images?name={name}")).await.ok(200);
         assert_eq!(both.each("images", "architecture"), ["x86", "arm"], "{name}");
-        let arm = lab.get(&format!("/images?name={name}&architecture=arm")).await.ok(200).number("/images/0/id");
+        let arm = lab
+            .get(&format!("/images?name={name}&architecture=arm"))
+            .await
+            .ok(200)
+            .number("/images/0/id");
         let x86_with_arm = order_with(json!({"name": name.replace('.', "-"), "image": arm}));
         let refused = lab.post("/servers", x86_with_arm).await.refused(422, "invalid_input");
         assert_eq!(refused.message(), "image has incompatible architecture");
     }
-    lab.post("/servers", order_with(json!({"server_type": "cax11", "image": "wordpress"}))).await.refused(422, "invalid_input");
+    lab.post("/servers", order_with(json!({"server_type": "cax11", "image": "wordpress"})))
+        .await
+        .refused(422, "invalid_input");
 }
 
 #[tokio::test]
 async fn deprecated_images_hide() {
     let lab = Lab::new();
-    let named = async |more: &str| lab.get(&format!("/images?name=ubuntu-20.04{more}")).await.ok(200);
+    let named =
+        async |more: &str| lab.get(&format!("/images?name=ubuntu-20.04{more}")).await.ok(200);
     assert_eq!(named("").await.body["images"], json!([]));
     assert_eq!(named("&include_deprecated=false").await.body["images"], json!([]));
     for yes in ["true", "True"] {
         let found = named(&format!("&include_deprecated={yes}")).await;
         assert_eq!(found.each("images", "architecture"), ["x86", "arm"]);
-        assert!(found.body["images"][0]["deprecated"].is_string() && found.body["images"][0]["deprecation"].is_object());
+        assert!(
+            found.body["images"][0]["deprecated"].is_string()
+                && found.body["images"][0]["deprecation"].is_object()
+        );
         lab.get(&format!("/images/{}", found.number("/images/0/id"))).await.ok(200);
     }
     lab.post("/servers", order_with(json!({"image": "ubuntu-20.04"}))).await.ok(201);
@@ -121,7 +158,11 @@ async fn lists_are_narrowed() {
     }
     let systems = lab.get("/images?type=system&per_page=50").await.ok(200);
     assert!(systems.each("images", "type").iter().all(|kind| kind == "system"));
-    for (query, field) in [("type=app&type=disk", "type"), ("status=broken", "status"), ("architecture=x86_64", "architecture")] {
+    for (query, field) in [
+        ("type=app&type=disk", "type"),
+        ("status=broken", "status"),
+        ("architecture=x86_64", "architecture"),
+    ] {
         lab.get(&format!("/images?{query}")).await.refused_for(field);
     }
 }
@@ -142,7 +183,10 @@ async fn backups_need_their_server() {
     assert!(!made[0].body["image"]["description"].as_str().unwrap().is_empty(), "one is made up");
     let [kept, lost] = [made[0].number("/image/id"), made[1].number("/image/id")];
     let converted = lab.put(&format!("/images/{kept}"), json!({"type": "snapshot"})).await.ok(200);
-    assert_eq!((&converted.body["image"]["type"], &converted.body["image"]["bound_to"]), (&json!("snapshot"), &Value::Null));
+    assert_eq!(
+        (&converted.body["image"]["type"], &converted.body["image"]["bound_to"]),
+        (&json!("snapshot"), &Value::Null)
+    );
     lab.put(&format!("/images/{kept}"), json!({"type": "backup"})).await.refused_for("type");
     lab.delete(&format!("/servers/{server}")).await.ok(200);
     lab.pass(DESTROY);
@@ -156,16 +200,23 @@ async fn only_ones_own_can_be_changed_and_deleted() {
     let lab = Lab::new();
     let system = lab.get("/images").await.ok(200).number("/images/0/id");
     lab.delete(&format!("/images/{system}")).await.refused(422, "unsupported_error");
-    lab.put(&format!("/images/{system}"), json!({"description": "mine"})).await.refused(422, "unsupported_error");
+    lab.put(&format!("/images/{system}"), json!({"description": "mine"}))
+        .await
+        .refused(422, "unsupported_error");
 
     let server = lab.server("web-1").await;
     let at = format!("/images/{}", lab.snapshot(server, "one").await);
-    let protect = async |on: bool| lab.post(&format!("{at}/actions/change_protection"), json!({"delete": on})).await.ok(201);
+    let protect = async |on: bool| {
+        lab.post(&format!("{at}/actions/change_protection"), json!({"delete": on})).await.ok(201)
+    };
     assert_eq!(protect(true).await.body["action"]["resources"][0]["type"], "image");
     lab.delete(&at).await.refused(423, "protected");
     protect(false).await;
     let changed = lab.put(&at, json!({"description": "two", "labels": {"a": "b"}})).await.ok(200);
-    assert_eq!((&changed.body["image"]["description"], &changed.body["image"]["labels"]), (&json!("two"), &json!({"a": "b"})));
+    assert_eq!(
+        (&changed.body["image"]["description"], &changed.body["image"]["labels"]),
+        (&json!("two"), &json!({"a": "b"}))
+    );
     lab.put(&at, json!({"labels": {"a": "b:c"}})).await.refused_for("labels");
     lab.delete(&at).await.ok(204);
     lab.delete(&at).await.refused(404, "not_found");
@@ -191,7 +242,9 @@ async fn snapshots_are_paid_for_by_their_size() {
     lab.delete(&format!("/servers/{server}")).await.ok(200);
     lab.pass(DESTROY);
     let before = lab.cloud.bill().total("EUR");
-    let size = lab.get(&format!("/images/{snapshot}")).await.ok(200).body["image"]["image_size"].as_f64().unwrap();
+    let size = lab.get(&format!("/images/{snapshot}")).await.ok(200).body["image"]["image_size"]
+        .as_f64()
+        .unwrap();
     lab.pass(720 * 3600);
     let month = lab.cloud.bill().total("EUR") - before;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]

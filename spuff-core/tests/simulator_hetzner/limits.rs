@@ -13,7 +13,9 @@ fn budget(reply: &super::Reply) -> (&str, &str) {
 #[tokio::test]
 async fn an_hour_has_3600_requests_that_come_back_one_a_second() {
     let lab = Lab::with(Options::default().with_rate_limits(true));
-    let reset = |reply: &super::Reply| reply.header("ratelimit-reset").parse::<i64>().unwrap() - lab.cloud.now().timestamp();
+    let reset = |reply: &super::Reply| {
+        reply.header("ratelimit-reset").parse::<i64>().unwrap() - lab.cloud.now().timestamp()
+    };
     let first = lab.get("/locations/1").await.ok(200);
     assert_eq!((budget(&first), reset(&first)), (("3600", "3599"), 1));
     for _ in 1..3600 {
@@ -40,13 +42,18 @@ async fn an_hour_has_3600_requests_that_come_back_one_a_second() {
 #[tokio::test]
 async fn a_fault_throttles_as_the_cloud_does() {
     let lab = Lab::new();
-    let throttle = |retry_after, headers| Fault::RateLimited { retry_after, headers }.once("hetzner", Route::ListInstances);
+    let throttle = |retry_after, headers| {
+        Fault::RateLimited { retry_after, headers }.once("hetzner", Route::ListInstances)
+    };
     lab.cloud.inject(throttle(None, true));
     let refused = lab.get("/servers").await.refused(429, "rate_limit_exceeded");
     assert_eq!((budget(&refused), refused.header("retry-after")), (("3600", "0"), ""));
     assert_eq!(budget(&lab.get("/servers").await.ok(200)), ("3600", "3600"));
     lab.cloud.inject(throttle(Some(7), true));
-    assert_eq!(lab.get("/servers").await.refused(429, "rate_limit_exceeded").header("retry-after"), "7");
+    assert_eq!(
+        lab.get("/servers").await.refused(429, "rate_limit_exceeded").header("retry-after"),
+        "7"
+    );
     lab.cloud.inject(throttle(None, false));
     let bare = lab.get("/servers").await.refused(429, "rate_limit_exceeded");
     assert_eq!((budget(&bare), bare.header("x-correlation-id")), (("", ""), ""));
@@ -61,9 +68,16 @@ async fn every_reply_has_an_id_of_its_own() {
         ids.push(lab.get(path).await.header("x-correlation-id").to_string());
     }
     ids.push(
-        lab.raw(Method::GET, "/servers", "", None).await.refused(401, "unauthorized").header("x-correlation-id").to_string(),
+        lab.raw(Method::GET, "/servers", "", None)
+            .await
+            .refused(401, "unauthorized")
+            .header("x-correlation-id")
+            .to_string(),
     );
-    assert!(ids.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())), "{ids:?}");
+    assert!(
+        ids.iter().all(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        "{ids:?}"
+    );
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 5);
@@ -73,7 +87,8 @@ async fn every_reply_has_an_id_of_its_own() {
 async fn tokens_are_checked() {
     let lab = Lab::with(Options::default().with_token("right"));
     for wrong in ["", "wrong", "righ", "right right"] {
-        let refused = lab.raw(Method::GET, "/servers", wrong, None).await.refused(401, "unauthorized");
+        let refused =
+            lab.raw(Method::GET, "/servers", wrong, None).await.refused(401, "unauthorized");
         assert_eq!(refused.message(), "unable to authenticate");
     }
     lab.raw(Method::GET, "/servers", "right", None).await.ok(200);
@@ -86,7 +101,8 @@ async fn a_quota_is_of_what_exists() {
     let lab = Lab::with(Options::default().with_quota(2));
     let id = lab.server("web-1").await;
     lab.begin("web-2").await;
-    let refused = lab.post("/servers", order("web-3")).await.refused(403, "resource_limit_exceeded");
+    let refused =
+        lab.post("/servers", order("web-3")).await.refused(403, "resource_limit_exceeded");
     assert_eq!(refused.body["error"]["details"], json!({"limits": [{"name": "server_limit"}]}));
     lab.delete(&format!("/servers/{id}")).await.ok(200);
     lab.post("/servers", order("web-3")).await.refused(403, "resource_limit_exceeded");

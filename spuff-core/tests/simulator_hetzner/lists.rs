@@ -7,8 +7,14 @@ use super::{BOOT, Lab, POWER, order_with};
 async fn with_servers(count: usize) -> Lab {
     let lab = Lab::new();
     for number in 0..count {
-        let labels = json!({"parity": if number % 2 == 0 { "even" } else { "odd" }, "group": "all"});
-        lab.post("/servers", order_with(json!({"name": format!("web-{number:03}"), "labels": labels}))).await.ok(201);
+        let labels =
+            json!({"parity": if number % 2 == 0 { "even" } else { "odd" }, "group": "all"});
+        lab.post(
+            "/servers",
+            order_with(json!({"name": format!("web-{number:03}"), "labels": labels})),
+        )
+        .await
+        .ok(201);
     }
     lab
 }
@@ -25,14 +31,23 @@ async fn pages_are_of_25_and_50_at_most() {
         ("per_page=51", 0, 50, [json!(1), json!(50), Value::Null, json!(2), json!(2)]),
         ("per_page=50&page=2", 50, 3, [json!(2), json!(50), json!(1), Value::Null, json!(2)]),
         ("per_page=1&page=53", 52, 1, [json!(53), json!(1), json!(52), Value::Null, json!(53)]),
-        ("page=18446744073709551615", 0, 0, [json!(u64::MAX), json!(25), json!(u64::MAX - 1), Value::Null, json!(3)]),
+        (
+            "page=18446744073709551615",
+            0,
+            0,
+            [json!(u64::MAX), json!(25), json!(u64::MAX - 1), Value::Null, json!(3)],
+        ),
     ] {
         let reply = lab.get(&format!("/servers?{query}")).await.ok(200);
         let names = reply.each("servers", "name");
         assert_eq!(names.len(), count, "{query}");
-        assert!(names.first().is_none_or(|name| *name == format!("web-{first:03}")), "{query}: {names:?}");
+        assert!(
+            names.first().is_none_or(|name| *name == format!("web-{first:03}")),
+            "{query}: {names:?}"
+        );
         let meta = &reply.body["meta"]["pagination"];
-        let shown = ["page", "per_page", "previous_page", "next_page", "last_page"].map(|field| meta[field].clone());
+        let shown = ["page", "per_page", "previous_page", "next_page", "last_page"]
+            .map(|field| meta[field].clone());
         assert_eq!((shown, &meta["total_entries"]), (pagination, &json!(53)), "{query}");
     }
     for (query, field) in [
@@ -69,7 +84,11 @@ async fn servers_are_narrowed_and_sorted() {
         ("status=running&status=initializing", vec![0, 1, 2, 3, 4, 5]),
     ] {
         let found = lab.get(&format!("/servers?{query}")).await.ok(200).each("servers", "name");
-        assert_eq!(found, expected.iter().map(|number| format!("web-{number:03}")).collect::<Vec<_>>(), "{query}");
+        assert_eq!(
+            found,
+            expected.iter().map(|number| format!("web-{number:03}")).collect::<Vec<_>>(),
+            "{query}"
+        );
     }
     for (query, field) in [
         ("label_selector=a%20b", "label_selector"),

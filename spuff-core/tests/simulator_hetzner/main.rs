@@ -1,5 +1,5 @@
-//! The simulated Hetzner Cloud over plain HTTP: what is known of the real one, and that each reply is as published. And our
-//! own provider's whole life on it.
+//! The simulated Hetzner Cloud over plain HTTP: what is known of the real one, and that each reply
+//! is as published. And our own provider's whole life on it.
 #![cfg(all(feature = "simulator", feature = "hetzner"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed")]
 
@@ -42,7 +42,8 @@ const POWER: u64 = 5;
 const DESTROY: u64 = 4;
 const SNAPSHOT: u64 = 40;
 
-/// A cloud whose time is moved by hand, and a client for it. Each reply is held against the published description.
+/// A cloud whose time is moved by hand, and a client for it. Each reply is held against the
+/// published description.
 struct Lab {
     cloud: Cloud,
     client: Client,
@@ -63,14 +64,22 @@ impl Reply {
     }
 
     fn number(&self, pointer: &str) -> u64 {
-        self.body.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer}: {self:?}"))
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_u64)
+            .unwrap_or_else(|| panic!("{pointer}: {self:?}"))
     }
 
     /// The texts, or whatever else, at a field of each thing of a list.
     #[track_caller]
     fn each(&self, list: &str, field: &str) -> Vec<String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
-        self.body[list].as_array().unwrap_or_else(|| panic!("{self:?}")).iter().map(|item| text(&item[field])).collect()
+        self.body[list]
+            .as_array()
+            .unwrap_or_else(|| panic!("{self:?}"))
+            .iter()
+            .map(|item| text(&item[field]))
+            .collect()
     }
 
     #[track_caller]
@@ -81,7 +90,12 @@ impl Reply {
 
     #[track_caller]
     fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!((self.status, self.body["error"]["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(
+            (self.status, self.body["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
         assert!(!self.message().is_empty(), "{}", self.text);
         self
     }
@@ -90,8 +104,14 @@ impl Reply {
     #[track_caller]
     fn refused_for(self, field: &str) -> Self {
         let reply = self.refused(422, "invalid_input");
-        let fields = reply.body["error"]["details"]["fields"].as_array().unwrap_or_else(|| panic!("{}", reply.text));
-        assert!(fields.iter().any(|it| it["name"] == field && it["messages"].is_array()), "{field}: {}", reply.text);
+        let fields = reply.body["error"]["details"]["fields"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{}", reply.text));
+        assert!(
+            fields.iter().any(|it| it["name"] == field && it["messages"].is_array()),
+            "{field}: {}",
+            reply.text
+        );
         assert!(reply.message().contains(&format!("'{field}'")), "{}", reply.text);
         reply
     }
@@ -113,7 +133,8 @@ impl Lab {
     }
 
     fn with(options: Options) -> Self {
-        let cloud = options.with_clock(Clock::Manual).with_timings("hetzner", timings()).start().unwrap();
+        let cloud =
+            options.with_clock(Clock::Manual).with_timings("hetzner", timings()).start().unwrap();
         let root = format!("http://{}", cloud.address());
         let client = spuff_core::http_client(&root, &ProviderConfig::new("token")).unwrap();
         Self { cloud, client, published: published::Published::default() }
@@ -125,7 +146,10 @@ impl Lab {
 
     async fn raw(&self, method: Method, path: &str, token: &str, body: Option<Vec<u8>>) -> Reply {
         let url = format!("http://{}/v1{path}", self.cloud.address());
-        let mut request = self.client.request(method.clone(), url).header("authorization", format!("Bearer {token}"));
+        let mut request = self
+            .client
+            .request(method.clone(), url)
+            .header("authorization", format!("Bearer {token}"));
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
@@ -180,17 +204,26 @@ impl Lab {
 
     /// A snapshot that is finished.
     async fn snapshot(&self, server: u64, description: &str) -> u64 {
-        let made = self.act(server, "create_image", json!({"description": description, "type": "snapshot"})).await.ok(201);
+        let made = self
+            .act(server, "create_image", json!({"description": description, "type": "snapshot"}))
+            .await
+            .ok(201);
         self.pass(SNAPSHOT);
         made.number("/image/id")
     }
 
     async fn status(&self, id: u64) -> String {
-        self.get(&format!("/servers/{id}")).await.ok(200).body["server"]["status"].as_str().unwrap().to_string()
+        self.get(&format!("/servers/{id}")).await.ok(200).body["server"]["status"]
+            .as_str()
+            .unwrap()
+            .to_string()
     }
 
     async fn action_status(&self, id: u64) -> String {
-        self.get(&format!("/actions/{id}")).await.ok(200).body["action"]["status"].as_str().unwrap().to_string()
+        self.get(&format!("/actions/{id}")).await.ok(200).body["action"]["status"]
+            .as_str()
+            .unwrap()
+            .to_string()
     }
 }
 

@@ -18,7 +18,10 @@ async fn power_goes_through_its_states() {
         ("reset", "reset_server", "running", "running"),
     ] {
         let begun = lab.act(id, action, Value::Null).await.ok(201);
-        assert_eq!((&begun.body["action"]["command"], &begun.body["action"]["status"]), (&json!(command), &json!("running")));
+        assert_eq!(
+            (&begun.body["action"]["command"], &begun.body["action"]["status"]),
+            (&json!(command), &json!("running"))
+        );
         assert_eq!(lab.status(id).await, between, "{action}");
         lab.pass(POWER - 1);
         assert_eq!(lab.status(id).await, between, "{action}");
@@ -60,13 +63,18 @@ async fn a_type_changes_only_when_off_and_where_it_fits() {
     lab.act(id, "change_type", json!({"server_type": "cx33"})).await.refused_for("upgrade_disk");
     lab.act(id, "change_type", change("cx99", true)).await.refused_for("server_type");
     lab.act(id, "change_type", change("cax21", true)).await.refused(422, "invalid_server_type");
-    for (server_type, upgrade, disk) in [("cx33", false, 40), ("cx23", false, 40), ("cx43", true, 160)] {
+    for (server_type, upgrade, disk) in
+        [("cx33", false, 40), ("cx23", false, 40), ("cx43", true, 160)]
+    {
         lab.act(id, "change_type", change(server_type, upgrade)).await.ok(201);
         assert_eq!(lab.status(id).await, "migrating");
         lab.pass(POWER);
         let server = lab.get(&format!("/servers/{id}")).await.ok(200);
         assert_eq!(
-            (&server.body["server"]["server_type"]["name"], server.number("/server/primary_disk_size")),
+            (
+                &server.body["server"]["server_type"]["name"],
+                server.number("/server/primary_disk_size")
+            ),
             (&json!(server_type), disk)
         );
         assert_eq!(server.body["server"]["status"], "running");
@@ -75,7 +83,8 @@ async fn a_type_changes_only_when_off_and_where_it_fits() {
     }
     lab.act(id, "change_type", change("cx33", false)).await.refused(422, "invalid_server_type");
     let bill = lab.cloud.bill();
-    let sizes: Vec<_> = bill.lines.iter().map(|line| (line.size.as_str(), line.until.is_none())).collect();
+    let sizes: Vec<_> =
+        bill.lines.iter().map(|line| (line.size.as_str(), line.until.is_none())).collect();
     assert_eq!(sizes, [("cx23", false), ("cx33", false), ("cx23", false), ("cx43", true)]);
 }
 
@@ -83,7 +92,9 @@ async fn a_type_changes_only_when_off_and_where_it_fits() {
 async fn a_rebuild_gives_another_image() {
     let lab = Lab::new();
     let id = lab.made(order_with(json!({"ssh_keys": ["laptop"]}))).await;
-    for (image, refused) in [(json!("nothing-1"), true), (json!(null), true), (json!("debian-12"), false)] {
+    for (image, refused) in
+        [(json!("nothing-1"), true), (json!(null), true), (json!("debian-12"), false)]
+    {
         let reply = lab.act(id, "rebuild", json!({"image": image})).await;
         if refused {
             reply.refused_for("image");
@@ -116,7 +127,10 @@ async fn rescue_and_backups_are_switched() {
     lab.act(id, "disable_backup", json!({})).await.ok(201);
     assert_eq!(shown().await, (false, false));
     // With backups an hour costs a fifth more.
-    assert_eq!(lab.cloud.bill().lines.iter().map(|line| line.micros).collect::<Vec<_>>(), [5_600, 6_720, 5_600]);
+    assert_eq!(
+        lab.cloud.bill().lines.iter().map(|line| line.micros).collect::<Vec<_>>(),
+        [5_600, 6_720, 5_600]
+    );
     let console = lab.act(id, "request_console", json!({})).await.ok(201);
     assert!(console.body["wss_url"].as_str().unwrap().starts_with("wss://"));
     lab.act(id, "fly", json!({})).await.refused(404, "not_found");

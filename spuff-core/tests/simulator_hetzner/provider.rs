@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use spuff_core::provider::{InstanceRequest, InstanceStatus, Provider, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    InstanceRequest, InstanceStatus, Provider, ProviderRegistry, ProviderTimeouts,
+};
 use spuff_core::simulator::{Clock, Cloud, Fault, Options, Route};
 
 use super::support;
 
-/// The cloud's time goes a thousand times as fast: a boot takes as long as one pause of the provider.
+/// The cloud's time goes a thousand times as fast: a boot takes as long as one pause of the
+/// provider.
 fn cloud() -> Cloud {
     fast(Options::default())
 }
@@ -21,7 +24,9 @@ fn provider(cloud: &Cloud) -> Box<dyn Provider> {
 }
 
 fn with_timeouts(cloud: &Cloud, timeouts: ProviderTimeouts) -> Box<dyn Provider> {
-    ProviderRegistry::with_defaults().connect("hetzner", cloud.config("hetzner").with_timeouts(timeouts)).unwrap()
+    ProviderRegistry::with_defaults()
+        .connect("hetzner", cloud.config("hetzner").with_timeouts(timeouts))
+        .unwrap()
 }
 
 fn request(name: &str) -> InstanceRequest {
@@ -43,13 +48,25 @@ async fn a_whole_life() {
     let cloud = cloud();
     let provider = provider(&cloud);
     let key = "a6:72:09:7b:ba:42:5c:89:46:45:67:63:ea:8f:f3:e1";
-    let full =
-        request("web-1").with_label("env", "prod").with_ssh_key("laptop").with_ssh_key(key).with_user_data("#cloud-config\n");
+    let full = request("web-1")
+        .with_label("env", "prod")
+        .with_ssh_key("laptop")
+        .with_ssh_key(key)
+        .with_user_data("#cloud-config\n");
     let made = provider.create_instance(&full).await.unwrap();
-    assert_eq!((made.name.as_str(), &made.status, made.is_managed()), ("web-1", &InstanceStatus::New, true));
+    assert_eq!(
+        (made.name.as_str(), &made.status, made.is_managed()),
+        ("web-1", &InstanceStatus::New, true)
+    );
     let ready = provider.wait_ready(&made.id).await.unwrap();
-    assert_eq!((&ready.status, ready.ip, ready.addresses.len()), (&InstanceStatus::Active, made.ip, 2));
-    assert_eq!((ready.region.as_str(), ready.size.as_str(), ready.labels["env"].as_str()), ("fsn1", "cx23", "prod"));
+    assert_eq!(
+        (&ready.status, ready.ip, ready.addresses.len()),
+        (&InstanceStatus::Active, made.ip, 2)
+    );
+    assert_eq!(
+        (ready.region.as_str(), ready.size.as_str(), ready.labels["env"].as_str()),
+        ("fsn1", "cx23", "prod")
+    );
     assert_eq!(provider.get_instance(&made.id).await.unwrap().unwrap(), ready);
     assert_eq!(provider.list_instances().await.unwrap(), [ready]);
     assert_eq!(provider.get_ssh_keys().await.unwrap().len(), 2);
@@ -58,7 +75,8 @@ async fn a_whole_life() {
     assert_eq!(snapshot.name, "before: the change");
     assert_eq!(provider.list_snapshots().await.unwrap(), std::slice::from_ref(&snapshot));
     provider.destroy_instance(&made.id).await.unwrap();
-    let from_snapshot = request("web-2").with_image(format!("snapshot:{}", snapshot.id).parse().unwrap());
+    let from_snapshot =
+        request("web-2").with_image(format!("snapshot:{}", snapshot.id).parse().unwrap());
     let restored = provider.create_instance(&from_snapshot).await.unwrap();
     assert_eq!(provider.wait_ready(&restored.id).await.unwrap().name, "web-2");
     provider.delete_snapshot(&snapshot.id).await.unwrap();
@@ -84,7 +102,8 @@ async fn images_fit_the_processors() {
     .into_iter()
     .enumerate()
     {
-        let request = InstanceRequest::new(format!("web-{number}"), "hel1", size).with_image(image.parse().unwrap());
+        let request = InstanceRequest::new(format!("web-{number}"), "hel1", size)
+            .with_image(image.parse().unwrap());
         let made = provider.create_instance(&request).await.unwrap();
         assert_eq!((made.size.as_str(), made.region.as_str()), (size, "hel1"));
         provider.wait_ready(&made.id).await.unwrap();
@@ -104,7 +123,11 @@ async fn refusals_have_their_kinds() {
         (other_size("cx11"), "invalid_config", "deprecated"),
         (InstanceRequest::new("web-2", "ash", "cx23"), "invalid_config", "unsupported location"),
         (InstanceRequest::new("web-2", "mars", "cx23"), "invalid_config", "location"),
-        (request("web-2").with_image("ubuntu:1.0".parse().unwrap()), "invalid_config", "ubuntu-1.0"),
+        (
+            request("web-2").with_image("ubuntu:1.0".parse().unwrap()),
+            "invalid_config",
+            "ubuntu-1.0",
+        ),
         (request("web-2").with_image("snapshot:1".parse().unwrap()), "invalid_config", "image"),
         (request("web-2").with_ssh_key("nobody"), "invalid_config", "SSH key"),
     ] {
@@ -116,9 +139,11 @@ async fn refusals_have_their_kinds() {
     provider.create_instance(&request("web-3")).await.unwrap();
     let full = provider.create_instance(&request("web-4")).await.unwrap_err();
     assert_eq!(full.kind().name(), "quota_exceeded", "{full}");
-    for (fault, kind) in
-        [(Fault::CapacityOut, "capacity"), (Fault::QuotaReached, "quota_exceeded"), (Fault::Unauthorized, "authentication")]
-    {
+    for (fault, kind) in [
+        (Fault::CapacityOut, "capacity"),
+        (Fault::QuotaReached, "quota_exceeded"),
+        (Fault::Unauthorized, "authentication"),
+    ] {
         end(&cloud, &*provider).await;
         while !cloud.instances().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -192,7 +217,10 @@ async fn it_tells_what_does_not_pass() {
     provider.wait_ready(&made.id).await.unwrap();
     cloud.advance(Duration::from_secs(86_400));
     assert_eq!(provider.get_instance(&made.id).await.unwrap(), None);
-    assert_eq!(self::provider(&cloud).wait_ready(&made.id).await.unwrap_err().kind().name(), "not_found");
+    assert_eq!(
+        self::provider(&cloud).wait_ready(&made.id).await.unwrap_err().kind().name(),
+        "not_found"
+    );
 
     let made = provider.create_instance(&request("source")).await.unwrap();
     provider.wait_ready(&made.id).await.unwrap();
@@ -201,7 +229,8 @@ async fn it_tells_what_does_not_pass() {
     assert!(error.to_string().contains("create_image failed"), "{error}");
     assert!(cloud.snapshots().is_empty(), "what has failed is taken away");
 
-    let hasty = ProviderTimeouts { instance_ready: Duration::from_millis(200), ..support::timeouts() };
+    let hasty =
+        ProviderTimeouts { instance_ready: Duration::from_millis(200), ..support::timeouts() };
     let hasty = with_timeouts(&cloud, hasty);
     cloud.inject(Fault::StuckCreating.once("hetzner", Route::CreateInstance));
     let made = hasty.create_instance(&request("stuck")).await.unwrap();
@@ -217,7 +246,13 @@ async fn it_lists_over_pages_that_shift() {
         provider.create_instance(&request(&format!("web-{number}"))).await.unwrap();
     }
     cloud.inject(Fault::ShiftingPages.everywhere().at("hetzner"));
-    let mut names: Vec<_> = provider.list_instances().await.unwrap().into_iter().map(|instance| instance.name).collect();
+    let mut names: Vec<_> = provider
+        .list_instances()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|instance| instance.name)
+        .collect();
     assert_eq!(names.len(), 120);
     names.sort();
     names.dedup();

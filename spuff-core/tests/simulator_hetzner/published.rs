@@ -14,7 +14,11 @@ use super::{BOOT, DESTROY, Lab, order_with};
 static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     let mut document = Document::load("hetzner.json");
     // Dropped from the API in July 2026.
-    document.part("/components/schemas/server/required").as_array_mut().unwrap().retain(|name| name != "datacenter");
+    document
+        .part("/components/schemas/server/required")
+        .as_array_mut()
+        .unwrap()
+        .retain(|name| name != "datacenter");
     document
 });
 
@@ -26,7 +30,8 @@ static VALIDATORS: LazyLock<Mutex<Validators>> = LazyLock::new(Mutex::default);
 pub(super) struct Published(Mutex<BTreeSet<(String, u16)>>);
 
 impl Published {
-    /// Ends the test with what is wrong with a reply. Nothing is known of operations that are not described.
+    /// Ends the test with what is wrong with a reply. Nothing is known of operations that are not
+    /// described.
     pub(super) fn check(&self, method: &str, path: &str, status: u16, text: &str) {
         let path = path.split('?').next().unwrap_or_default().to_string();
         let sent = Sent { method: method.to_string(), path, ..Sent::default() };
@@ -108,11 +113,16 @@ const REPLIES: [(&str, u16); 54] = [
     ("soft_reboot_server", 201),
 ];
 
-/// Each request of the room once: every reply is checked where it arrives, and here, that none was left out.
+/// Each request of the room once: every reply is checked where it arrives, and here, that none was
+/// left out.
 #[tokio::test]
 async fn every_kind_of_reply_is_as_published() {
     let lab = Lab::with(spuff_core::simulator::Options::default().with_quota(2));
-    let server = lab.made(order_with(json!({"labels": {"env": "prod", "example.com/k": ""}, "ssh_keys": ["laptop"]}))).await;
+    let server = lab
+        .made(order_with(
+            json!({"labels": {"env": "prod", "example.com/k": ""}, "ssh_keys": ["laptop"]}),
+        ))
+        .await;
     let at = |rest: &str| format!("/servers/{server}{rest}");
     let actions = [
         "shutdown",
@@ -129,14 +139,20 @@ async fn every_kind_of_reply_is_as_published() {
         lab.act(server, action, json!({})).await.ok(201);
         lab.pass(10);
     }
-    lab.act(server, "change_type", json!({"server_type": "cx33", "upgrade_disk": true})).await.ok(201);
+    lab.act(server, "change_type", json!({"server_type": "cx33", "upgrade_disk": true}))
+        .await
+        .ok(201);
     lab.delete(&at("")).await.refused(423, "locked");
     lab.pass(10);
     lab.act(server, "rebuild", json!({"image": "debian-13"})).await.ok(201);
     lab.pass(10);
     lab.act(server, "change_protection", json!({"delete": false, "rebuild": false})).await.ok(201);
     lab.act(server, "enable_backup", json!({})).await.ok(201);
-    let backup = lab.act(server, "create_image", json!({"type": "backup"})).await.ok(201).number("/image/id");
+    let backup = lab
+        .act(server, "create_image", json!({"type": "backup"}))
+        .await
+        .ok(201)
+        .number("/image/id");
     lab.delete(&format!("/images/{backup}")).await.refused(423, "locked");
     lab.get(&at("")).await.ok(200);
     lab.pass(60);
@@ -146,8 +162,13 @@ async fn every_kind_of_reply_is_as_published() {
 
     let image = lab.get(&format!("/images/{snapshot}")).await.ok(200);
     assert_eq!(image.body["image"]["status"], "available");
-    lab.put(&format!("/images/{snapshot}"), json!({"description": "other", "labels": {"a": "b"}})).await.ok(200);
-    let protected = lab.post(&format!("/images/{snapshot}/actions/change_protection"), json!({"delete": false})).await.ok(201);
+    lab.put(&format!("/images/{snapshot}"), json!({"description": "other", "labels": {"a": "b"}}))
+        .await
+        .ok(200);
+    let protected = lab
+        .post(&format!("/images/{snapshot}/actions/change_protection"), json!({"delete": false}))
+        .await
+        .ok(201);
     let action = protected.number("/action/id");
     for path in [
         format!("/images/{snapshot}/actions"),
@@ -178,14 +199,21 @@ async fn every_kind_of_reply_is_as_published() {
     lab.get("/actions").await.refused(410, "deprecated_api_endpoint");
     lab.get("/datacenters").await.refused(410, "deprecated_api_endpoint");
 
-    let public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL3KbmHdnpAkEwfDn0hsvRmuJ9N+v2i0JlHrKZCxh0bq";
-    let key = lab.post("/ssh_keys", json!({"name": "k", "public_key": public_key})).await.ok(201).number("/ssh_key/id");
+    let public_key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL3KbmHdnpAkEwfDn0hsvRmuJ9N+v2i0JlHrKZCxh0bq";
+    let key = lab
+        .post("/ssh_keys", json!({"name": "k", "public_key": public_key}))
+        .await
+        .ok(201)
+        .number("/ssh_key/id");
     lab.get(&format!("/ssh_keys/{key}")).await.ok(200);
     lab.put(&format!("/ssh_keys/{key}"), json!({"name": "l", "labels": {"a": ""}})).await.ok(200);
     lab.delete(&format!("/ssh_keys/{key}")).await.ok(204);
 
     lab.post("/servers", order_with(json!({"name": "web 1"}))).await.refused(422, "invalid_input");
-    lab.post("/servers", order_with(json!({"name": "web-2"}))).await.refused(409, "uniqueness_error");
+    lab.post("/servers", order_with(json!({"name": "web-2"})))
+        .await
+        .refused(409, "uniqueness_error");
     let sold_out = spuff_core::simulator::Fault::CapacityOut;
     lab.cloud.inject(sold_out.once("hetzner", spuff_core::simulator::Route::CreateInstance));
     lab.post("/servers", order_with(json!({}))).await.refused(412, "resource_unavailable");
@@ -193,7 +221,9 @@ async fn every_kind_of_reply_is_as_published() {
         "server_type": "cx33", "image": snapshot, "public_net": {"enable_ipv4": false}, "start_after_create": false
     }));
     let restored = lab.post("/servers", restored).await.ok(201).number("/server/id");
-    lab.post("/servers", order_with(json!({"name": "web-3"}))).await.refused(403, "resource_limit_exceeded");
+    lab.post("/servers", order_with(json!({"name": "web-3"})))
+        .await
+        .refused(403, "resource_limit_exceeded");
     lab.pass(BOOT);
 
     lab.send(Method::DELETE, "/images/1000001", None).await.refused(422, "unsupported_error");
@@ -209,7 +239,10 @@ async fn every_kind_of_reply_is_as_published() {
     lab.cloud.assert_no_leaks();
 
     let replied = lab.published.0.lock().unwrap();
-    let missing: Vec<_> = REPLIES.iter().filter(|(id, status)| !replied.contains(&(id.to_string(), *status))).collect();
+    let missing: Vec<_> = REPLIES
+        .iter()
+        .filter(|(id, status)| !replied.contains(&(id.to_string(), *status)))
+        .collect();
     assert!(missing.is_empty(), "not asked for: {missing:?}");
     // `request_console` is the only other one.
     assert_eq!(replied.len(), REPLIES.len() + 1, "{replied:?}");

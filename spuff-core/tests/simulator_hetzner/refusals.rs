@@ -59,7 +59,10 @@ async fn creates_that_are_wrong() {
     ] {
         lab.post("/servers", order_with(changes)).await.refused_for(field);
     }
-    assert!(lab.cloud.instances().is_empty() && lab.cloud.bill().lines.is_empty(), "nothing was made");
+    assert!(
+        lab.cloud.instances().is_empty() && lab.cloud.bill().lines.is_empty(),
+        "nothing was made"
+    );
 }
 
 #[tokio::test]
@@ -90,10 +93,20 @@ async fn creates_that_are_just_right() {
 #[tokio::test]
 async fn all_that_is_wrong_is_told_at_once() {
     let lab = Lab::new();
-    let refused = lab.post("/servers", json!({"name": "a b", "labels": {"a": 7}})).await.refused(422, "invalid_input");
-    assert_eq!(refused.message(), "invalid input in fields 'name', 'server_type', 'image', 'labels'");
-    let fields: Vec<&Value> =
-        refused.body["error"]["details"]["fields"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    let refused = lab
+        .post("/servers", json!({"name": "a b", "labels": {"a": 7}}))
+        .await
+        .refused(422, "invalid_input");
+    assert_eq!(
+        refused.message(),
+        "invalid input in fields 'name', 'server_type', 'image', 'labels'"
+    );
+    let fields: Vec<&Value> = refused.body["error"]["details"]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
     assert_eq!(fields, ["name", "server_type", "image", "labels"]);
 }
 
@@ -107,7 +120,10 @@ async fn types_and_locations_must_go_together() {
         ("cx11", "fsn1", "server type 1 is deprecated"),
     ] {
         let order = order_with(json!({"server_type": server_type, "location": location}));
-        assert_eq!(lab.post("/servers", order).await.refused(422, "invalid_input").message(), message);
+        assert_eq!(
+            lab.post("/servers", order).await.refused(422, "invalid_input").message(),
+            message
+        );
     }
 }
 
@@ -140,7 +156,9 @@ async fn what_does_not_exist() {
         ("POST", "/locations", 405, "method_not_allowed"),
         ("DELETE", "/actions/1", 405, "method_not_allowed"),
     ] {
-        lab.send(method.parse::<Method>().unwrap(), path, Some(json!({}))).await.refused(status, code);
+        lab.send(method.parse::<Method>().unwrap(), path, Some(json!({})))
+            .await
+            .refused(status, code);
     }
     assert_eq!(lab.get("/servers/1").await.message(), "server with ID '1' not found");
     // Slashes more or less mean nothing.

@@ -13,19 +13,29 @@ async fn a_create_tells_of_everything_at_once() {
     let made = lab.post("/servers", order).await.ok(201);
     let server = &made.body["server"];
     let id = server["id"].as_u64().unwrap();
-    assert_eq!((&server["status"], &server["name"], &server["locked"]), (&json!("initializing"), &json!("web-1"), &json!(true)));
+    assert_eq!(
+        (&server["status"], &server["name"], &server["locked"]),
+        (&json!("initializing"), &json!("web-1"), &json!(true))
+    );
     assert_eq!(server["labels"], json!({"managed-by": "spuff", "env": "prod"}));
     // The addresses are there long before the server is.
     let ipv4 = server["public_net"]["ipv4"]["ip"].as_str().unwrap();
     assert!(ipv4.parse::<std::net::Ipv4Addr>().is_ok(), "{ipv4}");
-    let network = server["public_net"]["ipv6"]["ip"].as_str().unwrap().strip_suffix("::/64").unwrap();
+    let network =
+        server["public_net"]["ipv6"]["ip"].as_str().unwrap().strip_suffix("::/64").unwrap();
     assert!(format!("{network}::1").parse::<std::net::Ipv6Addr>().is_ok(), "{network}");
     assert_eq!(server["location"]["name"], "fsn1");
     assert!(server.get("datacenter").is_none(), "gone since July 2026");
     let created = server["created"].as_str().unwrap();
     assert!(created.ends_with("+00:00") && created.len() == 25, "{created}");
-    assert_eq!((&server["server_type"]["name"], &server["image"]["name"]), (&json!("cx23"), &json!("ubuntu-24.04")));
-    assert_eq!((&server["image"]["architecture"], &server["primary_disk_size"]), (&json!("x86"), &json!(40)));
+    assert_eq!(
+        (&server["server_type"]["name"], &server["image"]["name"]),
+        (&json!("cx23"), &json!("ubuntu-24.04"))
+    );
+    assert_eq!(
+        (&server["image"]["architecture"], &server["primary_disk_size"]),
+        (&json!("x86"), &json!(40))
+    );
 
     let action = &made.body["action"];
     assert_eq!(
@@ -48,7 +58,8 @@ async fn a_password_is_made_where_there_is_no_key() {
 async fn a_server_is_made_then_started_then_free() {
     let lab = Lab::new();
     let made = lab.post("/servers", order("web-1")).await.ok(201);
-    let (id, create, start) = (made.number("/server/id"), made.number("/action/id"), made.number("/next_actions/0/id"));
+    let (id, create, start) =
+        (made.number("/server/id"), made.number("/action/id"), made.number("/next_actions/0/id"));
     for (seconds, status, create_status, start_status, locked) in [
         (0, "initializing", "running", "running", true),
         (BOOT * 2 / 3 - 1, "initializing", "running", "running", true),
@@ -62,7 +73,11 @@ async fn a_server_is_made_then_started_then_free() {
         assert_eq!(server.body["server"]["status"], status, "after {seconds} s");
         assert_eq!(server.body["server"]["locked"], locked, "after {seconds} s");
         let actions = lab.get(&format!("/actions?id={create}&id={start}")).await.ok(200);
-        assert_eq!(actions.each("actions", "status"), [create_status, start_status], "after {seconds} s");
+        assert_eq!(
+            actions.each("actions", "status"),
+            [create_status, start_status],
+            "after {seconds} s"
+        );
     }
 }
 
@@ -108,7 +123,8 @@ async fn everything_goes_by_id_or_by_name() {
         let order = json!({"name": format!("web-{number}"), "image": image, "server_type": server_type, "location": location, "ssh_keys": [key]});
         let made = lab.post("/servers", order).await.ok(201);
         let server = &made.body["server"];
-        let words = (&server["image"]["name"], &server["server_type"]["name"], &server["location"]["name"]);
+        let words =
+            (&server["image"]["name"], &server["server_type"]["name"], &server["location"]["name"]);
         assert_eq!(words, (&json!("debian-12"), &json!("cx23"), &json!("fsn1")));
         assert_eq!(made.body["root_password"], Value::Null);
     }
@@ -117,9 +133,18 @@ async fn everything_goes_by_id_or_by_name() {
 #[tokio::test]
 async fn without_a_location_the_cloud_chooses_one() {
     let lab = Lab::new();
-    let made = lab.post("/servers", order_with(json!({"location": null, "server_type": "cax11"}))).await.ok(201);
-    assert!(["fsn1", "nbg1", "hel1"].contains(&made.body["server"]["location"]["name"].as_str().unwrap()));
-    assert_eq!(made.body["server"]["image"]["architecture"], "arm", "a name means the image for the type's processors");
+    let made = lab
+        .post("/servers", order_with(json!({"location": null, "server_type": "cax11"})))
+        .await
+        .ok(201);
+    assert!(
+        ["fsn1", "nbg1", "hel1"]
+            .contains(&made.body["server"]["location"]["name"].as_str().unwrap())
+    );
+    assert_eq!(
+        made.body["server"]["image"]["architecture"], "arm",
+        "a name means the image for the type's processors"
+    );
 }
 
 #[tokio::test]
@@ -127,12 +152,21 @@ async fn a_server_may_do_without_one_kind_of_address() {
     let lab = Lab::new();
     for (ipv4, ipv6) in [(true, false), (false, true), (true, true)] {
         let net = json!({"enable_ipv4": ipv4, "enable_ipv6": ipv6});
-        let made = lab.post("/servers", order_with(json!({"name": format!("{ipv4}-{ipv6}"), "public_net": net}))).await.ok(201);
+        let made = lab
+            .post(
+                "/servers",
+                order_with(json!({"name": format!("{ipv4}-{ipv6}"), "public_net": net})),
+            )
+            .await
+            .ok(201);
         let public_net = &made.body["server"]["public_net"];
         assert_eq!((public_net["ipv4"].is_object(), public_net["ipv6"].is_object()), (ipv4, ipv6));
     }
     let net = json!({"enable_ipv4": false, "enable_ipv6": false});
-    let refused = lab.post("/servers", order_with(json!({"public_net": net}))).await.refused(422, "invalid_input");
+    let refused = lab
+        .post("/servers", order_with(json!({"public_net": net})))
+        .await
+        .refused(422, "invalid_input");
     assert!(refused.message().contains("no public network"), "{}", refused.message());
 }
 
@@ -148,7 +182,10 @@ async fn addresses_end_with_their_server() {
     for (number, kind) in ["ipv4", "ipv6"].into_iter().enumerate() {
         let ip = ips.number(&format!("/primary_ips/{number}/id"));
         assert_eq!(server.number(&format!("/server/public_net/{kind}/id")), ip);
-        assert_eq!(lab.get(&format!("/primary_ips/{ip}")).await.ok(200).body["primary_ip"]["type"], kind);
+        assert_eq!(
+            lab.get(&format!("/primary_ips/{ip}")).await.ok(200).body["primary_ip"]["type"],
+            kind
+        );
     }
     lab.get("/primary_ips/1").await.refused(404, "not_found");
     lab.delete(&format!("/servers/{id}")).await.ok(200);
@@ -163,7 +200,9 @@ async fn ids_are_of_one_thing_only() {
     for number in 0..3 {
         let made = lab.post("/servers", order(&format!("web-{number}"))).await.ok(201);
         ids.extend(["/server/id", "/action/id", "/next_actions/0/id"].map(|at| made.number(at)));
-        ids.extend(["/server/public_net/ipv4/id", "/server/public_net/ipv6/id"].map(|at| made.number(at)));
+        ids.extend(
+            ["/server/public_net/ipv4/id", "/server/public_net/ipv6/id"].map(|at| made.number(at)),
+        );
     }
     let count = ids.len();
     ids.sort_unstable();
@@ -179,7 +218,9 @@ async fn a_name_is_taken_once_until_its_server_is_gone() {
     assert_eq!(refused.message(), "server name is already used");
     lab.begin("WEB-1").await;
     let other = lab.begin("web-2").await;
-    lab.put(&format!("/servers/{other}"), json!({"name": "web-1"})).await.refused(409, "uniqueness_error");
+    lab.put(&format!("/servers/{other}"), json!({"name": "web-1"}))
+        .await
+        .refused(409, "uniqueness_error");
     lab.put(&format!("/servers/{id}"), json!({"name": "web-1"})).await.ok(200);
     lab.put(&format!("/servers/{id}"), json!({"name": "web-9"})).await.ok(200);
     lab.begin("web-1").await;
@@ -194,9 +235,18 @@ async fn labels_are_replaced_whole() {
     let lab = Lab::new();
     let id = lab.made(order_with(json!({"labels": {"a": "1", "b": "2"}}))).await;
     let at = format!("/servers/{id}");
-    assert_eq!(lab.put(&at, json!({"name": "web-2"})).await.ok(200).body["server"]["labels"], json!({"a": "1", "b": "2"}));
-    assert_eq!(lab.put(&at, json!({"labels": {"c": ""}})).await.ok(200).body["server"]["labels"], json!({"c": ""}));
-    assert_eq!(lab.put(&at, json!({"labels": {}})).await.ok(200).body["server"]["labels"], json!({}));
+    assert_eq!(
+        lab.put(&at, json!({"name": "web-2"})).await.ok(200).body["server"]["labels"],
+        json!({"a": "1", "b": "2"})
+    );
+    assert_eq!(
+        lab.put(&at, json!({"labels": {"c": ""}})).await.ok(200).body["server"]["labels"],
+        json!({"c": ""})
+    );
+    assert_eq!(
+        lab.put(&at, json!({"labels": {}})).await.ok(200).body["server"]["labels"],
+        json!({})
+    );
     assert_eq!(lab.get(&at).await.ok(200).body["server"]["name"], "web-2");
     lab.put(&at, json!({"name": "web_2"})).await.refused_for("name");
     lab.put(&at, json!({"labels": {"a": "b c"}})).await.refused_for("labels");
@@ -229,7 +279,9 @@ async fn a_server_that_is_worked_on_is_locked() {
     let at = format!("/servers/{id}");
     let refused = lab.delete(&at).await.refused(423, "locked");
     assert_eq!(refused.message(), "cannot perform operation because server is locked");
-    for action in ["poweroff", "poweron", "reboot", "create_image", "change_protection", "reset_password"] {
+    for action in
+        ["poweroff", "poweron", "reboot", "create_image", "change_protection", "reset_password"]
+    {
         lab.act(id, action, json!({})).await.refused(423, "locked");
     }
     lab.put(&at, json!({"labels": {"still": "possible"}})).await.ok(200);
@@ -275,5 +327,8 @@ async fn what_exists_is_paid_for_by_the_hour() {
     assert_eq!(total(), 624 * hour, "and nothing does after its end");
     let shown = lab.get("/server_types?name=cx23").await.ok(200);
     let price = &shown.body["server_types"][0]["prices"][0];
-    assert_eq!((&price["price_hourly"]["net"], &price["price_monthly"]["net"]), (&json!("0.0056000000"), &json!("3.4944000000")));
+    assert_eq!(
+        (&price["price_hourly"]["net"], &price["price_monthly"]["net"]),
+        (&json!("0.0056000000"), &json!("3.4944000000"))
+    );
 }

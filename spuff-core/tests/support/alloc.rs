@@ -9,7 +9,8 @@ static LIVE: AtomicI64 = AtomicI64::new(0);
 
 pub struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of the caller's.
+// SAFETY: every call goes to the system's allocator as it is; counting touches no memory of the
+// caller's.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);

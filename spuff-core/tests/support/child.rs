@@ -10,7 +10,8 @@ pub(crate) fn in_child(work: impl FnOnce() -> bool) -> bool {
         fn alarm(seconds: u32) -> u32;
         fn _exit(code: i32) -> !;
     }
-    // SAFETY: plain calls of the C library, by their prototypes. The child ends before it returns to the test program.
+    // SAFETY: plain calls of the C library, by their prototypes. The child ends before it returns
+    // to the test program.
     unsafe {
         let child = fork();
         assert!(child >= 0, "fork has failed");

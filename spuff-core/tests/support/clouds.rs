@@ -1,6 +1,8 @@
 //! The three clouds, as far as the tests that hold for all of them must know them.
 
-use spuff_core::provider::{ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderRegistry, ProviderTimeouts};
+use spuff_core::provider::{
+    ImageSpec, InstanceRequest, Provider, ProviderConfig, ProviderRegistry, ProviderTimeouts,
+};
 
 use super::raw::{Answer, Asked};
 
@@ -42,7 +44,10 @@ pub const CLOUDS: [Cloud; 3] = [
         instance: r#"{"server": {"id": 42, "name": "web-1", "status": "running", "created": "2026-01-05T10:00:00+00:00", "locked": false,
             "public_net": {"ipv4": {"ip": "203.0.113.7"}, "ipv6": null}, "labels": {"managed-by": "spuff"},
             "location": {"name": "fsn1"}, "server_type": {"name": "cx22"}}, "action": {"id": 1, "status": "success"}, "next_actions": []}"#,
-        throttle: (429, r#"{"error": {"code": "rate_limit_exceeded", "message": "limit reached"}}"#),
+        throttle: (
+            429,
+            r#"{"error": {"code": "rate_limit_exceeded", "message": "limit reached"}}"#,
+        ),
     },
     Cloud {
         name: "aws",
@@ -58,24 +63,29 @@ pub const CLOUDS: [Cloud; 3] = [
             </item></reservationSet></DescribeInstancesResponse>"#,
         throttle: (
             503,
-            "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>r-2</RequestID></Response>",
+            "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit \
+             exceeded.</Message></Error></Errors><RequestID>r-2</RequestID></Response>",
         ),
     },
 ];
 
 impl Cloud {
     pub fn config(&self, endpoint: &str, timeouts: ProviderTimeouts) -> ProviderConfig {
-        let config = ProviderConfig::new(self.token).with_endpoint(endpoint).with_timeouts(timeouts);
+        let config =
+            ProviderConfig::new(self.token).with_endpoint(endpoint).with_timeouts(timeouts);
         if self.name == "aws" { config.with_region(self.request.0) } else { config }
     }
 
     pub fn connect(&self, endpoint: &str, timeouts: ProviderTimeouts) -> Box<dyn Provider> {
-        ProviderRegistry::with_defaults().connect(self.name, self.config(endpoint, timeouts)).unwrap()
+        ProviderRegistry::with_defaults()
+            .connect(self.name, self.config(endpoint, timeouts))
+            .unwrap()
     }
 
     /// A machine from a snapshot, so that few look-ups come before the create.
     pub fn request(&self) -> InstanceRequest {
-        InstanceRequest::new("web-1", self.request.0, self.request.1).with_image(ImageSpec::Snapshot(self.snapshot.to_string()))
+        InstanceRequest::new("web-1", self.request.0, self.request.1)
+            .with_image(ImageSpec::Snapshot(self.snapshot.to_string()))
     }
 
     pub fn is_create(&self, asked: &Asked) -> bool {
@@ -123,7 +133,9 @@ impl Cloud {
             </DescribeInstanceTypesResponse>";
         match self.name {
             "aws" if asked.body.contains("Action=DescribeImages") => Some(self.reply(200, image)),
-            "aws" if asked.body.contains("Action=DescribeInstanceTypes") => Some(self.reply(200, size)),
+            "aws" if asked.body.contains("Action=DescribeInstanceTypes") => {
+                Some(self.reply(200, size))
+            }
             _ => None,
         }
     }

@@ -14,7 +14,11 @@ const OWNER: &str = "crash";
 pub(crate) fn example(cloud: &Cloud, program: &str, name: &str) -> Command {
     let path = std::env::current_exe().unwrap();
     let path = path.parent().unwrap().with_file_name("examples").join(program);
-    assert!(path.exists(), "{} is not built; run `cargo test` without choosing a target", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built; run `cargo test` without choosing a target",
+        path.display()
+    );
     let mut command = Command::new(path);
     command.envs(cloud.environment()).args(["--provider", name, "--owner", OWNER]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -22,18 +26,28 @@ pub(crate) fn example(cloud: &Cloud, program: &str, name: &str) -> Command {
 }
 
 pub(crate) fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The ids of the machines that exist and have not been told to end.
 pub(crate) fn alive(cloud: &Cloud) -> Vec<String> {
-    let mut ids: Vec<_> = cloud.instances().into_iter().filter(|machine| !machine.ending).map(|machine| machine.id).collect();
+    let mut ids: Vec<_> = cloud
+        .instances()
+        .into_iter()
+        .filter(|machine| !machine.ending)
+        .map(|machine| machine.id)
+        .collect();
     ids.sort();
     ids
 }
 
-/// Kills a program after some time, from its first create on if that is asked for, lets another one clean up after it, and
-/// says that nothing is left then. Gives how many machines the first one had left.
+/// Kills a program after some time, from its first create on if that is asked for, lets another one
+/// clean up after it, and says that nothing is left then. Gives how many machines the first one had
+/// left.
 pub(crate) fn kill_and_reap(
     cloud: &Cloud,
     program: &mut Command,
@@ -43,7 +57,10 @@ pub(crate) fn kill_and_reap(
     speed: f64,
 ) -> usize {
     let mut child = program.spawn().unwrap();
-    while once_begun && cloud.route_count(name, Route::CreateInstance) == 0 && child.try_wait().unwrap().is_none() {
+    while once_begun
+        && cloud.route_count(name, Route::CreateInstance) == 0
+        && child.try_wait().unwrap().is_none()
+    {
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(after);
@@ -66,7 +83,8 @@ pub(crate) fn kill_and_reap(
 
 /// Until a cloud has read all that programs which have ended had sent.
 fn wait_for_what_is_on_its_way(cloud: &Cloud) {
-    // Connections are accepted in their order: when this one is answered, theirs have been accepted.
+    // Connections are accepted in their order: when this one is answered, theirs have been
+    // accepted.
     let mut last = TcpStream::connect(cloud.address()).unwrap();
     last.write_all(b"GET /simulator/clock HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     last.read_exact(&mut [0]).unwrap();

@@ -1,5 +1,11 @@
-//! A cloud in this process that keeps the contract, and breaks one sentence of it where a [`Fault`] says so.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its part")]
+//! A cloud in this process that keeps the contract, and breaks one sentence of it where a [`Fault`]
+//! says so.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test program uses its part"
+)]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::pending;
@@ -10,8 +16,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use spuff_core::provider::{
-    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderInstance, ProviderResult, ProviderTimeouts,
-    Snapshot, labels,
+    ImageSpec, InstanceRequest, InstanceStatus, Provider, ProviderError, ProviderInstance,
+    ProviderResult, ProviderTimeouts, Snapshot, labels,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -106,7 +112,10 @@ impl Cloud {
     /// How many machines and snapshots there are.
     pub fn left(&self) -> (usize, usize) {
         let state = self.lock();
-        (state.machines.values().filter(|machine| machine.ended.is_none()).count(), state.snapshots.len())
+        (
+            state.machines.values().filter(|machine| machine.ended.is_none()).count(),
+            state.snapshots.len(),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -124,7 +133,9 @@ impl Cloud {
             labels: request.labels.clone(),
             ..ProviderInstance::default()
         };
-        instance.labels.insert(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string());
+        instance
+            .labels
+            .insert(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string());
         let machine = Machine { instance: instance.clone(), made: Instant::now(), ended: None };
         self.lock().machines.insert(instance.id.clone(), machine);
         instance
@@ -188,7 +199,11 @@ impl Memory {
     /// Ends a verb that got an answer which is not the cloud's.
     fn reached(&self) -> ProviderResult<()> {
         let is_lost = self.is_lost && !self.has(Fault::AbsenceIsSaidInOthersWords);
-        if is_lost { Err(ProviderError::unavailable("a page that is not the API's")) } else { Ok(()) }
+        if is_lost {
+            Err(ProviderError::unavailable("a page that is not the API's"))
+        } else {
+            Ok(())
+        }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -196,12 +211,18 @@ impl Memory {
     }
 
     fn not_found(&self, resource_type: &str, id: &str) -> ProviderError {
-        ProviderError::not_found(resource_type, if self.has(Fault::ErrorsAreBlank) { "" } else { id })
+        ProviderError::not_found(
+            resource_type,
+            if self.has(Fault::ErrorsAreBlank) { "" } else { id },
+        )
     }
 
     fn invalid(&self, field: &str, message: &str) -> ProviderError {
         let field = if self.has(Fault::RefusalNamesNoField) { "request" } else { field };
-        ProviderError::invalid_config(field, if self.has(Fault::RefusalIsWordless) { "" } else { message })
+        ProviderError::invalid_config(
+            field,
+            if self.has(Fault::RefusalIsWordless) { "" } else { message },
+        )
     }
 
     /// A little work in the course of a read of `what`.
@@ -252,8 +273,11 @@ impl Memory {
         if request.region.is_empty() && self.has(Fault::RegionIsNeededInOtherWords) {
             return Err(ProviderError::Other { message: "where?".to_string() });
         }
-        let limit = if self.has(Fault::UserDataLimitIsLower) { MAX_USER_DATA - 1 } else { MAX_USER_DATA };
-        if request.user_data.as_ref().is_some_and(|text| text.len() > limit) && !self.has(Fault::UserDataHasNoLimit) {
+        let limit =
+            if self.has(Fault::UserDataLimitIsLower) { MAX_USER_DATA - 1 } else { MAX_USER_DATA };
+        if request.user_data.as_ref().is_some_and(|text| text.len() > limit)
+            && !self.has(Fault::UserDataHasNoLimit)
+        {
             return Err(self.invalid("user_data", "too long"));
         }
         if request.ssh_keys.iter().any(|key| key != SSH_KEY || self.has(Fault::SshKeysAreOfNoUse)) {
@@ -261,7 +285,8 @@ impl Memory {
         }
         match &request.image {
             ImageSpec::Snapshot(id)
-                if !self.cloud.lock().snapshots.contains_key(id) || self.has(Fault::SnapshotRestoreIsRefused) =>
+                if !self.cloud.lock().snapshots.contains_key(id)
+                    || self.has(Fault::SnapshotRestoreIsRefused) =>
             {
                 Err(self.not_found("snapshot", id))
             }
@@ -275,8 +300,12 @@ impl Memory {
             self.work(id).await?;
             let recent = self.recent.lock().unwrap().contains(id) && began.elapsed() < SETTLING;
             match self.cloud.read(id, false) {
-                Some(instance) if instance.is_ready() || self.has(Fault::WaitIsEarly) => return Ok(instance),
-                None if !recent && !self.has(Fault::WaitOfAbsentTimesOut) => return Err(self.not_found("instance", id)),
+                Some(instance) if instance.is_ready() || self.has(Fault::WaitIsEarly) => {
+                    return Ok(instance);
+                }
+                None if !recent && !self.has(Fault::WaitOfAbsentTimesOut) => {
+                    return Err(self.not_found("instance", id));
+                }
                 _ => sleep(self.timeouts.poll_interval).await,
             }
         }
@@ -292,15 +321,29 @@ impl Provider for Memory {
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         self.check(request)?;
-        let key = request.idempotency_key.as_ref().filter(|_| !self.has(Fault::IdempotencyKeyIsIgnored));
+        let key =
+            request.idempotency_key.as_ref().filter(|_| !self.has(Fault::IdempotencyKeyIsIgnored));
         let known = key.and_then(|key| self.cloud.lock().keys.get(key).cloned());
         if let Some(instance) = known.and_then(|id| self.cloud.read(&id, true)) {
-            return Ok(ProviderInstance { adopted: !self.has(Fault::FoundIsSaidToBeMade), ..instance });
+            return Ok(ProviderInstance {
+                adopted: !self.has(Fault::FoundIsSaidToBeMade),
+                ..instance
+            });
         }
-        let first = self.cloud.lock().machines.values().find(|it| it.ended.is_none()).map(|it| it.instance.id.clone());
+        let first = self
+            .cloud
+            .lock()
+            .machines
+            .values()
+            .find(|it| it.ended.is_none())
+            .map(|it| it.instance.id.clone());
         let mut instance = match self.has(Fault::LabelsAreLowered) {
             true => {
-                let lowered = request.labels.iter().map(|(key, value)| (key.clone(), value.to_lowercase())).collect();
+                let lowered = request
+                    .labels
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.to_lowercase()))
+                    .collect();
                 self.cloud.make(&request.clone().with_labels(lowered))
             }
             false => self.cloud.make(request),
@@ -312,7 +355,9 @@ impl Provider for Memory {
         match (self.fault, first) {
             (Some(Fault::MadeIsSaidToBeFound), _) => instance.adopted = key.is_some(),
             (Some(Fault::CreateForgetsItsRegion), _) => instance.region.clear(),
-            (Some(Fault::CreateForgetsItsMark), _) => drop(instance.labels.remove(labels::MANAGED_BY)),
+            (Some(Fault::CreateForgetsItsMark), _) => {
+                drop(instance.labels.remove(labels::MANAGED_BY))
+            }
             (Some(Fault::IdsRepeat), Some(first)) => instance.id = first,
             _ => {}
         }
@@ -340,27 +385,42 @@ impl Provider for Memory {
 
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         match self.work(id).await {
-            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedLookIsAbsence) => return Ok(None),
+            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedLookIsAbsence) => {
+                return Ok(None);
+            }
             worked => worked?,
         }
-        let found = self.cloud.read(id, self.has(Fault::GetIsStale)).map(|instance| self.told(instance));
+        let found =
+            self.cloud.read(id, self.has(Fault::GetIsStale)).map(|instance| self.told(instance));
         match (found, self.fault) {
             (None, Some(Fault::GetOfAbsentFails)) => Err(self.not_found("instance", id)),
             (None, Some(Fault::GetOfAbsentHangs)) => pending().await,
-            (Some(instance), Some(Fault::GetRenames)) => Ok(Some(ProviderInstance { name: id.to_string(), ..instance })),
+            (Some(instance), Some(Fault::GetRenames)) => {
+                Ok(Some(ProviderInstance { name: id.to_string(), ..instance }))
+            }
             (found, _) => Ok(found),
         }
     }
 
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         match self.work("list").await {
-            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedListIsEmpty) => return Ok(Vec::new()),
+            Err(ProviderError::Timeout { .. }) if self.has(Fault::FailedListIsEmpty) => {
+                return Ok(Vec::new());
+            }
             worked => worked?,
         }
-        let mut list: Vec<_> = self.cloud.lock().machines.values().filter_map(|it| self.cloud.see(it, false)).collect();
+        let mut list: Vec<_> = self
+            .cloud
+            .lock()
+            .machines
+            .values()
+            .filter_map(|it| self.cloud.see(it, false))
+            .collect();
         list = list.into_iter().map(|instance| self.told(instance)).collect();
         match self.fault {
-            Some(Fault::ListForgetsLabels) => list.iter_mut().for_each(|instance| instance.labels.clear()),
+            Some(Fault::ListForgetsLabels) => {
+                list.iter_mut().for_each(|instance| instance.labels.clear())
+            }
             Some(Fault::ListIsOnePage) => list.truncate(5),
             Some(Fault::ListRepeats) => list.extend_from_within(..),
             _ => {}
@@ -375,13 +435,16 @@ impl Provider for Memory {
         }
         let limit = match self.fault {
             Some(Fault::DeadlineIsIgnored) => Duration::from_secs(3600),
-            Some(Fault::DeadlineWaitsForAPause) => self.timeouts.instance_ready.max(self.timeouts.poll_interval),
+            Some(Fault::DeadlineWaitsForAPause) => {
+                self.timeouts.instance_ready.max(self.timeouts.poll_interval)
+            }
             _ => self.timeouts.instance_ready,
         };
         // A wait that does not look at its deadline in between looks often, or sleeps long.
         let looking = match self.has(Fault::DeadlineIsIgnored) {
             true => {
-                let timeouts = ProviderTimeouts { poll_interval: Duration::from_millis(20), ..self.timeouts };
+                let timeouts =
+                    ProviderTimeouts { poll_interval: Duration::from_millis(20), ..self.timeouts };
                 let often = Self {
                     is_lost: self.is_lost,
                     recent: Mutex::new(self.recent.lock().unwrap().clone()),
@@ -415,7 +478,8 @@ impl Provider for Memory {
             });
         }
         let number = self.cloud.snapshots_made.fetch_add(1, SeqCst);
-        let mut snapshot = Snapshot { id: format!("s-{number}"), name: name.to_string(), created_at: None };
+        let mut snapshot =
+            Snapshot { id: format!("s-{number}"), name: name.to_string(), created_at: None };
         self.cloud.lock().snapshots.insert(snapshot.id.clone(), snapshot.clone());
         if self.has(Fault::SnapshotIsRenamed) {
             snapshot.name = snapshot.id.clone();
@@ -438,7 +502,9 @@ impl Provider for Memory {
             return Ok(());
         }
         match self.cloud.lock().snapshots.remove(id) {
-            None if self.has(Fault::SnapshotDeleteIsNotIdempotent) => Err(self.not_found("snapshot", id)),
+            None if self.has(Fault::SnapshotDeleteIsNotIdempotent) => {
+                Err(self.not_found("snapshot", id))
+            }
             _ => Ok(()),
         }
     }

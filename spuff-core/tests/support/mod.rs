@@ -1,5 +1,10 @@
 //! What the integration tests share.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test program uses its part"
+)]
 
 pub mod clouds;
 pub mod log;

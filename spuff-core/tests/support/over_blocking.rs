@@ -3,7 +3,9 @@
 
 use async_trait::async_trait;
 use spuff_core::blocking;
-use spuff_core::provider::{InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, Snapshot};
+use spuff_core::provider::{
+    InstanceRequest, Provider, ProviderError, ProviderInstance, ProviderResult, Snapshot,
+};
 use tokio::sync::oneshot;
 
 /// Each verb is called on a thread of its own, outside every runtime.
@@ -18,7 +20,9 @@ impl OverBlocking {
         let provider = self.0.clone();
         // Where the future was dropped, nobody wants the result.
         std::thread::spawn(move || drop(send.send(call(provider))));
-        receive.await.unwrap_or_else(|_| Err(ProviderError::Other { message: "the verb panicked".to_string() }))
+        receive.await.unwrap_or_else(|_| {
+            Err(ProviderError::Other { message: "the verb panicked".to_string() })
+        })
     }
 }
 

@@ -34,7 +34,12 @@ impl Answer {
 
     /// A reply that ends half-way through its body.
     pub fn truncated(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
-        Self::Bytes(head(status, headers, body.len()).into_iter().chain(body.bytes().take(body.len() / 2)).collect())
+        Self::Bytes(
+            head(status, headers, body.len())
+                .into_iter()
+                .chain(body.bytes().take(body.len() / 2))
+                .collect(),
+        )
     }
 
     /// A reply that is far longer than any cloud's.
@@ -44,7 +49,8 @@ impl Answer {
 }
 
 fn head(status: u16, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\nconnection: close\r\n");
+    let mut head =
+        format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -95,7 +101,9 @@ fn read(stream: &TcpStream) -> Option<Asked> {
         if line.trim().is_empty() {
             break;
         }
-        if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        if let Some((_, value)) =
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        {
             length = value.trim().parse().ok()?;
         }
         headers.push_str(&line.to_ascii_lowercase());

@@ -1,4 +1,5 @@
-//! A server that answers every GET alike, on kept-alive connections, and asks for no memory while it does.
+//! A server that answers every GET alike, on kept-alive connections, and asks for no memory while
+//! it does.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each program uses its part")]
 
 use std::io::{Read, Write};
@@ -16,8 +17,11 @@ impl Steady {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let length = body.len();
-        let reply: Arc<str> =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into();
+        let reply: Arc<str> = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: \
+             {length}\r\n\r\n{body}"
+        )
+        .into();
         let answered = Arc::<AtomicUsize>::default();
         let count = Arc::clone(&answered);
         std::thread::spawn(move || {
@@ -60,7 +64,8 @@ impl Steady {
                             "price_per_tb_traffic": {"net": "1.0000", "gross": "1.1900"}}],
                 "storage_type": "local", "cpu_type": "shared", "category": "cost_optimized", "architecture": "x86"
             },
-            "location": {"id": 1, "name": "fsn1", "description": "Falkenstein DC Park 1", "country": "DE", "city": "Falkenstein",
+            "location": {"id": 1, "name": "fsn1", "description": "Falkenstein DC Park \
+             1", "country": "DE", "city": "Falkenstein",
                          "latitude": 50.47612, "longitude": 12.370071, "network_zone": "eu-central"},
             "image": {"id": 4711, "type": "system", "status": "available", "name": "ubuntu-24.04", "description": "Ubuntu 24.04",
                       "image_size": 2.3, "disk_size": 10, "created": "2026-01-30T23:55:00+00:00", "created_from": null, "bound_to": null,

@@ -44,12 +44,22 @@ impl Respond for Cloud {
                 None => refusal(404, "not_found", "no such machine"),
             },
             ("DELETE", ["machines", id]) => removed(state.machines.remove(*id)),
-            ("POST", ["machines", id, "snapshots"]) => state.save(id, &request.body_json().unwrap_or_default()),
-            ("GET", ["actions", id]) => {
-                let done = state.snapshots.get(*id).is_some_and(|(_, since)| since.elapsed() >= WORK);
-                answer(200, json!({"action": {"id": id, "state": if done { "done" } else { "running" }}}))
+            ("POST", ["machines", id, "snapshots"]) => {
+                state.save(id, &request.body_json().unwrap_or_default())
             }
-            ("GET", ["snapshots"]) => page("snapshots", state.snapshots.values().map(|(snapshot, _)| snapshot.clone()), request),
+            ("GET", ["actions", id]) => {
+                let done =
+                    state.snapshots.get(*id).is_some_and(|(_, since)| since.elapsed() >= WORK);
+                answer(
+                    200,
+                    json!({"action": {"id": id, "state": if done { "done" } else { "running" }}}),
+                )
+            }
+            ("GET", ["snapshots"]) => page(
+                "snapshots",
+                state.snapshots.values().map(|(snapshot, _)| snapshot.clone()),
+                request,
+            ),
             ("DELETE", ["snapshots", id]) => removed(state.snapshots.remove(*id)),
             _ => refusal(405, "no_such_call", request.url.path()),
         }
@@ -94,8 +104,10 @@ impl State {
         }
         self.made += 1;
         let id = format!("s-{}", self.made);
-        let snapshot = json!({"id": id, "name": order["name"], "labels": order["labels"], "created": now()});
-        let reply = answer(202, json!({"snapshot": snapshot, "action": {"id": id, "state": "running"}}));
+        let snapshot =
+            json!({"id": id, "name": order["name"], "labels": order["labels"], "created": now()});
+        let reply =
+            answer(202, json!({"snapshot": snapshot, "action": {"id": id, "state": "running"}}));
         self.snapshots.insert(id, (snapshot, Instant::now()));
         reply
     }
@@ -126,7 +138,11 @@ fn page(of: &str, items: impl Iterator<Item = Value>, request: &Request) -> Resp
 }
 
 fn removed<T>(removed: Option<T>) -> ResponseTemplate {
-    if removed.is_some() { ResponseTemplate::new(204) } else { refusal(404, "not_found", "there is no such thing") }
+    if removed.is_some() {
+        ResponseTemplate::new(204)
+    } else {
+        refusal(404, "not_found", "there is no such thing")
+    }
 }
 
 fn answer(status: u16, body: Value) -> ResponseTemplate {

@@ -1,8 +1,10 @@
 use super::super::budget::Limit;
 use super::*;
 
-static BUCKET: Budget = Budget { name: "test", limits: &[Limit::Bucket { burst: 2, per_second: 1.0 }] };
-static NARROW: Budget = Budget { name: "narrow", limits: &[Limit::Bucket { burst: 1, per_second: 0.1 }] };
+static BUCKET: Budget =
+    Budget { name: "test", limits: &[Limit::Bucket { burst: 2, per_second: 1.0 }] };
+static NARROW: Budget =
+    Budget { name: "narrow", limits: &[Limit::Bucket { burst: 1, per_second: 0.1 }] };
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn rate_cost() -> Costs<'static> {
@@ -41,7 +43,11 @@ async fn all_come_in_order_and_at_the_pace() {
 #[tokio::test(start_paused = true)]
 async fn writes_come_before_reads_which_are_not_forgotten() {
     use Class::{Idempotent, Once, Safe};
-    let order: Vec<_> = order(&[Safe, Safe, Once, Once, Idempotent, Once, Once]).await.into_iter().map(|(at, _)| at).collect();
+    let order: Vec<_> = order(&[Safe, Safe, Once, Once, Idempotent, Once, Once])
+        .await
+        .into_iter()
+        .map(|(at, _)| at)
+        .collect();
     assert_eq!(order, [2, 3, 4, 0, 5, 6, 1]);
 }
 
@@ -58,7 +64,11 @@ async fn one_that_leaves_or_is_not_polled_delays_nobody() {
     drop(left);
     let began = Instant::now();
     go(&governor, Class::Once).await.unwrap();
-    assert_eq!(began.elapsed().as_secs(), 2, "the first second's turn is held by the one that nobody polls");
+    assert_eq!(
+        began.elapsed().as_secs(),
+        2,
+        "the first second's turn is held by the one that nobody polls"
+    );
     stuck.await.unwrap();
 }
 
@@ -69,8 +79,14 @@ async fn who_has_no_patience_is_told_how_long_it_takes() {
     let ask = |patience| governor.admit(narrow, Class::Safe, Duration::from_secs(patience), |_| ());
     ask(0).await.unwrap();
     let mut told = None;
-    let due = governor.admit(narrow, Class::Safe, Duration::from_secs(5), |due| told = Some(due)).await.unwrap_err();
-    assert!(due > Duration::from_secs(9) && due <= Duration::from_secs(10) && told.is_none(), "{due:?}");
+    let due = governor
+        .admit(narrow, Class::Safe, Duration::from_secs(5), |due| told = Some(due))
+        .await
+        .unwrap_err();
+    assert!(
+        due > Duration::from_secs(9) && due <= Duration::from_secs(10) && told.is_none(),
+        "{due:?}"
+    );
     ask(10).await.unwrap();
     // Another place has a budget of its own.
     let elsewhere = [Some(Cost { place: "elsewhere", budget: &NARROW, count: 1 }), None];
@@ -84,7 +100,10 @@ async fn what_nobody_waits_for_needs_much_to_be_left() {
     while governor.has_left(rate_cost(), 0) {
         drop(governor.admit(rate_cost(), Class::Safe, Duration::ZERO, |_| {}).await.unwrap());
     }
-    assert!(governor.admit(rate_cost(), Class::Safe, Duration::ZERO, |_| {}).await.is_err(), "it says what is so");
+    assert!(
+        governor.admit(rate_cost(), Class::Safe, Duration::ZERO, |_| {}).await.is_err(),
+        "it says what is so"
+    );
     assert!(Governor::new(f64::INFINITY).has_left(rate_cost(), u32::MAX));
 }
 
@@ -118,12 +137,18 @@ async fn headers_beyond_reason_do_no_harm() {
         let governor = Arc::new(Governor::new(1.0));
         let permit = governor.admit(rate_cost(), Class::Safe, PATIENCE, |_| ()).await.unwrap();
         let names = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
-        permit.told(&names.into_iter().map(|name| (name.parse().unwrap(), told.parse().unwrap())).collect());
+        permit.told(
+            &names.into_iter().map(|name| (name.parse().unwrap(), told.parse().unwrap())).collect(),
+        );
         permit.refused(Some(Duration::MAX));
         drop(permit);
         let began = Instant::now();
         go(&governor, Class::Safe).await.unwrap();
-        assert_eq!(began.elapsed().as_secs(), HEADER_MAX_AGE.as_secs(), "{told}: what is left is not turned into nothing");
+        assert_eq!(
+            began.elapsed().as_secs(),
+            HEADER_MAX_AGE.as_secs(),
+            "{told}: what is left is not turned into nothing"
+        );
     }
 }
 
@@ -153,8 +178,10 @@ async fn places_of_which_all_is_left_make_room_for_others() {
     let go = |place: String| {
         let governor = governor.clone();
         async move {
-            let (both, one) =
-                (Cost { place: &place, budget: &BUCKET, count: 1 }, Cost { place: &place, budget: &NARROW, count: 1 });
+            let (both, one) = (
+                Cost { place: &place, budget: &BUCKET, count: 1 },
+                Cost { place: &place, budget: &NARROW, count: 1 },
+            );
             governor.admit([Some(both), Some(one)], Class::Safe, PATIENCE, |_| ()).await.map(drop)
         }
     };

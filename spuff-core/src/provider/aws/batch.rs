@@ -1,11 +1,14 @@
-//! Several machines by one call: the client token stands for all of them, and the launch index for each. Labels, and with
-//! them whose they are, are set by that call; the names, in which they differ, by one more for each.
+//! Several machines by one call: the client token stands for all of them, and the launch index for
+//! each. Labels, and with them whose they are, are set by that call; the names, in which they
+//! differ, by one more for each.
 
 use futures_util::future::join_all;
 
 use super::query::Query;
 use super::region::Place;
-use super::wire::{self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read};
+use super::wire::{
+    self, CreateTags, DescribeInstances, Instance, Listing, RunInstances, ask, read,
+};
 use super::{AwsProvider, convert};
 use crate::create::{Batch, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Class, Deadline, Reply};
@@ -16,7 +19,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
-/// How many machines one call starts at most: where there is no room for all of them, none is started.
+/// How many machines one call starts at most: where there is no room for all of them, none is
+/// started.
 pub(super) const AT_ONCE: usize = 25;
 
 impl AwsProvider {
@@ -29,7 +33,13 @@ impl AwsProvider {
     ) -> ProviderResult<Batch> {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let image = self.images.find(&self.http, place, first).await?;
-        let query = convert::run_instances(first, requests.len(), &image, &self.network, &create_key.key_hash)?;
+        let query = convert::run_instances(
+            first,
+            requests.len(),
+            &image,
+            &self.network,
+            &create_key.key_hash,
+        )?;
         let call = place.ec2("create_instance", Class::Once, &query);
         let dedup = Dedup::ByCloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -42,7 +52,11 @@ impl AwsProvider {
             let made = self.launched(place, &create_key.key_hash).await?;
             let ids = made.iter().map(|instance| instance.instance_id.clone()).collect::<Vec<_>>();
             let found = in_order(made, requests.len()).map(Lookup::Found);
-            Ok(found.unwrap_or(if ids.is_empty() { Lookup::Nothing } else { Lookup::Ambiguous(ids) }))
+            Ok(found.unwrap_or(if ids.is_empty() {
+                Lookup::Nothing
+            } else {
+                Lookup::Ambiguous(ids)
+            }))
         };
         let made = match self.noted(place, create_key, create.run(read, look)).await {
             Ok(made) => made,
@@ -57,19 +71,27 @@ impl AwsProvider {
             self.recent.add(&instance.instance_id, ());
             self.places.whereabouts.note(&instance.instance_id, &place.region);
         }
-        let named = made.into_iter().zip(requests).map(|(made, request)| self.named(place, made, request));
+        let named =
+            made.into_iter().zip(requests).map(|(made, request)| self.named(place, made, request));
         Ok(join_all(named).await)
     }
 
     /// Gives a machine its name, which the call that has made it could not.
-    async fn named(&self, place: &Place, made: Instance, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
+    async fn named(
+        &self,
+        place: &Place,
+        made: Instance,
+        request: &InstanceRequest,
+    ) -> ProviderResult<ProviderInstance> {
         let id = made.instance_id.clone();
         let query = convert::create_tags(&id, &[(convert::NAME_TAG, &request.name)]);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
+        let wait =
+            Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
         // A machine that was just launched is not found at once.
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
-            let call = place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
+            let call =
+                place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
             match wire::ask::<CreateTags>(&self.http, &call).await {
                 Ok(_) => Ok(Observation::Done(())),
                 Err(ProviderError::NotFound { .. }) => Ok(Observation::Absent),
@@ -81,17 +103,29 @@ impl AwsProvider {
         }
         let mut instance = convert::instance(made, &place.region);
         instance.name.clone_from(&request.name);
-        instance.labels.extend(validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+        instance.labels.extend(
+            validate::labels(request)?
+                .into_iter()
+                .map(|(key, value)| (key.to_string(), value.to_string())),
+        );
         Ok(instance)
     }
 
-    /// The machines that were launched under a key hash and have not ended: by their label, which those of earlier versions carry
-    /// as well, whose client token was the key itself.
-    pub(super) async fn launched(&self, place: &Place, key_hash: &str) -> ProviderResult<Vec<Instance>> {
+    /// The machines that were launched under a key hash and have not ended: by their label, which
+    /// those of earlier versions carry as well, whose client token was the key itself.
+    pub(super) async fn launched(
+        &self,
+        place: &Place,
+        key_hash: &str,
+    ) -> ProviderResult<Vec<Instance>> {
         let query = Query::new("DescribeInstances").filter(convert::KEY, &[key_hash]);
-        let reply: DescribeInstances = ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
+        let reply: DescribeInstances =
+            ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
         let mut made = reply.into_parts().0;
-        made.retain(|instance| convert::is_made_under(&instance.tag_set.item, key_hash) && !convert::is_ending(instance));
+        made.retain(|instance| {
+            convert::is_made_under(&instance.tag_set.item, key_hash)
+                && !convert::is_ending(instance)
+        });
         Ok(made)
     }
 }
@@ -99,10 +133,17 @@ impl AwsProvider {
 /// The machine of a launch with that index. One that the cloud does not number may be it.
 pub(super) fn part(made: Vec<Instance>, index: &str) -> ProviderResult<Option<Instance>> {
     let numbered = |instance: &Instance| instance.ami_launch_index.map(|number| number.to_string());
-    let unclear = made.iter().find(|instance| numbered(instance).is_none()).map(|instance| instance.instance_id.clone());
-    match (made.into_iter().find(|instance| numbered(instance).as_deref() == Some(index)), unclear) {
+    let unclear = made
+        .iter()
+        .find(|instance| numbered(instance).is_none())
+        .map(|instance| instance.instance_id.clone());
+    match (made.into_iter().find(|instance| numbered(instance).as_deref() == Some(index)), unclear)
+    {
         (None, Some(id)) => {
-            let message = format!("{id} was made by the same call, and the reply has no amiLaunchIndex that tells which it is");
+            let message = format!(
+                "{id} was made by the same call, and the reply has no amiLaunchIndex that tells \
+                 which it is"
+            );
             Err(ProviderError::api(200, message))
         }
         (found, _) => Ok(found),

@@ -11,8 +11,8 @@ pub(super) struct BootImage {
 
 impl BootImage {
     pub(super) fn new(image: Image) -> Self {
-        let root_device =
-            Some(image.root_device_name).filter(|name| !name.is_empty() && image.root_device_type != "instance-store");
+        let root_device = Some(image.root_device_name)
+            .filter(|name| !name.is_empty() && image.root_device_type != "instance-store");
         Self { id: image.image_id, root_device }
     }
 }

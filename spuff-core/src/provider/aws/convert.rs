@@ -43,7 +43,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// What a create was refused for: a size that a zone does not have is a wrong one where the zone was chosen, with the subnet.
+    /// What a create was refused for: a size that a zone does not have is a wrong one where the
+    /// zone was chosen, with the subnet.
     pub(super) fn refused(&self, error: ProviderError) -> ProviderError {
         match &error {
             ProviderError::Capacity { message, context }
@@ -64,18 +65,28 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     if let [_, more @ ..] = request.ssh_keys.as_slice()
         && !more.is_empty()
     {
-        let message = format!("{} keys, but EC2 takes one key pair; put the others into user_data", more.len() + 1);
+        let message = format!(
+            "{} keys, but EC2 takes one key pair; put the others into user_data",
+            more.len() + 1
+        );
         return Err(ProviderError::invalid_config("ssh_keys", message));
     }
     for key in &request.ssh_keys {
         validate::required("ssh_keys", key)?;
-        validate::at_most("ssh_keys", key.len(), MAX_KEY_NAME, "bytes", "give the name of a key pair")?;
+        validate::at_most(
+            "ssh_keys",
+            key.len(),
+            MAX_KEY_NAME,
+            "bytes",
+            "give the name of a key pair",
+        )?;
     }
     tags(request)?;
     user_data(request).map(drop)
 }
 
-/// Checks a request against EC2's limits and words it. The same request, image and key are the same bytes.
+/// Checks a request against EC2's limits and words it. The same request, image and key are the same
+/// bytes.
 pub(super) fn run_instances(
     request: &InstanceRequest,
     count: usize,
@@ -93,10 +104,12 @@ pub(super) fn run_instances(
         .with_some("UserData", user_data(request)?)
         .with_some("KeyName", request.ssh_keys.first());
     if let Some(device) = &image.root_device {
-        query =
-            query.with("BlockDeviceMapping.1.DeviceName", device).with("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
+        query = query
+            .with("BlockDeviceMapping.1.DeviceName", device)
+            .with("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
     }
-    // Whatever the subnet gives by itself: a machine without a public address would be waited for in vain.
+    // Whatever the subnet gives by itself: a machine without a public address would be waited for
+    // in vain.
     let mut query = query
         .with("NetworkInterface.1.DeviceIndex", "0")
         .with("NetworkInterface.1.AssociatePublicIpAddress", "true")
@@ -116,11 +129,20 @@ pub(super) fn run_instances(
 /// The labels, and the name as the tag that EC2's own tools show.
 fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
     let mut tags = validate::labels(request)?;
-    if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name) {
-        let message = format!("{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead");
+    if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name)
+    {
+        let message = format!(
+            "{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead"
+        );
         return Err(ProviderError::invalid_config("labels[\"Name\"]", message));
     }
-    validate::at_most("labels", tags.len(), MAX_TAGS, "tags (with the name and spuff's own)", "leave some out")?;
+    validate::at_most(
+        "labels",
+        tags.len(),
+        MAX_TAGS,
+        "tags (with the name and spuff's own)",
+        "leave some out",
+    )?;
     let tags = tags.into_iter().collect::<Vec<_>>();
     check_tags(&tags)?;
     Ok(tags)
@@ -131,18 +153,32 @@ pub(super) fn check_tags(tags: &[(&str, &str)]) -> ProviderResult<()> {
         let field = if *key == NAME_TAG { "name".to_string() } else { format!("labels[{key:?}]") };
         validate::required(&field, key)?;
         if key.to_ascii_lowercase().starts_with(RESERVED) {
-            return Err(ProviderError::invalid_config(field, format!("keys that begin with {RESERVED} are AWS's own")));
+            return Err(ProviderError::invalid_config(
+                field,
+                format!("keys that begin with {RESERVED} are AWS's own"),
+            ));
         }
-        validate::at_most(&field, key.chars().count(), MAX_KEY, "characters in the key", "shorten it")?;
+        validate::at_most(
+            &field,
+            key.chars().count(),
+            MAX_KEY,
+            "characters in the key",
+            "shorten it",
+        )?;
         validate::at_most(&field, value.chars().count(), MAX_VALUE, "characters", "shorten it")?;
     }
     Ok(())
 }
 
 pub(super) fn create_tags(id: &str, tags: &[(&str, &str)]) -> Query {
-    tags.iter().zip(1..).fold(Query::new("CreateTags").with("ResourceId.1", id), |query, ((key, value), number)| {
-        query.with(format!("Tag.{number}.Key"), *key).with(format!("Tag.{number}.Value"), *value)
-    })
+    tags.iter().zip(1..).fold(
+        Query::new("CreateTags").with("ResourceId.1", id),
+        |query, ((key, value), number)| {
+            query
+                .with(format!("Tag.{number}.Key"), *key)
+                .with(format!("Tag.{number}.Value"), *value)
+        },
+    )
 }
 
 /// In base64; compressed where it is too long as it stands. Cloud-init reads both.
@@ -154,7 +190,8 @@ fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     if text.len() <= MAX_USER_DATA {
         return Ok(Some(BASE64_STANDARD.encode(text)));
     }
-    let failed = |error: std::io::Error| ProviderError::invalid_config("user_data", error.to_string());
+    let failed =
+        |error: std::io::Error| ProviderError::invalid_config("user_data", error.to_string());
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes()).map_err(failed)?;
     let compressed = encoder.finish().map_err(failed)?;
@@ -180,7 +217,10 @@ pub(super) fn check_id(field: &str, id: &str, prefix: &str) -> ProviderResult<()
     }
     Err(ProviderError::invalid_config(
         field,
-        format!("{id:?} is not an id of {NAME}, such as {prefix}0123456789abcdef0; it may belong to another provider"),
+        format!(
+            "{id:?} is not an id of {NAME}, such as {prefix}0123456789abcdef0; it may belong to \
+             another provider"
+        ),
     ))
 }
 
@@ -188,29 +228,46 @@ pub(super) fn check_id(field: &str, id: &str, prefix: &str) -> ProviderResult<()
 pub(super) fn check_image_name(name: &str) -> ProviderResult<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
     if let Some(wrong) = name.chars().find(|c| !allowed(*c)) {
-        let message = format!("{name:?} holds {wrong:?}; use letters, digits, spaces and ( ) [ ] . / - ' @ _");
+        let message = format!(
+            "{name:?} holds {wrong:?}; use letters, digits, spaces and ( ) [ ] . / - ' @ _"
+        );
         return Err(ProviderError::invalid_config("name", message));
     }
     if name.trim().len() >= 3 && name.len() <= 128 {
         return Ok(());
     }
-    Err(ProviderError::invalid_config("name", format!("{name:?} has {} characters; use 3 to 128", name.len())))
+    Err(ProviderError::invalid_config(
+        "name",
+        format!("{name:?} has {} characters; use 3 to 128", name.len()),
+    ))
 }
 
 pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
     let mut interfaces = instance.network_interface_set.item;
-    interfaces.sort_by_key(|interface| interface.attachment.device_index.parse().unwrap_or(u32::MAX));
-    let primary = interfaces.first().filter(|interface| matches!(interface.attachment.device_index.as_str(), "0" | ""));
+    interfaces
+        .sort_by_key(|interface| interface.attachment.device_index.parse().unwrap_or(u32::MAX));
+    let primary = interfaces
+        .first()
+        .filter(|interface| matches!(interface.attachment.device_index.as_str(), "0" | ""));
     // The launch time is that of the last start.
-    let created_at = primary.and_then(|interface| interface.attachment.attach_time).or(instance.launch_time);
+    let created_at =
+        primary.and_then(|interface| interface.attachment.attach_time).or(instance.launch_time);
 
     let public_v4 = interfaces.iter().map(|interface| &interface.association.public_ip);
-    let v6 = interfaces.iter().flat_map(|interface| &interface.ipv6_addresses_set.item).map(|address| &address.ipv6_address);
-    let public = [&instance.ip_address].into_iter().chain(public_v4).chain([&instance.ipv6_address]).chain(v6);
+    let v6 = interfaces
+        .iter()
+        .flat_map(|interface| &interface.ipv6_addresses_set.item)
+        .map(|address| &address.ipv6_address);
+    let public = [&instance.ip_address]
+        .into_iter()
+        .chain(public_v4)
+        .chain([&instance.ipv6_address])
+        .chain(v6);
     let public = public.filter_map(|text| text.parse().ok()).map(|ip| Address { ip, public: true });
     let private = instance.private_ip_address.parse().ok().map(|ip| Address { ip, public: false });
     let mut seen = HashSet::new();
-    let addresses: Vec<Address> = public.chain(private).filter(|address| seen.insert(*address)).collect();
+    let addresses: Vec<Address> =
+        public.chain(private).filter(|address| seen.insert(*address)).collect();
     ProviderInstance {
         id: instance.instance_id,
         ip: Address::primary(&addresses),
@@ -263,7 +320,11 @@ pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
 }
 
 fn words(message: &str, code: &str) -> String {
-    if message.is_empty() { format!("the machine was ended by EC2: {code}") } else { message.to_string() }
+    if message.is_empty() {
+        format!("the machine was ended by EC2: {code}")
+    } else {
+        message.to_string()
+    }
 }
 
 /// Whether an image will never be available.
@@ -275,7 +336,8 @@ pub(super) fn has_failed(image: &Image) -> bool {
 pub(super) fn failed_image(image: &Image, instance_id: &str) -> ProviderError {
     let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
     let code = if reason.code.is_empty() { state } else { &reason.code };
-    let message = format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
+    let message =
+        format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());
     validate::failed(NAME, instance_id, code, &message)
 }
 
@@ -294,7 +356,8 @@ pub(super) fn is_made_under(tags: &[Tag], key_hash: &str) -> bool {
 
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
-    image.image_state != "deregistered" && tag(&image.tag_set.item, labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
+    image.image_state != "deregistered"
+        && tag(&image.tag_set.item, labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
 }
 
 /// The EBS snapshots that an image stands on.

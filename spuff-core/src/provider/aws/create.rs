@@ -19,15 +19,20 @@ impl AwsProvider {
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
         let image = self.images.find(&self.http, place, request).await?;
-        let query = convert::run_instances(request, 1, &image, &self.network, &create_key.key_hash)?;
+        let query =
+            convert::run_instances(request, 1, &image, &self.network, &create_key.key_hash)?;
         let call = place.ec2("create_instance", Class::Once, &query);
         let dedup = <Self as create::Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let created = wire::read::<RunInstances>(reply)?.instances_set.item.into_iter().next();
-            let is_own = |made: &Instance| made.client_token.is_empty() || made.client_token == create_key.key_hash;
-            let created = created.filter(|made| convert::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made));
+            let is_own = |made: &Instance| {
+                made.client_token.is_empty() || made.client_token == create_key.key_hash
+            };
+            let created = created.filter(|made| {
+                convert::check_id("id", &made.instance_id, "i-").is_ok() && is_own(made)
+            });
             let created = created.map(|created| convert::instance(created, &place.region));
             created.ok_or_else(|| reply.unreadable("names no instance"))
         };
@@ -40,9 +45,11 @@ impl AwsProvider {
         instance.adopted = !create_key.has_made(origin, &instance.labels);
         instance.name.clone_from(&request.name);
         if !instance.adopted {
-            instance
-                .labels
-                .extend(validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())));
+            instance.labels.extend(
+                validate::labels(request)?
+                    .into_iter()
+                    .map(|(key, value)| (key.to_string(), value.to_string())),
+            );
         }
         self.recent.add(&instance.id, ());
         self.places.whereabouts.note(&instance.id, &place.region);
@@ -50,8 +57,15 @@ impl AwsProvider {
     }
 
     /// The machine that was made under a key and has not ended.
-    async fn find_by_key(&self, place: &Place, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let made = match (self.launched(place, &create::hash_of_key(key)).await?.into_iter().next(), create::part_of_key(key)) {
+    async fn find_by_key(
+        &self,
+        place: &Place,
+        key: &str,
+    ) -> ProviderResult<Option<ProviderInstance>> {
+        let made = match (
+            self.launched(place, &create::hash_of_key(key)).await?.into_iter().next(),
+            create::part_of_key(key),
+        ) {
             (None, Some((batch, index))) => {
                 let mut launched = self.launched(place, &create::hash_of_key(batch)).await?;
                 // What a caller's own key has made is no part of a batch.

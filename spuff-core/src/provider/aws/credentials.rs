@@ -1,6 +1,8 @@
-//! Whose requests they are: the keys that were given, or the first that the standard chain finds; and the signature.
+//! Whose requests they are: the keys that were given, or the first that the standard chain finds;
+//! and the signature.
 //!
-//! The sources of the chain are spuff's own: reqsign's lose why they failed, and write some secrets to the log.
+//! The sources of the chain are spuff's own: reqsign's lose why they failed, and write some secrets
+//! to the log.
 
 mod chain;
 #[cfg(feature = "fuzzing")]
@@ -34,10 +36,13 @@ use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 
 const DIGEST: &str = "x-amz-content-sha256";
-const FORM: &str = "write it as ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN, or leave it out for the standard \
+const FORM: &str = "write it as ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SESSION_TOKEN, or \
+ leave it out for the standard \
                     credential chain";
-const WAYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with AWS_PROFILE, sign in with `aws sso \
-                    login`, pass the token ACCESS_KEY_ID:SECRET, or run on a machine or container with a role";
+const WAYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with \
+ AWS_PROFILE, sign in with `aws sso \
+                    login`, pass the token ACCESS_KEY_ID:SECRET, or run on a machine or container \
+ with a role";
 
 /// The variables that choose the credentials of the chain.
 const CHOICE: [&str; 16] = [
@@ -98,22 +103,29 @@ impl SigV4 {
     async fn credential(&self) -> ProviderResult<Credential> {
         match &self.source {
             Source::Given(keys) => Ok(keys.credential()),
-            Source::Found(chain, kept) => Ok(kept.get(async || chain.credential(&self.context).await).await?),
+            Source::Found(chain, kept) => {
+                Ok(kept.get(async || chain.credential(&self.context).await).await?)
+            }
         }
     }
 
     async fn sign(&self, head: &mut Parts, body: &[u8]) -> ProviderResult<()> {
         let Some(Scope { service, region }) = head.extensions.get::<Scope>().cloned() else {
-            return Err(ProviderError::Other { message: "a request without a scope cannot be signed".to_string() });
+            return Err(ProviderError::Other {
+                message: "a request without a scope cannot be signed".to_string(),
+            });
         };
         let credential = self.credential().await?;
         // The sources of the error are left out: they may repeat what was read.
-        let failed = |error: String| ProviderError::auth(NAME, format!("cannot sign the request: {error}"));
-        let digest = HeaderValue::try_from(hex_sha256(body)).map_err(|error| failed(error.to_string()))?;
+        let failed =
+            |error: String| ProviderError::auth(NAME, format!("cannot sign the request: {error}"));
+        let digest =
+            HeaderValue::try_from(hex_sha256(body)).map_err(|error| failed(error.to_string()))?;
         let mut signed = head.clone();
         signed.headers.insert(DIGEST, digest);
         let signing = RequestSigner::new(service, &region);
-        let outcome = signing.sign_request(&self.context, &mut signed, Some(&credential), None).await;
+        let outcome =
+            signing.sign_request(&self.context, &mut signed, Some(&credential), None).await;
         outcome.map_err(|error| failed(error.to_string()))?;
         *head = signed;
         Ok(())
@@ -142,7 +154,11 @@ impl Dialect for SigV4 {
             for name in CHOICE {
                 add(&self.context.env_var(name).unwrap_or_default());
             }
-            add(&self.context.home_dir().map(|home| home.to_string_lossy().into_owned()).unwrap_or_default());
+            add(&self
+                .context
+                .home_dir()
+                .map(|home| home.to_string_lossy().into_owned())
+                .unwrap_or_default());
         }
     }
 }
@@ -163,11 +179,16 @@ impl Keys {
         }
         let token = clean_token(token)?;
         let mut parts = token.expose_secret().splitn(3, ':');
-        let (id, secret, session) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
+        let (id, secret, session) =
+            (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
         if id.is_empty() || secret.is_empty() || session.is_some_and(str::is_empty) {
             return Err(ProviderError::invalid_config("token", FORM));
         }
-        Ok(Some(Self { id: id.to_string(), secret: secret.into(), session: session.map(Into::into) }))
+        Ok(Some(Self {
+            id: id.to_string(),
+            secret: secret.into(),
+            session: session.map(Into::into),
+        }))
     }
 
     fn credential(&self) -> Credential {

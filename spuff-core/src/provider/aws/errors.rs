@@ -27,9 +27,15 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         known => known,
     };
     // The rest of such a message repeats the request, with its session token.
-    let about_signature = fault == Some(ErrorClass::Authentication) || message.contains("Canonical String");
-    let message = if about_signature { message.trim().lines().next().unwrap_or_default() } else { message.trim() };
-    let wrong_clock = reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, clock::utc()));
+    let about_signature =
+        fault == Some(ErrorClass::Authentication) || message.contains("Canonical String");
+    let message = if about_signature {
+        message.trim().lines().next().unwrap_or_default()
+    } else {
+        message.trim()
+    };
+    let wrong_clock =
+        reply.date().filter(|_| about_signature).and_then(|date| wrong_clock(date, clock::utc()));
     let hint = wrong_clock.or_else(|| used_before(code.trim()).map(str::to_string));
     ApiError {
         is_own: !code.is_empty(),
@@ -42,11 +48,13 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
     }
 }
 
-/// Of a client token that was used before: by what, and what to do. EC2 says the first also of a machine that has ended.
+/// Of a client token that was used before: by what, and what to do. EC2 says the first also of a
+/// machine that has ended.
 fn used_before(code: &str) -> Option<&'static str> {
     let is_so = matches!(code, "IdempotentParameterMismatch" | "IdempotentInstanceTerminated");
     is_so.then_some(
-        " (the idempotency key was used before, with other parameters or for a machine that has ended: use another key)",
+        " (the idempotency key was used before, with other parameters or for a machine that has \
+         ended: use another key)",
     )
 }
 
@@ -55,10 +63,12 @@ fn wrong_clock(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
     let behind = theirs - ours;
     let side = if behind > TimeDelta::zero() { "behind" } else { "ahead of" };
     let minutes = behind.abs().num_minutes();
-    (behind.abs() > CLOCK_LIMIT).then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: set it)"))
+    (behind.abs() > CLOCK_LIMIT)
+        .then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: set it)"))
 }
 
-/// Whether what was asked for is not to be had in a zone: EC2 has chosen one where nobody else has, and others may do.
+/// Whether what was asked for is not to be had in a zone: EC2 has chosen one where nobody else has,
+/// and others may do.
 fn of_zone(code: &str, message: &str) -> bool {
     code == UNSUPPORTED && message.contains("in your requested Availability Zone")
 }
@@ -95,10 +105,14 @@ fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
         | "SnapshotCreationPerVolumeRateExceeded" => (ErrorClass::RateLimit, None),
 
         "InvalidInstanceID.NotFound" | "InvalidSnapshot.NotFound" => (ErrorClass::NotFound, None),
-        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "ParameterNotFound" => (ErrorClass::NotFound, Some("image")),
+        "InvalidAMIID.NotFound" | "InvalidAMIID.Unavailable" | "ParameterNotFound" => {
+            (ErrorClass::NotFound, Some("image"))
+        }
 
         "FilterLimitExceeded" => (ErrorClass::InvalidConfig, None),
-        "ResourceCountExceeded" | "InsufficientFreeAddressesInSubnet" => (ErrorClass::QuotaExceeded, None),
+        "ResourceCountExceeded" | "InsufficientFreeAddressesInSubnet" => {
+            (ErrorClass::QuotaExceeded, None)
+        }
 
         "IncorrectInstanceState"
         | "IncorrectState"
@@ -109,7 +123,9 @@ fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
         "InvalidSnapshot.InUse"
         | "DependencyViolation"
         | "ConcurrentTagAccess"
-        | "ConcurrentCreateImageNoRebootLimitExceeded" => (ErrorClass::Conflict { retryable: true }, None),
+        | "ConcurrentCreateImageNoRebootLimitExceeded" => {
+            (ErrorClass::Conflict { retryable: true }, None)
+        }
 
         "InternalError"
         | "InternalFailure"
@@ -123,11 +139,15 @@ fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
 
         "InvalidInstanceType" | UNSUPPORTED => (ErrorClass::InvalidConfig, Some("size")),
         "InvalidInstanceID.Malformed" => (ErrorClass::InvalidConfig, Some("id")),
-        "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => (ErrorClass::InvalidConfig, Some("image")),
+        "InvalidAMIID.Malformed" | "InvalidBlockDeviceMapping" => {
+            (ErrorClass::InvalidConfig, Some("image"))
+        }
         "InvalidAMIName.Malformed" => (ErrorClass::InvalidConfig, Some("name")),
         "InvalidUserData.Malformed" => (ErrorClass::InvalidConfig, Some("user_data")),
         "TagPolicyViolation" => (ErrorClass::InvalidConfig, Some("labels")),
-        "VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput" => (ErrorClass::InvalidConfig, Some("subnet")),
+        "VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput" => {
+            (ErrorClass::InvalidConfig, Some("subnet"))
+        }
         _ => return of_form(code),
     };
     (Some(fault), field)
@@ -146,7 +166,9 @@ fn of_form(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
         (ErrorClass::InvalidConfig, Some("subnet"))
     } else if begins(&["InvalidGroup", "InvalidSecurityGroup", "InvalidSecurity"]) {
         (ErrorClass::InvalidConfig, Some("security_group"))
-    } else if begins(&["Invalid", "Missing", "Unknown", "Unsupported", "Validation"]) || code.ends_with(".Malformed") {
+    } else if begins(&["Invalid", "Missing", "Unknown", "Unsupported", "Validation"])
+        || code.ends_with(".Malformed")
+    {
         (ErrorClass::InvalidConfig, None)
     } else {
         return (None, None);
@@ -166,12 +188,15 @@ impl Problem {
     /// What cannot be read says nothing.
     fn read(reply: &Reply) -> Self {
         let problem = match wire::root(&reply.body).as_deref() {
-            Some("Response" | "ErrorResponse") => quick_xml::de::from_reader(&reply.body[..]).map(XmlProblem::into_problem).ok(),
+            Some("Response" | "ErrorResponse") => {
+                quick_xml::de::from_reader(&reply.body[..]).map(XmlProblem::into_problem).ok()
+            }
             _ => serde_json::from_slice(&reply.body).map(JsonProblem::into_problem).ok(),
         };
         let mut problem = problem.unwrap_or_default();
         if problem.request_id.is_empty() {
-            let header = reply.header("x-amzn-requestid").or_else(|| reply.header("x-amz-request-id"));
+            let header =
+                reply.header("x-amzn-requestid").or_else(|| reply.header("x-amz-request-id"));
             problem.request_id = header.unwrap_or_default().to_string();
         }
         problem
@@ -237,7 +262,10 @@ mod tests {
 
     #[test]
     fn codes_have_kinds() {
-        use ErrorClass::{Authentication, Capacity, Conflict, InvalidConfig, NotFound, QuotaExceeded, RateLimit, Unavailable};
+        use ErrorClass::{
+            Authentication, Capacity, Conflict, InvalidConfig, NotFound, QuotaExceeded, RateLimit,
+            Unavailable,
+        };
         let busy = Conflict { retryable: true };
         let refused = Conflict { retryable: false };
         let table = [
@@ -301,30 +329,50 @@ mod tests {
     fn what_a_zone_does_not_have_others_may() {
         for (message, fault, field) in [
             (
-                "Your requested instance type (t3.micro) is not supported in your requested Availability Zone (us-east-1e). Please \
-                 retry your request by not specifying an Availability Zone or choosing us-east-1a, us-east-1b.",
+                "Your requested instance type (t3.micro) is not supported in your requested \
+                 Availability Zone (us-east-1e). Please \
+                 retry your request by not specifying an Availability Zone or choosing us-east-1a, \
+                 us-east-1b.",
                 ErrorClass::Capacity,
                 None,
             ),
-            ("The requested configuration is currently not supported.", ErrorClass::InvalidConfig, Some("size")),
+            (
+                "The requested configuration is currently not supported.",
+                ErrorClass::InvalidConfig,
+                Some("size"),
+            ),
         ] {
             let error = format!("<Code>Unsupported</Code><Message>{message}</Message>");
-            let refusal = refusal(&reply(&format!("<Response><Errors><Error>{error}</Error></Errors></Response>")));
-            assert_eq!((refusal.fault, refusal.field.as_deref()), (Some(fault), field), "{message}");
+            let refusal = refusal(&reply(&format!(
+                "<Response><Errors><Error>{error}</Error></Errors></Response>"
+            )));
+            assert_eq!(
+                (refusal.fault, refusal.field.as_deref()),
+                (Some(fault), field),
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn a_clock_that_is_wrong_is_named_where_a_signature_is_refused() {
         let told = |code: &str, minutes: i64| {
-            let mut reply =
-                reply(&format!("<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error></Errors></Response>"));
-            let date = (Utc::now() + TimeDelta::minutes(minutes) + TimeDelta::seconds(20)).to_rfc2822();
+            let mut reply = reply(&format!(
+                "<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error></Errors></Response>"
+            ));
+            let date =
+                (Utc::now() + TimeDelta::minutes(minutes) + TimeDelta::seconds(20)).to_rfc2822();
             reply.headers.insert("date", date.parse().unwrap());
             refusal(&reply).message.unwrap()
         };
-        assert_eq!(told("RequestExpired", 17), "m (this computer's clock is 17 minutes behind AWS's: set it)");
-        assert_eq!(told("AuthFailure", -31), "m (this computer's clock is 30 minutes ahead of AWS's: set it)");
+        assert_eq!(
+            told("RequestExpired", 17),
+            "m (this computer's clock is 17 minutes behind AWS's: set it)"
+        );
+        assert_eq!(
+            told("AuthFailure", -31),
+            "m (this computer's clock is 30 minutes ahead of AWS's: set it)"
+        );
         assert_eq!(told("RequestExpired", 2), "m", "keys of a session that has ended");
         assert_eq!(told("InstanceLimitExceeded", 17), "m", "no signature");
     }
@@ -338,7 +386,8 @@ mod tests {
                 ("A", "\n  m", "r"),
             ),
             (
-                "<ErrorResponse xmlns='x'><Error><Type>Sender</Type><Code>A</Code><Message>m</Message></Error>\
+                "<ErrorResponse \
+                 xmlns='x'><Error><Type>Sender</Type><Code>A</Code><Message>m</Message></Error>\
                  <RequestId>r</RequestId></ErrorResponse>",
                 ("A", "m", "r"),
             ),
@@ -349,9 +398,10 @@ mod tests {
         ];
         for (body, expected) in table {
             let problem = Problem::read(&reply(body));
-            assert_eq!((problem.code.trim(), problem.message.trim(), problem.request_id.as_str()), {
-                (expected.0, expected.1.trim(), expected.2)
-            });
+            assert_eq!(
+                (problem.code.trim(), problem.message.trim(), problem.request_id.as_str()),
+                { (expected.0, expected.1.trim(), expected.2) }
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What fuzzing feeds of AWS: the replies of each verb, regions, queries, requests, and what stands in AWS's own files.
+//! What fuzzing feeds of AWS: the replies of each verb, regions, queries, requests, and what stands
+//! in AWS's own files.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,13 +10,15 @@ use super::boot_image::BootImage;
 use super::query::Query;
 use super::region::{Places, REGIONS, host};
 use super::wire::{
-    self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeInstanceTypes, DescribeInstances,
-    DescribeKeyPairs, DescribeRegions, DescribeSnapshots, Document, GetParameter, Listing, RunInstances, TerminateInstances,
+    self, CreateImage, CreateTags, DeleteSnapshot, DeregisterImage, DescribeImages,
+    DescribeInstanceTypes, DescribeInstances, DescribeKeyPairs, DescribeRegions, DescribeSnapshots,
+    Document, GetParameter, Listing, RunInstances, TerminateInstances,
 };
 use super::{NAME, convert, credentials, errors, lookup, profile};
 use crate::create::CreateKey;
 use crate::fuzzing::checks::{
-    Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked, request, text, words,
+    Target, check_error, check_instance, check_refusal, check_snapshot, check_unreadable, marked,
+    request, text, words,
 };
 use crate::http::fuzzing::{discreet, read, read_json, refused, reply};
 use crate::http::{Endpoint, Reply};
@@ -41,20 +44,27 @@ pub(crate) const TARGETS: &[Target] = &[
 fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
     let body = text(&reply.body);
     let (start, end) = (format!("<{}", T::ROOT), format!("</{}>", T::ROOT));
-    let tag = body.split_once(&start).and_then(|(_, rest)| rest.split_once('>')).map_or("/", |(tag, _)| tag);
+    let tag = body
+        .split_once(&start)
+        .and_then(|(_, rest)| rest.split_once('>'))
+        .map_or("/", |(tag, _)| tag);
     let is_plain = !tag.ends_with('/') && !tag.contains('\'') && tag.matches('"').count() % 2 == 0;
-    let is_last = body.trim_end().ends_with(&end) && body.matches(&end[..end.len() - 1]).count() == 1;
+    let is_last =
+        body.trim_end().ends_with(&end) && body.matches(&end[..end.len() - 1]).count() == 1;
     if is_plain && is_last && !body.contains("<!") {
         return read(reply, wire::read::<T>);
     }
     wire::read::<T>(reply).inspect_err(check_unreadable).ok()
 }
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `destroy_instance`, `set_labels` and `resolve`.
+/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `destroy_instance`,
+/// `set_labels` and `resolve`.
 fn instances(input: &[u8]) {
     let reply = reply(input);
-    let made = read_xml::<RunInstances>(&reply).map(|reply| reply.instances_set.item).unwrap_or_default();
-    let (listed, _) = read_xml::<DescribeInstances>(&reply).map(Listing::into_parts).unwrap_or_default();
+    let made =
+        read_xml::<RunInstances>(&reply).map(|reply| reply.instances_set.item).unwrap_or_default();
+    let (listed, _) =
+        read_xml::<DescribeInstances>(&reply).map(Listing::into_parts).unwrap_or_default();
     for mut instance in made.into_iter().chain(listed) {
         let _ = convert::has_digest(&instance.tag_set.item);
         let _ = (convert::is_stopped(&instance), convert::is_ending(&instance));
@@ -69,12 +79,18 @@ fn instances(input: &[u8]) {
     let _ = (read_xml::<TerminateInstances>(&reply), read_xml::<CreateTags>(&reply));
 }
 
-/// Those of `create_snapshot`, `list_snapshots`, `delete_snapshot` and `resolve_snapshot`, and of what a create looks up.
+/// Those of `create_snapshot`, `list_snapshots`, `delete_snapshot` and `resolve_snapshot`, and of
+/// what a create looks up.
 fn describe_images(input: &[u8]) {
     let reply = reply(input);
-    let (listed, _) = read_xml::<DescribeImages>(&reply).map(Listing::into_parts).unwrap_or_default();
+    let (listed, _) =
+        read_xml::<DescribeImages>(&reply).map(Listing::into_parts).unwrap_or_default();
     for image in listed {
-        let _ = (convert::is_managed_snapshot(&image), convert::has_failed(&image), convert::stored(&image));
+        let _ = (
+            convert::is_managed_snapshot(&image),
+            convert::has_failed(&image),
+            convert::stored(&image),
+        );
         check_error(&discreet(convert::failed_image(&image, "i-0123456789abcdef0")));
         check_snapshot(&convert::labelled_snapshot(image).0);
     }
@@ -87,9 +103,11 @@ fn lists(input: &[u8]) {
     let reply = reply(input);
     let _ = read_xml::<DescribeSnapshots>(&reply).map(|reply| reply.snapshot_set.item.len());
     let _ = read_xml::<DescribeKeyPairs>(&reply).map(|reply| reply.key_set.item.len());
-    let _ = read_xml::<DescribeInstanceTypes>(&reply).map(|reply| reply.instance_type_set.item.len());
+    let _ =
+        read_xml::<DescribeInstanceTypes>(&reply).map(|reply| reply.instance_type_set.item.len());
     let _ = read_xml::<DescribeRegions>(&reply).map(|reply| reply.region_info.item.len());
-    let _ = read_json::<GetParameter>(&reply).map(|reply| convert::check_id("image", &reply.parameter.value, "ami-"));
+    let _ = read_json::<GetParameter>(&reply)
+        .map(|reply| convert::check_id("image", &reply.parameter.value, "ami-"));
 }
 
 /// Regions become hosts that requests are signed for, so nothing else may come of one.
@@ -113,10 +131,15 @@ fn regions(input: &[u8]) {
 fn query(input: &[u8]) {
     let text = text(input);
     let [name, value] = words(&text);
-    let body = Query::new("DescribeTags").filter(name, &[value]).tags(&["image"], &[(name, value)]).body();
+    let body =
+        Query::new("DescribeTags").filter(name, &[value]).tags(&["image"], &[(name, value)]).body();
     let pairs: Vec<_> = body.split('&').filter_map(|pair| pair.split_once('=')).collect();
     let read = |key: &str| {
-        let found = pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value).unwrap_or_default();
+        let found = pairs
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| *value)
+            .unwrap_or_default();
         percent_decode_str(found).decode_utf8_lossy().into_owned()
     };
     let mut literal = String::new();
@@ -129,7 +152,10 @@ fn query(input: &[u8]) {
     assert_eq!((literal.as_str(), read("Filter.1.Name").as_str()), (value, name));
     let tag = (read("TagSpecification.1.Tag.1.Key"), read("TagSpecification.1.Tag.1.Value"));
     assert_eq!((tag.0.as_str(), tag.1.as_str()), (name, value));
-    let _ = (check_refusal(convert::check_image_name(value)), check_refusal(convert::check_id("id", value, "i-")));
+    let _ = (
+        check_refusal(convert::check_image_name(value)),
+        check_refusal(convert::check_id("id", value, "i-")),
+    );
     let _ = check_refusal(convert::check_tags(&[(name, value)]));
 }
 
@@ -140,13 +166,29 @@ fn requests(input: &[u8]) {
     if check_refusal(convert::check_request(&request)).is_none() {
         return;
     }
-    let image = BootImage { id: "ami-0123456789abcdef0".to_string(), root_device: Some("/dev/sda1".to_string()) };
-    let worded =
-        check_refusal(convert::run_instances(&request, 1, &image, &convert::Network::default(), "key")).map(|query| query.body());
+    let image = BootImage {
+        id: "ami-0123456789abcdef0".to_string(),
+        root_device: Some("/dev/sda1".to_string()),
+    };
+    let worded = check_refusal(convert::run_instances(
+        &request,
+        1,
+        &image,
+        &convert::Network::default(),
+        "key",
+    ))
+    .map(|query| query.body());
     let Some(body) = worded else { panic!("a request that was checked cannot be worded") };
     let sent = body.split('&').find_map(|pair| pair.strip_prefix("UserData="));
-    let sent = sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));
-    let is_sent = sent.as_ref().is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= convert::MAX_USER_DATA));
-    assert!(is_sent && sent.is_some() == request.user_data.as_ref().is_some_and(|text| !text.is_empty()));
-    let _ = CreateKey::random(&request.region).map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
+    let sent =
+        sent.map(|sent| BASE64_STANDARD.decode(percent_decode_str(sent).collect::<Vec<_>>()));
+    let is_sent = sent
+        .as_ref()
+        .is_none_or(|sent| matches!(sent, Ok(sent) if sent.len() <= convert::MAX_USER_DATA));
+    assert!(
+        is_sent
+            && sent.is_some() == request.user_data.as_ref().is_some_and(|text| !text.is_empty())
+    );
+    let _ = CreateKey::random(&request.region)
+        .map(|mark| crate::create::place_of_key(&mark.key).map(str::to_string));
 }

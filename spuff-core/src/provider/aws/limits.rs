@@ -1,4 +1,5 @@
-//! How EC2 counts requests: a bucket for each region and action, and one of machines for launches and ends.
+//! How EC2 counts requests: a bucket for each region and action, and one of machines for launches
+//! and ends.
 //!
 //! From the EC2 Developer Guide, "Request throttling". There are no headers that tell what is left.
 
@@ -14,10 +15,13 @@ const CHANGE: &[Limit] = &[Limit::Bucket { burst: 50, per_second: 5.0 }];
 const CHANGE_OFTEN: &[Limit] = &[Limit::Bucket { burst: 100, per_second: 5.0 }];
 
 /// Reads that name neither a filter, an id nor a page size.
-static WIDE: Budget = bucket("unfiltered and unpaginated", &[Limit::Bucket { burst: 50, per_second: 10.0 }]);
-static LAUNCHED: Budget = bucket("launched machines", &[Limit::Bucket { burst: 1000, per_second: 2.0 }]);
+static WIDE: Budget =
+    bucket("unfiltered and unpaginated", &[Limit::Bucket { burst: 50, per_second: 10.0 }]);
+static LAUNCHED: Budget =
+    bucket("launched machines", &[Limit::Bucket { burst: 1000, per_second: 2.0 }]);
 static ENDED: Budget = bucket("ended machines", &[Limit::Bucket { burst: 1000, per_second: 20.0 }]);
-static PARAMETERS: Budget = bucket("GetParameter", &[Limit::Bucket { burst: 40, per_second: 40.0 }]);
+static PARAMETERS: Budget =
+    bucket("GetParameter", &[Limit::Bucket { burst: 40, per_second: 40.0 }]);
 static ACTIONS: [Budget; 12] = [
     bucket("RunInstances", &[Limit::Bucket { burst: 5, per_second: 2.0 }]),
     bucket("TerminateInstances", CHANGE_OFTEN),
@@ -46,9 +50,13 @@ pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
     if action.starts_with("Describe") && given <= 2 {
         return [None, of(&WIDE, 1)];
     }
-    let budget = ACTIONS.iter().find(|budget| budget.name == action).unwrap_or(&ACTIONS[ACTIONS.len() - 1]);
+    let budget =
+        ACTIONS.iter().find(|budget| budget.name == action).unwrap_or(&ACTIONS[ACTIONS.len() - 1]);
     let machines = match action {
-        "RunInstances" => of(&LAUNCHED, value(body, "MaxCount=").and_then(|count| count.parse().ok()).unwrap_or(1)),
+        "RunInstances" => of(
+            &LAUNCHED,
+            value(body, "MaxCount=").and_then(|count| count.parse().ok()).unwrap_or(1),
+        ),
         "TerminateInstances" => {
             let ids = body.split('&').filter(|pair| pair.starts_with("InstanceId.")).count();
             of(&ENDED, u32::try_from(ids).unwrap_or(u32::MAX))
@@ -73,20 +81,33 @@ mod tests {
     #[test]
     fn each_action_has_its_bucket_at_each_region() {
         let config = ProviderConfig::default().with_region("eu-west-1");
-        let places = Places::new(&config, &reqsign_core::StaticEnv { home_dir: None, envs: Default::default() }).unwrap();
+        let places = Places::new(
+            &config,
+            &reqsign_core::StaticEnv { home_dir: None, envs: Default::default() },
+        )
+        .unwrap();
         let place = places.at("").unwrap();
         let drawn = |query: Query| {
             let call = place.ec2("test", Class::Safe, &query);
-            rate_cost(&call).map(|draw| draw.map(|draw| (draw.budget.name, draw.place.to_string(), draw.count)))
+            rate_cost(&call)
+                .map(|draw| draw.map(|draw| (draw.budget.name, draw.place.to_string(), draw.count)))
         };
         let of = |name: &'static str, count| Some((name, "eu-west-1".to_string(), count));
         for (query, expected) in [
-            (Query::new("RunInstances").with("MaxCount", "3"), [of("RunInstances", 1), of("launched machines", 3)]),
             (
-                Query::new("TerminateInstances").with("InstanceId.1", "i-1").with("InstanceId.2", "i-2"),
+                Query::new("RunInstances").with("MaxCount", "3"),
+                [of("RunInstances", 1), of("launched machines", 3)],
+            ),
+            (
+                Query::new("TerminateInstances")
+                    .with("InstanceId.1", "i-1")
+                    .with("InstanceId.2", "i-2"),
                 [of("TerminateInstances", 1), of("ended machines", 2)],
             ),
-            (Query::new("DescribeInstances").filter("instance-id", &["i-1"]), [of("DescribeInstances", 1), None]),
+            (
+                Query::new("DescribeInstances").filter("instance-id", &["i-1"]),
+                [of("DescribeInstances", 1), None],
+            ),
             (Query::new("DescribeKeyPairs"), [None, of("unfiltered and unpaginated", 1)]),
             (Query::new("CreateVolume").with("Size", "1"), [of("another action", 1), None]),
         ] {

@@ -1,4 +1,5 @@
-//! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can boot.
+//! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can
+//! boot.
 
 use std::time::Duration;
 
@@ -53,7 +54,8 @@ struct Publishers {
     /// The beginning of its regions' names.
     regions: &'static str,
     canonical: Option<&'static str>,
-    /// Debian publishes in the first partition alone: what is to be had by that name elsewhere is made by others.
+    /// Debian publishes in the first partition alone: what is to be had by that name elsewhere is
+    /// made by others.
     debian: Option<&'static str>,
 }
 
@@ -66,7 +68,8 @@ const PUBLISHERS: [Publishers; 5] = [
     Publishers { regions: "", canonical: Some("099720109477"), debian: Some("136693071363") },
 ];
 
-/// Where a publisher's newest image of a release is found. Anybody may publish a name, so the owner is a part of it.
+/// Where a publisher's newest image of a release is found. Anybody may publish a name, so the owner
+/// is a part of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Release {
     parameter: String,
@@ -90,10 +93,13 @@ fn release(spec: &ImageSpec, architecture: Architecture, region: &str) -> Option
     let publishers = PUBLISHERS.iter().find(|publishers| region.starts_with(publishers.regions))?;
     match spec {
         ImageSpec::Ubuntu(version) => {
-            let year: u32 = version.split('.').next().and_then(|year| year.parse().ok()).unwrap_or(u32::MAX);
+            let year: u32 =
+                version.split('.').next().and_then(|year| year.parse().ok()).unwrap_or(u32::MAX);
             let volume = if year >= 24 { "ebs-gp3" } else { "ebs-gp2" };
             Some(Release {
-                parameter: format!("/aws/service/canonical/ubuntu/server/{version}/stable/current/{arch}/hvm/{volume}/ami-id"),
+                parameter: format!(
+                    "/aws/service/canonical/ubuntu/server/{version}/stable/current/{arch}/hvm/{volume}/ami-id"
+                ),
                 owner: publishers.canonical,
                 name: format!("ubuntu/images/hvm-ssd*/ubuntu-*-{version}-{arch}-server-*"),
             })
@@ -125,15 +131,22 @@ impl Default for Images {
 
 impl Images {
     /// The image that a machine of that size boots from.
-    pub(super) async fn find(&self, http: &HttpClient, place: &Place, request: &InstanceRequest) -> ProviderResult<BootImage> {
-        let (region, spec, reader) = (place.region.clone(), &request.image, &Reader { http, place, errand: &http.errand() });
+    pub(super) async fn find(
+        &self,
+        http: &HttpClient,
+        place: &Place,
+        request: &InstanceRequest,
+    ) -> ProviderResult<BootImage> {
+        let (region, spec, reader) =
+            (place.region.clone(), &request.image, &Reader { http, place, errand: &http.errand() });
         match spec {
             ImageSpec::Custom(id) | ImageSpec::Snapshot(id) => {
                 self.images.or_look((region, spec.clone(), None), reader.describe(id)).await
             }
             ImageSpec::Ubuntu(_) | ImageSpec::Debian(_) => {
                 let key = (region.clone(), request.size.clone());
-                let architecture = self.architectures.or_look(key, reader.architecture(&request.size)).await?;
+                let architecture =
+                    self.architectures.or_look(key, reader.architecture(&request.size)).await?;
                 let key = (region, spec.clone(), Some(architecture));
                 self.images.or_look(key, reader.published(spec, architecture)).await
             }
@@ -163,19 +176,34 @@ impl Reader<'_> {
         let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
         let reply: DescribeInstanceTypes = self.ask(&query).await?;
         let types = reply.instance_type_set.item;
-        let names: Vec<_> = types.iter().flat_map(|found| &found.processor_info.supported_architectures.item).collect();
-        let supports = |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
+        let names: Vec<_> = types
+            .iter()
+            .flat_map(|found| &found.processor_info.supported_architectures.item)
+            .collect();
+        let supports =
+            |architecture: &Architecture| names.iter().any(|name| *name == architecture.ec2());
         [Architecture::Amd64, Architecture::Arm64].into_iter().find(supports).ok_or_else(|| {
-            let message = format!("{size} is not a type that boots Linux on x86_64 or arm64 in {}", self.place.region);
+            let message = format!(
+                "{size} is not a type that boots Linux on x86_64 or arm64 in {}",
+                self.place.region
+            );
             ProviderError::invalid_config("size", message)
         })
     }
 
-    /// The newest image of a release: from the publisher's parameter, or from the list of the publisher's images.
-    async fn published(&self, spec: &ImageSpec, architecture: Architecture) -> ProviderResult<BootImage> {
+    /// The newest image of a release: from the publisher's parameter, or from the list of the
+    /// publisher's images.
+    async fn published(
+        &self,
+        spec: &ImageSpec,
+        architecture: Architecture,
+    ) -> ProviderResult<BootImage> {
         let unknown = || {
             let (arch, region) = (architecture.debian(), &self.place.region);
-            ProviderError::invalid_config("image", format!("no image {spec} for {arch} in {region}; give an id, ami-…"))
+            ProviderError::invalid_config(
+                "image",
+                format!("no image {spec} for {arch} in {region}; give an id, ami-…"),
+            )
         };
         let release = release(spec, architecture, &self.place.region).ok_or_else(unknown)?;
         let found = tokio::time::timeout(SSM_PATIENCE, self.parameter(&release.parameter)).await;
@@ -222,7 +250,8 @@ impl Reader<'_> {
         let reply: DescribeImages = self.ask(&query).await?;
         let image = reply.images_set.item.into_iter().find(|image| image.image_id == id);
         image.map(BootImage::new).ok_or_else(|| {
-            let message = format!("{id} is not in {}; images belong to one region", self.place.region);
+            let message =
+                format!("{id} is not in {}; images belong to one region", self.place.region);
             ProviderError::invalid_config("image", message)
         })
     }
@@ -247,23 +276,50 @@ mod tests {
                 "/aws/service/canonical/ubuntu/server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id",
                 "ubuntu/images/hvm-ssd*/ubuntu-*-22.04-arm64-server-*",
             ),
-            ("debian:12", Architecture::Arm64, "/aws/service/debian/release/12/latest/arm64", "debian-12-arm64-*"),
-            ("debian:12.5", Architecture::Amd64, "/aws/service/debian/release/12/latest/amd64", "debian-12-amd64-*"),
+            (
+                "debian:12",
+                Architecture::Arm64,
+                "/aws/service/debian/release/12/latest/arm64",
+                "debian-12-arm64-*",
+            ),
+            (
+                "debian:12.5",
+                Architecture::Amd64,
+                "/aws/service/debian/release/12/latest/amd64",
+                "debian-12-amd64-*",
+            ),
         ] {
             let release = release(&spec.parse().unwrap(), architecture, "us-east-1").unwrap();
-            assert_eq!((release.parameter.as_str(), release.name.as_str()), (parameter, name), "{spec}");
+            assert_eq!(
+                (release.parameter.as_str(), release.name.as_str()),
+                (parameter, name),
+                "{spec}"
+            );
         }
     }
 
     #[test]
     fn images_are_checked() {
-        for spec in ["ubuntu:24.04", "debian:12", "ami-0123456789abcdef0", "snapshot:ami-01234567"] {
+        for spec in ["ubuntu:24.04", "debian:12", "ami-0123456789abcdef0", "snapshot:ami-01234567"]
+        {
             assert!(check(&spec.parse().unwrap()).is_ok(), "{spec}");
         }
-        for spec in ["ubuntu:", "ubuntu:*", "debian:", "7555620", "snapshot:7555620", "ami-", "ami-0123456g", "", "snap-01234567"]
-        {
+        for spec in [
+            "ubuntu:",
+            "ubuntu:*",
+            "debian:",
+            "7555620",
+            "snapshot:7555620",
+            "ami-",
+            "ami-0123456g",
+            "",
+            "snap-01234567",
+        ] {
             let error = check(&spec.parse().unwrap()).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{spec}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"),
+                "{spec}"
+            );
         }
     }
 }

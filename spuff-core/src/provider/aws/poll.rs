@@ -1,4 +1,5 @@
-//! How machines and images that are waited for are looked at together: by the filter on their ids, two hundred a call.
+//! How machines and images that are waited for are looked at together: by the filter on their ids,
+//! two hundred a call.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -79,7 +80,10 @@ impl BatchPoll for OfImages {
 }
 
 /// Looks at things region by region, as many at a time as one call takes.
-async fn by_region<'a, T, F>(subjects: &'a [Subject<Place>], look: impl Fn(Vec<&'a Subject<Place>>) -> F) -> BatchObservation<T>
+async fn by_region<'a, T, F>(
+    subjects: &'a [Subject<Place>],
+    look: impl Fn(Vec<&'a Subject<Place>>) -> F,
+) -> BatchObservation<T>
 where
     F: Future<Output = BatchObservation<T>> + Send,
 {
@@ -87,7 +91,8 @@ where
     for (at, subject) in subjects.iter().enumerate() {
         regions.entry(&subject.hint.region).or_default().push(at);
     }
-    let mut looks: Vec<ProviderResult<Observation<T>>> = subjects.iter().map(|_| Ok(Observation::Absent)).collect();
+    let mut looks: Vec<ProviderResult<Observation<T>>> =
+        subjects.iter().map(|_| Ok(Observation::Absent)).collect();
     let mut requests = 0;
     for some in regions.values().flat_map(|all| all.chunks(VALUES)) {
         let seen = look(some.iter().map(|at| &subjects[*at]).collect()).await;
@@ -98,15 +103,28 @@ where
 }
 
 impl AwsProvider {
-    async fn look_at_instances(&self, subjects: Vec<&Subject<Place>>) -> BatchObservation<ProviderInstance> {
+    async fn look_at_instances(
+        &self,
+        subjects: Vec<&Subject<Place>>,
+    ) -> BatchObservation<ProviderInstance> {
         let Some(place) = subjects.first().map(|subject| &subject.hint) else {
             return BatchObservation { observations: Vec::new(), requests: 0 };
         };
         let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
         let query = Query::new("DescribeInstances").filter("instance-id", &ids);
-        let shown = match ask::<DescribeInstances>(&self.http, &place.ec2("wait_ready", Class::Safe, &query)).await {
+        let shown = match ask::<DescribeInstances>(
+            &self.http,
+            &place.ec2("wait_ready", Class::Safe, &query),
+        )
+        .await
+        {
             Ok(reply) => reply.into_parts().0,
-            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests: 1 },
+            Err(error) => {
+                return BatchObservation {
+                    observations: for_all(error, subjects.len()),
+                    requests: 1,
+                };
+            }
         };
         // One that has ended here is nowhere else.
         for ended in shown.iter().filter(|instance| convert::is_ending(instance)) {
@@ -117,7 +135,11 @@ impl AwsProvider {
         let found: Vec<_> = subjects.iter().map(|subject| shown.remove(&subject.id)).collect();
         // The filter shows what is new later than a call by the id does, which tells of one only.
         let by_id = |subject: &Subject<Place>| !subject.is_new || subjects.len() == 1;
-        let missing: Vec<_> = subjects.iter().zip(&found).filter(|(subject, found)| found.is_none() && by_id(subject)).collect();
+        let missing: Vec<_> = subjects
+            .iter()
+            .zip(&found)
+            .filter(|(subject, found)| found.is_none() && by_id(subject))
+            .collect();
         let requests = 1 + missing.len();
         let asking = Asking { operation: "wait_ready", errand: &self.http.errand() };
         let read = missing.into_iter().map(|(subject, _)| self.read(asking, place, &subject.id));
@@ -140,20 +162,41 @@ impl AwsProvider {
         };
         let ids: Vec<_> = subjects.iter().map(|subject| subject.id.as_str()).collect();
         let query = Query::new("DescribeImages").filter("image-id", &ids);
-        let shown = match ask::<DescribeImages>(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await {
-            Ok(reply) => reply.images_set.item.into_iter().filter(|image| image.image_state != "deregistered"),
-            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests: 1 },
+        let shown = match ask::<DescribeImages>(
+            &self.http,
+            &place.ec2("create_snapshot", Class::Safe, &query),
+        )
+        .await
+        {
+            Ok(reply) => reply
+                .images_set
+                .item
+                .into_iter()
+                .filter(|image| image.image_state != "deregistered"),
+            Err(error) => {
+                return BatchObservation {
+                    observations: for_all(error, subjects.len()),
+                    requests: 1,
+                };
+            }
         };
-        let mut shown: HashMap<String, Image> = shown.map(|image| (image.image_id.clone(), image)).collect();
+        let mut shown: HashMap<String, Image> =
+            shown.map(|image| (image.image_id.clone(), image)).collect();
         let look = |subject: &&Subject<Place>| match shown.remove(&subject.id) {
             None => Ok(Observation::Absent),
-            Some(image) if image.image_state == "available" || convert::has_failed(&image) => Ok(Observation::Done(image)),
+            Some(image) if image.image_state == "available" || convert::has_failed(&image) => {
+                Ok(Observation::Done(image))
+            }
             Some(image) => Ok(Observation::Pending(image.image_state)),
         };
         BatchObservation { observations: subjects.iter().map(look).collect(), requests: 1 }
     }
 
-    fn look(&self, instance: Instance, place: &Place) -> ProviderResult<Observation<ProviderInstance>> {
+    fn look(
+        &self,
+        instance: Instance,
+        place: &Place,
+    ) -> ProviderResult<Observation<ProviderInstance>> {
         // Also of one that has ended: it is not looked for elsewhere.
         self.places.whereabouts.note(&instance.instance_id, &place.region);
         if convert::is_ending(&instance) {

@@ -1,4 +1,5 @@
-//! The AWS configuration files: their profiles, and what stands in them. Read as botocore reads them.
+//! The AWS configuration files: their profiles, and what stands in them. Read as botocore reads
+//! them.
 
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -15,7 +16,8 @@ pub(super) use self::words::windows_words as command_words;
 pub(super) use self::words::words as command_words;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-const FILES: [(&str, &str); 2] = [("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")];
+const FILES: [(&str, &str); 2] =
+    [("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")];
 const DEFAULT: &str = "default";
 /// In the order of botocore and the AWS CLI.
 const CHOICE: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
@@ -55,28 +57,42 @@ pub(super) struct Profiles {
 }
 
 impl Profiles {
-    /// Reads the files, which are small, and the choice: the given one, or the environment's. A file that is not there has no
-    /// profiles.
+    /// Reads the files, which are small, and the choice: the given one, or the environment's. A
+    /// file that is not there has no profiles.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] for a file that Python's `configparser` refuses: half of it could be another account's.
-    pub(super) fn of(given: Option<&str>, var: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> ProviderResult<Self> {
+    /// [`ProviderError::InvalidConfig`] for a file that Python's `configparser` refuses: half of it
+    /// could be another account's.
+    pub(super) fn of(
+        given: Option<&str>,
+        var: impl Fn(&str) -> Option<String>,
+        home: Option<PathBuf>,
+    ) -> ProviderResult<Self> {
         let set = |name: &str| var(name).filter(|value| !value.is_empty());
         let text = |(variable, usual): (&str, &str)| {
             let path = set(variable).unwrap_or_else(|| usual.to_string());
             let path = resolved(&path, &var, &home);
             let bytes = std::fs::read(&path).unwrap_or_default();
-            let refused =
-                |what: String| ProviderError::invalid_config("profile", format!("{} cannot be read: {what}", path.display()));
-            let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_string()))?;
+            let refused = |what: String| {
+                ProviderError::invalid_config(
+                    "profile",
+                    format!("{} cannot be read: {what}", path.display()),
+                )
+            };
+            let text =
+                String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_string()))?;
             if text.starts_with('\u{feff}') {
-                return Err(refused("it begins with a byte order mark; save it as UTF-8 without one".to_string()));
+                return Err(refused(
+                    "it begins with a byte order mark; save it as UTF-8 without one".to_string(),
+                ));
             }
             ini::parse(&text).map_err(refused)
         };
         let [config, credentials] = FILES.map(text);
-        let chosen =
-            given.filter(|name| !name.is_empty()).map(str::to_string).or_else(|| CHOICE.iter().find_map(|name| set(name)));
+        let chosen = given
+            .filter(|name| !name.is_empty())
+            .map(str::to_string)
+            .or_else(|| CHOICE.iter().find_map(|name| set(name)));
         Ok(Self { chosen, ..Self::merged(config?, credentials?) })
     }
 
@@ -147,23 +163,37 @@ impl Profiles {
         self.setting("region").map(str::to_string)
     }
 
-    /// Where requests to a service go by the profile; `service` as botocore writes it, such as `sso_oidc`.
+    /// Where requests to a service go by the profile; `service` as botocore writes it, such as
+    /// `sso_oidc`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the profile names a `services` section that is not there.
-    fn endpoint(&self, service: &str, var: impl Fn(&str) -> Option<String>) -> ProviderResult<Option<String>> {
+    /// [`ProviderError::InvalidConfig`] when the profile names a `services` section that is not
+    /// there.
+    fn endpoint(
+        &self,
+        service: &str,
+        var: impl Fn(&str) -> Option<String>,
+    ) -> ProviderResult<Option<String>> {
         if self.ignores_endpoints(var) {
             return Ok(None);
         }
         let of_service = match self.setting("services") {
             Some(name) => {
-                let section = self.services.get(name).filter(|section| !section.is_empty()).ok_or_else(|| {
-                    let message =
-                        format!("the AWS profile {:?} names the services section {name:?}, which is not there", self.name());
-                    ProviderError::invalid_config("endpoint", message)
-                })?;
+                let section =
+                    self.services.get(name).filter(|section| !section.is_empty()).ok_or_else(
+                        || {
+                            let message = format!(
+                                "the AWS profile {:?} names the services section {name:?}, which \
+                         is not there",
+                                self.name()
+                            );
+                            ProviderError::invalid_config("endpoint", message)
+                        },
+                    )?;
                 let settings = section.get(service).and_then(|value| ini::nested(value));
-                settings.and_then(|mut settings| settings.remove("endpoint_url")).filter(|url| !url.is_empty())
+                settings
+                    .and_then(|mut settings| settings.remove("endpoint_url"))
+                    .filter(|url| !url.is_empty())
             }
             None => None,
         };
@@ -176,7 +206,10 @@ impl Profiles {
         service: &str,
         var: impl Fn(&str) -> Option<String>,
     ) -> ProviderResult<Option<String>> {
-        let names = [format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()), "AWS_ENDPOINT_URL".to_string()];
+        let names = [
+            format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()),
+            "AWS_ENDPOINT_URL".to_string(),
+        ];
         let stated = names.iter().find_map(|name| var(name).filter(|url| !url.is_empty()));
         match stated.filter(|_| !self.ignores_endpoints(&var)) {
             Some(url) => Ok(Some(url)),
@@ -186,7 +219,8 @@ impl Profiles {
 
     fn ignores_endpoints(&self, var: impl Fn(&str) -> Option<String>) -> bool {
         let stated = var(IGNORE_ENDPOINTS).filter(|value| !value.is_empty());
-        let stated = stated.or_else(|| self.setting("ignore_configured_endpoint_urls").map(str::to_string));
+        let stated =
+            stated.or_else(|| self.setting("ignore_configured_endpoint_urls").map(str::to_string));
         stated.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 }
@@ -199,7 +233,9 @@ fn resolved(path: &str, var: impl Fn(&str) -> Option<String>, home: &Option<Path
         whole.push_str(before);
         let (name, end) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
             Some((name, end)) => (name, end),
-            None => after.split_at(after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len())),
+            None => after.split_at(
+                after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len()),
+            ),
         };
         match var(name).filter(|_| !name.is_empty()) {
             Some(value) => whole.push_str(&value),
@@ -209,7 +245,9 @@ fn resolved(path: &str, var: impl Fn(&str) -> Option<String>, home: &Option<Path
     }
     whole.push_str(rest);
     match (whole.strip_prefix('~'), home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+            home.join(rest.trim_start_matches('/'))
+        }
         _ => PathBuf::from(whole),
     }
 }
@@ -225,9 +263,11 @@ mod tests {
     #[test]
     fn files_are_read_as_aws_reads_them() {
         let config = "# comment\n[default]\nregion = us-east-1\ns3 =\n  region = nested\n\
-            [profile \"my work\"]\n  REGION=eu-west-1\n  role_arn = arn:aws:iam::1:role/a;b\n[other]\nregion = x\n\
+            [profile \"my work\"]\n  REGION=eu-west-1\n  role_arn = \
+         arn:aws:iam::1:role/a;b\n[other]\nregion = x\n\
             [sso-session corp]\nsso_region = eu-west-2\n";
-        let credentials = "[default]\n\taws_access_key_id = A\n\taws_secret_access_key = a/b+c=\n[my work]\nregion = eu-west-3\n";
+        let credentials = "[default]\n\taws_access_key_id = A\n\taws_secret_access_key = \
+         a/b+c=\n[my work]\nregion = eu-west-3\n";
         let read = read(config, credentials);
         let get = |profile: &str, key: &str| read.profile(profile)?.get(key);
         assert_eq!(get("default", "region"), Some("us-east-1"));
@@ -235,22 +275,44 @@ mod tests {
         assert_eq!(get("my work", "role_arn"), Some("arn:aws:iam::1:role/a;b"));
         assert_eq!(get("my work", "region"), Some("eu-west-3"));
         assert_eq!(get("other", "region"), None);
-        assert_eq!(read.session("corp").and_then(|session| session.get("sso_region")), Some("eu-west-2"));
+        assert_eq!(
+            read.session("corp").and_then(|session| session.get("sso_region")),
+            Some("eu-west-2")
+        );
     }
 
     #[test]
     fn endpoints_come_from_the_nearest_place() {
-        let config = "[default]\nendpoint_url = http://127.0.0.1:1\nservices = local\n[services local]\nec2 =\n  endpoint_url = http://127.0.0.1:2\n";
+        let config = "[default]\nendpoint_url = http://127.0.0.1:1\nservices = local\n[services \
+         local]\nec2 =\n  endpoint_url = http://127.0.0.1:2\n";
         let read = read(config, "");
         let env = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string())
+            move |name: &str| {
+                pairs
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_string())
+            }
         };
         let of = |service: &str, pairs| read.endpoint_or_variable(service, env(pairs)).unwrap();
         assert_eq!(of("ec2", &[]).as_deref(), Some("http://127.0.0.1:2"));
         assert_eq!(of("sts", &[]).as_deref(), Some("http://127.0.0.1:1"));
-        assert_eq!(of("sts", &[("AWS_ENDPOINT_URL", "http://127.0.0.1:3")]).as_deref(), Some("http://127.0.0.1:3"));
-        assert_eq!(of("sso_oidc", &[("AWS_ENDPOINT_URL_SSO_OIDC", "a"), ("AWS_ENDPOINT_URL", "b")]).as_deref(), Some("a"));
-        assert_eq!(of("ec2", &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True"), ("AWS_ENDPOINT_URL", "b")]), None);
+        assert_eq!(
+            of("sts", &[("AWS_ENDPOINT_URL", "http://127.0.0.1:3")]).as_deref(),
+            Some("http://127.0.0.1:3")
+        );
+        assert_eq!(
+            of("sso_oidc", &[("AWS_ENDPOINT_URL_SSO_OIDC", "a"), ("AWS_ENDPOINT_URL", "b")])
+                .as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            of(
+                "ec2",
+                &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True"), ("AWS_ENDPOINT_URL", "b")]
+            ),
+            None
+        );
         let missing = self::read("[default]\nservices = absent\n", "");
         assert!(missing.endpoint("ec2", env(&[])).unwrap_err().to_string().contains("\"absent\""));
     }

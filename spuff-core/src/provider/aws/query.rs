@@ -6,7 +6,8 @@ use crate::http::encode;
 
 const VERSION: &str = "2016-11-15";
 
-/// The parameters of one action, in the order in which they are sent: the same request is the same bytes.
+/// The parameters of one action, in the order in which they are sent: the same request is the same
+/// bytes.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
     pairs: Vec<(Cow<'static, str>, String)>,
@@ -15,11 +16,16 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn new(action: &'static str) -> Self {
-        let pairs = vec![("Action".into(), action.to_string()), ("Version".into(), VERSION.to_string())];
+        let pairs =
+            vec![("Action".into(), action.to_string()), ("Version".into(), VERSION.to_string())];
         Self { pairs, filters: 0 }
     }
 
-    pub(super) fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+    pub(super) fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<String>,
+    ) -> Self {
         self.pairs.push((name.into(), value.into()));
         self
     }
@@ -31,18 +37,22 @@ impl Query {
         }
     }
 
-    /// Filters add up; the values of one are alternatives, to be taken as they stand: EC2 reads them as patterns.
+    /// Filters add up; the values of one are alternatives, to be taken as they stand: EC2 reads
+    /// them as patterns.
     pub(super) fn filter(self, name: &str, values: &[&str]) -> Self {
         let values: Vec<_> = values.iter().map(|value| literally(value)).collect();
         self.matching(name, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>())
     }
 
-    /// A filter of patterns, in which `*` and `?` stand for anything and a backslash takes the meaning from what follows.
+    /// A filter of patterns, in which `*` and `?` stand for anything and a backslash takes the
+    /// meaning from what follows.
     pub(super) fn matching(mut self, name: &str, values: &[&str]) -> Self {
         self.filters += 1;
         let prefix = format!("Filter.{}", self.filters);
         let named = self.with(format!("{prefix}.Name"), name);
-        values.iter().enumerate().fold(named, |query, (at, value)| query.with(format!("{prefix}.Value.{}", at + 1), *value))
+        values.iter().enumerate().fold(named, |query, (at, value)| {
+            query.with(format!("{prefix}.Value.{}", at + 1), *value)
+        })
     }
 
     /// The tags of each of these resource types, which the action makes.
@@ -68,7 +78,9 @@ fn literally(text: &str) -> Cow<'_, str> {
     if !text.contains(special) {
         return Cow::Borrowed(text);
     }
-    let escaped = text.chars().flat_map(|letter| special.contains(&letter).then_some('\\').into_iter().chain([letter]));
+    let escaped = text
+        .chars()
+        .flat_map(|letter| special.contains(&letter).then_some('\\').into_iter().chain([letter]));
     Cow::Owned(escaped.collect())
 }
 
@@ -96,7 +108,10 @@ mod tests {
     fn what_is_filtered_for_stands_for_itself() {
         for (text, pattern) in [("order-7", "order-7"), ("a*?\\é", "a\\*\\?\\\\é")] {
             let body = |query: Query| query.body();
-            assert_eq!(body(Query::new("X").filter("n", &[text])), body(Query::new("X").matching("n", &[pattern])));
+            assert_eq!(
+                body(Query::new("X").filter("n", &[text])),
+                body(Query::new("X").matching("n", &[pattern]))
+            );
         }
     }
 }

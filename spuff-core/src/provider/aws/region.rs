@@ -82,13 +82,20 @@ impl Place {
         self.call(operation, Class::Safe, "ssm", &self.ssm)
     }
 
-    fn call<'a>(&self, operation: &'static str, class: Class, service: &'static str, base: &'a str) -> Call<'a> {
+    fn call<'a>(
+        &self,
+        operation: &'static str,
+        class: Class,
+        service: &'static str,
+        base: &'a str,
+    ) -> Call<'a> {
         let scope = Scope { service, region: self.region.clone() };
         Call::new(operation, class, Method::POST, "/").base(base).note(scope)
     }
 }
 
-/// The regions that a provider works in: its own, those that were said, and those that something is in.
+/// The regions that a provider works in: its own, those that were said, and those that something is
+/// in.
 #[derive(Debug)]
 pub(super) struct Places {
     home: Option<String>,
@@ -103,26 +110,49 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn new(config: &ProviderConfig, env: &impl Env) -> ProviderResult<Self> {
         let ec2 = config.endpoint.as_deref().map(Endpoint::parse).transpose()?;
-        let ssm = config.options.get("ssm_endpoint").map(|text| Endpoint::parse(text)).transpose()?;
+        let ssm =
+            config.options.get("ssm_endpoint").map(|text| Endpoint::parse(text)).transpose()?;
         let given = config.region.clone().filter(|region| !region.is_empty());
-        let variable = || VARIABLES.iter().filter_map(|name| env.var(name)).find(|region| !region.trim().is_empty());
+        let variable = || {
+            VARIABLES
+                .iter()
+                .filter_map(|name| env.var(name))
+                .find(|region| !region.trim().is_empty())
+        };
         let stated = given.or_else(variable);
         let var = |name: &str| env.var(name);
         let profiles = match (&ec2, &stated) {
             (Some(_), Some(_)) => Profiles::default(),
-            _ => Profiles::of(config.options.get("profile").map(String::as_str), var, env.home_dir())?,
+            _ => Profiles::of(
+                config.options.get("profile").map(String::as_str),
+                var,
+                env.home_dir(),
+            )?,
         };
-        let of_service = |service: &str| profiles.endpoint_or_variable(service, var)?.as_deref().map(Endpoint::parse).transpose();
+        let of_service = |service: &str| {
+            profiles.endpoint_or_variable(service, var)?.as_deref().map(Endpoint::parse).transpose()
+        };
         let (ssm, ec2) = match ec2 {
             Some(_) => (ssm, ec2),
-            None => (ssm.map_or_else(|| of_service("ssm"), |ssm| Ok(Some(ssm)))?, of_service("ec2")?),
+            None => {
+                (ssm.map_or_else(|| of_service("ssm"), |ssm| Ok(Some(ssm)))?, of_service("ec2")?)
+            }
         };
-        let home = stated.or_else(|| profiles.region()).or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
+        let home = stated
+            .or_else(|| profiles.region())
+            .or_else(|| ec2.as_ref().map(|_| DEFAULT.to_string()));
         let home = home.map(|region| region.trim().to_string());
         home.as_deref().map_or(Ok(()), |region| check_region("region", region))?;
         let ssm = ssm.or_else(|| config.endpoint.as_ref().and(ec2.clone()));
         let ca_file = profiles.setting("ca_bundle").map(PathBuf::from);
-        Ok(Self { home, ssm, ec2, ca_file, used: Used::of(config)?, whereabouts: Whereabouts::default() })
+        Ok(Self {
+            home,
+            ssm,
+            ec2,
+            ca_file,
+            used: Used::of(config)?,
+            whereabouts: Whereabouts::default(),
+        })
     }
 
     /// The region that credentials are asked for in.
@@ -141,14 +171,21 @@ impl Places {
             ("", Some(home)) => home,
             ("", None) => {
                 let ways = VARIABLES.join(" or ");
-                let message = format!("not given: pass it, or set {ways}, or give the profile a region");
+                let message =
+                    format!("not given: pass it, or set {ways}, or give the profile a region");
                 return Err(ProviderError::invalid_config("region", message));
             }
             (named, _) => named,
         };
         check_region("region", region)?;
-        let base = |own: &Option<Endpoint>, service| own.as_ref().map_or_else(|| host(service, region), Endpoint::to_string);
-        Ok(Place { region: region.to_string(), ec2: base(&self.ec2, "ec2"), ssm: base(&self.ssm, "ssm") })
+        let base = |own: &Option<Endpoint>, service| {
+            own.as_ref().map_or_else(|| host(service, region), Endpoint::to_string)
+        };
+        Ok(Place {
+            region: region.to_string(),
+            ec2: base(&self.ec2, "ec2"),
+            ssm: base(&self.ssm, "ssm"),
+        })
     }
 
     /// Where a thing is: where it was made or seen, or the provider's own region.
@@ -161,7 +198,8 @@ impl Places {
         create::place_of_key(key).and_then(|region| self.at(region).ok())
     }
 
-    /// Where what was made under a key is looked for first, and last where the key carries its place.
+    /// Where what was made under a key is looked for first, and last where the key carries its
+    /// place.
     pub(super) fn sought(&self, key: &str) -> ProviderResult<Vec<Place>> {
         self.of_key(key).map_or_else(|| self.all(), |place| Ok(vec![place]))
     }
@@ -183,20 +221,29 @@ impl Places {
 }
 
 pub(super) fn host(service: &str, region: &str) -> String {
-    let domain = DOMAINS.iter().find(|(start, _)| region.starts_with(start)).map_or("", |(_, domain)| domain);
+    let domain = DOMAINS
+        .iter()
+        .find(|(start, _)| region.starts_with(start))
+        .map_or("", |(_, domain)| domain);
     format!("https://{service}.{region}.{domain}")
 }
 
 /// A region becomes a part of a host name that requests are signed for and sent to.
 fn check_region(field: &str, region: &str) -> ProviderResult<()> {
     validate::slug(field, region)?;
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     let mut parts = region.split('-');
-    let number = parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = parts
+        .next_back()
+        .is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()));
     if number && parts.clone().count() >= 2 && parts.all(part) {
         return Ok(());
     }
-    let message = format!("{region:?} is not a region; write it like us-east-1 (a zone has a letter more)");
+    let message =
+        format!("{region:?} is not a region; write it like us-east-1 (a zone has a letter more)");
     Err(ProviderError::invalid_config(field, message))
 }
 
@@ -207,7 +254,8 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> StaticEnv {
-        let envs = pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+        let envs =
+            pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
         StaticEnv { home_dir: None, envs }
     }
 
@@ -216,7 +264,8 @@ mod tests {
         let home = std::env::temp_dir().join(format!("spuff-place-{:016x}", fastrand::u64(..)));
         std::fs::create_dir_all(&home).unwrap();
         let file = home.join("config");
-        let config = "[default]\nregion = eu-west-3\nendpoint_url = http://127.0.0.1:1\nservices = s\n[services s]\nec2 =\n endpoint_url = http://127.0.0.1:2\n";
+        let config = "[default]\nregion = eu-west-3\nendpoint_url = http://127.0.0.1:1\nservices = \
+         s\n[services s]\nec2 =\n endpoint_url = http://127.0.0.1:2\n";
         std::fs::write(&file, config).unwrap();
         let file = file.display().to_string();
         let of = |config: ProviderConfig, pairs: &[(&str, &str)]| {
@@ -224,39 +273,77 @@ mod tests {
             let place = Places::new(&config, &env).and_then(|places| places.at("")).unwrap();
             (place.ec2, place.ssm)
         };
-        let local = |ec2: &str, ssm: &str| (format!("http://127.0.0.1:{ec2}"), format!("http://127.0.0.1:{ssm}"));
+        let local = |ec2: &str, ssm: &str| {
+            (format!("http://127.0.0.1:{ec2}"), format!("http://127.0.0.1:{ssm}"))
+        };
         assert_eq!(of(ProviderConfig::default(), &[]), local("2", "1"));
         assert_eq!(
             of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &[]),
             local("3", "3"),
             "a given one stands for both"
         );
-        let (own, all) = (("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:4"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:5"));
-        assert_eq!(of(ProviderConfig::default(), &[own, all]), local("4", "5"), "variables are before the profile");
-        assert_eq!(of(ProviderConfig::default(), &[own]), local("4", "1"), "that of EC2 is not that of SSM");
-        assert_eq!(of(ProviderConfig::default(), &[("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:6"), all]), local("5", "6"));
-        assert_eq!(of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &[own, all]), local("3", "3"));
+        let (own, all) = (
+            ("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:4"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:5"),
+        );
+        assert_eq!(
+            of(ProviderConfig::default(), &[own, all]),
+            local("4", "5"),
+            "variables are before the profile"
+        );
+        assert_eq!(
+            of(ProviderConfig::default(), &[own]),
+            local("4", "1"),
+            "that of EC2 is not that of SSM"
+        );
+        assert_eq!(
+            of(ProviderConfig::default(), &[("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:6"), all]),
+            local("5", "6")
+        );
+        assert_eq!(
+            of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &[own, all]),
+            local("3", "3")
+        );
         let aws = |service: &str| format!("https://{service}.eu-west-3.amazonaws.com");
         let ignored = [own, all, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
-        assert_eq!(of(ProviderConfig::default(), &ignored), (aws("ec2"), aws("ssm")), "neither variables nor the profile");
-        assert_eq!(of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &ignored), local("3", "3"));
-        std::fs::write(&file, "[default]\nregion = eu-west-3\nca_bundle = /etc/corp.pem\n").unwrap();
+        assert_eq!(
+            of(ProviderConfig::default(), &ignored),
+            (aws("ec2"), aws("ssm")),
+            "neither variables nor the profile"
+        );
+        assert_eq!(
+            of(ProviderConfig::default().with_endpoint("http://127.0.0.1:3"), &ignored),
+            local("3", "3")
+        );
+        std::fs::write(&file, "[default]\nregion = eu-west-3\nca_bundle = /etc/corp.pem\n")
+            .unwrap();
         let env = env(&[("AWS_CONFIG_FILE", file.as_str())]);
         let read = Places::new(&ProviderConfig::default(), &env).unwrap();
         assert_eq!(read.ca_file, Some(PathBuf::from("/etc/corp.pem")));
-        std::fs::write(&file, "[default]\nregion = eu-west-3\nendpoint_url = http://example.com\n").unwrap();
-        assert!(Places::new(&ProviderConfig::default(), &env).unwrap_err().to_string().contains("plain http"));
+        std::fs::write(&file, "[default]\nregion = eu-west-3\nendpoint_url = http://example.com\n")
+            .unwrap();
+        assert!(
+            Places::new(&ProviderConfig::default(), &env)
+                .unwrap_err()
+                .to_string()
+                .contains("plain http")
+        );
         std::fs::remove_dir_all(home).unwrap();
     }
 
     #[test]
     fn the_region_comes_from_the_nearest_source() {
-        let region = |config: ProviderConfig, pairs: &[(&str, &str)]| Places::new(&config, &env(pairs)).unwrap().home;
+        let region = |config: ProviderConfig, pairs: &[(&str, &str)]| {
+            Places::new(&config, &env(pairs)).unwrap().home
+        };
         let both = [("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "eu-west-2")];
         let given = ProviderConfig::default().with_region("us-gov-west-1");
         assert_eq!(region(given, &both).as_deref(), Some("us-gov-west-1"));
         assert_eq!(region(ProviderConfig::default(), &both).as_deref(), Some("eu-west-1"));
-        assert_eq!(region(ProviderConfig::default().with_region(""), &both[1..]).as_deref(), Some("eu-west-2"));
+        assert_eq!(
+            region(ProviderConfig::default().with_region(""), &both[1..]).as_deref(),
+            Some("eu-west-2")
+        );
         let own = || ProviderConfig::default().with_endpoint("http://127.0.0.1:5000");
         assert_eq!(region(own(), &[]).as_deref(), Some("us-east-1"));
         assert_eq!(region(own(), &both).as_deref(), Some("eu-west-1"));
@@ -265,13 +352,23 @@ mod tests {
 
     #[test]
     fn hosts_belong_to_the_region() {
-        let places = Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
+        let places =
+            Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
         let hosts = |region: &str| places.at(region).map(|place| (place.ec2, place.ssm)).unwrap();
         let expected = |ec2: &str, ssm: &str| (ec2.to_string(), ssm.to_string());
-        assert_eq!(hosts(""), expected("https://ec2.eu-central-1.amazonaws.com", "https://ssm.eu-central-1.amazonaws.com"));
+        assert_eq!(
+            hosts(""),
+            expected(
+                "https://ec2.eu-central-1.amazonaws.com",
+                "https://ssm.eu-central-1.amazonaws.com"
+            )
+        );
         assert_eq!(
             hosts("cn-north-1"),
-            expected("https://ec2.cn-north-1.amazonaws.com.cn", "https://ssm.cn-north-1.amazonaws.com.cn")
+            expected(
+                "https://ec2.cn-north-1.amazonaws.com.cn",
+                "https://ssm.cn-north-1.amazonaws.com.cn"
+            )
         );
         assert!(hosts("us-gov-west-1").0.ends_with(".amazonaws.com"));
         assert!(hosts("us-iso-east-1").0.ends_with(".c2s.ic.gov"));
@@ -281,18 +378,38 @@ mod tests {
         let own = ProviderConfig::default().with_endpoint("http://127.0.0.1:5000/");
         let places = Places::new(&own, &env(&[])).unwrap();
         let place = places.at("ap-south-1").unwrap();
-        assert_eq!((place.ec2.as_str(), place.ssm.as_str()), ("http://127.0.0.1:5000", "http://127.0.0.1:5000"));
+        assert_eq!(
+            (place.ec2.as_str(), place.ssm.as_str()),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000")
+        );
         let own = own.with_option("ssm_endpoint", "http://127.0.0.1:5001");
-        assert_eq!(Places::new(&own, &env(&[])).unwrap().at("").unwrap().ssm, "http://127.0.0.1:5001");
+        assert_eq!(
+            Places::new(&own, &env(&[])).unwrap().at("").unwrap().ssm,
+            "http://127.0.0.1:5001"
+        );
     }
 
     #[test]
     fn what_is_no_region_is_refused() {
-        for region in ["us-east-1a", "us-east", "useast1", "US-EAST-1", "us-east-1.evil.example", "-1", "a--1", "us east 1"] {
+        for region in [
+            "us-east-1a",
+            "us-east",
+            "useast1",
+            "US-EAST-1",
+            "us-east-1.evil.example",
+            "-1",
+            "a--1",
+            "us east 1",
+        ] {
             let error = check_region("region", region).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"), "{region}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "region"),
+                "{region}"
+            );
         }
-        for region in ["us-east-1", "ap-southeast-4", "us-gov-west-1", "eusc-de-east-1", "mx-central-1"] {
+        for region in
+            ["us-east-1", "ap-southeast-4", "us-gov-west-1", "eusc-de-east-1", "mx-central-1"]
+        {
             assert!(check_region("region", region).is_ok(), "{region}");
         }
         let nowhere = Places::new(&ProviderConfig::default(), &env(&[])).unwrap();
@@ -303,10 +420,14 @@ mod tests {
 
     #[test]
     fn what_was_made_elsewhere_is_found_there() {
-        let places = Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
+        let places =
+            Places::new(&ProviderConfig::default().with_region("eu-central-1"), &env(&[])).unwrap();
         let there = places.at("us-west-2").unwrap();
         places.whereabouts.note("i-1", "us-west-2");
-        assert_eq!((places.of("i-1").unwrap(), places.of("i-2").unwrap().region.as_str()), (there, "eu-central-1"));
+        assert_eq!(
+            (places.of("i-1").unwrap(), places.of("i-2").unwrap().region.as_str()),
+            (there, "eu-central-1")
+        );
         let regions: Vec<_> = places.all().unwrap().into_iter().map(|place| place.region).collect();
         assert_eq!(regions, ["eu-central-1", "us-west-2"]);
         let key = format!("{}@ap-south-1/3", "0".repeat(32));
@@ -317,17 +438,25 @@ mod tests {
     #[test]
     fn the_regions_that_are_used_can_be_said() {
         let places = |text: &str| {
-            let config = ProviderConfig::default().with_region("eu-central-1").with_option(REGIONS, text);
+            let config =
+                ProviderConfig::default().with_region("eu-central-1").with_option(REGIONS, text);
             Places::new(&config, &env(&[]))
         };
-        let regions =
-            |text: &str| -> Vec<_> { places(text).unwrap().all().unwrap().into_iter().map(|place| place.region).collect() };
+        let regions = |text: &str| -> Vec<_> {
+            places(text).unwrap().all().unwrap().into_iter().map(|place| place.region).collect()
+        };
         assert_eq!(regions(""), ["eu-central-1"]);
-        assert_eq!(regions(" us-west-2,eu-central-1 , ap-south-1"), ["eu-central-1", "us-west-2", "ap-south-1"]);
+        assert_eq!(
+            regions(" us-west-2,eu-central-1 , ap-south-1"),
+            ["eu-central-1", "us-west-2", "ap-south-1"]
+        );
         assert_eq!(places("all").unwrap().used, Used::AllEnabled);
         for text in ["us-west-2,", "everywhere", "us-west-2 ap-south-1", "all,us-west-2"] {
             let error = places(text).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == REGIONS), "{text}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == REGIONS),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Which region a thing is in: by the id of what was made or seen there, and by the key hash of what is being made.
+//! Which region a thing is in: by the id of what was made or seen there, and by the key hash of
+//! what is being made.
 //!
 //! What is forgotten here is looked for again: it costs requests, and loses nothing.
 
@@ -44,9 +45,13 @@ impl Whereabouts {
         self.locked().things.remove(thing);
     }
 
-    /// Notes that a thing has ended: its region is not one that holds something because of it any more.
+    /// Notes that a thing has ended: its region is not one that holds something because of it any
+    /// more.
     pub(super) fn end(&self, thing: &str) {
-        self.locked().things.entry(thing.to_string()).and_modify(|thing| thing.ended = Some(Instant::now()));
+        self.locked()
+            .things
+            .entry(thing.to_string())
+            .and_modify(|thing| thing.ended = Some(Instant::now()));
     }
 
     pub(super) fn of(&self, thing: &str) -> Option<String> {
@@ -56,7 +61,8 @@ impl Whereabouts {
     /// The regions that hold something, or may.
     pub(super) fn regions(&self) -> BTreeSet<String> {
         let known = self.locked();
-        let live = known.things.values().filter(|thing| thing.ended.is_none()).map(|thing| &thing.region);
+        let live =
+            known.things.values().filter(|thing| thing.ended.is_none()).map(|thing| &thing.region);
         live.chain(&known.crowded).cloned().collect()
     }
 
@@ -123,6 +129,10 @@ mod tests {
             whereabouts.note(&format!("i-{at}"), ["us-west-1", "us-west-2"][at % 2]);
         }
         assert!(kept() <= MOST);
-        assert_eq!(regions(&whereabouts), ["eu-west-1", "us-west-1", "us-west-2"], "those of what had to make room too");
+        assert_eq!(
+            regions(&whereabouts),
+            ["eu-west-1", "us-west-1", "us-west-2"],
+            "those of what had to make room too"
+        );
     }
 }

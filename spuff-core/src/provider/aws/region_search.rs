@@ -1,5 +1,6 @@
-//! Nothing is certain about a region that was not asked. A verb on a thing asks where that was made or seen, or else the
-//! provider's own region, and is one request; before it says that there is no such thing, it asks all others.
+//! Nothing is certain about a region that was not asked. A verb on a thing asks where that was made
+//! or seen, or else the provider's own region, and is one request; before it says that there is no
+//! such thing, it asks all others.
 
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -51,24 +52,36 @@ impl AwsProvider {
     ///
     /// # Errors
     /// The first one, with its region: a list in which something is missing is none.
-    pub(super) async fn in_each<T, F>(&self, places: &[Place], look: impl Fn(Place) -> F) -> ProviderResult<Vec<T>>
+    pub(super) async fn in_each<T, F>(
+        &self,
+        places: &[Place],
+        look: impl Fn(Place) -> F,
+    ) -> ProviderResult<Vec<T>>
     where
         F: Future<Output = ProviderResult<Vec<T>>> + Send,
     {
         let looked = join_all(places.iter().map(|place| look(place.clone()))).await;
         let mut all = Vec::new();
         for (place, looked) in places.iter().zip(looked) {
-            let only = |error| if places.len() == 1 { error } else { with_words(&error, &format!("in {}: ", place.region), "") };
+            let only = |error| {
+                if places.len() == 1 {
+                    error
+                } else {
+                    with_words(&error, &format!("in {}: ", place.region), "")
+                }
+            };
             all.extend(looked.map_err(only)?);
         }
         Ok(all)
     }
 
-    /// Does something with a machine where it is; [`ProviderError::NotFound`] of a place says that it is not there. Where that is
-    /// is asked within the errand, or where there is none, as one of its own.
+    /// Does something with a machine where it is; [`ProviderError::NotFound`] of a place says that
+    /// it is not there. Where that is is asked within the errand, or where there is none, as one of
+    /// its own.
     ///
     /// # Errors
-    /// Those of `act`; where it is in no region that could be asked, and one could not, that of the asking.
+    /// Those of `act`; where it is in no region that could be asked, and one could not, that of the
+    /// asking.
     pub(super) async fn with_instance<T, F>(
         &self,
         (operation, errand): (&'static str, Option<&Errand>),
@@ -89,7 +102,12 @@ impl AwsProvider {
     }
 
     /// As [`with_instance`](Self::with_instance), of a snapshot.
-    pub(super) async fn with_snapshot<T, F>(&self, asking: Asking<'_>, id: &str, act: impl Fn(Place) -> F) -> ProviderResult<T>
+    pub(super) async fn with_snapshot<T, F>(
+        &self,
+        asking: Asking<'_>,
+        id: &str,
+        act: impl Fn(Place) -> F,
+    ) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<T>> + Send,
     {
@@ -105,17 +123,24 @@ impl AwsProvider {
         act(self.at_last(asking, id, absent, look).await?).await
     }
 
-    /// Does something with a thing where that was made or seen, or else in the provider's own region, where it need not be. What is
-    /// seen in another one meanwhile is not absent.
-    async fn at_first<T, F>(&self, id: &str, act: &impl Fn(Place) -> F) -> ProviderResult<Result<T, (Place, ProviderError)>>
+    /// Does something with a thing where that was made or seen, or else in the provider's own
+    /// region, where it need not be. What is seen in another one meanwhile is not absent.
+    async fn at_first<T, F>(
+        &self,
+        id: &str,
+        act: &impl Fn(Place) -> F,
+    ) -> ProviderResult<Result<T, (Place, ProviderError)>>
     where
         F: Future<Output = ProviderResult<T>> + Send,
     {
         let place = self.places.of(id)?;
         let done = act(place.clone()).await;
-        let is_known_there = self.places.whereabouts.of(id).is_some_and(|region| region == place.region);
+        let is_known_there =
+            self.places.whereabouts.of(id).is_some_and(|region| region == place.region);
         match done {
-            Err(absent @ ProviderError::NotFound { .. }) if !is_known_there => Ok(Err((place, absent))),
+            Err(absent @ ProviderError::NotFound { .. }) if !is_known_there => {
+                Ok(Err((place, absent)))
+            }
             done => done.map(Ok),
         }
     }
@@ -136,7 +161,8 @@ impl AwsProvider {
         Ok(place)
     }
 
-    /// Makes something by `create`, with its place noted before anything is sent, for as long as it may exist.
+    /// Makes something by `create`, with its place noted before anything is sent, for as long as it
+    /// may exist.
     pub(super) async fn noted<T>(
         &self,
         place: &Place,
@@ -152,7 +178,12 @@ impl AwsProvider {
     }
 
     /// Notes where a search under a key has found something.
-    pub(super) fn taken_up<T>(&self, key: &str, found: Option<(Place, T)>, id: impl Fn(&T) -> &str) -> Option<T> {
+    pub(super) fn taken_up<T>(
+        &self,
+        key: &str,
+        found: Option<(Place, T)>,
+        id: impl Fn(&T) -> &str,
+    ) -> Option<T> {
         let (place, made) = found?;
         self.places.whereabouts.forget(&hash_of_key(key));
         self.places.whereabouts.note(id(&made), &place.region);
@@ -173,7 +204,8 @@ impl AwsProvider {
         }
     }
 
-    /// What was made under a key: in the region that the key carries, or else in the regions that are known, or in any other.
+    /// What was made under a key: in the region that the key carries, or else in the regions that
+    /// are known, or in any other.
     pub(super) async fn made_anywhere<T, F>(
         &self,
         operation: &'static str,
@@ -199,8 +231,8 @@ impl AwsProvider {
     /// What a look shows in any region but those that were asked.
     ///
     /// # Errors
-    /// When nothing is found, and a region could not be asked: that one's. One that was not said to be used, and may not be asked,
-    /// is passed over where those that are have been said.
+    /// When nothing is found, and a region could not be asked: that one's. One that was not said to
+    /// be used, and may not be asked, is passed over where those that are have been said.
     async fn elsewhere<T, F>(
         &self,
         asking: Asking<'_>,
@@ -215,7 +247,10 @@ impl AwsProvider {
         let said = if let Used::These(said) = &self.places.used { Some(said) } else { None };
         let mut failed = match self.join_enabled(asking, &mut places).await {
             Err(error) if error.is_transient() => return Err(error),
-            refused => refused.err().filter(|_| said.is_none()).map(|error| ("another region".to_string(), error)),
+            refused => refused
+                .err()
+                .filter(|_| said.is_none())
+                .map(|error| ("another region".to_string(), error)),
         };
         places.retain(|place| !asked.contains(place));
         let looks = places.into_iter().map(|place| {
@@ -227,7 +262,10 @@ impl AwsProvider {
             match looked {
                 Ok(Some(found)) => return Ok(Some((place, found))),
                 Ok(None) => asked.push(place),
-                Err(error) if error.is_transient() || said.is_none_or(|said| said.contains(&place.region)) => {
+                Err(error)
+                    if error.is_transient()
+                        || said.is_none_or(|said| said.contains(&place.region)) =>
+                {
                     failed = Some((place.region, error));
                 }
                 Err(_) => {}
@@ -235,22 +273,35 @@ impl AwsProvider {
         }
         let Some((region, error)) = failed else { return Ok(None) };
         let asked = asked.iter().map(|place| place.region.as_str()).collect::<Vec<_>>().join(", ");
-        let before = format!("{subject} is not in {asked}; whether it is in {region} could not be asked: ");
-        let way_out =
-            format!("; give the identity the right to, or say by the option {REGIONS} which regions the account is used in");
+        let before =
+            format!("{subject} is not in {asked}; whether it is in {region} could not be asked: ");
+        let way_out = format!(
+            "; give the identity the right to, or say by the option {REGIONS} which regions the \
+             account is used in"
+        );
         Err(with_words(&error, &before, &way_out))
     }
 
     /// Adds the regions that the account has enabled.
-    async fn join_enabled(&self, asking: Asking<'_>, places: &mut Vec<Place>) -> ProviderResult<()> {
+    async fn join_enabled(
+        &self,
+        asking: Asking<'_>,
+        places: &mut Vec<Place>,
+    ) -> ProviderResult<()> {
         let Some(home) = places.first().cloned() else { return Ok(()) };
         let find = async {
             let query = Query::new("DescribeRegions");
             let reply: DescribeRegions = ask(&self.http, &asking.call(&home, &query)).await?;
-            Ok(reply.region_info.item.into_iter().map(|region| region.region_name).collect::<Vec<_>>())
+            Ok(reply
+                .region_info
+                .item
+                .into_iter()
+                .map(|region| region.region_name)
+                .collect::<Vec<_>>())
         };
         for region in self.http.shared::<Enabled>().0.or_look((), find).await? {
-            // A region whose name cannot be one is not signed for, nor can anything have been made there from here.
+            // A region whose name cannot be one is not signed for, nor can anything have been made
+            // there from here.
             let Ok(place) = self.places.at(&region) else { continue };
             if !places.contains(&place) {
                 places.push(place);

@@ -8,7 +8,10 @@ use super::poll::{OfImages, Waiting};
 use super::query::Query;
 use super::region::Place;
 use super::region_search::Asking;
-use super::wire::{self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image, ask};
+use super::wire::{
+    self, CreateImage, DeleteSnapshot, DeregisterImage, DescribeImages, DescribeSnapshots, Image,
+    ask,
+};
 use super::{AwsProvider, convert};
 use crate::create::{self, Cancel, Create, Dedup, Lookup};
 use crate::http::{Class, Deadline, Reply};
@@ -18,7 +21,8 @@ use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
-    /// Makes an image and waits for it. A name is taken once in a region, so the cloud keeps a second one out.
+    /// Makes an image and waits for it. A name is taken once in a region, so the cloud keeps a
+    /// second one out.
     pub(super) async fn snapshot(
         &self,
         place: &Place,
@@ -37,16 +41,22 @@ impl AwsProvider {
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
         let dedup = Dedup::ByCloud;
-        let create = Create { call: (&*self.http, call), create_key: &create_key, dedup, deadline, cancel };
+        let create =
+            Create { call: (&*self.http, call), create_key: &create_key, dedup, deadline, cancel };
         let read = |reply: &Reply| {
             let id = wire::read::<CreateImage>(reply)?.image_id;
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
         };
         let look = || async {
             // Tags may be searched late; the name belongs to one image.
-            match (self.image_made_under(place, &create_key.key_hash).await?, self.image_named(place, name).await?) {
+            match (
+                self.image_made_under(place, &create_key.key_hash).await?,
+                self.image_named(place, name).await?,
+            ) {
                 (Some(image), _) => Ok(Lookup::Found(image.image_id)),
-                (None, Some(image)) if convert::is_made_under(&image.tag_set.item, &create_key.key_hash) => {
+                (None, Some(image))
+                    if convert::is_made_under(&image.tag_set.item, &create_key.key_hash) =>
+                {
                     Ok(Lookup::Found(image.image_id))
                 }
                 (None, Some(_)) => Ok(Lookup::Taken),
@@ -56,7 +66,8 @@ impl AwsProvider {
         let id = &self.noted(place, &create_key, create.run(read, look)).await?;
         self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
-        let image = done.map_err(|error| create::still_open("create_snapshot", &create_key.key, id, error))?;
+        let image = done
+            .map_err(|error| create::still_open("create_snapshot", &create_key.key, id, error))?;
         if convert::has_failed(&image) {
             Err(self.http.discreet(convert::failed_image(&image, instance_id)))
         } else {
@@ -66,29 +77,52 @@ impl AwsProvider {
 
     async fn image_named(&self, place: &Place, name: &str) -> ProviderResult<Option<Image>> {
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter("name", &[name]);
-        let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+        let reply: DescribeImages =
+            ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
         let mut named = reply.images_set.item.into_iter();
         Ok(named.find(|image| image.name == name && image.image_state != "deregistered"))
     }
 
-    pub(super) async fn image_made_under(&self, place: &Place, key_hash: &str) -> ProviderResult<Option<Image>> {
-        let query = Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[key_hash]);
-        let reply: DescribeImages = ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
-        let is_ours =
-            |image: &Image| convert::is_made_under(&image.tag_set.item, key_hash) && image.image_state != "deregistered";
+    pub(super) async fn image_made_under(
+        &self,
+        place: &Place,
+        key_hash: &str,
+    ) -> ProviderResult<Option<Image>> {
+        let query =
+            Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[key_hash]);
+        let reply: DescribeImages =
+            ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+        let is_ours = |image: &Image| {
+            convert::is_made_under(&image.tag_set.item, key_hash)
+                && image.image_state != "deregistered"
+        };
         Ok(reply.images_set.item.into_iter().find(is_ours))
     }
 
-    pub(super) async fn image(&self, asking: Asking<'_>, place: &Place, id: &str) -> ProviderResult<Image> {
+    pub(super) async fn image(
+        &self,
+        asking: Asking<'_>,
+        place: &Place,
+        id: &str,
+    ) -> ProviderResult<Image> {
         let query = Query::new("DescribeImages").with("ImageId.1", id);
         let call = asking.call(place, &query).about("snapshot", id);
         let reply: DescribeImages = ask(&self.http, &call).await?;
-        let found = reply.images_set.item.into_iter().find(|image| image.image_id == id && image.image_state != "deregistered");
+        let found = reply
+            .images_set
+            .item
+            .into_iter()
+            .find(|image| image.image_id == id && image.image_state != "deregistered");
         found.ok_or_else(|| ProviderError::not_found("snapshot", id))
     }
 
     /// The EBS snapshots of an image that is gone, which only their description still tells.
-    pub(super) async fn left_over(&self, asking: Asking<'_>, place: &Place, image_id: &str) -> ProviderResult<Vec<String>> {
+    pub(super) async fn left_over(
+        &self,
+        asking: Asking<'_>,
+        place: &Place,
+        image_id: &str,
+    ) -> ProviderResult<Vec<String>> {
         let (name, value) = convert::MANAGED;
         let query = Query::new("DescribeSnapshots")
             .with("Owner.1", "self")
@@ -100,21 +134,40 @@ impl AwsProvider {
 
     /// An image that was just made, when it is done, well or not. Its first reads may not find it.
     async fn done(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<Image> {
-        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
+        let wait = Wait::new(
+            "create_snapshot",
+            ("snapshot", id),
+            deadline.remaining(),
+            self.http.timeouts(),
+        );
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         let waiting = self.http.shared::<Waiting>();
         wait.together(&OfImages(self.clone()), &waiting.images, place.clone()).await
     }
 
-    /// Deletes an image of that place, then the EBS snapshots that it stood on; [`ProviderError::NotFound`] where there is neither.
-    pub(super) async fn delete_at(&self, asking: Asking<'_>, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<()> {
+    /// Deletes an image of that place, then the EBS snapshots that it stood on;
+    /// [`ProviderError::NotFound`] where there is neither.
+    pub(super) async fn delete_at(
+        &self,
+        asking: Asking<'_>,
+        place: &Place,
+        id: &str,
+        deadline: Deadline,
+    ) -> ProviderResult<()> {
         // After the image is gone, it no longer tells what it stood on.
         let stored = match validate::absent_is_none(self.image(asking, place, id).await)? {
             Some(image) => {
                 let query = &Query::new("DeregisterImage").with("ImageId", id);
-                let wait = Wait::new("delete_snapshot", ("snapshot", id), deadline.remaining(), self.http.timeouts());
+                let wait = Wait::new(
+                    "delete_snapshot",
+                    ("snapshot", id),
+                    deadline.remaining(),
+                    self.http.timeouts(),
+                );
                 let ended = wait.until(|| async move {
-                    let call = place.ec2("delete_snapshot", Class::Idempotent, query).about("snapshot", id);
+                    let call = place
+                        .ec2("delete_snapshot", Class::Idempotent, query)
+                        .about("snapshot", id);
                     self.delete::<DeregisterImage>(&call).await
                 });
                 Observation::deleted(ended.await)?;
@@ -129,22 +182,38 @@ impl AwsProvider {
         if left.is_empty() {
             return Ok(());
         }
-        let message =
-            format!("snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}", left.join("; "));
+        let message = format!(
+            "snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}",
+            left.join("; ")
+        );
         Err(ProviderError::Other { message })
     }
 
-    /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered. One that cannot be deleted
-    /// does not hold up the others; what is left is returned, each with the reason.
-    pub(super) async fn delete_stored(&self, place: &Place, image_id: &str, ids: Vec<String>, deadline: Deadline) -> Vec<String> {
+    /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered.
+    /// One that cannot be deleted does not hold up the others; what is left is returned, each with
+    /// the reason.
+    pub(super) async fn delete_stored(
+        &self,
+        place: &Place,
+        image_id: &str,
+        ids: Vec<String>,
+        deadline: Deadline,
+    ) -> Vec<String> {
         let (left, refused) = (&Mutex::new(ids), &Mutex::new(Vec::new()));
-        let wait = Wait::new("delete_snapshot", ("snapshot", image_id), deadline.remaining(), self.http.timeouts());
+        let wait = Wait::new(
+            "delete_snapshot",
+            ("snapshot", image_id),
+            deadline.remaining(),
+            self.http.timeouts(),
+        );
         let ended = wait.until(|| async move {
             let mut busy = Vec::new();
             let ids = std::mem::take(&mut *locked(left));
             for id in ids {
                 let query = Query::new("DeleteSnapshot").with("SnapshotId", &id);
-                let call = place.ec2("delete_snapshot", Class::Idempotent, &query).about("EBS snapshot", &id);
+                let call = place
+                    .ec2("delete_snapshot", Class::Idempotent, &query)
+                    .about("EBS snapshot", &id);
                 match self.delete::<DeleteSnapshot>(&call).await {
                     Ok(Observation::Pending(state)) => {
                         busy.push(format!("{id}: {state}"));
@@ -154,7 +223,11 @@ impl AwsProvider {
                     Err(error) => locked(refused).push(format!("{id}: {error}")),
                 }
             }
-            Ok(if busy.is_empty() { Observation::Done(()) } else { Observation::Pending(busy.join("; ")) })
+            Ok(if busy.is_empty() {
+                Observation::Done(())
+            } else {
+                Observation::Pending(busy.join("; "))
+            })
         });
         let ended = ended.await.err().map(|error| error.to_string());
         let refused = std::mem::take(&mut *locked(refused));

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::http::{Call, HttpClient, Reply, wanted, wire};
 use crate::provider::error::ProviderResult;
 
-/// A reply, with the name of its root element: that of another one, or of a proxy's page, is not read as an empty reply.
+/// A reply, with the name of its root element: that of another one, or of a proxy's page, is not
+/// read as an empty reply.
 pub(super) trait Document: DeserializeOwned {
     const ROOT: &'static str;
 
@@ -78,11 +79,14 @@ pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
     }
     let read: T = quick_xml::de::from_reader(&reply.body[..]).map_err(|error| {
         let wanted = if let DeError::Custom(words) = &error { wanted(words) } else { None };
-        let field = wanted.map(|(verb, field)| format!(": it {verb} `{field}`")).unwrap_or_default();
+        let field =
+            wanted.map(|(verb, field)| format!(": it {verb} `{field}`")).unwrap_or_default();
         reply.unreadable(&format!("breaks off or is no valid {}{field}", T::ROOT))
     })?;
     match read.nameless() {
-        Some(field) => Err(reply.unreadable(&format!("is no valid {}: it lacks an `{field}`", T::ROOT))),
+        Some(field) => {
+            Err(reply.unreadable(&format!("is no valid {}: it lacks an `{field}`", T::ROOT)))
+        }
         None => Ok(read),
     }
 }
@@ -133,7 +137,8 @@ impl Listing for DescribeInstances {
 
     fn into_parts(self) -> (Vec<Instance>, String) {
         let reservations = self.reservation_set.item.into_iter();
-        let mut instances: Vec<_> = reservations.flat_map(|reservation| reservation.instances_set.item).collect();
+        let mut instances: Vec<_> =
+            reservations.flat_map(|reservation| reservation.instances_set.item).collect();
         instances.dedup_by(|one, other| one.instance_id == other.instance_id);
         (instances, self.next_token)
     }
@@ -352,7 +357,12 @@ mod tests {
             <item><instancesSet/></item><item/></reservationSet><nextToken/></DescribeInstancesResponse>"#;
         let (instances, next) = read::<DescribeInstances>(&reply(text)).unwrap().into_parts();
         assert_eq!((instances.len(), next.as_str()), (2, ""));
-        let tags: Vec<_> = instances[0].tag_set.item.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
+        let tags: Vec<_> = instances[0]
+            .tag_set
+            .item
+            .iter()
+            .map(|tag| (tag.key.as_str(), tag.value.as_str()))
+            .collect();
         assert_eq!(tags, [("Name", "a & b"), ("empty", "")]);
         assert_eq!(instances[0].launch_time.unwrap().timestamp(), 1_767_607_200);
         assert_eq!((instances[1].instance_id.as_str(), instances[1].launch_time), ("i-2", None));
@@ -396,28 +406,49 @@ mod tests {
                     let error = error.to_string();
                     let named = error.contains(&format!("`{element}`")) || matches!(how, "filled");
                     // An item without an id is one without an id.
-                    assert!(named || (element == "item" && error.contains("instanceId")), "{element} {how}: {error}");
+                    assert!(
+                        named || (element == "item" && error.contains("instanceId")),
+                        "{element} {how}: {error}"
+                    );
                     assert!(!error.contains("canary"), "{element} {how}: {error}");
                     assert!(
-                        how != "removed" && how != "emptied" || element.ends_with("Id") || element == "item",
+                        how != "removed" && how != "emptied"
+                            || element.ends_with("Id")
+                            || element == "item",
                         "{element} {how}"
                     );
                     continue;
                 }
             };
             let whole = sets.contains(&element.as_str());
-            assert!(instances.len() == 1 || (whole && how != "doubled"), "{element} {how}: {instances:?}");
+            assert!(
+                instances.len() == 1 || (whole && how != "doubled"),
+                "{element} {how}: {instances:?}"
+            );
             assert!(element == "nextToken" || next == "more", "{element} {how}");
             for instance in instances {
                 assert!(!convert::is_ending(&instance), "{element} {how}");
                 let index = instance.ami_launch_index;
-                assert!(index == Some(3) || (element == "amiLaunchIndex" && index.is_none()), "{element} {how}: {index:?}");
+                assert!(
+                    index == Some(3) || (element == "amiLaunchIndex" && index.is_none()),
+                    "{element} {how}: {index:?}"
+                );
                 let told = convert::instance(instance, "us-east-1");
-                assert!(told.id == "i-1" || (element == "instanceId" && how == "other"), "{element} {how}: {told:?}");
+                assert!(
+                    told.id == "i-1" || (element == "instanceId" && how == "other"),
+                    "{element} {how}: {told:?}"
+                );
                 let made = told.known_created_at();
-                assert!(made.is_some_and(|made| made.timestamp() == 1_767_607_200), "{element} {how}: {made:?}");
+                assert!(
+                    made.is_some_and(|made| made.timestamp() == 1_767_607_200),
+                    "{element} {how}: {made:?}"
+                );
                 let stated = ["instanceState", "name"].contains(&element.as_str());
-                assert!(stated || told.status == InstanceStatus::Active, "{element} {how}: {:?}", told.status);
+                assert!(
+                    stated || told.status == InstanceStatus::Active,
+                    "{element} {how}: {:?}",
+                    told.status
+                );
                 assert!(told.is_ready() || stated, "{element} {how}: {told:?}");
                 let tagged = ["tagSet", "key", "value", "item"].contains(&element.as_str());
                 assert!(tagged || told.is_managed(), "{element} {how}: {told:?}");
@@ -439,16 +470,25 @@ mod tests {
                 Ok(read) => {
                     let (images, next) = read.into_parts();
                     let whole = ["imagesSet", "item"].contains(&element.as_str());
-                    assert!(images.len() == 1 || (whole && how != "doubled"), "{element} {how}: {images:?}");
+                    assert!(
+                        images.len() == 1 || (whole && how != "doubled"),
+                        "{element} {how}: {images:?}"
+                    );
                     assert!(element == "nextToken" || next == "more", "{element} {how}");
                     let tagged = ["tagSet", "key", "value", "item"].contains(&element.as_str());
-                    assert!(tagged || images.iter().all(convert::is_managed_snapshot), "{element} {how}: {images:?}");
+                    assert!(
+                        tagged || images.iter().all(convert::is_managed_snapshot),
+                        "{element} {how}: {images:?}"
+                    );
                     assert!(!images.iter().any(convert::has_failed), "{element} {how}");
                 }
                 Err(error) => {
                     let error = error.to_string();
                     let named = error.contains(&format!("`{element}`")) || matches!(how, "filled");
-                    assert!(named || (element == "item" && error.contains("imageId")), "{element} {how}: {error}");
+                    assert!(
+                        named || (element == "item" && error.contains("imageId")),
+                        "{element} {how}: {error}"
+                    );
                     assert!(!error.contains("canary"), "{element} {how}: {error}");
                 }
             }

@@ -31,20 +31,40 @@ impl DigitalOceanProvider {
         let body = convert::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
         let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create = Create { call: (&*self.http, call), create_key, dedup: Dedup::LookupFirst, deadline, cancel };
+        let create = Create {
+            call: (&*self.http, call),
+            create_key,
+            dedup: Dedup::LookupFirst,
+            deadline,
+            cancel,
+        };
         let read = |reply: &Reply| {
-            let made = reply.json::<List<Droplet>>()?.into_items().into_iter().map(convert::instance).collect();
+            let made = reply
+                .json::<List<Droplet>>()?
+                .into_items()
+                .into_iter()
+                .map(convert::instance)
+                .collect();
             in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
         };
         let sent = clock::utc();
         let look = || async {
             let tag = convert::tag(labels::CREATE_KEY, &create_key.key_hash);
-            let made: Vec<_> =
-                self.droplets("create_instance", ("tag_name", &tag)).await?.into_iter().map(convert::instance).collect();
+            let made: Vec<_> = self
+                .droplets("create_instance", ("tag_name", &tag))
+                .await?
+                .into_iter()
+                .map(convert::instance)
+                .collect();
             if made.is_empty() {
-                let named = self.named(first).await?.into_iter().filter(|made| may_be_new(made, sent));
+                let named =
+                    self.named(first).await?.into_iter().filter(|made| may_be_new(made, sent));
                 let untagged: Vec<_> = named.map(|made| made.id).collect();
-                return Ok(if untagged.is_empty() { Lookup::Nothing } else { Lookup::Ambiguous(untagged) });
+                return Ok(if untagged.is_empty() {
+                    Lookup::Nothing
+                } else {
+                    Lookup::Ambiguous(untagged)
+                });
             }
             Ok(in_order(made, &names).map_or_else(Lookup::Ambiguous, Lookup::Found))
         };
@@ -58,9 +78,13 @@ impl DigitalOceanProvider {
 }
 
 /// The droplets of these names; the ids of those that there are, when some are missing.
-fn in_order(made: Vec<ProviderInstance>, names: &[&str]) -> Result<Vec<ProviderInstance>, Vec<String>> {
+fn in_order(
+    made: Vec<ProviderInstance>,
+    names: &[&str],
+) -> Result<Vec<ProviderInstance>, Vec<String>> {
     let ids = made.iter().map(|made| made.id.clone()).collect();
-    let mut by_name: HashMap<_, _> = made.into_iter().map(|made| (made.name.to_ascii_lowercase(), made)).collect();
+    let mut by_name: HashMap<_, _> =
+        made.into_iter().map(|made| (made.name.to_ascii_lowercase(), made)).collect();
     let found = names.iter().map(|name| by_name.remove(&name.to_ascii_lowercase()));
     found.collect::<Option<Vec<_>>>().ok_or(ids)
 }

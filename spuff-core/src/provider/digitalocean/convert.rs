@@ -17,11 +17,12 @@ const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 255;
 /// The tag of `managed-by=spuff`.
 pub(super) const MANAGED_TAG: &str = "managed-by:spuff";
-/// The longest wait believed of `ratelimit-reset`, which is when the oldest request of the last hour expires.
+/// The longest wait believed of `ratelimit-reset`, which is when the oldest request of the last
+/// hour expires.
 const MAX_RESET: Duration = Duration::from_secs(60);
 
-/// Words of the API's messages for what the contract calls otherwise, in the order in which a message is searched for them: one
-/// about an image may name the region that lacks it.
+/// Words of the API's messages for what the contract calls otherwise, in the order in which a
+/// message is searched for them: one about an image may name the region that lacks it.
 const FIELDS: [(&str, &str); 9] = [
     ("image", "image"),
     ("snapshot", "image"),
@@ -34,8 +35,12 @@ const FIELDS: [(&str, &str); 9] = [
     ("tag", "labels"),
 ];
 
-/// Checks a request against DigitalOcean's limits and words it. Keys are left to the caller: names need a look-up.
-pub(super) fn create_droplet(request: &InstanceRequest, ssh_keys: Vec<Reference>) -> ProviderResult<CreateDroplet<'_>> {
+/// Checks a request against DigitalOcean's limits and words it. Keys are left to the caller: names
+/// need a look-up.
+pub(super) fn create_droplet(
+    request: &InstanceRequest,
+    ssh_keys: Vec<Reference>,
+) -> ProviderResult<CreateDroplet<'_>> {
     let user_data = request.user_data.as_deref();
     Ok(CreateDroplet {
         name: Some(&request.name),
@@ -75,16 +80,22 @@ pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Reference> {
     };
     match spec {
         ImageSpec::Ubuntu(version) => release("ubuntu", version),
-        ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
+        ImageSpec::Debian(version) => {
+            release("debian", version.split('.').next().unwrap_or(version))
+        }
         ImageSpec::Custom(id) => validate::required("image", id).map(|()| Reference::parse(id)),
-        ImageSpec::Snapshot(id) => validate::numeric_id("digitalocean", "image", id).map(Reference::Id),
+        ImageSpec::Snapshot(id) => {
+            validate::numeric_id("digitalocean", "image", id).map(Reference::Id)
+        }
     }
 }
 
 pub(super) fn instance(droplet: Droplet) -> ProviderInstance {
     let networks = droplet.networks.v4.iter().chain(&droplet.networks.v6);
     let addresses: Vec<_> = networks
-        .filter_map(|network| Some(Address { ip: network.ip_address?, public: network.kind == NetworkKind::Public }))
+        .filter_map(|network| {
+            Some(Address { ip: network.ip_address?, public: network.kind == NetworkKind::Public })
+        })
         .collect();
     ProviderInstance {
         id: droplet.id.to_string(),
@@ -112,10 +123,14 @@ pub(super) fn labelled_snapshot(image: Image) -> (Snapshot, HashMap<String, Stri
 /// What an hour costs, of each size: the same in every region. What cannot be read is left out.
 pub(super) fn prices(sizes: Vec<Size>) -> price_list::List {
     let offer = |price_hourly| price(price_hourly).map(|price| (String::new(), price));
-    sizes.into_iter().map(|size| (size.slug, offer(size.price_hourly).into_iter().collect())).collect()
+    sizes
+        .into_iter()
+        .map(|size| (size.slug, offer(size.price_hourly).into_iter().collect()))
+        .collect()
 }
 
-/// A number of single precision, such as 0.00743999984115362, as the short decimals that it stands for: 0.00744.
+/// A number of single precision, such as 0.00743999984115362, as the short decimals that it stands
+/// for: 0.00744.
 #[allow(clippy::cast_possible_truncation, reason = "what is cut off says nothing")]
 fn price(amount: f64) -> Option<Price> {
     Price::listed(&(amount as f32).to_string(), "USD").filter(|price| price.micros > 0)
@@ -129,8 +144,9 @@ pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     !other && !gone && image.tags.iter().any(|tag| tag.eq_ignore_ascii_case(MANAGED_TAG))
 }
 
-/// Each label as one tag `key:value`. Tags know no upper case that lasts and few symbols, so every byte but `a-z`, `0-9`
-/// and `-` becomes `_` and two hexadecimal digits: nothing of a value is lost.
+/// Each label as one tag `key:value`. Tags know no upper case that lasts and few symbols, so every
+/// byte but `a-z`, `0-9` and `-` becomes `_` and two hexadecimal digits: nothing of a value is
+/// lost.
 pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>> {
     labels
         .iter()
@@ -139,8 +155,15 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
                 return Err(ProviderError::invalid_config("labels", "a label with an empty key"));
             }
             let tag = tag(key, value);
-            let way_out = "shorten it (an upper-case letter or symbol takes three characters of a tag)";
-            validate::at_most(&format!("labels[{key:?}]"), tag.len(), MAX_TAG, "characters as a tag", way_out)?;
+            let way_out =
+                "shorten it (an upper-case letter or symbol takes three characters of a tag)";
+            validate::at_most(
+                &format!("labels[{key:?}]"),
+                tag.len(),
+                MAX_TAG,
+                "characters as a tag",
+                way_out,
+            )?;
             Ok(tag)
         })
         .collect()
@@ -151,13 +174,15 @@ pub(super) fn tag(key: &str, value: &str) -> String {
     format!("{}:{}", encode(key), encode(value))
 }
 
-/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are somebody else's. Of several ends of a
-/// lease, which a renewal that broke off leaves, the latest holds.
+/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are
+/// somebody else's. Of several ends of a lease, which a renewal that broke off leaves, the latest
+/// holds.
 pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
     let mut labels = HashMap::new();
     for (key, value) in tags.iter().filter_map(|tag| label(tag)) {
         let end = |value: &str| value.parse::<u64>().unwrap_or_default();
-        let earlier = key == labels::EXPIRES_AT && labels.get(&key).is_some_and(|known: &String| end(known) > end(&value));
+        let earlier = key == labels::EXPIRES_AT
+            && labels.get(&key).is_some_and(|known: &String| end(known) > end(&value));
         if !earlier {
             labels.insert(key, value);
         }
@@ -210,7 +235,9 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     let fault = match reply.status {
         422 if says(&["droplet limit"]) => Some(ErrorClass::QuotaExceeded),
-        422 if says(&["pending event", "blocking event"]) => Some(ErrorClass::Conflict { retryable: true }),
+        422 if says(&["pending event", "blocking event"]) => {
+            Some(ErrorClass::Conflict { retryable: true })
+        }
         // Where an image is not, it will not be later, nor need another region have it.
         422 if says(&["not available", "unavailable", "out of capacity"])
             && says(&["size", "region", "capacity"])
@@ -222,7 +249,8 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         412 | 423 => Some(ErrorClass::Conflict { retryable: true }),
         _ => None,
     };
-    let field = FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| (*field).to_string());
+    let field =
+        FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| (*field).to_string());
     ApiError {
         is_own,
         fault,
@@ -230,8 +258,10 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         message,
         request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
         field,
-        // It stands in every reply, and tells only one that was refused for its rate when to come again.
-        retry_after: reset(reply, clock::now()).filter(|_| reply.status == 429 && reply.header("retry-after").is_none()),
+        // It stands in every reply, and tells only one that was refused for its rate when to come
+        // again.
+        retry_after: reset(reply, clock::now())
+            .filter(|_| reply.status == 429 && reply.header("retry-after").is_none()),
     }
 }
 
@@ -261,7 +291,10 @@ mod tests {
         }
         for spec in ["snapshot:ami-0abc", "snapshot:", "", "ubuntu:", "debian:"] {
             let error = image(&spec.parse().unwrap()).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{spec}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"),
+                "{spec}"
+            );
         }
     }
 
@@ -280,13 +313,19 @@ mod tests {
             ("1e300", None),
             ("null", None),
         ] {
-            let sizes = format!(r#"[{{"slug": "s", "price_hourly": {number}, "regions": null, "available": false}}]"#);
+            let sizes = format!(
+                r#"[{{"slug": "s", "price_hourly": {number}, "regions": null, "available": false}}]"#
+            );
             let list = prices(serde_json::from_str(&sizes).unwrap());
             let [(region, price)] = list["s"].as_slice() else {
                 assert_eq!((expected, list["s"].len()), (None, 0), "{number}");
                 continue;
             };
-            assert_eq!((region.as_str(), Some(price.micros), price.currency.as_str()), ("", expected, "USD"), "{number}");
+            assert_eq!(
+                (region.as_str(), Some(price.micros), price.currency.as_str()),
+                ("", expected, "USD"),
+                "{number}"
+            );
         }
     }
 
@@ -301,15 +340,30 @@ mod tests {
         ];
         for (key, value, tag) in table {
             assert_eq!(tags(&BTreeMap::from([(key, value)])).unwrap(), [tag]);
-            assert_eq!(labels(&[tag.to_ascii_uppercase()]), HashMap::from([(key.to_string(), value.to_string())]), "{tag}");
+            assert_eq!(
+                labels(&[tag.to_ascii_uppercase()]),
+                HashMap::from([(key.to_string(), value.to_string())]),
+                "{tag}"
+            );
         }
     }
 
     #[test]
     fn of_several_ends_of_a_lease_the_latest_holds() {
-        let tags = |ends: &[&str]| ends.iter().map(|end| tag(labels::EXPIRES_AT, end)).collect::<Vec<_>>();
-        for ends in [["1999", "2000"], ["2000", "1999"], ["999", "2000"], ["soon", "2000"], ["2000", "soon"]] {
-            assert_eq!(labels(&tags(&ends)), HashMap::from([(labels::EXPIRES_AT.to_string(), "2000".to_string())]), "{ends:?}");
+        let tags =
+            |ends: &[&str]| ends.iter().map(|end| tag(labels::EXPIRES_AT, end)).collect::<Vec<_>>();
+        for ends in [
+            ["1999", "2000"],
+            ["2000", "1999"],
+            ["999", "2000"],
+            ["soon", "2000"],
+            ["2000", "soon"],
+        ] {
+            assert_eq!(
+                labels(&tags(&ends)),
+                HashMap::from([(labels::EXPIRES_AT.to_string(), "2000".to_string())]),
+                "{ends:?}"
+            );
         }
     }
 
@@ -345,7 +399,10 @@ mod tests {
         ];
         for (expected, request) in table {
             let error = check_request(&request).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{expected}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+                "{expected}: {error}"
+            );
         }
     }
 
@@ -355,33 +412,76 @@ mod tests {
 
     #[test]
     fn refusals() {
-        let problem = |message: &str| format!(r#"{{"id": "unprocessable_entity", "message": "{message}", "request_id": "r-1"}}"#);
+        let problem = |message: &str| {
+            format!(
+                r#"{{"id": "unprocessable_entity", "message": "{message}", "request_id": "r-1"}}"#
+            )
+        };
         for (status, message, fault, field) in [
-            (422, "creating this/these droplet(s) will exceed your droplet limit", Some(ErrorClass::QuotaExceeded), None),
-            (422, "Droplet already has a pending event.", Some(ErrorClass::Conflict { retryable: true }), None),
-            (422, "Size is not available in this region.", Some(ErrorClass::Capacity), Some("region")),
+            (
+                422,
+                "creating this/these droplet(s) will exceed your droplet limit",
+                Some(ErrorClass::QuotaExceeded),
+                None,
+            ),
+            (
+                422,
+                "Droplet already has a pending event.",
+                Some(ErrorClass::Conflict { retryable: true }),
+                None,
+            ),
+            (
+                422,
+                "Size is not available in this region.",
+                Some(ErrorClass::Capacity),
+                Some("region"),
+            ),
             (422, "You specified an invalid image for Droplet creation.", None, Some("image")),
             (422, "You specified an invalid region for Droplet creation.", None, Some("region")),
             (422, "999 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
-            (422, "main, 00:11 are invalid key identifiers for Droplet creation.", None, Some("ssh_keys")),
-            (422, "The image you specified is not available in the selected region.", None, Some("image")),
+            (
+                422,
+                "main, 00:11 are invalid key identifiers for Droplet creation.",
+                None,
+                Some("ssh_keys"),
+            ),
+            (
+                422,
+                "The image you specified is not available in the selected region.",
+                None,
+                Some("image"),
+            ),
             (422, "Snapshot is not available in region nyc3", None, Some("image")),
             (422, "Region is not available", Some(ErrorClass::Capacity), Some("region")),
-            (404, "The resource you were accessing could not be found.", Some(ErrorClass::NotFound), None),
+            (
+                404,
+                "The resource you were accessing could not be found.",
+                Some(ErrorClass::NotFound),
+                None,
+            ),
             (404, "no Route matched with those values", None, None),
         ] {
             let refusal = says(status, &problem(message));
             assert_eq!((refusal.fault, refusal.field.as_deref()), (fault, field), "{message}");
-            assert_eq!((refusal.code.as_deref(), refusal.request_id.as_deref()), (Some("unprocessable_entity"), Some("r-1")));
+            assert_eq!(
+                (refusal.code.as_deref(), refusal.request_id.as_deref()),
+                (Some("unprocessable_entity"), Some("r-1"))
+            );
         }
-        let other = says(400, r#"{"error": "Bad Request", "messages": ["a", "b"], "root_causes": []}"#);
+        let other =
+            says(400, r#"{"error": "Bad Request", "messages": ["a", "b"], "root_causes": []}"#);
         assert_eq!((other.message.as_deref(), other.is_own), (Some("a; b"), true));
         assert_eq!(says(502, "<html>").message, None);
-        let absent = r#"{"id": "", "message": "The resource you were accessing could not be found."}"#;
+        let absent =
+            r#"{"id": "", "message": "The resource you were accessing could not be found."}"#;
         for (body, is_own, fault) in [
             (r#"{"id": "not_found", "message": "gone"}"#, true, Some(ErrorClass::NotFound)),
             (absent, true, Some(ErrorClass::NotFound)),
-            (r#"{"error": "Not Found", "messages": [], "root_causes": []}"#, true, Some(ErrorClass::NotFound)),
+            (
+                r#"{"error": "Not Found", "messages": [], "root_causes": []}"#,
+                true,
+                Some(ErrorClass::NotFound),
+            ),
             (r#"{"error": "Not Found"}"#, false, None),
             (r#"{"message": "Not Found"}"#, false, None),
             ("404 page not found", false, None),
@@ -396,9 +496,13 @@ mod tests {
     #[test]
     fn resets_are_bounded() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        for (at, expected) in
-            [("1000007", Some(7)), ("1003600", Some(60)), ("999999", Some(0)), ("18446744073709551615", Some(60)), ("soon", None)]
-        {
+        for (at, expected) in [
+            ("1000007", Some(7)),
+            ("1003600", Some(60)),
+            ("999999", Some(0)),
+            ("18446744073709551615", Some(60)),
+            ("soon", None),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert("ratelimit-reset", at.parse().unwrap());
             let reply = Reply { status: 429, headers, body: Bytes::new() };
@@ -408,7 +512,9 @@ mod tests {
 
     #[test]
     fn a_create_says_all_that_was_asked_for() {
-        let request = InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb").with_user_data("#!/bin/sh").with_label("env", "prod");
+        let request = InstanceRequest::new("web-1", "nyc3", "s-1vcpu-1gb")
+            .with_user_data("#!/bin/sh")
+            .with_label("env", "prod");
         let sent = |droplet| serde_json::to_value::<CreateDroplet<'_>>(droplet).unwrap();
         let mut one = serde_json::json!({
             "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [7],
@@ -481,19 +587,31 @@ mod tests {
     #[test]
     fn a_time_to_wait_is_that_of_the_rate_unless_it_is_told() {
         let told = |headers: &[(&'static str, &'static str)]| {
-            let headers =
-                headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+            let headers = headers.iter().map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            });
             refusal(&Reply { status: 429, headers: headers.collect(), body: Bytes::new() })
         };
         let reset = ("ratelimit-reset", "18446744073709551615");
         assert_eq!(told(&[reset]).retry_after, Some(MAX_RESET));
-        assert_eq!(told(&[reset, ("retry-after", "7")]).retry_after, None, "the pipeline reads that");
-        let headers = http::HeaderMap::from_iter([(http::HeaderName::from_static(reset.0), reset.1.parse().unwrap())]);
+        assert_eq!(
+            told(&[reset, ("retry-after", "7")]).retry_after,
+            None,
+            "the pipeline reads that"
+        );
+        let headers = http::HeaderMap::from_iter([(
+            http::HeaderName::from_static(reset.0),
+            reset.1.parse().unwrap(),
+        )]);
         let failed = refusal(&Reply { status: 503, headers, body: Bytes::new() });
         assert_eq!(failed.retry_after, None, "it was not refused for its rate");
         assert_eq!(told(&[("x-request-id", "r-7")]).request_id.as_deref(), Some("r-7"));
         for status in [412, 423] {
-            assert_eq!(says(status, "{}").fault, Some(ErrorClass::Conflict { retryable: true }), "{status}");
+            assert_eq!(
+                says(status, "{}").fault,
+                Some(ErrorClass::Conflict { retryable: true }),
+                "{status}"
+            );
         }
     }
 }

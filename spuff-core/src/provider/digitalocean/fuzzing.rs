@@ -3,9 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::snapshot_key::SnapshotKey;
-use super::wire::{ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag, TagReply};
+use super::wire::{
+    ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag,
+    TagReply,
+};
 use super::{Action, NAME, ProviderConfig, convert, lookup};
-use crate::fuzzing::checks::{Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words};
+use crate::fuzzing::checks::{
+    Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words,
+};
 use crate::http::fuzzing::{read_json, read_page, refused, reply};
 use crate::http::is_loopback;
 use crate::provider::error::ProviderError;
@@ -27,7 +32,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_tags", tags),
 ];
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and `resolve`.
+/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
+/// `resolve`.
 fn droplets(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<DropletReply>(&reply).map(|reply| reply.droplet);
@@ -77,7 +83,10 @@ fn options(input: &[u8]) {
     let config = ProviderConfig::default().with_option(name, value);
     match validate::known_options(&config, &[&Defaults::CLOUD]) {
         Ok(()) => drop(check_refusal(Defaults::new(&config))),
-        Err(error) => assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name), "{error:?}"),
+        Err(error) => assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name),
+            "{error:?}"
+        ),
     }
 }
 
@@ -85,7 +94,11 @@ fn options(input: &[u8]) {
 fn ssh_keys(input: &[u8]) {
     let reply = reply(input);
     let known = read_page::<List<SshKey>>(&reply);
-    let asked: Vec<_> = reply.header("asked").into_iter().flat_map(|asked| asked.split(',').map(str::to_string)).collect();
+    let asked: Vec<_> = reply
+        .header("asked")
+        .into_iter()
+        .flat_map(|asked| asked.split(',').map(str::to_string))
+        .collect();
     let chosen = check_refusal(lookup::chosen(&known, &asked));
     assert!(chosen.is_none_or(|chosen| chosen.len() == asked.len()));
 }
@@ -125,7 +138,8 @@ fn requests(input: &[u8]) {
     let _ = (Reference::parse(&request.size), is_loopback(&request.region));
     let Some(request) = marked(&request) else { return };
     if check_refusal(convert::check_request(&request)).is_some() {
-        let worded = check_refusal(convert::create_droplet(&request, Vec::new())).map(|worded| serde_json::to_vec(&worded));
+        let worded = check_refusal(convert::create_droplet(&request, Vec::new()))
+            .map(|worded| serde_json::to_vec(&worded));
         assert!(matches!(worded, Some(Ok(_))), "a request that was checked cannot be worded");
     }
 }

@@ -1,4 +1,5 @@
-//! How DigitalOcean counts requests: 5000 in any hour and 250 in any minute for a token, ten reads of keys in any minute.
+//! How DigitalOcean counts requests: 5000 in any hour and 250 in any minute for a token, ten reads
+//! of keys in any minute.
 //!
 //! From the published API description, "Rate Limit". The headers tell of the hour.
 
@@ -9,9 +10,15 @@ use crate::http::{Budget, Call, Class, Cost, Costs, Limit};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-static TOKEN: Budget =
-    Budget { name: "requests", limits: &[Limit::Window { count: 5000, span: HOUR }, Limit::Window { count: 250, span: MINUTE }] };
-static KEYS: Budget = Budget { name: "reads of keys", limits: &[Limit::Window { count: 10, span: MINUTE }] };
+static TOKEN: Budget = Budget {
+    name: "requests",
+    limits: &[
+        Limit::Window { count: 5000, span: HOUR },
+        Limit::Window { count: 250, span: MINUTE },
+    ],
+};
+static KEYS: Budget =
+    Budget { name: "reads of keys", limits: &[Limit::Window { count: 10, span: MINUTE }] };
 
 /// What a call takes of the account's budgets.
 pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {

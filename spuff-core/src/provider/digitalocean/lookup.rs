@@ -8,8 +8,8 @@ pub(super) fn is_name(asked: &str) -> bool {
     matches!(Reference::parse(asked), Reference::Text(text) if !text.contains(':'))
 }
 
-/// The keys that are asked for, of those that there are. What may be an id or a fingerprint and is none of them is left to the
-/// cloud: it may be newer.
+/// The keys that are asked for, of those that there are. What may be an id or a fingerprint and is
+/// none of them is left to the cloud: it may be newer.
 pub(super) fn chosen(known: &[SshKey], asked: &[String]) -> ProviderResult<Vec<Reference>> {
     asked.iter().map(|asked| choose(known, asked)).collect()
 }
@@ -29,8 +29,14 @@ fn choose(known: &[SshKey], asked: &str) -> ProviderResult<Reference> {
             invalid(format!("no key named {asked:?} in the account; it has: {names}"))
         }
         several => {
-            let told = several.iter().map(|key| format!("key {} named {:?}", key.id, key.name)).collect::<Vec<_>>().join(" and ");
-            invalid(format!("{asked:?} may mean {told}; give the fingerprint of the one, or rename the other"))
+            let told = several
+                .iter()
+                .map(|key| format!("key {} named {:?}", key.id, key.name))
+                .collect::<Vec<_>>()
+                .join(" and ");
+            invalid(format!(
+                "{asked:?} may mean {told}; give the fingerprint of the one, or rename the other"
+            ))
         }
     }
 }
@@ -67,11 +73,16 @@ mod tests {
         ] {
             assert_eq!(choose(asked).unwrap(), expected, "{asked}");
         }
-        for (asked, parts) in
-            [("1", ["key 1 named \"laptop\"", "key 4 named \"1\""]), ("twin", ["key 5", "key 6"]), ("desk", ["desk", "laptop"])]
-        {
+        for (asked, parts) in [
+            ("1", ["key 1 named \"laptop\"", "key 4 named \"1\""]),
+            ("twin", ["key 5", "key 6"]),
+            ("desk", ["desk", "laptop"]),
+        ] {
             let error = choose(asked).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"), "{asked}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"),
+                "{asked}: {error}"
+            );
             assert!(parts.iter().all(|part| error.to_string().contains(part)), "{asked}: {error}");
         }
     }

@@ -1,5 +1,6 @@
-//! How what is waited for in an account is looked at together: droplets and snapshots by the lists of managed ones, two
-//! hundred a page, or one by one where that takes fewer requests. Actions can only be asked for one by one.
+//! How what is waited for in an account is looked at together: droplets and snapshots by the lists
+//! of managed ones, two hundred a page, or one by one where that takes fewer requests. Actions can
+//! only be asked for one by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,9 @@ use super::{DigitalOceanProvider, NAME, convert};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::wait::{BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject};
+use crate::wait::{
+    BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject,
+};
 
 /// The id of a droplet's create action.
 type CreateAction = Option<u64>;
@@ -63,18 +66,29 @@ impl BatchPoll for DigitalOceanProvider {
         self.http.is_accepted()
     }
 
-    async fn poll_batch(&self, subjects: &[Subject<CreateAction>]) -> BatchObservation<ProviderInstance> {
+    async fn poll_batch(
+        &self,
+        subjects: &[Subject<CreateAction>],
+    ) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
-        // Alone, a droplet and its action are asked for. What the list does not show is not managed, has a GPU, or is gone.
-        let listing = Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
+        // Alone, a droplet and its action are asked for. What the list does not show is not
+        // managed, has a GPU, or is gone.
+        let listing =
+            Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
-            let droplets =
-                self.droplets("wait_ready", ("tag_name", convert::MANAGED_TAG)).await?.into_iter().map(convert::instance);
-            Ok(droplets.map(|droplet| (droplet.id.clone(), Observation::of_instance(Ok(droplet), NAME))).collect::<Listed<_>>())
+            let droplets = self
+                .droplets("wait_ready", ("tag_name", convert::MANAGED_TAG))
+                .await?
+                .into_iter()
+                .map(convert::instance);
+            Ok(droplets
+                .map(|droplet| (droplet.id.clone(), Observation::of_instance(Ok(droplet), NAME)))
+                .collect::<Listed<_>>())
         };
         let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
         if subjects.len() > 1 {
-            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
+            seen.requests +=
+                self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
         }
         seen
     }
@@ -98,14 +112,21 @@ impl BatchPoll for OfActions {
             let id = subject.id.clone();
             async move {
                 match self.0.action(&id).await {
-                    Ok(action) if action.status == "completed" => Ok(Observation::Done(Ended::Completed(action.completed_at))),
-                    Ok(action) if action.status == "errored" => Ok(Observation::Done(Ended::InAnError)),
+                    Ok(action) if action.status == "completed" => {
+                        Ok(Observation::Done(Ended::Completed(action.completed_at)))
+                    }
+                    Ok(action) if action.status == "errored" => {
+                        Ok(Observation::Done(Ended::InAnError))
+                    }
                     Ok(action) => Ok(Observation::Pending(action.status)),
                     Err(error) => Observation::unread(error),
                 }
             }
         };
-        BatchObservation { observations: join_all(subjects.iter().map(look)).await, requests: subjects.len() }
+        BatchObservation {
+            observations: join_all(subjects.iter().map(look)).await,
+            requests: subjects.len(),
+        }
     }
 }
 
@@ -125,15 +146,22 @@ impl BatchPoll for OfImages {
     async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<Image> {
         let room = &self.0;
         let waiting = room.http.shared::<Waiting>();
-        let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: true };
-        let available = |read: ProviderResult<Image>| Observation::of_state(read, |image| &image.status, "available");
+        let listing =
+            Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: true };
+        let available = |read: ProviderResult<Image>| {
+            Observation::of_state(read, |image| &image.status, "available")
+        };
         let list = async {
             let images = room.managed_images("create_snapshot").await?;
-            Ok(images.into_iter().map(|image| (image.id.clone(), available(Ok(image)))).collect::<Listed<_>>())
+            Ok(images
+                .into_iter()
+                .map(|image| (image.id.clone(), available(Ok(image))))
+                .collect::<Listed<_>>())
         };
         let alone = |at: usize| async move {
             let id = &subjects[at].id;
-            let call = Call::get("create_snapshot", format!("/v2/images/{id}")).about("snapshot", id);
+            let call =
+                Call::get("create_snapshot", format!("/v2/images/{id}")).about("snapshot", id);
             available(room.http.json::<ImageReply>(&call).await.map(|reply| reply.image))
         };
         listing.look(subjects, list, alone).await
@@ -141,9 +169,17 @@ impl BatchPoll for OfImages {
 }
 
 impl DigitalOceanProvider {
-    async fn look_alone(&self, subject: &Subject<CreateAction>) -> ProviderResult<Observation<ProviderInstance>> {
-        let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id)).about("instance", &subject.id);
-        let reply = self.http.json::<DropletReply>(&call).await.map(|reply| convert::instance(reply.droplet));
+    async fn look_alone(
+        &self,
+        subject: &Subject<CreateAction>,
+    ) -> ProviderResult<Observation<ProviderInstance>> {
+        let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id))
+            .about("instance", &subject.id);
+        let reply = self
+            .http
+            .json::<DropletReply>(&call)
+            .await
+            .map(|reply| convert::instance(reply.droplet));
         let look = Observation::of_instance(reply, NAME)?;
         if !matches!(look, Observation::Done(_)) {
             self.failed_create(subject).await?;
@@ -151,15 +187,17 @@ impl DigitalOceanProvider {
         Ok(look)
     }
 
-    /// Whether the create of one that is not ready has failed, which the list does not tell: every third time, one after
-    /// the other. How many requests it took.
+    /// Whether the create of one that is not ready has failed, which the list does not tell: every
+    /// third time, one after the other. How many requests it took.
     async fn look_closer(
         &self,
         turn: &AtomicUsize,
         subjects: &[Subject<CreateAction>],
         looks: &mut [ProviderResult<Observation<ProviderInstance>>],
     ) -> usize {
-        let is_pending = |at: &usize| subjects[*at].hint.is_some() && matches!(looks[*at], Ok(Observation::Pending(_)));
+        let is_pending = |at: &usize| {
+            subjects[*at].hint.is_some() && matches!(looks[*at], Ok(Observation::Pending(_)))
+        };
         let pending: Vec<_> = (0..subjects.len()).filter(is_pending).collect();
         let turn = turn.fetch_add(1, Ordering::Relaxed);
         if pending.is_empty() || !turn.is_multiple_of(CLOSER) {

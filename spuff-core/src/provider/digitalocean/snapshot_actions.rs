@@ -1,4 +1,5 @@
-//! Which snapshot actions are whose: an action knows no name, and its image does not know the action.
+//! Which snapshot actions are whose: an action knows no name, and its image does not know the
+//! action.
 //!
 //! All clients of an account in this process share it.
 
@@ -12,9 +13,9 @@ use tokio::time::Instant;
 use crate::create::{Cancel, CreateCall};
 use crate::http::{Call, Failure, HttpClient, Reply, Sight};
 
-/// The snapshot actions that replies have named to this process, by their ids: these, and the images
-/// that they have made, are no other call's. And the calls that may have begun one which no reply
-/// has named.
+/// The snapshot actions that replies have named to this process, by their ids: these, and the
+/// images that they have made, are no other call's. And the calls that may have begun one which no
+/// reply has named.
 #[derive(Debug, Default)]
 pub(super) struct SnapshotActions {
     known: Mutex<HashMap<u64, SnapshotAction>>,
@@ -92,14 +93,16 @@ impl SnapshotActions {
     /// Whether an action of the droplet that no reply has named may be that of another call.
     pub(super) fn may_be_of_another(&self, call: u64, droplet: u64) -> bool {
         let open = self.open();
-        let others = open.iter().filter(|(number, open)| **number != call && open.droplet == droplet);
+        let others =
+            open.iter().filter(|(number, open)| **number != call && open.droplet == droplet);
         others.into_iter().any(|(_, open)| open.since.elapsed() < OPEN)
     }
 
     pub(super) fn add(&self, action: u64, droplet: u64) {
         let mut known = self.known();
         known.retain(|_, action| action.since.elapsed() < KNOWN);
-        let pending = || SnapshotAction { since: Instant::now(), droplet, outcome: Outcome::Pending };
+        let pending =
+            || SnapshotAction { since: Instant::now(), droplet, outcome: Outcome::Pending };
         known.entry(action).or_insert_with(pending);
     }
 
@@ -109,11 +112,13 @@ impl SnapshotActions {
         }
     }
 
-    /// Notes that an action has made an image, unless it is another's; tells whether it is this one's.
+    /// Notes that an action has made an image, unless it is another's; tells whether it is this
+    /// one's.
     pub(super) fn take(&self, action: u64, image: &str) -> bool {
         let image = Outcome::Image(image.to_string());
         let mut known = self.known();
-        let is_anothers = known.iter().any(|(other, known)| *other != action && known.outcome == image);
+        let is_anothers =
+            known.iter().any(|(other, known)| *other != action && known.outcome == image);
         if let Some(own) = known.get_mut(&action).filter(|_| !is_anothers) {
             own.outcome = image;
         }
@@ -125,12 +130,16 @@ impl SnapshotActions {
     }
 
     pub(super) fn has_image(&self, image: &str) -> bool {
-        self.known().values().any(|known| matches!(&known.outcome, Outcome::Image(id) if id == image))
+        self.known()
+            .values()
+            .any(|known| matches!(&known.outcome, Outcome::Image(id) if id == image))
     }
 
     /// Whether a call of this process waits for what an action of the droplet makes.
     pub(super) fn awaits(&self, droplet: u64) -> bool {
-        self.known().values().any(|known| known.droplet == droplet && known.outcome == Outcome::Pending)
+        self.known()
+            .values()
+            .any(|known| known.droplet == droplet && known.outcome == Outcome::Pending)
     }
 }
 
@@ -173,7 +182,8 @@ mod tests {
     async fn an_action_may_be_of_each_call_that_is_open() {
         let actions = SnapshotActions::default();
         let (one, other) = (actions.number(), actions.number());
-        let may_be_others = || (actions.may_be_of_another(one, 7), actions.may_be_of_another(other, 7));
+        let may_be_others =
+            || (actions.may_be_of_another(one, 7), actions.may_be_of_another(other, 7));
         actions.begin(one, 7);
         assert_eq!(may_be_others(), (false, true), "it is on its way");
         assert!(!actions.may_be_of_another(other, 8), "another droplet's");

@@ -1,4 +1,5 @@
-//! What an unknown outcome of a snapshot is known by: a snapshot cannot carry a key, so the key tells where to look for it.
+//! What an unknown outcome of a snapshot is known by: a snapshot cannot carry a key, so the key
+//! tells where to look for it.
 
 use std::fmt;
 
@@ -9,8 +10,9 @@ use crate::provider::error::{ProviderError, ProviderResult};
 /// The last second of the year 9999: what is later is no time of ours, and cannot be reckoned with.
 const LATEST: i64 = 253_402_300_799;
 
-/// Where a snapshot is to be looked for. Written `droplet:begun.before.action:name`, without the action while there is none,
-/// and with 0 for nothing before. Keys of earlier versions are `droplet:begun:name`.
+/// Where a snapshot is to be looked for. Written `droplet:begun.before.action:name`, without the
+/// action while there is none, and with 0 for nothing before. Keys of earlier versions are
+/// `droplet:begun:name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SnapshotKey {
     pub(super) droplet: u64,
@@ -34,18 +36,23 @@ impl SnapshotKey {
     pub(super) fn read(key: &str) -> ProviderResult<Self> {
         let read = || {
             let mut parts = key.splitn(3, ':');
-            let (droplet, middle, name) = (number(parts.next()?)?, parts.next()?, parts.next()?.to_string());
+            let (droplet, middle, name) =
+                (number(parts.next()?)?, parts.next()?, parts.next()?.to_string());
             let mut middle = middle.splitn(3, '.');
             let begun = middle.next()?.parse().ok().filter(|begun| (0..=LATEST).contains(begun))?;
             let before = match middle.next().map(number) {
                 None => Before::NotTold,
-                Some(id) => id.filter(|id| *id > 0).map_or(id.map(|_| Before::Nothing)?, Before::Snapshot),
+                Some(id) => {
+                    id.filter(|id| *id > 0).map_or(id.map(|_| Before::Nothing)?, Before::Snapshot)
+                }
             };
             let action = middle.next().map(|id| number(id).ok_or(())).transpose().ok()?;
             Some(Self { droplet, begun: DateTime::from_timestamp(begun, 0)?, before, action, name })
         };
         read().ok_or_else(|| {
-            let message = format!("{key:?} is not the key of an unknown outcome of create_snapshot at this provider");
+            let message = format!(
+                "{key:?} is not the key of an unknown outcome of create_snapshot at this provider"
+            );
             ProviderError::invalid_config("key", message)
         })
     }
@@ -109,7 +116,10 @@ mod tests {
             "1:1767607200.5.18446744073709551616:x",
         ] {
             let error = SnapshotKey::read(key).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "key"), "{key}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "key"),
+                "{key}: {error}"
+            );
         }
     }
 }

@@ -53,7 +53,8 @@ impl DigitalOceanProvider {
 
     async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
         let id = &droplet.to_string();
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots")).about("instance", id);
+        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots"))
+            .about("instance", id);
         self.list(call, |image: &Image| image.id.clone()).await
     }
 
@@ -67,26 +68,37 @@ impl DigitalOceanProvider {
 
     /// Puts the managed tag, and those of the lease, on a snapshot.
     pub(super) async fn claim(&self, id: &str) -> ProviderResult<()> {
-        let tags: Vec<_> = self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
+        let tags: Vec<_> =
+            self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
         let errand = self.http.errand();
         self.tag(("create_snapshot", &errand), (id, "image"), &tags).await.map_err(|error| {
             if error.is_transient() {
                 return error;
             }
-            let message = format!("snapshot {id} exists and is paid for, but could not be tagged {}: {error}", tags.join(", "));
+            let message = format!(
+                "snapshot {id} exists and is paid for, but could not be tagged {}: {error}",
+                tags.join(", ")
+            );
             ProviderError::Other { message }
         })
     }
 
     /// Makes a snapshot, and follows it until it is tagged and can be used.
-    pub(super) async fn snapshot(&self, droplet: u64, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
+    pub(super) async fn snapshot(
+        &self,
+        droplet: u64,
+        name: &str,
+        cancel: &Cancel,
+    ) -> ProviderResult<Snapshot> {
         let instance_id = &droplet.to_string();
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
         let begun = clock::utc();
         let listed = self.snapshots_of(droplet).await?;
-        let newest = listed.iter().max_by_key(|image| (image.created_at, image.id.parse::<u64>().ok()));
-        let before = newest.map_or(Some(Before::Nothing), |image| image.id.parse().ok().map(Before::Snapshot));
+        let newest =
+            listed.iter().max_by_key(|image| (image.created_at, image.id.parse::<u64>().ok()));
+        let before = newest
+            .map_or(Some(Before::Nothing), |image| image.id.parse().ok().map(Before::Snapshot));
         let before = before.unwrap_or(Before::NotTold);
         let key = SnapshotKey { droplet, begun, before, action: None, name: name.to_string() };
         let create_key = CreateKey::under(key.to_string());
@@ -98,8 +110,10 @@ impl DigitalOceanProvider {
             .json(&body)?;
         let actions = self.snapshot_actions();
         let number = actions.number();
-        let call = SnapshotCall { request: (&*self.http, call), actions: &actions, number, droplet };
-        let create = Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
+        let call =
+            SnapshotCall { request: (&*self.http, call), actions: &actions, number, droplet };
+        let create =
+            Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let read = |reply: &Reply| {
             let started: ActionReply = reply.json()?;
             Ok(Started { action: Some(started.action.id), at: started.action.started_at })
@@ -115,7 +129,8 @@ impl DigitalOceanProvider {
         let Started { action, at } = started?;
 
         let key = SnapshotKey { action, ..key };
-        let (room, begun) = (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
+        let (room, begun) =
+            (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
         let attempt = move |timeouts: ProviderTimeouts| {
             let (room, begun) = (room.clone(), begun.clone());
             async move { room.finish(&begun, &timeouts).await }
@@ -124,18 +139,29 @@ impl DigitalOceanProvider {
     }
 
     /// Waits for a snapshot's action, finds what it has made, and tags it.
-    async fn finish(&self, begun: &Begun, timeouts: &ProviderTimeouts) -> ProviderResult<End<Snapshot>> {
-        let (deadline, waiting) = (Deadline::after(timeouts.action_complete), self.http.shared::<Waiting>());
+    async fn finish(
+        &self,
+        begun: &Begun,
+        timeouts: &ProviderTimeouts,
+    ) -> ProviderResult<End<Snapshot>> {
+        let (deadline, waiting) =
+            (Deadline::after(timeouts.action_complete), self.http.shared::<Waiting>());
         let mut completed = None;
         if let Some(action) = begun.action {
             let id = action.to_string();
-            let wait = Wait::new("create_snapshot", ("action", &id), deadline.remaining(), timeouts);
+            let wait =
+                Wait::new("create_snapshot", ("action", &id), deadline.remaining(), timeouts);
             match wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? {
                 Ended::Completed(at) => completed = at,
                 Ended::InAnError => {
                     self.snapshot_actions().fail(action);
                     let reason = "the snapshot action ended in an error";
-                    return Ok(End::Failed(validate::failed(NAME, &begun.droplet.to_string(), "errored", reason)));
+                    return Ok(End::Failed(validate::failed(
+                        NAME,
+                        &begun.droplet.to_string(),
+                        "errored",
+                        reason,
+                    )));
                 }
             }
         }
@@ -164,15 +190,21 @@ impl DigitalOceanProvider {
     ) -> ProviderResult<Lookup<Started>> {
         let known = self.snapshot_actions();
         let actions = self.actions_of(droplet).await?;
-        let is_open = |action: &&Action| action.is_running_snapshot() && !known.has_action(action.id);
-        let running = actions.iter().find(is_open).map(|action| Started { action: Some(action.id), at: action.started_at });
+        let is_open =
+            |action: &&Action| action.is_running_snapshot() && !known.has_action(action.id);
+        let running = actions
+            .iter()
+            .find(is_open)
+            .map(|action| Started { action: Some(action.id), at: action.started_at });
         let listed = self.snapshots_of(droplet).await?;
         let is_new = |image: &Image| !before.contains(&image.id) && !known.has_image(&image.id);
         let made = listed.into_iter().find(|image| is_new(image) && image.name == name);
         Ok(match (made, running, known.awaits(droplet)) {
             (Some(made), None, true) => Lookup::Ambiguous(vec![made.id]),
             (Some(made), _, false) => Lookup::Found(Started { action: None, at: made.created_at }),
-            (_, Some(Started { action: Some(action), .. }), _) if known.may_be_of_another(call, droplet) => {
+            (_, Some(Started { action: Some(action), .. }), _)
+                if known.may_be_of_another(call, droplet) =>
+            {
                 Lookup::Ambiguous(vec![format!("what action {action} makes")])
             }
             (_, running, _) => Lookup::found(running),
@@ -181,7 +213,8 @@ impl DigitalOceanProvider {
 
     async fn actions_of(&self, droplet: u64) -> ProviderResult<Vec<Action>> {
         let id = &droplet.to_string();
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions")).about("instance", id);
+        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
+            .about("instance", id);
         self.list(call, |action: &Action| action.id).await
     }
 
@@ -191,8 +224,11 @@ impl DigitalOceanProvider {
         let action = match key.action {
             Some(id) => validate::absent_is_none(self.action(id).await)?,
             None => {
-                let actions = validate::absent_is_none(self.actions_of(key.droplet).await)?.unwrap_or_default();
-                actions.into_iter().find(|action| action.is_running_snapshot() && !self.snapshot_actions().has_action(action.id))
+                let actions = validate::absent_is_none(self.actions_of(key.droplet).await)?
+                    .unwrap_or_default();
+                actions.into_iter().find(|action| {
+                    action.is_running_snapshot() && !self.snapshot_actions().has_action(action.id)
+                })
             }
         };
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
@@ -206,21 +242,29 @@ impl DigitalOceanProvider {
         let mut since = Some(key.begun - SKEW).filter(|_| key.before != Before::Nothing);
         if let Before::Snapshot(before) = key.before {
             let before = before.to_string();
-            let newest = made.iter().find(|image| image.id == before).and_then(|image| image.created_at);
+            let newest =
+                made.iter().find(|image| image.id == before).and_then(|image| image.created_at);
             since = newest.or(since);
             made.retain(|image| image.id != before);
         }
         let completed = action.as_ref().and_then(|action| action.completed_at);
         made.retain(|image| is_made_by(image, completed));
-        let started = action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
+        let started =
+            action.and_then(|action| action.started_at).map(|started| started - CLOCKS_APART);
         made.retain(|image| image.name == key.name);
         made.retain(|image| key.action.is_some() || !self.snapshot_actions().has_image(&image.id));
-        made.retain(|image| started.or(since).is_none_or(|since| image.created_at.is_some_and(|created| created >= since)));
+        made.retain(|image| {
+            started
+                .or(since)
+                .is_none_or(|since| image.created_at.is_some_and(|created| created >= since))
+        });
         made.sort_by_key(|image| image.created_at);
         Ok(match (started, key.before) {
             (Some(_), _) => Lookup::found(made.into_iter().next()),
             (None, Before::NotTold) => Lookup::found(made.pop()),
-            (None, _) if made.len() > 1 => Lookup::Ambiguous(made.into_iter().map(|image| image.id).collect()),
+            (None, _) if made.len() > 1 => {
+                Lookup::Ambiguous(made.into_iter().map(|image| image.id).collect())
+            }
             (None, _) => Lookup::found(made.pop()),
         })
     }
@@ -246,25 +290,33 @@ impl DigitalOceanProvider {
                 Ok(listed) => listed,
                 Err(error) => return Observation::unread(error),
             };
-            let fresh =
-                |image: &Image| !begun.before.contains(&image.id) && image.name == begun.name && is_made_by(image, completed);
+            let fresh = |image: &Image| {
+                !begun.before.contains(&image.id)
+                    && image.name == begun.name
+                    && is_made_by(image, completed)
+            };
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
             // A droplet makes one snapshot at a time, so the first since the action began is its
             // own; or one from just before, where two clocks are apart.
             let since = begun.at.map(|started| started - CLOCKS_APART);
-            new.retain(|image| image.created_at.zip(since).is_none_or(|(created, since)| created >= since));
+            new.retain(|image| {
+                image.created_at.zip(since).is_none_or(|(created, since)| created >= since)
+            });
             new.sort_by_key(|image| {
-                (image.created_at < begun.at, image.created_at.zip(begun.at).map(|(made, at)| (made - at).abs()))
+                (
+                    image.created_at < begun.at,
+                    image.created_at.zip(begun.at).map(|(made, at)| (made - at).abs()),
+                )
             });
             // Without an action it is not certain whose an image is.
             let is_own = |image: &Image| match begun.action {
                 Some(action) => self.snapshot_actions().take(action, &image.id),
                 None => !self.snapshot_actions().has_image(&image.id),
             };
-            Ok(new
-                .into_iter()
-                .find(is_own)
-                .map_or_else(|| Observation::Pending("the snapshot is not listed yet".to_string()), Observation::Done))
+            Ok(new.into_iter().find(is_own).map_or_else(
+                || Observation::Pending("the snapshot is not listed yet".to_string()),
+                Observation::Done,
+            ))
         })
         .await
     }

@@ -1,12 +1,16 @@
-//! Tags: put on, taken off, and deleted when nobody can want them any more, as they outlive what they were on.
+//! Tags: put on, taken off, and deleted when nobody can want them any more, as they outlive what
+//! they were on.
 //!
-//! A tag that is deleted is taken off everything, also off a droplet that a create makes at that moment with this tag among others.
-//! So only those are deleted that no create can name any more: the tag that one create alone has named, of a random key or of one
-//! call under a caller's own, after all of its droplets were destroyed here; and the end of a lease that was over long ago. Tags of
-//! callers' own keys may come again, owners are shared, and other tags are not spuff's: they stay.
+//! A tag that is deleted is taken off everything, also off a droplet that a create makes at that
+//! moment with this tag among others. So only those are deleted that no create can name any more:
+//! the tag that one create alone has named, of a random key or of one call under a caller's own,
+//! after all of its droplets were destroyed here; and the end of a lease that was over long ago.
+//! Tags of callers' own keys may come again, owners are shared, and other tags are not spuff's:
+//! they stay.
 //!
-//! A caller's own key is told from a random one by the tag of its call beside it. That goes first, while lists still show the droplet:
-//! what a droplet carries is not believed any more after its end, and who has not ended it deletes nothing.
+//! A caller's own key is told from a random one by the tag of its call beside it. That goes first,
+//! while lists still show the droplet: what a droplet carries is not believed any more after its
+//! end, and who has not ended it deletes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +34,8 @@ use crate::provider::{ProviderInstance, labels};
 const TIDYING: Duration = Duration::from_secs(5);
 /// So many requests must be left to the account, of the 250 in a minute: nobody waits for this.
 const LEFT: u32 = 125;
-/// How long after the end of a lease no create or renewal names it any more: longer than clocks differ.
+/// How long after the end of a lease no create or renewal names it any more: longer than clocks
+/// differ.
 const LONG_OVER: TimeDelta = TimeDelta::days(1);
 /// How often the tags of leases are looked through.
 const SELDOM: Duration = Duration::from_secs(3600);
@@ -82,10 +87,13 @@ impl Worn {
     pub(super) fn note_all(&self, listed: &[ProviderInstance]) {
         listed.iter().for_each(|instance| self.note(&instance.id, &instance.labels));
         let ids: HashSet<_> = listed.iter().map(|instance| instance.id.as_str()).collect();
-        self.wearers().droplets.retain(|id, wearer| ids.contains(id.as_str()) || wearer.seen.elapsed() < REMEMBERED);
+        self.wearers()
+            .droplets
+            .retain(|id, wearer| ids.contains(id.as_str()) || wearer.seen.elapsed() < REMEMBERED);
     }
 
-    /// Notes that a droplet was destroyed. Tells the tag that nobody else is known to carry, and whether it was leased.
+    /// Notes that a droplet was destroyed. Tells the tag that nobody else is known to carry, and
+    /// whether it was leased.
     fn end(&self, id: &str) -> (Option<String>, bool) {
         let mut wearers = self.wearers();
         let Some(wearer) = wearers.droplets.get_mut(id) else { return (None, false) };
@@ -119,20 +127,26 @@ impl DigitalOceanProvider {
     ) -> ProviderResult<()> {
         let resource_type = if kind == "droplet" { "instance" } else { "snapshot" };
         for name in tags {
-            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags").json(&CreateTag { name })?.within(errand);
+            let tag = Call::new(operation, Class::Idempotent, Method::POST, "/v2/tags")
+                .json(&CreateTag { name })?
+                .within(errand);
             let path = format!("/v2/tags/{name}/resources");
-            let call = Call::new(operation, Class::Idempotent, Method::POST, path).json(&TagResources::of(id, kind))?;
+            let call = Call::new(operation, Class::Idempotent, Method::POST, path)
+                .json(&TagResources::of(id, kind))?;
             let call = call.about(resource_type, id).within(errand);
             let put = || async {
                 match self.http.json::<TagReply>(&tag).await.map(|made| drop(made.tag)) {
                     // A tag that is there already is refused as invalid.
-                    Ok(_) | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {}
+                    Ok(_)
+                    | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {
+                    }
                     Err(error) => return Err(error),
                 }
                 Ok(self.http.told(&call, Reply::no_content).await?)
             };
             match put().await {
-                // The tag may be what is not there: somebody has deleted it meanwhile. Made twice, it is not.
+                // The tag may be what is not there: somebody has deleted it meanwhile. Made twice,
+                // it is not.
                 Err(ProviderError::NotFound { .. }) => put().await?,
                 done => done?,
             }
@@ -141,17 +155,28 @@ impl DigitalOceanProvider {
     }
 
     /// Takes tags off a droplet. One that is gone is off.
-    pub(super) async fn untag(&self, errand: &Errand, id: &str, tags: impl Iterator<Item = &String>) -> ProviderResult<()> {
+    pub(super) async fn untag(
+        &self,
+        errand: &Errand,
+        id: &str,
+        tags: impl Iterator<Item = &String>,
+    ) -> ProviderResult<()> {
         for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
-            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path).json(&TagResources::of(id, "droplet"))?;
-            validate::absent_is_none(self.http.told(&call.within(errand), Reply::no_content).await.map_err(ProviderError::from))?;
+            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path)
+                .json(&TagResources::of(id, "droplet"))?;
+            validate::absent_is_none(
+                self.http
+                    .told(&call.within(errand), Reply::no_content)
+                    .await
+                    .map_err(ProviderError::from),
+            )?;
         }
         Ok(())
     }
 
-    /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace has room for it, for a short
-    /// time, and whether or not it succeeds.
+    /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace
+    /// has room for it, for a short time, and whether or not it succeeds.
     pub(super) async fn tidy_after(&self, id: &str, was_there: bool) {
         let (tag, leased) = self.worn.end(id);
         let work = async {
@@ -168,24 +193,35 @@ impl DigitalOceanProvider {
 
     /// The droplets of one batch share it.
     async fn delete_worn(&self, tag: &str) -> Option<()> {
-        let call = Call::get("destroy_instance", "/v2/droplets").query("tag_name", tag).query("per_page", PER_PAGE.to_string());
+        let call = Call::get("destroy_instance", "/v2/droplets")
+            .query("tag_name", tag)
+            .query("per_page", PER_PAGE.to_string());
         let carriers: List<Droplet> = self.http.spare(&call, LEFT).await?.json().ok()?;
-        let all_ended = carriers.is_last() && carriers.into_items().iter().all(|droplet| self.worn.has_ended(droplet.id));
+        let all_ended = carriers.is_last()
+            && carriers.into_items().iter().all(|droplet| self.worn.has_ended(droplet.id));
         if all_ended { self.delete_tag(tag).await } else { None }
     }
 
     /// Ends of leases that were over long ago, and that nothing carries any more.
     async fn delete_old_leases(&self) -> Option<()> {
         for page in 1_usize.. {
-            let call = Call::get("destroy_instance", "/v2/tags").query("per_page", PER_PAGE.to_string());
-            let tags: List<Tag> = self.http.spare(&call.query("page", page.to_string()), LEFT).await?.json().ok()?;
+            let call =
+                Call::get("destroy_instance", "/v2/tags").query("per_page", PER_PAGE.to_string());
+            let tags: List<Tag> =
+                self.http.spare(&call.query("page", page.to_string()), LEFT).await?.json().ok()?;
             let is_last = tags.is_last();
             let before = clock::utc() - LONG_OVER;
             let is_over = |name: &str| {
                 let label = convert::label(name).filter(|(key, _)| key == labels::EXPIRES_AT);
-                label.and_then(|label| lease::expires_at(&HashMap::from([label]))).is_some_and(|end| end < before)
+                label
+                    .and_then(|label| lease::expires_at(&HashMap::from([label])))
+                    .is_some_and(|end| end < before)
             };
-            for tag in tags.into_items().into_iter().filter(|tag| tag.is_on_nothing() && is_over(&tag.name)) {
+            for tag in tags
+                .into_items()
+                .into_iter()
+                .filter(|tag| tag.is_on_nothing() && is_over(&tag.name))
+            {
                 self.delete_tag(&tag.name).await?;
             }
             if is_last {
@@ -216,16 +252,31 @@ mod tests {
         let batch = labels(&[(labels::CREATE_KEY, "abc")]);
         worn.note("1", &batch);
         worn.note("2", &batch);
-        worn.note("3", &labels(&[(labels::CREATE_KEY, "def"), (labels::REQUEST_DIGEST, "0"), (labels::EXPIRES_AT, "7")]));
+        worn.note(
+            "3",
+            &labels(&[
+                (labels::CREATE_KEY, "def"),
+                (labels::REQUEST_DIGEST, "0"),
+                (labels::EXPIRES_AT, "7"),
+            ]),
+        );
         assert_eq!(worn.end("1"), (None, false), "the other one carries it");
         worn.note("1", &batch);
-        assert_eq!(worn.end("2"), (Some("spuff-key:abc".to_string()), false), "one that has ended may be listed for a while");
+        assert_eq!(
+            worn.end("2"),
+            (Some("spuff-key:abc".to_string()), false),
+            "one that has ended may be listed for a while"
+        );
         assert_eq!(worn.end("3"), (None, true), "a caller's own key may come again");
         let call = "50e8bf4cbb453f830123456789abcdef";
         worn.note("5", &labels(&[(labels::CREATE_KEY, "def"), (labels::REQUEST_DIGEST, call)]));
         assert_eq!(worn.end("5"), (Some(format!("spuff-digest:{call}")), false), "a call does not");
         worn.note("5", &labels(&[(labels::CREATE_KEY, "def")]));
-        assert_eq!(worn.end("5").0, Some(format!("spuff-digest:{call}")), "its call was taken off before lists have caught up");
+        assert_eq!(
+            worn.end("5").0,
+            Some(format!("spuff-digest:{call}")),
+            "its call was taken off before lists have caught up"
+        );
         assert_eq!(worn.end("4"), (None, false));
         assert!(worn.has_ended(1) && worn.has_ended(2) && !worn.has_ended(4));
     }

@@ -1,4 +1,5 @@
-//! The wire types of the DigitalOcean API v2: what is sent, and the part of the replies that is read.
+//! The wire types of the DigitalOcean API v2: what is sent, and the part of the replies that is
+//! read.
 
 use std::net::IpAddr;
 
@@ -199,7 +200,11 @@ pub(super) struct Pages {
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
-    #[serde(rename = "list", deserialize_with = "wire::items", bound(deserialize = "T: Deserialize<'de>"))]
+    #[serde(
+        rename = "list",
+        deserialize_with = "wire::items",
+        bound(deserialize = "T: Deserialize<'de>")
+    )]
     #[serde(
         alias = "droplets",
         alias = "images",

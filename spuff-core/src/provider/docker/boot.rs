@@ -50,16 +50,28 @@ pub(super) struct Boot {
 }
 
 impl Boot {
-    pub(super) fn new(request: &InstanceRequest, key_hash: &str, environment: &[Variable]) -> ProviderResult<Self> {
+    pub(super) fn new(
+        request: &InstanceRequest,
+        key_hash: &str,
+        environment: &[Variable],
+    ) -> ProviderResult<Self> {
         let script = match request.user_data.as_deref() {
             Some(text) => user_data::script(text)?.map(|script| script.into_owned()),
             None => None,
         };
-        let keys = request.ssh_keys.iter().map(|key| public_key(key)).collect::<ProviderResult<Vec<_>>>()?;
+        let keys = request
+            .ssh_keys
+            .iter()
+            .map(|key| public_key(key))
+            .collect::<ProviderResult<Vec<_>>>()?;
         let keys = Some(keys.concat()).filter(|keys| !keys.is_empty());
-        // Some shells end when they are told to set what is theirs alone, unless it is done by `command`.
-        let export = |variable: &Variable| format!("command export {}={}\n", variable.name, quote(&variable.value));
-        let environment = Some(environment.iter().map(export).collect()).filter(|text: &String| !text.is_empty());
+        // Some shells end when they are told to set what is theirs alone, unless it is done by
+        // `command`.
+        let export = |variable: &Variable| {
+            format!("command export {}={}\n", variable.name, quote(&variable.value))
+        };
+        let environment =
+            Some(environment.iter().map(export).collect()).filter(|text: &String| !text.is_empty());
         Ok(Self { key_hash: key_hash.to_string(), script, keys, environment })
     }
 
@@ -74,8 +86,11 @@ impl Boot {
     /// [`ProviderError::InvalidConfig`] when they cannot be packed.
     pub(super) fn archive(&self) -> ProviderResult<Option<Vec<u8>>> {
         let script = format!("user-data-{}", self.key_hash);
-        let files =
-            [(script.as_str(), 0o700, &self.script), ("keys", 0o600, &self.keys), ("environment", 0o600, &self.environment)];
+        let files = [
+            (script.as_str(), 0o700, &self.script),
+            ("keys", 0o600, &self.keys),
+            ("environment", 0o600, &self.environment),
+        ];
         if files.iter().all(|(_, _, content)| content.is_none()) {
             return Ok(None);
         }
@@ -85,7 +100,9 @@ impl Boot {
             None => Ok(()),
         });
         let packed = packed.and_then(|()| archive.into_inner());
-        packed.map(Some).map_err(|error| ProviderError::invalid_config("user_data", format!("it cannot be packed: {error}")))
+        packed.map(Some).map_err(|error| {
+            ProviderError::invalid_config("user_data", format!("it cannot be packed: {error}"))
+        })
     }
 }
 
@@ -101,7 +118,9 @@ fn append(archive: &mut Builder<Vec<u8>>, name: &str, mode: u32, content: &str) 
 pub(super) async fn upload(docker: Docker, id: String, archive: Vec<u8>) -> Result<(), Error> {
     let options = UploadToContainerOptionsBuilder::new().path(FOLDER).build();
     // The client writes a whole body into its log.
-    docker.upload_to_container(&id, Some(options), body_stream(stream::iter([archive.into()]))).await
+    docker
+        .upload_to_container(&id, Some(options), body_stream(stream::iter([archive.into()])))
+        .await
 }
 
 /// A line of `authorized_keys`: an engine has no account whose keys could be named.
@@ -113,7 +132,10 @@ fn public_key(key: &str) -> ProviderResult<String> {
     }
     // What stands here may be a private key.
     let begin: String = line.chars().take(8).collect();
-    let message = format!("{begin:?}…: an engine keeps no keys; give the public key itself, as it stands in a .pub file");
+    let message = format!(
+        "{begin:?}…: an engine keeps no keys; give the public key itself, as it stands in a .pub \
+         file"
+    );
     Err(ProviderError::invalid_config("ssh_keys", message))
 }
 
@@ -127,7 +149,9 @@ mod tests {
 
     #[test]
     fn files_are_handed_over_with_their_modes() {
-        let request = InstanceRequest::new("a", "", "").with_user_data("#!/bin/sh\necho hi\n").with_ssh_key(KEY);
+        let request = InstanceRequest::new("a", "", "")
+            .with_user_data("#!/bin/sh\necho hi\n")
+            .with_ssh_key(KEY);
         let environment = [Variable { name: "A".to_string(), value: "it's $B".to_string() }];
         let archive = Boot::new(&request, "n", &environment).unwrap().archive().unwrap().unwrap();
         let mut files = Vec::new();
@@ -144,14 +168,23 @@ mod tests {
             ("environment", 0o600, "command export A='it'\\''s $B'\n".to_string()),
         ];
         assert_eq!(files, expected.map(|(path, mode, text)| (path.to_string(), mode, text)));
-        assert!(Boot::new(&InstanceRequest::new("a", "", ""), "n", &[]).unwrap().archive().unwrap().is_none());
+        assert!(
+            Boot::new(&InstanceRequest::new("a", "", ""), "n", &[])
+                .unwrap()
+                .archive()
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
     fn keys_are_keys() {
         for key in ["", "my-key", "42", "ssh-rsa", "ssh-rsa AAAA\nssh-rsa BBBB", "../id.pub x"] {
             let error = public_key(key).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"), "{key}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "ssh_keys"),
+                "{key}"
+            );
         }
     }
 }

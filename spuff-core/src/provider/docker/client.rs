@@ -1,4 +1,5 @@
-//! What the docker command keeps for itself, in `~/.docker`: which engine it uses, and who somebody is to a registry.
+//! What the docker command keeps for itself, in `~/.docker`: which engine it uses, and who somebody
+//! is to a registry.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -89,9 +90,16 @@ impl Client {
     pub(super) const CONTEXT: &'static str = "context";
 
     pub(super) fn new(config: &ProviderConfig) -> Self {
-        let given = |name: &str| config.options.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let home = || Some(Path::new(&env::var_os("HOME").filter(|home| !home.is_empty())?).join(".docker"));
-        Self { folder: given(Self::FOLDER).map(PathBuf::from).or_else(home), context: given(Self::CONTEXT).map(str::to_string) }
+        let given = |name: &str| {
+            config.options.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        };
+        let home = || {
+            Some(Path::new(&env::var_os("HOME").filter(|home| !home.is_empty())?).join(".docker"))
+        };
+        Self {
+            folder: given(Self::FOLDER).map(PathBuf::from).or_else(home),
+            context: given(Self::CONTEXT).map(str::to_string),
+        }
     }
 
     /// Where certificates are, if nobody says it.
@@ -100,7 +108,9 @@ impl Client {
     }
 
     fn config(&self) -> ProviderResult<Config> {
-        let Some(path) = self.folder.as_ref().map(|folder| folder.join("config.json")) else { return Ok(Config::default()) };
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join("config.json")) else {
+            return Ok(Config::default());
+        };
         Ok(read(&path)?.unwrap_or_default())
     }
 
@@ -122,15 +132,32 @@ impl Client {
                 others.push(meta.name);
                 continue;
             }
-            let host = meta.endpoints.get("docker").map(|endpoint| endpoint.host.clone()).filter(|host| !host.is_empty());
-            let host = host.ok_or_else(|| invalid(Self::CONTEXT, format!("{name:?} names no engine of Docker")))?;
-            let certificates = self.folder.as_ref().map(|folder| folder.join("contexts/tls").join(id).join("docker"));
-            return Ok(Some(Context { host, certificates: certificates.filter(|folder| folder.join("ca.pem").exists()) }));
+            let host = meta
+                .endpoints
+                .get("docker")
+                .map(|endpoint| endpoint.host.clone())
+                .filter(|host| !host.is_empty());
+            let host = host.ok_or_else(|| {
+                invalid(Self::CONTEXT, format!("{name:?} names no engine of Docker"))
+            })?;
+            let certificates = self
+                .folder
+                .as_ref()
+                .map(|folder| folder.join("contexts/tls").join(id).join("docker"));
+            return Ok(Some(Context {
+                host,
+                certificates: certificates.filter(|folder| folder.join("ca.pem").exists()),
+            }));
         }
         others.sort();
-        let there_are = if others.is_empty() { "no other than the default one".to_string() } else { others.join(", ") };
+        let there_are = if others.is_empty() {
+            "no other than the default one".to_string()
+        } else {
+            others.join(", ")
+        };
         let message = format!(
-            "the docker command is to use the context {name:?}, which it does not have; it has {there_are}: see `docker context ls`, or \
+            "the docker command is to use the context {name:?}, which it does not have; it has \
+             {there_are}: see `docker context ls`, or \
              name the engine by the endpoint or DOCKER_HOST"
         );
         Err(invalid(Self::CONTEXT, message))
@@ -138,21 +165,27 @@ impl Client {
 
     /// The names of all contexts, for a message.
     pub(super) fn context_names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.contexts().unwrap_or_default().into_iter().map(|(meta, _)| meta.name).collect();
+        let mut names: Vec<_> =
+            self.contexts().unwrap_or_default().into_iter().map(|(meta, _)| meta.name).collect();
         names.sort();
         names
     }
 
     fn contexts(&self) -> ProviderResult<Vec<(Meta, String)>> {
-        let Some(folder) = self.folder.as_ref().map(|folder| folder.join("contexts/meta")) else { return Ok(Vec::new()) };
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join("contexts/meta")) else {
+            return Ok(Vec::new());
+        };
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(invalid(Self::FOLDER, format!("{}: {error}", folder.display()))),
+            Err(error) => {
+                return Err(invalid(Self::FOLDER, format!("{}: {error}", folder.display())));
+            }
         };
         let mut contexts = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|error| invalid(Self::FOLDER, format!("{}: {error}", folder.display())))?;
+            let entry = entry
+                .map_err(|error| invalid(Self::FOLDER, format!("{}: {error}", folder.display())))?;
             if let Some(meta) = read(&entry.path().join("meta.json"))? {
                 contexts.push((meta, entry.file_name().to_string_lossy().into_owned()));
             }
@@ -160,16 +193,24 @@ impl Client {
         Ok(contexts)
     }
 
-    /// Who the docker command is to the registry of an image. It asks the helper of that registry, or of all.
+    /// Who the docker command is to the registry of an image. It asks the helper of that registry,
+    /// or of all.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when `config.json` cannot be read, [`ProviderError::Authentication`] when a helper fails.
-    pub(super) async fn credentials(&self, image: &str) -> ProviderResult<Option<DockerCredentials>> {
+    /// [`ProviderError::InvalidConfig`] when `config.json` cannot be read,
+    /// [`ProviderError::Authentication`] when a helper fails.
+    pub(super) async fn credentials(
+        &self,
+        image: &str,
+    ) -> ProviderResult<Option<DockerCredentials>> {
         let (client, host) = (self.clone(), registry(image).to_string());
         let read = move || client.read_credentials(&host);
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read,
-            Err(error) => Err(ProviderError::auth(NAME, format!("what `docker login` has kept cannot be read: {error}"))),
+            Err(error) => Err(ProviderError::auth(
+                NAME,
+                format!("what `docker login` has kept cannot be read: {error}"),
+            )),
         }
     }
 
@@ -191,12 +232,14 @@ impl Config {
     /// The helper that knows who somebody is to a registry.
     pub(super) fn helper(&self, host: &str) -> Option<&str> {
         let helper = self.cred_helpers.get(host).or_else(|| self.cred_helpers.get(key(host)));
-        Some(helper.map_or(self.creds_store.as_str(), String::as_str)).filter(|helper| !helper.is_empty())
+        Some(helper.map_or(self.creds_store.as_str(), String::as_str))
+            .filter(|helper| !helper.is_empty())
     }
 
     /// What the file itself holds for a registry.
     pub(super) fn kept(&self, host: &str) -> ProviderResult<Option<DockerCredentials>> {
-        let kept = self.auths.iter().find(|(name, _)| same_registry(name, host)).map(|(_, auth)| auth);
+        let kept =
+            self.auths.iter().find(|(name, _)| same_registry(name, host)).map(|(_, auth)| auth);
         kept.map(|auth| of_auth(key(host), auth)).transpose().map(Option::flatten)
     }
 }
@@ -209,11 +252,17 @@ fn invalid(option: &str, message: String) -> ProviderError {
 fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
         Err(error) => return Err(invalid(Client::FOLDER, format!("{}: {error}", path.display()))),
     };
     // What stands there may be a secret, which the error of the parser may repeat.
-    let place = |error: serde_json::Error| format!("{}: not as Docker writes it, at line {}", path.display(), error.line());
+    let place = |error: serde_json::Error| {
+        format!("{}: not as Docker writes it, at line {}", path.display(), error.line())
+    };
     serde_json::from_slice(&text).map(Some).map_err(|error| invalid(Client::FOLDER, place(error)))
 }
 
@@ -221,11 +270,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
 pub(super) fn registry(image: &str) -> &str {
     match image.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => {
-            if host == "index.docker.io" {
-                HUB
-            } else {
-                host
-            }
+            if host == "index.docker.io" { HUB } else { host }
         }
         _ => HUB,
     }
@@ -241,17 +286,26 @@ fn same_registry(key: &str, host: &str) -> bool {
 fn of_auth(key: &str, auth: &Auth) -> ProviderResult<Option<DockerCredentials>> {
     let (mut username, mut password) = (auth.username.clone(), auth.password.clone());
     if !auth.auth.is_empty() {
-        let pair = BASE64_STANDARD.decode(&auth.auth).ok().and_then(|pair| String::from_utf8(pair).ok());
+        let pair =
+            BASE64_STANDARD.decode(&auth.auth).ok().and_then(|pair| String::from_utf8(pair).ok());
         let pair = pair.as_deref().and_then(|pair| pair.trim_end_matches('\0').split_once(':'));
         let (name, secret) = pair.ok_or_else(|| {
-            invalid(Client::FOLDER, format!("config.json: what it has for {key} is not USER:PASSWORD in base64"))
+            invalid(
+                Client::FOLDER,
+                format!("config.json: what it has for {key} is not USER:PASSWORD in base64"),
+            )
         })?;
         (username, password) = (name.to_string(), secret.to_string());
     }
     Ok(credentials(key, username, password, auth.identitytoken.clone()))
 }
 
-fn credentials(key: &str, username: String, password: String, token: String) -> Option<DockerCredentials> {
+fn credentials(
+    key: &str,
+    username: String,
+    password: String,
+    token: String,
+) -> Option<DockerCredentials> {
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     (!token.is_empty() || !username.is_empty()).then(|| DockerCredentials {
         username: text(username),
@@ -265,14 +319,19 @@ fn credentials(key: &str, username: String, password: String, token: String) -> 
 /// Asks a helper for a registry.
 fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
     let program = format!("docker-credential-{helper}");
-    let failed = |why: String| ProviderError::auth(NAME, format!("{program}, which config.json names for {key}: {why}"));
+    let failed = |why: String| {
+        ProviderError::auth(NAME, format!("{program}, which config.json names for {key}: {why}"))
+    };
     let mut command = Command::new(&program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = as_the_program(|| command.spawn()).map_err(|error| failed(error.to_string()))?;
+    let mut child =
+        as_the_program(|| command.spawn()).map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(key.as_bytes()) {
             // One that knows its answer need not read.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(failed(error.to_string())),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(failed(error.to_string()));
+            }
             _ => {}
         }
     }
@@ -285,7 +344,8 @@ fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
             Err(failed(format!("{said} ({})", output.status)))
         };
     }
-    answered(key, &output.stdout).map_err(|_| failed("its answer is not that of a helper".to_string()))
+    answered(key, &output.stdout)
+        .map_err(|_| failed("its answer is not that of a helper".to_string()))
 }
 
 /// Who somebody is, by the answer of a helper.
@@ -331,7 +391,9 @@ mod tests {
         let auth = Auth { auth: "secret".to_string(), ..Auth::default() };
         let error = of_auth("host", &auth).unwrap_err().to_string();
         assert!(
-            error.contains("USER:PASSWORD") && !error.contains("secret") && !format!("{auth:?}").contains("secret"),
+            error.contains("USER:PASSWORD")
+                && !error.contains("secret")
+                && !format!("{auth:?}").contains("secret"),
             "{error}"
         );
     }

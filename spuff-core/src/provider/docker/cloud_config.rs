@@ -1,7 +1,8 @@
 //! A `#cloud-config` as a script, for machines on which no cloud-init runs.
 //!
-//! What a key does is what cloud-init's documentation says of it. A key that is not done here is refused, and so is a value
-//! that cloud-init would take for something other than what is written: nothing is dropped.
+//! What a key does is what cloud-init's documentation says of it. A key that is not done here is
+//! refused, and so is a value that cloud-init would take for something other than what is written:
+//! nothing is dropped.
 
 mod accounts;
 mod commands;
@@ -21,11 +22,12 @@ use self::shell::Script;
 pub(super) use self::shell::quote;
 use crate::provider::error::ProviderResult;
 
-/// The script of a cloud-config; `None` where it asks for nothing. It runs once, and `bootcmd` with it, which cloud-init repeats
-/// at each boot.
+/// The script of a cloud-config; `None` where it asks for nothing. It runs once, and `bootcmd` with
+/// it, which cloud-init repeats at each boot.
 ///
-/// Its steps come in the order of cloud-init's stages, but for the time zone, which comes after the packages since images
-/// for containers have none. Members join their groups when the users are there.
+/// Its steps come in the order of cloud-init's stages, but for the time zone, which comes after the
+/// packages since images for containers have none. Members join their groups when the users are
+/// there.
 pub(super) fn script(text: &str) -> ProviderResult<Option<String>> {
     let Some(root) = yaml::parse(text)? else {
         return Ok(None);
@@ -35,14 +37,23 @@ pub(super) fn script(text: &str) -> ProviderResult<Option<String>> {
         return Ok(None);
     }
     let mut fields = root.map()?;
-    let bootcmd = fields.take("bootcmd").map(|item| commands::read(&item)).transpose()?.unwrap_or_default();
-    let files = fields.take("write_files").map(|item| files::read(&item)).transpose()?.unwrap_or_default();
-    let groups = fields.take("groups").map(|item| accounts::groups(&item)).transpose()?.unwrap_or_default();
-    let users = fields.take("users").map(|item| accounts::users(&item)).transpose()?.unwrap_or_default();
-    let keys = fields.take("ssh_authorized_keys").map(|item| accounts::keys(&item)).transpose()?.unwrap_or_default();
+    let bootcmd =
+        fields.take("bootcmd").map(|item| commands::read(&item)).transpose()?.unwrap_or_default();
+    let files =
+        fields.take("write_files").map(|item| files::read(&item)).transpose()?.unwrap_or_default();
+    let groups =
+        fields.take("groups").map(|item| accounts::groups(&item)).transpose()?.unwrap_or_default();
+    let users =
+        fields.take("users").map(|item| accounts::users(&item)).transpose()?.unwrap_or_default();
+    let keys = fields
+        .take("ssh_authorized_keys")
+        .map(|item| accounts::keys(&item))
+        .transpose()?
+        .unwrap_or_default();
     let packages = packages::read(&mut fields)?;
     let timezone = fields.take("timezone").map(|item| timezone(&item)).transpose()?;
-    let runcmd = fields.take("runcmd").map(|item| commands::read(&item)).transpose()?.unwrap_or_default();
+    let runcmd =
+        fields.take("runcmd").map(|item| commands::read(&item)).transpose()?.unwrap_or_default();
     let last = fields.take("final_message").map(|item| final_message(&item)).transpose()?;
     fields.finish()?;
 
@@ -65,7 +76,9 @@ pub(super) fn script(text: &str) -> ProviderResult<Option<String>> {
 /// The name of a file below `/usr/share/zoneinfo`.
 fn timezone<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let name = item.text()?;
-    let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c));
+    let part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
+    };
     if name.starts_with('-') || !name.split('/').all(part) {
         return Err(item.invalid("this is no time zone; write one such as Europe/Berlin"));
     }
@@ -75,7 +88,11 @@ fn timezone<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
 /// cloud-init fills in the time and the like, which is not done here.
 fn final_message<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.text()?.trim();
-    if text.contains('$') || text.contains("{{") || text.contains("{%") || text.starts_with("## template:") {
+    if text.contains('$')
+        || text.contains("{{")
+        || text.contains("{%")
+        || text.starts_with("## template:")
+    {
         return Err(unsupported(&format!("{} with placeholders", item.path)));
     }
     Ok(text)

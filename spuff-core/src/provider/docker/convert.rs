@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings,
-    HealthStatusEnum, HostConfig, Mount, MountType, MountVolumeOptions, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
+    EndpointSettings, HealthStatusEnum, HostConfig, Mount, MountType, MountVolumeOptions,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,8 @@ const ID: usize = 64;
 /// The network that every engine has.
 pub(super) const DEFAULT_NETWORK: &str = "bridge";
 
-/// Holds what a machine was asked to be: an image's labels come down to containers that were made without spuff.
+/// Holds what a machine was asked to be: an image's labels come down to containers that were made
+/// without spuff.
 pub(super) const MACHINE_KEY: &str = "spuff-machine";
 /// Holds what a snapshot was asked to be.
 pub(super) const SNAPSHOT_KEY: &str = "spuff-snapshot";
@@ -38,7 +40,8 @@ const PORT_PREFIX: &str = "spuff-port-";
 /// A machine as it was asked for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Asked {
-    /// That of the container too: one that was made from an image of a machine by other means has another name.
+    /// That of the container too: one that was made from an image of a machine by other means has
+    /// another name.
     name: String,
     region: String,
     size: String,
@@ -61,23 +64,36 @@ pub(super) struct Seen {
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     validate::host_name("name", &request.name, MAX_NAME)?;
     if request.name.len() < MIN_NAME {
-        return Err(ProviderError::invalid_config("name", format!("{:?}: an engine wants {MIN_NAME} characters", request.name)));
+        return Err(ProviderError::invalid_config(
+            "name",
+            format!("{:?}: an engine wants {MIN_NAME} characters", request.name),
+        ));
     }
     validate::slug("region", &request.region)?;
     if matches!(request.region.as_str(), "host" | "none") {
         let message = format!(
-            "{:?}: a machine has no address of its own there; use {DEFAULT_NETWORK:?} or a network that you have made",
+            "{:?}: a machine has no address of its own there; use {DEFAULT_NETWORK:?} or a network \
+             that you have made",
             request.region
         );
         return Err(ProviderError::invalid_config("region", message));
     }
     limits(&request.size)?;
     let bytes = request.user_data.as_ref().map_or(0, String::len);
-    validate::at_most("user_data", bytes, MAX_USER_DATA, "bytes", "shorten it, or let it fetch the rest")?;
+    validate::at_most(
+        "user_data",
+        bytes,
+        MAX_USER_DATA,
+        "bytes",
+        "shorten it, or let it fetch the rest",
+    )?;
     for key in request.labels.keys() {
         validate::required("labels", key)?;
         if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) || key.starts_with(PORT_PREFIX) {
-            return Err(ProviderError::invalid_config("labels", format!("{key} is a label of spuff's own; use another")));
+            return Err(ProviderError::invalid_config(
+                "labels",
+                format!("{key} is a label of spuff's own; use another"),
+            ));
         }
     }
     Ok(())
@@ -88,8 +104,10 @@ pub(super) fn check_id(field: &str, id: &str) -> ProviderResult<()> {
     if id.len() == ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }
-    let message =
-        format!("{id:?} is not an id of docker, whose ids are {ID} hexadecimal digits; it may belong to another provider");
+    let message = format!(
+        "{id:?} is not an id of docker, whose ids are {ID} hexadecimal digits; it may belong to \
+         another provider"
+    );
     Err(ProviderError::invalid_config(field, message))
 }
 
@@ -100,21 +118,30 @@ pub(super) fn limits(size: &str) -> ProviderResult<Option<(i64, i64)>> {
     }
     let invalid = || {
         let message = format!(
-            "{size:?}: give processors, x and memory, such as 2x4g or 0.5x512m (6m at least), or leave it empty for no limits"
+            "{size:?}: give processors, x and memory, such as 2x4g or 0.5x512m (6m at least), or \
+             leave it empty for no limits"
         );
         ProviderError::invalid_config("size", message)
     };
     let (processors, memory) = size.split_once('x').ok_or_else(invalid)?;
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let processors = processors.parse::<f64>().ok().filter(|_| plain(processors)).ok_or_else(invalid)?;
-    let (number, unit) = memory.split_at_checked(memory.len().saturating_sub(1)).ok_or_else(invalid)?;
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let processors =
+        processors.parse::<f64>().ok().filter(|_| plain(processors)).ok_or_else(invalid)?;
+    let (number, unit) =
+        memory.split_at_checked(memory.len().saturating_sub(1)).ok_or_else(invalid)?;
     let unit = match unit {
         "k" => 1 << 10,
         "m" => 1 << 20,
         "g" => 1_i64 << 30,
         _ => return Err(invalid()),
     };
-    let memory = number.parse::<i64>().ok().filter(|_| plain(number)).and_then(|number| number.checked_mul(unit));
+    let memory = number
+        .parse::<i64>()
+        .ok()
+        .filter(|_| plain(number))
+        .and_then(|number| number.checked_mul(unit));
     let memory = memory.filter(|bytes| *bytes >= 6 << 20).ok_or_else(invalid)?;
     let billionths = (processors * 1e9).round();
     if !(1e6..=1e15).contains(&billionths) {
@@ -130,8 +157,10 @@ pub(super) fn container(
     boot: &Boot,
     options: &Options,
 ) -> ProviderResult<ContainerCreateBody> {
-    let labels: HashMap<_, _> =
-        validate::labels(request)?.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let labels: HashMap<_, _> = validate::labels(request)?
+        .into_iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
     let region = if request.region.is_empty() { DEFAULT_NETWORK } else { &request.region };
     let asked = Asked {
         name: request.name.clone(),
@@ -141,19 +170,26 @@ pub(super) fn container(
         snapshot: matches!(request.image, ImageSpec::Snapshot(_)),
         marked: true,
     };
-    let asked = serde_json::to_string(&asked).map_err(|error| ProviderError::invalid_config("labels", error.to_string()))?;
+    let asked = serde_json::to_string(&asked)
+        .map_err(|error| ProviderError::invalid_config("labels", error.to_string()))?;
 
     let mut host = HostConfig {
         init: Some(true),
         network_mode: Some(region.to_string()),
-        // It comes back with its engine, as a machine with its power. Docker takes one that it has ended itself, when it came back
-        // after being killed, for one that somebody has stopped.
-        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None }),
+        // It comes back with its engine, as a machine with its power. Docker takes one that it has
+        // ended itself, when it came back after being killed, for one that somebody has stopped.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        }),
         // No part of what a snapshot is made of, nor what an image has there a part of it.
         mounts: Some(vec![Mount {
             target: Some(FOLDER.to_string()),
             typ: Some(MountType::VOLUME),
-            volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+            volume_options: Some(MountVolumeOptions {
+                no_copy: Some(true),
+                ..MountVolumeOptions::default()
+            }),
             ..Mount::default()
         }]),
         ..HostConfig::default()
@@ -189,9 +225,13 @@ pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Se
     let mode = container.host_config.and_then(|host| host.network_mode);
     let name = name(container.name.as_deref());
     let seen = |labels| Asked { region: network(mode.as_deref()), labels, ..Asked::default() };
-    let mut asked = asked(&labels).filter(|asked| asked.name == name).unwrap_or_else(|| seen(labels));
+    let mut asked =
+        asked(&labels).filter(|asked| asked.name == name).unwrap_or_else(|| seen(labels));
     let state = container.state.unwrap_or_default();
-    let health = state.health.and_then(|health| health.status).map(|health: HealthStatusEnum| health.to_string());
+    let health = state
+        .health
+        .and_then(|health| health.status)
+        .map(|health: HealthStatusEnum| health.to_string());
     let mut status = state.status.map(|status| status.to_string()).unwrap_or_default();
     // So Podman calls what ran before the power went.
     if status == "created" && has_run {
@@ -199,7 +239,9 @@ pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Se
     }
     let settings = container.network_settings.unwrap_or_default();
     let bound = settings.ports.unwrap_or_default().into_iter().flat_map(|(inside, bindings)| {
-        let at = |binding: PortBinding| (inside.clone(), binding.host_ip, binding.host_port.unwrap_or_default());
+        let at = |binding: PortBinding| {
+            (inside.clone(), binding.host_ip, binding.host_port.unwrap_or_default())
+        };
         bindings.unwrap_or_default().into_iter().map(at).collect::<Vec<_>>()
     });
     asked.labels.extend(published(bound));
@@ -250,25 +292,33 @@ fn asked_of(container: &ContainerInspectResponse) -> Option<Asked> {
 /// A machine, as the list has it; nothing of a container that spuff has not made.
 pub(super) fn listed(container: ContainerSummary, reach: Reach) -> Option<Seen> {
     let mut asked = asked(&container.labels.unwrap_or_default())?;
-    if !container.names.unwrap_or_default().iter().any(|name| self::name(Some(name)) == asked.name) {
+    if !container.names.unwrap_or_default().iter().any(|name| self::name(Some(name)) == asked.name)
+    {
         return None;
     }
     let state = container.state.map(|state| state.to_string()).unwrap_or_default();
     // `Up 2 seconds (health: starting)`
     let told = container.status.unwrap_or_default();
-    let health = ["starting)", "(unhealthy)"].into_iter().find(|word| told.ends_with(word)).unwrap_or_default();
+    let health = ["starting)", "(unhealthy)"]
+        .into_iter()
+        .find(|word| told.ends_with(word))
+        .unwrap_or_default();
     let bound = container.ports.unwrap_or_default().into_iter().filter_map(|port| {
         let protocol = port.typ.map_or_else(|| "tcp".to_string(), |protocol| protocol.to_string());
         Some((format!("{}/{protocol}", port.private_port), port.ip, port.public_port?.to_string()))
     });
     asked.labels.extend(published(bound));
-    let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let networks =
+        container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let addresses = addresses(&networks, &asked.region, &state, reach);
     let instance = ProviderInstance {
         id: container.id.unwrap_or_default(),
         ip: primary(&addresses),
         status: status(&state, health.trim_matches(['(', ')'])),
-        created_at: container.created.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or_default(),
+        created_at: container
+            .created
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+            .unwrap_or_default(),
         name: asked.name,
         region: asked.region,
         size: asked.size,
@@ -305,12 +355,16 @@ fn status(state: &str, health: &str) -> InstanceStatus {
     }
 }
 
-/// Where the ports inside are to be had outside: labels, for what an engine has chosen is told by nothing else.
-fn published(bound: impl Iterator<Item = (String, Option<String>, String)>) -> impl Iterator<Item = (String, String)> {
+/// Where the ports inside are to be had outside: labels, for what an engine has chosen is told by
+/// nothing else.
+fn published(
+    bound: impl Iterator<Item = (String, Option<String>, String)>,
+) -> impl Iterator<Item = (String, String)> {
     let mut ports: BTreeMap<String, BTreeSet<SocketAddr>> = BTreeMap::new();
     for (inside, ip, port) in bound {
         // Podman leaves out what means all interfaces.
-        let ip = ip.filter(|ip| !ip.is_empty()).unwrap_or_else(|| Ipv4Addr::UNSPECIFIED.to_string());
+        let ip =
+            ip.filter(|ip| !ip.is_empty()).unwrap_or_else(|| Ipv4Addr::UNSPECIFIED.to_string());
         if let (Ok(ip), Ok(port)) = (ip.parse::<IpAddr>(), port.parse()) {
             ports.entry(inside).or_default().insert(SocketAddr::new(ip, port));
         }
@@ -321,23 +375,38 @@ fn published(bound: impl Iterator<Item = (String, Option<String>, String)>) -> i
     })
 }
 
-/// Where a machine is reached: where that is not known, at an address that only its engine's computer reaches.
+/// Where a machine is reached: where that is not known, at an address that only its engine's
+/// computer reaches.
 fn primary(addresses: &[Address]) -> IpAddr {
     let primary = Address::primary(addresses);
-    if primary.is_unspecified() { addresses.first().map_or(primary, |address| address.ip) } else { primary }
+    if primary.is_unspecified() {
+        addresses.first().map_or(primary, |address| address.ip)
+    } else {
+        primary
+    }
 }
 
-/// The addresses on a machine's networks, that of its region first. They can be reached from the engine's computer; where that is
-/// another one, or has the networks behind one of their own, the address at which published ports are stands before them. What
-/// does not run may show those that others have got meanwhile.
-fn addresses(networks: &HashMap<String, EndpointSettings>, region: &str, state: &str, reach: Reach) -> Vec<Address> {
+/// The addresses on a machine's networks, that of its region first. They can be reached from the
+/// engine's computer; where that is another one, or has the networks behind one of their own, the
+/// address at which published ports are stands before them. What does not run may show those that
+/// others have got meanwhile.
+fn addresses(
+    networks: &HashMap<String, EndpointSettings>,
+    region: &str,
+    state: &str,
+    reach: Reach,
+) -> Vec<Address> {
     if !matches!(state, "running" | "paused") {
         return Vec::new();
     }
     let mut networks: Vec<_> = networks.iter().collect();
     networks.sort_by_key(|(name, _)| (name.as_str() != region, name.as_str()));
-    let parse = |address: &Option<String>| address.as_deref().and_then(|address| address.parse::<IpAddr>().ok());
-    let both = networks.into_iter().flat_map(|(_, network)| [parse(&network.ip_address), parse(&network.global_ipv6_address)]);
+    let parse = |address: &Option<String>| {
+        address.as_deref().and_then(|address| address.parse::<IpAddr>().ok())
+    };
+    let both = networks
+        .into_iter()
+        .flat_map(|(_, network)| [parse(&network.ip_address), parse(&network.global_ipv6_address)]);
     let own = both.flatten();
     match reach {
         Reach::Direct => own.map(Address::public).collect(),

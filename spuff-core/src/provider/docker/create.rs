@@ -29,7 +29,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(request: InstanceRequest, create_key: &CreateKey, options: &Options) -> ProviderResult<Self> {
+    pub(super) fn new(
+        request: InstanceRequest,
+        create_key: &CreateKey,
+        options: &Options,
+    ) -> ProviderResult<Self> {
         let boot = Boot::new(&request, &create_key.key_hash, &options.environment)?;
         let image = images::reference(&request.image)?;
         let body = convert::container(&request, &image, &boot, options)?;
@@ -67,12 +71,15 @@ impl CreateCall for CreateContainer<'_> {
         let engine = &self.room.engine;
         let options = CreateContainerOptionsBuilder::new().name(self.name).build();
         let body = self.body.clone();
-        let create = |docker: Docker| async move { docker.create_container(Some(options), body).await };
+        let create =
+            |docker: Docker| async move { docker.create_container(Some(options), body).await };
         // An engine may take long to make it, and goes on with it when nobody listens.
         let ask = Ask::of(self.operation()).within(self.room.patience());
         match engine.call(ask, create).await {
             // The name is taken before there is a container: whose it will be cannot be told yet.
-            Err(Failure::Rejected(error @ ProviderError::Conflict { .. })) if !self.is_there().await? => {
+            Err(Failure::Rejected(error @ ProviderError::Conflict { .. }))
+                if !self.is_there().await? =>
+            {
                 Err(Failure::Unknown(error))
             }
             made => made.map_err(errors::of_create),
@@ -81,14 +88,25 @@ impl CreateCall for CreateContainer<'_> {
 }
 
 impl DockerProvider {
-    pub(super) async fn make(&self, plan: Plan, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<ProviderInstance> {
+    pub(super) async fn make(
+        &self,
+        plan: Plan,
+        create_key: &CreateKey,
+        cancel: &Cancel,
+    ) -> ProviderResult<ProviderInstance> {
         // What has to be asked for is, before anything is made.
         self.engine.reach().await?;
-        let given = if create_key.is_caller_supplied() { self.given(create_key, cancel).await? } else { None };
+        let given = if create_key.is_caller_supplied() {
+            self.given(create_key, cancel).await?
+        } else {
+            None
+        };
         let (mut id, adopted) = match given {
             Some(made) => {
                 // It was begun, whatever has become of it since.
-                if made.status != InstanceStatus::New && self.has_begun("create_instance", &made.id).await? {
+                if made.status != InstanceStatus::New
+                    && self.has_begun("create_instance", &made.id).await?
+                {
                     return Ok(made.adopted_if(true));
                 }
                 (made.id, true)
@@ -108,7 +126,10 @@ impl DockerProvider {
                 Err(error)
                     if adopted
                         || (create_key.is_caller_supplied() && !course.hopeless.load(Relaxed))
-                        || matches!(error, ProviderError::Timeout { .. } | ProviderError::Network(_)) =>
+                        || matches!(
+                            error,
+                            ProviderError::Timeout { .. } | ProviderError::Network(_)
+                        ) =>
                 {
                     return Err(error.after_create(id, None));
                 }
@@ -126,7 +147,12 @@ impl DockerProvider {
     }
 
     /// A container for it, and whether it was there before.
-    async fn create(&self, plan: &Plan, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<(String, bool)> {
+    async fn create(
+        &self,
+        plan: &Plan,
+        create_key: &CreateKey,
+        cancel: &Cancel,
+    ) -> ProviderResult<(String, bool)> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
         // A name is taken once, a moment before the container is listed.
@@ -140,13 +166,18 @@ impl DockerProvider {
             Ok(made.map(|made| (made.id, made.labels)))
         };
         // A reply tells no labels: they are those that were asked for.
-        let read = |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
+        let read =
+            |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
         let ((id, labels), origin) = create.make_or_find(read, look).await?;
         Ok((id, !create_key.has_made(origin, &labels)))
     }
 
     /// The container that has the name of a create.
-    async fn named(&self, name: &str, create_key: &CreateKey) -> ProviderResult<Lookup<ProviderInstance>> {
+    async fn named(
+        &self,
+        name: &str,
+        create_key: &CreateKey,
+    ) -> ProviderResult<Lookup<ProviderInstance>> {
         match validate::absent_is_none(self.read("create_instance", name).await)? {
             Some(made) if is_leaving(&made) => Ok(Lookup::Leaving(made.id)),
             Some(made) if create_key.matches(&made.labels, &made.id)? => Ok(Lookup::Found(made)),
@@ -157,13 +188,18 @@ impl DockerProvider {
 
     /// What was made under a caller's own key before. One that is being destroyed is waited for
     /// until it is gone.
-    async fn given(&self, create_key: &CreateKey, cancel: &Cancel) -> ProviderResult<Option<ProviderInstance>> {
+    async fn given(
+        &self,
+        create_key: &CreateKey,
+        cancel: &Cancel,
+    ) -> ProviderResult<Option<ProviderInstance>> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let mut pauses = Pauses::new(self.engine.timeouts().poll_interval);
         loop {
             match create_key.found(self.find_by_key(&create_key.key_hash).await?)? {
                 Lookup::Found(made) if is_leaving(&made) => {
-                    create::wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?;
+                    create::wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses)
+                        .await?;
                 }
                 Lookup::Found(made) => return Ok(Some(made)),
                 _ => return Ok(None),

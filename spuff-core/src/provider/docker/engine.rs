@@ -71,23 +71,36 @@ impl Engine {
 
     pub(super) fn new(config: &ProviderConfig, secrets: Vec<String>) -> ProviderResult<Self> {
         let client = Client::new(config);
-        let place = match config.endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty()) {
+        let place = match config.endpoint.as_deref().filter(|endpoint| !endpoint.trim().is_empty())
+        {
             Some(endpoint) => Some(Place::new(endpoint, None, config, &client)?),
             None => {
                 let context = client.context()?;
-                context.map(|context| Place::new(&context.host, context.certificates, config, &client)).transpose()?
+                context
+                    .map(|context| Place::new(&context.host, context.certificates, config, &client))
+                    .transpose()?
             }
         };
-        Ok(Self { place, client, timeouts: config.timeouts, secrets, docker: OnceCell::new(), reach: OnceCell::new() })
+        Ok(Self {
+            place,
+            client,
+            timeouts: config.timeouts,
+            secrets,
+            docker: OnceCell::new(),
+            reach: OnceCell::new(),
+        })
     }
 
     pub(super) fn describe() -> [OptionDescription; 5] {
-        let plain =
-            "true: takes tcp:// without TLS beyond this computer, where all can read along, and have root on the engine's";
+        let plain = "true: takes tcp:// without TLS beyond this computer, where all can read \
+         along, and have root on the engine's";
         let verify = "Anything: tcp:// is spoken with TLS, as https:// always is";
-        let certificates = "The folder with ca.pem, cert.pem and key.pem for TLS; by default that of the docker command";
-        let folder = "The folder of the docker command, with its contexts and credentials; by default ~/.docker";
-        let context = "The context of the docker command, where no endpoint is given; by default the one that it uses";
+        let certificates = "The folder with ca.pem, cert.pem and key.pem for TLS; by default that \
+         of the docker command";
+        let folder = "The folder of the docker command, with its contexts and credentials; by \
+         default ~/.docker";
+        let context = "The context of the docker command, where no endpoint is given; by default \
+         the one that it uses";
         [
             OptionDescription::new(Self::PLAIN_TCP, plain),
             OptionDescription::new(Self::TLS_VERIFY, verify).env(&["DOCKER_TLS_VERIFY"]),
@@ -98,7 +111,10 @@ impl Engine {
     }
 
     /// Who the docker command is to the registry of an image.
-    pub(super) async fn credentials(&self, image: &str) -> ProviderResult<Option<DockerCredentials>> {
+    pub(super) async fn credentials(
+        &self,
+        image: &str,
+    ) -> ProviderResult<Option<DockerCredentials>> {
         self.client.credentials(image).await
     }
 
@@ -110,7 +126,11 @@ impl Engine {
     ///
     /// # Errors
     /// Those of the engine, and a timeout, with what they say about what was done.
-    pub(super) async fn call<T, F>(&self, ask: Ask<'_>, work: impl FnOnce(Docker) -> F) -> Result<T, Failure>
+    pub(super) async fn call<T, F>(
+        &self,
+        ask: Ask<'_>,
+        work: impl FnOnce(Docker) -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Error>> + Send,
     {
@@ -134,31 +154,39 @@ impl Engine {
             Error::DockerResponseServerError { status_code, message } => {
                 Error::DockerResponseServerError { status_code, message: without(&message) }
             }
-            Error::DockerStreamError { error } => Error::DockerStreamError { error: without(&error) },
+            Error::DockerStreamError { error } => {
+                Error::DockerStreamError { error: without(&error) }
+            }
             error => error,
         }
     }
 
-    /// Reads something; again when the connection breaks off. Podman 4 has states for a moment for which the API has no word:
-    /// what cannot be read is read again.
+    /// Reads something; again when the connection breaks off. Podman 4 has states for a moment for
+    /// which the API has no word: what cannot be read is read again.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub(super) async fn read<T, F>(&self, ask: Ask<'_>, work: impl Fn(Docker) -> F) -> ProviderResult<T>
+    pub(super) async fn read<T, F>(
+        &self,
+        ask: Ask<'_>,
+        work: impl Fn(Docker) -> F,
+    ) -> ProviderResult<T>
     where
         F: Future<Output = Result<T, Error>> + Send,
     {
         for _ in 0..AGAIN {
             match self.call(ask, &work).await {
-                Err(Failure::Unknown(error)) if errors::may_be_read_again(&error) => tokio::time::sleep(MOMENT).await,
+                Err(Failure::Unknown(error)) if errors::may_be_read_again(&error) => {
+                    tokio::time::sleep(MOMENT).await
+                }
                 done => return Ok(done?),
             }
         }
         Ok(self.call(ask, work).await?)
     }
 
-    /// The client, which speaks a version of the API that the engine knows, and where that is. Where nobody has said which engine,
-    /// it is the first that answers.
+    /// The client, which speaks a version of the API that the engine knows, and where that is.
+    /// Where nobody has said which engine, it is the first that answers.
     async fn docker(&self) -> Result<(Docker, Place), Failure> {
         let connect = || async {
             let places = self.place.clone().map_or_else(sockets, |place| vec![place]);
@@ -173,10 +201,19 @@ impl Engine {
         };
         let docker = self.docker.get_or_try_init(connect).await.cloned();
         docker.map_err(|failed| {
-            let absent = || (Error::SocketNotFoundError(DEFAULT_SOCKET.to_string()), format!("unix://{DEFAULT_SOCKET}"));
+            let absent = || {
+                (
+                    Error::SocketNotFoundError(DEFAULT_SOCKET.to_string()),
+                    format!("unix://{DEFAULT_SOCKET}"),
+                )
+            };
             let (error, place) = failed.unwrap_or_else(absent);
             // Asking for the version changes nothing.
-            match errors::failure(error, &place, &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") }) {
+            match errors::failure(
+                error,
+                &place,
+                &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") },
+            ) {
                 Failure::Unknown(error) => Failure::NotSent(error),
                 failure => failure,
             }
@@ -185,11 +222,17 @@ impl Engine {
 
     /// Where else an engine may be, for a message.
     fn elsewhere(&self, place: &str) -> String {
-        let sockets = sockets().into_iter().map(|socket| socket.address).filter(|address| address != place);
+        let sockets =
+            sockets().into_iter().map(|socket| socket.address).filter(|address| address != place);
         // A folder that cannot be read has no names to tell.
-        let contexts = self.client.context_names().into_iter().map(|name| format!("the context {name:?}"));
+        let contexts =
+            self.client.context_names().into_iter().map(|name| format!("the context {name:?}"));
         let found: Vec<_> = sockets.chain(contexts).collect();
-        if found.is_empty() { String::new() } else { format!("; there is also {}", found.join(", ")) }
+        if found.is_empty() {
+            String::new()
+        } else {
+            format!("; there is also {}", found.join(", "))
+        }
     }
 
     /// How the machines of the engine are reached.
@@ -197,7 +240,9 @@ impl Engine {
         let find = || async {
             let late = |_| ProviderError::timeout("connect", self.timeouts.http_request);
             let (_, place) =
-                tokio::time::timeout(self.timeouts.http_request, of_the_program(self.docker())).await.map_err(late)??;
+                tokio::time::timeout(self.timeouts.http_request, of_the_program(self.docker()))
+                    .await
+                    .map_err(late)??;
             if let Some(host) = place.remote_host() {
                 let (host, is_ssh) = (host.to_string(), place.address.starts_with("ssh://"));
                 let resolved = tokio::task::spawn_blocking(move || resolve(&host, is_ssh)).await;
@@ -209,14 +254,24 @@ impl Engine {
                     Some(is_of_a_user) if is_of_a_user || !is_guest_of_windows() => is_of_a_user,
                     _ => is_apart(&self.version().await?),
                 };
-            Ok(if is_apart { Reach::Published(Some(Ipv4Addr::LOCALHOST.into())) } else { Reach::Direct })
+            Ok(if is_apart {
+                Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))
+            } else {
+                Reach::Direct
+            })
         };
         self.reach.get_or_try_init(find).await.copied()
     }
 
     /// Whether the engine is Podman's.
     pub(super) async fn is_podman(&self) -> ProviderResult<bool> {
-        Ok(self.version().await?.components.iter().flatten().any(|component| component.name.contains("Podman")))
+        Ok(self
+            .version()
+            .await?
+            .components
+            .iter()
+            .flatten()
+            .any(|component| component.name.contains("Podman")))
     }
 
     async fn version(&self) -> ProviderResult<SystemVersion> {
@@ -225,30 +280,53 @@ impl Engine {
 }
 
 impl Place {
-    fn new(endpoint: &str, certificates: Option<PathBuf>, config: &ProviderConfig, client: &Client) -> ProviderResult<Self> {
+    fn new(
+        endpoint: &str,
+        certificates: Option<PathBuf>,
+        config: &ProviderConfig,
+        client: &Client,
+    ) -> ProviderResult<Self> {
         let address = check_endpoint(endpoint)?;
         let option = |name: &str| config.options.get(name).map_or("", |value| value.trim());
         let plain = match option(Engine::PLAIN_TCP) {
             "" | "false" => false,
             "true" => true,
             other => {
-                return Err(ProviderError::invalid_config(Engine::PLAIN_TCP, format!("{other:?} is neither true nor false")));
+                return Err(ProviderError::invalid_config(
+                    Engine::PLAIN_TCP,
+                    format!("{other:?} is neither true nor false"),
+                ));
             }
         };
-        let Some((_, host)) = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "tcp" | "http" | "https")) else {
+        let Some((_, host)) = address
+            .split_once("://")
+            .filter(|(scheme, _)| matches!(*scheme, "tcp" | "http" | "https"))
+        else {
             return Ok(Self { address, certificates: None });
         };
-        if address.starts_with("https://") || certificates.is_some() || !option(Engine::TLS_VERIFY).is_empty() {
-            let given = Some(option(Engine::CERT_PATH)).filter(|path| !path.is_empty()).map(PathBuf::from);
-            let folder = certificates.or(given).or_else(|| client.folder().map(Path::to_path_buf)).ok_or_else(|| {
-                ProviderError::invalid_config(Engine::CERT_PATH, "TLS needs ca.pem, cert.pem and key.pem: name their folder")
-            })?;
+        if address.starts_with("https://")
+            || certificates.is_some()
+            || !option(Engine::TLS_VERIFY).is_empty()
+        {
+            let given =
+                Some(option(Engine::CERT_PATH)).filter(|path| !path.is_empty()).map(PathBuf::from);
+            let folder = certificates
+                .or(given)
+                .or_else(|| client.folder().map(Path::to_path_buf))
+                .ok_or_else(|| {
+                    ProviderError::invalid_config(
+                        Engine::CERT_PATH,
+                        "TLS needs ca.pem, cert.pem and key.pem: name their folder",
+                    )
+                })?;
             return Ok(Self { address, certificates: Some(folder) });
         }
         if !plain && !is_loopback(host_of(host)) {
             let message = format!(
-                "{address}: without TLS all between here and there can read user data, environment and credentials, and have root on \
-                 the engine's computer; use ssh://, or TLS (https://, or DOCKER_TLS_VERIFY with DOCKER_CERT_PATH), or set the option \
+                "{address}: without TLS all between here and there can read user data, environment \
+                 and credentials, and have root on \
+                 the engine's computer; use ssh://, or TLS (https://, or DOCKER_TLS_VERIFY with \
+                 DOCKER_CERT_PATH), or set the option \
                  {} to true",
                 Engine::PLAIN_TCP
             );
@@ -257,7 +335,8 @@ impl Place {
         Ok(Self { address, certificates: None })
     }
 
-    /// Whether its socket, where it has one, is not root's: so are those of rootless engines and of Docker Desktop.
+    /// Whether its socket, where it has one, is not root's: so are those of rootless engines and of
+    /// Docker Desktop.
     fn is_of_a_user(&self) -> Option<bool> {
         #[cfg(unix)]
         if let Some(path) = self.address.strip_prefix("unix://") {
@@ -278,8 +357,16 @@ impl Place {
         let docker = match &self.certificates {
             Some(folder) => {
                 choose_crypto();
-                let [key, cert, ca] = ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name));
-                Docker::connect_with_ssl(&self.address, &key, &cert, &ca, LONGEST.as_secs(), API_DEFAULT_VERSION)?
+                let [key, cert, ca] =
+                    ["key.pem", "cert.pem", "ca.pem"].map(|name| folder.join(name));
+                Docker::connect_with_ssl(
+                    &self.address,
+                    &key,
+                    &cert,
+                    &ca,
+                    LONGEST.as_secs(),
+                    API_DEFAULT_VERSION,
+                )?
             }
             // By the host alone it would ask the environment for TLS.
             None if self.address.starts_with("tcp://") || self.address.starts_with("http://") => {
@@ -292,13 +379,22 @@ impl Place {
 }
 
 fn is_guest_of_windows() -> bool {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| release.to_ascii_lowercase().contains("microsoft"))
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .is_ok_and(|release| release.to_ascii_lowercase().contains("microsoft"))
 }
 
 /// Whether an engine says that it has its networks elsewhere than this computer.
 pub(super) fn is_apart(version: &SystemVersion) -> bool {
-    let is_rootless = version.components.iter().flatten().any(|component| component.name.eq_ignore_ascii_case("rootlesskit"));
-    is_rootless || version.platform.as_ref().is_some_and(|platform| platform.name.contains("Docker Desktop"))
+    let is_rootless = version
+        .components
+        .iter()
+        .flatten()
+        .any(|component| component.name.eq_ignore_ascii_case("rootlesskit"));
+    is_rootless
+        || version
+            .platform
+            .as_ref()
+            .is_some_and(|platform| platform.name.contains("Docker Desktop"))
 }
 
 /// The host of `USER@HOST:PORT/PATH`.
@@ -311,7 +407,8 @@ pub(super) fn host_of(rest: &str) -> &str {
     }
 }
 
-/// The address of a host. A name may be known to `ssh` alone, and what is behind another one has none from here.
+/// The address of a host. A name may be known to `ssh` alone, and what is behind another one has
+/// none from here.
 fn resolve(host: &str, is_ssh: bool) -> Option<IpAddr> {
     let look = |host: &str| {
         let found: Vec<_> = (host, 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
@@ -327,7 +424,8 @@ fn resolve(host: &str, is_ssh: bool) -> Option<IpAddr> {
     if is_ssh { named().or_else(|| look(host)) } else { look(host) }
 }
 
-/// The client takes the process's cryptography, and panics where a program has brought two and chosen none.
+/// The client takes the process's cryptography, and panics where a program has brought two and
+/// chosen none.
 fn choose_crypto() {
     if CryptoProvider::get_default().is_none() {
         // Another thread may have chosen meanwhile, which is as good.
@@ -337,10 +435,12 @@ fn choose_crypto() {
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Sockets that there are where engines listen by default: the system's Docker, a user's own, those of Docker Desktop, Colima and
-/// Rancher Desktop, and Podman's.
+/// Sockets that there are where engines listen by default: the system's Docker, a user's own, those
+/// of Docker Desktop, Colima and Rancher Desktop, and Podman's.
 fn sockets() -> Vec<Place> {
-    let below = |variable: &str, path: &str| env::var_os(variable).map(|folder| Path::new(&folder).join(path));
+    let below = |variable: &str, path: &str| {
+        env::var_os(variable).map(|folder| Path::new(&folder).join(path))
+    };
     let known = [
         Some(PathBuf::from(DEFAULT_SOCKET)),
         below("XDG_RUNTIME_DIR", "docker.sock"),
@@ -352,22 +452,31 @@ fn sockets() -> Vec<Place> {
         Some(PathBuf::from("/run/podman/podman.sock")),
     ];
     let there = known.into_iter().flatten().filter(|socket| socket.exists());
-    there.map(|socket| Place { address: format!("unix://{}", socket.display()), certificates: None }).collect()
+    there
+        .map(|socket| Place { address: format!("unix://{}", socket.display()), certificates: None })
+        .collect()
 }
 
 pub(super) fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
     let endpoint = endpoint.trim();
-    let schemes: &[&str] =
-        if cfg!(windows) { &["npipe", "tcp", "http", "https", "ssh"] } else { &["unix", "tcp", "http", "https", "ssh"] };
+    let schemes: &[&str] = if cfg!(windows) {
+        &["npipe", "tcp", "http", "https", "ssh"]
+    } else {
+        &["unix", "tcp", "http", "https", "ssh"]
+    };
     // A path by itself is a socket.
     if endpoint.starts_with('/') {
         return Ok(format!("unix://{endpoint}"));
     }
     match endpoint.split_once("://") {
-        Some((scheme, rest)) if schemes.contains(&scheme) && !rest.is_empty() => Ok(endpoint.to_string()),
+        Some((scheme, rest)) if schemes.contains(&scheme) && !rest.is_empty() => {
+            Ok(endpoint.to_string())
+        }
         _ => {
-            let message =
-                format!("{endpoint:?} is no engine: give {}:// and a path or host, as DOCKER_HOST has it", schemes.join("://, "));
+            let message = format!(
+                "{endpoint:?} is no engine: give {}:// and a path or host, as DOCKER_HOST has it",
+                schemes.join("://, ")
+            );
             Err(ProviderError::invalid_config("endpoint", message))
         }
     }
@@ -380,12 +489,20 @@ mod tests {
     #[test]
     fn endpoints() {
         assert_eq!(check_endpoint(" /run/docker.sock ").unwrap(), "unix:///run/docker.sock");
-        for endpoint in ["unix:///run/docker.sock", "tcp://127.0.0.1:2375", "ssh://me@host", "https://host:2376"] {
+        for endpoint in [
+            "unix:///run/docker.sock",
+            "tcp://127.0.0.1:2375",
+            "ssh://me@host",
+            "https://host:2376",
+        ] {
             assert_eq!(check_endpoint(endpoint).unwrap(), endpoint);
         }
         for endpoint in ["docker", "unix://", "ftp://host", "localhost:2375"] {
             let error = check_endpoint(endpoint).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{endpoint}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"),
+                "{endpoint}: {error}"
+            );
         }
     }
 
@@ -398,7 +515,10 @@ mod tests {
                 false,
             ),
             (r#"{"Platform": {"Name": "Docker Desktop 4.40.0 (187762)"}, "Components": []}"#, true),
-            (r#"{"Components": [{"Name": "Engine", "Version": "28"}, {"Name": "rootlesskit", "Version": "2.3"}]}"#, true),
+            (
+                r#"{"Components": [{"Name": "Engine", "Version": "28"}, {"Name": "rootlesskit", "Version": "2.3"}]}"#,
+                true,
+            ),
             ("{}", false),
         ] {
             assert_eq!(is_apart(&version(text)), apart, "{text}");
@@ -428,24 +548,42 @@ mod tests {
     fn plain_tcp_is_for_this_computer_or_for_who_asks_for_it() {
         let engine = |endpoint: &str, options: &[(&str, &str)]| {
             let config = ProviderConfig::default().with_endpoint(endpoint);
-            let config = options.iter().fold(config, |config, (name, value)| config.with_option(*name, *value));
+            let config = options
+                .iter()
+                .fold(config, |config, (name, value)| config.with_option(*name, *value));
             Engine::new(&config, Vec::new()).map(|engine| engine.place.unwrap())
         };
-        for endpoint in
-            ["tcp://192.0.2.7:2375", "http://engine.example.com:2375", "tcp://localhost.example.com", "tcp://[2001:db8::1]:2375"]
-        {
+        for endpoint in [
+            "tcp://192.0.2.7:2375",
+            "http://engine.example.com:2375",
+            "tcp://localhost.example.com",
+            "tcp://[2001:db8::1]:2375",
+        ] {
             let error = engine(endpoint, &[]).unwrap_err();
             let text = error.to_string();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"), "{text}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "endpoint"),
+                "{text}"
+            );
             assert!(text.contains("plain_tcp") && text.contains("ssh://"), "{text}");
             assert_eq!(engine(endpoint, &[("plain_tcp", "true")]).unwrap().certificates, None);
             let place = engine(endpoint, &[("tls_verify", "1"), ("cert_path", "/certs")]).unwrap();
             assert_eq!(place.certificates.as_deref(), Some(Path::new("/certs")));
         }
-        for endpoint in ["tcp://127.0.0.1:2375", "tcp://[::1]:2375/", "http://localhost:2375", "ssh://me@engine.example.com"] {
+        for endpoint in [
+            "tcp://127.0.0.1:2375",
+            "tcp://[::1]:2375/",
+            "http://localhost:2375",
+            "ssh://me@engine.example.com",
+        ] {
             assert_eq!(engine(endpoint, &[]).unwrap().certificates, None, "{endpoint}");
         }
-        assert!(engine("https://192.0.2.7:2376", &[("cert_path", "/certs")]).unwrap().certificates.is_some());
+        assert!(
+            engine("https://192.0.2.7:2376", &[("cert_path", "/certs")])
+                .unwrap()
+                .certificates
+                .is_some()
+        );
         assert!(engine("tcp://127.0.0.1:2375", &[("plain_tcp", "yes")]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! What a failed call of the engine says: about the engine's state, and to whoever must do something.
+//! What a failed call of the engine says: about the engine's state, and to whoever must do
+//! something.
 
 use std::error::Error as _;
 use std::io;
@@ -13,24 +14,35 @@ use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 /// Sorts a failed call of the engine at that place.
 pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
     match error {
-        Error::DockerResponseServerError { status_code, message } => refused(status_code, message.trim(), ask),
+        Error::DockerResponseServerError { status_code, message } => {
+            refused(status_code, message.trim(), ask)
+        }
         Error::DockerStreamError { error } => refused(500, error.trim(), ask),
         Error::SocketNotFoundError(_) => Failure::NotSent(no_socket(place, ask.hint)),
         Error::UnsupportedURISchemeError { .. }
         | Error::InvalidURIError { .. }
         | Error::InvalidURIPartsError { .. }
-        | Error::URLParseError { .. } => Failure::NotSent(ProviderError::invalid_config("endpoint", format!("{place}: {error}"))),
-        Error::RequestTimeoutError => Failure::Unknown(ProviderError::timeout(ask.operation, std::time::Duration::ZERO)),
-        Error::HyperLegacyError { ref err } if err.is_connect() => Failure::NotSent(unreachable(error, place, ask.hint)),
-        Error::CertPathError { .. } | Error::CertParseError { .. } | Error::CertMultipleKeys { .. } | Error::NoHomePathError => {
-            Failure::NotSent(ProviderError::invalid_config(
-                "endpoint",
-                format!("{place}: {error}; see cert_path or DOCKER_CERT_PATH"),
-            ))
+        | Error::URLParseError { .. } => {
+            Failure::NotSent(ProviderError::invalid_config("endpoint", format!("{place}: {error}")))
         }
+        Error::RequestTimeoutError => {
+            Failure::Unknown(ProviderError::timeout(ask.operation, std::time::Duration::ZERO))
+        }
+        Error::HyperLegacyError { ref err } if err.is_connect() => {
+            Failure::NotSent(unreachable(error, place, ask.hint))
+        }
+        Error::CertPathError { .. }
+        | Error::CertParseError { .. }
+        | Error::CertMultipleKeys { .. }
+        | Error::NoHomePathError => Failure::NotSent(ProviderError::invalid_config(
+            "endpoint",
+            format!("{place}: {error}; see cert_path or DOCKER_CERT_PATH"),
+        )),
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
             let message = format!("the engine's reply cannot be read: {error}");
-            Failure::Unknown(ProviderError::not_the_api(200, message).with_context(ErrorContext::new(NAME)))
+            Failure::Unknown(
+                ProviderError::not_the_api(200, message).with_context(ErrorContext::new(NAME)),
+            )
         }
         error => {
             let broken = NetworkError::new(format!("the engine at {place} broke off"), error);
@@ -44,58 +56,90 @@ pub(super) fn may_be_read_again(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Network(_) | ProviderError::Api { retryable: true, .. })
 }
 
-/// Whether an engine has failed at a removal that it began: it is overtaken by itself, such as Podman by a start or a stop, or by what
-/// still uses the machine's files, and does what is left when it is asked again.
+/// Whether an engine has failed at a removal that it began: it is overtaken by itself, such as
+/// Podman by a start or a stop, or by what still uses the machine's files, and does what is left
+/// when it is asked again.
 pub(super) fn is_half_removed(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Api { status: 500, retryable: false, .. })
 }
 
-/// What the engine has refused. An engine's 500 is its own word, not that of something between: the call has failed.
+/// What the engine has refused. An engine's 500 is its own word, not that of something between: the
+/// call has failed.
 fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let context = ErrorContext::new(NAME).with_status(status);
     // As it may be shown.
     let said = tidy(message, &[]);
-    let full = ["no space left on device", "disk quota exceeded", "not enough space"].iter().any(|words| message.contains(words));
+    let full = ["no space left on device", "disk quota exceeded", "not enough space"]
+        .iter()
+        .any(|words| message.contains(words));
     let error = match (status, ask.subject) {
-        _ if full => ProviderError::quota("disk", format!("{said}{context}; make room, such as by `docker system prune`")),
+        _ if full => ProviderError::quota(
+            "disk",
+            format!("{said}{context}; make room, such as by `docker system prune`"),
+        ),
         // Podman says 500 of what goes while it is asked for.
-        (404, Some((resource_type, id))) if says_absent(resource_type, message) => ProviderError::not_found(resource_type, id),
-        (500, Some((resource_type, id))) if !message.is_empty() && says_absent(resource_type, message) => {
+        (404, Some((resource_type, id))) if says_absent(resource_type, message) => {
+            ProviderError::not_found(resource_type, id)
+        }
+        (500, Some((resource_type, id)))
+            if !message.is_empty() && says_absent(resource_type, message) =>
+        {
             ProviderError::not_found(resource_type, id)
         }
         _ if is_strange(status, message) => {
-            let words = if message.is_empty() { "an empty reply" } else { "a page that is not the engine's" };
-            let error = ProviderError::not_the_api(status, format!("{words}; check that the endpoint is the engine's"));
+            let words = if message.is_empty() {
+                "an empty reply"
+            } else {
+                "a page that is not the engine's"
+            };
+            let error = ProviderError::not_the_api(
+                status,
+                format!("{words}; check that the endpoint is the engine's"),
+            );
             return Failure::Unknown(error.with_context(context));
         }
         (400, _) => ProviderError::invalid_config("request", format!("{said}{context}")),
         (401 | 403, _) => ProviderError::auth(NAME, format!("{said}{context}")),
         // Podman has no other status for it.
-        (409, _) | (500, None) if message.contains("already in use") => ProviderError::conflict(said, false),
+        (409, _) | (500, None) if message.contains("already in use") => {
+            ProviderError::conflict(said, false)
+        }
         (409, _) => ProviderError::conflict(said, message.contains("already in progress")),
-        (502..=504, _) => return Failure::Unknown(ProviderError::unavailable(said).with_context(context)),
+        (502..=504, _) => {
+            return Failure::Unknown(ProviderError::unavailable(said).with_context(context));
+        }
         _ => ProviderError::api(status, said),
     };
     Failure::Rejected(error.with_context(context))
 }
 
-/// Whether the engine says that this is not there: a network, or what else it needs, may be what is not.
+/// Whether the engine says that this is not there: a network, or what else it needs, may be what is
+/// not.
 fn says_absent(resource_type: &str, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     match resource_type {
         "instance" => message.contains("no such container"),
         // The second is Podman's.
-        "image" | "snapshot" => message.contains("no such image") || message.contains("image not known"),
+        "image" | "snapshot" => {
+            message.contains("no such image") || message.contains("image not known")
+        }
         "network" => message.contains("network") && message.contains("not found"),
         // It is asked for by a HEAD, whose answer has no words.
-        "file" => message.is_empty() || message.contains("no such file") || message.contains("could not find the file"),
+        "file" => {
+            message.is_empty()
+                || message.contains("no such file")
+                || message.contains("could not find the file")
+        }
         _ => false,
     }
 }
 
-/// Whether a refusal is not the engine's, which always gives a reason, but that of something before it.
+/// Whether a refusal is not the engine's, which always gives a reason, but that of something before
+/// it.
 fn is_strange(status: u16, message: &str) -> bool {
-    (400..500).contains(&status) && status != 429 && (message.is_empty() || message.starts_with('<') || message == GO_ABSENT)
+    (400..500).contains(&status)
+        && status != 429
+        && (message.is_empty() || message.starts_with('<') || message == GO_ABSENT)
 }
 
 /// What a server written in Go says by default of a path that it does not have.
@@ -116,9 +160,15 @@ const FIELDS: [(&str, &str); 8] = [
 /// A container that cannot be made, in the words of the request.
 pub(super) fn of_create(failure: Failure) -> Failure {
     match failure {
-        Failure::Rejected(ProviderError::InvalidConfig { message, .. } | ProviderError::Api { status: 404, message, .. }) => {
+        Failure::Rejected(
+            ProviderError::InvalidConfig { message, .. }
+            | ProviderError::Api { status: 404, message, .. },
+        ) => {
             let said = message.to_ascii_lowercase();
-            let field = FIELDS.iter().find(|(word, _)| said.contains(word)).map_or("request", |(_, field)| field);
+            let field = FIELDS
+                .iter()
+                .find(|(word, _)| said.contains(word))
+                .map_or("request", |(_, field)| field);
             Failure::Rejected(ProviderError::invalid_config(field, message))
         }
         failure => failure,
@@ -135,7 +185,10 @@ pub(super) fn of_start(error: ProviderError) -> ProviderError {
     };
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&["port is already allocated", "address already in use"]) {
-        ProviderError::invalid_config("ports", format!("{message}; choose another port of this computer, or none, to have any"))
+        ProviderError::invalid_config(
+            "ports",
+            format!("{message}; choose another port of this computer, or none, to have any"),
+        )
     } else {
         error
     }
@@ -153,7 +206,8 @@ fn no_socket(place: &str, hint: &str) -> ProviderError {
 fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
     if place.starts_with("ssh://") {
         let message = format!(
-            "no engine answers at {place}: see that `ssh` takes you there without a question, and that `docker version` works there"
+            "no engine answers at {place}: see that `ssh` takes you there without a question, and \
+             that `docker version` works there"
         );
         return ProviderError::Network(NetworkError::new(message, error));
     }
@@ -177,15 +231,21 @@ fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
 
 fn forbidden(place: &str, hint: &str) -> ProviderError {
     let message = format!(
-        "no permission to use {place}: join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in again), or \
+        "no permission to use {place}: join the group that owns the socket (`sudo usermod -aG \
+         docker $USER`, then log in again), or \
          use an engine of your own (rootless Docker or Podman){hint}"
     );
     ProviderError::auth(NAME, message)
 }
 
-fn absent(place: &str, hint: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProviderError {
+fn absent(
+    place: &str,
+    hint: &str,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ProviderError {
     let message = format!(
-        "no engine answers at {place}: start Docker, or Podman's service (`systemctl start docker`, `podman system service`), or \
+        "no engine answers at {place}: start Docker, or Podman's service (`systemctl start \
+         docker`, `podman system service`), or \
          name another engine by the endpoint or DOCKER_HOST{hint}"
     );
     ProviderError::Network(NetworkError::new(message, why))
@@ -196,7 +256,8 @@ mod tests {
     use super::*;
 
     fn told(resource_type: &'static str, status: u16, message: &str) -> Failure {
-        let error = Error::DockerResponseServerError { status_code: status, message: message.to_string() };
+        let error =
+            Error::DockerResponseServerError { status_code: status, message: message.to_string() };
         failure(error, "unix:///run/docker.sock", &Ask::of("test").about(resource_type, "it"))
     }
 
@@ -212,11 +273,18 @@ mod tests {
             ("file", ""),
         ] {
             let failure = told(resource_type, 404, message);
-            assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{message}: {failure:?}");
+            assert!(
+                matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })),
+                "{message}: {failure:?}"
+            );
         }
         // Of a machine that is gone before the engine has read all of it.
-        let failure = told("instance", 500, "container it does not exist in database: no such container");
-        assert!(matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })), "{failure:?}");
+        let failure =
+            told("instance", 500, "container it does not exist in database: no such container");
+        assert!(
+            matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })),
+            "{failure:?}"
+        );
         let failure = told("file", 500, "");
         assert!(matches!(failure, Failure::Rejected(ProviderError::Api { .. })), "{failure:?}");
         // Something else that is not there.
@@ -224,16 +292,30 @@ mod tests {
             ("instance", "network it not found"),
             ("instance", "No such image: it:latest"),
             ("snapshot", "No such container: it"),
-            ("image", "pull access denied for it, repository does not exist or may require 'docker login'"),
+            (
+                "image",
+                "pull access denied for it, repository does not exist or may require 'docker \
+                 login'",
+            ),
         ] {
             let failure = told(resource_type, 404, message);
-            assert!(matches!(failure, Failure::Rejected(ProviderError::Api { retryable: false, .. })), "{message}: {failure:?}");
+            assert!(
+                matches!(failure, Failure::Rejected(ProviderError::Api { retryable: false, .. })),
+                "{message}: {failure:?}"
+            );
         }
-        for (status, message) in [(404, ""), (404, "404 page not found\n"), (404, "<html>nginx</html>"), (403, "<html>no</html>")]
-        {
+        for (status, message) in [
+            (404, ""),
+            (404, "404 page not found\n"),
+            (404, "<html>nginx</html>"),
+            (403, "<html>no</html>"),
+        ] {
             for resource_type in ["instance", "snapshot", "image", "network"] {
                 let failure = told(resource_type, status, message);
-                assert!(matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(), "{message}: {failure:?}");
+                assert!(
+                    matches!(failure, Failure::Unknown(_)) && failure.error().is_transient(),
+                    "{message}: {failure:?}"
+                );
             }
         }
     }
@@ -241,17 +323,30 @@ mod tests {
     #[test]
     fn a_removal_at_which_the_engine_has_failed_is_tried_again() {
         for (status, message, expected) in [
-            (500, "cannot remove container it as it could not be stopped: container state improper: stopped", true),
             (
                 500,
-                "container it: driver \"overlay2\" failed to remove root filesystem: unlinkat merged: directory not empty",
+                "cannot remove container it as it could not be stopped: container state improper: \
+                 stopped",
                 true,
             ),
-            (500, "container it: driver \"overlay2\" failed to remove root filesystem: device or resource busy", true),
+            (
+                500,
+                "container it: driver \"overlay2\" failed to remove root filesystem: unlinkat \
+                 merged: directory not empty",
+                true,
+            ),
+            (
+                500,
+                "container it: driver \"overlay2\" failed to remove root filesystem: device or \
+                 resource busy",
+                true,
+            ),
             (400, "bad parameter", false),
             (403, "not allowed", false),
         ] {
-            let Failure::Rejected(error) = told("instance", status, message) else { panic!("{message}") };
+            let Failure::Rejected(error) = told("instance", status, message) else {
+                panic!("{message}")
+            };
             assert_eq!(is_half_removed(&error), expected, "{message}");
         }
     }

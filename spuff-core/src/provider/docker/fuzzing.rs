@@ -1,10 +1,13 @@
-//! What fuzzing feeds of Docker: the replies of each verb, cloud-configs, options, requests, and the docker command's files.
+//! What fuzzing feeds of Docker: the replies of each verb, cloud-configs, options, requests, and
+//! the docker command's files.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageSummary, SystemVersion};
+use bollard::models::{
+    ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageSummary, SystemVersion,
+};
 
 use super::ask::Ask;
 use super::boot::Boot;
@@ -14,7 +17,8 @@ use super::images::{Pull, reference, snapshot};
 use super::options::Options;
 use super::{convert, errors, user_data};
 use crate::fuzzing::checks::{
-    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words,
+    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request,
+    text, words,
 };
 use crate::http::fuzzing::reply;
 use crate::http::{Deadline, Failure};
@@ -35,15 +39,22 @@ pub(crate) const TARGETS: &[Target] = &[
 
 /// Those of `get_instance`, `list_instances`, `wait_ready` and `resolve`.
 fn containers(input: &[u8]) {
-    for reach in [Reach::Direct, Reach::Published(None), Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))] {
+    for reach in
+        [Reach::Direct, Reach::Published(None), Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))]
+    {
         if let Ok(container) = serde_json::from_slice::<ContainerInspectResponse>(input) {
-            let _ = (convert::runs(&container), convert::has_begun(&container), convert::is_of_snapshot(&container));
+            let _ = (
+                convert::runs(&container),
+                convert::has_begun(&container),
+                convert::is_of_snapshot(&container),
+            );
             let is_marked = convert::is_marked(&container);
             let seen = convert::inspected(container, reach);
             assert_eq!(seen.is_marked, is_marked);
             check_instance(&seen.instance);
         }
-        for container in serde_json::from_slice::<Vec<ContainerSummary>>(input).unwrap_or_default() {
+        for container in serde_json::from_slice::<Vec<ContainerSummary>>(input).unwrap_or_default()
+        {
             if let Some(seen) = convert::listed(container, reach) {
                 check_instance(&seen.instance);
             }
@@ -78,11 +89,19 @@ fn refusals(input: &[u8]) {
     let message = text(&reply.body).into_owned();
     for subject in ["instance", "snapshot", "image", "network", "file"] {
         let ask = Ask::of("create_instance").about(subject, "42");
-        let error = Error::DockerResponseServerError { status_code: reply.status, message: message.clone() };
-        let failure = errors::of_create(errors::failure(error, "unix:///var/run/docker.sock", &ask));
+        let error = Error::DockerResponseServerError {
+            status_code: reply.status,
+            message: message.clone(),
+        };
+        let failure =
+            errors::of_create(errors::failure(error, "unix:///var/run/docker.sock", &ask));
         check(errors::of_start(ProviderError::from(failure)));
         let stream = Error::DockerStreamError { error: message.clone() };
-        check(Failure::into(errors::failure(stream, "unix:///var/run/docker.sock", &Ask::of("pull"))));
+        check(Failure::into(errors::failure(
+            stream,
+            "unix:///var/run/docker.sock",
+            &Ask::of("pull"),
+        )));
     }
 }
 
@@ -100,7 +119,12 @@ fn scripts(input: &[u8]) {
     assert!(script.starts_with("#!"));
     // What is compressed, or stands for something else, may become long.
     if !text.contains(['*', '!']) && !text.contains("gz") {
-        assert!(script.len() <= 64 * 1024 + 64 * text.len(), "{} bytes of {}", script.len(), text.len());
+        assert!(
+            script.len() <= 64 * 1024 + 64 * text.len(),
+            "{} bytes of {}",
+            script.len(),
+            text.len()
+        );
     }
 }
 
@@ -108,7 +132,10 @@ fn scripts(input: &[u8]) {
 fn options(input: &[u8]) {
     let text = text(input);
     let (name, value) = text.split_once('\n').unwrap_or((&text, ""));
-    let name = ["mounts", "ports", "environment"].into_iter().find(|known| *known == name).unwrap_or("unknown");
+    let name = ["mounts", "ports", "environment"]
+        .into_iter()
+        .find(|known| *known == name)
+        .unwrap_or("unknown");
     let read = Options::new(&ProviderConfig::default().with_option(name, value));
     if let Err(error) = &read {
         assert!(name != "environment" || !error.to_string().contains("canary-word"), "{error}");
@@ -129,13 +156,19 @@ fn requests(input: &[u8]) {
     if check_refusal(convert::check_request(&request)).is_none() {
         return;
     }
-    let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "key_hash", &[])), image) else { return };
+    let (Some(boot), Some(image)) = (check_refusal(Boot::new(&request, "key_hash", &[])), image)
+    else {
+        return;
+    };
     let _ = check_refusal(boot.archive());
     let container = check_refusal(convert::container(&request, &image, &boot, &Options::default()));
     // What a machine was asked to be is read from its own label.
     let labels = container.and_then(|container| container.labels).unwrap_or_default();
     let names = Some(vec![format!("/{}", request.name)]);
-    let listed = convert::listed(ContainerSummary { labels: Some(labels), names, ..ContainerSummary::default() }, Reach::Direct);
+    let listed = convert::listed(
+        ContainerSummary { labels: Some(labels), names, ..ContainerSummary::default() },
+        Reach::Direct,
+    );
     let seen = listed.map(|seen| (seen.instance.name, seen.instance.size, seen.instance.labels));
     let is_same = matches!(&seen, Some((name, size, labels)) if *name == request.name && *size == request.size
         && request.labels.iter().all(|(key, value)| labels.get(key) == Some(value)));
@@ -144,7 +177,8 @@ fn requests(input: &[u8]) {
 
 /// The files of the docker command, and what its helpers answer.
 fn config(input: &[u8]) {
-    let told = |error: &ProviderError| assert!(!error.to_string().contains("canary-word"), "{error}");
+    let told =
+        |error: &ProviderError| assert!(!error.to_string().contains("canary-word"), "{error}");
     if let Ok(config) = serde_json::from_slice::<Config>(input) {
         for image in ["alpine", "registry.example.com/a/b:1", "localhost:5000/a"] {
             let host = registry(image);

@@ -1,14 +1,18 @@
-//! Images: those that machines are made of, pulled when the engine does not have them, and snapshots.
+//! Images: those that machines are made of, pulled when the engine does not have them, and
+//! snapshots.
 
 use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use bollard::Docker;
-use bollard::models::{ContainerConfig, ContainerInspectResponse, CreateImageInfo, IdResponse, ImageInspect, ImageSummary};
+use bollard::models::{
+    ContainerConfig, ContainerInspectResponse, CreateImageInfo, IdResponse, ImageInspect,
+    ImageSummary,
+};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
-    RemoveImageOptionsBuilder,
+    CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
+    RemoveImageOptions, RemoveImageOptionsBuilder,
 };
 use chrono::DateTime;
 use futures_util::TryStreamExt;
@@ -40,7 +44,8 @@ struct Asked {
 impl Asked {
     /// As a label that nothing on its way takes for more than letters and digits.
     fn write(&self) -> ProviderResult<String> {
-        let json = serde_json::to_vec(self).map_err(|error| ProviderError::invalid_config("name", error.to_string()))?;
+        let json = serde_json::to_vec(self)
+            .map_err(|error| ProviderError::invalid_config("name", error.to_string()))?;
         Ok(URL_SAFE_NO_PAD.encode(json))
     }
 
@@ -60,7 +65,8 @@ pub(super) fn reference(image: &ImageSpec) -> ProviderResult<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:/@".contains(c);
     if reference.is_empty() || reference.len() > 512 || !reference.chars().all(allowed) {
         let message = format!(
-            "{reference:?} cannot be an image: give it as `docker pull` takes it, such as alpine:3.22 or host:5000/name@sha256:…"
+            "{reference:?} cannot be an image: give it as `docker pull` takes it, such as \
+             alpine:3.22 or host:5000/name@sha256:…"
         );
         return Err(ProviderError::invalid_config("image", message));
     }
@@ -75,11 +81,13 @@ fn tag(id: &str) -> String {
 
 fn check_id(field: &str, id: &str) -> ProviderResult<()> {
     let ends = id.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if ends && id.len() <= 128 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
+    if ends && id.len() <= 128 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    {
         return Ok(());
     }
     let message = format!(
-        "{id:?} is not the id of a snapshot of docker, which is the tag of an image {REPOSITORY}; it may belong to another provider"
+        "{id:?} is not the id of a snapshot of docker, which is the tag of an image {REPOSITORY}; \
+         it may belong to another provider"
     );
     Err(ProviderError::invalid_config(field, message))
 }
@@ -94,17 +102,24 @@ impl DockerProvider {
         }
         let ask = Ask::of("inspect_network").about("network", network);
         let name = network.to_string();
-        let inspected = self.engine.call(ask, |docker| async move { docker.inspect_network(&name, None).await }).await;
+        let inspected = self
+            .engine
+            .call(ask, |docker| async move { docker.inspect_network(&name, None).await })
+            .await;
         match inspected.map_err(ProviderError::from) {
             // The beginning of an id finds a network too.
             Ok(found) if found.name.as_deref().is_none_or(|name| name == network) => Ok(()),
             Ok(_) | Err(ProviderError::NotFound { .. }) => {
-                let listed = self.engine.call(Ask::of("list_networks"), |docker| async move { docker.list_networks(None).await });
-                let mut names: Vec<_> = listed.await?.into_iter().filter_map(|network| network.name).collect();
+                let listed = self.engine.call(Ask::of("list_networks"), |docker| async move {
+                    docker.list_networks(None).await
+                });
+                let mut names: Vec<_> =
+                    listed.await?.into_iter().filter_map(|network| network.name).collect();
                 names.retain(|name| !matches!(name.as_str(), "host" | "none"));
                 names.sort();
                 let message = format!(
-                    "the engine has no network {network:?}, but {}; `docker network create {network}` makes it",
+                    "the engine has no network {network:?}, but {}; `docker network create \
+                     {network}` makes it",
                     names.join(", ")
                 );
                 Err(ProviderError::invalid_config("region", message))
@@ -117,7 +132,8 @@ impl DockerProvider {
     pub(super) async fn provide_image(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
         let ask = Ask::of("inspect_image").about("image", image);
         let name = image.to_string();
-        let inspected = self.engine.call(ask, |docker| async move { docker.inspect_image(&name).await }).await;
+        let inspected =
+            self.engine.call(ask, |docker| async move { docker.inspect_image(&name).await }).await;
         match validate::absent_is_none(inspected.map_err(ProviderError::from))? {
             Some(_) => Ok(()),
             None => match image.strip_prefix(REPOSITORY).and_then(|rest| rest.strip_prefix(':')) {
@@ -136,7 +152,8 @@ impl DockerProvider {
         let pull = |docker: Docker| {
             let options = CreateImageOptionsBuilder::new().from_image(image).build();
             async move {
-                let mut steps = std::pin::pin!(docker.create_image(Some(options), None, credentials));
+                let mut steps =
+                    std::pin::pin!(docker.create_image(Some(options), None, credentials));
                 while let Some(step) = steps.try_next().await? {
                     // Nothing was made yet, and nobody waits for it any more.
                     if cancel.is_set() {
@@ -156,67 +173,114 @@ impl DockerProvider {
     }
 
     /// Makes a snapshot of a machine.
-    pub(super) async fn snapshot(&self, instance_id: &str, name: &str, cancel: &Cancel) -> ProviderResult<Snapshot> {
+    pub(super) async fn snapshot(
+        &self,
+        instance_id: &str,
+        name: &str,
+        cancel: &Cancel,
+    ) -> ProviderResult<Snapshot> {
         let deadline = Deadline::after(self.engine.timeouts().action_complete);
         let (create_key, labels) = self.defaults.snapshot("")?;
-        let labels: HashMap<_, _> = labels.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+        let labels: HashMap<_, _> =
+            labels.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         let call = Commit { room: self, instance_id, name, create_key: &create_key, labels };
-        let create = Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
+        let create =
+            Create { call, create_key: &create_key, dedup: Dedup::LookupFirst, deadline, cancel };
         let look = || async {
             Ok(match self.snapshot_made_under(&create_key.key_hash).await? {
                 Some(_) => Lookup::Found(()),
-                // An engine goes on with it when nobody listens, and lets the machine stand still until it has done.
+                // An engine goes on with it when nobody listens, and lets the machine stand still
+                // until it has done.
                 None if self.stands_still(instance_id).await? => Lookup::Ambiguous(Vec::new()),
                 None => Lookup::Nothing,
             })
         };
         create.run(|_| Ok(()), look).await?;
         // The same as all others are told of it.
-        let look = || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
+        let look =
+            || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
         let limit = self.engine.timeouts().action_complete;
-        let made = create::resolve(self.sight(), "create_snapshot", &create_key.key, limit, look).await?;
+        let made =
+            create::resolve(self.sight(), "create_snapshot", &create_key.key, limit, look).await?;
         made.ok_or_else(|| ProviderError::not_found("snapshot", &create_key.key_hash))
     }
 
     async fn stands_still(&self, instance_id: &str) -> ProviderResult<bool> {
-        let container = validate::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
+        let container =
+            validate::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
         Ok(container.and_then(|container| container.state?.paused).unwrap_or_default())
     }
 
-    pub(super) async fn snapshot_made_under(&self, key_hash: &str) -> ProviderResult<Option<Snapshot>> {
-        let made = self.images("create_snapshot", &format!("{}={key_hash}", labels::CREATE_KEY)).await?;
+    pub(super) async fn snapshot_made_under(
+        &self,
+        key_hash: &str,
+    ) -> ProviderResult<Option<Snapshot>> {
+        let made =
+            self.images("create_snapshot", &format!("{}={key_hash}", labels::CREATE_KEY)).await?;
         Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == key_hash))
     }
 
     /// All snapshots that spuff manages.
-    pub(super) async fn snapshots(&self, operation: &'static str) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let mut all = self.images(operation, &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE)).await?;
-        all.retain(|(_, labels)| labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE));
+    pub(super) async fn snapshots(
+        &self,
+        operation: &'static str,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+        let mut all = self
+            .images(operation, &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
+            .await?;
+        all.retain(|(_, labels)| {
+            labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE)
+        });
         Ok(all)
     }
 
-    async fn images(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
+    async fn images(
+        &self,
+        operation: &'static str,
+        label: &str,
+    ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let filters = HashMap::from([("label", vec![label.to_string()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         let list = |docker: Docker| async move { docker.list_images(Some(options)).await };
-        Ok(self.engine.call(Ask::of(operation), list).await?.into_iter().filter_map(snapshot).collect())
+        Ok(self
+            .engine
+            .call(Ask::of(operation), list)
+            .await?
+            .into_iter()
+            .filter_map(snapshot)
+            .collect())
     }
 
-    /// Takes away the image of a machine that is gone, where it is a snapshot that was deleted while it was in use.
-    pub(super) async fn remove_orphan(&self, container: &ContainerInspectResponse) -> ProviderResult<()> {
-        let Some(image) = container.image.as_deref().filter(|_| convert::is_of_snapshot(container)) else { return Ok(()) };
+    /// Takes away the image of a machine that is gone, where it is a snapshot that was deleted
+    /// while it was in use.
+    pub(super) async fn remove_orphan(
+        &self,
+        container: &ContainerInspectResponse,
+    ) -> ProviderResult<()> {
+        let Some(image) = container.image.as_deref().filter(|_| convert::is_of_snapshot(container))
+        else {
+            return Ok(());
+        };
         let ask = || Ask::of("destroy_instance").about("image", image);
-        let inspected = self.engine.call(ask(), |docker| async move { docker.inspect_image(image).await }).await;
+        let inspected = self
+            .engine
+            .call(ask(), |docker| async move { docker.inspect_image(image).await })
+            .await;
         let inspected = validate::absent_is_none(inspected.map_err(ProviderError::from))?;
-        let names = |image: ImageInspect| [image.repo_tags, image.repo_digests].into_iter().flatten().flatten().count();
+        let names = |image: ImageInspect| {
+            [image.repo_tags, image.repo_digests].into_iter().flatten().flatten().count()
+        };
         if inspected.is_none_or(|image| names(image) > 0) {
             return Ok(());
         }
         let timeouts = self.engine.timeouts();
-        let wait = Wait::new("destroy_instance", ("image", image), timeouts.action_complete, timeouts);
+        let wait =
+            Wait::new("destroy_instance", ("image", image), timeouts.action_complete, timeouts);
         let deadline = wait.deadline;
         let ended = wait.until(|| async move {
-            let remove = |docker: Docker| async move { docker.remove_image(image, None::<RemoveImageOptions>, None).await };
+            let remove = |docker: Docker| async move {
+                docker.remove_image(image, None::<RemoveImageOptions>, None).await
+            };
             of_removal(self.engine.call(ask(), remove).await.map(drop), deadline)
         });
         match Observation::deleted(ended.await).map(drop) {
@@ -229,17 +293,28 @@ impl DockerProvider {
     pub(super) async fn remove_snapshot(&self, id: &str) -> ProviderResult<()> {
         check_id("id", id)?;
         let (timeouts, image) = (self.engine.timeouts(), &tag(id));
-        let wait = Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        let wait =
+            Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         let remove = |force: bool| async move {
-            let ask = Ask::of("delete_snapshot").about("snapshot", id).within(timeouts.action_complete);
+            let ask =
+                Ask::of("delete_snapshot").about("snapshot", id).within(timeouts.action_complete);
             let options = RemoveImageOptionsBuilder::new().force(force).build();
-            self.engine.call(ask, |docker| async move { docker.remove_image(image, Some(options), None).await }).await.map(drop)
+            self.engine
+                .call(
+                    ask,
+                    |docker| async move { docker.remove_image(image, Some(options), None).await },
+                )
+                .await
+                .map(drop)
         };
         let deadline = wait.deadline;
         let ended = wait.until(|| async move {
             match remove(false).await {
-                // Of an image that is in use Docker takes away the name alone; Podman would take away the machines too.
-                Err(Failure::Rejected(ProviderError::Conflict { .. })) if !self.engine.is_podman().await? => {
+                // Of an image that is in use Docker takes away the name alone; Podman would take
+                // away the machines too.
+                Err(Failure::Rejected(ProviderError::Conflict { .. }))
+                    if !self.engine.is_podman().await? =>
+                {
                     of_removal(remove(true).await, deadline)
                 }
                 removed => of_removal(removed, deadline),
@@ -285,8 +360,12 @@ impl CreateCall for Commit<'_> {
             .build();
         let config = ContainerConfig::default();
         let engine = &self.room.engine;
-        let ask = Ask::of(self.operation()).about("instance", self.instance_id).within(engine.timeouts().action_complete);
-        engine.call(ask, |docker| async move { docker.commit_container(options, config).await }).await
+        let ask = Ask::of(self.operation())
+            .about("instance", self.instance_id)
+            .within(engine.timeouts().action_complete);
+        engine
+            .call(ask, |docker| async move { docker.commit_container(options, config).await })
+            .await
     }
 }
 
@@ -304,34 +383,54 @@ pub(super) fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String,
 fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderError {
     let (message, status) = match &error {
         ProviderError::NotFound { .. } => (String::new(), 404),
-        ProviderError::Api { message, status, retryable: false, .. } => (format!(": {message}"), *status),
-        ProviderError::InvalidConfig { message, .. } | ProviderError::Authentication { message, .. } => {
-            (format!(": {message}"), 400)
+        ProviderError::Api { message, status, retryable: false, .. } => {
+            (format!(": {message}"), *status)
         }
+        ProviderError::InvalidConfig { message, .. }
+        | ProviderError::Authentication { message, .. } => (format!(": {message}"), 400),
         _ => return error,
     };
     if status == 429 || message.contains("toomanyrequests") {
         return ProviderError::RateLimit { retry_after: None };
     }
-    if ["no basic auth credentials", "authentication required", "unauthorized", "incorrect username or password"]
-        .iter()
-        .any(|words| message.contains(words))
+    if [
+        "no basic auth credentials",
+        "authentication required",
+        "unauthorized",
+        "incorrect username or password",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
     {
-        let who = if is_known { "does not take what `docker login` has kept" } else { "wants to know who asks" };
+        let who = if is_known {
+            "does not take what `docker login` has kept"
+        } else {
+            "wants to know who asks"
+        };
         let message = format!(
-            "the engine does not have {image}, and its registry {who}{message}; see its name, `docker login`, or pull, load or build it \
+            "the engine does not have {image}, and its registry {who}{message}; see its name, \
+             `docker login`, or pull, load or build it \
              yourself first"
         );
         return ProviderError::auth(NAME, message);
     }
-    let unknown = ["not found", "manifest unknown", "no matching manifest", "denied", "does not exist", "invalid reference"];
+    let unknown = [
+        "not found",
+        "manifest unknown",
+        "no matching manifest",
+        "denied",
+        "does not exist",
+        "invalid reference",
+    ];
     if status < 500 || unknown.iter().any(|word| message.contains(word)) {
         let message = format!(
-            "the engine does not have {image} and cannot pull it{message}; check its name, or pull, load or build it yourself first"
+            "the engine does not have {image} and cannot pull it{message}; check its name, or \
+             pull, load or build it yourself first"
         );
         return ProviderError::invalid_config("image", message);
     }
-    let message = format!("the engine does not have {image}, and its registry cannot be reached{message}");
+    let message =
+        format!("the engine does not have {image}, and its registry cannot be reached{message}");
     ProviderError::unavailable(message).with_context(ErrorContext::new(NAME).with_status(status))
 }
 
@@ -356,10 +455,9 @@ impl<'a> Pull<'a> {
         {
             self.layers.insert(layer.clone(), (current, total));
         }
-        let (current, total) = self
-            .layers
-            .values()
-            .fold((0_i64, 0_i64), |sum, layer| (sum.0.saturating_add(layer.0), sum.1.saturating_add(layer.1)));
+        let (current, total) = self.layers.values().fold((0_i64, 0_i64), |sum, layer| {
+            (sum.0.saturating_add(layer.0), sum.1.saturating_add(layer.1))
+        });
         let percent = if total > 0 { current.saturating_mul(100) / total } else { 0 };
         if self.told != Some(percent) {
             self.told = Some(percent);
@@ -388,7 +486,10 @@ mod tests {
         }
         for image in ["", "a b", "app?x=1", "snapshot:a/b", "snapshot:", "snapshot:-x", "é"] {
             let error = reference(&image.parse().unwrap()).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"), "{image}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "image"),
+                "{image}: {error}"
+            );
         }
     }
 
@@ -401,11 +502,18 @@ mod tests {
         ] {
             for (is_known, words) in [(false, "wants to know who asks"), (true, "has kept")] {
                 let error = cannot_pull("host/app:1", is_known, ProviderError::api(500, message));
-                assert!(matches!(error, ProviderError::Authentication { .. }) && !error.is_retryable(), "{error:?}");
-                assert!(error.to_string().contains(words) && error.to_string().contains("docker login"), "{error}");
+                assert!(
+                    matches!(error, ProviderError::Authentication { .. }) && !error.is_retryable(),
+                    "{error:?}"
+                );
+                assert!(
+                    error.to_string().contains(words) && error.to_string().contains("docker login"),
+                    "{error}"
+                );
             }
         }
-        let error = cannot_pull("host/app:1", false, ProviderError::api(500, "dial tcp: no such host"));
+        let error =
+            cannot_pull("host/app:1", false, ProviderError::api(500, "dial tcp: no such host"));
         assert!(matches!(error, ProviderError::Unavailable { .. }), "{error:?}");
     }
 
@@ -417,11 +525,19 @@ mod tests {
             created: 7,
             ..ImageSummary::default()
         };
-        let labels = HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]);
+        let labels =
+            HashMap::from([(labels::MANAGED_BY.to_string(), labels::MANAGED_BY_VALUE.to_string())]);
         let asked = &Asked { name: "base \"1\" $x".to_string(), labels }.write().unwrap();
-        for tags in [["spuff-snapshot:0f"], ["localhost/spuff-snapshot:0f"], ["docker.io/library/spuff-snapshot:0f"]] {
+        for tags in [
+            ["spuff-snapshot:0f"],
+            ["localhost/spuff-snapshot:0f"],
+            ["docker.io/library/spuff-snapshot:0f"],
+        ] {
             let (snapshot, labels) = snapshot(image(&tags, asked)).unwrap();
-            assert_eq!((snapshot.id.as_str(), snapshot.name.as_str(), labels.len()), ("0f", "base \"1\" $x", 1));
+            assert_eq!(
+                (snapshot.id.as_str(), snapshot.name.as_str(), labels.len()),
+                ("0f", "base \"1\" $x", 1)
+            );
             assert_eq!(snapshot.created_at.unwrap().timestamp(), 7);
         }
         assert!(snapshot(image(&["other:1"], asked)).is_none());

@@ -1,4 +1,5 @@
-//! What all machines of a provider have in common and no cloud knows: mounts, ports and environment.
+//! What all machines of a provider have in common and no cloud knows: mounts, ports and
+//! environment.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,17 +45,28 @@ impl Options {
     const ENVIRONMENT: &'static str = "environment";
 
     pub(super) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
-        validate::known_options(config, &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT], &Engine::OPTIONS])?;
-        let given = |name: &str, follows| entries(config.options.get(name).map_or("", String::as_str), follows);
+        validate::known_options(
+            config,
+            &[&[Self::MOUNTS, Self::PORTS, Self::ENVIRONMENT], &Engine::OPTIONS],
+        )?;
+        let given = |name: &str, follows| {
+            entries(config.options.get(name).map_or("", String::as_str), follows)
+        };
         let mut ports: HashMap<String, Vec<PortBinding>> = HashMap::new();
         for entry in given(Self::PORTS, |_| true) {
             let (inside, binding) = port(entry)?;
             ports.entry(inside).or_default().push(binding);
         }
         Ok(Self {
-            mounts: given(Self::MOUNTS, is_mount).into_iter().map(mount).collect::<ProviderResult<_>>()?,
+            mounts: given(Self::MOUNTS, is_mount)
+                .into_iter()
+                .map(mount)
+                .collect::<ProviderResult<_>>()?,
             ports,
-            environment: given(Self::ENVIRONMENT, |_| false).into_iter().map(variable).collect::<ProviderResult<_>>()?,
+            environment: given(Self::ENVIRONMENT, |_| false)
+                .into_iter()
+                .map(variable)
+                .collect::<ProviderResult<_>>()?,
         })
     }
 
@@ -66,8 +78,10 @@ impl Options {
     /// Writes mounts and ports into a container's configuration.
     pub(super) fn apply(&self, host: &mut HostConfig) {
         host.binds = Some(self.mounts.clone()).filter(|mounts| !mounts.is_empty());
-        let bindings = self.ports.iter().map(|(inside, bindings)| (inside.clone(), Some(bindings.clone())));
-        host.port_bindings = Some(bindings.collect()).filter(|ports: &HashMap<_, _>| !ports.is_empty());
+        let bindings =
+            self.ports.iter().map(|(inside, bindings)| (inside.clone(), Some(bindings.clone())));
+        host.port_bindings =
+            Some(bindings.collect()).filter(|ports: &HashMap<_, _>| !ports.is_empty());
     }
 
     /// The ports inside.
@@ -76,13 +90,16 @@ impl Options {
     }
 
     pub(super) fn describe() -> [OptionDescription; 3] {
-        let mounts = "Folders of the engine's computer and named volumes, as SOURCE:TARGET or SOURCE:TARGET:ro, an entry a line, or \
+        let mounts = "Folders of the engine's computer and named volumes, as SOURCE:TARGET or \
+         SOURCE:TARGET:ro, an entry a line, or \
                       separated by commas in a text of one line";
-        let ports = "Ports to be reached from outside, as PORT:INSIDE, ADDRESS:PORT:INSIDE, or INSIDE alone for any free port; with \
-                     /udp behind it for that. Without ADDRESS on all interfaces of the engine's computer; the label \
+        let ports = "Ports to be reached from outside, as PORT:INSIDE, ADDRESS:PORT:INSIDE, or \
+         INSIDE alone for any free port; with \
+                     /udp behind it for that. Without ADDRESS on all interfaces of the engine's \
+         computer; the label \
                      spuff-port-INSIDE/tcp tells where it is. Entries as in mounts";
-        let environment =
-            "Variables of the machine's environment, as NAME=VALUE, an entry a line; a comma is a part of the value";
+        let environment = "Variables of the machine's environment, as NAME=VALUE, an entry a line; \
+         a comma is a part of the value";
         [
             OptionDescription::new(Self::MOUNTS, mounts),
             OptionDescription::new(Self::PORTS, ports),
@@ -91,7 +108,8 @@ impl Options {
     }
 }
 
-/// Entries stand on lines. In a text of one line they are separated by commas too, between what may be entries.
+/// Entries stand on lines. In a text of one line they are separated by commas too, between what may
+/// be entries.
 fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let [line] = lines[..] else { return lines };
@@ -99,7 +117,9 @@ fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
     let mut start = 0;
     for (comma, _) in line.match_indices(',') {
         let next = &line[comma + 1..];
-        if may_be_entry(&line[start..comma]) && may_be_entry(next.split(',').next().unwrap_or_default().trim()) {
+        if may_be_entry(&line[start..comma])
+            && may_be_entry(next.split(',').next().unwrap_or_default().trim())
+        {
             entries.push(&line[start..comma]);
             start = comma + 1;
         }
@@ -108,13 +128,15 @@ fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
     entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
-/// Whether a text, as far as the next comma, may be a mount: folders have commas in their names, and modes have them too.
+/// Whether a text, as far as the next comma, may be a mount: folders have commas in their names,
+/// and modes have them too.
 fn is_mount(text: &str) -> bool {
     text.is_empty() || text.contains(":/")
 }
 
 fn mount(entry: &str) -> ProviderResult<String> {
-    let invalid = |why: &str| ProviderError::invalid_config(Options::MOUNTS, format!("{entry:?}: {why}"));
+    let invalid =
+        |why: &str| ProviderError::invalid_config(Options::MOUNTS, format!("{entry:?}: {why}"));
     let mut parts = entry.splitn(3, ':');
     let (source, target, mode) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let Some(target) = target.filter(|target| target.starts_with('/')) else {
@@ -130,7 +152,9 @@ fn mount(entry: &str) -> ProviderResult<String> {
         return Err(invalid("spuff keeps there what it hands over; choose another target"));
     }
     match mode {
-        None | Some("ro" | "rw" | "z" | "Z" | "ro,z" | "ro,Z" | "rw,z" | "rw,Z") => Ok(entry.to_string()),
+        None | Some("ro" | "rw" | "z" | "Z" | "ro,z" | "ro,Z" | "rw,z" | "rw,Z") => {
+            Ok(entry.to_string())
+        }
         Some(_) => Err(invalid("behind the target stands nothing, ro, or rw")),
     }
 }
@@ -138,13 +162,15 @@ fn mount(entry: &str) -> ProviderResult<String> {
 fn port(entry: &str) -> ProviderResult<(String, PortBinding)> {
     let invalid = || {
         let message = format!(
-            "{entry:?}: give PORT:INSIDE, ADDRESS:PORT:INSIDE or INSIDE, with ports of 1 to 65535, and /udp where it is that"
+            "{entry:?}: give PORT:INSIDE, ADDRESS:PORT:INSIDE or INSIDE, with ports of 1 to 65535, \
+             and /udp where it is that"
         );
         ProviderError::invalid_config(Options::PORTS, message)
     };
     let (ports, protocol) = entry.split_once('/').unwrap_or((entry, "tcp"));
     let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(invalid);
-    let (outside, inside) = ports.rsplit_once(':').map_or((None, ports), |(outside, inside)| (Some(outside), inside));
+    let (outside, inside) =
+        ports.rsplit_once(':').map_or((None, ports), |(outside, inside)| (Some(outside), inside));
     let (address, outside) = match outside {
         None => (None, None),
         Some(outside) => match outside.rsplit_once(':') {
@@ -152,7 +178,8 @@ fn port(entry: &str) -> ProviderResult<(String, PortBinding)> {
             None => (None, Some(number(outside)?)),
         },
     };
-    if !matches!(protocol, "tcp" | "udp" | "sctp") || address.is_some_and(|address| address.parse::<std::net::IpAddr>().is_err())
+    if !matches!(protocol, "tcp" | "udp" | "sctp")
+        || address.is_some_and(|address| address.parse::<std::net::IpAddr>().is_err())
     {
         return Err(invalid());
     }
@@ -175,7 +202,8 @@ fn variable(entry: &str) -> ProviderResult<Variable> {
         }
         // The value may be a secret, and what stands before it a part of another one.
         _ => {
-            let message = "an entry is not NAME=VALUE on a line of its own, with a name of letters, digits and _";
+            let message = "an entry is not NAME=VALUE on a line of its own, with a name of \
+             letters, digits and _";
             Err(ProviderError::invalid_config(Options::ENVIRONMENT, message))
         }
     }
@@ -200,7 +228,10 @@ mod tests {
             ("A=1\r\nB=2\r\n", vec![("A", "1"), ("B", "2")]),
         ] {
             let environment = options("environment", text).unwrap().environment;
-            let read: Vec<_> = environment.iter().map(|variable| (variable.name.as_str(), variable.value.as_str())).collect();
+            let read: Vec<_> = environment
+                .iter()
+                .map(|variable| (variable.name.as_str(), variable.value.as_str()))
+                .collect();
             assert_eq!(read, expected);
         }
         for (text, expected) in [
@@ -242,8 +273,16 @@ mod tests {
             ("volume", "x"),
         ] {
             let error = options(name, value).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name), "{name}={value}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == name),
+                "{name}={value}: {error}"
+            );
         }
-        assert!(!options("environment", "secret value").unwrap_err().to_string().contains("secret value"));
+        assert!(
+            !options("environment", "secret value")
+                .unwrap_err()
+                .to_string()
+                .contains("secret value")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! How a machine comes up, and how it is known that it is.
 //!
-//! An engine says that a container runs as soon as its init does, also where the init finds nothing that it can execute, and is
-//! started again for ever. The first process of a machine therefore leaves a mark.
+//! An engine says that a container runs as soon as its init does, also where the init finds nothing
+//! that it can execute, and is started again for ever. The first process of a machine therefore
+//! leaves a mark.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,7 +25,8 @@ use crate::wait::{Observation, Wait};
 /// A first process that begins does so within some milliseconds.
 const INSTANT: Duration = Duration::from_millis(20);
 const INSTANTS: usize = 100;
-/// An engine that has started a machine so often by itself, of which nothing has begun, will never get there.
+/// An engine that has started a machine so often by itself, of which nothing has begun, will never
+/// get there.
 const RESTARTS: i64 = 2;
 /// As often where its init has said nothing.
 const SILENT_RESTARTS: i64 = 6;
@@ -45,7 +47,8 @@ impl Begun {
 
 fn cannot_run(said: &str) -> String {
     format!(
-        "its /bin/sh cannot be executed, though the engine tries it again and again ({said}): use an image of a whole system for the \
+        "its /bin/sh cannot be executed, though the engine tries it again and again ({said}): use \
+         an image of a whole system for the \
          processor of the engine's computer"
     )
 }
@@ -61,21 +64,36 @@ pub(super) struct Course {
 
 impl DockerProvider {
     /// A machine as it was seen; a new one where its first process has not begun.
-    pub(super) async fn believed(&self, operation: &'static str, seen: Seen) -> ProviderResult<ProviderInstance> {
+    pub(super) async fn believed(
+        &self,
+        operation: &'static str,
+        seen: Seen,
+    ) -> ProviderResult<ProviderInstance> {
         let mut instance = seen.instance;
-        if seen.is_marked && instance.status == InstanceStatus::Active && !self.has_begun(operation, &instance.id).await? {
+        if seen.is_marked
+            && instance.status == InstanceStatus::Active
+            && !self.has_begun(operation, &instance.id).await?
+        {
             instance.status = InstanceStatus::New;
         }
         Ok(instance)
     }
 
     /// Whether the first process of a machine is known to have begun, once at least.
-    pub(super) async fn has_begun(&self, operation: &'static str, id: &str) -> ProviderResult<bool> {
+    pub(super) async fn has_begun(
+        &self,
+        operation: &'static str,
+        id: &str,
+    ) -> ProviderResult<bool> {
         Ok(self.look_for_mark(operation, id).await? == Some(true))
     }
 
     /// Whether the first process of a machine has begun; none where that cannot be seen now.
-    async fn look_for_mark(&self, operation: &'static str, id: &str) -> ProviderResult<Option<bool>> {
+    async fn look_for_mark(
+        &self,
+        operation: &'static str,
+        id: &str,
+    ) -> ProviderResult<Option<bool>> {
         if self.begun.lock().contains(id) {
             return Ok(Some(true));
         }
@@ -99,7 +117,11 @@ impl DockerProvider {
     ///
     /// # Errors
     /// A [`ProviderError::Conflict`] when it will never be up.
-    pub(super) async fn watched(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
+    pub(super) async fn watched(
+        &self,
+        operation: &'static str,
+        id: &str,
+    ) -> ProviderResult<ProviderInstance> {
         let container = self.inspect(operation, id).await?;
         if let Some(why) = self.never_up(operation, id, &container).await? {
             let context = ErrorContext::new(NAME).with_instance_id(id);
@@ -115,14 +137,17 @@ impl DockerProvider {
         id: &str,
         container: &ContainerInspectResponse,
     ) -> ProviderResult<Option<String>> {
-        if !convert::is_marked(container) || container.restart_count.is_none_or(|count| count < RESTARTS) {
+        if !convert::is_marked(container)
+            || container.restart_count.is_none_or(|count| count < RESTARTS)
+        {
             return Ok(None);
         }
         if self.look_for_mark(operation, id).await? != Some(false) {
             return Ok(None);
         }
         if container.state.as_ref().and_then(|state| state.oom_killed).unwrap_or_default() {
-            let why = "it is killed before its /bin/sh has begun, for it has too little memory: give it a larger size";
+            let why = "it is killed before its /bin/sh has begun, for it has too little memory: \
+             give it a larger size";
             return Ok(Some(why.to_string()));
         }
         // What it says can be written down a moment after it is gone.
@@ -134,7 +159,11 @@ impl DockerProvider {
     }
 
     /// What the init has said last: nothing else has run.
-    async fn last_words(&self, operation: &'static str, id: &str) -> ProviderResult<Option<String>> {
+    async fn last_words(
+        &self,
+        operation: &'static str,
+        id: &str,
+    ) -> ProviderResult<Option<String>> {
         let logs = |docker: Docker| async move {
             let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("5").build();
             docker.logs(id, Some(options)).try_collect::<Vec<_>>().await
@@ -146,7 +175,9 @@ impl DockerProvider {
                 Ok(last.map(|line| line.chars().take(300).collect()))
             }
             // A driver that keeps no log.
-            Err(error @ (ProviderError::Api { .. } | ProviderError::InvalidConfig { .. })) => Ok(Some(error.to_string())),
+            Err(error @ (ProviderError::Api { .. } | ProviderError::InvalidConfig { .. })) => {
+                Ok(Some(error.to_string()))
+            }
             Err(error) => Err(error),
         }
     }
@@ -155,12 +186,15 @@ impl DockerProvider {
     async fn check_shell(&self, id: &str) -> Result<(), Failure> {
         let name = id.to_string();
         let options = ContainerArchiveInfoOptionsBuilder::new().path("/bin/sh").build();
-        let stat = |docker: Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
+        let stat = |docker: Docker| async move {
+            docker.get_container_archive_info(&name, Some(options)).await
+        };
         match self.engine.call(Ask::of("inspect_file").about("file", "/bin/sh"), stat).await {
             Ok(_) => Ok(()),
             Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
                 self.read("create_instance", id).await.map_err(Failure::Rejected)?;
-                let message = "it has no /bin/sh, which a machine needs; use an image of a whole system";
+                let message =
+                    "it has no /bin/sh, which a machine needs; use an image of a whole system";
                 Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
             }
             Err(failure) => Err(failure),
@@ -173,16 +207,25 @@ impl DockerProvider {
         self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
     }
 
-    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that is not there may come back:
-    /// then the start was cut. An engine's failure for no known reason is not believed the first time.
-    pub(super) async fn start(&self, id: &str, archive: Option<Vec<u8>>, course: &Course) -> ProviderResult<ProviderInstance> {
-        let wait = Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
+    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that
+    /// is not there may come back: then the start was cut. An engine's failure for no known reason
+    /// is not believed the first time.
+    pub(super) async fn start(
+        &self,
+        id: &str,
+        archive: Option<Vec<u8>>,
+        course: &Course,
+    ) -> ProviderResult<ProviderInstance> {
+        let wait =
+            Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
         let ask = || Ask::of("hand_over").about("instance", id);
         let (archive, refused) = (&archive, &AtomicBool::new(false));
         wait.until(|| async move {
             let begun = match self.inspect("create_instance", id).await {
                 // What was cut off may have come about.
-                Ok(container) if convert::runs(&container) => return self.until_begun(id, course).await,
+                Ok(container) if convert::runs(&container) => {
+                    return self.until_begun(id, course).await;
+                }
                 Ok(container) => convert::has_begun(&container),
                 Err(error) => return Observation::unread(error),
             };
@@ -190,7 +233,11 @@ impl DockerProvider {
                 if !begun {
                     self.check_shell(id).await?;
                     if let Some(archive) = archive {
-                        self.engine.call(ask(), |docker| boot::upload(docker, id.to_string(), archive.clone())).await?;
+                        self.engine
+                            .call(ask(), |docker| {
+                                boot::upload(docker, id.to_string(), archive.clone())
+                            })
+                            .await?;
                     }
                 }
                 self.start_again(id).await
@@ -205,7 +252,9 @@ impl DockerProvider {
                 Err(Failure::Rejected(error)) => {
                     // Somebody else with the same key may have started it.
                     let read = self.read("create_instance", id).await;
-                    if let Some(running) = read.ok().filter(|instance| instance.status == InstanceStatus::Active) {
+                    if let Some(running) =
+                        read.ok().filter(|instance| instance.status == InstanceStatus::Active)
+                    {
                         return Ok(Observation::Done(running));
                     }
                     match errors::of_start(error) {
@@ -222,18 +271,29 @@ impl DockerProvider {
     }
 
     /// Waits a moment until the first process of a machine has begun, which was started.
-    async fn until_begun(&self, id: &str, course: &Course) -> ProviderResult<Observation<ProviderInstance>> {
+    async fn until_begun(
+        &self,
+        id: &str,
+        course: &Course,
+    ) -> ProviderResult<Observation<ProviderInstance>> {
         // The engine may be started anew at any of its answers.
         self.has_it_begun(id, course).await.or_else(Observation::unread)
     }
 
-    async fn has_it_begun(&self, id: &str, course: &Course) -> ProviderResult<Observation<ProviderInstance>> {
+    async fn has_it_begun(
+        &self,
+        id: &str,
+        course: &Course,
+    ) -> ProviderResult<Observation<ProviderInstance>> {
         const CREATE: &str = "create_instance";
         for _ in 0..INSTANTS {
             let container = self.inspect(CREATE, id).await?;
             if !convert::is_marked(&container) || self.has_begun(CREATE, id).await? {
                 let reach = self.engine.reach().await?;
-                return self.believed(CREATE, convert::inspected(container, reach)).await.map(Observation::Done);
+                return self
+                    .believed(CREATE, convert::inspected(container, reach))
+                    .await
+                    .map(Observation::Done);
             }
             if let Some(why) = self.never_up(CREATE, id, &container).await? {
                 course.hopeless.store(true, Relaxed);

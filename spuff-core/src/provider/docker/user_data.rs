@@ -26,11 +26,12 @@ const OTHER_KINDS: [(&str, &str); 12] = [
     ("<powershell>", "a script for PowerShell"),
 ];
 
-/// What a machine runs at its first start: user data as an executable script. `None` where there is nothing to run, which
-/// is so of white space and of a cloud-config that asks for nothing.
+/// What a machine runs at its first start: user data as an executable script. `None` where there is
+/// nothing to run, which is so of white space and of a cloud-config that asks for nothing.
 ///
-/// White space before the first line counts for nothing, as in cloud-init. As there, all lines of a script whose first one ends as
-/// on Windows are taken to end so: its interpreter would not be found otherwise.
+/// White space before the first line counts for nothing, as in cloud-init. As there, all lines of a
+/// script whose first one ends as on Windows are taken to end so: its interpreter would not be
+/// found otherwise.
 pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
     validate::user_data(user_data)?;
     let text = user_data.trim_start();
@@ -38,8 +39,13 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
         return Ok(None);
     }
     if text.starts_with("#!") {
-        let is_of_windows = text.lines().next().is_some_and(|line| text[line.len()..].starts_with("\r\n"));
-        return Ok(Some(if is_of_windows { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }));
+        let is_of_windows =
+            text.lines().next().is_some_and(|line| text[line.len()..].starts_with("\r\n"));
+        return Ok(Some(if is_of_windows {
+            Cow::Owned(text.replace("\r\n", "\n"))
+        } else {
+            Cow::Borrowed(text)
+        }));
     }
     if is_cloud_config(text) {
         // Whole, so that the lines that errors name are those of the caller.
@@ -48,10 +54,15 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
     let start: String = text.chars().take(32).collect::<String>().to_ascii_lowercase();
     match OTHER_KINDS.iter().find(|(prefix, _)| start.starts_with(prefix)) {
         Some((_, kind)) => {
-            let feature = format!("user_data: {kind} (docker takes a script that begins with #!, or a #cloud-config)");
+            let feature = format!(
+                "user_data: {kind} (docker takes a script that begins with #!, or a #cloud-config)"
+            );
             Err(ProviderError::NotSupported { feature })
         }
-        None => Err(ProviderError::invalid_config("user_data", format!("it is neither a script nor a cloud-config: {WAY_OUT}"))),
+        None => Err(ProviderError::invalid_config(
+            "user_data",
+            format!("it is neither a script nor a cloud-config: {WAY_OUT}"),
+        )),
     }
 }
 
@@ -60,7 +71,8 @@ fn is_cloud_config(text: &str) -> bool {
     let Some((start, rest)) = text.split_at_checked(CLOUD_CONFIG.len()) else {
         return false;
     };
-    start.eq_ignore_ascii_case(CLOUD_CONFIG) && (rest.is_empty() || rest.starts_with(char::is_whitespace))
+    start.eq_ignore_ascii_case(CLOUD_CONFIG)
+        && (rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
 #[cfg(test)]
@@ -75,7 +87,10 @@ mod tests {
             ("#!/bin/sh\r", "#!/bin/sh\r"),
             ("\n  #!/bin/sh\n", "#!/bin/sh\n"),
         ] {
-            assert!(matches!(script(user_data), Ok(Some(Cow::Borrowed(found))) if found == expected), "{user_data:?}");
+            assert!(
+                matches!(script(user_data), Ok(Some(Cow::Borrowed(found))) if found == expected),
+                "{user_data:?}"
+            );
         }
     }
 
@@ -91,18 +106,33 @@ mod tests {
 
     #[test]
     fn what_asks_for_nothing_is_none() {
-        for user_data in ["", " \r\n\t", "#cloud-config", "#cloud-config\n", "#cloud-config\n---\n", "#cloud-config\n{}\n"] {
+        for user_data in [
+            "",
+            " \r\n\t",
+            "#cloud-config",
+            "#cloud-config\n",
+            "#cloud-config\n---\n",
+            "#cloud-config\n{}\n",
+        ] {
             assert!(matches!(script(user_data), Ok(None)), "{user_data:?}");
         }
     }
 
     #[test]
     fn cloud_configs_are_known_by_their_first_line() {
-        for first in
-            ["#cloud-config", "#cloud-config  \t", "#cloud-config\r", "\n#cloud-config", "#Cloud-Config", "#cloud-config x"]
-        {
+        for first in [
+            "#cloud-config",
+            "#cloud-config  \t",
+            "#cloud-config\r",
+            "\n#cloud-config",
+            "#Cloud-Config",
+            "#cloud-config x",
+        ] {
             let user_data = format!("{first}\nruncmd: [date]\r\n");
-            assert!(matches!(script(&user_data), Ok(Some(Cow::Owned(text))) if text.starts_with("#!/bin/sh\n")), "{first:?}");
+            assert!(
+                matches!(script(&user_data), Ok(Some(Cow::Owned(text))) if text.starts_with("#!/bin/sh\n")),
+                "{first:?}"
+            );
         }
     }
 
@@ -122,7 +152,10 @@ mod tests {
         ] {
             let error = script(user_data).unwrap_err();
             assert!(matches!(error, ProviderError::NotSupported { .. }), "{user_data:?}: {error}");
-            assert!(error.to_string().contains(kind) && error.to_string().contains("#cloud-config"), "{error}");
+            assert!(
+                error.to_string().contains(kind) && error.to_string().contains("#cloud-config"),
+                "{error}"
+            );
         }
         for (user_data, part) in [
             ("echo hello", "begin it with #!"),
@@ -134,7 +167,10 @@ mod tests {
         ] {
             let error = script(user_data).unwrap_err();
             let text = error.to_string();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"), "{user_data:?}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"),
+                "{user_data:?}"
+            );
             assert!(text.contains(part), "{part:?} is not in {text:?}");
         }
     }

@@ -52,7 +52,8 @@ pub enum AttemptOutcome {
 }
 
 impl AttemptOutcome {
-    /// The outcome as a word: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or `failed`.
+    /// The outcome as a word: `made`, `full`, `known_full`, `too_dear`, `price_unknown` or
+    /// `failed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Made => "made",
@@ -75,7 +76,12 @@ impl Attempt {
     /// The candidate in words: `hetzner fsn1 cx22`, without what it leaves to the provider.
     pub fn place(&self) -> String {
         let words = [&self.provider, &self.region, &self.size];
-        words.into_iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
+        words
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 

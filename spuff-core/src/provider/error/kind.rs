@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of [`ProviderError`](super::ProviderError), with the numbers that C and Python share. A number is never given to another kind.
+/// The kinds of [`ProviderError`](super::ProviderError), with the numbers that C and Python share.
+/// A number is never given to another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -89,13 +90,21 @@ impl ErrorKind {
     /// What the reader should do, in one sentence.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Authentication => "Check the token, its permissions, and that it belongs to this provider and project.",
+            Self::Authentication => {
+                "Check the token, its permissions, and that it belongs to this provider and \
+                 project."
+            }
             Self::RateLimit => "Wait for `retry_after`, and send fewer requests at once.",
             Self::NotFound => "Check the id, the project and the region; it may have been deleted.",
-            Self::QuotaExceeded => "Destroy what is not needed, or ask the cloud for a higher limit.",
+            Self::QuotaExceeded => {
+                "Destroy what is not needed, or ask the cloud for a higher limit."
+            }
             Self::InvalidConfig => "Change the named field, or give the named argument.",
             Self::NotSupported => "Use another provider, or do without.",
-            Self::Timeout => "Observation at the resource: the work may still finish; raise the timeout if it does.",
+            Self::Timeout => {
+                "Observation at the resource: the work may still finish; raise the timeout if it \
+                 does."
+            }
             Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",
             Self::Api => "Read the cloud's message; give its support the request id.",
             Self::NotImplemented => "Build with the feature of that provider.",
@@ -105,9 +114,13 @@ impl ErrorKind {
             Self::Capacity => "Try another region or size, or later.",
             Self::Unavailable => "Wait and repeat the call.",
             Self::UnknownOutcome => {
-                "Resolve the key before creating again: it tells whether there is a machine or snapshot, and which."
+                "Resolve the key before creating again: it tells whether there is a machine or \
+                 snapshot, and which."
             }
-            Self::Cancelled => "Nothing, or repeat the call; let what goes on in the background settle before the program ends.",
+            Self::Cancelled => {
+                "Nothing, or repeat the call; let what goes on in the background settle before the \
+                 program ends."
+            }
             Self::Internal => "Report it, with the message.",
         }
     }

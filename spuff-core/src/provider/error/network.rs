@@ -12,17 +12,27 @@ pub struct NetworkError {
     pub(super) message: String,
     pub(super) source: Option<Box<dyn StdError + Send + Sync>>,
     pub(super) may_have_been_sent: bool,
-    /// Whether nothing listens at a port of this computer, and has not for as long as a server takes to start.
+    /// Whether nothing listens at a port of this computer, and has not for as long as a server
+    /// takes to start.
     pub(super) is_deserted: bool,
 }
 
 impl NetworkError {
     /// A network error with the failure under it, of a call that is safe to repeat.
-    pub fn new(message: impl Into<String>, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { message: message.into(), source: Some(source.into()), may_have_been_sent: false, is_deserted: false }
+    pub fn new(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self {
+            message: message.into(),
+            source: Some(source.into()),
+            may_have_been_sent: false,
+            is_deserted: false,
+        }
     }
 
-    /// The same, of a port of this computer at which nothing has listened for a while: it is not waited for any longer.
+    /// The same, of a port of this computer at which nothing has listened for a while: it is not
+    /// waited for any longer.
     pub(crate) fn deserted(self) -> Self {
         Self { is_deserted: true, ..self }
     }
@@ -31,7 +41,10 @@ impl NetworkError {
     pub(crate) fn is_refused(&self) -> bool {
         let mut cause = self.source.as_deref().map(|source| source as &(dyn StdError + 'static));
         while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            {
                 return true;
             }
             cause = error.source();
@@ -60,8 +73,8 @@ impl StdError for NetworkError {
 
 /// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
 ///
-/// Only a request that could not be made or connected is known not to have been carried out; any other failure is not
-/// [retryable](ProviderError::is_retryable), since it may be that of a create.
+/// Only a request that could not be made or connected is known not to have been carried out; any
+/// other failure is not [retryable](ProviderError::is_retryable), since it may be that of a create.
 impl From<reqwest::Error> for ProviderError {
     fn from(error: reqwest::Error) -> Self {
         let may_have_been_sent = !(error.is_connect() || error.is_builder());

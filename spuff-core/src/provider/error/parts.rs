@@ -24,7 +24,8 @@ pub struct ErrorParts {
     pub kind: ErrorKind,
     /// The whole error in words. Not read when an error is made from its parts.
     pub text: String,
-    /// What went wrong, without what the other fields say; the cloud's words where it has said something.
+    /// What went wrong, without what the other fields say; the cloud's words where it has said
+    /// something.
     pub message: String,
     /// The provider.
     pub provider: Option<String>,
@@ -107,8 +108,8 @@ impl ErrorParts {
         }
     }
 
-    /// With what the caller of a verb knows, where the error itself does not say it: the provider, and the machine that was
-    /// asked about.
+    /// With what the caller of a verb knows, where the error itself does not say it: the provider,
+    /// and the machine that was asked about.
     #[must_use]
     pub fn about(mut self, provider: &str, instance_id: Option<&str>) -> Self {
         self.provider.get_or_insert_with(|| provider.to_string());
@@ -145,7 +146,8 @@ impl ErrorParts {
             }
             ProviderError::Cancelled { operation, .. } => self.operation = some(operation),
             ProviderError::UnknownOutcome { operation, key, message, candidates, .. } => {
-                (self.operation, self.key, self.candidates) = (some(operation), some(key), candidates.clone());
+                (self.operation, self.key, self.candidates) =
+                    (some(operation), some(key), candidates.clone());
                 return message.clone();
             }
             ProviderError::Api { message, .. }
@@ -163,8 +165,11 @@ impl ErrorParts {
             ProviderError::NotPlaced { source, attempts } => {
                 let message = self.take_apart(source);
                 // One at which the machine was made is the last.
-                let of_this = |attempt: &&Attempt| attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(self.kind);
-                let provider = attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone());
+                let of_this = |attempt: &&Attempt| {
+                    attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(self.kind)
+                };
+                let provider =
+                    attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone());
                 // Of a kind that has no room for it.
                 let provider = provider.filter(|_| source.context().is_none());
                 self.provider = self.provider.take().or(provider);
@@ -181,12 +186,14 @@ impl From<&ProviderError> for ErrorParts {
     fn from(error: &ProviderError) -> Self {
         let mut parts = Self::new(error.kind(), "");
         if let Some(context) = error.context().cloned() {
-            (parts.provider, parts.status, parts.code) = (context.provider, context.status, context.code);
+            (parts.provider, parts.status, parts.code) =
+                (context.provider, context.status, context.code);
             parts.request_id = context.request_id;
         }
         parts.instance_id = error.instance_id().map(str::to_string);
         parts.message = parts.take_apart(error);
-        (parts.text, parts.retryable, parts.retry_after) = (error.to_string(), error.is_retryable(), error.retry_after());
+        (parts.text, parts.retryable, parts.retry_after) =
+            (error.to_string(), error.is_retryable(), error.retry_after());
         parts
     }
 }
@@ -202,38 +209,68 @@ impl From<ErrorParts> for ProviderError {
             status: parts.status,
             code: parts.code,
             request_id: parts.request_id,
-            instance_id: parts.instance_exists.is_none().then(|| parts.instance_id.clone()).flatten(),
+            instance_id: parts
+                .instance_exists
+                .is_none()
+                .then(|| parts.instance_id.clone())
+                .flatten(),
         };
         let error = match parts.kind {
             ErrorKind::Authentication => Self::auth(provider.unwrap_or_default(), message),
             ErrorKind::RateLimit => Self::RateLimit { retry_after: parts.retry_after },
-            ErrorKind::NotFound => Self::not_found(resource_type, parts.resource_id.unwrap_or_default()),
-            ErrorKind::QuotaExceeded => Self::quota(resource_type, message),
-            ErrorKind::InvalidConfig => Self::invalid_config(parts.field.unwrap_or_default(), message),
-            ErrorKind::NotSupported => Self::NotSupported { feature: parts.feature.unwrap_or(message) },
-            ErrorKind::Timeout => Self::timeout(operation, parts.elapsed.unwrap_or_default()),
-            ErrorKind::Network => {
-                Self::Network(NetworkError { message, source: None, may_have_been_sent: !parts.retryable, is_deserted: false })
+            ErrorKind::NotFound => {
+                Self::not_found(resource_type, parts.resource_id.unwrap_or_default())
             }
-            ErrorKind::Api if parts.retryable => Self::not_the_api(parts.status.unwrap_or_default(), message),
+            ErrorKind::QuotaExceeded => Self::quota(resource_type, message),
+            ErrorKind::InvalidConfig => {
+                Self::invalid_config(parts.field.unwrap_or_default(), message)
+            }
+            ErrorKind::NotSupported => {
+                Self::NotSupported { feature: parts.feature.unwrap_or(message) }
+            }
+            ErrorKind::Timeout => Self::timeout(operation, parts.elapsed.unwrap_or_default()),
+            ErrorKind::Network => Self::Network(NetworkError {
+                message,
+                source: None,
+                may_have_been_sent: !parts.retryable,
+                is_deserted: false,
+            }),
+            ErrorKind::Api if parts.retryable => {
+                Self::not_the_api(parts.status.unwrap_or_default(), message)
+            }
             ErrorKind::Api => Self::api(parts.status.unwrap_or_default(), message),
             ErrorKind::NotImplemented => Self::NotImplemented { name },
-            ErrorKind::UnknownProvider => Self::UnknownProvider { name, supported: parts.supported },
+            ErrorKind::UnknownProvider => {
+                Self::UnknownProvider { name, supported: parts.supported }
+            }
             ErrorKind::Other => Self::Other { message },
             ErrorKind::Conflict => Self::conflict(message, parts.retryable),
             ErrorKind::Capacity => Self::capacity(message),
-            ErrorKind::Unavailable => Self::Unavailable { message, retry_after: parts.retry_after, context: Box::default() },
+            ErrorKind::Unavailable => Self::Unavailable {
+                message,
+                retry_after: parts.retry_after,
+                context: Box::default(),
+            },
             ErrorKind::UnknownOutcome => {
-                Self::unknown_outcome(operation, parts.key.unwrap_or_default(), message).with_candidates(&parts.candidates)
+                Self::unknown_outcome(operation, parts.key.unwrap_or_default(), message)
+                    .with_candidates(&parts.candidates)
             }
-            ErrorKind::Cancelled => Self::Cancelled { operation, instance_id: context.instance_id.clone() },
+            ErrorKind::Cancelled => {
+                Self::Cancelled { operation, instance_id: context.instance_id.clone() }
+            }
             ErrorKind::Internal => Self::Internal { message },
         };
         let error = error.with_context(context);
         let error = match (parts.instance_exists, parts.instance_id) {
             (Some(exists), Some(instance_id)) => {
                 let cleanup = parts.cleanup.map(|parts| Box::new(Self::from(*parts)));
-                Self::AfterCreate { instance_id, exists, source: Box::new(error), cleanup, ending: parts.instance_ending }
+                Self::AfterCreate {
+                    instance_id,
+                    exists,
+                    source: Box::new(error),
+                    cleanup,
+                    ending: parts.instance_ending,
+                }
             }
             _ => error,
         };

@@ -29,14 +29,24 @@ pub(super) const MANAGED_SELECTOR: &str = "managed-by==spuff";
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     validate::request(request, MAX_NAME, MAX_USER_DATA)?;
     for part in request.name.split('.') {
-        validate::at_most("name", part.len(), MAX_NAME_PART, "characters between two dots", "shorten it")?;
+        validate::at_most(
+            "name",
+            part.len(),
+            MAX_NAME_PART,
+            "characters between two dots",
+            "shorten it",
+        )?;
         validate::host_name("name", part, MAX_NAME_PART)?;
     }
     image(&request.image)?;
     validate::labels(request)?.iter().try_for_each(|(key, value)| check_label(key, value))
 }
 
-pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: Vec<Value>) -> ProviderResult<CreateServer<'_>> {
+pub(super) fn create_server(
+    request: &InstanceRequest,
+    image: Value,
+    ssh_keys: Vec<Value>,
+) -> ProviderResult<CreateServer<'_>> {
     Ok(CreateServer {
         name: &request.name,
         server_type: &request.size,
@@ -50,8 +60,12 @@ pub(super) fn create_server(request: &InstanceRequest, image: Value, ssh_keys: V
     })
 }
 
-/// A snapshot's name goes into its description: the API gives it no name, and labels hold no free text.
-pub(super) fn create_image<'a>(name: &'a str, labels: BTreeMap<&'static str, String>) -> CreateImage<'a> {
+/// A snapshot's name goes into its description: the API gives it no name, and labels hold no free
+/// text.
+pub(super) fn create_image<'a>(
+    name: &'a str,
+    labels: BTreeMap<&'static str, String>,
+) -> CreateImage<'a> {
     CreateImage { kind: "snapshot", description: name, labels }
 }
 
@@ -62,7 +76,9 @@ pub(super) fn prices(pricing: Pricing) -> price_list::List {
     types
         .map(|of| {
             let offers = of.prices.into_iter();
-            let offers = offers.filter_map(|at| Some((at.location, Price::listed(&at.price_hourly.net, currency)?)));
+            let offers = offers.filter_map(|at| {
+                Some((at.location, Price::listed(&at.price_hourly.net, currency)?))
+            });
             (of.name, offers.collect())
         })
         .collect()
@@ -86,10 +102,13 @@ pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Wanted> {
     };
     match spec {
         ImageSpec::Ubuntu(version) => release("ubuntu", version),
-        ImageSpec::Debian(version) => release("debian", version.split('.').next().unwrap_or(version)),
+        ImageSpec::Debian(version) => {
+            release("debian", version.split('.').next().unwrap_or(version))
+        }
         ImageSpec::Custom(id) => {
             validate::required("image", id)?;
-            Ok(validate::numeric_id(NAME, "image", id).map_or_else(|_| Wanted::Any(id.clone()), Wanted::Id))
+            Ok(validate::numeric_id(NAME, "image", id)
+                .map_or_else(|_| Wanted::Any(id.clone()), Wanted::Id))
         }
         ImageSpec::Snapshot(id) => validate::numeric_id(NAME, "image", id).map(Wanted::Id),
     }
@@ -103,18 +122,26 @@ pub(super) fn ssh_key(key: &str) -> Value {
 /// Sixteen bytes in hexadecimal, with colons between.
 pub(super) fn is_fingerprint(key: &str) -> bool {
     let pairs = || key.split(':');
-    pairs().count() == 16 && pairs().all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    pairs().count() == 16
+        && pairs().all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 pub(super) fn check_label(key: &str, value: &str) -> ProviderResult<()> {
     let field = &format!("labels[{key:?}]");
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let (prefix, name) =
+        key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     if name.is_empty() || prefix.is_some_and(str::is_empty) {
-        return Err(ProviderError::invalid_config(field, "the key is empty or has an empty part; give it a name"));
+        return Err(ProviderError::invalid_config(
+            field,
+            "the key is empty or has an empty part; give it a name",
+        ));
     }
     if let Some(prefix) = prefix {
         if prefix == RESERVED_PREFIX {
-            return Err(ProviderError::invalid_config(field, format!("{RESERVED_PREFIX}/ is reserved; use another prefix")));
+            return Err(ProviderError::invalid_config(
+                field,
+                format!("{RESERVED_PREFIX}/ is reserved; use another prefix"),
+            ));
         }
         label_text(field, "prefix of the key", prefix, MAX_LABEL_PREFIX, "-.")?;
     }
@@ -122,12 +149,21 @@ pub(super) fn check_label(key: &str, value: &str) -> ProviderResult<()> {
     label_text(field, "value", value, MAX_LABEL, "-_.")
 }
 
-fn label_text(field: &str, part: &str, text: &str, limit: usize, symbols: &str) -> ProviderResult<()> {
+fn label_text(
+    field: &str,
+    part: &str,
+    text: &str,
+    limit: usize,
+    symbols: &str,
+) -> ProviderResult<()> {
     validate::at_most(field, text.len(), limit, &format!("bytes in the {part}"), "shorten it")?;
     let alphanumeric = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     let wrong = text.chars().find(|c| !(c.is_ascii_alphanumeric() || symbols.contains(*c)));
     let message = if let Some(wrong) = wrong {
-        format!("the {part} {text:?} holds {wrong:?}: use letters, digits and {symbols:?}, such as a date without ':' and '+'")
+        format!(
+            "the {part} {text:?} holds {wrong:?}: use letters, digits and {symbols:?}, such as a \
+             date without ':' and '+'"
+        )
     } else if alphanumeric(text.chars().next()) && alphanumeric(text.chars().last()) {
         return Ok(());
     } else {
@@ -160,7 +196,8 @@ impl FromStr for Host {
     type Err = AddrParseError;
 
     fn from_str(network: &str) -> Result<Self, AddrParseError> {
-        let (address, is_network) = network.split_once('/').map_or((network, false), |(address, _)| (address, true));
+        let (address, is_network) =
+            network.split_once('/').map_or((network, false), |(address, _)| (address, true));
         let bits = address.parse::<Ipv6Addr>()?.to_bits();
         let host = bits & u128::from(u64::MAX);
         Ok(Self(Ipv6Addr::from_bits(if is_network && host == 0 { bits | 1 } else { bits })))
@@ -178,7 +215,8 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
 
 /// A snapshot of ours that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
-    let ours = image.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
+    let ours =
+        image.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
     // Only snapshots were asked for: a word that is new, or none, does not make it another thing.
     let other = matches!(image.kind.as_str(), "app" | "backup" | "system" | "temporary");
     !other && image.deleted.is_none() && ours
@@ -197,7 +235,9 @@ pub(super) enum Progress<'a> {
 }
 
 pub(super) fn progress<'a>(ids: &[u64], actions: &'a [Action]) -> Progress<'a> {
-    let find = |matches: fn(&str) -> bool| actions.iter().find(|action| ids.contains(&action.id) && matches(&action.status));
+    let find = |matches: fn(&str) -> bool| {
+        actions.iter().find(|action| ids.contains(&action.id) && matches(&action.status))
+    };
     if let Some(failed) = find(|status| status == "error") {
         return Progress::Failed(failed);
     }
@@ -214,9 +254,16 @@ mod tests {
     use crate::provider::InstanceStatus;
     use serde_json::json;
 
-    fn is_invalid(result: ProviderResult<impl std::fmt::Debug>, expected: &str, what: &str) -> String {
+    fn is_invalid(
+        result: ProviderResult<impl std::fmt::Debug>,
+        expected: &str,
+        what: &str,
+    ) -> String {
         let error = result.unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{what}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+            "{what}: {error}"
+        );
         error.to_string()
     }
 
@@ -234,7 +281,16 @@ mod tests {
         ] {
             assert_eq!(image(&spec.parse().unwrap()).unwrap(), expected, "{spec}");
         }
-        for spec in ["snapshot:my-snapshot", "snapshot:", "snapshot:ami-0abc", "", " ", "ubuntu:", "ubuntu:24 04", "debian:"] {
+        for spec in [
+            "snapshot:my-snapshot",
+            "snapshot:",
+            "snapshot:ami-0abc",
+            "",
+            " ",
+            "ubuntu:",
+            "ubuntu:24 04",
+            "debian:",
+        ] {
             is_invalid(image(&spec.parse().unwrap()), "image", spec);
         }
     }
@@ -251,8 +307,13 @@ mod tests {
             ]},
             {"id": 1, "name": "cx11", "prices": null}
         ]}));
-        let told = |size: &str| -> Vec<_> { list[size].iter().map(|(at, price)| format!("{at} {price}")).collect() };
-        assert_eq!((told("cpx11"), told("cx11")), (vec!["hel1 0.007 USD".to_string(), "sin 0.011 USD".to_string()], vec![]));
+        let told = |size: &str| -> Vec<_> {
+            list[size].iter().map(|(at, price)| format!("{at} {price}")).collect()
+        };
+        assert_eq!(
+            (told("cpx11"), told("cx11")),
+            (vec!["hel1 0.007 USD".to_string(), "sin 0.011 USD".to_string()], vec![])
+        );
         let nameless = read(json!({"currency": null, "server_types": [
             {"name": "cx22", "prices": [{"location": "fsn1", "price_hourly": cost("0.006")}]}
         ]}));
@@ -262,7 +323,12 @@ mod tests {
 
     #[test]
     fn keys_are_numbers_names_or_fingerprints() {
-        for (key, expected) in [("2323", json!(2323)), ("my-key", json!("my-key")), ("+1", json!("+1")), ("a:b", json!("a:b"))] {
+        for (key, expected) in [
+            ("2323", json!(2323)),
+            ("my-key", json!("my-key")),
+            ("+1", json!("+1")),
+            ("a:b", json!("a:b")),
+        ] {
             assert_eq!(ssh_key(key), expected, "{key}");
         }
         for (key, expected) in [
@@ -310,7 +376,8 @@ mod tests {
     #[test]
     fn labels_are_checked_and_named() {
         let (long, longer) = ("x".repeat(63), "x".repeat(64));
-        let (prefix, longer_prefix) = (format!("{}/k", "x".repeat(253)), format!("{}/k", "x".repeat(254)));
+        let (prefix, longer_prefix) =
+            (format!("{}/k", "x".repeat(253)), format!("{}/k", "x".repeat(254)));
         for (key, value) in [
             ("env", "prod"),
             ("Env_1.a-b", ""),
@@ -358,15 +425,31 @@ mod tests {
         });
         for (network, ip, count) in [
             (all, "203.0.113.9", 3),
-            (json!({"public_net": {"ipv4": null, "ipv6": {"ip": "2001:db8:1::/64"}}}), "2001:db8:1::1", 1),
+            (
+                json!({"public_net": {"ipv4": null, "ipv6": {"ip": "2001:db8:1::/64"}}}),
+                "2001:db8:1::1",
+                1,
+            ),
             (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::5/64"}}}), "2001:db8:1::5", 1),
             (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::"}}}), "2001:db8:1::", 1),
-            (json!({"public_net": {"ipv4": null, "ipv6": null}, "private_net": [{"ip": "10.0.0.2"}]}), "0.0.0.0", 1),
-            (json!({"public_net": {"ipv4": {"ip": null}, "ipv6": {"ip": "soon"}}, "private_net": null}), "0.0.0.0", 0),
+            (
+                json!({"public_net": {"ipv4": null, "ipv6": null}, "private_net": [{"ip": "10.0.0.2"}]}),
+                "0.0.0.0",
+                1,
+            ),
+            (
+                json!({"public_net": {"ipv4": {"ip": null}, "ipv6": {"ip": "soon"}}, "private_net": null}),
+                "0.0.0.0",
+                0,
+            ),
             (json!({"public_net": null}), "0.0.0.0", 0),
         ] {
             let instance = server(network.clone());
-            assert_eq!((instance.ip.to_string().as_str(), instance.addresses.len()), (ip, count), "{network}");
+            assert_eq!(
+                (instance.ip.to_string().as_str(), instance.addresses.len()),
+                (ip, count),
+                "{network}"
+            );
         }
     }
 
@@ -378,7 +461,10 @@ mod tests {
             "name": "web-1", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}, "location": {"name": "fsn1"},
             "server_type": {"id": 1, "name": "cx22"}, "something": ["new"]
         }));
-        assert_eq!((full.region.as_str(), full.size.as_str(), full.name.as_str()), ("fsn1", "cx22", "web-1"));
+        assert_eq!(
+            (full.region.as_str(), full.size.as_str(), full.name.as_str()),
+            ("fsn1", "cx22", "web-1")
+        );
         assert_eq!(full.created_at.timestamp(), 1_769_817_300);
         assert_eq!(full.labels, HashMap::from([("env".to_string(), "prod".to_string())]));
     }
@@ -393,8 +479,13 @@ mod tests {
             ("snapshot", json!("2026-01-30T23:55:00+00:00"), ours.clone(), false),
             ("backup", json!(null), ours, false),
         ] {
-            let image = json!({"id": 1, "type": kind, "name": null, "deleted": deleted, "labels": labels});
-            assert_eq!(is_managed_snapshot(&serde_json::from_value(image.clone()).unwrap()), expected, "{image}");
+            let image =
+                json!({"id": 1, "type": kind, "name": null, "deleted": deleted, "labels": labels});
+            assert_eq!(
+                is_managed_snapshot(&serde_json::from_value(image.clone()).unwrap()),
+                expected,
+                "{image}"
+            );
         }
     }
 
@@ -432,7 +523,9 @@ mod tests {
 
     #[test]
     fn a_create_says_all_that_was_asked_for() {
-        let request = InstanceRequest::new("web-1", "fsn1", "cx22").with_user_data("#!/bin/sh").with_label("env", "prod");
+        let request = InstanceRequest::new("web-1", "fsn1", "cx22")
+            .with_user_data("#!/bin/sh")
+            .with_label("env", "prod");
         let sent = create_server(&request, json!(7), vec![json!("laptop")]).unwrap();
         let expected = json!({
             "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 7, "ssh_keys": ["laptop"], "user_data": "#!/bin/sh",
@@ -440,14 +533,20 @@ mod tests {
             "start_after_create": true
         });
         assert_eq!(serde_json::to_value(sent).unwrap(), expected);
-        let image = create_image("before the upgrade", BTreeMap::from([("managed-by", "spuff".to_string())]));
-        let expected = json!({"type": "snapshot", "description": "before the upgrade", "labels": {"managed-by": "spuff"}});
+        let image = create_image(
+            "before the upgrade",
+            BTreeMap::from([("managed-by", "spuff".to_string())]),
+        );
+        let expected = json!({"type": "snapshot", "description": "before the \
+         upgrade", "labels": {"managed-by": "spuff"}});
         assert_eq!(serde_json::to_value(image).unwrap(), expected);
     }
 
     #[test]
     fn a_server_that_is_deleted_says_so() {
-        let status = |status: &str| instance(serde_json::from_value(json!({"id": 42, "status": status})).unwrap());
+        let status = |status: &str| {
+            instance(serde_json::from_value(json!({"id": 42, "status": status})).unwrap())
+        };
         assert!(status("deleting").status.is_ending());
         for other in ["running", "off", "unknown", "new-word"] {
             assert!(!status(other).status.is_ending(), "{other}");

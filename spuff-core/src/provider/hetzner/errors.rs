@@ -8,7 +8,8 @@ use crate::http::{ApiError, ErrorClass, Reply};
 use crate::provider::error::ProviderError;
 use crate::provider::shared::validate;
 
-/// Words of the API for what the contract calls otherwise, in the order in which a message is searched for them.
+/// Words of the API for what the contract calls otherwise, in the order in which a message is
+/// searched for them.
 const FIELDS: [(&str, &str); 8] = [
     ("location", "region"),
     ("server_type", "size"),
@@ -23,16 +24,27 @@ const FIELDS: [(&str, &str); 8] = [
 /// The error of a failed action, and what came of it.
 pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> ProviderError {
     let (code, message) = (action.error.code.as_str(), action.error.message.as_str());
-    let reason =
-        format!("{} failed: {}{aftermath}", action.command, if message.is_empty() { "no reason given" } else { message });
-    let failed = validate::failed(NAME, instance_id, if code.is_empty() { "action_failed" } else { code }, &reason);
+    let reason = format!(
+        "{} failed: {}{aftermath}",
+        action.command,
+        if message.is_empty() { "no reason given" } else { message }
+    );
+    let failed = validate::failed(
+        NAME,
+        instance_id,
+        if code.is_empty() { "action_failed" } else { code },
+        &reason,
+    );
     match (fault(code), failed.context()) {
-        (Some(ErrorClass::Capacity), Some(context)) => ProviderError::capacity(reason).with_context(context.clone()),
+        (Some(ErrorClass::Capacity), Some(context)) => {
+            ProviderError::capacity(reason).with_context(context.clone())
+        }
         _ => failed,
     }
 }
 
-/// What an unsuccessful reply says. The same status stands for several things, which the code tells apart.
+/// What an unsuccessful reply says. The same status stands for several things, which the code tells
+/// apart.
 pub(super) fn refusal(reply: &Reply) -> ApiError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = &body["error"];
@@ -41,11 +53,20 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
     let fields = error["details"]["fields"].as_array().map_or(&[][..], Vec::as_slice);
     let mut message = text(&error["message"]);
     if let Some(message) = &mut message {
-        for why in fields.iter().filter_map(|field| field["messages"].as_array()).flatten().filter_map(text) {
+        for why in fields
+            .iter()
+            .filter_map(|field| field["messages"].as_array())
+            .flatten()
+            .filter_map(text)
+        {
             message.push_str(&format!("; {why}"));
         }
     }
-    let named = fields.first().and_then(|field| field["name"].as_str()).or(message.as_deref()).and_then(field);
+    let named = fields
+        .first()
+        .and_then(|field| field["name"].as_str())
+        .or(message.as_deref())
+        .and_then(field);
     ApiError {
         is_own: code.is_some(),
         fault: code.as_deref().and_then(fault),
@@ -53,7 +74,8 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         code,
         message,
         request_id: reply.header("x-correlation-id").map(str::to_string),
-        // `RateLimit-Reset` is when the whole hour's budget is back; a single request is possible long before.
+        // `RateLimit-Reset` is when the whole hour's budget is back; a single request is possible
+        // long before.
         retry_after: None,
     }
 }
@@ -70,15 +92,16 @@ fn fault(code: &str) -> Option<ErrorClass> {
         "rate_limit_exceeded" => ErrorClass::RateLimit,
         "not_found" => ErrorClass::NotFound,
         "resource_limit_exceeded" => ErrorClass::QuotaExceeded,
-        "invalid_input" | "invalid_server_type" | "json_error" | "unsupported_error" => ErrorClass::InvalidConfig,
+        "invalid_input" | "invalid_server_type" | "json_error" | "unsupported_error" => {
+            ErrorClass::InvalidConfig
+        }
         // These pass by themselves.
         "conflict" | "locked" => ErrorClass::Conflict { retryable: true },
-        "uniqueness_error" | "protected" | "resource_locked" | "server_not_stopped" | "must_be_unassigned" => {
-            ErrorClass::Conflict { retryable: false }
-        }
+        "uniqueness_error" | "protected" | "resource_locked" | "server_not_stopped"
+        | "must_be_unassigned" => ErrorClass::Conflict { retryable: false },
         "resource_unavailable" | "placement_error" => ErrorClass::Capacity,
-        "maintenance" | "unavailable" | "service_error" | "robot_unavailable" | "server_error" | "bad_gateway" | "timeout"
-        | "unknown_error" => ErrorClass::Unavailable,
+        "maintenance" | "unavailable" | "service_error" | "robot_unavailable" | "server_error"
+        | "bad_gateway" | "timeout" | "unknown_error" => ErrorClass::Unavailable,
         "method_not_allowed" | "deprecated_api_endpoint" => ErrorClass::Api,
         _ if code.starts_with("primary_ip_") => ErrorClass::InvalidConfig,
         _ => return None,
@@ -96,17 +119,28 @@ mod tests {
     fn failed_actions_keep_the_clouds_reason() {
         for (error, kind, part) in [
             (json!({"code": "action_failed", "message": "disk full"}), "api", "disk full"),
-            (json!({"code": "resource_unavailable", "message": "sold out"}), "capacity", "sold out"),
+            (
+                json!({"code": "resource_unavailable", "message": "sold out"}),
+                "capacity",
+                "sold out",
+            ),
             (json!({"code": "placement_error", "message": "no host"}), "capacity", "no host"),
             (json!(null), "api", "no reason given"),
         ] {
-            let action = json!({"id": 1, "command": "start_server", "status": "error", "error": error});
+            let action =
+                json!({"id": 1, "command": "start_server", "status": "error", "error": error});
             let failed = failed("42", &serde_json::from_value(action).unwrap(), "; and more");
             assert_eq!(failed.kind().name(), kind);
             let context = failed.context().unwrap();
-            assert_eq!((context.provider.as_deref(), context.instance_id.as_deref()), (Some("hetzner"), Some("42")));
+            assert_eq!(
+                (context.provider.as_deref(), context.instance_id.as_deref()),
+                (Some("hetzner"), Some("42"))
+            );
             let text = failed.to_string();
-            assert!(text.contains(part) && text.contains("start_server") && text.contains("; and more"), "{text}");
+            assert!(
+                text.contains(part) && text.contains("start_server") && text.contains("; and more"),
+                "{text}"
+            );
         }
     }
 
@@ -154,18 +188,34 @@ mod tests {
             (504, "timeout", Some(ErrorClass::Unavailable)),
             (418, "brand_new_code", None),
         ] {
-            let refusal = says(status, &json!({"error": {"code": code, "message": "m", "details": null}}).to_string());
+            let refusal = says(
+                status,
+                &json!({"error": {"code": code, "message": "m", "details": null}}).to_string(),
+            );
             assert_eq!(refusal.fault, fault, "{code}");
-            assert_eq!((refusal.code.as_deref(), refusal.message.as_deref()), (Some(code), Some("m")));
-            assert_eq!((refusal.request_id.as_deref(), refusal.retry_after), (Some("4d9d"), None), "{code}");
+            assert_eq!(
+                (refusal.code.as_deref(), refusal.message.as_deref()),
+                (Some(code), Some("m"))
+            );
+            assert_eq!(
+                (refusal.request_id.as_deref(), refusal.retry_after),
+                (Some("4d9d"), None),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn fields_have_the_contracts_names() {
-        let fields = |name: &str| json!({"fields": [{"name": name, "messages": ["is not good", "at all"]}]});
+        let fields =
+            |name: &str| json!({"fields": [{"name": name, "messages": ["is not good", "at all"]}]});
         for (code, message, details, field) in [
-            ("invalid_input", "invalid input in field 'server_type'", fields("server_type"), Some("size")),
+            (
+                "invalid_input",
+                "invalid input in field 'server_type'",
+                fields("server_type"),
+                Some("size"),
+            ),
             ("invalid_input", "invalid input", fields("location"), Some("region")),
             ("invalid_input", "invalid input", fields("ssh_keys"), Some("ssh_keys")),
             ("invalid_input", "invalid input", fields("user_data"), Some("user_data")),
@@ -180,16 +230,32 @@ mod tests {
             ("invalid_server_type", "not possible", json!("text"), Some("size")),
             ("json_error", "bad", json!({"fields": {"name": 1}}), None),
         ] {
-            let refusal = says(422, &json!({"error": {"code": code, "message": message, "details": details}}).to_string());
+            let refusal = says(
+                422,
+                &json!({"error": {"code": code, "message": message, "details": details}})
+                    .to_string(),
+            );
             assert_eq!(refusal.field.as_deref(), field, "{message} {details}");
             let told = details.pointer("/fields/0").is_some();
-            assert_eq!(refusal.message.is_some_and(|message| message.ends_with("; is not good; at all")), told, "{details}");
+            assert_eq!(
+                refusal.message.is_some_and(|message| message.ends_with("; is not good; at all")),
+                told,
+                "{details}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_the_apis_says_nothing() {
-        for body in ["", "<html>", "upstream connect error", "[]", "null", r#"{"error": "text"}"#, r#"{"error": {"code": 7}}"#] {
+        for body in [
+            "",
+            "<html>",
+            "upstream connect error",
+            "[]",
+            "null",
+            r#"{"error": "text"}"#,
+            r#"{"error": {"code": 7}}"#,
+        ] {
             let refusal = says(502, body);
             let said = (refusal.fault, refusal.code, refusal.message, refusal.field);
             assert_eq!(said, (None, None, None, None), "{body}");

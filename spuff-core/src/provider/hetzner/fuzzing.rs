@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::wire::{
-    Action, ActionReply, CreateImageReply, CreateServerReply, Image, ImageReply, LabelsReply, List, PricingReply, Server,
-    ServerReply, ServerType, SshKey,
+    Action, ActionReply, CreateImageReply, CreateServerReply, Image, ImageReply, LabelsReply, List,
+    PricingReply, Server, ServerReply, ServerType, SshKey,
 };
 use super::{NAME, convert, errors};
 use crate::fuzzing::checks::{
-    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request, text, words,
+    Target, at_once, check_error, check_instance, check_refusal, check_snapshot, marked, request,
+    text, words,
 };
 use crate::http::fuzzing::{discreet, read_json, read_page, refused, reply};
 use crate::provider::shared::price_list::Prices;
@@ -24,7 +25,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("hetzner_servers", servers),
 ];
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and `resolve`.
+/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
+/// `resolve`.
 fn servers(input: &[u8]) {
     let reply = reply(input);
     let made = read_json::<CreateServerReply>(&reply).map(|reply| {
@@ -95,7 +97,10 @@ fn labels(input: &[u8]) {
     let [key, value] = words(&text);
     let is_taken = check_refusal(convert::check_label(key, value)).is_some();
     // The cloud's own rule, in other words.
-    assert!(!is_taken || (value.len() <= 63 && value.is_ascii() && !key.contains(char::is_whitespace)), "{key:?}={value:?}");
+    assert!(
+        !is_taken || (value.len() <= 63 && value.is_ascii() && !key.contains(char::is_whitespace)),
+        "{key:?}={value:?}"
+    );
 }
 
 fn requests(input: &[u8]) {
@@ -104,7 +109,8 @@ fn requests(input: &[u8]) {
     let Some(request) = marked(&request) else { return };
     if check_refusal(convert::check_request(&request)).is_some() {
         let keys = request.ssh_keys.iter().map(|key| convert::ssh_key(key)).collect();
-        let worded = check_refusal(convert::create_server(&request, Value::Null, keys)).map(|worded| serde_json::to_vec(&worded));
+        let worded = check_refusal(convert::create_server(&request, Value::Null, keys))
+            .map(|worded| serde_json::to_vec(&worded));
         assert!(matches!(worded, Some(Ok(_))), "a request that was checked cannot be worded");
     }
 }

@@ -1,6 +1,7 @@
 //! Looks up what the API wants by number, and remembers it: a second create costs no look-up.
 //!
-//! One image name stands for an image of each architecture, and only the server type tells which of them fits.
+//! One image name stands for an image of each architecture, and only the server type tells which of
+//! them fits.
 
 use std::time::Duration;
 
@@ -45,12 +46,16 @@ pub(super) struct Reader<'a> {
 impl Catalog {
     /// The image of a request, by number.
     ///
-    /// An endpoint that does not have the lists gets the name as it is: it may lead to servers only, and refuses an image
-    /// that does not fit.
+    /// An endpoint that does not have the lists gets the name as it is: it may lead to servers
+    /// only, and refuses an image that does not fit.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names `size` or `image` when the cloud has no such thing.
-    pub(super) async fn image(&self, reader: &Reader<'_>, request: &InstanceRequest) -> ProviderResult<Value> {
+    pub(super) async fn image(
+        &self,
+        reader: &Reader<'_>,
+        request: &InstanceRequest,
+    ) -> ProviderResult<Value> {
         let wanted = convert::image(&request.image)?;
         let name = match &wanted {
             Wanted::Id(id) => return Ok(Value::from(*id)),
@@ -66,10 +71,19 @@ impl Catalog {
         }
     }
 
-    async fn image_id(&self, reader: &Reader<'_>, size: &str, wanted: &Wanted, name: &str) -> ProviderResult<u64> {
-        let architecture = self.architectures.or_look(size.to_string(), reader.architecture(size)).await?;
+    async fn image_id(
+        &self,
+        reader: &Reader<'_>,
+        size: &str,
+        wanted: &Wanted,
+        name: &str,
+    ) -> ProviderResult<u64> {
+        let architecture =
+            self.architectures.or_look(size.to_string(), reader.architecture(size)).await?;
         let find = async {
-            let mut call = Call::get("create_instance", "/images").query("name", name).query("architecture", &architecture);
+            let mut call = Call::get("create_instance", "/images")
+                .query("name", name)
+                .query("architecture", &architecture);
             if matches!(wanted, Wanted::System(_)) {
                 call = call.query("type", "system");
             }
@@ -77,7 +91,8 @@ impl Catalog {
             let fits = |image: &&Image| image.name == name && image.architecture == architecture;
             images.iter().find(fits).map(|image| image.id).ok_or_else(|| {
                 let message = format!(
-                    "no image named {name:?} for {architecture}, which is what {size} is: it does not exist, or is deprecated \
+                    "no image named {name:?} for {architecture}, which is what {size} is: it does \
+                     not exist, or is deprecated \
                      and hidden; use another name, or the id of the image (snapshots go by id only)"
                 );
                 ProviderError::invalid_config("image", message)
@@ -86,11 +101,16 @@ impl Catalog {
         self.images.or_look((wanted.clone(), architecture.clone()), find).await
     }
 
-    /// The keys of a request: ids and names as they are, where it is certain which of them they are. The API takes no fingerprints, so these become ids.
+    /// The keys of a request: ids and names as they are, where it is certain which of them they
+    /// are. The API takes no fingerprints, so these become ids.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the project has no key with a fingerprint.
-    pub(super) async fn ssh_keys(&self, reader: &Reader<'_>, request: &InstanceRequest) -> ProviderResult<Vec<Value>> {
+    pub(super) async fn ssh_keys(
+        &self,
+        reader: &Reader<'_>,
+        request: &InstanceRequest,
+    ) -> ProviderResult<Vec<Value>> {
         let mut keys = Vec::with_capacity(request.ssh_keys.len());
         for key in &request.ssh_keys {
             if !convert::is_fingerprint(key) {
@@ -101,12 +121,19 @@ impl Catalog {
                 });
                 continue;
             }
-            let call = Call::get("create_instance", "/ssh_keys").query("fingerprint", key.to_ascii_lowercase());
+            let call = Call::get("create_instance", "/ssh_keys")
+                .query("fingerprint", key.to_ascii_lowercase());
             let found: Vec<SshKey> = reader.list(call).await?;
-            let key = found.iter().find(|found| found.fingerprint.eq_ignore_ascii_case(key)).ok_or_else(|| {
-                let message = format!("no key with the fingerprint {key} in the project; upload it, or leave it out");
-                ProviderError::invalid_config("ssh_keys", message)
-            })?;
+            let key = found
+                .iter()
+                .find(|found| found.fingerprint.eq_ignore_ascii_case(key))
+                .ok_or_else(|| {
+                    let message = format!(
+                        "no key with the fingerprint {key} in the project; upload \
+                 it, or leave it out"
+                    );
+                    ProviderError::invalid_config("ssh_keys", message)
+                })?;
             keys.push(Value::from(key.id));
         }
         Ok(keys)
@@ -122,10 +149,17 @@ impl Catalog {
 
 impl Reader<'_> {
     async fn architecture(&self, size: &str) -> ProviderResult<String> {
-        let types: Vec<ServerType> = self.list(Call::get("create_instance", "/server_types").query("name", size)).await?;
-        let found = types.into_iter().find(|server_type| server_type.name == size).map(|server_type| server_type.architecture);
+        let types: Vec<ServerType> =
+            self.list(Call::get("create_instance", "/server_types").query("name", size)).await?;
+        let found = types
+            .into_iter()
+            .find(|server_type| server_type.name == size)
+            .map(|server_type| server_type.architecture);
         found.ok_or_else(|| {
-            let message = format!("the cloud knows no server type named {size:?}; use a name from its price list, in lower case");
+            let message = format!(
+                "the cloud knows no server type named {size:?}; use a name from \
+             its price list, in lower case"
+            );
             ProviderError::invalid_config("size", message)
         })
     }
@@ -134,8 +168,10 @@ impl Reader<'_> {
     async fn named_key(&self, id: u64, key: &str) -> ProviderResult<Value> {
         let call = Call::get("create_instance", "/ssh_keys").query("name", key);
         // An endpoint without the list takes it as it is.
-        let named: Vec<SshKey> = validate::absent_is_none(self.list(call).await)?.unwrap_or_default();
-        let Some(named) = named.into_iter().find(|named| named.name == key && named.id != id) else {
+        let named: Vec<SshKey> =
+            validate::absent_is_none(self.list(call).await)?.unwrap_or_default();
+        let Some(named) = named.into_iter().find(|named| named.name == key && named.id != id)
+        else {
             return Ok(Value::from(id));
         };
         let path = format!("/ssh_keys/{id}");
@@ -143,7 +179,10 @@ impl Reader<'_> {
         match validate::absent_is_none(self.http.send(&of_id).await.map_err(ProviderError::from))? {
             None => Ok(Value::from(named.id)),
             Some(_) => {
-                let message = format!("{key:?} may mean the key with that id and key {} of that name; rename it", named.id);
+                let message = format!(
+                    "{key:?} may mean the key with that id and key {} of that name; rename it",
+                    named.id
+                );
                 Err(ProviderError::invalid_config("ssh_keys", message))
             }
         }

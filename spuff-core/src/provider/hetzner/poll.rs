@@ -1,5 +1,6 @@
-//! How what is waited for in a project is looked at together: servers and snapshots by the lists of managed ones, fifty a
-//! page, or one by one where that takes fewer requests; actions twenty-five at a time.
+//! How what is waited for in a project is looked at together: servers and snapshots by the lists of
+//! managed ones, fifty a page, or one by one where that takes fewer requests; actions twenty-five
+//! at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,9 @@ use super::{HetznerProvider, NAME, errors};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
-use crate::wait::{BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject, for_all};
+use crate::wait::{
+    BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject, for_all,
+};
 
 /// The ids of the actions of a server's create.
 type Actions = Vec<u64>;
@@ -54,18 +57,28 @@ impl BatchPoll for HetznerProvider {
         self.http.is_accepted()
     }
 
-    async fn poll_batch(&self, subjects: &[Subject<Actions>]) -> BatchObservation<ProviderInstance> {
+    async fn poll_batch(
+        &self,
+        subjects: &[Subject<Actions>],
+    ) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
-        // Alone, a server and its actions are asked for. What the list does not show is not managed, or gone.
-        let listing = Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
+        // Alone, a server and its actions are asked for. What the list does not show is not
+        // managed, or gone.
+        let listing =
+            Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
         let list = async {
-            let call = Call::get("wait_ready", "/servers").query("label_selector", convert::MANAGED_SELECTOR);
+            let call = Call::get("wait_ready", "/servers")
+                .query("label_selector", convert::MANAGED_SELECTOR);
             let listed = self.list(call, |server: &Server| server.id).await?;
-            Ok(listed.into_iter().map(|server| (server.id.to_string(), listed_look(server))).collect::<Listed<_>>())
+            Ok(listed
+                .into_iter()
+                .map(|server| (server.id.to_string(), listed_look(server)))
+                .collect::<Listed<_>>())
         };
         let mut seen = listing.look(subjects, list, |at| self.look_alone(&subjects[at])).await;
         if subjects.len() > 1 {
-            seen.requests += self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
+            seen.requests +=
+                self.look_closer(&waiting.turn, subjects, &mut seen.observations).await;
         }
         seen
     }
@@ -89,14 +102,21 @@ impl BatchPoll for OfActions {
         let requests = ids.len().div_ceil(ACTIONS_PER_CALL);
         let shown = match self.0.actions("create_snapshot", &ids).await {
             Ok(shown) => shown,
-            Err(error) => return BatchObservation { observations: for_all(error, subjects.len()), requests },
+            Err(error) => {
+                return BatchObservation { observations: for_all(error, subjects.len()), requests };
+            }
         };
         let look = |id: u64| match convert::progress(&[id], &shown) {
             Progress::Failed(action) => Observation::Done(Some(action.clone())),
-            Progress::Running(action) => Observation::Pending(format!("{} goes on", action.command)),
+            Progress::Running(action) => {
+                Observation::Pending(format!("{} goes on", action.command))
+            }
             Progress::Success | Progress::Unknown => Observation::Done(None),
         };
-        BatchObservation { observations: ids.into_iter().map(|id| Ok(look(id))).collect(), requests }
+        BatchObservation {
+            observations: ids.into_iter().map(|id| Ok(look(id))).collect(),
+            requests,
+        }
     }
 }
 
@@ -116,11 +136,17 @@ impl BatchPoll for OfImages {
     async fn poll_batch(&self, subjects: &[Subject<()>]) -> BatchObservation<Image> {
         let room = &self.0;
         let waiting = room.http.shared::<Waiting>();
-        let listing = Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: false };
-        let available = |read: ProviderResult<Image>| Observation::of_state(read, |image| &image.status, "available");
+        let listing =
+            Listing { pages: &waiting.image_pages, per_page: PER_PAGE, alone: 1, lags: false };
+        let available = |read: ProviderResult<Image>| {
+            Observation::of_state(read, |image| &image.status, "available")
+        };
         let list = async {
             let images = room.managed_images("create_snapshot").await?;
-            Ok(images.into_iter().map(|image| (image.id.to_string(), available(Ok(image)))).collect::<Listed<_>>())
+            Ok(images
+                .into_iter()
+                .map(|image| (image.id.to_string(), available(Ok(image))))
+                .collect::<Listed<_>>())
         };
         let alone = |at: usize| async move {
             let id = &subjects[at].id;
@@ -132,23 +158,33 @@ impl BatchPoll for OfImages {
 }
 
 impl HetznerProvider {
-    async fn look_alone(&self, subject: &Subject<Actions>) -> ProviderResult<Observation<ProviderInstance>> {
-        let call = Call::get("wait_ready", format!("/servers/{}", subject.id)).about("instance", &subject.id);
+    async fn look_alone(
+        &self,
+        subject: &Subject<Actions>,
+    ) -> ProviderResult<Observation<ProviderInstance>> {
+        let call = Call::get("wait_ready", format!("/servers/{}", subject.id))
+            .about("instance", &subject.id);
         let read = self.http.json::<ServerReply>(&call).await.map(|reply| reply.server);
         self.look(read, &subject.id, &subject.hint).await
     }
 
-    /// Whether the creates of some that are not ready have failed, which the list does not tell: every third time, as many
-    /// as one request tells of, in turn. How many requests it took.
+    /// Whether the creates of some that are not ready have failed, which the list does not tell:
+    /// every third time, as many as one request tells of, in turn. How many requests it took.
     async fn look_closer(
         &self,
         turn: &AtomicUsize,
         subjects: &[Subject<Actions>],
         looks: &mut [ProviderResult<Observation<ProviderInstance>>],
     ) -> usize {
-        let is_pending = |(at, _): &(usize, &Subject<Actions>)| matches!(looks[*at], Ok(Observation::Pending(_)));
-        let mut pending: Vec<_> =
-            subjects.iter().enumerate().filter(|(_, subject)| !subject.hint.is_empty()).filter(is_pending).collect();
+        let is_pending = |(at, _): &(usize, &Subject<Actions>)| {
+            matches!(looks[*at], Ok(Observation::Pending(_)))
+        };
+        let mut pending: Vec<_> = subjects
+            .iter()
+            .enumerate()
+            .filter(|(_, subject)| !subject.hint.is_empty())
+            .filter(is_pending)
+            .collect();
         let turn = turn.fetch_add(1, Ordering::Relaxed);
         if pending.is_empty() || !turn.is_multiple_of(CLOSER) {
             return 0;

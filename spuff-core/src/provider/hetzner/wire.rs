@@ -1,6 +1,8 @@
-//! The wire types of the Hetzner Cloud API v1: what is sent, and the part of the replies that is read.
+//! The wire types of the Hetzner Cloud API v1: what is sent, and the part of the replies that is
+//! read.
 //!
-//! Left out on purpose: `root_password`, which must not lie about in memory, and `datacenter`, which the API has dropped.
+//! Left out on purpose: `root_password`, which must not lie about in memory, and `datacenter`,
+//! which the API has dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -108,8 +110,18 @@ pub(super) struct ImageReply {
 /// A page of any list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
-    #[serde(rename = "list", deserialize_with = "wire::items", bound(deserialize = "T: Deserialize<'de>"))]
-    #[serde(alias = "actions", alias = "images", alias = "server_types", alias = "servers", alias = "ssh_keys")]
+    #[serde(
+        rename = "list",
+        deserialize_with = "wire::items",
+        bound(deserialize = "T: Deserialize<'de>")
+    )]
+    #[serde(
+        alias = "actions",
+        alias = "images",
+        alias = "server_types",
+        alias = "servers",
+        alias = "ssh_keys"
+    )]
     pub(super) items: Vec<T>,
     #[serde(default, deserialize_with = "wire::nullable")]
     meta: Meta,
@@ -295,7 +307,8 @@ pub(super) struct LocationPrice {
     pub(super) price_hourly: Amount,
 }
 
-/// An amount as text. With tax it would differ from customer to customer, and compare with no other cloud's.
+/// An amount as text. With tax it would differ from customer to customer, and compare with no other
+/// cloud's.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Amount {
     #[serde(default, deserialize_with = "wire::nullable")]

@@ -28,13 +28,24 @@ impl Defaults {
 
     pub(crate) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
         let option = |name: &str| config.options.get(name).filter(|value| !value.is_empty());
-        let seconds = |text: &String| text.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        let seconds = |text: &String| {
+            text.trim().parse().ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+        };
         let ttl = option("ttl").map(|text| {
-            let invalid = || ProviderError::invalid_config("ttl", format!("{text:?}: give whole seconds, such as 3600"));
+            let invalid = || {
+                ProviderError::invalid_config(
+                    "ttl",
+                    format!("{text:?}: give whole seconds, such as 3600"),
+                )
+            };
             seconds(text).ok_or_else(invalid)
         });
         let owner = option("owner").map(|owner| create::check_owner(owner).map(str::to_string));
-        Ok(Self { region: config.region.clone().unwrap_or_default(), owner: owner.transpose()?, ttl: ttl.transpose()? })
+        Ok(Self {
+            region: config.region.clone().unwrap_or_default(),
+            owner: owner.transpose()?,
+            ttl: ttl.transpose()?,
+        })
     }
 
     /// The region that was named, or else the default.
@@ -44,16 +55,26 @@ impl Defaults {
 
     pub(crate) fn describe_lease() -> [OptionDescription; 2] {
         [
-            OptionDescription::new("owner", "Whose the machines are that name no owner, and the snapshots").env(&["SPUFF_OWNER"]),
-            OptionDescription::new("ttl", "Seconds of the lease of machines that name none, and of snapshots; none by default")
-                .env(&["SPUFF_TTL"]),
+            OptionDescription::new(
+                "owner",
+                "Whose the machines are that name no owner, and the \
+             snapshots",
+            )
+            .env(&["SPUFF_OWNER"]),
+            OptionDescription::new(
+                "ttl",
+                "Seconds of the lease of machines that name none, and of \
+             snapshots; none by default",
+            )
+            .env(&["SPUFF_TTL"]),
         ]
     }
 
     pub(crate) fn describe() -> [OptionDescription; 4] {
-        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, less for simulated clouds only";
-        let pace =
-            "How many times as fast as the cloud's limits requests may be sent; 1 by default, more for simulated clouds only";
+        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, \
+         less for simulated clouds only";
+        let pace = "How many times as fast as the cloud's limits requests may be sent; 1 by \
+         default, more for simulated clouds only";
         let [owner, ttl] = Self::describe_lease();
         [
             OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),
@@ -64,12 +85,19 @@ impl Defaults {
     }
 
     /// The request with what it leaves out, the key of its create, and the labels that carry it.
-    pub(crate) fn tagged(&self, request: &InstanceRequest) -> ProviderResult<(CreateKey, InstanceRequest)> {
+    pub(crate) fn tagged(
+        &self,
+        request: &InstanceRequest,
+    ) -> ProviderResult<(CreateKey, InstanceRequest)> {
         CreateKey::of(&self.filled(request))
     }
 
     /// The same, where a random key carries the place to look in.
-    pub(crate) fn tagged_in(&self, place: &str, request: &InstanceRequest) -> ProviderResult<(CreateKey, InstanceRequest)> {
+    pub(crate) fn tagged_in(
+        &self,
+        place: &str,
+        request: &InstanceRequest,
+    ) -> ProviderResult<(CreateKey, InstanceRequest)> {
         CreateKey::of_place(&self.filled(request), place)
     }
 
@@ -83,7 +111,8 @@ impl Defaults {
         request
     }
 
-    /// Requests that differ in nothing but their names, under one key, as [`tagged_in`](Self::tagged_in).
+    /// Requests that differ in nothing but their names, under one key, as
+    /// [`tagged_in`](Self::tagged_in).
     pub(crate) fn tagged_batch(
         &self,
         place: &str,
@@ -95,7 +124,10 @@ impl Defaults {
     }
 
     /// The key of a snapshot, as [`tagged_in`](Self::tagged_in), and the labels that carry it.
-    pub(crate) fn snapshot(&self, place: &str) -> ProviderResult<(CreateKey, BTreeMap<&'static str, String>)> {
+    pub(crate) fn snapshot(
+        &self,
+        place: &str,
+    ) -> ProviderResult<(CreateKey, BTreeMap<&'static str, String>)> {
         let create_key = CreateKey::random(place)?;
         let mut labels = self.lease()?;
         labels.insert(labels::CREATE_KEY, create_key.key_hash.clone());
@@ -104,7 +136,8 @@ impl Defaults {
 
     /// The labels of a snapshot that tell that it is spuff's, whose, and until when.
     pub(crate) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
-        let mut labels = BTreeMap::from([(labels::MANAGED_BY, labels::MANAGED_BY_VALUE.to_string())]);
+        let mut labels =
+            BTreeMap::from([(labels::MANAGED_BY, labels::MANAGED_BY_VALUE.to_string())]);
         labels.extend(self.owner.clone().map(|owner| (labels::OWNER, owner)));
         if let Some(ttl) = self.ttl {
             labels.insert(labels::EXPIRES_AT, create::expiry(ttl)?);

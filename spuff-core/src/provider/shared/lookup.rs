@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::changes::Changes;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// The longest wait for what another call is looking up: one that nobody drives on holds up nobody else.
+/// The longest wait for what another call is looking up: one that nobody drives on holds up nobody
+/// else.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What has been looked up, each for so long.
@@ -94,18 +95,24 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
         Self { fresh, known: Mutex::default() }
     }
 
-    /// What is known, or what `look` finds. A failure is that of all who have waited for it, and of nobody later.
+    /// What is known, or what `look` finds. A failure is that of all who have waited for it, and of
+    /// nobody later.
     ///
     /// # Errors
     /// Those of the look.
-    pub(crate) async fn or_look(&self, key: K, look: impl Future<Output = ProviderResult<V>>) -> ProviderResult<V> {
+    pub(crate) async fn or_look(
+        &self,
+        key: K,
+        look: impl Future<Output = ProviderResult<V>>,
+    ) -> ProviderResult<V> {
         let mut given_up = None;
         let sought = loop {
             match self.turn(&key, given_up.as_ref()) {
                 Turn::Take(known) => return Ok(known),
                 Turn::Look(sought) => break sought,
                 Turn::Wait(sought) => {
-                    if let Ok(Some(outcome)) = tokio::time::timeout(PATIENCE, sought.ended()).await {
+                    if let Ok(Some(outcome)) = tokio::time::timeout(PATIENCE, sought.ended()).await
+                    {
                         return outcome.map_err(ProviderError::from);
                     }
                     // Who was looking has left, or does not get on.
@@ -116,21 +123,26 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
         let found = look.await;
         let mut known = self.locked();
         // Another one may have begun since, and is to be waited for then.
-        let is_last = matches!(known.get(&key), Some(Known::Sought(last)) if Arc::ptr_eq(&sought.0, last));
+        let is_last =
+            matches!(known.get(&key), Some(Known::Sought(last)) if Arc::ptr_eq(&sought.0, last));
         match &found {
             Ok(value) => drop(known.insert(key, Known::Found(Instant::now(), value.clone()))),
             Err(_) if is_last => drop(known.remove(&key)),
             Err(_) => {}
         }
         drop(known);
-        sought.0.end(State::Ended(Box::new(found.as_ref().map(V::clone).map_err(ErrorParts::from))));
+        sought
+            .0
+            .end(State::Ended(Box::new(found.as_ref().map(V::clone).map_err(ErrorParts::from))));
         found
     }
 
     fn turn(&self, key: &K, given_up: Option<&Arc<Look<V>>>) -> Turn<V> {
         let mut known = self.locked();
         match known.get(key) {
-            Some(Known::Found(since, value)) if since.elapsed() < self.fresh => return Turn::Take(value.clone()),
+            Some(Known::Found(since, value)) if since.elapsed() < self.fresh => {
+                return Turn::Take(value.clone());
+            }
             Some(Known::Sought(sought))
                 if matches!(sought.state(), State::UnderWay)
                     && given_up.is_none_or(|given_up| !Arc::ptr_eq(given_up, sought)) =>
@@ -139,7 +151,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
             }
             _ => {}
         }
-        let sought = Arc::new(Look { state: Mutex::new(State::UnderWay), changes: Changes::default() });
+        let sought =
+            Arc::new(Look { state: Mutex::new(State::UnderWay), changes: Changes::default() });
         known.insert(key.clone(), Known::Sought(sought.clone()));
         Turn::Look(Looking(sought))
     }
@@ -176,24 +189,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_found_is_not_looked_for_again() {
         let known = Lookups::new(FRESH);
-        let (one, two, other) =
-            tokio::join!(known.or_look("a", slow(1)), known.or_look("a", slow(2)), known.or_look("b", slow(3)));
+        let (one, two, other) = tokio::join!(
+            known.or_look("a", slow(1)),
+            known.or_look("a", slow(2)),
+            known.or_look("b", slow(3))
+        );
         assert_eq!((one.unwrap(), two.unwrap(), other.unwrap()), (1, 1, 3));
         known.retain(|value| *value != 3);
-        assert_eq!((known.or_look("a", slow(4)).await.unwrap(), known.or_look("b", slow(5)).await.unwrap()), (1, 5));
+        assert_eq!(
+            (
+                known.or_look("a", slow(4)).await.unwrap(),
+                known.or_look("b", slow(5)).await.unwrap()
+            ),
+            (1, 5)
+        );
         tokio::time::advance(FRESH).await;
         assert_eq!(known.or_look("a", slow(6)).await.unwrap(), 6);
     }
 
     #[tokio::test(start_paused = true)]
     async fn all_who_wait_for_a_look_share_its_failure_and_nobody_later() {
-        let (known, looks, began) = (&Lookups::<&str, u32>::new(FRESH), &AtomicUsize::new(0), Instant::now());
+        let (known, looks, began) =
+            (&Lookups::<&str, u32>::new(FRESH), &AtomicUsize::new(0), Instant::now());
         let down = || async {
             looks.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(60 * SECOND).await;
             Err(ProviderError::RateLimit { retry_after: Some(7 * SECOND) })
         };
-        for ended in futures_util::future::join_all((0..20).map(|_| known.or_look("a", down()))).await {
+        for ended in
+            futures_util::future::join_all((0..20).map(|_| known.or_look("a", down()))).await
+        {
             assert_eq!(ended.unwrap_err().retry_after(), Some(7 * SECOND));
         }
         assert_eq!((began.elapsed(), looks.load(Ordering::SeqCst)), (60 * SECOND, 1));
@@ -214,7 +239,8 @@ mod tests {
         let (known, began) = (&Lookups::new(FRESH), Instant::now());
         let mut still = Box::pin(known.or_look("a", slow(1)));
         assert!(futures_util::poll!(&mut still).is_pending());
-        let (second, third) = tokio::join!(known.or_look("a", slow(2)), known.or_look("a", slow(3)));
+        let (second, third) =
+            tokio::join!(known.or_look("a", slow(2)), known.or_look("a", slow(3)));
         assert!(second.is_ok() && third.is_ok() && began.elapsed() < PATIENCE + 3 * SECOND);
         assert_eq!(still.await.unwrap(), 1, "its own is what it has asked for");
     }

@@ -14,7 +14,8 @@ use crate::provider::price::Price;
 /// Prices change a few times a year, and not without notice.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// What each size costs, in which region; of a size that costs the same in all of them, in the region "".
+/// What each size costs, in which region; of a size that costs the same in all of them, in the
+/// region "".
 pub(crate) type List = HashMap<String, Vec<(String, Price)>>;
 
 /// What is remembered of a cloud's list.
@@ -28,12 +29,17 @@ impl Default for Prices {
 }
 
 impl Prices {
-    /// What a size costs in a region; where none is named, in the dearest. The list is read when it is needed, once for many
-    /// questions at once.
+    /// What a size costs in a region; where none is named, in the dearest. The list is read when it
+    /// is needed, once for many questions at once.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list has no such thing.
-    pub(crate) async fn find<F>(&self, region: &str, size: &str, read: impl FnOnce() -> F) -> ProviderResult<Price>
+    pub(crate) async fn find<F>(
+        &self,
+        region: &str,
+        size: &str,
+        read: impl FnOnce() -> F,
+    ) -> ProviderResult<Price>
     where
         F: Future<Output = ProviderResult<List>>,
     {
@@ -44,14 +50,22 @@ impl Prices {
 
 fn find(list: &List, region: &str, size: &str) -> ProviderResult<Price> {
     let offers = list.get(size).filter(|offers| !offers.is_empty()).ok_or_else(|| {
-        let message = format!("{size:?} has no price in the cloud's list; use a name from that list, in its own spelling");
+        let message = format!(
+            "{size:?} has no price in the cloud's list; use a name from that \
+         list, in its own spelling"
+        );
         ProviderError::invalid_config("size", message)
     })?;
     let there = |place: &str| region.is_empty() || place.is_empty() || place == region;
-    let price = offers.iter().filter(|(place, _)| there(place)).map(|(_, price)| price).max_by_key(|price| price.micros);
+    let price = offers
+        .iter()
+        .filter(|(place, _)| there(place))
+        .map(|(_, price)| price)
+        .max_by_key(|price| price.micros);
     price.cloned().ok_or_else(|| {
         let offered: Vec<_> = offers.iter().map(|(place, _)| place.as_str()).collect();
-        let message = format!("{size} is not offered in {region:?}; it is in {}", offered.join(", "));
+        let message =
+            format!("{size} is not offered in {region:?}; it is in {}", offered.join(", "));
         ProviderError::invalid_config("region", message)
     })
 }
@@ -65,7 +79,10 @@ mod tests {
     fn list() -> List {
         let price = |micros| Price::new(micros, "EUR");
         HashMap::from([
-            ("cpx11".to_string(), vec![("hel1".to_string(), price(7_000)), ("sin".to_string(), price(11_000))]),
+            (
+                "cpx11".to_string(),
+                vec![("hel1".to_string(), price(7_000)), ("sin".to_string(), price(11_000))],
+            ),
             ("s-1vcpu-1gb".to_string(), vec![(String::new(), price(8_930))]),
             ("cx11".to_string(), Vec::new()),
         ])
@@ -83,10 +100,13 @@ mod tests {
             ("hel1", "cx11", Err("size")),
             ("hel1", "CPX11", Err("size")),
         ] {
-            let found = find(&list(), region, size).map(|price| price.micros).map_err(|error| match error {
-                ProviderError::InvalidConfig { field, .. } => field,
-                other => panic!("{other:?}"),
-            });
+            let found =
+                find(&list(), region, size).map(|price| price.micros).map_err(
+                    |error| match error {
+                        ProviderError::InvalidConfig { field, .. } => field,
+                        other => panic!("{other:?}"),
+                    },
+                );
             assert_eq!(found, expected.map_err(str::to_string), "{region} {size}");
         }
     }

@@ -1,4 +1,5 @@
-//! Checks of what a caller gave, made before anything is sent. The limits themselves are in the rooms: they differ.
+//! Checks of what a caller gave, made before anything is sent. The limits themselves are in the
+//! rooms: they differ.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,29 +10,50 @@ use crate::provider::{labels, similar};
 
 /// A value that the cloud needs.
 pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
-    if value.trim().is_empty() { Err(ProviderError::invalid_config(field, "empty; it is required")) } else { Ok(()) }
+    if value.trim().is_empty() {
+        Err(ProviderError::invalid_config(field, "empty; it is required"))
+    } else {
+        Ok(())
+    }
 }
 
 /// No more than `limit` of a `unit`.
-pub(crate) fn at_most(field: &str, actual: usize, limit: usize, unit: &str, way_out: &str) -> ProviderResult<()> {
+pub(crate) fn at_most(
+    field: &str,
+    actual: usize,
+    limit: usize,
+    unit: &str,
+    way_out: &str,
+) -> ProviderResult<()> {
     if actual <= limit {
         return Ok(());
     }
-    Err(ProviderError::invalid_config(field, format!("{actual} {unit}, but the limit is {limit}; {way_out}")))
+    Err(ProviderError::invalid_config(
+        field,
+        format!("{actual} {unit}, but the limit is {limit}; {way_out}"),
+    ))
 }
 
-/// A name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with a letter or digit.
+/// A name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with a
+/// letter or digit.
 pub(crate) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult<()> {
     required(field, name)?;
     at_most(field, name.len(), limit, "characters", "shorten it")?;
     let alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = name.as_bytes();
-    if let Some(wrong) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))) {
-        let message = format!("{name:?} holds {wrong:?}, but becomes a host name: use letters, digits, '-' and '.'");
+    if let Some(wrong) =
+        name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
+    {
+        let message = format!(
+            "{name:?} holds {wrong:?}, but becomes a host name: use letters, digits, '-' and '.'"
+        );
         return Err(ProviderError::invalid_config(field, message));
     }
     if !alphanumeric(bytes.first()) || !alphanumeric(bytes.last()) {
-        return Err(ProviderError::invalid_config(field, format!("{name:?} must begin and end with a letter or digit")));
+        return Err(ProviderError::invalid_config(
+            field,
+            format!("{name:?} must begin and end with a letter or digit"),
+        ));
     }
     Ok(())
 }
@@ -44,12 +66,19 @@ pub(crate) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     }
     Err(ProviderError::invalid_config(
         field,
-        format!("{value:?} cannot be one: use the cloud's own word, such as it stands in its price list"),
+        format!(
+            "{value:?} cannot be one: use the cloud's own word, such as it stands in its price list"
+        ),
     ))
 }
 
-/// What a request must be on every cloud whose machines are named like hosts, within that cloud's limits.
-pub(crate) fn request(request: &InstanceRequest, max_name: usize, max_user_data: usize) -> ProviderResult<()> {
+/// What a request must be on every cloud whose machines are named like hosts, within that cloud's
+/// limits.
+pub(crate) fn request(
+    request: &InstanceRequest,
+    max_name: usize,
+    max_user_data: usize,
+) -> ProviderResult<()> {
     host_name("name", &request.name, max_name)?;
     slug("region", &request.region)?;
     required("size", &request.size)?;
@@ -60,32 +89,40 @@ pub(crate) fn request(request: &InstanceRequest, max_name: usize, max_user_data:
     request.ssh_keys.iter().try_for_each(|key| required("ssh_keys", key))
 }
 
-/// User data that a machine knows by its beginning. A cloud takes any, and cloud-init passes in silence over what it does not
-/// know: the machine would come up bare.
+/// User data that a machine knows by its beginning. A cloud takes any, and cloud-init passes in
+/// silence over what it does not know: the machine would come up bare.
 pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     let invalid = |message: String| Err(ProviderError::invalid_config("user_data", message));
     if let Some(at) = text.find('\0') {
-        return invalid(format!("byte {at} is NUL, so it is no text, or one in UTF-16: save it as UTF-8"));
+        return invalid(format!(
+            "byte {at} is NUL, so it is no text, or one in UTF-16: save it as UTF-8"
+        ));
     }
     let text = text.trim_start();
     match text.chars().next() {
         // The second is the mark of UTF-8, read as Latin-1.
-        _ if text.starts_with(['\u{feff}', '\u{fffe}']) || text.starts_with("\u{ef}\u{bb}\u{bf}") => {
+        _ if text.starts_with(['\u{feff}', '\u{fffe}'])
+            || text.starts_with("\u{ef}\u{bb}\u{bf}") =>
+        {
             invalid("it begins with a byte order mark: save it without one".to_string())
         }
-        Some(hidden @ ('\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fffd}' | '\u{ffff}')) => {
-            invalid(format!("it begins with {hidden:?}, which is not seen on a screen: take it away"))
-        }
+        Some(hidden @ ('\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fffd}' | '\u{ffff}')) => invalid(
+            format!("it begins with {hidden:?}, which is not seen on a screen: take it away"),
+        ),
         _ => Ok(()),
     }
 }
 
 /// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
 pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
-    let mut labels: BTreeMap<_, _> = request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut labels: BTreeMap<_, _> =
+        request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     match labels.insert(labels::MANAGED_BY, labels::MANAGED_BY_VALUE) {
         Some(other) if other != labels::MANAGED_BY_VALUE => {
-            let message = format!("{}={other}: this key marks what spuff manages; use another key", labels::MANAGED_BY);
+            let message = format!(
+                "{}={other}: this key marks what spuff manages; use another key",
+                labels::MANAGED_BY
+            );
             Err(ProviderError::invalid_config("labels", message))
         }
         _ => Ok(labels),
@@ -96,7 +133,10 @@ pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
 pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
     for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST] {
         if labels.contains_key(key) {
-            let message = format!("{key} is a label of spuff's own, by which it knows what a key has made: leave it out");
+            let message = format!(
+                "{key} is a label of spuff's own, by which it knows what a key has made: leave it \
+                 out"
+            );
             return Err(ProviderError::invalid_config("labels", message));
         }
     }
@@ -104,12 +144,18 @@ pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult
 }
 
 /// A provider with these options, beside those of every provider here.
-pub(crate) fn known_options(config: &ProviderConfig, own: &[&[&'static str]]) -> ProviderResult<()> {
+pub(crate) fn known_options(
+    config: &ProviderConfig,
+    own: &[&[&'static str]],
+) -> ProviderResult<()> {
     let known = [own, &[&Defaults::LEASE]].concat().concat();
     match config.options.keys().find(|option| !known.contains(&option.as_str())) {
         Some(option) => {
-            let message =
-                format!("this provider has no such option{}; it has {}", similar::hint(option, &known), known.join(", "));
+            let message = format!(
+                "this provider has no such option{}; it has {}",
+                similar::hint(option, &known),
+                known.join(", ")
+            );
             Err(ProviderError::invalid_config(option, message))
         }
         None => Ok(()),
@@ -150,11 +196,15 @@ pub(crate) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str
 /// The id of a cloud that counts its things.
 pub(crate) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
     // What begins with a zero would be another spelling of an id.
-    let digits = (id == "0" || !id.starts_with('0')) && id.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        (id == "0" || !id.starts_with('0')) && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits).ok_or_else(|| {
         ProviderError::invalid_config(
             field,
-            format!("{id:?} is not an id of {provider}, whose ids are whole numbers; it may belong to another provider"),
+            format!(
+                "{id:?} is not an id of {provider}, whose ids are whole numbers; it may belong \
+             to another provider"
+            ),
         )
     })
 }
@@ -170,7 +220,10 @@ mod tests {
         }
         for name in ["", " ", "web_1", "-a", "a-", ".a", "wéb", "a b", &"a".repeat(64)] {
             let error = host_name("name", name, 63).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "name"), "{name}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "name"),
+                "{name}"
+            );
         }
         assert!(host_name("name", "web_1", 63).unwrap_err().to_string().contains("'_'"));
     }
@@ -185,7 +238,14 @@ mod tests {
 
     #[test]
     fn user_data_begins_with_what_can_be_seen() {
-        for text in ["", "#!/bin/sh\n", "#cloud-config\nwho: Zoë \u{feff}\n", "\n #!/bin/sh\r\n", "é", "H4sIAAAA"] {
+        for text in [
+            "",
+            "#!/bin/sh\n",
+            "#cloud-config\nwho: Zoë \u{feff}\n",
+            "\n #!/bin/sh\r\n",
+            "é",
+            "H4sIAAAA",
+        ] {
             assert!(user_data(text).is_ok(), "{text:?}");
         }
         for (text, part) in [
@@ -200,14 +260,21 @@ mod tests {
         ] {
             let request = InstanceRequest::new("web-1", "", "small").with_user_data(text);
             let error = super::request(&request, 63, 1000).unwrap_err();
-            assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"), "{text:?}: {error}");
+            assert!(
+                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"),
+                "{text:?}: {error}"
+            );
             assert!(error.to_string().contains(part), "{text:?}: {error}");
         }
     }
 
     #[test]
     fn limits_name_both_numbers() {
-        let error = at_most("user_data", 71_680, 65_536, "bytes", "compress it").unwrap_err().to_string();
-        assert!(error.contains("71680") && error.contains("65536") && error.contains("compress it"), "{error}");
+        let error =
+            at_most("user_data", 71_680, 65_536, "bytes", "compress it").unwrap_err().to_string();
+        assert!(
+            error.contains("71680") && error.contains("65536") && error.contains("compress it"),
+            "{error}"
+        );
     }
 }

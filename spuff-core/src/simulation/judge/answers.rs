@@ -19,7 +19,13 @@ const READ_LAG: Duration = Duration::from_secs(5);
 
 impl Judge {
     /// A call has answered.
-    pub(in super::super) fn told(&mut self, number: usize, told: &Told, plan: &Plan, truth: &Inside) {
+    pub(in super::super) fn told(
+        &mut self,
+        number: usize,
+        told: &Told,
+        plan: &Plan,
+        truth: &Inside,
+    ) {
         let (now, limits) = (Instant::now(), &plan.limits);
         let who = self.show(number);
         let call = &mut self.calls[number];
@@ -27,7 +33,10 @@ impl Judge {
         let (cloud, verb, took, program) = (call.cloud, call.verb, now - call.began, call.program);
         let (names, key, targets) = (call.names.clone(), call.key.clone(), call.targets.clone());
         if took > verb.bound(limits) && !limits.rates {
-            self.find(format!("{who} has answered after {took:?}, which is later than {:?}", verb.bound(limits)));
+            self.find(format!(
+                "{who} has answered after {took:?}, which is later than {:?}",
+                verb.bound(limits)
+            ));
         }
         for error in told.errors() {
             if error.kind() == ErrorKind::Internal {
@@ -37,12 +46,18 @@ impl Judge {
         match told {
             Told::Made(outcomes) => {
                 if outcomes.len() != names.len() {
-                    return self.find(format!("{who} has {} outcomes for {} requests", outcomes.len(), names.len()));
+                    return self.find(format!(
+                        "{who} has {} outcomes for {} requests",
+                        outcomes.len(),
+                        names.len()
+                    ));
                 }
                 let machines = existing(truth, cloud, Kind::Instance);
                 for (name, outcome) in names.iter().zip(outcomes) {
                     let fate = match outcome {
-                        Ok(machine) => self.given(number, &who, name, key.as_deref(), machine, &machines),
+                        Ok(machine) => {
+                            self.given(number, &who, name, key.as_deref(), machine, &machines)
+                        }
                         Err(error) => self.failed(number, &who, name, error, &machines),
                     };
                     self.calls[number].fates.push(fate);
@@ -57,9 +72,13 @@ impl Judge {
                         let is_there = snapshots.iter().any(|there| there.id == snapshot.id);
                         match self.fact_mut(cloud, &snapshot.id) {
                             Some(fact) if fact.name == name => fact.given.push((number, true)),
-                            _ => self.find(format!("{who} gives {}, which is not its snapshot", snapshot.id)),
+                            _ => self.find(format!(
+                                "{who} gives {}, which is not its snapshot",
+                                snapshot.id
+                            )),
                         }
-                        let ended = self.fact(cloud, &snapshot.id).is_some_and(|fact| fact.ended.is_some());
+                        let ended =
+                            self.fact(cloud, &snapshot.id).is_some_and(|fact| fact.ended.is_some());
                         if !is_there && !ended {
                             self.find(format!("{who} gives {}, which does not exist", snapshot.id));
                         }
@@ -91,13 +110,19 @@ impl Judge {
                 there.extend(existing(truth, cloud, Kind::Snapshot));
                 for (id, outcome) in targets.iter().zip(outcomes) {
                     let lives = there.iter().any(|there| there.id == *id && !there.ending);
-                    if outcome.is_ok() && lives && !self.calls[number].is_deceived && !self.is_unseen(cloud, id, program, took) {
+                    if outcome.is_ok()
+                        && lives
+                        && !self.calls[number].is_deceived
+                        && !self.is_unseen(cloud, id, program, took)
+                    {
                         self.find(format!("{who} says that {id} is ended, and it lives"));
                     }
                 }
             }
             Told::Read(id, Ok(None)) => {
-                let lives = existing(truth, cloud, Kind::Instance).into_iter().any(|there| there.id == *id && !there.ending);
+                let lives = existing(truth, cloud, Kind::Instance)
+                    .into_iter()
+                    .any(|there| there.id == *id && !there.ending);
                 let is_new = self.fact(cloud, id).is_none_or(|fact| now - fact.at < LAG + took);
                 if lives && !is_new && !self.is_unseen(cloud, id, program, took) {
                     self.find(format!("{who} says that there is no {id}, and it lives"));
@@ -128,12 +153,18 @@ impl Judge {
             }
             Told::Resolved(key, Ok(None)) => self.resolved_to_nothing(&who, number, key, truth),
             Told::Resolved(key, Ok(Some(id))) => {
-                let is_its_own = self.fact(cloud, id).is_some_and(|fact| self.is_of_key(fact, &fact.name, key));
+                let is_its_own =
+                    self.fact(cloud, id).is_some_and(|fact| self.is_of_key(fact, &fact.name, key));
                 if !is_its_own && !self.may_be_taken_for_anothers(cloud, id, key, program) {
                     self.find(format!("{who} resolves {key} to {id}, which it has not made"));
                 }
             }
-            Told::Resolved(..) | Told::Renewed(_) | Told::Read(..) | Told::Ready(..) | Told::List(_) | Told::Other(_) => {}
+            Told::Resolved(..)
+            | Told::Renewed(_)
+            | Told::Read(..)
+            | Told::Ready(..)
+            | Told::List(_)
+            | Told::Other(_) => {}
         }
     }
 
@@ -155,18 +186,21 @@ impl Judge {
             return fate;
         };
         let is_its_own = (fact.name == name || fact.name.is_empty())
-            && (fact.call == number || (key.is_some() && self.calls[fact.call].key.as_deref() == key));
+            && (fact.call == number
+                || (key.is_some() && self.calls[fact.call].key.as_deref() == key));
         let maker = fact.call;
         if !is_its_own {
             let maker = self.show(maker);
             self.find(format!("{who} gives {}, which is of {maker}", machine.id));
         }
-        if fact_of(&self.facts, cloud, &machine.id).is_some_and(|fact| fact.given.iter().any(|(_, as_made)| *as_made))
+        if fact_of(&self.facts, cloud, &machine.id)
+            .is_some_and(|fact| fact.given.iter().any(|(_, as_made)| *as_made))
             && !machine.adopted
         {
             self.find(format!("{who} gives {} as made, which was given before", machine.id));
         }
-        let ended = fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
+        let ended =
+            fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
         if !lives && let Some((ended, by)) = ended {
             let ender = &self.calls[by];
             // What another was told to end is that one's to end; and who shares a key with one that
@@ -175,7 +209,10 @@ impl Judge {
                 || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
             if !is_known {
                 let (since, ender) = (Instant::now() - ended, self.show(by));
-                self.find(format!("{who} gives {}, whose end was accepted {since:?} ago from {ender}", machine.id));
+                self.find(format!(
+                    "{who} gives {}, whose end was accepted {since:?} ago from {ender}",
+                    machine.id
+                ));
             }
         }
         if let Some(fact) = self.fact_mut(cloud, &machine.id) {
@@ -191,14 +228,27 @@ impl Judge {
             return Vec::new();
         }
         let own = own.filter(|fact| fact.kind == Kind::Instance || !fact.is_hidden);
-        let left = own.filter(|fact| existing.iter().any(|there| there.id == fact.id && !there.ending && there.name == name));
+        let left = own.filter(|fact| {
+            existing.iter().any(|there| there.id == fact.id && !there.ending && there.name == name)
+        });
         // What others were given is known.
-        left.filter(|fact| fact.given.iter().all(|(taker, _)| *taker == number)).map(|fact| fact.id.clone()).collect()
+        left.filter(|fact| fact.given.iter().all(|(taker, _)| *taker == number))
+            .map(|fact| fact.id.clone())
+            .collect()
     }
 
     /// What a batch has left without a name is named by one of its outcomes.
-    fn unnamed(&mut self, number: usize, who: &str, outcomes: &[ProviderResult<ProviderInstance>], existing: &[Resource]) {
-        if outcomes.iter().any(|outcome| outcome.as_ref().err().is_some_and(|error| unknown(error).is_some())) {
+    fn unnamed(
+        &mut self,
+        number: usize,
+        who: &str,
+        outcomes: &[ProviderResult<ProviderInstance>],
+        existing: &[Resource],
+    ) {
+        if outcomes
+            .iter()
+            .any(|outcome| outcome.as_ref().err().is_some_and(|error| unknown(error).is_some()))
+        {
             return;
         }
         for id in self.left(number, "", existing) {
@@ -207,13 +257,22 @@ impl Judge {
                 Err(error) => error.instance_id() == Some(&id),
             });
             if !is_told {
-                self.find(format!("{who} has left {id}, which has no name yet, and tells of it in no outcome"));
+                self.find(format!(
+                    "{who} has left {id}, which has no name yet, and tells of it in no outcome"
+                ));
             }
         }
     }
 
     /// A caller was told of a failure.
-    fn failed(&mut self, number: usize, who: &str, name: &str, error: &ProviderError, existing: &[Resource]) -> Fate {
+    fn failed(
+        &mut self,
+        number: usize,
+        who: &str,
+        name: &str,
+        error: &ProviderError,
+        existing: &[Resource],
+    ) -> Fate {
         let left = self.left(number, name, existing);
         if let Some(key) = unknown(error) {
             return Fate::Unknown(key.to_string());
@@ -221,9 +280,12 @@ impl Judge {
         if let ProviderError::AfterCreate { instance_id, exists: false, .. } = error
             && existing.iter().any(|there| there.id == *instance_id && !there.ending)
             && !self.calls[number].is_deceived
-            && !fact_of(&self.facts, self.calls[number].cloud, instance_id).is_some_and(|fact| fact.is_hidden)
+            && !fact_of(&self.facts, self.calls[number].cloud, instance_id)
+                .is_some_and(|fact| fact.is_hidden)
         {
-            self.find(format!("{who} says that {instance_id} does not exist any more, and it lives: {error}"));
+            self.find(format!(
+                "{who} says that {instance_id} does not exist any more, and it lives: {error}"
+            ));
         }
         if let Some(id) = self.waits_in_vain(number, error, existing) {
             self.find(format!("{who} has waited for the end of {id}, which nobody ends: {error}"));
@@ -231,7 +293,8 @@ impl Judge {
         let named = error.instance_id().map(str::to_string);
         for id in left {
             // An error of a snapshot names it in its words.
-            let is_said = self.calls[number].verb == Verb::CreateSnapshot && error.to_string().contains(&id);
+            let is_said =
+                self.calls[number].verb == Verb::CreateSnapshot && error.to_string().contains(&id);
             if named.as_ref() != Some(&id) && !is_said {
                 self.find(format!("{who} has left {id} ({name}) and does not name it: {error}"));
             }
@@ -241,25 +304,40 @@ impl Judge {
 
     /// The machine whose end a create under a key has waited for, where nobody was told to end it
     /// or would do so unasked.
-    pub(super) fn waits_in_vain(&self, number: usize, error: &ProviderError, existing: &[Resource]) -> Option<String> {
+    pub(super) fn waits_in_vain(
+        &self,
+        number: usize,
+        error: &ProviderError,
+        existing: &[Resource],
+    ) -> Option<String> {
         let Call { cloud, began, .. } = self.calls[number];
         let words = error.to_string();
-        let is_waited_for = |fact: &&Fact| fact.cloud == cloud && words.contains(&format!("{}, which was made under", fact.id));
-        let fact = self.facts.iter().find(is_waited_for).filter(|_| words.contains("is still being destroyed"))?;
+        let is_waited_for = |fact: &&Fact| {
+            fact.cloud == cloud && words.contains(&format!("{}, which was made under", fact.id))
+        };
+        let fact = self
+            .facts
+            .iter()
+            .find(is_waited_for)
+            .filter(|_| words.contains("is still being destroyed"))?;
         let lives = existing.iter().any(|there| there.id == fact.id && !there.ending);
-        let is_kept = self.calls[fact.call].verb == Verb::CreateKeyed && !self.calls[fact.call].has_left;
+        let is_kept =
+            self.calls[fact.call].verb == Verb::CreateKeyed && !self.calls[fact.call].has_left;
         let mut enders = self.calls.iter().filter(|call| {
-            let reaps = matches!(call.verb, Verb::Reap | Verb::ReapOld) && call.ended.is_none_or(|ended| ended > began);
+            let reaps = matches!(call.verb, Verb::Reap | Verb::ReapOld)
+                && call.ended.is_none_or(|ended| ended > began);
             call.targets.contains(&fact.id) || (call.cloud == cloud && reaps)
         });
-        (lives && is_kept && fact.ended.is_none() && enders.next().is_none()).then(|| fact.id.clone())
+        (lives && is_kept && fact.ended.is_none() && enders.next().is_none())
+            .then(|| fact.id.clone())
     }
 
     /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags
     /// by reads does so for any time.
     fn is_unseen(&self, cloud: &str, id: &str, program: u64, took: Duration) -> bool {
         self.fact(cloud, id).is_none_or(|fact| {
-            let is_anothers = self.calls[fact.call].program != program && fact.at.elapsed() < READ_LAG + took;
+            let is_anothers =
+                self.calls[fact.call].program != program && fact.at.elapsed() < READ_LAG + took;
             is_anothers || fact.is_hidden
         })
     }
@@ -271,7 +349,11 @@ impl Judge {
         let missing = self.facts.iter().filter(|fact| {
             let is_meant = verb == Verb::List || self.calls[fact.call].owner == *owner;
             let is_old = began.saturating_duration_since(fact.at) > LAG;
-            fact.cloud == cloud && is_meant && is_old && !fact.is_hidden && self.is_in_sight(fact, program, plan)
+            fact.cloud == cloud
+                && is_meant
+                && is_old
+                && !fact.is_hidden
+                && self.is_in_sight(fact, program, plan)
         });
         let missing = missing.filter(|fact| !ids.contains(&fact.id.as_str()));
         let lives = |fact: &&Fact| there.iter().any(|there| there.id == fact.id && !there.ending);
@@ -287,10 +369,15 @@ impl Judge {
         let kind = if verb == Verb::ResolveSnapshot { Kind::Snapshot } else { Kind::Instance };
         let there = existing(truth, cloud, kind);
         // What came while it was looking, or is shown after some reads only, need not be seen.
-        let known = self.facts.iter().filter(|fact| fact.cloud == cloud && fact.kind == kind && fact.ended.is_none());
+        let known = self
+            .facts
+            .iter()
+            .filter(|fact| fact.cloud == cloud && fact.kind == kind && fact.ended.is_none());
         let known = known.filter(|fact| fact.at < began && !fact.is_hidden);
         let lives = known.filter(|fact| {
-            there.iter().any(|there| there.id == fact.id && !there.ending && self.is_of_key(fact, &there.name, key))
+            there.iter().any(|there| {
+                there.id == fact.id && !there.ending && self.is_of_key(fact, &there.name, key)
+            })
         });
         let old = lives.filter(|fact| fact.at.elapsed() > LAG).map(|fact| fact.id.clone()).next();
         if let Some(id) = old {

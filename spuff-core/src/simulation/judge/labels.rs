@@ -16,7 +16,9 @@ const READ_AGAIN: Duration = Duration::from_secs(20);
 impl Call {
     /// Whether a request of it may arrive after its end.
     fn may_come_late(&self) -> bool {
-        self.has_left || self.is_killed || self.faults.iter().any(|fact| fact.starts_with("network"))
+        self.has_left
+            || self.is_killed
+            || self.faults.iter().any(|fact| fact.starts_with("network"))
     }
 
     /// When it has written for sure; none while it may still.
@@ -25,7 +27,8 @@ impl Call {
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        let is_before = |one: &Self, other: &Self| one.written().is_some_and(|ended| ended <= other.began);
+        let is_before =
+            |one: &Self, other: &Self| one.written().is_some_and(|ended| ended <= other.began);
         !is_before(self, other) && !is_before(other, self)
     }
 }
@@ -35,8 +38,11 @@ impl Judge {
     pub(super) fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
         // What has failed on its way it need not have seen.
         let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
-        let renewals: Vec<&Call> = self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
-        let is_told = |call: &&Call| call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN);
+        let renewals: Vec<&Call> =
+            self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
+        let is_told = |call: &&Call| {
+            call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN)
+        };
         let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
         // One at the same time, or a later one, may have written too: of a clock that was set back,
         // an earlier end.
@@ -52,7 +58,8 @@ impl Judge {
         let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
         for (at, call) in calls.iter().enumerate() {
             let Some((_, (key, value))) = &call.label else { continue };
-            let others = calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
+            let others =
+                calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
             let (mut is_alone, mut is_last) = (true, true);
             for other in others {
                 let has_turns = other.program == call.program && !other.may_come_late();
@@ -64,9 +71,15 @@ impl Judge {
                 continue;
             }
             match machine.labels.get(key) {
-                None => findings.push(format!("{cloud}: {} has lost its label {key}, which was put on it: {value}", machine.id)),
+                None => findings.push(format!(
+                    "{cloud}: {} has lost its label {key}, which was put on it: {value}",
+                    machine.id
+                )),
                 Some(other) if is_last && other != value => {
-                    findings.push(format!("{cloud}: {} has the label {key} {other}, and was given {value}", machine.id));
+                    findings.push(format!(
+                        "{cloud}: {} has the label {key} {other}, and was given {value}",
+                        machine.id
+                    ));
                 }
                 Some(_) => {}
             }

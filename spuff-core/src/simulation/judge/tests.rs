@@ -32,26 +32,56 @@ fn machine(id: &str, name: &str) -> Resource {
 }
 
 fn served(route: Route, made: Vec<Resource>, ended: Vec<Resource>) -> Served {
-    Served { provider: CLOUD, route, fault: None, status: 200, made, ended, answered: Answered::Closed }
+    Served {
+        provider: CLOUD,
+        route,
+        fault: None,
+        status: 200,
+        made,
+        ended,
+        answered: Answered::Closed,
+    }
 }
 
 /// What is found when these calls make and end machines: each the number of its call, if it has
 /// one.
-fn found(calls: Vec<Call>, made: &[(Option<usize>, &str, &str)], ended: &[(Option<usize>, &str)]) -> Vec<String> {
+fn found(
+    calls: Vec<Call>,
+    made: &[(Option<usize>, &str, &str)],
+    ended: &[(Option<usize>, &str)],
+) -> Vec<String> {
     let (mut judge, truth) = (Judge { calls, ..Judge::default() }, truth());
     let by = |call: Option<usize>| call.map(|call| Program { number: PROGRAM, call });
     for (call, id, name) in made {
-        judge.served(&served(Route::CreateInstance, vec![machine(id, name)], Vec::new()), by(*call), false, 0, &truth);
+        judge.served(
+            &served(Route::CreateInstance, vec![machine(id, name)], Vec::new()),
+            by(*call),
+            false,
+            0,
+            &truth,
+        );
     }
     for (call, id) in ended {
-        judge.served(&served(Route::DestroyInstance, Vec::new(), vec![machine(id, "")]), by(*call), false, 0, &truth);
+        judge.served(
+            &served(Route::DestroyInstance, Vec::new(), vec![machine(id, "")]),
+            by(*call),
+            false,
+            0,
+            &truth,
+        );
     }
     judge.findings
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_machine_is_made_and_ended_by_whom_it_concerns() {
-    let calls = || vec![call(Verb::Create, &["web"], &[]), call(Verb::Destroy, &[], &["7"]), call(Verb::Reap, &[], &[])];
+    let calls = || {
+        vec![
+            call(Verb::Create, &["web"], &[]),
+            call(Verb::Destroy, &[], &["7"]),
+            call(Verb::Reap, &[], &[]),
+        ]
+    };
     let made = [(Some(0), "7", "web")];
     for (finds, made, ended) in [
         ("", &made[..], &[][..]),
@@ -64,8 +94,11 @@ async fn each_machine_is_made_and_ended_by_whom_it_concerns() {
         ("whose lease is not over", &made, &[(Some(2), "7")]),
     ] {
         let found = found(calls(), made, ended);
-        let is_as_expected =
-            if finds.is_empty() { found.is_empty() } else { found.iter().any(|finding| finding.contains(finds)) };
+        let is_as_expected = if finds.is_empty() {
+            found.is_empty()
+        } else {
+            found.iter().any(|finding| finding.contains(finds))
+        };
         assert!(is_as_expected, "{finds:?} of {made:?}, {ended:?}: {found:?}");
     }
 }
@@ -81,7 +114,11 @@ async fn what_a_call_says_is_held_against_it() {
     judge.told(0, &refused(), &plan(), &truth);
     assert_eq!(judge.findings, [""; 0]);
     judge.served(&create, by, false, 0, &truth);
-    assert!(judge.findings[0].contains("said that it made nothing, and then made 7"), "{:?}", judge.findings);
+    assert!(
+        judge.findings[0].contains("said that it made nothing, and then made 7"),
+        "{:?}",
+        judge.findings
+    );
 
     let mut judge = Judge { calls: vec![call(Verb::Create, &["web"], &[])], ..Judge::default() };
     let other = ProviderInstance { id: "8".to_string(), ..ProviderInstance::default() };
@@ -99,33 +136,74 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
     let (mut judge, truth) = (Judge::default(), truth());
     judge.calls = vec![call(Verb::Create, &["web"], &[]), call(Verb::Create, &["web"], &[])];
     let by = Some(Program { number: PROGRAM, call: 0 });
-    judge.served(&served(Route::CreateInstance, vec![machine("7", "web")], Vec::new()), by, false, 0, &truth);
+    judge.served(
+        &served(Route::CreateInstance, vec![machine("7", "web")], Vec::new()),
+        by,
+        false,
+        0,
+        &truth,
+    );
     judge.facts[0].given.push((1, true));
-    judge.served(&served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]), by, false, 0, &truth);
-    assert!(judge.findings[0].contains("which #1 (create_instance at hetzner by p1024) was given"), "{:?}", judge.findings);
+    judge.served(
+        &served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]),
+        by,
+        false,
+        0,
+        &truth,
+    );
+    assert!(
+        judge.findings[0].contains("which #1 (create_instance at hetzner by p1024) was given"),
+        "{:?}",
+        judge.findings
+    );
 }
 
 /// A lease that was over when a reap listed, and was renewed long before the reap ended the
 /// machine: so many findings.
 async fn reaped_after(renewed_until: &[i64]) -> usize {
     let (mut judge, truth) = (Judge::default(), truth());
-    let reap = Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
+    let reap =
+        Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
     judge.calls = vec![call(Verb::Create, &["web"], &[]), reap];
     let by = |call| Some(Program { number: PROGRAM, call });
-    judge.served(&served(Route::CreateInstance, vec![machine("7", "web")], Vec::new()), by(0), false, 0, &truth);
+    judge.served(
+        &served(Route::CreateInstance, vec![machine("7", "web")], Vec::new()),
+        by(0),
+        false,
+        0,
+        &truth,
+    );
     for (at, until) in renewed_until.iter().enumerate() {
         // Only the first is so old that each reap must have read it.
         if at == 1 {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
-        let label = Some(("7".to_string(), (crate::provider::labels::EXPIRES_AT.to_string(), until.to_string())));
-        judge.calls.push(Call { label, has_written: true, ended: Some(Instant::now()), ..call(Verb::Renew, &[], &["7"]) });
+        let label = Some((
+            "7".to_string(),
+            (crate::provider::labels::EXPIRES_AT.to_string(), until.to_string()),
+        ));
+        judge.calls.push(Call {
+            label,
+            has_written: true,
+            ended: Some(Instant::now()),
+            ..call(Verb::Renew, &[], &["7"])
+        });
     }
     if renewed_until.len() == 1 {
         tokio::time::sleep(Duration::from_secs(30)).await;
     }
-    judge.served(&served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]), by(1), false, 100, &truth);
-    assert!(judge.findings.iter().all(|finding| finding.contains("whose lease was renewed until")), "{:?}", judge.findings);
+    judge.served(
+        &served(Route::DestroyInstance, Vec::new(), vec![machine("7", "web")]),
+        by(1),
+        false,
+        100,
+        &truth,
+    );
+    assert!(
+        judge.findings.iter().all(|finding| finding.contains("whose lease was renewed until")),
+        "{:?}",
+        judge.findings
+    );
     judge.findings.len()
 }
 
@@ -133,15 +211,23 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
 async fn a_machine_whose_lease_was_renewed_is_not_reaped() {
     assert_eq!(reaped_after(&[500]).await, 1);
     assert_eq!(reaped_after(&[60]).await, 0, "it is over again");
-    assert_eq!(reaped_after(&[500, 60]).await, 0, "a later one has let it end earlier, by a clock that was set back");
+    assert_eq!(
+        reaped_after(&[500, 60]).await,
+        0,
+        "a later one has let it end earlier, by a clock that was set back"
+    );
     assert_eq!(reaped_after(&[500, 600]).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
     const CLOUD: &str = "digitalocean";
-    let named =
-        |program, made: &[&str], fates: Vec<Fate>| Call { cloud: CLOUD, program, fates, ..call(Verb::CreateSnapshot, made, &[]) };
+    let named = |program, made: &[&str], fates: Vec<Fate>| Call {
+        cloud: CLOUD,
+        program,
+        fates,
+        ..call(Verb::CreateSnapshot, made, &[])
+    };
     let unknown = || vec![Fate::Unknown("7:1.0:nightly".to_string())];
     let fact = |id: &str, call| Fact {
         cloud: CLOUD,
@@ -160,11 +246,19 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
     let (ours, theirs) = (PROGRAM, PROGRAM + 1);
     // The program that has made the other one, whether something was made under the key, and
     // whether the two may be mixed up.
-    for (maker, has_made, may_be) in [(ours, true, false), (ours, false, false), (theirs, true, true), (theirs, false, true)] {
-        let calls = vec![named(ours, &["nightly"], unknown()), named(maker, &["nightly"], Vec::new())];
-        let facts = [has_made.then(|| fact("1", 0)), Some(fact("2", 1))].into_iter().flatten().collect();
+    for (maker, has_made, may_be) in
+        [(ours, true, false), (ours, false, false), (theirs, true, true), (theirs, false, true)]
+    {
+        let calls =
+            vec![named(ours, &["nightly"], unknown()), named(maker, &["nightly"], Vec::new())];
+        let facts =
+            [has_made.then(|| fact("1", 0)), Some(fact("2", 1))].into_iter().flatten().collect();
         let judge = Judge { calls, facts, ..Judge::default() };
-        assert_eq!(judge.may_be_taken_for_anothers(CLOUD, "2", "7:1.0:nightly", ours), may_be, "{maker} {has_made}");
+        assert_eq!(
+            judge.may_be_taken_for_anothers(CLOUD, "2", "7:1.0:nightly", ours),
+            may_be,
+            "{maker} {has_made}"
+        );
     }
 }
 
@@ -172,17 +266,31 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
 async fn nobody_waits_for_the_end_of_what_nobody_ends() {
     let (truth, by) = (truth(), Some(Program { number: PROGRAM, call: 0 }));
     let waited = || crate::create::CreateKey::under("order-1".to_string()).still_ending("7");
-    for (enders, finds) in
-        [(vec![], true), (vec![call(Verb::Destroy, &[], &["7"])], false), (vec![call(Verb::Reap, &[], &[])], false)]
-    {
+    for (enders, finds) in [
+        (vec![], true),
+        (vec![call(Verb::Destroy, &[], &["7"])], false),
+        (vec![call(Verb::Reap, &[], &[])], false),
+    ] {
         let mut judge = Judge {
-            calls: vec![call(Verb::CreateKeyed, &["k0"], &[]), call(Verb::CreateKeyed, &["k0"], &[])],
+            calls: vec![
+                call(Verb::CreateKeyed, &["k0"], &[]),
+                call(Verb::CreateKeyed, &["k0"], &[]),
+            ],
             ..Judge::default()
         };
         judge.calls.extend(enders);
-        judge.served(&served(Route::CreateInstance, vec![machine("7", "k0")], Vec::new()), by, false, 0, &truth);
+        judge.served(
+            &served(Route::CreateInstance, vec![machine("7", "k0")], Vec::new()),
+            by,
+            false,
+            0,
+            &truth,
+        );
         let vain = judge.waits_in_vain(1, &waited(), &[machine("7", "k0")]);
         assert_eq!(vain.is_some(), finds);
-        assert_eq!(judge.waits_in_vain(1, &ProviderError::conflict("busy", true), &[machine("7", "k0")]), None);
+        assert_eq!(
+            judge.waits_in_vain(1, &ProviderError::conflict("busy", true), &[machine("7", "k0")]),
+            None
+        );
     }
 }

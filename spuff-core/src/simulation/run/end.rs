@@ -25,12 +25,15 @@ impl Run {
         self.clouds.clear_faults();
         self.state().alive.values_mut().for_each(VecDeque::clear);
         let began = Instant::now();
-        let longest = Verb::CreateMany.bound(&self.plan.limits) + Verb::Reap.bound(&self.plan.limits);
+        let longest =
+            Verb::CreateMany.bound(&self.plan.limits) + Verb::Reap.bound(&self.plan.limits);
         while self.state().under_way > 0 {
             if began.elapsed() > longest * 4 {
                 let mut state = self.state();
-                let open = state.judge.calls.iter().enumerate().filter(|(_, call)| call.ended.is_none());
-                let open: Vec<_> = open.map(|(at, call)| format!("#{at} {}", call.verb.name())).collect();
+                let open =
+                    state.judge.calls.iter().enumerate().filter(|(_, call)| call.ended.is_none());
+                let open: Vec<_> =
+                    open.map(|(at, call)| format!("#{at} {}", call.verb.name())).collect();
                 state.judge.findings.push(format!("does not end: {}", open.join(", ")));
                 return;
             }
@@ -39,7 +42,10 @@ impl Run {
         let running = self.state().running.clone();
         for running in &running {
             if tokio::time::timeout(BACKGROUND, running.group.settled()).await.is_err() {
-                self.state().judge.findings.push(format!("what p{} has in the background does not end", running.number));
+                self.state()
+                    .judge
+                    .findings
+                    .push(format!("what p{} has in the background does not end", running.number));
                 return;
             }
         }
@@ -53,19 +59,26 @@ impl Run {
         self.state().running.clear();
         tokio::time::sleep(Duration::from_secs(30)).await;
         let is_killed = self.plan.steps.iter().any(|step| matches!(step, Step::Kill(_)));
-        let swallowed = self.plan.steps.iter().any(|step| matches!(step, Step::Network(_, Outage::Swallowed, _)));
+        let swallowed = self
+            .plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Network(_, Outage::Swallowed, _)));
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         if tasks > 0 && !is_killed && !swallowed {
             self.state().judge.findings.push(format!("{tasks} tasks are left"));
         }
     }
 
-    /// What is left of a program's is what its owner's list shows; and what nobody wants has been ended.
+    /// What is left of a program's is what its owner's list shows; and what nobody wants has been
+    /// ended.
     async fn known(&self, running: &Running) {
         for cloud in &self.plan.clouds {
             let there = self.owned(running, cloud);
             let mut shown = Vec::new();
-            let is_shown = |shown: &[ProviderInstance], id: &String| shown.iter().any(|machine| machine.id == *id);
+            let is_shown = |shown: &[ProviderInstance], id: &String| {
+                shown.iter().any(|machine| machine.id == *id)
+            };
             // What was hidden from some reads is seen after as many; a limit passes.
             for _ in 0..6 {
                 match lease::list_owned(&*running.providers[cloud], &running.owner).await {
@@ -74,7 +87,11 @@ impl Run {
                         tokio::time::sleep(error.retry_after().unwrap_or_default()).await;
                     }
                     Err(error) => {
-                        return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}"));
+                        return self
+                            .state()
+                            .judge
+                            .findings
+                            .push(format!("{cloud}: cannot be listed in the end: {error}"));
                     }
                 }
                 if there.iter().all(|id| is_shown(&shown, id)) {
@@ -84,7 +101,8 @@ impl Run {
             self.snapshots(running, cloud).await;
             let mut state = self.state();
             shown.iter().for_each(|machine| state.judge.labelled(cloud, machine));
-            let missing: Vec<_> = there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
+            let missing: Vec<_> =
+                there.iter().filter(|id| !is_shown(&shown, id)).cloned().collect();
             let dropped = state.judge.facts.iter().filter(|fact| {
                 let call = &state.judge.calls[fact.call];
                 let is_to_end = fact.kind == Kind::Instance
@@ -93,18 +111,22 @@ impl Run {
                     && !call.is_deceived
                     && !call.keeps
                     && !fact.is_hidden;
-                let lives = fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
+                let lives =
+                    fact.cloud == *cloud && fact.ended.is_none() && there.contains(&fact.id);
                 is_to_end && lives && fact.given.is_empty() && call.program == running.number
             });
             let dropped: Vec<_> = dropped.map(|fact| fact.id.clone()).collect();
             if !missing.is_empty() {
+                state.judge.findings.push(format!(
+                    "{cloud}: {missing:?} of {} exist, and its list does not show them",
+                    running.owner
+                ));
+            }
+            for id in dropped {
                 state
                     .judge
                     .findings
-                    .push(format!("{cloud}: {missing:?} of {} exist, and its list does not show them", running.owner));
-            }
-            for id in dropped {
-                state.judge.findings.push(format!("{cloud}: {id} lives, though the caller of its create has left"));
+                    .push(format!("{cloud}: {id} lives, though the caller of its create has left"));
             }
         }
     }
@@ -116,22 +138,34 @@ impl Run {
             let fact = state.judge.fact(cloud, id);
             fact.is_some_and(|fact| {
                 let call = &state.judge.calls[fact.call];
-                call.owner == running.owner && state.judge.is_in_sight(fact, running.number, &self.plan)
+                call.owner == running.owner
+                    && state.judge.is_in_sight(fact, running.number, &self.plan)
             })
         };
         let machines = existing(&self.clouds, cloud, Kind::Instance).into_iter();
-        machines.filter(|machine| !machine.ending && is_owned(&machine.id)).map(|machine| machine.id).collect()
+        machines
+            .filter(|machine| !machine.ending && is_owned(&machine.id))
+            .map(|machine| machine.id)
+            .collect()
     }
 
     /// The snapshots of all programs that were not killed are listed.
     async fn snapshots(&self, running: &Running, cloud: &'static str) {
         let listed = match running.providers[cloud].list_snapshots().await {
             Ok(listed) => listed,
-            Err(error) => return self.state().judge.findings.push(format!("{cloud}: cannot be listed in the end: {error}")),
+            Err(error) => {
+                return self
+                    .state()
+                    .judge
+                    .findings
+                    .push(format!("{cloud}: cannot be listed in the end: {error}"));
+            }
         };
         let there = existing(&self.clouds, cloud, Kind::Snapshot);
-        // Of one that was not known to have begun, a key was told: it is found by that. Then the key names no action, after a second dot.
-        let names_no_action = |key: &str| key.split(':').nth(1).is_some_and(|at| at.matches('.').count() == 1);
+        // Of one that was not known to have begun, a key was told: it is found by that. Then the
+        // key names no action, after a second dot.
+        let names_no_action =
+            |key: &str| key.split(':').nth(1).is_some_and(|at| at.matches('.').count() == 1);
         let is_open = |fate: &Fate| matches!(fate, Fate::Unknown(key) if names_no_action(key));
         let mut state = self.state();
         let judge = &state.judge;
@@ -145,9 +179,13 @@ impl Run {
                 && there.iter().any(|there| there.id == fact.id)
                 && listed.iter().all(|snapshot| snapshot.id != fact.id)
         });
-        let missing: Vec<_> = missing.map(|fact| format!("{} of #{}", fact.id, fact.call)).collect();
+        let missing: Vec<_> =
+            missing.map(|fact| format!("{} of #{}", fact.id, fact.call)).collect();
         if !missing.is_empty() {
-            state.judge.findings.push(format!("{cloud}: the snapshots {missing:?} exist, and are not listed"));
+            state
+                .judge
+                .findings
+                .push(format!("{cloud}: the snapshots {missing:?} exist, and are not listed"));
         }
     }
 
@@ -157,7 +195,10 @@ impl Run {
         for (cloud, kind, key) in unknown {
             let provider = &running.providers[cloud];
             let found = match kind {
-                Kind::Snapshot => provider.resolve_snapshot(&key).await.map(|found| found.map(|snapshot| snapshot.id)),
+                Kind::Snapshot => provider
+                    .resolve_snapshot(&key)
+                    .await
+                    .map(|found| found.map(|snapshot| snapshot.id)),
                 _ => provider.resolve(&key).await.map(|found| found.map(|machine| machine.id)),
             };
             let there = existing(&self.clouds, cloud, kind);
@@ -168,7 +209,11 @@ impl Run {
                 .iter()
                 .filter(|fact| fact.cloud == cloud && fact.kind == kind)
                 .filter(|fact| {
-                    there.iter().any(|there| there.id == fact.id && !there.ending && judge.is_of_key(fact, &there.name, &key))
+                    there.iter().any(|there| {
+                        there.id == fact.id
+                            && !there.ending
+                            && judge.is_of_key(fact, &there.name, &key)
+                    })
                 })
                 .map(|fact| fact.id.clone())
                 .collect();
@@ -180,10 +225,21 @@ impl Run {
                 Err(_) if state.stuck.contains(&key) => None,
                 // Two snapshots of one name, of which neither is known by its action.
                 Err(ProviderError::UnknownOutcome { .. }) if is_by_name && named > 1 => None,
-                Err(error) => Some(format!("{cloud}: {key} cannot be resolved in the end: {error}")),
-                Ok(None) if !made.is_empty() => Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing")),
-                Ok(Some(id)) if judge.may_be_taken_for_anothers(cloud, &id, &key, running.number) => None,
-                Ok(Some(id)) if !made.contains(&id) && there.iter().any(|there| there.id == id && !there.ending) => {
+                Err(error) => {
+                    Some(format!("{cloud}: {key} cannot be resolved in the end: {error}"))
+                }
+                Ok(None) if !made.is_empty() => {
+                    Some(format!("{cloud}: {key} has made {made:?}, and is resolved to nothing"))
+                }
+                Ok(Some(id))
+                    if judge.may_be_taken_for_anothers(cloud, &id, &key, running.number) =>
+                {
+                    None
+                }
+                Ok(Some(id))
+                    if !made.contains(&id)
+                        && there.iter().any(|there| there.id == id && !there.ending) =>
+                {
                     Some(format!("{cloud}: {key} is resolved to {id}, which it has not made"))
                 }
                 Ok(_) => None,

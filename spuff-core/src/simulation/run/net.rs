@@ -21,7 +21,13 @@ use crate::provider::error::NetworkError;
 use crate::simulator::Answered;
 
 /// Headers that hold a number, and one that is beyond reason.
-const NUMBERED: [&str; 5] = ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "x-ratelimit-reset"];
+const NUMBERED: [&str; 5] = [
+    "retry-after",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-ratelimit-reset",
+];
 const BEYOND: &str = "18446744073709551615";
 
 /// Carries the requests of a run.
@@ -29,29 +35,42 @@ pub(super) struct Net(pub(super) Weak<Run>);
 
 #[async_trait]
 impl Transport for Net {
-    async fn send(&self, request: Request<Bytes>, within: Duration) -> Result<Response<Bytes>, TransportError> {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, TransportError> {
         let Some(run) = self.0.upgrade() else { return std::future::pending().await };
         let program = u64::from(request.uri().port_u16().unwrap_or_default());
-        let by = Group::carried().and_then(|carried| carried.downcast::<Program>().ok()).map(|program| *program);
+        let by = Group::carried()
+            .and_then(|carried| carried.downcast::<Program>().ok())
+            .map(|program| *program);
         let way = run.way(program);
         let Some(way) = way else { return std::future::pending().await };
         if way.outage == Some(Outage::Refused) {
             run.met(by, Outage::Refused);
             tokio::time::sleep(way.there).await;
-            let refused = NetworkError::new("cannot connect to 127.0.0.1", io::Error::from(io::ErrorKind::ConnectionRefused));
+            let refused = NetworkError::new(
+                "cannot connect to 127.0.0.1",
+                io::Error::from(io::ErrorKind::ConnectionRefused),
+            );
             return Err(TransportError { sent: Sent::No, cause: Cause::Network(refused) });
         }
         let late = || TransportError { sent: Sent::Unknown, cause: Cause::Late };
-        // What has left arrives whatever becomes of its sender; of the other half nothing has left when it is dropped.
+        // What has left arrives whatever becomes of its sender; of the other half nothing has left
+        // when it is dropped.
         let arrive = arrive(run.clone(), request, by, way);
         let exchange = async {
-            let answered = if way.has_left { tokio::spawn(arrive).await.ok() } else { Some(arrive.await) };
+            let answered =
+                if way.has_left { tokio::spawn(arrive).await.ok() } else { Some(arrive.await) };
             let mut replied = match answered {
                 Some(answered) => reply(answered, way.back).await?,
                 None => return Err(late()),
             };
             if way.outage == Some(Outage::Numbers) {
-                NUMBERED.iter().for_each(|name| _ = replied.headers_mut().insert(*name, HeaderValue::from_static(BEYOND)));
+                NUMBERED.iter().for_each(|name| {
+                    _ = replied.headers_mut().insert(*name, HeaderValue::from_static(BEYOND))
+                });
             }
             Ok(replied)
         };

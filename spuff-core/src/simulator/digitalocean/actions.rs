@@ -32,13 +32,16 @@ impl DigitalOcean {
     }
 
     pub(super) fn show_action(&self, ask: &Ask<'_>, id: &str) -> Outcome {
-        let action = number(id).and_then(|id| self.world.action(id)).ok_or_else(Problem::not_found)?;
+        let action =
+            number(id).and_then(|id| self.world.action(id)).ok_or_else(Problem::not_found)?;
         Ok(respond(200, &Keyed("action", show::action(action, &self.shelf, ask.now))))
     }
 
     pub(super) fn show_droplet_action(&self, ask: &Ask<'_>, droplet: &str, id: &str) -> Outcome {
         let machine = self.existing(number(droplet).ok_or_else(Problem::not_found)?)?.id;
-        let action = number(id).and_then(|id| self.world.action(id)).filter(|action| action.machine == machine);
+        let action = number(id)
+            .and_then(|id| self.world.action(id))
+            .filter(|action| action.machine == machine);
         let action = action.ok_or_else(Problem::not_found)?;
         Ok(respond(200, &Keyed("action", show::action(action, &self.shelf, ask.now))))
     }
@@ -51,20 +54,33 @@ impl DigitalOcean {
 
     /// An action on every droplet with a tag; those that it cannot be begun on are passed over.
     pub(super) fn act_on_tagged(&mut self, ask: &Ask<'_>) -> Outcome {
-        let tag = ask.asked.param("tag_name").filter(|tag| self.has_tag(tag)).ok_or_else(Problem::not_found)?;
+        let tag = ask
+            .asked
+            .param("tag_name")
+            .filter(|tag| self.has_tag(tag))
+            .ok_or_else(Problem::not_found)?;
         let body = body(ask.asked)?;
         let kind = text(&body, "type")?.unwrap_or_default();
         if !["power_cycle", "power_on", "power_off", "shutdown", "snapshot"].contains(&kind) {
             return Err(Problem::refused("You specified an invalid action type."));
         }
         ask.not_locked("Droplet")?;
-        let begun: Vec<Action> =
-            self.tagged_droplets(&tag).into_iter().filter_map(|id| self.begin(ask, id, &body).ok()).collect();
-        let bodies: Vec<_> = begun.iter().map(|action| show::action(action, &self.shelf, ask.now)).collect();
+        let begun: Vec<Action> = self
+            .tagged_droplets(&tag)
+            .into_iter()
+            .filter_map(|id| self.begin(ask, id, &body).ok())
+            .collect();
+        let bodies: Vec<_> =
+            begun.iter().map(|action| show::action(action, &self.shelf, ask.now)).collect();
         Ok(respond(201, &Keyed("actions", bodies)))
     }
 
-    fn begin(&mut self, ask: &Ask<'_>, id: u64, body: &Map<String, Value>) -> Result<Action, Problem> {
+    fn begin(
+        &mut self,
+        ask: &Ask<'_>,
+        id: u64,
+        body: &Map<String, Value>,
+    ) -> Result<Action, Problem> {
         let (now, kind) = (ask.now, text(body, "type")?.unwrap_or_default());
         let machine = self.existing(id)?;
         let is_off = matches!(machine.power(now), Power::Off);
@@ -72,14 +88,19 @@ impl DigitalOcean {
         let power = |kind, to| Ok((kind, to));
         let change = match kind {
             _ if busy => Err(Problem::busy("Droplet")),
-            "power_on" | "power_off" | "shutdown" | "reboot" | "power_cycle" | "snapshot" | "rebuild" | "password_reset"
+            "power_on" | "power_off" | "shutdown" | "reboot" | "power_cycle" | "snapshot"
+            | "rebuild" | "password_reset"
                 if machine.power(now) == Power::Booting =>
             {
                 Err(Problem::refused("Droplet is not active yet"))
             }
             "power_on" if !is_off => Err(Problem::refused("Droplet is already powered on")),
-            "power_off" | "shutdown" if is_off => Err(Problem::refused("Droplet is already powered off")),
-            "reboot" | "power_cycle" if is_off => Err(Problem::refused("Droplet is currently powered off")),
+            "power_off" | "shutdown" if is_off => {
+                Err(Problem::refused("Droplet is already powered off"))
+            }
+            "reboot" | "power_cycle" if is_off => {
+                Err(Problem::refused("Droplet is currently powered off"))
+            }
             "power_on" => power("power_on", (Power::Starting, Power::Running)),
             "power_off" => power("power_off", (Power::Stopping, Power::Off)),
             "shutdown" => power("shutdown", (Power::Stopping, Power::Off)),
@@ -95,13 +116,21 @@ impl DigitalOcean {
         self.world.power(id, kind, states, now, ask.effects).ok_or_else(Problem::not_found)
     }
 
-    /// An action that holds a droplet for as long as one of power does, and leaves its state as it is.
+    /// An action that holds a droplet for as long as one of power does, and leaves its state as it
+    /// is.
     fn hold(&mut self, ask: &Ask<'_>, id: u64, kind: &'static str) -> Action {
         let ends = ask.now + self.world.take(self.world.timings.power);
         self.hold_until(ask, id, kind, ends, Some(ends))
     }
 
-    fn hold_until(&mut self, ask: &Ask<'_>, id: u64, kind: &'static str, free: Moment, ends: Option<Moment>) -> Action {
+    fn hold_until(
+        &mut self,
+        ask: &Ask<'_>,
+        id: u64,
+        kind: &'static str,
+        free: Moment,
+        ends: Option<Moment>,
+    ) -> Action {
         let mut region = "";
         if let Some(machine) = self.world.machine_mut(id) {
             machine.locked_until = free;
@@ -118,7 +147,12 @@ impl DigitalOcean {
         Ok(self.hold(ask, id, "rename"))
     }
 
-    fn rebuild(&mut self, ask: &Ask<'_>, id: u64, body: &Map<String, Value>) -> Result<Action, Problem> {
+    fn rebuild(
+        &mut self,
+        ask: &Ask<'_>,
+        id: u64,
+        body: &Map<String, Value>,
+    ) -> Result<Action, Problem> {
         let machine = self.existing(id)?;
         let image = self.image_for(body, ask.now)?;
         if !image.regions.contains(&machine.region) || image.min_disk_gib > machine.size.disk_gib {
@@ -134,8 +168,14 @@ impl DigitalOcean {
         self.world.power(id, "rebuild", states, ask.now, ask.effects).ok_or_else(Problem::not_found)
     }
 
-    /// A snapshot can be seen once its action has ended well. One that fails, or never ends, leaves nothing behind.
-    fn take_snapshot(&mut self, ask: &Ask<'_>, id: u64, name: Option<&str>) -> Result<Action, Problem> {
+    /// A snapshot can be seen once its action has ended well. One that fails, or never ends, leaves
+    /// nothing behind.
+    fn take_snapshot(
+        &mut self,
+        ask: &Ask<'_>,
+        id: u64,
+        name: Option<&str>,
+    ) -> Result<Action, Problem> {
         let machine = self.existing(id)?;
         let stamp = || format!("{}-{}", machine.name, ask.now.timestamp_millis());
         let name = name.filter(|name| !name.is_empty()).map_or_else(stamp, str::to_string);
@@ -156,7 +196,8 @@ impl DigitalOcean {
             return Ok(self.hold_until(ask, id, "snapshot", ends, ending));
         }
         // What the droplet has written since it was made.
-        let new = NewImage { size_centi_gib: new.size_centi_gib + self.world.rng.u32(100..250), ..new };
+        let new =
+            NewImage { size_centi_gib: new.size_centi_gib + self.world.rng.u32(100..250), ..new };
         let rate = snapshot_rate(new.size_centi_gib);
         let (image, action) = self.world.snapshot(id, new, "snapshot", rate, ask.now, ask.effects);
         self.snapshots_of.entry(id).or_default().push(image);

@@ -1,4 +1,5 @@
-//! What a request asks for: its method and path, and where one path serves several purposes, its query and body.
+//! What a request asks for: its method and path, and where one path serves several purposes, its
+//! query and body.
 //!
 //! The only place that knows paths.
 
@@ -83,8 +84,12 @@ impl<'a> Call<'a> {
             ["droplets", id, "snapshots"] if is(&get) => Self::DropletSnapshots(text(id)),
             ["droplets", id, "actions"] if is(&get) => Self::DropletActions(text(id)),
             ["droplets", id, "actions"] if is(&post) => Self::Act(text(id)),
-            ["droplets", id, "actions", action] if is(&get) => Self::DropletAction(text(id), text(action)),
-            ["droplets", id, "destroy_with_associated_resources"] if is(&get) => Self::Leftovers(text(id)),
+            ["droplets", id, "actions", action] if is(&get) => {
+                Self::DropletAction(text(id), text(action))
+            }
+            ["droplets", id, "destroy_with_associated_resources"] if is(&get) => {
+                Self::Leftovers(text(id))
+            }
             ["droplets", id, "neighbors"] if is(&get) => Self::Neighbors(text(id)),
             ["droplets", id, "backups"] if is(&get) => Self::NoneOf(text(id), "backups"),
             ["droplets", id, "kernels"] if is(&get) => Self::NoneOf(text(id), "kernels"),
@@ -120,24 +125,35 @@ impl<'a> Call<'a> {
             Self::Droplet(_) => Route::GetInstance,
             Self::Droplets => Route::ListInstances,
             Self::DestroyDroplet(_) | Self::DestroyTagged => Route::DestroyInstance,
-            Self::Act(_) | Self::ActOnTagged => match body(asked).ok().as_ref().and_then(|body| body.get("type")?.as_str()) {
-                Some("snapshot") => Route::CreateSnapshot,
-                Some("rename") => Route::UpdateInstance,
-                Some("power_on" | "power_off" | "shutdown" | "reboot" | "power_cycle") => Route::PowerInstance,
-                _ => Route::Other,
-            },
+            Self::Act(_) | Self::ActOnTagged => {
+                match body(asked).ok().as_ref().and_then(|body| body.get("type")?.as_str()) {
+                    Some("snapshot") => Route::CreateSnapshot,
+                    Some("rename") => Route::UpdateInstance,
+                    Some("power_on" | "power_off" | "shutdown" | "reboot" | "power_cycle") => {
+                        Route::PowerInstance
+                    }
+                    _ => Route::Other,
+                }
+            }
             Self::TagResources(_) | Self::UntagResources(_) => {
-                let kind =
-                    body(asked).ok().and_then(|body| Some(body.get("resources")?.get(0)?.get("resource_type")?.to_string()));
+                let kind = body(asked).ok().and_then(|body| {
+                    Some(body.get("resources")?.get(0)?.get("resource_type")?.to_string())
+                });
                 match kind.as_deref() {
                     Some(r#""image""#) => Route::UpdateSnapshot,
                     Some(r#""droplet""#) => Route::UpdateInstance,
                     _ => Route::Other,
                 }
             }
-            Self::DropletActions(_) | Self::DropletAction(..) | Self::Actions | Self::Action(_) => Route::GetAction,
+            Self::DropletActions(_) | Self::DropletAction(..) | Self::Actions | Self::Action(_) => {
+                Route::GetAction
+            }
             Self::DropletSnapshots(_) | Self::Snapshots => Route::ListSnapshots,
-            Self::Images if asked.param("private").is_some() || asked.param("tag_name").is_some() => Route::ListSnapshots,
+            Self::Images
+                if asked.param("private").is_some() || asked.param("tag_name").is_some() =>
+            {
+                Route::ListSnapshots
+            }
             Self::Snapshot(_) => Route::GetSnapshot,
             Self::Image(id) if is_own(id) => Route::GetSnapshot,
             Self::UpdateImage(_) => Route::UpdateSnapshot,
@@ -152,7 +168,12 @@ impl<'a> Call<'a> {
     pub(super) fn is_for_tags(&self) -> bool {
         matches!(
             self,
-            Self::Tags | Self::CreateTag | Self::Tag(_) | Self::DeleteTag(_) | Self::TagResources(_) | Self::UntagResources(_)
+            Self::Tags
+                | Self::CreateTag
+                | Self::Tag(_)
+                | Self::DeleteTag(_)
+                | Self::TagResources(_)
+                | Self::UntagResources(_)
         )
     }
 }
@@ -167,7 +188,10 @@ pub(super) fn body(asked: &Asked<'_>) -> Result<Map<String, Value>, Problem> {
 }
 
 /// The text of a field; `None` where it is null or absent.
-pub(super) fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Problem> {
+pub(super) fn text<'a>(
+    body: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a str>, Problem> {
     field(body, name, "string", Value::as_str)
 }
 
@@ -178,7 +202,8 @@ pub(super) fn flag(body: &Map<String, Value>, name: &str) -> Result<Option<bool>
 
 /// The items of a list; none where it is null or absent.
 pub(super) fn list<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&'a [Value], Problem> {
-    field(body, name, "array", |value| value.as_array().map(Vec::as_slice)).map(Option::unwrap_or_default)
+    field(body, name, "array", |value| value.as_array().map(Vec::as_slice))
+        .map(Option::unwrap_or_default)
 }
 
 fn field<'a, T>(
@@ -189,6 +214,8 @@ fn field<'a, T>(
 ) -> Result<Option<T>, Problem> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => read(value).map(Some).ok_or_else(|| Problem::malformed(format!("{name} has to be of type {kind}"))),
+        Some(value) => read(value)
+            .map(Some)
+            .ok_or_else(|| Problem::malformed(format!("{name} has to be of type {kind}"))),
     }
 }

@@ -1,5 +1,5 @@
-//! What DigitalOcean offers: regions, sizes with their prices, and images. Prices resemble those on its public list, and
-//! are no offers.
+//! What DigitalOcean offers: regions, sizes with their prices, and images. Prices resemble those on
+//! its public list, and are no offers.
 //!
 //! Plain tables.
 
@@ -34,7 +34,8 @@ pub(super) static REGIONS: [Region; 15] = [
     region("sfo1", "San Francisco 1", false),
 ];
 
-pub(super) const FEATURES: &[&str] = &["backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"];
+pub(super) const FEATURES: &[&str] =
+    &["backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"];
 
 /// A size, with what the bodies say of it besides.
 pub(super) struct Plan {
@@ -62,7 +63,11 @@ const fn hourly(cents_per_month: u64) -> u64 {
 
 /// A gibibyte of a snapshot costs six cents a month.
 pub(super) fn snapshot_rate(size_centi_gib: u32) -> Rate {
-    Rate { currency: "USD", micros_per_hour: u64::from(size_centi_gib) * hourly(6) / 100, rounding: Rounding::Hours }
+    Rate {
+        currency: "USD",
+        micros_per_hour: u64::from(size_centi_gib) * hourly(6) / 100,
+        rounding: Rounding::Hours,
+    }
 }
 
 const fn plan(
@@ -74,9 +79,14 @@ const fn plan(
     regions: &'static [&'static str],
 ) -> Plan {
     let cents_per_month = dollars * 100;
-    let rate = Rate { currency: "USD", micros_per_hour: hourly(cents_per_month), rounding: Rounding::SecondsFromACent };
+    let rate = Rate {
+        currency: "USD",
+        micros_per_hour: hourly(cents_per_month),
+        rounding: Rounding::SecondsFromACent,
+    };
     let architecture = Architecture::X86;
-    let size = Size { name, class, cpus, memory_mib, disk_gib, architecture, gpu: false, regions, rate };
+    let size =
+        Size { name, class, cpus, memory_mib, disk_gib, architecture, gpu: false, regions, rate };
     Plan { size, transfer, cents_per_month, gpu: None }
 }
 
@@ -102,9 +112,15 @@ const fn gpus(count: u32, model: &'static str, vram_gib: u32) -> Gpu {
     Gpu { count, model, vram_gib }
 }
 
-const MOST: &[&str] = &["nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "sfo2", "syd1", "atl1", "nyc2"];
-const WIDE: &[&str] = &["nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "sfo2", "syd1", "atl1"];
-const PREMIUM: &[&str] = &["nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "syd1"];
+const MOST: &[&str] = &[
+    "nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "sfo2", "syd1", "atl1",
+    "nyc2",
+];
+const WIDE: &[&str] = &[
+    "nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "sfo2", "syd1", "atl1",
+];
+const PREMIUM: &[&str] =
+    &["nyc1", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1", "blr1", "sfo3", "syd1"];
 const FEW: &[&str] = &["nyc1", "nyc3", "ams3", "fra1", "sfo3", "sgp1"];
 const GPUS: &[&str] = &["tor1", "nyc2", "atl1"];
 
@@ -166,13 +182,20 @@ pub(super) static PLANS: [Plan; 62] = [
     plan("so-2vcpu-16gb", "Storage-Optimized", (2, 16384, 300), 4.0, 131, FEW),
     plan("so-4vcpu-32gb", "Storage-Optimized", (4, 32768, 600), 6.0, 262, FEW),
     plan("so1_5-2vcpu-16gb", "Storage-Optimized 1.5x SSD", (2, 16384, 450), 4.0, 163, FEW),
-    gpu("gpu-4000adax1-20gb", "RTX 4000 Ada GPU Droplet - 1X", (8, 32768, 500), 10.0, 76, gpus(1, "nvidia_rtx4000_ada", 20), GPUS),
-    gpu("gpu-6000adax1-48gb", "RTX 6000 Ada GPU Droplet - 1X", (8, 65536, 500), 10.0, 157, gpus(1, "nvidia_rtx6000_ada", 48), GPUS),
-    gpu("gpu-l40sx1-48gb", "L40S GPU Droplet - 1X", (8, 65536, 500), 10.0, 157, gpus(1, "nvidia_l40s", 48), GPUS),
-    gpu("gpu-mi300x1-192gb", "AMD MI300X - 1X", (20, 245_760, 720), 15.0, 199, gpus(1, "amd_mi300x", 192), &["nyc2", "atl1"]),
-    gpu("gpu-h100x1-80gb", "H100 GPU - 1X", (20, 245_760, 720), 15.0, 339, gpus(1, "nvidia_h100", 80), GPUS),
-    gpu("gpu-h100x8-640gb", "H100 GPU - 8X", (160, 1_966_080, 2046), 60.0, 2392, gpus(8, "nvidia_h100", 640), GPUS),
-    gpu("gpu-h200x1-141gb", "H200 GPU - 1X", (24, 245_760, 720), 15.0, 344, gpus(1, "nvidia_h200", 141), &["nyc2", "atl1"]),
+    gpu("gpu-4000adax1-20gb", "RTX 4000 Ada GPU Droplet - \
+     1X", (8, 32768, 500), 10.0, 76, gpus(1, "nvidia_rtx4000_ada", 20), GPUS),
+    gpu("gpu-6000adax1-48gb", "RTX 6000 Ada GPU Droplet - \
+     1X", (8, 65536, 500), 10.0, 157, gpus(1, "nvidia_rtx6000_ada", 48), GPUS),
+    gpu("gpu-l40sx1-48gb", "L40S GPU Droplet - \
+     1X", (8, 65536, 500), 10.0, 157, gpus(1, "nvidia_l40s", 48), GPUS),
+    gpu("gpu-mi300x1-192gb", "AMD MI300X - \
+     1X", (20, 245_760, 720), 15.0, 199, gpus(1, "amd_mi300x", 192), &["nyc2", "atl1"]),
+    gpu("gpu-h100x1-80gb", "H100 GPU - \
+     1X", (20, 245_760, 720), 15.0, 339, gpus(1, "nvidia_h100", 80), GPUS),
+    gpu("gpu-h100x8-640gb", "H100 GPU - \
+     8X", (160, 1_966_080, 2046), 60.0, 2392, gpus(8, "nvidia_h100", 640), GPUS),
+    gpu("gpu-h200x1-141gb", "H200 GPU - \
+     1X", (24, 245_760, 720), 15.0, 344, gpus(1, "nvidia_h200", 141), &["nyc2", "atl1"]),
 ];
 
 pub(super) fn find_plan(slug: &str) -> Option<&'static Plan> {
@@ -211,16 +234,58 @@ pub(super) static STOCK: [Stock; 19] = [
     stock("debian-13-x64", "Debian", "13 x64", "2025-10-02T14:55:20Z", (7, 52), false),
     stock("fedora-41-x64", "Fedora", "41 x64", "2025-02-20T21:17:09Z", (7, 113), false),
     stock("fedora-42-x64", "Fedora", "42 x64", "2025-05-08T16:42:51Z", (7, 118), false),
-    stock("centos-stream-9-x64", "CentOS", "9 Stream x64", "2025-08-28T18:23:02Z", (10, 125), false),
-    stock("centos-stream-10-x64", "CentOS", "10 Stream x64", "2025-08-28T19:02:40Z", (10, 120), false),
+    stock(
+        "centos-stream-9-x64",
+        "CentOS",
+        "9 Stream x64",
+        "2025-08-28T18:23:02Z",
+        (10, 125),
+        false,
+    ),
+    stock(
+        "centos-stream-10-x64",
+        "CentOS",
+        "10 Stream x64",
+        "2025-08-28T19:02:40Z",
+        (10, 120),
+        false,
+    ),
     stock("rockylinux-8-x64", "Rocky Linux", "8 x64", "2025-07-10T15:12:13Z", (10, 180), false),
     stock("rockylinux-9-x64", "Rocky Linux", "9 x64", "2025-07-10T15:48:31Z", (10, 182), false),
     stock("rockylinux-10-x64", "Rocky Linux", "10 x64", "2025-08-04T17:20:56Z", (10, 176), false),
-    stock("gpu-h100x1-base", "Ubuntu", "NVIDIA AI/ML Ready", "2025-08-19T20:33:18Z", (240, 1650), false),
-    stock("docker-20-04", "Ubuntu", "Docker on Ubuntu 22.04", "2025-06-26T13:39:55Z", (25, 240), true),
-    stock("nodejs-20-04", "Ubuntu", "NodeJS on Ubuntu 22.04", "2025-06-30T10:08:47Z", (25, 262), true),
+    stock(
+        "gpu-h100x1-base",
+        "Ubuntu",
+        "NVIDIA AI/ML Ready",
+        "2025-08-19T20:33:18Z",
+        (240, 1650),
+        false,
+    ),
+    stock(
+        "docker-20-04",
+        "Ubuntu",
+        "Docker on Ubuntu 22.04",
+        "2025-06-26T13:39:55Z",
+        (25, 240),
+        true,
+    ),
+    stock(
+        "nodejs-20-04",
+        "Ubuntu",
+        "NodeJS on Ubuntu 22.04",
+        "2025-06-30T10:08:47Z",
+        (25, 262),
+        true,
+    ),
     stock("lemp-20-04", "Ubuntu", "LEMP on Ubuntu 22.04", "2025-07-01T09:57:14Z", (25, 251), true),
-    stock("wordpress-20-04", "Ubuntu", "WordPress on Ubuntu 22.04", "2025-07-22T11:26:03Z", (25, 283), true),
+    stock(
+        "wordpress-20-04",
+        "Ubuntu",
+        "WordPress on Ubuntu 22.04",
+        "2025-07-22T11:26:03Z",
+        (25, 283),
+        true,
+    ),
 ];
 
 pub(super) fn find_stock(slug: &str) -> Option<&'static Stock> {

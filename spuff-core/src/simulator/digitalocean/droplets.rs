@@ -67,8 +67,12 @@ pub(super) fn check_name(name: &str) -> Result<(), Problem> {
     if name.len() > MAX_NAME {
         return Err(Problem::refused("Name is too long (maximum is 255 characters)"));
     }
-    if !name.bytes().all(good) || !name.bytes().next_back().is_some_and(|last| last.is_ascii_alphanumeric()) {
-        return Err(Problem::refused("Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)"));
+    if !name.bytes().all(good)
+        || !name.bytes().next_back().is_some_and(|last| last.is_ascii_alphanumeric())
+    {
+        return Err(Problem::refused(
+            "Only valid hostname characters are allowed. (a-z, A-Z, 0-9, . and -)",
+        ));
     }
     Ok(())
 }
@@ -104,8 +108,11 @@ impl DigitalOcean {
             actions.push(ActionLink::new(action.id));
         }
         let links = Links { actions };
-        let mut droplets: Vec<_> =
-            ids.iter().filter_map(|id| self.world.machine(*id)).map(|it| self.droplet(it, ask.now)).collect();
+        let mut droplets: Vec<_> = ids
+            .iter()
+            .filter_map(|id| self.world.machine(*id))
+            .map(|it| self.droplet(it, ask.now))
+            .collect();
         if wanted.several {
             return Ok(respond(202, &Created { droplets: Several { droplets }, links }));
         }
@@ -123,24 +130,34 @@ impl DigitalOcean {
         let (names, several) = names(body)?;
         names.iter().try_for_each(|name| check_name(name))?;
         let plan = text(body, "size")?.and_then(find_plan);
-        let plan = plan.ok_or_else(|| Problem::refused("You specified an invalid size for Droplet creation."))?;
+        let plan = plan.ok_or_else(|| {
+            Problem::refused("You specified an invalid size for Droplet creation.")
+        })?;
         let image = self.image_for(body, now)?;
         let region = region_for(text(body, "region")?.unwrap_or_default(), plan, &image.regions)?;
         if plan.size.disk_gib < image.min_disk_gib {
             let (disk, needed) = (plan.size.disk_gib, image.min_disk_gib);
-            let why =
-                format!("The size ({disk}GB) does not have enough disk space to support the image you selected ({needed}GB).");
+            let why = format!(
+                "The size ({disk}GB) does not have enough disk space to support the image you \
+                 selected ({needed}GB)."
+            );
             return Err(Problem::refused(why));
         }
         let keys = self.keys_for(list(body, "ssh_keys")?, now)?;
         let tags = tags_for(list(body, "tags")?)?;
-        let user_data = text(body, "user_data")?.filter(|data| !data.is_empty()).map(str::to_string);
+        let user_data =
+            text(body, "user_data")?.filter(|data| !data.is_empty()).map(str::to_string);
         if user_data.as_ref().is_some_and(|data| data.len() > MAX_USER_DATA) {
             return Err(Problem::refused("User data is too long (maximum is 64 KiB)"));
         }
-        let (ipv4, ipv6) = (flag(body, "public_networking")?.unwrap_or(true), flag(body, "ipv6")?.unwrap_or(false));
+        let (ipv4, ipv6) = (
+            flag(body, "public_networking")?.unwrap_or(true),
+            flag(body, "ipv6")?.unwrap_or(false),
+        );
         if ipv6 && !ipv4 {
-            return Err(Problem::refused("IPv6 cannot be enabled when public networking is disabled."));
+            return Err(Problem::refused(
+                "IPv6 cannot be enabled when public networking is disabled.",
+            ));
         }
         if !list(body, "volumes")?.is_empty() {
             return Err(Problem::refused("Volume not found."));
@@ -149,11 +166,27 @@ impl DigitalOcean {
             return Err(Problem::refused("You specified an invalid VPC for Droplet creation."));
         }
         let mut features = Vec::from(["private_networking"]);
-        for (field, feature) in [("backups", "backups"), ("monitoring", "monitoring"), ("with_droplet_agent", "droplet_agent")] {
+        for (field, feature) in [
+            ("backups", "backups"),
+            ("monitoring", "monitoring"),
+            ("with_droplet_agent", "droplet_agent"),
+        ] {
             features.extend(flag(body, field)?.filter(|on| *on).map(|_| feature));
         }
         let image = image.id;
-        Ok(Wanted { names, several, region, plan, image, keys, tags, user_data, ipv4, ipv6, features })
+        Ok(Wanted {
+            names,
+            several,
+            region,
+            plan,
+            image,
+            keys,
+            tags,
+            user_data,
+            ipv4,
+            ipv6,
+            features,
+        })
     }
 
     pub(super) fn droplet<'a>(&'a self, machine: &'a Machine, now: Moment) -> DropletBody<'a> {
@@ -174,7 +207,8 @@ impl DigitalOcean {
 
     /// GPU droplets are listed only where they alone are asked for.
     pub(super) fn list_droplets(&mut self, ask: &Ask<'_>) -> Outcome {
-        let [tag, name, kind] = ["tag_name", "name", "type"].map(|name| ask.asked.param(name).filter(|value| !value.is_empty()));
+        let [tag, name, kind] = ["tag_name", "name", "type"]
+            .map(|name| ask.asked.param(name).filter(|value| !value.is_empty()));
         if tag.is_some() && (name.is_some() || kind.is_some()) {
             return Err(Problem::bad_request("tag_name can not be combined with name or type"));
         }
@@ -187,17 +221,26 @@ impl DigitalOcean {
         let tagged = |machine: &Machine, tag: &str| {
             machine.labels.contains_key(tag) && !tags.is_fresh(tag, Kind::Instance, machine.id, now)
         };
-        let wanted = |machine: &Machine| machine.size.gpu == gpus && tag.as_deref().is_none_or(|tag| tagged(machine, tag));
+        let wanted = |machine: &Machine| {
+            machine.size.gpu == gpus && tag.as_deref().is_none_or(|tag| tagged(machine, tag))
+        };
         let ids: Vec<u64> = match name {
             Some(name) => {
                 let named = self.world.list_named(&name, now);
-                named.into_iter().filter(|machine| wanted(machine)).map(|machine| machine.id).collect()
+                named
+                    .into_iter()
+                    .filter(|machine| wanted(machine))
+                    .map(|machine| machine.id)
+                    .collect()
             }
             None => self.world.list_machines_where(now, wanted).map(|machine| machine.id).collect(),
         };
         let page = ask.page();
         let (ids, total) = page.cut(ids);
-        let droplets = ids.iter().filter_map(|id| self.world.machine(*id)).map(|machine| self.droplet(machine, now));
+        let droplets = ids
+            .iter()
+            .filter_map(|id| self.world.machine(*id))
+            .map(|machine| self.droplet(machine, now));
         Ok(page.answer("droplets", (droplets.collect(), total)))
     }
 
@@ -212,9 +255,14 @@ impl DigitalOcean {
         Ok(Answer::new(204, ""))
     }
 
-    /// Destroys every droplet with a tag. Those that are busy are passed over: the request ends well all the same.
+    /// Destroys every droplet with a tag. Those that are busy are passed over: the request ends
+    /// well all the same.
     pub(super) fn destroy_tagged(&mut self, ask: &Ask<'_>) -> Outcome {
-        let tag = ask.asked.param("tag_name").filter(|tag| self.has_tag(tag)).ok_or_else(Problem::not_found)?;
+        let tag = ask
+            .asked
+            .param("tag_name")
+            .filter(|tag| self.has_tag(tag))
+            .ok_or_else(Problem::not_found)?;
         ask.not_locked("Droplet")?;
         for id in self.tagged_droplets(&tag) {
             if self.world.machine(id).is_some_and(|machine| !is_locked(machine, ask.now)) {
@@ -243,26 +291,33 @@ fn names(body: &Map<String, Value>) -> Result<(Vec<String>, bool), Problem> {
 /// The region of a slug, or of the beginning of one; with none, any that will do.
 fn region_for(slug: &str, plan: &Plan, images: &[&'static str]) -> Result<&'static str, Problem> {
     let exact = REGIONS.iter().any(|region| region.slug == slug);
-    let meant: Vec<_> =
-        REGIONS.iter().filter(|region| if exact { region.slug == slug } else { region.slug.starts_with(slug) }).collect();
+    let meant: Vec<_> = REGIONS
+        .iter()
+        .filter(|region| if exact { region.slug == slug } else { region.slug.starts_with(slug) })
+        .collect();
     if meant.is_empty() {
         return Err(Problem::refused("You specified an invalid region for Droplet creation."));
     }
-    let open: Vec<&'static str> = meant.iter().filter(|region| region.open).map(|region| region.slug).collect();
+    let open: Vec<&'static str> =
+        meant.iter().filter(|region| region.open).map(|region| region.slug).collect();
     if open.is_empty() {
         return Err(Problem::refused("Region is not available"));
     }
-    let sold: Vec<&'static str> = open.into_iter().filter(|region| plan.size.regions.contains(region)).collect();
+    let sold: Vec<&'static str> =
+        open.into_iter().filter(|region| plan.size.regions.contains(region)).collect();
     if sold.is_empty() {
         return Err(Problem::no_size_here());
     }
     let there = sold.into_iter().find(|region| images.contains(region));
-    there.ok_or_else(|| Problem::refused("The image you specified is not available in the selected region."))
+    there.ok_or_else(|| {
+        Problem::refused("The image you specified is not available in the selected region.")
+    })
 }
 
 fn tags_for(given: &[Value]) -> Result<Vec<String>, Problem> {
     let tag = |tag: &Value| {
-        let tag = tag.as_str().ok_or_else(|| Problem::malformed("tags has to be a list of strings"))?;
+        let tag =
+            tag.as_str().ok_or_else(|| Problem::malformed("tags has to be a list of strings"))?;
         tags::check(tag).map(|()| tag.to_string()).map_err(Problem::refused)
     };
     given.iter().map(tag).collect()

@@ -36,12 +36,17 @@ struct Leftover {
 
 impl DigitalOcean {
     /// The image that the field `image` means: by its slug, or by its id as a number or as digits.
-    pub(super) fn image_for(&self, body: &Map<String, Value>, now: Moment) -> Result<&Image, Problem> {
+    pub(super) fn image_for(
+        &self,
+        body: &Map<String, Value>,
+        now: Moment,
+    ) -> Result<&Image, Problem> {
         let given = body.get("image").unwrap_or(&Value::Null);
         let id = given.as_u64().or_else(|| given.as_str().and_then(number));
         let id = id.or_else(|| self.stock.get(given.as_str()?).copied());
         let image = id.and_then(|id| self.world.image(id)).filter(|image| image.is_available(now));
-        image.ok_or_else(|| Problem::refused("You specified an invalid image for Droplet creation."))
+        image
+            .ok_or_else(|| Problem::refused("You specified an invalid image for Droplet creation."))
     }
 
     /// A snapshot of the account, whether or not it can be seen.
@@ -53,8 +58,10 @@ impl DigitalOcean {
     pub(super) fn snapshot_ids(&self, droplet: u64, now: Moment) -> Vec<u64> {
         let Some(ids) = self.snapshots_of.get(&droplet) else { return Vec::new() };
         let since = now - delta(self.world.timings.list_lag);
-        let shown =
-            |id: &&u64| self.world.image(**id).is_some_and(|image| image.has_ended(since)) && self.world.shows_image(**id, now);
+        let shown = |id: &&u64| {
+            self.world.image(**id).is_some_and(|image| image.has_ended(since))
+                && self.world.shows_image(**id, now)
+        };
         ids.iter().filter(shown).copied().collect()
     }
 
@@ -75,19 +82,24 @@ impl DigitalOcean {
     }
 
     pub(super) fn list_images(&mut self, ask: &Ask<'_>) -> Outcome {
-        let [kind, private, tag] =
-            ["type", "private", "tag_name"].map(|name| ask.asked.param(name).filter(|value| !value.is_empty()));
+        let [kind, private, tag] = ["type", "private", "tag_name"]
+            .map(|name| ask.asked.param(name).filter(|value| !value.is_empty()));
         let apps = match kind.as_deref() {
             None => None,
             Some("application") => Some(true),
             Some("distribution") => Some(false),
-            Some(_) => return Err(Problem::bad_request("type has to be application or distribution")),
+            Some(_) => {
+                return Err(Problem::bad_request("type has to be application or distribution"));
+            }
         };
         let private = private.is_some_and(|private| private == "true");
         let tags = std::mem::take(&mut self.tags);
         let wanted = |image: &Image| {
             let is_app = || find_stock(&image.name).is_some_and(|stock| stock.app);
-            let tagged = |tag: &str| image.labels.contains_key(tag) && !tags.is_fresh(tag, Kind::Snapshot, image.id, ask.now);
+            let tagged = |tag: &str| {
+                image.labels.contains_key(tag)
+                    && !tags.is_fresh(tag, Kind::Snapshot, image.id, ask.now)
+            };
             apps.is_none_or(|apps| image.public && is_app() == apps)
                 && !(private && image.public)
                 && tag.as_deref().is_none_or(tagged)
@@ -102,7 +114,9 @@ impl DigitalOcean {
 
     /// By id or, one of the cloud's own, by slug.
     pub(super) fn show_image(&mut self, ask: &Ask<'_>, name: &str) -> Outcome {
-        let id = number(name).or_else(|| self.stock.get(name).copied()).ok_or_else(Problem::not_found)?;
+        let id = number(name)
+            .or_else(|| self.stock.get(name).copied())
+            .ok_or_else(Problem::not_found)?;
         let image = self.read(id, ask.now)?;
         Ok(respond(200, &Keyed("image", show::image(image))))
     }
@@ -128,7 +142,8 @@ impl DigitalOcean {
     }
 
     pub(super) fn delete_image(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
-        let id = number(id).or_else(|| self.stock.get(id).copied()).ok_or_else(Problem::not_found)?;
+        let id =
+            number(id).or_else(|| self.stock.get(id).copied()).ok_or_else(Problem::not_found)?;
         if self.world.image(id).is_some_and(|image| image.public) {
             return Err(Problem::forbidden());
         }
@@ -168,7 +183,9 @@ impl DigitalOcean {
         let of_droplets = match ask.asked.param("resource_type").as_deref() {
             None | Some("" | "droplet") => true,
             Some("volume") => false,
-            Some(_) => return Err(Problem::bad_request("resource_type has to be droplet or volume")),
+            Some(_) => {
+                return Err(Problem::bad_request("resource_type has to be droplet or volume"));
+            }
         };
         let ids = self.listed(ask.now, |image| !image.public && of_droplets);
         let page = ask.page();
@@ -189,7 +206,9 @@ impl DigitalOcean {
     /// Here the ids of snapshots are numbers.
     pub(super) fn list_droplet_snapshots(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let droplet = self.existing(number(id).ok_or_else(Problem::not_found)?)?.id;
-        let ids = self.listed(ask.now, |image| image.source.as_ref().is_some_and(|(source, _)| *source == droplet));
+        let ids = self.listed(ask.now, |image| {
+            image.source.as_ref().is_some_and(|(source, _)| *source == droplet)
+        });
         let page = ask.page();
         let (ids, total) = page.cut(ids);
         let snapshots = ids.iter().filter_map(|id| self.world.image(*id)).map(show::image);
@@ -198,14 +217,21 @@ impl DigitalOcean {
 
     pub(super) fn leftovers(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let droplet = self.existing(number(id).ok_or_else(Problem::not_found)?)?.id;
-        let snapshots = self.snapshot_ids(droplet, ask.now).into_iter().filter_map(|id| self.world.image(id));
+        let snapshots =
+            self.snapshot_ids(droplet, ask.now).into_iter().filter_map(|id| self.world.image(id));
         let snapshots = snapshots.map(|image| Leftover {
             id: image.id.to_string(),
             name: image.name.clone(),
             cost: format!("{:.2}", f64::from(image.size_centi_gib) * 0.06 / 100.0),
         });
         let snapshots = snapshots.collect();
-        let leftovers = Leftovers { reserved_ips: [], floating_ips: [], snapshots, volumes: [], volume_snapshots: [] };
+        let leftovers = Leftovers {
+            reserved_ips: [],
+            floating_ips: [],
+            snapshots,
+            volumes: [],
+            volume_snapshots: [],
+        };
         Ok(respond(200, &leftovers))
     }
 

@@ -12,7 +12,11 @@ use super::{Ask, DigitalOcean, Outcome, number, show};
 
 /// The keys that an account has from the beginning.
 const FIRST: [(&str, &str); 2] = [
-    ("alice@laptop", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICvYBsl/DgCvGh/DMo+nY6kmlyPI24+sT5OvcdsYbW6Q alice@laptop"),
+    (
+        "alice@laptop",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICvYBsl/DgCvGh/DMo+nY6kmlyPI24+sT5OvcdsYbW6Q \
+         alice@laptop",
+    ),
     ("ci", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBsViDn4qjOeibtQsWA+kOxo4P1VZf4Qp8sycp/d9wcK ci"),
 ];
 
@@ -22,19 +26,29 @@ pub(super) fn first(world: &mut World, now: Moment) {
     for (name, public_key) in FIRST {
         let id = world.next_id();
         let fingerprint = fingerprint(public_key).unwrap_or_default();
-        world.keys.push(Key { id, name: name.to_string(), fingerprint, public_key: public_key.to_string(), created });
+        world.keys.push(Key {
+            id,
+            name: name.to_string(),
+            fingerprint,
+            public_key: public_key.to_string(),
+            created,
+        });
     }
 }
 
 impl DigitalOcean {
-    /// The keys that a create names by ids, as numbers or digits, or by fingerprints. A key is known there somewhat later
-    /// than it is listed.
+    /// The keys that a create names by ids, as numbers or digits, or by fingerprints. A key is
+    /// known there somewhat later than it is listed.
     pub(super) fn keys_for(&self, given: &[Value], now: Moment) -> Result<Vec<u64>, Problem> {
         let lag = delta(self.world.timings.list_lag);
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for value in given {
             let name = value.as_str().map_or_else(|| value.to_string(), str::to_string);
-            match self.find_key(&name).and_then(|index| self.world.keys.get(index)).filter(|key| key.created + lag <= now) {
+            match self
+                .find_key(&name)
+                .and_then(|index| self.world.keys.get(index))
+                .filter(|key| key.created + lag <= now)
+            {
                 Some(key) => known.push(key.id),
                 None => unknown.push(name),
             }
@@ -42,7 +56,10 @@ impl DigitalOcean {
         if unknown.is_empty() {
             return Ok(known);
         }
-        Err(Problem::refused(format!("{} are invalid key identifiers for Droplet creation.", unknown.join(", "))))
+        Err(Problem::refused(format!(
+            "{} are invalid key identifiers for Droplet creation.",
+            unknown.join(", ")
+        )))
     }
 
     /// Where a key stands, by its id or its fingerprint.
@@ -58,19 +75,26 @@ impl DigitalOcean {
     }
 
     pub(super) fn show_key(&self, name: &str) -> Outcome {
-        let key = self.find_key(name).and_then(|index| self.world.keys.get(index)).ok_or_else(Problem::not_found)?;
+        let key = self
+            .find_key(name)
+            .and_then(|index| self.world.keys.get(index))
+            .ok_or_else(Problem::not_found)?;
         Ok(respond(200, &Keyed("ssh_key", show::key(key))))
     }
 
     pub(super) fn create_key(&mut self, ask: &Ask<'_>) -> Outcome {
         let body = body(ask.asked)?;
-        let (name, public_key) = (text(&body, "name")?.unwrap_or_default(), text(&body, "public_key")?.unwrap_or_default());
+        let (name, public_key) = (
+            text(&body, "name")?.unwrap_or_default(),
+            text(&body, "public_key")?.unwrap_or_default(),
+        );
         if name.is_empty() {
             return Err(Problem::refused("Name can't be blank"));
         }
         let public_key = public_key.trim();
-        let fingerprint = fingerprint(public_key)
-            .ok_or_else(|| Problem::refused("Key invalid, key should be of the format `type key [comment]`"))?;
+        let fingerprint = fingerprint(public_key).ok_or_else(|| {
+            Problem::refused("Key invalid, key should be of the format `type key [comment]`")
+        })?;
         if self.world.keys.iter().any(|key| key.fingerprint == fingerprint) {
             return Err(Problem::refused("SSH Key is already in use on your account"));
         }

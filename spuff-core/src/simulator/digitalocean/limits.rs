@@ -29,7 +29,8 @@ impl Window {
         while self.sent.front().is_some_and(|sent| *sent + self.span <= now) {
             self.sent.pop_front();
         }
-        (self.sent.len() >= self.limit).then(|| self.sent.front().map_or(self.span, |oldest| *oldest + self.span - now))
+        (self.sent.len() >= self.limit)
+            .then(|| self.sent.front().map_or(self.span, |oldest| *oldest + self.span - now))
     }
 }
 
@@ -61,7 +62,12 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Counts a request, or says how long it has to wait.
-    pub(super) fn take(&mut self, token: &str, reads_keys: bool, now: Moment) -> Result<(), TimeDelta> {
+    pub(super) fn take(
+        &mut self,
+        token: &str,
+        reads_keys: bool,
+        now: Moment,
+    ) -> Result<(), TimeDelta> {
         let budget = self.budgets.entry(token.to_string()).or_insert_with(|| Budget {
             hour: Window::new(PER_HOUR, TimeDelta::hours(1)),
             minute: Window::new(PER_MINUTE, TimeDelta::minutes(1)),
@@ -110,7 +116,11 @@ impl Limits {
             reset: now + TimeDelta::seconds(seconds.min(3600).cast_signed()),
             retry_after: None,
         });
-        let fresh = || Told { remaining: PER_HOUR - 1, reset: now + TimeDelta::hours(1), retry_after: None };
+        let fresh = || Told {
+            remaining: PER_HOUR - 1,
+            reset: now + TimeDelta::hours(1),
+            retry_after: None,
+        };
         let told = self.told.take().or(used_up).unwrap_or_else(fresh);
         [
             ("ratelimit-limit", PER_HOUR.to_string()),
@@ -129,7 +139,13 @@ mod tests {
         let began = chrono::Utc::now();
         let mut limits = Limits::default();
         for second in 0..PER_MINUTE {
-            limits.take("t", false, began + TimeDelta::milliseconds(100 * i64::try_from(second).unwrap())).unwrap();
+            limits
+                .take(
+                    "t",
+                    false,
+                    began + TimeDelta::milliseconds(100 * i64::try_from(second).unwrap()),
+                )
+                .unwrap();
         }
         let full = began + TimeDelta::seconds(30);
         assert_eq!(limits.take("t", false, full).unwrap_err(), TimeDelta::seconds(30));

@@ -25,9 +25,16 @@ pub(super) struct Page {
 impl Page {
     /// A number that is none is taken for the default, one that is too large for the largest.
     pub(super) fn of(asked: &Asked<'_>, effects: Effects) -> Self {
-        let number = |name: &str| asked.param(name).and_then(|value| value.parse().ok()).filter(|number: &usize| *number > 0);
+        let number = |name: &str| {
+            asked
+                .param(name)
+                .and_then(|value| value.parse().ok())
+                .filter(|number: &usize| *number > 0)
+        };
         let mut others = Serializer::new(String::new());
-        for (name, value) in form_urlencoded::parse(asked.query.as_bytes()).filter(|(name, _)| name != "page") {
+        for (name, value) in
+            form_urlencoded::parse(asked.query.as_bytes()).filter(|(name, _)| name != "page")
+        {
             others.append_pair(&name, &value);
         }
         Self {
@@ -59,7 +66,11 @@ impl Page {
     }
 
     /// A body with a page of a list.
-    pub(super) fn answer<T: Serialize>(&self, key: &'static str, (items, total): (Vec<T>, usize)) -> Answer {
+    pub(super) fn answer<T: Serialize>(
+        &self,
+        key: &'static str,
+        (items, total): (Vec<T>, usize),
+    ) -> Answer {
         respond(200, &List { key, items, links: self.links(total), total })
     }
 }

@@ -23,7 +23,11 @@ impl Problem {
 
     /// The request cannot be read.
     pub(super) fn malformed(why: impl AsRef<str>) -> Self {
-        Self::new(400, "bad_request", format!("your request is malformed, please check your syntax: {}", why.as_ref()))
+        Self::new(
+            400,
+            "bad_request",
+            format!("your request is malformed, please check your syntax: {}", why.as_ref()),
+        )
     }
 
     /// The request can be read and cannot be done as it is.

@@ -76,7 +76,12 @@ pub(super) struct Shelf {
 
 impl Shelf {
     pub(super) fn new() -> Self {
-        let sold_in = |slug| PLANS.iter().filter(move |plan| plan.size.regions.contains(&slug)).map(|plan| plan.size.name);
+        let sold_in = |slug| {
+            PLANS
+                .iter()
+                .filter(move |plan| plan.size.regions.contains(&slug))
+                .map(|plan| plan.size.name)
+        };
         let regions = REGIONS.iter().map(|region| RegionBody {
             name: region.name,
             slug: region.slug,
@@ -157,7 +162,8 @@ struct Network<Ip, Mask> {
     kind: &'static str,
 }
 
-/// The word for what a droplet is doing. One that is being destroyed stays as it was until it is gone.
+/// The word for what a droplet is doing. One that is being destroyed stays as it was until it is
+/// gone.
 pub(super) fn status(machine: &Machine, now: Moment) -> &'static str {
     match machine.power_before_end(now) {
         Power::Booting => "new",
@@ -178,7 +184,8 @@ fn networks(machine: &Machine, now: Moment) -> Networks {
         return Networks::default();
     }
     let net = |ip: Ipv4Addr| Ipv4Addr::from(u32::from(ip) & 0xffff_f000 | 1).to_string();
-    let v4 = |ip_address, gateway, kind| Network { ip_address, netmask: "255.255.240.0", gateway, kind };
+    let v4 =
+        |ip_address, gateway, kind| Network { ip_address, netmask: "255.255.240.0", gateway, kind };
     // The private address stands first, and there is no gateway to it.
     let private = v4(machine.private, "<nil>".to_string(), "private");
     let public = machine.ipv4.map(|ip| v4(ip, net(ip), "public"));
@@ -390,5 +397,10 @@ pub(super) struct KeyBody<'a> {
 }
 
 pub(super) fn key(key: &Key) -> KeyBody<'_> {
-    KeyBody { id: key.id, public_key: &key.public_key, name: &key.name, fingerprint: &key.fingerprint }
+    KeyBody {
+        id: key.id,
+        public_key: &key.public_key,
+        name: &key.name,
+        fingerprint: &key.fingerprint,
+    }
 }

@@ -1,4 +1,5 @@
-//! Tags: objects of the account that outlive what they are on, and keep the spelling of their first use.
+//! Tags: objects of the account that outlive what they are on, and keep the spelling of their first
+//! use.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,13 @@ pub(super) struct Tags {
 impl Tags {
     /// The tag's own spelling of a name, which makes it if need be.
     fn spell(&mut self, name: &str, now: Moment) -> &mut Tag {
-        let new = || Tag { name: name.to_string(), created: now, last: None, last_droplet: None, last_image: None };
+        let new = || Tag {
+            name: name.to_string(),
+            created: now,
+            last: None,
+            last_droplet: None,
+            last_image: None,
+        };
         self.by_key.entry(name.to_ascii_lowercase()).or_insert_with(new)
     }
 
@@ -49,13 +56,16 @@ impl Tags {
     fn note(&mut self, name: &str, kind: Kind, id: u64, now: Moment) -> String {
         let tag = self.spell(name, now);
         tag.last = Some((kind, id));
-        *(if kind == Kind::Instance { &mut tag.last_droplet } else { &mut tag.last_image }) = Some(id);
+        *(if kind == Kind::Instance { &mut tag.last_droplet } else { &mut tag.last_image }) =
+            Some(id);
         tag.name.clone()
     }
 
     /// Whether a filter by the tag does not find this yet, though the tag is on it.
     pub(super) fn is_fresh(&self, name: &str, kind: Kind, id: u64, now: Moment) -> bool {
-        self.fresh.iter().any(|(tag, of, which, until)| tag == name && *of == kind && *which == id && now < *until)
+        self.fresh.iter().any(|(tag, of, which, until)| {
+            tag == name && *of == kind && *which == id && now < *until
+        })
     }
 }
 
@@ -111,11 +121,14 @@ impl DigitalOcean {
 
     pub(super) fn list_tags(&mut self, ask: &Ask<'_>) -> Outcome {
         let lag = delta(self.world.timings.list_lag);
-        let listed: Vec<&Tag> = self.tags.by_key.values().filter(|tag| tag.created + lag <= ask.now).collect();
+        let listed: Vec<&Tag> =
+            self.tags.by_key.values().filter(|tag| tag.created + lag <= ask.now).collect();
         let page = ask.page();
         let (tags, total) = page.cut(listed);
         let counts = self.counts();
-        let bodies = tags.into_iter().map(|tag| tag_body(tag, counts.get(tag.name.as_str()).copied().unwrap_or_default()));
+        let bodies = tags
+            .into_iter()
+            .map(|tag| tag_body(tag, counts.get(tag.name.as_str()).copied().unwrap_or_default()));
         Ok(page.answer("tags", (bodies.collect(), total)))
     }
 
@@ -139,18 +152,27 @@ impl DigitalOcean {
 
     pub(super) fn show_tag(&self, name: &str) -> Outcome {
         let tag = self.tags.get(name).ok_or_else(Problem::not_found)?;
-        let droplets = self.world.machines().filter(|machine| machine.labels.contains_key(name)).count();
+        let droplets =
+            self.world.machines().filter(|machine| machine.labels.contains_key(name)).count();
         let images = self.world.images().filter(|image| image.labels.contains_key(name)).count();
         Ok(respond(200, &Keyed("tag", tag_body(tag, (droplets, images)))))
     }
 
     /// Deletes a tag, and takes it off everything.
     pub(super) fn delete_tag(&mut self, name: &str) -> Outcome {
-        let key = self.tags.get(name).map(|tag| tag.name.to_ascii_lowercase()).ok_or_else(Problem::not_found)?;
+        let key = self
+            .tags
+            .get(name)
+            .map(|tag| tag.name.to_ascii_lowercase())
+            .ok_or_else(Problem::not_found)?;
         self.tags.by_key.remove(&key);
         let droplets: Vec<u64> = self.tagged_droplets(name);
-        let images: Vec<u64> =
-            self.world.images().filter(|image| image.labels.contains_key(name)).map(|image| image.id).collect();
+        let images: Vec<u64> = self
+            .world
+            .images()
+            .filter(|image| image.labels.contains_key(name))
+            .map(|image| image.id)
+            .collect();
         droplets.into_iter().for_each(|id| self.untag(Kind::Instance, id, name));
         images.into_iter().for_each(|id| self.untag(Kind::Snapshot, id, name));
         Ok(Answer::new(204, ""))
@@ -158,7 +180,11 @@ impl DigitalOcean {
 
     /// The droplets that carry a tag.
     pub(super) fn tagged_droplets(&self, name: &str) -> Vec<u64> {
-        self.world.machines().filter(|machine| machine.labels.contains_key(name)).map(|machine| machine.id).collect()
+        self.world
+            .machines()
+            .filter(|machine| machine.labels.contains_key(name))
+            .map(|machine| machine.id)
+            .collect()
     }
 
     pub(super) fn has_tag(&self, name: &str) -> bool {
@@ -183,8 +209,15 @@ impl DigitalOcean {
         if resources.is_empty() {
             return Err(Problem::bad_request("param is missing or the value is empty: resources"));
         }
-        let things = resources.iter().map(|resource| self.resource(resource)).collect::<Result<Vec<_>, _>>()?;
-        ask.not_locked(if things.iter().any(|(kind, _)| *kind == Kind::Instance) { "Droplet" } else { "Image" })?;
+        let things = resources
+            .iter()
+            .map(|resource| self.resource(resource))
+            .collect::<Result<Vec<_>, _>>()?;
+        ask.not_locked(if things.iter().any(|(kind, _)| *kind == Kind::Instance) {
+            "Droplet"
+        } else {
+            "Image"
+        })?;
         let (now, until) = (ask.now, ask.now + delta(self.world.timings.list_lag));
         self.tags.fresh.retain(|(_, _, _, until)| now < *until);
         for (kind, id) in things {
@@ -196,7 +229,8 @@ impl DigitalOcean {
                 Kind::Instance => self.world.machine_mut(id).map(|machine| &mut machine.labels),
                 _ => self.world.image_mut(id).map(|image| &mut image.labels),
             };
-            let is_new = labels.is_some_and(|labels| labels.insert(name.to_string(), String::new()).is_none());
+            let is_new = labels
+                .is_some_and(|labels| labels.insert(name.to_string(), String::new()).is_none());
             if is_new {
                 self.tags.note(name, kind, id, now);
                 self.tags.fresh.push((name.to_string(), kind, id, until));
@@ -207,21 +241,31 @@ impl DigitalOcean {
 
     /// What an entry such as `{"resource_id": "7555620", "resource_type": "image"}` means.
     fn resource(&self, resource: &Value) -> Result<(Kind, u64), Problem> {
-        let resource = resource.as_object().ok_or_else(|| Problem::malformed("resources has to be a list of objects"))?;
+        let resource = resource
+            .as_object()
+            .ok_or_else(|| Problem::malformed("resources has to be a list of objects"))?;
         let id = text(resource, "resource_id")?.unwrap_or_default();
         let found = match text(resource, "resource_type")?.unwrap_or_default() {
-            "droplet" => number(id).filter(|id| self.world.machine(*id).is_some()).map(|id| (Kind::Instance, id)),
-            "image" => number(id).filter(|id| self.own_image(*id).is_some()).map(|id| (Kind::Snapshot, id)),
+            "droplet" => number(id)
+                .filter(|id| self.world.machine(*id).is_some())
+                .map(|id| (Kind::Instance, id)),
+            "image" => {
+                number(id).filter(|id| self.own_image(*id).is_some()).map(|id| (Kind::Snapshot, id))
+            }
             // There are none of these here.
             "volume" | "volume_snapshot" | "database" => None,
-            other => return Err(Problem::bad_request(format!("{other} is not a valid resource type"))),
+            other => {
+                return Err(Problem::bad_request(format!("{other} is not a valid resource type")));
+            }
         };
         found.ok_or_else(Problem::not_found)
     }
 }
 
 fn tag_body(tag: &Tag, (droplets, images): (usize, usize)) -> TagBody<'_> {
-    let uri = |kind, id| format!("{HOME}/v2/{}/{id}", if kind == Kind::Instance { "droplets" } else { "images" });
+    let uri = |kind, id| {
+        format!("{HOME}/v2/{}/{id}", if kind == Kind::Instance { "droplets" } else { "images" })
+    };
     let count = |count, last: Option<(Kind, u64)>| Count {
         count,
         last_tagged_uri: last.filter(|_| count > 0).map(|(kind, id)| uri(kind, id)),

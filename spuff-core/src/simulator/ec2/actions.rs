@@ -5,9 +5,13 @@
 use super::call::Call;
 use super::problem::Outcome;
 use super::xml::Xml;
-use super::{Ec2, amis, attributes, catalogue_actions, copies, disks, instances, keys, network, power, run, status, tags};
+use super::{
+    Ec2, amis, attributes, catalogue_actions, copies, disks, instances, keys, network, power, run,
+    status, tags,
+};
 
-/// How an action is throttled: the requests that may come at once, and those that come again each second.
+/// How an action is throttled: the requests that may come at once, and those that come again each
+/// second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// 100 and 20, but 50 and 10 where neither a filter, an id nor a page size is given.

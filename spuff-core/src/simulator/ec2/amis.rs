@@ -25,7 +25,8 @@ fn check_name(name: &str) -> Outcome<()> {
     if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
         return Ok(());
     }
-    let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', \
+    let message = "AMI names must be between 3 and 128 characters long, and may contain letters, \
+     numbers, '(', ')', '[', ']', \
                    ' ', '.', '/', '-', ''', '@', and '_'";
     Err(Problem::new("InvalidAMIName.Malformed", message))
 }
@@ -37,9 +38,14 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     check_name(name)?;
     let mut specifications = Specifications::read(params, &["image", "snapshot"])?;
     let no_reboot = params.flag("NoReboot")?.unwrap_or_default();
-    let of_name = |image: &&Image| !image.public && image.name == name && image.regions.contains(&call.region.name);
+    let of_name = |image: &&Image| {
+        !image.public && image.name == name && image.regions.contains(&call.region.name)
+    };
     if let Some(other) = room.world.images().find(of_name) {
-        let message = format!("AMI name {name} is already in use by AMI {}", ids::of_kind(Kind::Snapshot, other.id));
+        let message = format!(
+            "AMI name {name} is already in use by AMI {}",
+            ids::of_kind(Kind::Snapshot, other.id)
+        );
         return Err(Problem::new("InvalidAMIName.Duplicate", message));
     }
     if call.effects.is(Fault::Locked) {
@@ -47,10 +53,16 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         return Err(Problem::new("ConcurrentCreateImageNoRebootLimitExceeded", message));
     }
     let id = {
-        let found = room.world.machine(machine).filter(|found| matches!(found.power(now), Power::Running | Power::Off));
+        let found = room
+            .world
+            .machine(machine)
+            .filter(|found| matches!(found.power(now), Power::Running | Power::Off));
         let wrong = || {
             let id = ids::of_kind(Kind::Instance, machine);
-            Problem::new("IncorrectInstanceState", format!("Instance '{id}' is not in the 'running' or 'stopped' state"))
+            Problem::new(
+                "IncorrectInstanceState",
+                format!("Instance '{id}' is not in the 'running' or 'stopped' state"),
+            )
         };
         let found = found.ok_or_else(wrong)?;
         for volume in room.launches.get(&machine).into_iter().flat_map(|launch| &launch.volumes) {
@@ -86,15 +98,23 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 
 impl Ec2 {
     /// Copies a machine's disks for an AMI, as long as making that takes.
-    fn copy_disks(&mut self, call: &Call<'_>, machine: u64, ami: u64, tags: &super::holdings::Tags) -> Vec<Mapping> {
+    fn copy_disks(
+        &mut self,
+        call: &Call<'_>,
+        machine: u64,
+        ami: u64,
+        tags: &super::holdings::Tags,
+    ) -> Vec<Mapping> {
         let image = self.world.image(ami);
         let (ready, fails) = image.map_or((None, false), |image| (image.ready_at(), image.failed));
-        let volumes = self.launches.get(&machine).map(|launch| launch.volumes.clone()).unwrap_or_default();
+        let volumes =
+            self.launches.get(&machine).map(|launch| launch.volumes.clone()).unwrap_or_default();
         let (of, to) = (ids::of_kind(Kind::Instance, machine), ids::of_kind(Kind::Snapshot, ami));
         let mut mappings = Vec::new();
         for volume in volumes {
             let Some(disk) = self.volumes.get(&volume) else { continue };
-            let (device, gib, kind, ends_with_machine) = (disk.device.clone(), disk.gib, disk.kind, disk.ends_with_machine);
+            let (device, gib, kind, ends_with_machine) =
+                (disk.device.clone(), disk.gib, disk.kind, disk.ends_with_machine);
             let copy = Stored {
                 ami: Some(ami),
                 free_from: None,
@@ -142,7 +162,8 @@ impl Ec2 {
         match name {
             "architecture" => is(publish::architecture_of(image)),
             "block-device-mapping.snapshot-id" => {
-                let mappings = self.amis.get(&image.id).map(|ami| ami.mappings.as_slice()).unwrap_or_default();
+                let mappings =
+                    self.amis.get(&image.id).map(|ami| ami.mappings.as_slice()).unwrap_or_default();
                 mappings.iter().any(|mapping| is(&ids::of_kind(Kind::DiskSnapshot, mapping.stored)))
             }
             "creation-date" => is(&image.created.format("%Y-%m-%dT%H:%M:%S.000Z").to_string()),
@@ -153,12 +174,21 @@ impl Ec2 {
             "name" => is(&image.name),
             "owner-alias" => image.public && publisher.alias.is_some_and(is),
             "owner-id" => is(publish::owner(image)),
-            "root-device-name" => is(self.amis.get(&image.id).map_or(publisher.root_device, |ami| ami.root_device)),
+            "root-device-name" => {
+                is(self.amis.get(&image.id).map_or(publisher.root_device, |ami| ami.root_device))
+            }
             "root-device-type" => is("ebs"),
-            "source-instance-id" => image.source.as_ref().is_some_and(|(machine, _)| is(&ids::of_kind(Kind::Instance, *machine))),
+            "source-instance-id" => image
+                .source
+                .as_ref()
+                .is_some_and(|(machine, _)| is(&ids::of_kind(Kind::Instance, *machine))),
             "state" => is(state::of_image(image, now)),
             "virtualization-type" => is("hvm"),
-            _ => on_tags(image.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())), name, is),
+            _ => on_tags(
+                image.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+                name,
+                is,
+            ),
         }
     }
 }
@@ -181,7 +211,8 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     for flag in ["IncludeDeprecated", "IncludeDisabled"] {
         params.flag(flag)?;
     }
-    let by_id: Vec<u64> = asked.iter().map(|text| room.find_image(call, text)).collect::<Outcome<_>>()?;
+    let by_id: Vec<u64> =
+        asked.iter().map(|text| room.find_image(call, text)).collect::<Outcome<_>>()?;
     let window = Window::read(params, call.effects, (1, 1000))?;
     let passes = |room: &Ec2, image: &Image| {
         is_owned(image, &owners)
@@ -189,11 +220,23 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
             && filters.hold(|name, is| room.in_image(image, call.now, name, is))
     };
     let (found, next) = if by_id.is_empty() {
-        let page = window.page(room.world.images().filter(|image| passes(room, image)).map(|image| (image.id, image.id)));
-        let seen: Vec<u64> = page.items.into_iter().filter(|id| room.world.lists_image(*id, call.now)).collect();
+        let page = window.page(
+            room.world
+                .images()
+                .filter(|image| passes(room, image))
+                .map(|image| (image.id, image.id)),
+        );
+        let seen: Vec<u64> =
+            page.items.into_iter().filter(|id| room.world.lists_image(*id, call.now)).collect();
         (seen, page.next)
     } else {
-        (by_id.into_iter().filter(|id| room.world.image(*id).is_some_and(|image| passes(room, image))).collect(), None)
+        (
+            by_id
+                .into_iter()
+                .filter(|id| room.world.image(*id).is_some_and(|image| passes(room, image)))
+                .collect(),
+            None,
+        )
     };
     let found = found.iter().filter_map(|id| room.world.image(*id));
     xml.set("imagesSet", found, |xml, image| show::image(xml, room, image, call.now));
@@ -210,7 +253,10 @@ pub(super) fn deregister(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outc
         return Err(Problem::new("AuthFailure", message).with_status(403));
     }
     if call.effects.is(Fault::Locked) {
-        let message = format!("The image '{text}' cannot be deregistered because deregistration protection is enabled.");
+        let message = format!(
+            "The image '{text}' cannot be deregistered because deregistration protection is \
+             enabled."
+        );
         return Err(Problem::new("OperationNotPermitted", message));
     }
     room.world.delete_image(id, call.now);

@@ -10,7 +10,9 @@ use super::{Ec2, catalogue, ids, network};
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let attribute = call.params.need("Attribute")?;
     let id = room.find_machine(call)?;
-    let Some((machine, launch)) = room.world.machine(id).zip(room.launches.get(&id)) else { return Ok(()) };
+    let Some((machine, launch)) = room.world.machine(id).zip(room.launches.get(&id)) else {
+        return Ok(());
+    };
     let text = |xml: &mut Xml, value: &str| xml.within(attribute, |xml| xml.text("value", value));
     let flag = |xml: &mut Xml, value: bool| xml.within(attribute, |xml| xml.flag("value", value));
     xml.text("instanceId", &ids::of_kind(Kind::Instance, id));
@@ -19,7 +21,9 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         "userData" => xml.within("userData", |xml| xml.maybe("value", launch.user_data.as_deref())),
         "disableApiTermination" => flag(xml, launch.protected),
         "disableApiStop" => flag(xml, false),
-        "instanceInitiatedShutdownBehavior" => text(xml, if launch.ends_at_shutdown { "terminate" } else { "stop" }),
+        "instanceInitiatedShutdownBehavior" => {
+            text(xml, if launch.ends_at_shutdown { "terminate" } else { "stop" })
+        }
         "rootDeviceName" => text(xml, launch.root_device),
         "sourceDestCheck" => flag(xml, launch.source_dest_check),
         "ebsOptimized" => flag(xml, launch.ebs_optimized),
@@ -30,7 +34,10 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         "kernel" | "ramdisk" => xml.within(attribute, |_| {}),
         "productCodes" => xml.texts(attribute, []),
         "blockDeviceMapping" => {
-            let volumes = launch.volumes.iter().filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
+            let volumes = launch
+                .volumes
+                .iter()
+                .filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
             xml.set(attribute, volumes, |xml, (id, volume)| {
                 xml.text("deviceName", &volume.device);
                 xml.within("ebs", |xml| {
@@ -42,7 +49,8 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
             });
         }
         other => {
-            let message = format!("Value ({other}) for parameter attribute is invalid. Unknown attribute.");
+            let message =
+                format!("Value ({other}) for parameter attribute is invalid. Unknown attribute.");
             return Err(Problem::value(message));
         }
     }
@@ -58,7 +66,12 @@ impl<'a> Change<'a, '_> {
     /// The parameter that holds the new value, if it is this attribute that is to change.
     fn of(&self, attribute: &str) -> Option<String> {
         let params = &self.call.params;
-        let capital: String = attribute.chars().take(1).flat_map(char::to_uppercase).chain(attribute.chars().skip(1)).collect();
+        let capital: String = attribute
+            .chars()
+            .take(1)
+            .flat_map(char::to_uppercase)
+            .chain(attribute.chars().skip(1))
+            .collect();
         if params.has(&capital) {
             return Some(format!("{capital}.Value"));
         }
@@ -80,17 +93,25 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let protected = change.flag("disableApiTermination")?;
     let source_dest_check = change.flag("sourceDestCheck")?;
     let ebs_optimized = change.flag("ebsOptimized")?;
-    let ends_at_shutdown = change.text("instanceInitiatedShutdownBehavior").map(|word| match word {
-        "stop" => Ok(false),
-        "terminate" => Ok(true),
-        other => Err(Problem::value(format!("Invalid value '{other}' for instanceInitiatedShutdownBehavior."))),
-    });
+    let ends_at_shutdown =
+        change.text("instanceInitiatedShutdownBehavior").map(|word| match word {
+            "stop" => Ok(false),
+            "terminate" => Ok(true),
+            other => Err(Problem::value(format!(
+                "Invalid value '{other}' for instanceInitiatedShutdownBehavior."
+            ))),
+        });
     let ends_at_shutdown = ends_at_shutdown.transpose()?;
-    let groups = call.params.list("GroupId").into_iter().map(|group| network::find_group(call.region.name, group));
+    let groups = call
+        .params
+        .list("GroupId")
+        .into_iter()
+        .map(|group| network::find_group(call.region.name, group));
     let groups: Vec<usize> = groups.collect::<Outcome<_>>()?;
     let user_data = change.text("userData").map(str::to_string);
     let size = change.text("instanceType").map(|name| {
-        let known = catalogue::any_size(name).filter(|size| catalogue::is_offered(size, call.region.name));
+        let known =
+            catalogue::any_size(name).filter(|size| catalogue::is_offered(size, call.region.name));
         known.ok_or_else(|| Problem::value(format!("Invalid value '{name}' for InstanceType.")))
     });
     let size = size.transpose()?;
@@ -98,7 +119,10 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let must_be_off = size.is_some() || user_data.is_some();
     if power == Power::Gone || must_be_off && power != Power::Off {
         let state = if power == Power::Gone { "existing" } else { "'stopped'" };
-        let message = format!("The instance '{}' is not in the {state} state.", ids::of_kind(Kind::Instance, id));
+        let message = format!(
+            "The instance '{}' is not in the {state} state.",
+            ids::of_kind(Kind::Instance, id)
+        );
         return Err(Problem::new("IncorrectInstanceState", message));
     }
     let mut endings = Vec::new();
@@ -107,7 +131,9 @@ pub(super) fn modify(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         let device = call.params.need(&format!("{prefix}.DeviceName"))?;
         let ends = call.params.flag(&format!("{prefix}.Ebs.DeleteOnTermination"))?;
         let volumes = room.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes);
-        let volume = volumes.copied().find(|volume| room.volumes.get(volume).is_some_and(|volume| volume.device == device));
+        let volume = volumes
+            .copied()
+            .find(|volume| room.volumes.get(volume).is_some_and(|volume| volume.device == device));
         let missing = || {
             let message = format!("No device is currently mapped at {device}");
             Problem::new("InvalidInstanceAttributeValue", message)

@@ -1,4 +1,5 @@
-//! Regions, and the types of machines with their prices. Prices resemble the public ones of Northern Virginia.
+//! Regions, and the types of machines with their prices. Prices resemble the public ones of
+//! Northern Virginia.
 //!
 //! Static tables, and what can be told from them.
 
@@ -64,9 +65,18 @@ pub(super) fn usable(name: &str) -> Option<&'static Region> {
 }
 
 const ALL: &[&str] = &[];
-const OLDEST: &[&str] =
-    &["ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "eu-west-1", "sa-east-1", "us-east-1", "us-west-1", "us-west-2"];
-const LARGE: &[&str] = &["ap-northeast-1", "eu-central-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2"];
+const OLDEST: &[&str] = &[
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "eu-west-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+];
+const LARGE: &[&str] =
+    &["ap-northeast-1", "eu-central-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2"];
 
 /// A price is in millionths of a dollar an hour. The class is how fast the network is.
 const fn size(
@@ -77,7 +87,17 @@ const fn size(
     class: &'static str,
 ) -> Size {
     let rate = Rate { currency: "USD", micros_per_hour, rounding: Rounding::Running };
-    Size { name, class, cpus, memory_mib, disk_gib: 0, architecture, gpu: false, regions: ALL, rate }
+    Size {
+        name,
+        class,
+        cpus,
+        memory_mib,
+        disk_gib: 0,
+        architecture,
+        gpu: false,
+        regions: ALL,
+        rate,
+    }
 }
 
 const fn at(regions: &'static [&'static str], size: Size) -> Size {
@@ -147,7 +167,10 @@ pub(super) static SIZES: [Size; 59] = [
     size("r6g.large", (2, 16_384), Arm, 100_800, TEN),
     size("r7g.large", (2, 16_384), Arm, 107_100, TWELVE),
     at(LARGE, Size { disk_gib: 442, ..size("i3.large", (2, 15_616), X86, 156_000, TEN) }),
-    at(LARGE, Size { disk_gib: 872, ..size("im4gn.large", (2, 8_192), Arm, 181_920, "Up to 25 Gigabit") }),
+    at(
+        LARGE,
+        Size { disk_gib: 872, ..size("im4gn.large", (2, 8_192), Arm, 181_920, "Up to 25 Gigabit") },
+    ),
     gpu(116, size("g4dn.xlarge", (4, 16_384), X86, 526_000, "Up to 25 Gigabit")),
     gpu(232, size("g5.xlarge", (4, 16_384), X86, 1_006_000, TEN)),
     gpu(0, size("g5g.xlarge", (4, 8_192), Arm, 420_000, TEN)),
@@ -216,7 +239,8 @@ pub(super) fn copy_rate(centi_gib: u32) -> Rate {
 pub(super) const FREE: Rate = monthly(0);
 
 /// A public IPv4 address.
-pub(super) const ADDRESS: Rate = Rate { currency: "USD", micros_per_hour: 5_000, rounding: Rounding::Seconds };
+pub(super) const ADDRESS: Rate =
+    Rate { currency: "USD", micros_per_hour: 5_000, rounding: Rounding::Seconds };
 
 #[cfg(test)]
 mod tests {
@@ -233,6 +257,10 @@ mod tests {
             assert_eq!(size.architecture == Arm, arm, "{}", size.name);
             assert!(size.regions.iter().all(|region| usable(region).is_some()), "{}", size.name);
         }
-        assert!(usable("us-east-1").is_some() && usable("eu-south-1").is_none() && usable("moon-1").is_none());
+        assert!(
+            usable("us-east-1").is_some()
+                && usable("eu-south-1").is_none()
+                && usable("moon-1").is_none()
+        );
     }
 }

@@ -13,13 +13,19 @@ use super::xml::Xml;
 pub(super) fn regions(ec2: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("RegionName");
     let all = call.params.flag("AllRegions")?.unwrap_or_default();
-    let unknown: Vec<&str> = asked.iter().copied().filter(|name| !REGIONS.iter().any(|region| region.name == *name)).collect();
+    let unknown: Vec<&str> = asked
+        .iter()
+        .copied()
+        .filter(|name| !REGIONS.iter().any(|region| region.name == *name))
+        .collect();
     if !unknown.is_empty() {
         return Err(Problem::value(format!("Invalid region provided: {}", unknown.join(", "))));
     }
     let filters = Filters::read(&call.params, &["endpoint", "opt-in-status", "region-name"])?;
     let endpoint = |name: &str| format!("ec2.{name}.amazonaws.com");
-    let opt_in = |region: &catalogue::Region| if region.opt_in { "not-opted-in" } else { "opt-in-not-required" };
+    let opt_in = |region: &catalogue::Region| {
+        if region.opt_in { "not-opted-in" } else { "opt-in-not-required" }
+    };
     let shown = REGIONS.iter().filter(|region| {
         let is_enabled = ec2.enabled.is_empty() || ec2.enabled.contains(&region.name);
         (all || !region.opt_in && is_enabled)
@@ -47,10 +53,19 @@ pub(super) fn zones(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> 
             return Err(Problem::value(format!("Invalid availability zone: [{name}]")));
         }
     }
-    let known = ["group-name", "opt-in-status", "region-name", "state", "zone-id", "zone-name", "zone-type"];
+    let known = [
+        "group-name",
+        "opt-in-status",
+        "region-name",
+        "state",
+        "zone-id",
+        "zone-name",
+        "zone-type",
+    ];
     let filters = Filters::read(&call.params, &known)?;
     let shown = (0..ZONES.len()).filter(|index| {
-        let asked = names.contains(&region.zone(*index).as_str()) || zone_ids.contains(&id(*index).as_str());
+        let asked = names.contains(&region.zone(*index).as_str())
+            || zone_ids.contains(&id(*index).as_str());
         (asked || names.is_empty() && zone_ids.is_empty())
             && filters.hold(|name, is| match name {
                 "group-name" => is(&format!("{}-zg-1", region.name)),
@@ -91,17 +106,22 @@ const TYPE_FILTERS: [&str; 9] = [
 
 pub(super) fn types(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("InstanceType");
-    let offered = |name: &str| SIZES.iter().any(|size| size.name == name && catalogue::is_offered(size, call.region.name));
+    let offered = |name: &str| {
+        SIZES.iter().any(|size| size.name == name && catalogue::is_offered(size, call.region.name))
+    };
     let unknown: Vec<&str> = asked.iter().copied().filter(|name| !offered(name)).collect();
     if !unknown.is_empty() {
-        let message = format!("The following supplied instance types do not exist: [{}]", unknown.join(", "));
+        let message =
+            format!("The following supplied instance types do not exist: [{}]", unknown.join(", "));
         return Err(Problem::new("InvalidInstanceType", message));
     }
     if asked.len() > 100 {
         return Err(Problem::value("The maximum number of instance types is 100"));
     }
     if !asked.is_empty() && call.params.has("MaxResults") {
-        return Err(Problem::combination("The parameter instanceTypes cannot be used with the parameter maxResults"));
+        return Err(Problem::combination(
+            "The parameter instanceTypes cannot be used with the parameter maxResults",
+        ));
     }
     let filters = Filters::read(&call.params, &TYPE_FILTERS)?;
     let window = Window::read(&call.params, call.effects, (5, 100))?;
@@ -136,16 +156,18 @@ pub(super) fn offerings(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let locations: Vec<String> = match kind {
         "region" => vec![region.name.to_string()],
         "availability-zone" => (0..ZONES.len()).map(|index| region.zone(index)).collect(),
-        "availability-zone-id" => (0..ZONES.len()).map(|index| format!("{}-az{}", region.zone_id, index + 1)).collect(),
+        "availability-zone-id" => {
+            (0..ZONES.len()).map(|index| format!("{}-az{}", region.zone_id, index + 1)).collect()
+        }
         other => return Err(Problem::value(format!("Invalid value '{other}' for locationType."))),
     };
     let filters = Filters::read(&call.params, &["instance-type", "location"])?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     let offered = SIZES.iter().filter(|size| catalogue::is_offered(size, region.name));
     let all = offered.flat_map(|size| locations.iter().map(move |location| (size.name, location)));
-    let shown = all
-        .enumerate()
-        .filter(|(_, (size, location))| filters.hold(|name, is| if name == "location" { is(location) } else { is(size) }));
+    let shown = all.enumerate().filter(|(_, (size, location))| {
+        filters.hold(|name, is| if name == "location" { is(location) } else { is(size) })
+    });
     let page = window.page(shown.map(|(index, offering)| (index as u64, offering)));
     xml.set("instanceTypeOfferingSet", page.items, |xml, (size, location)| {
         xml.text("instanceType", size);
@@ -178,10 +200,16 @@ pub(super) fn account(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
 /// Elastic addresses are not simulated, so there are none.
 pub(super) fn addresses(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     if let Some(address) = call.params.list("PublicIp").first() {
-        return Err(Problem::new("InvalidAddress.NotFound", format!("Address '{address}' not found.")));
+        return Err(Problem::new(
+            "InvalidAddress.NotFound",
+            format!("Address '{address}' not found."),
+        ));
     }
     if let Some(id) = call.params.list("AllocationId").first() {
-        return Err(Problem::new("InvalidAllocationID.NotFound", format!("The allocation ID '{id}' does not exist")));
+        return Err(Problem::new(
+            "InvalidAllocationID.NotFound",
+            format!("The allocation ID '{id}' does not exist"),
+        ));
     }
     xml.texts("addressesSet", []);
     Ok(())

@@ -1,4 +1,5 @@
-//! Copies of disks, which EC2 calls snapshots. No machine boots from one: that takes an AMI, which stands on some.
+//! Copies of disks, which EC2 calls snapshots. No machine boots from one: that takes an AMI, which
+//! stands on some.
 //!
 //! Each is paid for until it is deleted, also when the AMI that it was made for is gone.
 
@@ -33,18 +34,27 @@ pub(super) fn used(gib: u32) -> u32 {
 /// Whether one more copy of a disk may be begun.
 pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()> {
     let now = call.now;
-    let pending = || room.stored.values().filter(|copy| copy.region == call.region.name && copy.status(now) == "pending");
+    let pending = || {
+        room.stored
+            .values()
+            .filter(|copy| copy.region == call.region.name && copy.status(now) == "pending")
+    };
     let of_volume = || pending().filter(|copy| copy.volume == volume);
     if call.effects.is(Fault::QuotaReached) {
-        return Err(Problem::new("SnapshotLimitExceeded", "You have reached the maximum number of snapshots."));
+        return Err(Problem::new(
+            "SnapshotLimitExceeded",
+            "You have reached the maximum number of snapshots.",
+        ));
     }
     if of_volume().any(|copy| now < copy.created + PAUSE) {
-        let message = "The maximum per volume CreateSnapshot request rate has been exceeded. Use an increasing or variable \
+        let message = "The maximum per volume CreateSnapshot request rate has been exceeded. Use \
+         an increasing or variable \
                        sleep interval between requests.";
         return Err(Problem::new("SnapshotCreationPerVolumeRateExceeded", message));
     }
     if of_volume().count() >= MAX_OF_VOLUME {
-        let message = format!("Maximum allowed in-progress snapshots for volume exceeded: {MAX_OF_VOLUME}.");
+        let message =
+            format!("Maximum allowed in-progress snapshots for volume exceeded: {MAX_OF_VOLUME}.");
         return Err(Problem::new("ConcurrentSnapshotLimitExceeded", message));
     }
     if pending().count() >= MAX_PENDING {
@@ -74,12 +84,20 @@ impl Ec2 {
     /// A copy of the region that exists.
     pub(super) fn find_copy(&self, call: &Call<'_>, text: &str) -> Outcome<u64> {
         let malformed = || {
-            let message = format!("Value ({text}) for parameter snapshotId is invalid. Expected: 'snap-...'.");
+            let message = format!(
+                "Value ({text}) for parameter snapshotId is invalid. Expected: 'snap-...'."
+            );
             Problem::new("InvalidSnapshotID.Malformed", message)
         };
         let id = ids::read("snap-", text).thing(malformed)?;
-        let found = id.filter(|id| self.stored.get(id).is_some_and(|copy| copy.region == call.region.name));
-        found.ok_or_else(|| Problem::new("InvalidSnapshot.NotFound", format!("The snapshot '{text}' does not exist.")))
+        let found =
+            id.filter(|id| self.stored.get(id).is_some_and(|copy| copy.region == call.region.name));
+        found.ok_or_else(|| {
+            Problem::new(
+                "InvalidSnapshot.NotFound",
+                format!("The snapshot '{text}' does not exist."),
+            )
+        })
     }
 }
 
@@ -128,8 +146,18 @@ fn show(xml: &mut Xml, id: u64, copy: &Stored, now: Moment) {
     xml.tags("tagSet", copy.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
 }
 
-const FILTERS: [&str; 10] =
-    ["description", "encrypted", "owner-id", "progress", "snapshot-id", "status", "tag", "tag-key", "volume-id", "volume-size"];
+const FILTERS: [&str; 10] = [
+    "description",
+    "encrypted",
+    "owner-id",
+    "progress",
+    "snapshot-id",
+    "status",
+    "tag",
+    "tag-key",
+    "volume-id",
+    "volume-size",
+];
 
 fn in_copy(id: u64, copy: &Stored, now: Moment, name: &str, is: &dyn Fn(&str) -> bool) -> bool {
     match name {
@@ -147,10 +175,13 @@ fn in_copy(id: u64, copy: &Stored, now: Moment, name: &str, is: &dyn Fn(&str) ->
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let (asked, owners) = (call.params.list("SnapshotId"), call.params.list("Owner"));
-    let asked: Vec<u64> = asked.iter().map(|text| room.find_copy(call, text)).collect::<Outcome<_>>()?;
+    let asked: Vec<u64> =
+        asked.iter().map(|text| room.find_copy(call, text)).collect::<Outcome<_>>()?;
     let filters = Filters::read(&call.params, &FILTERS)?;
     if !asked.is_empty() && call.params.has("MaxResults") {
-        return Err(Problem::combination("The parameter snapshotSet cannot be used with the parameter maxResults"));
+        return Err(Problem::combination(
+            "The parameter snapshotSet cannot be used with the parameter maxResults",
+        ));
     }
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     // Those of others are not simulated.
@@ -170,9 +201,14 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let text = call.params.need("SnapshotId")?;
     let id = room.find_copy(call, text)?;
     let copy = room.stored.get(&id).and_then(|copy| copy.ami.map(|ami| (ami, copy.free_from)));
-    let user = copy.filter(|(_, free_from)| free_from.is_none_or(|free| call.now < free)).map(|(ami, _)| ami);
+    let user = copy
+        .filter(|(_, free_from)| free_from.is_none_or(|free| call.now < free))
+        .map(|(ami, _)| ami);
     if user.is_some() || call.effects.is(Fault::Locked) {
-        let user = user.or(copy.map(|(ami, _)| ami)).map(|ami| ids::of_kind(Kind::Snapshot, ami)).unwrap_or_default();
+        let user = user
+            .or(copy.map(|(ami, _)| ami))
+            .map(|ami| ids::of_kind(Kind::Snapshot, ami))
+            .unwrap_or_default();
         let message = format!("The snapshot {text} is currently in use by {user}");
         return Err(Problem::new("InvalidSnapshot.InUse", message));
     }

@@ -97,9 +97,12 @@ impl Disks {
         match known.and_then(|at| self.wanted.get_mut(at)) {
             Some(wanted) => {
                 if let Some(gib) = size.filter(|gib| *gib < wanted.gib) {
-                    let (snapshot, least) = (wanted.snapshot.as_deref().unwrap_or_default(), wanted.gib);
-                    let message =
-                        format!("Volume of size {gib}GB is smaller than snapshot '{snapshot}', expect size >= {least}GB");
+                    let (snapshot, least) =
+                        (wanted.snapshot.as_deref().unwrap_or_default(), wanted.gib);
+                    let message = format!(
+                        "Volume of size {gib}GB is smaller than snapshot '{snapshot}', expect size \
+                         >= {least}GB"
+                    );
                     return Err(invalid(message));
                 }
                 wanted.gib = size.unwrap_or(wanted.gib);
@@ -123,7 +126,14 @@ impl Disks {
     }
 
     /// Makes them for a machine.
-    pub(super) fn make(&self, room: &mut Ec2, call: &Call<'_>, machine: u64, zone: usize, tags: &Tags) -> Vec<u64> {
+    pub(super) fn make(
+        &self,
+        room: &mut Ec2,
+        call: &Call<'_>,
+        machine: u64,
+        zone: usize,
+        tags: &Tags,
+    ) -> Vec<u64> {
         let make = |wanted: &Wanted| {
             let id = room.world.next_id();
             let volume = Volume {
@@ -151,19 +161,28 @@ impl Disks {
 
 /// Whether a disk stays when its machine, which is gone or is going, has ended.
 pub(super) fn outlives(volume: &Volume, machine: Option<&Machine>, now: Moment) -> bool {
-    let ends = machine.is_none_or(|machine| matches!(machine.power(now), Power::Deleting | Power::Gone));
+    let ends =
+        machine.is_none_or(|machine| matches!(machine.power(now), Power::Deleting | Power::Gone));
     ends && !volume.ends_with_machine
 }
 
 impl Ec2 {
     /// A disk of the region that exists.
     pub(super) fn find_volume(&self, call: &Call<'_>, text: &str) -> Outcome<u64> {
-        let malformed = || Problem::value(format!("Value ({text}) for parameter volumeId is invalid. Expected: 'vol-...'."));
+        let malformed = || {
+            Problem::value(format!(
+                "Value ({text}) for parameter volumeId is invalid. Expected: 'vol-...'."
+            ))
+        };
         let id = ids::read("vol-", text).thing(malformed)?;
-        let missing = || Problem::new("InvalidVolume.NotFound", format!("The volume '{text}' does not exist."));
+        let missing = || {
+            Problem::new("InvalidVolume.NotFound", format!("The volume '{text}' does not exist."))
+        };
         let found = id.and_then(|id| self.volumes.get(&id).map(|volume| (id, volume)));
-        let found = found
-            .filter(|(_, volume)| volume.region == call.region.name && self.attachment(volume, call.now) != Attachment::Gone);
+        let found = found.filter(|(_, volume)| {
+            volume.region == call.region.name
+                && self.attachment(volume, call.now) != Attachment::Gone
+        });
         found.map(|(id, _)| id).ok_or_else(missing)
     }
 
@@ -171,7 +190,14 @@ impl Ec2 {
         volume.attachment(self.world.machine(volume.machine), now)
     }
 
-    fn in_volume(&self, id: u64, volume: &Volume, now: Moment, name: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    fn in_volume(
+        &self,
+        id: u64,
+        volume: &Volume,
+        now: Moment,
+        name: &str,
+        is: &dyn Fn(&str) -> bool,
+    ) -> bool {
         let attached = self.attachment(volume, now) == Attachment::InUse;
         match name {
             "volume-id" => is(&ids::of_kind(Kind::Disk, id)),
@@ -180,12 +206,20 @@ impl Ec2 {
             "status" => is(if attached { "in-use" } else { "available" }),
             "availability-zone" => is(&volume.zone),
             "snapshot-id" => volume.snapshot.as_deref().is_some_and(is),
-            "attachment.instance-id" => attached && is(&ids::of_kind(Kind::Instance, volume.machine)),
+            "attachment.instance-id" => {
+                attached && is(&ids::of_kind(Kind::Instance, volume.machine))
+            }
             "attachment.device" => attached && is(&volume.device),
-            "attachment.delete-on-termination" => attached && is(if volume.ends_with_machine { "true" } else { "false" }),
+            "attachment.delete-on-termination" => {
+                attached && is(if volume.ends_with_machine { "true" } else { "false" })
+            }
             "attachment.status" => attached && is("attached"),
             "encrypted" => is(if volume.encrypted { "true" } else { "false" }),
-            _ => on_tags(volume.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), name, is),
+            _ => on_tags(
+                volume.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+                name,
+                is,
+            ),
         }
     }
 }
@@ -208,7 +242,8 @@ const FILTERS: [&str; 13] = [
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = call.params.list("VolumeId");
-    let asked: Vec<u64> = asked.iter().map(|text| room.find_volume(call, text)).collect::<Outcome<_>>()?;
+    let asked: Vec<u64> =
+        asked.iter().map(|text| room.find_volume(call, text)).collect::<Outcome<_>>()?;
     let filters = Filters::read(&call.params, &FILTERS)?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     let here = room.volumes.iter().filter(|(id, volume)| {
@@ -255,9 +290,16 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
 pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let text = call.params.need("VolumeId")?;
     let id = room.find_volume(call, text)?;
-    if let Some(volume) = room.volumes.get(&id).filter(|volume| room.attachment(volume, call.now) == Attachment::InUse) {
+    if let Some(volume) = room
+        .volumes
+        .get(&id)
+        .filter(|volume| room.attachment(volume, call.now) == Attachment::InUse)
+    {
         let machine = ids::of_kind(Kind::Instance, volume.machine);
-        return Err(Problem::new("VolumeInUse", format!("Volume {text} is currently attached to {machine}")));
+        return Err(Problem::new(
+            "VolumeInUse",
+            format!("Volume {text} is currently attached to {machine}"),
+        ));
     }
     room.volumes.remove(&id);
     room.world.end_charge(Kind::Disk, id, call.now);

@@ -1,4 +1,5 @@
-//! Filters: they add up, the values of one are alternatives, and `*` and `?` in them stand for anything.
+//! Filters: they add up, the values of one are alternatives, and `*` and `?` in them stand for
+//! anything.
 
 use super::params::Params;
 use super::problem::{Outcome, Problem};
@@ -18,12 +19,14 @@ struct Filter<'p> {
 pub(super) struct Filters<'p>(Vec<Filter<'p>>);
 
 impl<'p> Filters<'p> {
-    /// The filters, each of which must be known; `tag` among the known stands for `tag:` with any key.
+    /// The filters, each of which must be known; `tag` among the known stands for `tag:` with any
+    /// key.
     pub(super) fn read(params: &'p Params<'_>, known: &[&str]) -> Outcome<Self> {
         let mut filters = Vec::new();
         for number in params.numbers("Filter") {
             let name = params.get(&format!("Filter.{number}.Name")).unwrap_or("null");
-            let is_tag = name.strip_prefix("tag:").is_some_and(|key| !key.is_empty()) && known.contains(&"tag");
+            let is_tag = name.strip_prefix("tag:").is_some_and(|key| !key.is_empty())
+                && known.contains(&"tag");
             if !is_tag && (name == "tag" || !known.contains(&name)) {
                 return Err(Problem::value(format!("The filter '{name}' is invalid")));
             }
@@ -38,7 +41,9 @@ impl<'p> Filters<'p> {
                 return Err(Problem::value(format!("The filter '{name}' has no values")));
             }
             if values.len() > MAX_VALUES {
-                let message = format!("The maximum number of filter values specified on a single call is {MAX_VALUES}");
+                let message = format!(
+                    "The maximum number of filter values specified on a single call is {MAX_VALUES}"
+                );
                 return Err(Problem::new("FilterLimitExceeded", message));
             }
             filters.push(Filter { name, values });
@@ -46,8 +51,8 @@ impl<'p> Filters<'p> {
         Ok(Self(filters))
     }
 
-    /// Whether a thing passes. `field` is given a filter's name and a test, and tells whether any of the thing's values
-    /// of that name passes the test.
+    /// Whether a thing passes. `field` is given a filter's name and a test, and tells whether any
+    /// of the thing's values of that name passes the test.
     pub(super) fn hold(&self, mut field: impl FnMut(&str, &dyn Fn(&str) -> bool) -> bool) -> bool {
         self.0.iter().all(|filter| {
             let is = |value: &str| filter.values.iter().any(|pattern| matches(pattern, value));
@@ -64,7 +69,11 @@ impl<'p> Filters<'p> {
 }
 
 /// Whether tags pass a filter on tags.
-pub(super) fn on_tags<'t>(tags: impl Iterator<Item = (&'t str, &'t str)>, name: &str, is: &dyn Fn(&str) -> bool) -> bool {
+pub(super) fn on_tags<'t>(
+    tags: impl Iterator<Item = (&'t str, &'t str)>,
+    name: &str,
+    is: &dyn Fn(&str) -> bool,
+) -> bool {
     let mut tags = tags;
     match name.strip_prefix("tag:") {
         Some(wanted) => tags.any(|(key, value)| key == wanted && is(value)),
@@ -77,7 +86,8 @@ fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?', '\\']) {
         return pattern == text;
     }
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read) = (0, 0);
     // Where the last star stands, and how far it has been stretched.
     let mut star: Option<(usize, usize)> = None;

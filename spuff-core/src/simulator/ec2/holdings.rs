@@ -1,5 +1,5 @@
-//! What EC2 knows of things beyond what every cloud does: how a machine was launched, its disks, what an AMI stands on, and
-//! the key pairs of a region.
+//! What EC2 knows of things beyond what every cloud does: how a machine was launched, its disks,
+//! what an AMI stands on, and the key pairs of a region.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,10 @@ pub(super) struct Launch {
 }
 
 /// All tags of a machine.
-pub(super) fn tags_of<'m>(machine: &'m Machine, launch: &Launch) -> impl Iterator<Item = (&'m str, &'m str)> + use<'m> {
+pub(super) fn tags_of<'m>(
+    machine: &'m Machine,
+    launch: &Launch,
+) -> impl Iterator<Item = (&'m str, &'m str)> + use<'m> {
     let name = launch.named.then_some((NAME_TAG, machine.name.as_str()));
     machine.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(name)
 }
@@ -118,7 +121,8 @@ impl Stored {
     /// From 0 to 100.
     pub(super) fn percent(&self, now: Moment) -> i64 {
         let Some(ready) = self.ready else { return 0 };
-        let (whole, passed) = ((ready - self.created).num_milliseconds(), (now - self.created).num_milliseconds());
+        let (whole, passed) =
+            ((ready - self.created).num_milliseconds(), (now - self.created).num_milliseconds());
         if whole <= 0 { 100 } else { (passed.saturating_mul(100) / whole).clamp(0, 100) }
     }
 }

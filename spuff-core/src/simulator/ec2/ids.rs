@@ -1,4 +1,5 @@
-//! Names as EC2 gives them: a prefix and seventeen hexadecimal digits, from which the number can be told again.
+//! Names as EC2 gives them: a prefix and seventeen hexadecimal digits, from which the number can be
+//! told again.
 
 use super::super::truth::Kind;
 use super::problem::{Outcome, Problem};
@@ -46,7 +47,9 @@ pub(super) fn of_kind(kind: Kind, id: u64) -> String {
 /// The name of something that a region has from the start.
 pub(super) fn fixed(prefix: &str, region: &str, what: &str) -> String {
     let bytes = region.bytes().chain([b'/']).chain(what.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     name(prefix, hash)
 }
 
@@ -78,7 +81,11 @@ pub(super) fn read(prefix: &str, text: &str) -> Named {
     if !hexadecimal || !matches!(digits.len(), 8 | 17) {
         return Named::Malformed;
     }
-    match digits.strip_prefix('0').filter(|rest| rest.len() == 16).map(|rest| u64::from_str_radix(rest, 16)) {
+    match digits
+        .strip_prefix('0')
+        .filter(|rest| rest.len() == 16)
+        .map(|rest| u64::from_str_radix(rest, 16))
+    {
         Some(Ok(number)) => Named::Thing(gathered(number)),
         _ => Named::Nothing,
     }
@@ -96,7 +103,16 @@ mod tests {
         }
         assert_eq!(read("i-", "i-1234abcd"), Named::Nothing);
         assert_eq!(read("i-", "i-123456789abcdef01"), Named::Nothing);
-        for text in ["", "i-", "i-1", "ami-0123456789abcdef0", "i-0123456789abcdefg", "i-0123456789ABCDEF0", "7", "i-é"] {
+        for text in [
+            "",
+            "i-",
+            "i-1",
+            "ami-0123456789abcdef0",
+            "i-0123456789abcdefg",
+            "i-0123456789ABCDEF0",
+            "7",
+            "i-é",
+        ] {
             assert_eq!(read("i-", text), Named::Malformed, "{text}");
         }
     }

@@ -50,14 +50,18 @@ const FILTERS: [&str; 30] = [
 ];
 
 impl Ec2 {
-    /// The machines that are named, all of which must be seen in the region. Counts as a read of each.
+    /// The machines that are named, all of which must be seen in the region. Counts as a read of
+    /// each.
     pub(super) fn find_machines(&mut self, call: &Call<'_>, texts: &[&str]) -> Outcome<Vec<u64>> {
         let mut found = Vec::with_capacity(texts.len());
         let mut missing = Vec::new();
         for text in texts {
             match ids::read("i-", text) {
                 Named::Malformed => {
-                    return Err(Problem::new("InvalidInstanceID.Malformed", format!("Invalid id: \"{text}\"")));
+                    return Err(Problem::new(
+                        "InvalidInstanceID.Malformed",
+                        format!("Invalid id: \"{text}\""),
+                    ));
                 }
                 Named::Thing(id) => match self.world.read_machine(id, call.now) {
                     Some(machine) if machine.region == call.region.name => found.push(id),
@@ -87,18 +91,32 @@ impl Ec2 {
     /// At least one machine, by a list.
     pub(super) fn need_machines(&mut self, call: &Call<'_>) -> Outcome<Vec<u64>> {
         let asked = call.params.list("InstanceId");
-        if asked.is_empty() { Err(Problem::missing("InstanceId")) } else { self.find_machines(call, &asked) }
+        if asked.is_empty() {
+            Err(Problem::missing("InstanceId"))
+        } else {
+            self.find_machines(call, &asked)
+        }
     }
 
     /// Machines that may pass the filters, oldest first: few where an index can tell, else all.
-    fn candidates<'w>(&'w self, call: &Call<'_>, filters: &Filters<'_>, from: u64) -> Box<dyn Iterator<Item = u64> + 'w> {
+    fn candidates<'w>(
+        &'w self,
+        call: &Call<'_>,
+        filters: &Filters<'_>,
+        from: u64,
+    ) -> Box<dyn Iterator<Item = u64> + 'w> {
         let mut few: Vec<u64> = if let Some(texts) = filters.exactly("instance-id") {
             let named = texts.iter().map(|text| ids::read("i-", text));
-            named.filter_map(|named| if let Named::Thing(id) = named { Some(id) } else { None }).collect()
+            named
+                .filter_map(|named| if let Named::Thing(id) = named { Some(id) } else { None })
+                .collect()
         } else if let Some(tokens) = filters.exactly("client-token") {
-            let launched = tokens.iter().filter_map(|token| self.launched.get(&(call.region.name, (*token).to_string())));
+            let launched = tokens
+                .iter()
+                .filter_map(|token| self.launched.get(&(call.region.name, (*token).to_string())));
             launched.flat_map(|launched| launched.machines.iter().copied()).collect()
-        } else if let Some(names) = filters.exactly("tag:Name").filter(|names| !names.contains(&"")) {
+        } else if let Some(names) = filters.exactly("tag:Name").filter(|names| !names.contains(&""))
+        {
             names.iter().flat_map(|name| self.world.ids_named(name).iter().copied()).collect()
         } else {
             return Box::new(self.world.machines_from(from).map(|machine| machine.id));
@@ -112,11 +130,19 @@ impl Ec2 {
     fn passes(&self, id: u64, call: &Call<'_>, filters: &Filters<'_>) -> bool {
         let found = self.world.machine(id).zip(self.launches.get(&id));
         found.is_some_and(|(machine, launch)| {
-            machine.region == call.region.name && filters.hold(|name, is| self.in_machine(machine, launch, call.now, name, is))
+            machine.region == call.region.name
+                && filters.hold(|name, is| self.in_machine(machine, launch, call.now, name, is))
         })
     }
 
-    fn in_machine(&self, machine: &Machine, launch: &Launch, now: Moment, name: &str, is: &dyn Fn(&str) -> bool) -> bool {
+    fn in_machine(
+        &self,
+        machine: &Machine,
+        launch: &Launch,
+        now: Moment,
+        name: &str,
+        is: &dyn Fn(&str) -> bool,
+    ) -> bool {
         let alive = !matches!(machine.power(now), Power::Gone);
         let in_net = |id: String| alive && is(&id);
         match name {
@@ -132,26 +158,42 @@ impl Ec2 {
             "architecture" => is(architecture(machine.size.architecture)),
             "availability-zone" => is(&state::zone(machine, launch)),
             "vpc-id" | "network-interface.vpc-id" => in_net(network::vpc(machine.region)),
-            "subnet-id" | "network-interface.subnet-id" => in_net(network::subnet(machine.region, launch.subnet)),
-            "private-ip-address" => alive && is(&network::private_address(launch.subnet, machine.id).to_string()),
+            "subnet-id" | "network-interface.subnet-id" => {
+                in_net(network::subnet(machine.region, launch.subnet))
+            }
+            "private-ip-address" => {
+                alive && is(&network::private_address(launch.subnet, machine.id).to_string())
+            }
             "private-dns-name" => alive && is(&show::private_name(machine, launch)),
-            "ip-address" => self.public_address(machine, now).is_some_and(|address| is(&address.to_string())),
-            "dns-name" => {
-                self.public_address(machine, now).is_some_and(|address| is(&show::public_name(machine.region, address)))
+            "ip-address" => {
+                self.public_address(machine, now).is_some_and(|address| is(&address.to_string()))
             }
-            "group-id" | "instance.group-id" => launch.groups.iter().any(|group| is(&network::group(machine.region, *group))),
-            "group-name" | "instance.group-name" => {
-                launch.groups.iter().filter_map(|group| network::GROUPS.get(*group)).any(|(name, _)| is(name))
+            "dns-name" => self
+                .public_address(machine, now)
+                .is_some_and(|address| is(&show::public_name(machine.region, address))),
+            "group-id" | "instance.group-id" => {
+                launch.groups.iter().any(|group| is(&network::group(machine.region, *group)))
             }
+            "group-name" | "instance.group-name" => launch
+                .groups
+                .iter()
+                .filter_map(|group| network::GROUPS.get(*group))
+                .any(|(name, _)| is(name)),
             "root-device-name" => is(launch.root_device),
             "root-device-type" => is("ebs"),
             "virtualization-type" => is("hvm"),
-            "state-reason-code" => show::reason(machine, launch, now).is_some_and(|(code, _)| is(code)),
-            "block-device-mapping.volume-id" => alive && launch.volumes.iter().any(|id| is(&ids::of_kind(Kind::Disk, *id))),
+            "state-reason-code" => {
+                show::reason(machine, launch, now).is_some_and(|(code, _)| is(code))
+            }
+            "block-device-mapping.volume-id" => {
+                alive && launch.volumes.iter().any(|id| is(&ids::of_kind(Kind::Disk, *id)))
+            }
             _ => match &launch.tags_before {
-                Some((until, before)) if now < *until => {
-                    on_tags(before.iter().map(|(key, value)| (key.as_str(), value.as_str())), name, is)
-                }
+                Some((until, before)) if now < *until => on_tags(
+                    before.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+                    name,
+                    is,
+                ),
                 _ => on_tags(tags_of(machine, launch), name, is),
             },
         }
@@ -159,12 +201,18 @@ impl Ec2 {
 }
 
 /// The page of machines that a request asks for, by ids or filters.
-pub(super) fn page(room: &mut Ec2, call: &Call<'_>, known: &[&str], set: &str) -> Outcome<(Vec<u64>, Option<String>)> {
+pub(super) fn page(
+    room: &mut Ec2,
+    call: &Call<'_>,
+    known: &[&str],
+    set: &str,
+) -> Outcome<(Vec<u64>, Option<String>)> {
     let asked = call.params.list("InstanceId");
     let filters = Filters::read(&call.params, known)?;
     if !asked.is_empty() {
         if call.params.has("MaxResults") {
-            let message = format!("The parameter {set} cannot be used with the parameter maxResults");
+            let message =
+                format!("The parameter {set} cannot be used with the parameter maxResults");
             return Err(Problem::combination(message));
         }
         let mut found = room.find_machines(call, &asked)?;
@@ -172,16 +220,19 @@ pub(super) fn page(room: &mut Ec2, call: &Call<'_>, known: &[&str], set: &str) -
         return Ok((found, None));
     }
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
-    let passing = room.candidates(call, &filters, window.from).filter(|id| room.passes(*id, call, &filters));
+    let passing =
+        room.candidates(call, &filters, window.from).filter(|id| room.passes(*id, call, &filters));
     let page = window.page(passing.map(|id| (id, id)));
     // What cannot be seen yet is taken out last: a page may be empty, and still not the last.
-    let seen = page.items.into_iter().filter(|id| room.world.lists_machine(*id, call.now)).collect();
+    let seen =
+        page.items.into_iter().filter(|id| room.world.lists_machine(*id, call.now)).collect();
     Ok((seen, page.next))
 }
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let (found, next) = page(room, call, &FILTERS, "instancesSet")?;
-    let found: Vec<_> = found.iter().filter_map(|id| room.world.machine(*id).zip(room.launches.get(id))).collect();
+    let found: Vec<_> =
+        found.iter().filter_map(|id| room.world.machine(*id).zip(room.launches.get(id))).collect();
     let reservations = found.chunk_by(|(_, one), (_, other)| one.reservation == other.reservation);
     xml.set("reservationSet", reservations, |xml, machines| {
         if let Some((_, launch)) = machines.first() {
@@ -189,7 +240,9 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         }
         xml.text("ownerId", ACCOUNT);
         xml.texts("groupSet", []);
-        xml.set("instancesSet", machines, |xml, (machine, launch)| show::instance(xml, room, machine, launch, call.now));
+        xml.set("instancesSet", machines, |xml, (machine, launch)| {
+            show::instance(xml, room, machine, launch, call.now)
+        });
     });
     xml.maybe("nextToken", next.as_deref());
     Ok(())

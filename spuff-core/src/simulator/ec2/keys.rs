@@ -21,7 +21,8 @@ use super::tags::Specifications;
 use super::xml::Xml;
 
 const MAX_NAME: usize = 255;
-/// How long the fingerprints are: SHA-1 of keys that AWS has made, MD5 of others' RSA, SHA-256 of ED25519.
+/// How long the fingerprints are: SHA-1 of keys that AWS has made, MD5 of others' RSA, SHA-256 of
+/// ED25519.
 const SHA_1: usize = 20;
 const MD5: usize = 16;
 const SHA_256: usize = 32;
@@ -31,7 +32,14 @@ pub(super) fn at_first(world: &mut World, region: &str, now: Moment) -> BTreeMap
     let mut pair = |kind: &'static str, name: &str| {
         let public_key = public_key(kind, &format!("{region}/{name}"), name);
         let fingerprint = fingerprint(kind, &public_key, false);
-        let pair = KeyPair { id: world.next_id(), kind, fingerprint, public_key, created: now, tags: Tags::new() };
+        let pair = KeyPair {
+            id: world.next_id(),
+            kind,
+            fingerprint,
+            public_key,
+            created: now,
+            tags: Tags::new(),
+        };
         (name.to_string(), pair)
     };
     BTreeMap::from([pair("ed25519", "laptop"), pair("rsa", "ci")])
@@ -39,7 +47,9 @@ pub(super) fn at_first(world: &mut World, region: &str, now: Moment) -> BTreeMap
 
 /// Bytes that belong to a text, and to no other.
 fn bytes_of(text: &str, length: usize) -> Vec<u8> {
-    let seed = text.bytes().fold(0x1234_5678_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let seed = text.bytes().fold(0x1234_5678_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let mut rng = fastrand::Rng::with_seed(seed);
     std::iter::repeat_with(|| rng.u8(..)).take(length).collect()
 }
@@ -83,7 +93,8 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
             return Err(Problem::new("InvalidKeyPair.NotFound", message));
         }
     }
-    let filters = Filters::read(&call.params, &["key-name", "key-pair-id", "fingerprint", "tag", "tag-key"])?;
+    let filters =
+        Filters::read(&call.params, &["key-name", "key-pair-id", "fingerprint", "tag", "tag-key"])?;
     let with_key = call.params.flag("IncludePublicKey")?.unwrap_or_default();
     let shown = place.keys.iter().filter(|(name, pair)| {
         let asked = names.contains(&name.as_str()) || pair_ids.contains(&id(pair).as_str());
@@ -92,7 +103,11 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
                 "key-name" => is(name),
                 "key-pair-id" => is(&id(pair)),
                 "fingerprint" => is(&pair.fingerprint),
-                _ => on_tags(pair.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), field, is),
+                _ => on_tags(
+                    pair.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+                    field,
+                    is,
+                ),
             })
     });
     xml.set("keySet", shown, |xml, (name, pair)| {
@@ -119,10 +134,15 @@ fn missing(name: &str) -> Problem {
 fn new_name<'c>(room: &Ec2, call: &'c Call<'_>) -> Outcome<&'c str> {
     let name = call.params.need("KeyName")?;
     if name.len() > MAX_NAME || !name.is_ascii() {
-        return Err(Problem::value(format!("Key names may have up to {MAX_NAME} ASCII characters")));
+        return Err(Problem::value(format!(
+            "Key names may have up to {MAX_NAME} ASCII characters"
+        )));
     }
     if room.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name)) {
-        return Err(Problem::new("InvalidKeyPair.Duplicate", format!("The keypair already exists: {name}")));
+        return Err(Problem::new(
+            "InvalidKeyPair.Duplicate",
+            format!("The keypair already exists: {name}"),
+        ));
     }
     Ok(name)
 }
@@ -138,8 +158,12 @@ pub(super) fn import(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let name = new_name(room, call)?;
     let material = call.params.need("PublicKeyMaterial")?;
     let tags = Specifications::read(&call.params, &["key-pair"])?.take("key-pair");
-    let wrong = || Problem::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
-    let bytes = STANDARD.decode(material).or_else(|_| STANDARD_NO_PAD.decode(material)).map_err(|_| wrong())?;
+    let wrong =
+        || Problem::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
+    let bytes = STANDARD
+        .decode(material)
+        .or_else(|_| STANDARD_NO_PAD.decode(material))
+        .map_err(|_| wrong())?;
     let public_key = String::from_utf8(bytes).map_err(|_| wrong())?.trim().to_string();
     let mut words = public_key.split_whitespace();
     let kind = match words.next() {
@@ -152,7 +176,14 @@ pub(super) fn import(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         return Err(wrong());
     }
     let fingerprint = fingerprint(kind, &public_key, false);
-    let pair = KeyPair { id: room.world.next_id(), kind, fingerprint, public_key, created: call.now, tags };
+    let pair = KeyPair {
+        id: room.world.next_id(),
+        kind,
+        fingerprint,
+        public_key,
+        created: call.now,
+        tags,
+    };
     add(room, call, name, pair, xml);
     Ok(())
 }
@@ -173,7 +204,12 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let label = if kind == "rsa" { "RSA" } else { "OPENSSH" };
     let pair = KeyPair { id, kind, fingerprint, public_key, created: call.now, tags };
     add(room, call, name, pair, xml);
-    xml.text("keyMaterial", &format!("-----BEGIN {label} PRIVATE KEY-----\n{material}\n-----END {label} PRIVATE KEY-----"));
+    xml.text(
+        "keyMaterial",
+        &format!(
+            "-----BEGIN {label} PRIVATE KEY-----\n{material}\n-----END {label} PRIVATE KEY-----"
+        ),
+    );
     Ok(())
 }
 
@@ -185,7 +221,9 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
         return Err(Problem::missing("KeyName"));
     }
     let Some(place) = room.places.get_mut(call.region.name) else { return Ok(()) };
-    let named = |key: &str, pair: &KeyPair| name == Some(key) || id.is_some_and(|id| ids::name("key-", pair.id) == id);
+    let named = |key: &str, pair: &KeyPair| {
+        name == Some(key) || id.is_some_and(|id| ids::name("key-", pair.id) == id)
+    };
     let found = place.keys.iter().find(|(key, pair)| named(key, pair)).map(|(key, _)| key.clone());
     let deleted = found.and_then(|key| place.keys.remove(&key));
     xml.flag("return", true);

@@ -1,4 +1,5 @@
-//! EC2's throttling: a bucket of requests for each region and action, and one of machines for launches and ends.
+//! EC2's throttling: a bucket of requests for each region and action, and one of machines for
+//! launches and ends.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,12 @@ pub(super) struct Limits(HashMap<(&'static str, &'static str), Bucket>);
 
 impl Limits {
     /// Takes a request, or says how long until there is one.
-    pub(super) fn take(&mut self, params: &Params<'_>, region: &'static str, now: Moment) -> Result<(), TimeDelta> {
+    pub(super) fn take(
+        &mut self,
+        params: &Params<'_>,
+        region: &'static str,
+        now: Moment,
+    ) -> Result<(), TimeDelta> {
         let Some(action) = params.get("Action").and_then(actions::find) else { return Ok(()) };
         let (name, burst, refill) = match action.pace {
             Pace::Own(burst, refill) => (action.name, burst, refill),
@@ -40,7 +46,11 @@ impl Limits {
     }
 
     /// Takes a request of SSM.
-    pub(super) fn take_parameter(&mut self, region: &'static str, now: Moment) -> Result<(), TimeDelta> {
+    pub(super) fn take_parameter(
+        &mut self,
+        region: &'static str,
+        now: Moment,
+    ) -> Result<(), TimeDelta> {
         self.draw((region, "GetParameter"), (40, 40), 1, now)
     }
 
@@ -51,7 +61,10 @@ impl Limits {
         count: u32,
         now: Moment,
     ) -> Result<(), TimeDelta> {
-        let bucket = self.0.entry(of).or_insert_with(|| Bucket::new(f64::from(burst), f64::from(refill), now));
+        let bucket = self
+            .0
+            .entry(of)
+            .or_insert_with(|| Bucket::new(f64::from(burst), f64::from(refill), now));
         bucket.take_many(f64::from(count), now)
     }
 }

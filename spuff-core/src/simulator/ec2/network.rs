@@ -1,4 +1,5 @@
-//! The default network of each region: a VPC, its subnets and its security groups, and what is read of them.
+//! The default network of each region: a VPC, its subnets and its security groups, and what is read
+//! of them.
 //!
 //! There is a public subnet in each zone, and a private one that gives no public addresses. The
 //! group `default` lets nobody in from the internet; `ssh` does.
@@ -16,7 +17,8 @@ use super::xml::Xml;
 pub(super) const SUBNETS: usize = 4;
 /// The subnet whose machines have no public address.
 pub(super) const PRIVATE_SUBNET: usize = 3;
-pub(super) const GROUPS: [(&str, &str); 2] = [("default", "default VPC security group"), ("ssh", "SSH from anywhere")];
+pub(super) const GROUPS: [(&str, &str); 2] =
+    [("default", "default VPC security group"), ("ssh", "SSH from anywhere")];
 
 pub(super) fn vpc(region: &str) -> String {
     ids::fixed("vpc-", region, "vpc")
@@ -45,25 +47,36 @@ pub(super) fn private_address(subnet: usize, machine: u64) -> Ipv4Addr {
 /// The number of a subnet.
 pub(super) fn find_subnet(region: &str, id: &str) -> Outcome<usize> {
     if !id.starts_with("subnet-") {
-        return Err(Problem::new("InvalidSubnetID.Malformed", format!("Invalid id: \"{id}\" (expecting \"subnet-...\")")));
+        return Err(Problem::new(
+            "InvalidSubnetID.Malformed",
+            format!("Invalid id: \"{id}\" (expecting \"subnet-...\")"),
+        ));
     }
     let found = (0..SUBNETS).find(|index| subnet(region, *index) == id);
-    found.ok_or_else(|| Problem::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")))
+    found.ok_or_else(|| {
+        Problem::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"))
+    })
 }
 
 /// The number of a group.
 pub(super) fn find_group(region: &str, id: &str) -> Outcome<usize> {
     if !id.starts_with("sg-") {
-        return Err(Problem::new("InvalidGroupId.Malformed", format!("Invalid id: \"{id}\" (expecting \"sg-...\")")));
+        return Err(Problem::new(
+            "InvalidGroupId.Malformed",
+            format!("Invalid id: \"{id}\" (expecting \"sg-...\")"),
+        ));
     }
     let found = (0..GROUPS.len()).find(|index| group(region, *index) == id);
-    found.ok_or_else(|| Problem::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")))
+    found.ok_or_else(|| {
+        Problem::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
+    })
 }
 
 /// The number of the group of that name in the default VPC.
 pub(super) fn find_group_named(region: &str, name: &str) -> Outcome<usize> {
     let missing = || {
-        let message = format!("The security group '{name}' does not exist in default VPC '{}'", vpc(region));
+        let message =
+            format!("The security group '{name}' does not exist in default VPC '{}'", vpc(region));
         Problem::new("InvalidGroup.NotFound", message)
     };
     GROUPS.iter().position(|(known, _)| *known == name).ok_or_else(missing)
@@ -80,9 +93,22 @@ pub(super) fn describe_vpcs(call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let id = vpc(call.region.name);
     let asked = call.params.list("VpcId");
     if let Some(other) = asked.iter().find(|other| **other != id) {
-        return Err(Problem::new("InvalidVpcID.NotFound", format!("The vpc ID '{other}' does not exist")));
+        return Err(Problem::new(
+            "InvalidVpcID.NotFound",
+            format!("The vpc ID '{other}' does not exist"),
+        ));
     }
-    let known = ["vpc-id", "is-default", "isDefault", "state", "cidr", "cidr-block", "owner-id", "tag-key", "tag"];
+    let known = [
+        "vpc-id",
+        "is-default",
+        "isDefault",
+        "state",
+        "cidr",
+        "cidr-block",
+        "owner-id",
+        "tag-key",
+        "tag",
+    ];
     let filters = Filters::read(&call.params, &known)?;
     let shown = filters.hold(|name, is| match name {
         "vpc-id" => is(&id),
@@ -131,7 +157,12 @@ fn cidr(subnet: usize) -> String {
 
 pub(super) fn describe_subnets(call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let region = call.region;
-    let asked: Vec<usize> = call.params.list("SubnetId").iter().map(|id| find_subnet(region.name, id)).collect::<Outcome<_>>()?;
+    let asked: Vec<usize> = call
+        .params
+        .list("SubnetId")
+        .iter()
+        .map(|id| find_subnet(region.name, id))
+        .collect::<Outcome<_>>()?;
     let known = [
         "subnet-id",
         "vpc-id",
@@ -155,14 +186,20 @@ pub(super) fn describe_subnets(call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     xml.set("subnetSet", page.items, |xml, index| {
         let public = index != PRIVATE_SUBNET;
         xml.text("subnetId", &subnet(region.name, index));
-        xml.text("subnetArn", &format!("arn:aws:ec2:{}:{ACCOUNT}:subnet/{}", region.name, subnet(region.name, index)));
+        xml.text(
+            "subnetArn",
+            &format!("arn:aws:ec2:{}:{ACCOUNT}:subnet/{}", region.name, subnet(region.name, index)),
+        );
         xml.text("state", "available");
         xml.text("ownerId", ACCOUNT);
         xml.text("vpcId", &vpc(region.name));
         xml.text("cidrBlock", &cidr(index));
         xml.set("ipv6CidrBlockAssociationSet", [()], |xml, ()| {
             xml.text("ipv6CidrBlock", &format!("2001:db8:{index}::/64"));
-            xml.text("associationId", &ids::fixed("subnet-cidr-assoc-", region.name, &index.to_string()));
+            xml.text(
+                "associationId",
+                &ids::fixed("subnet-cidr-assoc-", region.name, &index.to_string()),
+            );
             xml.within("ipv6CidrBlockState", |xml| xml.text("state", "associated"));
         });
         xml.value("availableIpAddressCount", 16_379);
@@ -188,12 +225,14 @@ pub(super) fn describe_subnets(call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
 pub(super) fn describe_security_groups(call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let region = call.region.name;
     let by_id = call.params.list("GroupId").into_iter().map(|id| find_group(region, id));
-    let by_name = call.params.list("GroupName").into_iter().map(|name| find_group_named(region, name));
+    let by_name =
+        call.params.list("GroupName").into_iter().map(|name| find_group_named(region, name));
     let asked: Vec<usize> = by_id.chain(by_name).collect::<Outcome<_>>()?;
     let known = ["group-id", "group-name", "vpc-id", "description", "owner-id", "tag-key", "tag"];
     let filters = Filters::read(&call.params, &known)?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
-    let shown = GROUPS.iter().enumerate().filter(|(index, _)| asked.is_empty() || asked.contains(index));
+    let shown =
+        GROUPS.iter().enumerate().filter(|(index, _)| asked.is_empty() || asked.contains(index));
     let shown = shown.filter(|(index, (name, description))| {
         filters.hold(|field, is| match field {
             "group-id" => is(&group(region, *index)),
@@ -212,7 +251,10 @@ pub(super) fn describe_security_groups(call: &Call<'_>, xml: &mut Xml) -> Outcom
         xml.text("groupName", name);
         xml.text("groupDescription", description);
         xml.text("vpcId", &vpc(region));
-        xml.text("securityGroupArn", &format!("arn:aws:ec2:{region}:{ACCOUNT}:security-group/{id}"));
+        xml.text(
+            "securityGroupArn",
+            &format!("arn:aws:ec2:{region}:{ACCOUNT}:security-group/{id}"),
+        );
         xml.set("ipPermissions", [()], |xml, ()| {
             let open = *name == "ssh";
             xml.text("ipProtocol", if open { "tcp" } else { "-1" });

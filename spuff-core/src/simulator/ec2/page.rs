@@ -28,12 +28,21 @@ pub(super) struct Page<T> {
 
 impl Window {
     /// Everything, where no size is asked for.
-    pub(super) fn read(params: &Params<'_>, effects: Effects, (least, most): (u32, u32)) -> Outcome<Self> {
+    pub(super) fn read(
+        params: &Params<'_>,
+        effects: Effects,
+        (least, most): (u32, u32),
+    ) -> Outcome<Self> {
         let limit = params.number("MaxResults")?;
         if let Some(limit) = limit.filter(|limit| !(least..=most).contains(limit)) {
-            let bound =
-                if limit < least { format!("greater than or equal to {least}") } else { format!("less than or equal to {most}") };
-            let message = format!("Value ( {limit} ) for parameter maxResults is invalid. Expecting a value {bound}.");
+            let bound = if limit < least {
+                format!("greater than or equal to {least}")
+            } else {
+                format!("less than or equal to {most}")
+            };
+            let message = format!(
+                "Value ( {limit} ) for parameter maxResults is invalid. Expecting a value {bound}."
+            );
             return Err(Problem::value(message));
         }
         let shift = u64::from(!effects.is(Fault::ShiftingPages));
@@ -41,7 +50,10 @@ impl Window {
             Some(token) => last_of(token)?.saturating_add(shift),
             None => 0,
         };
-        Ok(Self { limit: limit.map_or(usize::MAX, |limit| (limit as usize).min(effects.page)), from })
+        Ok(Self {
+            limit: limit.map_or(usize::MAX, |limit| (limit as usize).min(effects.page)),
+            from,
+        })
     }
 
     /// Takes the page from things in the order of their ids.
@@ -63,7 +75,8 @@ fn token_after(last: u64) -> String {
 }
 
 fn last_of(token: &str) -> Outcome<u64> {
-    let wrong = || Problem::new("InvalidPaginationToken", "The specified pagination token is not valid.");
+    let wrong =
+        || Problem::new("InvalidPaginationToken", "The specified pagination token is not valid.");
     let (last, check) = token.split_at_checked(16).ok_or_else(wrong)?;
     let read = |text| u64::from_str_radix(text, 16).map_err(|_| wrong());
     let last = read(last)? ^ MASK;
@@ -93,7 +106,15 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused() {
-        for text in ["", "x", "abc", &"0".repeat(32), &"é".repeat(16), "18446744073709551616", &token_after(7)[..31]] {
+        for text in [
+            "",
+            "x",
+            "abc",
+            &"0".repeat(32),
+            &"é".repeat(16),
+            "18446744073709551616",
+            &token_after(7)[..31],
+        ] {
             assert!(last_of(text).is_err(), "{text}");
         }
         assert_eq!(last_of(&token_after(u64::MAX)), Ok(u64::MAX));

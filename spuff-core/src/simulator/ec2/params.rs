@@ -1,5 +1,5 @@
-//! The parameters of a Query request, from its body or its address: lists are flattened, and their numbers may begin
-//! anywhere.
+//! The parameters of a Query request, from its body or its address: lists are flattened, and their
+//! numbers may begin anywhere.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,8 @@ pub(super) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Params<'a> {
     pub(super) fn of(asked: &Asked<'a>) -> Self {
-        let text = if asked.method == http::Method::GET { asked.query.as_bytes() } else { asked.body };
+        let text =
+            if asked.method == http::Method::GET { asked.query.as_bytes() } else { asked.body };
         let mut pairs: Vec<_> = form_urlencoded::parse(text).collect();
         // Stable: of two with one name the first counts.
         pairs.sort_by(|one, other| one.0.cmp(&other.0));
@@ -42,7 +43,10 @@ impl<'a> Params<'a> {
     /// A parameter's value; an empty one counts as none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let first = self.0.partition_point(|(key, _)| &**key < name);
-        self.0.get(first).filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| &**value)
+        self.0
+            .get(first)
+            .filter(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| &**value)
     }
 
     /// Whether a parameter is there, be its value empty.
@@ -59,7 +63,8 @@ impl<'a> Params<'a> {
         self.get(name).ok_or_else(|| Problem::missing(name))
     }
 
-    /// The numbers under a name, in their order: those of `Filter.1.Name` and `Filter.2.Name` are 1 and 2.
+    /// The numbers under a name, in their order: those of `Filter.1.Name` and `Filter.2.Name` are 1
+    /// and 2.
     pub(super) fn numbers(&self, name: &str) -> Vec<u32> {
         let mut numbers: Vec<u32> = self
             .0
@@ -74,7 +79,10 @@ impl<'a> Params<'a> {
 
     /// The values of a list; a value that stands there without a number is one of them.
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
-        let numbered = self.numbers(name).into_iter().filter_map(|number| self.get(&format!("{name}.{number}")));
+        let numbered = self
+            .numbers(name)
+            .into_iter()
+            .filter_map(|number| self.get(&format!("{name}.{number}")));
         self.get(name).into_iter().chain(numbered).collect()
     }
 
@@ -82,24 +90,34 @@ impl<'a> Params<'a> {
         let read = |text: &str| match text {
             _ if text.eq_ignore_ascii_case("true") => Ok(true),
             _ if text.eq_ignore_ascii_case("false") => Ok(false),
-            other => Err(Problem::value(format!("Value ({other}) for parameter {name} is invalid. Expected a boolean."))),
+            other => Err(Problem::value(format!(
+                "Value ({other}) for parameter {name} is invalid. Expected a boolean."
+            ))),
         };
         self.get(name).map(read).transpose()
     }
 
     pub(super) fn number(&self, name: &str) -> Outcome<Option<u32>> {
-        let wrong = |text: &str| Problem::value(format!("Value ({text}) for parameter {name} is invalid. Expected an integer."));
+        let wrong = |text: &str| {
+            Problem::value(format!(
+                "Value ({text}) for parameter {name} is invalid. Expected an integer."
+            ))
+        };
         self.get(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
     /// The first name that the action does not know.
     pub(super) fn unknown(&self, known: &[&str]) -> Option<&str> {
-        self.0.iter().map(|(key, _)| top(key)).find(|name| !known.contains(name) && !COMMON.contains(name))
+        self.0
+            .iter()
+            .map(|(key, _)| top(key))
+            .find(|name| !known.contains(name) && !COMMON.contains(name))
     }
 
     /// What was asked for, without the parts that differ when the same is asked for again.
     pub(super) fn meaning(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.0.iter().filter(|(key, _)| !COMMON.contains(&&**key) && key != "ClientToken");
+        let own =
+            self.0.iter().filter(|(key, _)| !COMMON.contains(&&**key) && key != "ClientToken");
         own.map(|(key, value)| (&**key, &**value))
     }
 }
@@ -119,12 +137,25 @@ mod tests {
     fn lists_are_put_together_again() {
         let body = b"Action=X&F.2.Name=b&F.1.Name=a&F.10.Value.1=z&L=one&L.3=three&L.0=null&L.x=y&Empty=&B=TRUE&N=-1&A%2E1=%C3%BC&%ff=%ff";
         let headers = HeaderMap::new();
-        let params = Params::of(&Asked { method: &Method::POST, path: "/", query: "Q=1", headers: &headers, body });
+        let params = Params::of(&Asked {
+            method: &Method::POST,
+            path: "/",
+            query: "Q=1",
+            headers: &headers,
+            body,
+        });
         assert_eq!(params.numbers("F"), [1, 2, 10]);
         assert_eq!(params.list("L"), ["one", "null", "three"]);
-        assert_eq!((params.get("F.2.Name"), params.get("Empty"), params.get("Q")), (Some("b"), None, None));
+        assert_eq!(
+            (params.get("F.2.Name"), params.get("Empty"), params.get("Q")),
+            (Some("b"), None, None)
+        );
         assert_eq!((params.flag("B"), params.flag("Empty")), (Ok(Some(true)), Ok(None)));
-        assert!(params.number("N").is_err() && params.flag("L").is_err() && params.need("Empty").is_err());
+        assert!(
+            params.number("N").is_err()
+                && params.flag("L").is_err()
+                && params.need("Empty").is_err()
+        );
         assert_eq!(params.list("A"), ["ü"]);
         assert!(params.has("F") && params.has("Empty") && !params.has("F.1"));
         assert_eq!(params.unknown(&["F", "L", "Empty", "B", "A"]), Some("N"));

@@ -54,7 +54,11 @@ impl Ec2 {
         let state_of = |id: &u64| {
             let machine = self.world.machine(*id).ok_or_else(|| wrong_state(*id, what))?;
             let power = machine.power(now);
-            if allowed(power) { Ok((*id, power, of_machine(machine, now))) } else { Err(wrong_state(*id, what)) }
+            if allowed(power) {
+                Ok((*id, power, of_machine(machine, now)))
+            } else {
+                Err(wrong_state(*id, what))
+            }
         };
         machines.iter().map(state_of).collect()
     }
@@ -66,11 +70,13 @@ pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outco
     }
     let asked = room.need_machines(call)?;
     for id in &asked {
-        let protected = room.launches.get(id).is_some_and(|launch| launch.protected) || call.effects.is(Fault::Locked);
+        let protected = room.launches.get(id).is_some_and(|launch| launch.protected)
+            || call.effects.is(Fault::Locked);
         if protected && room.world.machine(*id).is_some_and(|machine| machine.exists(call.now)) {
             let id = ids::of_kind(Kind::Instance, *id);
             let message = format!(
-                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again."
+                "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' \
+                 instance attribute and try again."
             );
             return Err(Problem::new("OperationNotPermitted", message));
         }
@@ -96,7 +102,10 @@ pub(super) fn terminate(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outco
 
 pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = room.need_machines(call)?;
-    let can_stop = |power| matches!(power, Power::Running | Power::Stopping | Power::Off) && !call.effects.is(Fault::Locked);
+    let can_stop = |power| {
+        matches!(power, Power::Running | Power::Stopping | Power::Off)
+            && !call.effects.is(Fault::Locked)
+    };
     let mut changes = Vec::new();
     for (id, power, previous) in room.states(&asked, call.now, "stopped", can_stop)? {
         if power != Power::Running {
@@ -104,7 +113,13 @@ pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
             continue;
         }
         changes.push((id, STOPPING, previous));
-        let stopped = room.world.power(id, "StopInstances", (Power::Stopping, Power::Off), call.now, call.effects);
+        let stopped = room.world.power(
+            id,
+            "StopInstances",
+            (Power::Stopping, Power::Off),
+            call.now,
+            call.effects,
+        );
         if stopped.is_some_and(|action| !action.fails) {
             room.world.end_charge(Kind::Instance, id, call.now);
             room.world.end_charge(Kind::Address, id, call.now);
@@ -117,11 +132,14 @@ pub(super) fn stop(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
 pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = room.need_machines(call)?;
     let can_start = |power| {
-        matches!(power, Power::Off | Power::Running | Power::Booting | Power::Starting) && !call.effects.is(Fault::Locked)
+        matches!(power, Power::Off | Power::Running | Power::Booting | Power::Starting)
+            && !call.effects.is(Fault::Locked)
     };
     let states = room.states(&asked, call.now, "started", can_start)?;
     if call.effects.is(Fault::CapacityOut) {
-        return Err(Problem::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500));
+        return Err(
+            Problem::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500)
+        );
     }
     let mut changes = Vec::new();
     for (id, power, previous) in states {
@@ -130,7 +148,13 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
             continue;
         }
         changes.push((id, PENDING, previous));
-        let started = room.world.power(id, "StartInstances", (Power::Starting, Power::Running), call.now, call.effects);
+        let started = room.world.power(
+            id,
+            "StartInstances",
+            (Power::Starting, Power::Running),
+            call.now,
+            call.effects,
+        );
         let Some(action) = started.filter(|action| !action.fails) else { continue };
         let running = action.ends.unwrap_or(call.now);
         let address = another_address(room.world.next_id());
@@ -162,7 +186,8 @@ fn another_address(id: u64) -> Ipv4Addr {
 /// The state does not change: only the status checks tell of a reboot.
 pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = room.need_machines(call)?;
-    let can_reboot = |power| matches!(power, Power::Running | Power::Booting) && !call.effects.is(Fault::Locked);
+    let can_reboot =
+        |power| matches!(power, Power::Running | Power::Booting) && !call.effects.is(Fault::Locked);
     for (id, ..) in room.states(&asked, call.now, "rebooted", can_reboot)? {
         room.restart(id, call.now);
     }
@@ -174,7 +199,8 @@ impl Ec2 {
     /// Boots a machine again, while it stays what it is called.
     pub(super) fn restart(&mut self, id: u64, now: Moment) {
         let takes = self.world.take(self.timings.power);
-        let runs = self.world.machine(id).is_some_and(|machine| machine.power(now) == Power::Running);
+        let runs =
+            self.world.machine(id).is_some_and(|machine| machine.power(now) == Power::Running);
         if let Some(launch) = self.launches.get_mut(&id).filter(|_| runs) {
             launch.booted = now + takes;
         }
@@ -183,6 +209,7 @@ impl Ec2 {
     /// Whether a machine that runs has passed the checks of its last boot.
     pub(super) fn has_passed_checks(&self, machine: &Machine, now: Moment) -> bool {
         let booted = self.launches.get(&machine.id).map_or(machine.created, |launch| launch.booted);
-        machine.power(now) == Power::Running && booted.max(machine.since(now)) + delta(self.timings.power) <= now
+        machine.power(now) == Power::Running
+            && booted.max(machine.since(now)) + delta(self.timings.power) <= now
     }
 }

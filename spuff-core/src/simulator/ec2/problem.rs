@@ -43,7 +43,8 @@ impl Problem {
 
     /// Credentials that are not taken.
     pub(super) fn auth() -> Self {
-        Self::new("AuthFailure", "AWS was not able to validate the provided access credentials").with_status(401)
+        Self::new("AuthFailure", "AWS was not able to validate the provided access credentials")
+            .with_status(401)
     }
 
     /// A request that nobody has signed.
@@ -55,11 +56,16 @@ impl Problem {
     pub(super) fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unauthorized => Self::auth(),
-            Refusal::RateLimited { .. } => Self::new("RequestLimitExceeded", "Request limit exceeded.").with_status(503),
-            Refusal::ServerError(status @ 503) => {
-                Self::new("Unavailable", "The server is overloaded and can't handle the request.").with_status(status)
+            Refusal::RateLimited { .. } => {
+                Self::new("RequestLimitExceeded", "Request limit exceeded.").with_status(503)
             }
-            Refusal::ServerError(status) => Self::new("InternalError", "An internal error has occurred").with_status(status),
+            Refusal::ServerError(status @ 503) => {
+                Self::new("Unavailable", "The server is overloaded and can't handle the request.")
+                    .with_status(status)
+            }
+            Refusal::ServerError(status) => {
+                Self::new("InternalError", "An internal error has occurred").with_status(status)
+            }
         }
     }
 

@@ -23,15 +23,42 @@ pub(super) struct Publisher {
 }
 
 static PUBLISHERS: [Publisher; 4] = [
-    Publisher { name: "ubuntu", owner: "099720109477", alias: None, root_device: "/dev/sda1", root_gib: 8 },
-    Publisher { name: "debian", owner: "136693071363", alias: None, root_device: "/dev/xvda", root_gib: 8 },
-    Publisher { name: "amazon", owner: "137112412989", alias: Some("amazon"), root_device: "/dev/xvda", root_gib: 8 },
-    Publisher { name: "stranger", owner: "210987654321", alias: None, root_device: "/dev/sda1", root_gib: 8 },
+    Publisher {
+        name: "ubuntu",
+        owner: "099720109477",
+        alias: None,
+        root_device: "/dev/sda1",
+        root_gib: 8,
+    },
+    Publisher {
+        name: "debian",
+        owner: "136693071363",
+        alias: None,
+        root_device: "/dev/xvda",
+        root_gib: 8,
+    },
+    Publisher {
+        name: "amazon",
+        owner: "137112412989",
+        alias: Some("amazon"),
+        root_device: "/dev/xvda",
+        root_gib: 8,
+    },
+    Publisher {
+        name: "stranger",
+        owner: "210987654321",
+        alias: None,
+        root_device: "/dev/sda1",
+        root_gib: 8,
+    },
 ];
 
 /// Who has published an image, or what it was made from.
 pub(super) fn publisher(image: &Image) -> &'static Publisher {
-    PUBLISHERS.iter().find(|publisher| publisher.name == image.distribution).unwrap_or(&PUBLISHERS[0])
+    PUBLISHERS
+        .iter()
+        .find(|publisher| publisher.name == image.distribution)
+        .unwrap_or(&PUBLISHERS[0])
 }
 
 /// The account that an image belongs to.
@@ -124,20 +151,33 @@ static RELEASES: [Release; 8] = [
 ];
 
 /// Publishes what a region has, and gives the parameters, each with the id of an image.
-pub(super) fn publish(world: &mut World, region: &'static str, now: Moment) -> BTreeMap<String, u64> {
+pub(super) fn publish(
+    world: &mut World,
+    region: &'static str,
+    now: Moment,
+) -> BTreeMap<String, u64> {
     let day = |days: i64| {
         let day = now - TimeDelta::days(days);
-        day.with_minute(7).and_then(|day| day.with_second(23)).and_then(|day| day.with_nanosecond(0)).unwrap_or(day)
+        day.with_minute(7)
+            .and_then(|day| day.with_second(23))
+            .and_then(|day| day.with_nanosecond(0))
+            .unwrap_or(day)
     };
     let mut parameters = BTreeMap::new();
     let noble = RELEASES.first();
     let looks_alike = noble.map(|release| (release, DEB[0], Architecture::X86, day(2), "stranger"));
-    let both = |release: &'static Release| release.architectures.into_iter().zip([Architecture::X86, Architecture::Arm]);
+    let both = |release: &'static Release| {
+        release.architectures.into_iter().zip([Architecture::X86, Architecture::Arm])
+    };
     let builds = RELEASES.iter().flat_map(|release| {
-        both(release).flat_map(move |(arch, of)| [9, 40].map(|days| (release, arch, of, day(days), release.publisher)))
+        both(release).flat_map(move |(arch, of)| {
+            [9, 40].map(|days| (release, arch, of, day(days), release.publisher))
+        })
     });
     for (release, arch, of, built, publisher) in builds.chain(looks_alike) {
-        let fill = |text: &str| text.replace("{arch}", arch).replace("{build}", &built.format("%Y%m%d").to_string());
+        let fill = |text: &str| {
+            text.replace("{arch}", arch).replace("{build}", &built.format("%Y%m%d").to_string())
+        };
         let new = NewImage {
             name: fill(release.name),
             description: fill(release.description),

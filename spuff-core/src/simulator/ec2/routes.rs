@@ -6,7 +6,11 @@ use super::params::Params;
 pub(super) fn of(params: &Params<'_>) -> Route {
     match params.get("Action").unwrap_or_default() {
         "RunInstances" => Route::CreateInstance,
-        "DescribeInstances" | "DescribeInstanceStatus" if by_id(params, "InstanceId", "instance-id") => Route::GetInstance,
+        "DescribeInstances" | "DescribeInstanceStatus"
+            if by_id(params, "InstanceId", "instance-id") =>
+        {
+            Route::GetInstance
+        }
         "DescribeInstances" | "DescribeInstanceStatus" => Route::ListInstances,
         "DescribeInstanceAttribute" | "GetConsoleOutput" => Route::GetInstance,
         "ModifyInstanceAttribute" => Route::UpdateInstance,

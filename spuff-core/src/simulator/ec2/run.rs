@@ -40,7 +40,9 @@ pub(super) fn run_instances(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> O
     let params = &call.params;
     let token = params.get("ClientToken");
     if token.is_some_and(|token| token.len() > MAX_TOKEN || !token.is_ascii()) {
-        return Err(Problem::value(format!("ClientToken must be at most {MAX_TOKEN} ASCII characters long")));
+        return Err(Problem::value(format!(
+            "ClientToken must be at most {MAX_TOKEN} ASCII characters long"
+        )));
     }
     let key = token.map(|token| (call.region.name, token.to_string()));
     if let Some(launched) = key.as_ref().and_then(|key| room.launched.get(key)) {
@@ -67,12 +69,15 @@ fn meaning(call: &Call<'_>) -> u64 {
 /// What was launched with the token before, if it was asked for in the same way.
 fn again(room: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> {
     if launched.meaning != meaning(call) {
-        let message = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).";
+        let message = "Arguments on this idempotent request are inconsistent with arguments used \
+         in previous request(s).";
         return Err(Problem::new("IdempotentParameterMismatch", message));
     }
     let alive = |id: &u64| {
         let machine = room.world.machine(*id);
-        machine.is_some_and(|machine| !matches!(machine.power(call.now), Power::Deleting | Power::Gone))
+        machine.is_some_and(|machine| {
+            !matches!(machine.power(call.now), Power::Deleting | Power::Gone)
+        })
     };
     if launched.machines.iter().all(alive) {
         return Ok(launched.machines.clone());
@@ -86,7 +91,12 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
     let count = |name: &str| -> Outcome<u32> {
         params.need(name)?;
         let count = params.number(name)?.unwrap_or_default();
-        let message = || format!("Value ({count}) for parameter {name} is invalid. Expecting a value between 1 and 1000.");
+        let message = || {
+            format!(
+                "Value ({count}) for parameter {name} is invalid. Expecting a value between 1 and \
+                 1000."
+            )
+        };
         if (1..=1000).contains(&count) { Ok(count) } else { Err(Problem::value(message())) }
     };
     let image_id = image(room, call)?;
@@ -109,7 +119,8 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
         Some("terminate") => true,
         Some(other) => {
             let message = format!(
-                "Value ({other}) for parameter instanceInitiatedShutdownBehavior is invalid. Expecting stop or terminate."
+                "Value ({other}) for parameter instanceInitiatedShutdownBehavior is invalid. \
+                 Expecting stop or terminate."
             );
             return Err(Problem::value(message));
         }
@@ -117,10 +128,17 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
     let imds_v2 = match params.get("MetadataOptions.HttpTokens") {
         None | Some("optional") => false,
         Some("required") => true,
-        Some(other) => return Err(Problem::value(format!("Value ({other}) for parameter HttpTokens is invalid."))),
+        Some(other) => {
+            return Err(Problem::value(format!(
+                "Value ({other}) for parameter HttpTokens is invalid."
+            )));
+        }
     };
-    let (protected, monitored, ebs_optimized) =
-        (params.flag("DisableApiTermination")?, params.flag("Monitoring.Enabled")?, params.flag("EbsOptimized")?);
+    let (protected, monitored, ebs_optimized) = (
+        params.flag("DisableApiTermination")?,
+        params.flag("Monitoring.Enabled")?,
+        params.flag("EbsOptimized")?,
+    );
     let hop_limit = params.number("MetadataOptions.HttpPutResponseHopLimit")?;
     let count = allowed_count(room, call, size, &position, (least, most))?;
 
@@ -164,7 +182,14 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
     Ok(machines)
 }
 
-fn make(room: &mut Ec2, call: &Call<'_>, size: &'static Size, image: u64, position: &Position, tags: &Tags) -> u64 {
+fn make(
+    room: &mut Ec2,
+    call: &Call<'_>,
+    size: &'static Size,
+    image: u64,
+    position: &Position,
+    tags: &Tags,
+) -> u64 {
     let mut labels = tags.clone();
     let new = NewMachine {
         name: labels.remove(NAME_TAG).unwrap_or_default(),
@@ -188,18 +213,21 @@ fn image(room: &mut Ec2, call: &Call<'_>) -> Outcome<u64> {
     let text = call.params.need("ImageId")?;
     let id = room.find_image(call, text)?;
     let image = room.world.image(id).filter(|image| image.is_available(call.now));
-    let unavailable = || Problem::new("InvalidAMIID.Unavailable", format!("The image ID '{text}' is not available"));
+    let unavailable = || {
+        Problem::new("InvalidAMIID.Unavailable", format!("The image ID '{text}' is not available"))
+    };
     image.map(|image| image.id).ok_or_else(unavailable)
 }
 
 fn size(call: &Call<'_>) -> Outcome<&'static Size> {
     let name = call.params.get("InstanceType").unwrap_or("m1.small");
-    let size = catalogue::any_size(name).ok_or_else(|| Problem::value(format!("Invalid value '{name}' for InstanceType.")))?;
+    let size = catalogue::any_size(name)
+        .ok_or_else(|| Problem::value(format!("Invalid value '{name}' for InstanceType.")))?;
     if catalogue::is_offered(size, call.region.name) {
         return Ok(size);
     }
-    let message =
-        "The requested configuration is currently not supported. Please check the documentation for supported configurations.";
+    let message = "The requested configuration is currently not supported. Please check the \
+     documentation for supported configurations.";
     Err(Problem::new("Unsupported", message))
 }
 
@@ -209,8 +237,10 @@ fn check_architecture(size: &Size, image: Architecture) -> Outcome<()> {
     }
     let (of_size, of_image) = (architecture(size.architecture), architecture(image));
     Err(Problem::value(format!(
-        "The architecture '{of_size}' of the specified instance type does not match the architecture '{of_image}' of the \
-         specified AMI. Specify an instance type and an AMI that have matching architectures, and try again."
+        "The architecture '{of_size}' of the specified instance type does not match the \
+         architecture '{of_image}' of the \
+         specified AMI. Specify an instance type and an AMI that have matching architectures, and \
+         try again."
     )))
 }
 
@@ -223,7 +253,8 @@ fn position(call: &Call<'_>) -> Outcome<Position> {
     });
     let zone = zone.transpose()?;
     let interfaces = params.numbers("NetworkInterface");
-    let first = |name: &str| interfaces.first().map(|number| format!("NetworkInterface.{number}.{name}"));
+    let first =
+        |name: &str| interfaces.first().map(|number| format!("NetworkInterface.{number}.{name}"));
     let (mut public, mut subnet, mut groups, mut ipv6) =
         (None, params.get("SubnetId"), Vec::new(), params.number("Ipv6AddressCount")?);
     if interfaces.is_empty() {
@@ -234,9 +265,16 @@ fn position(call: &Call<'_>) -> Outcome<Position> {
             groups.push(network::find_group_named(region, name)?);
         }
     } else {
-        let outside = [("SubnetId", "subnet ID"), ("SecurityGroupId", "security groups"), ("SecurityGroup", "security groups")];
+        let outside = [
+            ("SubnetId", "subnet ID"),
+            ("SecurityGroupId", "security groups"),
+            ("SecurityGroup", "security groups"),
+        ];
         if let Some((_, what)) = outside.iter().find(|(name, _)| params.has(name)) {
-            let message = format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+            let message = format!(
+                "Network interfaces and an instance-level {what} may not be specified on the same \
+                 request"
+            );
             return Err(Problem::combination(message));
         }
         for number in &interfaces {
@@ -247,15 +285,18 @@ fn position(call: &Call<'_>) -> Outcome<Position> {
             let index = format!("NetworkInterface.{number}.DeviceIndex");
             let zero = params.number(&index)?.ok_or_else(|| Problem::missing(&index))? == 0;
             let asks = params.has("NetworkInterface")
-                && params.flag(&format!("NetworkInterface.{number}.AssociatePublicIpAddress"))?.is_some();
+                && params
+                    .flag(&format!("NetworkInterface.{number}.AssociatePublicIpAddress"))?
+                    .is_some();
             if asks && (!zero || interfaces.len() > 1) {
-                let message =
-                    "The associatePublicIpAddress parameter cannot be specified when launching with multiple network interfaces.";
+                let message = "The associatePublicIpAddress parameter cannot be specified when \
+                 launching with multiple network interfaces.";
                 return Err(Problem::combination(message));
             }
         }
         let of_first = |name: &str| first(name).and_then(|name| params.get(&name));
-        public = first("AssociatePublicIpAddress").map(|name| params.flag(&name)).transpose()?.flatten();
+        public =
+            first("AssociatePublicIpAddress").map(|name| params.flag(&name)).transpose()?.flatten();
         subnet = of_first("SubnetId");
         ipv6 = first("Ipv6AddressCount").map(|name| params.number(&name)).transpose()?.flatten();
         for id in first("SecurityGroupId").map(|name| params.list(&name)).unwrap_or_default() {
@@ -280,8 +321,10 @@ fn position(call: &Call<'_>) -> Outcome<Position> {
 
 fn key(room: &Ec2, call: &Call<'_>) -> Outcome<Option<String>> {
     let Some(name) = call.params.get("KeyName") else { return Ok(None) };
-    let known = room.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name));
-    let missing = || Problem::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"));
+    let known =
+        room.places.get(call.region.name).is_some_and(|place| place.keys.contains_key(name));
+    let missing =
+        || Problem::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"));
     known.then(|| Some(name.to_string())).ok_or_else(missing)
 }
 
@@ -289,7 +332,9 @@ fn user_data(call: &Call<'_>) -> Outcome<Option<String>> {
     let Some(text) = call.params.get("UserData") else { return Ok(None) };
     let plain: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(&plain).or_else(|_| STANDARD_NO_PAD.decode(&plain));
-    let bytes = bytes.map_err(|_| Problem::new("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data."))?;
+    let bytes = bytes.map_err(|_| {
+        Problem::new("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.")
+    })?;
     if bytes.len() > MAX_USER_DATA {
         return Err(Problem::value(format!("User data is limited to {MAX_USER_DATA} bytes")));
     }
@@ -297,23 +342,33 @@ fn user_data(call: &Call<'_>) -> Outcome<Option<String>> {
 }
 
 /// How many machines there may be, for a request that asks for so many.
-fn allowed_count(room: &Ec2, call: &Call<'_>, size: &Size, position: &Position, (least, most): (u32, u32)) -> Outcome<u32> {
+fn allowed_count(
+    room: &Ec2,
+    call: &Call<'_>,
+    size: &Size,
+    position: &Position,
+    (least, most): (u32, u32),
+) -> Outcome<u32> {
     if call.effects.is(Fault::CapacityOut) {
         let zone = call.region.zone(network::zone_of(position.subnet));
         let message = format!(
-            "We currently do not have sufficient {} capacity in the Availability Zone you requested ({zone}). Our system will be \
+            "We currently do not have sufficient {} capacity in the Availability Zone you \
+             requested ({zone}). Our system will be \
              working on provisioning additional capacity.",
             size.name
         );
         return Err(Problem::new("InsufficientInstanceCapacity", message).with_status(500));
     }
     let counted_at: Moment = call.now - STILL_COUNTED;
-    let left = if call.effects.is(Fault::QuotaReached) { 0 } else { room.world.quota_left(counted_at) };
+    let left =
+        if call.effects.is(Fault::QuotaReached) { 0 } else { room.world.quota_left(counted_at) };
     let left = u32::try_from(left).unwrap_or(u32::MAX);
     if left >= least {
         return Ok(left.min(most));
     }
-    let message = format!("Your quota allows for {left} more running instance(s). You requested at least {least}");
+    let message = format!(
+        "Your quota allows for {left} more running instance(s). You requested at least {least}"
+    );
     Err(Problem::new("InstanceLimitExceeded", message))
 }
 
@@ -325,20 +380,35 @@ fn show_reservation(room: &Ec2, machines: &[u64], now: Moment, xml: &mut Xml) {
     }
     xml.text("ownerId", ACCOUNT);
     xml.texts("groupSet", []);
-    xml.set("instancesSet", found, |xml, (machine, launch)| show::instance(xml, room, machine, launch, now));
+    xml.set("instancesSet", found, |xml, (machine, launch)| {
+        show::instance(xml, room, machine, launch, now)
+    });
 }
 
 impl Ec2 {
     /// The image that a text names: one of the region, that can be seen. Counts as a read of it.
     pub(super) fn find_image(&mut self, call: &Call<'_>, text: &str) -> Outcome<u64> {
-        let malformed = || Problem::new("InvalidAMIID.Malformed", format!("Invalid id: \"{text}\" (expecting \"ami-...\")"));
+        let malformed = || {
+            Problem::new(
+                "InvalidAMIID.Malformed",
+                format!("Invalid id: \"{text}\" (expecting \"ami-...\")"),
+            )
+        };
         let id = ids::read("ami-", text).thing(malformed)?;
-        let missing = || Problem::new("InvalidAMIID.NotFound", format!("The image id '[{text}]' does not exist"));
+        let missing = || {
+            Problem::new("InvalidAMIID.NotFound", format!("The image id '[{text}]' does not exist"))
+        };
         let id = id.ok_or_else(missing)?;
         if self.deregistered.get(&id).is_some_and(|at| call.now < *at + REMEMBERED) {
-            return Err(Problem::new("InvalidAMIID.Unavailable", format!("The image ID '{text}' is no longer available")));
+            return Err(Problem::new(
+                "InvalidAMIID.Unavailable",
+                format!("The image ID '{text}' is no longer available"),
+            ));
         }
-        let image = self.world.read_image(id, call.now).filter(|image| image.regions.contains(&call.region.name));
+        let image = self
+            .world
+            .read_image(id, call.now)
+            .filter(|image| image.regions.contains(&call.region.name));
         image.map(|image| image.id).ok_or_else(missing)
     }
 }

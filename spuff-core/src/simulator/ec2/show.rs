@@ -40,19 +40,25 @@ pub(super) fn private_name(machine: &Machine, launch: &Launch) -> String {
 }
 
 /// Why a machine is in the state that it is in.
-pub(super) fn reason(machine: &Machine, launch: &Launch, now: Moment) -> Option<(&'static str, &'static str)> {
+pub(super) fn reason(
+    machine: &Machine,
+    launch: &Launch,
+    now: Moment,
+) -> Option<(&'static str, &'static str)> {
     match machine.power(now) {
         Power::Running => None,
         Power::Booting | Power::Starting => Some(("pending", "pending")),
         Power::Gone if machine.failed && !launch.ended_by_user => {
             Some(("Server.InternalError", "Server.InternalError: Internal error on launch"))
         }
-        Power::Gone if !launch.ended_by_user => {
-            Some(("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"))
-        }
-        Power::Stopping | Power::Off | Power::Deleting | Power::Gone => {
-            Some(("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"))
-        }
+        Power::Gone if !launch.ended_by_user => Some((
+            "Client.InstanceInitiatedShutdown",
+            "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
+        )),
+        Power::Stopping | Power::Off | Power::Deleting | Power::Gone => Some((
+            "Client.UserInitiatedShutdown",
+            "Client.UserInitiatedShutdown: User initiated shutdown",
+        )),
     }
 }
 
@@ -97,7 +103,9 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
         xml.text("groupName", "");
         xml.text("tenancy", "default");
     });
-    xml.within("monitoring", |xml| xml.text("state", if launch.monitored { "enabled" } else { "disabled" }));
+    xml.within("monitoring", |xml| {
+        xml.text("state", if launch.monitored { "enabled" } else { "disabled" })
+    });
     if alive {
         xml.text("subnetId", &network::subnet(machine.region, launch.subnet));
         xml.text("vpcId", &network::vpc(machine.region));
@@ -125,7 +133,9 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
     xml.text("clientToken", launch.token.as_deref().unwrap_or_default());
     xml.tags("tagSet", tags_of(machine, launch));
     xml.text("hypervisor", "xen");
-    xml.set("networkInterfaceSet", alive.then_some(()), |xml, ()| interface(xml, machine, launch, (&private, &public), address));
+    xml.set("networkInterfaceSet", alive.then_some(()), |xml, ()| {
+        interface(xml, machine, launch, (&private, &public), address)
+    });
     xml.flag("ebsOptimized", launch.ebs_optimized);
     xml.flag("enaSupport", true);
     xml.within("cpuOptions", |xml| {
@@ -133,7 +143,9 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
         xml.value("coreCount", machine.size.cpus / threads);
         xml.value("threadsPerCore", threads);
     });
-    xml.within("capacityReservationSpecification", |xml| xml.text("capacityReservationPreference", "open"));
+    xml.within("capacityReservationSpecification", |xml| {
+        xml.text("capacityReservationPreference", "open")
+    });
     xml.within("hibernationOptions", |xml| xml.flag("configured", false));
     xml.within("enclaveOptions", |xml| xml.flag("enabled", false));
     xml.within("metadataOptions", |xml| {
@@ -159,12 +171,14 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
 
 /// How many threads a core has.
 pub(super) fn threads(size: &super::super::world::Size) -> u32 {
-    let one = size.cpus < 2 || architecture(size.architecture) == "arm64" || size.name.starts_with("t2.");
+    let one =
+        size.cpus < 2 || architecture(size.architecture) == "arm64" || size.name.starts_with("t2.");
     if one { 1 } else { 2 }
 }
 
 fn devices(xml: &mut Xml, room: &Ec2, launch: &Launch, alive: bool, booting: bool) {
-    let volumes = launch.volumes.iter().filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
+    let volumes =
+        launch.volumes.iter().filter_map(|id| room.volumes.get(id).map(|volume| (id, volume)));
     xml.set("blockDeviceMapping", volumes.filter(|_| alive), |xml, (id, volume)| {
         xml.text("deviceName", &volume.device);
         xml.within("ebs", |xml| {
@@ -176,7 +190,13 @@ fn devices(xml: &mut Xml, room: &Ec2, launch: &Launch, alive: bool, booting: boo
     });
 }
 
-fn interface(xml: &mut Xml, machine: &Machine, launch: &Launch, (private, public): (&str, &str), address: Option<Ipv4Addr>) {
+fn interface(
+    xml: &mut Xml,
+    machine: &Machine,
+    launch: &Launch,
+    (private, public): (&str, &str),
+    address: Option<Ipv4Addr>,
+) {
     let private_address = network::private_address(launch.subnet, machine.id);
     let association = |xml: &mut Xml| {
         if let Some(address) = address {

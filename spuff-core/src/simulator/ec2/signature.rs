@@ -1,5 +1,5 @@
-//! Who asks, and in which region: what a request's signature says. The signature itself is not checked, for the simulator
-//! takes any secret.
+//! Who asks, and in which region: what a request's signature says. The signature itself is not
+//! checked, for the simulator takes any secret.
 //!
 //! Known are version 4 in the `Authorization` header, and version 2 among the parameters, which
 //! older clients use and which names no region.
@@ -25,7 +25,8 @@ impl<'a> Signer<'a> {
     }
 
     fn of_header(header: &'a str) -> Option<Self> {
-        let parts = header.strip_prefix("AWS4-HMAC-SHA256")?.strip_prefix(' ')?.split(',').map(str::trim);
+        let parts =
+            header.strip_prefix("AWS4-HMAC-SHA256")?.strip_prefix(' ')?.split(',').map(str::trim);
         let (mut scope, mut signed, mut signature) = ("", "", "");
         for part in parts {
             match part.split_once('=')? {
@@ -35,23 +36,35 @@ impl<'a> Signer<'a> {
                 _ => return None,
             }
         }
-        let is_signature = signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_signature =
+            signature.len() == 64 && signature.bytes().all(|byte| byte.is_ascii_hexdigit());
         let signs_host = signed.split(';').any(|name| name == "host");
         if is_signature && signs_host { Self::of_scope(scope) } else { None }
     }
 
     fn of_query(asked: &Asked<'a>) -> Option<Self> {
-        let text = if asked.method == http::Method::GET { asked.query } else { std::str::from_utf8(asked.body).ok()? };
-        let value = |name: &str| text.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let text = if asked.method == http::Method::GET {
+            asked.query
+        } else {
+            std::str::from_utf8(asked.body).ok()?
+        };
+        let value = |name: &str| {
+            text.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
         let (key, _) = (value("AWSAccessKeyId")?, value("Signature")?);
         (!key.is_empty()).then_some(Self { key, region: DEFAULT_REGION, service: "ec2" })
     }
 
     fn of_scope(scope: &'a str) -> Option<Self> {
         let mut parts = scope.rsplitn(5, '/');
-        let (end, service, region, date, key) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (end, service, region, date, key) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
-        (end == "aws4_request" && is_date && !key.is_empty()).then_some(Self { key, region, service })
+        (end == "aws4_request" && is_date && !key.is_empty()).then_some(Self {
+            key,
+            region,
+            service,
+        })
     }
 }
 
@@ -66,20 +79,34 @@ mod tests {
         if !header.is_empty() {
             headers.insert("authorization", header.parse().unwrap());
         }
-        let asked = Asked { method: &Method::POST, path: "/", query: "", headers: &headers, body: body.as_bytes() };
-        Signer::of(&asked).map(|signer| (signer.key.to_string(), signer.region.to_string(), signer.service.to_string()))
+        let asked = Asked {
+            method: &Method::POST,
+            path: "/",
+            query: "",
+            headers: &headers,
+            body: body.as_bytes(),
+        };
+        Signer::of(&asked).map(|signer| {
+            (signer.key.to_string(), signer.region.to_string(), signer.service.to_string())
+        })
     }
 
     #[test]
     fn only_what_has_the_form_of_a_signature_is_one() {
         let signature = "a".repeat(64);
         let good = format!(
-            "AWS4-HMAC-SHA256 Credential=AKIA/20260105/eu-west-1/ssm/aws4_request, SignedHeaders=host;x-amz-date, Signature={signature}"
+            "AWS4-HMAC-SHA256 Credential=AKIA/20260105/eu-west-1/ssm/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature={signature}"
         );
-        let told = |key: &str, region: &str, service: &str| Some((key.to_string(), region.to_string(), service.to_string()));
+        let told = |key: &str, region: &str, service: &str| {
+            Some((key.to_string(), region.to_string(), service.to_string()))
+        };
         assert_eq!(signer(&good, ""), told("AKIA", "eu-west-1", "ssm"));
         assert_eq!(signer(&good.replace(", ", ","), ""), told("AKIA", "eu-west-1", "ssm"));
-        assert_eq!(signer("", "Action=X&AWSAccessKeyId=AKIA&Signature=x"), told("AKIA", "us-east-1", "ec2"));
+        assert_eq!(
+            signer("", "Action=X&AWSAccessKeyId=AKIA&Signature=x"),
+            told("AKIA", "us-east-1", "ec2")
+        );
         for bad in [
             good.replace("aws4_request", "aws3"),
             good.replace("20260105", "today"),

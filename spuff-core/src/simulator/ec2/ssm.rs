@@ -31,7 +31,9 @@ pub(super) fn answer(room: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
         Err(_) => return refuse(Refusal::Unauthorized, false),
     };
     room.place(region, now);
-    let Some(place) = room.places.get(region.name) else { return problem(500, "InternalServerError", "") };
+    let Some(place) = room.places.get(region.name) else {
+        return problem(500, "InternalServerError", "");
+    };
     let parameter = |name: &str| parameter(&room.world, place, region.name, name);
     match asked.header(TARGET) {
         "AmazonSSM.GetParameter" => match serde_json::from_slice::<One>(asked.body) {
@@ -45,10 +47,13 @@ pub(super) fn answer(room: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
         "AmazonSSM.GetParameters" => match serde_json::from_slice::<Many>(asked.body) {
             Ok(Many { names }) if (1..=10).contains(&names.len()) => {
                 let found: Vec<Value> = names.iter().filter_map(|name| parameter(name)).collect();
-                let invalid: Vec<&String> = names.iter().filter(|name| parameter(name).is_none()).collect();
+                let invalid: Vec<&String> =
+                    names.iter().filter(|name| parameter(name).is_none()).collect();
                 Answer::json(200, &json!({"Parameters": found, "InvalidParameters": invalid}))
             }
-            Ok(_) => problem(400, "ValidationException", "Names must have between 1 and 10 members"),
+            Ok(_) => {
+                problem(400, "ValidationException", "Names must have between 1 and 10 members")
+            }
             Err(error) => malformed(&error),
         },
         _ => Answer::json(400, &json!({"__type": "UnknownOperationException"})),
@@ -82,12 +87,18 @@ pub(super) fn refuse(refusal: Refusal, is_unsigned: bool) -> Answer {
         Refusal::Unauthorized if is_unsigned => {
             problem(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
         }
-        Refusal::Unauthorized => {
-            problem(400, "UnrecognizedClientException", "The security token included in the request is invalid.")
-        }
+        Refusal::Unauthorized => problem(
+            400,
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        ),
         Refusal::RateLimited { .. } => problem(400, "ThrottlingException", "Rate exceeded"),
-        Refusal::ServerError(503) => problem(503, "ServiceUnavailableException", "Service is unavailable"),
-        Refusal::ServerError(status) => problem(status, "InternalServerError", "Internal server error"),
+        Refusal::ServerError(503) => {
+            problem(503, "ServiceUnavailableException", "Service is unavailable")
+        }
+        Refusal::ServerError(status) => {
+            problem(status, "InternalServerError", "Internal server error")
+        }
     }
 }
 

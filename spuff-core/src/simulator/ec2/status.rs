@@ -15,7 +15,14 @@ use super::xml::Xml;
 use super::{Ec2, show};
 
 const MAX_IDS: usize = 100;
-const FILTERS: [&str; 6] = ["availability-zone", "instance-id", "instance-state-code", "instance-state-name", "tag", "tag-key"];
+const FILTERS: [&str; 6] = [
+    "availability-zone",
+    "instance-id",
+    "instance-state-code",
+    "instance-state-name",
+    "tag",
+    "tag-key",
+];
 
 /// Only of machines that run, unless all are asked for.
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
@@ -71,8 +78,13 @@ pub(super) fn describe_credits(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -
 
 pub(super) fn console(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let id = room.find_machine(call)?;
-    let ready = room.world.machine(id).is_some_and(|machine| room.has_passed_checks(machine, call.now));
-    let text = if ready { "[    0.000000] Linux version 6.8.0-aws\r\n[    1.504211] simulated login: " } else { "" };
+    let ready =
+        room.world.machine(id).is_some_and(|machine| room.has_passed_checks(machine, call.now));
+    let text = if ready {
+        "[    0.000000] Linux version 6.8.0-aws\r\n[    1.504211] simulated login: "
+    } else {
+        ""
+    };
     xml.text("instanceId", &ids::of_kind(Kind::Instance, id));
     xml.time("timestamp", call.now);
     xml.text("output", &STANDARD.encode(text));

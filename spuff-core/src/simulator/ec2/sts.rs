@@ -34,7 +34,11 @@ pub(super) fn refuse(refusal: Refusal) -> Problem {
             Problem::new("InvalidClientTokenId", message).with_status(403)
         }
         Refusal::RateLimited { .. } => Problem::new("Throttling", "Rate exceeded"),
-        Refusal::ServerError(503) => Problem::new("ServiceUnavailable", "Service is unavailable").with_status(503),
-        Refusal::ServerError(status) => Problem::new("InternalFailure", "An internal error has occurred").with_status(status),
+        Refusal::ServerError(503) => {
+            Problem::new("ServiceUnavailable", "Service is unavailable").with_status(503)
+        }
+        Refusal::ServerError(status) => {
+            Problem::new("InternalFailure", "An internal error has occurred").with_status(status)
+        }
     }
 }

@@ -42,7 +42,10 @@ fn check_count(tags: &Tags) -> Outcome<()> {
     if tags.len() <= MAX_TAGS {
         return Ok(());
     }
-    Err(Problem::new("TagLimitExceeded", "The maximum number of Tags for a resource has been reached."))
+    Err(Problem::new(
+        "TagLimitExceeded",
+        "The maximum number of Tags for a resource has been reached.",
+    ))
 }
 
 /// The tags under a name. `None` as a value stands where none is given.
@@ -67,9 +70,12 @@ impl Specifications {
         for number in params.numbers("TagSpecification") {
             let prefix = format!("TagSpecification.{number}");
             let kind = params.get(&format!("{prefix}.ResourceType"));
-            let kind = kind.ok_or_else(|| Problem::value("Tag specification resource type must have a value"))?;
+            let kind = kind.ok_or_else(|| {
+                Problem::value("Tag specification resource type must have a value")
+            })?;
             if !allowed.contains(&kind) {
-                let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
+                let message =
+                    format!("'{kind}' is not a valid taggable resource type for this operation.");
                 return Err(Problem::value(message));
             }
             let given = read(params, &format!("{prefix}.Tag"))?;
@@ -84,7 +90,10 @@ impl Specifications {
             }
             check_count(&tags)?;
             if specifications.0.insert(kind.to_string(), tags).is_some() {
-                let message = format!("The same resource type may not be specified more than once in tag specifications: {kind}");
+                let message = format!(
+                    "The same resource type may not be specified more than once in tag \
+                     specifications: {kind}"
+                );
                 return Err(Problem::value(message));
             }
         }
@@ -111,20 +120,36 @@ impl Ec2 {
         match text.split_once('-').map_or("", |(prefix, _)| prefix) {
             "i" => {
                 let found = self.find_machines(call, &[text])?;
-                found.first().map(|id| Tagged::Machine(*id)).ok_or_else(|| Problem::missing("ResourceId"))
+                found
+                    .first()
+                    .map(|id| Tagged::Machine(*id))
+                    .ok_or_else(|| Problem::missing("ResourceId"))
             }
             "ami" => {
                 let id = self.find_image(call, text)?;
                 let own = self.amis.contains_key(&id);
-                let refused = || Problem::new("UnauthorizedOperation", "You are not authorized to perform this operation.");
+                let refused = || {
+                    Problem::new(
+                        "UnauthorizedOperation",
+                        "You are not authorized to perform this operation.",
+                    )
+                };
                 own.then_some(Tagged::Image(id)).ok_or_else(|| refused().with_status(403))
             }
             "snap" => self.find_copy(call, text).map(Tagged::Copy),
             "vol" => self.find_volume(call, text).map(Tagged::Volume),
             "key" => {
                 let place = self.places.get(call.region.name);
-                let named = place.into_iter().flat_map(|place| &place.keys).find(|(_, pair)| ids::name("key-", pair.id) == text);
-                let missing = || Problem::new("InvalidKeyPair.NotFound", format!("The keyPair ID '{text}' does not exist"));
+                let named = place
+                    .into_iter()
+                    .flat_map(|place| &place.keys)
+                    .find(|(_, pair)| ids::name("key-", pair.id) == text);
+                let missing = || {
+                    Problem::new(
+                        "InvalidKeyPair.NotFound",
+                        format!("The keyPair ID '{text}' does not exist"),
+                    )
+                };
                 named.map(|(name, _)| Tagged::Key(name.clone())).ok_or_else(missing)
             }
             _ => Err(Problem::new("InvalidID", format!("The ID '{text}' is not valid"))),
@@ -138,9 +163,15 @@ impl Ec2 {
                 let tags = found.into_iter().flat_map(|(machine, launch)| tags_of(machine, launch));
                 tags.map(|(key, value)| (key.to_string(), value.to_string())).collect()
             }
-            Tagged::Image(id) => self.world.image(*id).map(|image| image.labels.clone()).unwrap_or_default(),
-            Tagged::Copy(id) => self.stored.get(id).map(|copy| copy.tags.clone()).unwrap_or_default(),
-            Tagged::Volume(id) => self.volumes.get(id).map(|volume| volume.tags.clone()).unwrap_or_default(),
+            Tagged::Image(id) => {
+                self.world.image(*id).map(|image| image.labels.clone()).unwrap_or_default()
+            }
+            Tagged::Copy(id) => {
+                self.stored.get(id).map(|copy| copy.tags.clone()).unwrap_or_default()
+            }
+            Tagged::Volume(id) => {
+                self.volumes.get(id).map(|volume| volume.tags.clone()).unwrap_or_default()
+            }
             Tagged::Key(name) => {
                 let pair = self.places.get(region).and_then(|place| place.keys.get(name));
                 pair.map(|pair| pair.tags.clone()).unwrap_or_default()
@@ -163,11 +194,26 @@ impl Ec2 {
                     machine.labels = tags;
                 }
             }
-            Tagged::Image(id) => self.world.image_mut(*id).into_iter().for_each(|image| image.labels = std::mem::take(&mut tags)),
-            Tagged::Copy(id) => self.stored.get_mut(id).into_iter().for_each(|copy| copy.tags = std::mem::take(&mut tags)),
-            Tagged::Volume(id) => self.volumes.get_mut(id).into_iter().for_each(|volume| volume.tags = std::mem::take(&mut tags)),
+            Tagged::Image(id) => self
+                .world
+                .image_mut(*id)
+                .into_iter()
+                .for_each(|image| image.labels = std::mem::take(&mut tags)),
+            Tagged::Copy(id) => self
+                .stored
+                .get_mut(id)
+                .into_iter()
+                .for_each(|copy| copy.tags = std::mem::take(&mut tags)),
+            Tagged::Volume(id) => self
+                .volumes
+                .get_mut(id)
+                .into_iter()
+                .for_each(|volume| volume.tags = std::mem::take(&mut tags)),
             Tagged::Key(name) => {
-                let pair = self.places.get_mut(call.region.name).and_then(|place| place.keys.get_mut(name));
+                let pair = self
+                    .places
+                    .get_mut(call.region.name)
+                    .and_then(|place| place.keys.get_mut(name));
                 pair.into_iter().for_each(|pair| pair.tags = std::mem::take(&mut tags));
             }
         }
@@ -180,7 +226,8 @@ impl Ec2 {
             return Err(Problem::missing("ResourceIdSet"));
         }
         if call.effects.is(Fault::Locked) {
-            let message = "You can't run simultaneous commands to modify a tag for a specific resource.";
+            let message =
+                "You can't run simultaneous commands to modify a tag for a specific resource.";
             return Err(Problem::new("ConcurrentTagAccess", message));
         }
         asked.into_iter().map(|text| self.find_tagged(call, text)).collect()
@@ -196,7 +243,11 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let mut changed = Vec::new();
     for thing in things {
         let mut tags = room.tags(&thing, call.region.name);
-        tags.extend(given.iter().map(|(key, value)| ((*key).to_string(), value.unwrap_or_default().to_string())));
+        tags.extend(
+            given
+                .iter()
+                .map(|(key, value)| ((*key).to_string(), value.unwrap_or_default().to_string())),
+        );
         check_count(&tags)?;
         changed.push((thing, tags));
     }
@@ -207,14 +258,18 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     Ok(())
 }
 
-/// A tag that is given with a value is deleted only where it has that one; without any tag, all are.
+/// A tag that is given with a value is deleted only where it has that one; without any tag, all
+/// are.
 pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let things = room.need_tagged(call)?;
     let given = read(&call.params, "Tag")?;
     for thing in things {
         let mut tags = room.tags(&thing, call.region.name);
         let is_meant = |key: &str, value: &str| {
-            given.is_empty() || given.iter().any(|(of, wanted)| *of == key && wanted.is_none_or(|wanted| wanted == value))
+            given.is_empty()
+                || given
+                    .iter()
+                    .any(|(of, wanted)| *of == key && wanted.is_none_or(|wanted| wanted == value))
         };
         tags.retain(|key, value| !is_meant(key, value));
         room.set_tags(&thing, tags, call);
@@ -224,19 +279,37 @@ pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 }
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let filters = Filters::read(&call.params, &["key", "value", "resource-id", "resource-type", "tag", "tag-key"])?;
+    let filters = Filters::read(
+        &call.params,
+        &["key", "value", "resource-id", "resource-type", "tag", "tag-key"],
+    )?;
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
     let here = |region: &str| region == call.region.name;
     let machines = room.world.machines_from(0).filter(|machine| here(machine.region));
-    let images = room.world.images().filter(|image| !image.public && image.regions.contains(&call.region.name));
+    let images = room
+        .world
+        .images()
+        .filter(|image| !image.public && image.regions.contains(&call.region.name));
     let copies = room.stored.iter().filter(|(_, copy)| here(copy.region));
     let volumes = room.volumes.iter().filter(|(_, volume)| here(volume.region));
-    let things = machines.map(|machine| (Tagged::Machine(machine.id), ids::of_kind(Kind::Instance, machine.id), "instance"));
-    let things = things.chain(images.map(|image| (Tagged::Image(image.id), ids::of_kind(Kind::Snapshot, image.id), "image")));
-    let things = things.chain(copies.map(|(id, _)| (Tagged::Copy(*id), ids::of_kind(Kind::DiskSnapshot, *id), "snapshot")));
-    let things = things.chain(volumes.map(|(id, _)| (Tagged::Volume(*id), ids::of_kind(Kind::Disk, *id), "volume")));
+    let things = machines.map(|machine| {
+        (Tagged::Machine(machine.id), ids::of_kind(Kind::Instance, machine.id), "instance")
+    });
+    let things =
+        things.chain(images.map(|image| {
+            (Tagged::Image(image.id), ids::of_kind(Kind::Snapshot, image.id), "image")
+        }));
+    let things = things.chain(
+        copies
+            .map(|(id, _)| (Tagged::Copy(*id), ids::of_kind(Kind::DiskSnapshot, *id), "snapshot")),
+    );
+    let things = things.chain(
+        volumes.map(|(id, _)| (Tagged::Volume(*id), ids::of_kind(Kind::Disk, *id), "volume")),
+    );
     let tags = things.flat_map(|(thing, id, kind)| {
-        room.tags(&thing, call.region.name).into_iter().map(move |(key, value)| (id.clone(), kind, key, value))
+        room.tags(&thing, call.region.name)
+            .into_iter()
+            .map(move |(key, value)| (id.clone(), kind, key, value))
     });
     let shown = tags.filter(|(id, kind, key, value)| {
         filters.hold(|name, is| match name {

@@ -32,7 +32,11 @@ pub(super) fn show(xml: &mut Xml, size: &Size) {
     xml.flag("bareMetal", false);
     xml.maybe("hypervisor", hypervisor(size));
     xml.within("processorInfo", |xml| {
-        let names: &[&str] = if size.name.starts_with("t2.") { &["i386", "x86_64"] } else { &[architecture(size.architecture)] };
+        let names: &[&str] = if size.name.starts_with("t2.") {
+            &["i386", "x86_64"]
+        } else {
+            &[architecture(size.architecture)]
+        };
         xml.texts("supportedArchitectures", names.iter().copied());
         xml.text("sustainedClockSpeedInGhz", if arm { "2.5" } else { "3.1" });
         let amd = size.name.split('.').next().is_some_and(|family| family.ends_with('a'));
@@ -95,12 +99,17 @@ pub(super) fn show(xml: &mut Xml, size: &Size) {
             xml.value("totalGpuMemoryInMiB", 16_384);
         });
     }
-    xml.within("placementGroupInfo", |xml| xml.texts("supportedStrategies", ["partition", "spread"]));
+    xml.within("placementGroupInfo", |xml| {
+        xml.texts("supportedStrategies", ["partition", "spread"])
+    });
     xml.flag("hibernationSupported", !arm && nitro);
     xml.flag("burstablePerformanceSupported", burstable);
     xml.flag("dedicatedHostsSupported", !burstable);
     xml.flag("autoRecoverySupported", size.disk_gib == 0);
-    xml.texts("supportedBootModes", if arm { &["uefi"][..] } else { &["legacy-bios", "uefi"][..] }.iter().copied());
+    xml.texts(
+        "supportedBootModes",
+        if arm { &["uefi"][..] } else { &["legacy-bios", "uefi"][..] }.iter().copied(),
+    );
     xml.text("nitroEnclavesSupport", "unsupported");
     xml.text("nitroTpmSupport", if nitro { "supported" } else { "unsupported" });
     xml.text("phcSupport", "unsupported");

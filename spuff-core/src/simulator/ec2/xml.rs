@@ -103,7 +103,12 @@ impl Xml {
     }
 
     /// A set: one `item` for each.
-    pub(super) fn set<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Self, T)) {
+    pub(super) fn set<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Self, T),
+    ) {
         self.open(name);
         for one in items {
             self.open("item");
@@ -119,7 +124,11 @@ impl Xml {
     }
 
     /// The tags of a thing.
-    pub(super) fn tags<'t>(&mut self, name: &str, tags: impl IntoIterator<Item = (&'t str, &'t str)>) {
+    pub(super) fn tags<'t>(
+        &mut self,
+        name: &str,
+        tags: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) {
         self.set(name, tags, |xml, (key, value)| {
             xml.text("key", key);
             xml.text("value", value);
@@ -129,7 +138,8 @@ impl Xml {
 
 /// Characters that XML cannot hold at all become a question mark.
 fn escape(out: &mut String, text: &str) {
-    let plain = |byte: u8| (b' '..0x7f).contains(&byte) && !matches!(byte, b'<' | b'>' | b'&' | b'"');
+    let plain =
+        |byte: u8| (b' '..0x7f).contains(&byte) && !matches!(byte, b'<' | b'>' | b'&' | b'"');
     if text.bytes().all(plain) {
         out.push_str(text);
         return;
@@ -164,7 +174,8 @@ mod tests {
         xml.time("t", time);
         xml.maybe("absent", None);
         let text = String::from_utf8(xml.finish("R")).unwrap();
-        let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"http://x/\"><a>&lt;b&gt;&amp;&quot;?&#10; ü ?</a>\
+        let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R \
+         xmlns=\"http://x/\"><a>&lt;b&gt;&amp;&quot;?&#10; ü ?</a>\
             <c><d>true</d></c><tagSet><item><key>k</key><value></value></item><item><key>l</key><value>m</value></item></tagSet>\
             <none></none><t>2026-01-05T09:07:03.000Z</t></R>";
         assert_eq!(text, expected);

@@ -39,31 +39,45 @@ impl Hetzner {
         effects: Effects,
     ) -> Outcome {
         let act: fn(&mut Self, &Asked<'_>, u64, Moment, Effects) -> Outcome = match action {
-            "poweron" => {
-                |room, _, id, now, effects| room.power(id, "start_server", (Power::Starting, Power::Running), now, effects)
-            }
-            "poweroff" => |room, _, id, now, effects| room.power(id, "stop_server", (Power::Stopping, Power::Off), now, effects),
+            "poweron" => |room, _, id, now, effects| {
+                room.power(id, "start_server", (Power::Starting, Power::Running), now, effects)
+            },
+            "poweroff" => |room, _, id, now, effects| {
+                room.power(id, "stop_server", (Power::Stopping, Power::Off), now, effects)
+            },
             "shutdown" => |room, _, id, now, effects| room.shutdown(id, now, effects),
-            "reboot" => {
-                |room, _, id, now, effects| room.power(id, "reboot_server", (Power::Running, Power::Running), now, effects)
-            }
-            "reset" => |room, _, id, now, effects| room.power(id, "reset_server", (Power::Running, Power::Running), now, effects),
+            "reboot" => |room, _, id, now, effects| {
+                room.power(id, "reboot_server", (Power::Running, Power::Running), now, effects)
+            },
+            "reset" => |room, _, id, now, effects| {
+                room.power(id, "reset_server", (Power::Running, Power::Running), now, effects)
+            },
             "create_image" => Self::create_image,
             "rebuild" => Self::rebuild,
             "change_type" => Self::change_type,
             "change_protection" => Self::protect_server,
             "enable_backup" => |room, _, id, now, effects| room.set_backups(id, true, now, effects),
-            "disable_backup" => |room, _, id, now, effects| room.set_backups(id, false, now, effects),
+            "disable_backup" => {
+                |room, _, id, now, effects| room.set_backups(id, false, now, effects)
+            }
             "enable_rescue" => |room, _, id, now, effects| room.set_rescue(id, true, now, effects),
-            "disable_rescue" => |room, _, id, now, effects| room.set_rescue(id, false, now, effects),
+            "disable_rescue" => {
+                |room, _, id, now, effects| room.set_rescue(id, false, now, effects)
+            }
             "reset_password" => |room, _, id, now, effects| {
                 let action = room.at_once(id, "reset_password", now, effects);
                 Ok(reply(201, &json!({"action": action, "root_password": room.password()})))
             },
             "request_console" => |room, _, id, now, effects| {
                 let action = room.at_once(id, "request_console", now, effects);
-                let wss_url = format!("wss://console.hetzner.cloud/?server_id={id}&token={}", room.password());
-                Ok(reply(201, &json!({"action": action, "wss_url": wss_url, "password": room.password()})))
+                let wss_url = format!(
+                    "wss://console.hetzner.cloud/?server_id={id}&token={}",
+                    room.password()
+                );
+                Ok(reply(
+                    201,
+                    &json!({"action": action, "wss_url": wss_url, "password": room.password()}),
+                ))
             },
             _ => return Err(refusal::not_found("path")),
         };
@@ -73,7 +87,14 @@ impl Hetzner {
     }
 
     /// What is off stays off, unless it is started.
-    fn power(&mut self, id: u64, command: &'static str, way: (Power, Power), now: Moment, effects: Effects) -> Outcome {
+    fn power(
+        &mut self,
+        id: u64,
+        command: &'static str,
+        way: (Power, Power),
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         Ok(reply(201, &json!({"action": self.change_power(id, command, way, now, effects)?})))
     }
 
@@ -90,14 +111,20 @@ impl Hetzner {
             Some(Power::Running) if way.0 == Power::Starting => (Power::Running, Power::Running),
             _ => way,
         };
-        let action = self.world.power(id, command, way, now, effects).ok_or_else(|| refusal::not_found("server"))?;
+        let action = self
+            .world
+            .power(id, command, way, now, effects)
+            .ok_or_else(|| refusal::not_found("server"))?;
         Ok(ShownAction::new(&action, now))
     }
 
     /// The action ends when the server has been told; when it is off is its own business.
     fn shutdown(&mut self, id: u64, now: Moment, effects: Effects) -> Outcome {
         let (told, off) = (now + TimeDelta::seconds(1), (Power::Stopping, Power::Off));
-        let action = self.world.power(id, "shutdown_server", off, now, effects).ok_or_else(|| refusal::not_found("server"))?;
+        let action = self
+            .world
+            .power(id, "shutdown_server", off, now, effects)
+            .ok_or_else(|| refusal::not_found("server"))?;
         let ends = action.ends.map(|ends| ends.min(told));
         if let (Some(ends), Some(machine)) = (ends, self.world.machine_mut(id)) {
             machine.locked_until = ends;
@@ -109,13 +136,25 @@ impl Hetzner {
     }
 
     /// An action that takes no time.
-    fn at_once(&mut self, id: u64, command: &'static str, now: Moment, effects: Effects) -> ShownAction {
+    fn at_once(
+        &mut self,
+        id: u64,
+        command: &'static str,
+        now: Moment,
+        effects: Effects,
+    ) -> ShownAction {
         let region = self.world.machine(id).map_or("", |machine| machine.region);
         let fails = effects.is(Fault::ActionFails);
         ShownAction::new(&self.world.act(command, id, None, region, now, Some(now), fails), now)
     }
 
-    fn create_image(&mut self, asked: &Asked<'_>, id: u64, now: Moment, effects: Effects) -> Outcome {
+    fn create_image(
+        &mut self,
+        asked: &Asked<'_>,
+        id: u64,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let mut input = Input::read_optional(asked)?;
         let (description, kind) = (input.text("description"), input.text("type"));
         let labels = input.labels().unwrap_or_default();
@@ -132,15 +171,19 @@ impl Hetzner {
             return Err(refusal::invalid("backups are not enabled for this server"));
         }
         let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
-        let name = description
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| format!("{}-{}", machine.name, now.format("%Y-%m-%dT%H:%M:%S+00:00")));
-        let disk = self.extras.get(&id).and_then(|extra| extra.disk_gib).unwrap_or(machine.size.disk_gib);
+        let name = description.filter(|text| !text.is_empty()).unwrap_or_else(|| {
+            format!("{}-{}", machine.name, now.format("%Y-%m-%dT%H:%M:%S+00:00"))
+        });
+        let disk =
+            self.extras.get(&id).and_then(|extra| extra.disk_gib).unwrap_or(machine.size.disk_gib);
         let image = NewImage {
             description: name.clone(),
             name,
             public: false,
-            distribution: self.world.image(machine.image).map_or("unknown", |image| image.distribution),
+            distribution: self
+                .world
+                .image(machine.image)
+                .map_or("unknown", |image| image.distribution),
             architecture: machine.size.architecture,
             regions: Vec::new(),
             min_disk_gib: disk,
@@ -151,14 +194,25 @@ impl Hetzner {
         let os_version = self.images.get(&machine.image).and_then(|about| about.os_version);
         let size_centi_gib = self.world.rng.u32(110..290);
         // A backup is paid for with its server.
-        let month = if nature == Nature::Backup { 0 } else { u64::from(size_centi_gib) * IMAGE_MICROS / 100 };
-        let rate = Rate { currency: "EUR", micros_per_hour: month / 720, rounding: Rounding::Hours };
+        let month = if nature == Nature::Backup {
+            0
+        } else {
+            u64::from(size_centi_gib) * IMAGE_MICROS / 100
+        };
+        let rate =
+            Rate { currency: "EUR", micros_per_hour: month / 720, rounding: Rounding::Hours };
         let image = NewImage { size_centi_gib, ..image };
         let (image, action) = self.world.snapshot(id, image, "create_image", rate, now, effects);
         let about = About { nature, os_version, deprecated: None, protected: false };
         self.images.insert(image, about.clone());
         let image = self.world.image(image).ok_or_else(|| refusal::not_found("image"))?;
-        Ok(reply(201, &Snapped { action: ShownAction::new(&action, now), image: Image::new(image, &about, now) }))
+        Ok(reply(
+            201,
+            &Snapped {
+                action: ShownAction::new(&action, now),
+                image: Image::new(image, &about, now),
+            },
+        ))
     }
 
     fn rebuild(&mut self, asked: &Asked<'_>, id: u64, now: Moment, effects: Effects) -> Outcome {
@@ -169,11 +223,19 @@ impl Hetzner {
             return Err(refusal::protected("server"));
         }
         let machine = self.world.machine(id).ok_or_else(|| refusal::not_found("server"))?;
-        let server_type = super::catalogue::type_of(machine.size).ok_or_else(|| refusal::not_found("server type"))?;
+        let server_type = super::catalogue::type_of(machine.size)
+            .ok_or_else(|| refusal::not_found("server type"))?;
         let image = self.usable_image(&wanted, server_type, now)?;
         let without_keys = machine.keys.is_empty();
-        let action = self.change_power(id, "rebuild_server", (Power::Starting, Power::Running), now, effects)?;
-        if let (false, Some(machine)) = (effects.is(Fault::ActionFails), self.world.machine_mut(id)) {
+        let action = self.change_power(
+            id,
+            "rebuild_server",
+            (Power::Starting, Power::Running),
+            now,
+            effects,
+        )?;
+        if let (false, Some(machine)) = (effects.is(Fault::ActionFails), self.world.machine_mut(id))
+        {
             machine.image = image;
             machine.user_data = user_data.or_else(|| machine.user_data.take());
         }
@@ -181,9 +243,16 @@ impl Hetzner {
         Ok(reply(201, &json!({"action": action, "root_password": root_password})))
     }
 
-    fn change_type(&mut self, asked: &Asked<'_>, id: u64, now: Moment, effects: Effects) -> Outcome {
+    fn change_type(
+        &mut self,
+        asked: &Asked<'_>,
+        id: u64,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let mut input = Input::read(asked)?;
-        let (wanted, upgrade_disk) = (input.required_reference("server_type"), input.flag("upgrade_disk"));
+        let (wanted, upgrade_disk) =
+            (input.required_reference("server_type"), input.flag("upgrade_disk"));
         if upgrade_disk.is_none() {
             input.complain("upgrade_disk", "is required");
         }
@@ -193,16 +262,27 @@ impl Hetzner {
         if machine.power(now) != Power::Off {
             return Err(refusal::not_stopped());
         }
-        let disk = self.extras.get(&id).and_then(|extra| extra.disk_gib).unwrap_or(machine.size.disk_gib);
-        let fits = server_type.architecture == machine.size.architecture && server_type.disk_gib >= disk;
+        let disk =
+            self.extras.get(&id).and_then(|extra| extra.disk_gib).unwrap_or(machine.size.disk_gib);
+        let fits =
+            server_type.architecture == machine.size.architecture && server_type.disk_gib >= disk;
         let size = server_type.at(machine.region).filter(|_| fits);
-        let size = size.ok_or_else(|| refusal::invalid_server_type("server type does not fit for the given server"))?;
-        let action = self.change_power(id, "change_server_type", (Power::Starting, Power::Running), now, effects)?;
+        let size = size.ok_or_else(|| {
+            refusal::invalid_server_type("server type does not fit for the given server")
+        })?;
+        let action = self.change_power(
+            id,
+            "change_server_type",
+            (Power::Starting, Power::Running),
+            now,
+            effects,
+        )?;
         if !effects.is(Fault::ActionFails) {
             if let Some(machine) = self.world.machine_mut(id) {
                 machine.size = size;
             }
-            self.extras.entry(id).or_default().disk_gib = if upgrade_disk == Some(true) { None } else { Some(disk) };
+            self.extras.entry(id).or_default().disk_gib =
+                if upgrade_disk == Some(true) { None } else { Some(disk) };
             self.charge_anew(id, now);
         }
         Ok(reply(201, &json!({"action": action})))
@@ -219,7 +299,13 @@ impl Hetzner {
         self.world.charge(Kind::Instance, id, name, now, rate);
     }
 
-    fn protect_server(&mut self, asked: &Asked<'_>, id: u64, now: Moment, effects: Effects) -> Outcome {
+    fn protect_server(
+        &mut self,
+        asked: &Asked<'_>,
+        id: u64,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let mut input = Input::read(asked)?;
         let (delete, rebuild) = (input.flag("delete"), input.flag("rebuild"));
         if delete != rebuild {
@@ -234,7 +320,8 @@ impl Hetzner {
     }
 
     fn set_backups(&mut self, id: u64, on: bool, now: Moment, effects: Effects) -> Outcome {
-        let action = self.at_once(id, if on { "enable_backup" } else { "disable_backup" }, now, effects);
+        let action =
+            self.at_once(id, if on { "enable_backup" } else { "disable_backup" }, now, effects);
         if !effects.is(Fault::ActionFails) {
             let was = std::mem::replace(&mut self.extras.entry(id).or_default().backups, on);
             if was != on {
@@ -248,7 +335,8 @@ impl Hetzner {
     }
 
     fn set_rescue(&mut self, id: u64, on: bool, now: Moment, effects: Effects) -> Outcome {
-        let action = self.at_once(id, if on { "enable_rescue" } else { "disable_rescue" }, now, effects);
+        let action =
+            self.at_once(id, if on { "enable_rescue" } else { "disable_rescue" }, now, effects);
         if !effects.is(Fault::ActionFails) {
             self.extras.entry(id).or_default().rescue = on;
         }
@@ -263,20 +351,33 @@ impl Hetzner {
     /// One action; with `of`, only if it is one of that server's or image's.
     pub(super) fn get_action(&self, id: &str, of: Option<&str>, now: Moment) -> Outcome {
         let action = input::number(id).and_then(|id| self.world.action(id));
-        let action = action.filter(|action| of.is_none_or(|of| input::number(of) == Some(action.machine)));
+        let action =
+            action.filter(|action| of.is_none_or(|of| input::number(of) == Some(action.machine)));
         let action = action.ok_or_else(|| refusal::not_found(&format!("action with ID '{id}'")))?;
         Ok(reply(200, &json!({"action": ShownAction::new(action, now)})))
     }
 
     /// Those of these ids that there are. To ask for all of them is no longer possible.
-    pub(super) fn list_asked_actions(&self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome {
-        let removed = "2025-01-30-listing-arbitrary-actions-in-the-actions-list-endpoint-is-removed";
+    pub(super) fn list_asked_actions(
+        &self,
+        asked: &Asked<'_>,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
+        let removed =
+            "2025-01-30-listing-arbitrary-actions-in-the-actions-list-endpoint-is-removed";
         let actions = self.actions_by_id(asked)?.ok_or_else(|| refusal::removed(removed))?;
         page_of_actions(asked, actions, now, effects)
     }
 
     /// The actions of all servers, or of all images, or those of them that have these ids.
-    pub(super) fn list_actions(&self, asked: &Asked<'_>, kind: &str, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn list_actions(
+        &self,
+        asked: &Asked<'_>,
+        kind: &str,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let mut actions = match self.actions_by_id(asked)? {
             Some(actions) => actions,
             None => self.world.actions().collect(),
@@ -292,14 +393,21 @@ impl Hetzner {
         now: Moment,
         effects: Effects,
     ) -> Outcome {
-        let id = if kind == "servers" { self.visible_server(id, now)? } else { self.visible_image(id, now)? };
+        let id = if kind == "servers" {
+            self.visible_server(id, now)?
+        } else {
+            self.visible_image(id, now)?
+        };
         page_of_actions(asked, self.world.actions_of(id).collect(), now, effects)
     }
 
     fn actions_by_id(&self, asked: &Asked<'_>) -> Result<Option<Vec<&Action>>, Answer> {
         let mut ids = Vec::new();
         for text in asked.params("id") {
-            ids.push(input::number(&text).ok_or_else(|| refusal::invalid_field("id", "must be an integer"))?);
+            ids.push(
+                input::number(&text)
+                    .ok_or_else(|| refusal::invalid_field("id", "must be an integer"))?,
+            );
         }
         if ids.is_empty() {
             return Ok(None);
@@ -310,9 +418,16 @@ impl Hetzner {
     }
 }
 
-fn page_of_actions(asked: &Asked<'_>, mut actions: Vec<&Action>, now: Moment, effects: Effects) -> Outcome {
+fn page_of_actions(
+    asked: &Asked<'_>,
+    mut actions: Vec<&Action>,
+    now: Moment,
+    effects: Effects,
+) -> Outcome {
     let statuses = input::words(asked, "status", &["running", "success", "error"])?;
-    actions.retain(|action| statuses.is_empty() || statuses.iter().any(|status| status == action_status(action, now)));
+    actions.retain(|action| {
+        statuses.is_empty() || statuses.iter().any(|status| status == action_status(action, now))
+    });
     let micros = |moment: Moment| Key::Number(moment.timestamp_micros());
     list::sort(asked, &mut actions, |action, field| match field {
         "id" => Some(Key::Number(action.id.cast_signed())),

@@ -12,8 +12,10 @@ use super::super::world::{Architecture, Rate, Rounding, Size};
 /// How many hours of a month are paid for.
 const MONTH: u64 = 624;
 
-const DEPRECATION: Deprecation =
-    Deprecation { announced: "2024-06-06T00:00:00+00:00", unavailable_after: "2024-09-06T00:00:00+00:00" };
+const DEPRECATION: Deprecation = Deprecation {
+    announced: "2024-06-06T00:00:00+00:00",
+    unavailable_after: "2024-09-06T00:00:00+00:00",
+};
 
 const EUROPE: &[&str] = &["fsn1", "nbg1", "hel1"];
 const AMERICA: &[&str] = &["ash", "hil"];
@@ -91,11 +93,39 @@ pub(super) fn architecture(architecture: Architecture) -> &'static str {
 
 /// The locations; the ids count from 1.
 pub(super) static LOCATIONS: [Location; 6] = [
-    location(1, "fsn1", "Falkenstein DC Park 1", ("DE", "Falkenstein"), (50.47612, 12.370071), "eu-central"),
-    location(2, "nbg1", "Nuremberg DC Park 1", ("DE", "Nuremberg"), (49.452102, 11.076665), "eu-central"),
-    location(3, "hel1", "Helsinki DC Park 1", ("FI", "Helsinki"), (60.169855, 24.938379), "eu-central"),
+    location(
+        1,
+        "fsn1",
+        "Falkenstein DC Park 1",
+        ("DE", "Falkenstein"),
+        (50.47612, 12.370071),
+        "eu-central",
+    ),
+    location(
+        2,
+        "nbg1",
+        "Nuremberg DC Park 1",
+        ("DE", "Nuremberg"),
+        (49.452102, 11.076665),
+        "eu-central",
+    ),
+    location(
+        3,
+        "hel1",
+        "Helsinki DC Park 1",
+        ("FI", "Helsinki"),
+        (60.169855, 24.938379),
+        "eu-central",
+    ),
     location(4, "ash", "Ashburn, VA", ("US", "Ashburn, VA"), (39.045821, -77.487073), "us-east"),
-    location(5, "hil", "Hillsboro, OR", ("US", "Hillsboro, OR"), (45.54222, -122.951924), "us-west"),
+    location(
+        5,
+        "hil",
+        "Hillsboro, OR",
+        ("US", "Hillsboro, OR"),
+        (45.54222, -122.951924),
+        "us-west",
+    ),
     location(6, "sin", "Singapore", ("SG", "Singapore"), (1.283333, 103.833333), "ap-southeast"),
 ];
 
@@ -164,8 +194,8 @@ pub(super) fn monthly(micros_per_hour: u64) -> u64 {
     micros_per_hour * MONTH
 }
 
-/// Id, name, cores, memory and disk in GB, and millionths of a euro per hour in Europe, America and Asia; 0 where it is not
-/// offered.
+/// Id, name, cores, memory and disk in GB, and millionths of a euro per hour in Europe, America and
+/// Asia; 0 where it is not offered.
 type Row = (u64, &'static str, u32, u32, u32, [u64; 3]);
 
 #[rustfmt::skip]
@@ -208,7 +238,8 @@ fn server_type(&(id, name, cpus, memory, disk_gib, hourly): &Row) -> Type {
         _ => "cost_optimized",
     };
     let deprecated = id == 1;
-    let offers = || [EUROPE, AMERICA, ASIA].into_iter().zip(hourly).filter(|(_, hourly)| *hourly > 0);
+    let offers =
+        || [EUROPE, AMERICA, ASIA].into_iter().zip(hourly).filter(|(_, hourly)| *hourly > 0);
     let size = |(regions, micros_per_hour)| Size {
         name,
         class: category,
@@ -220,7 +251,9 @@ fn server_type(&(id, name, cpus, memory, disk_gib, hourly): &Row) -> Type {
         regions,
         rate: Rate { currency: "EUR", micros_per_hour, rounding: Rounding::HoursUpTo(MONTH) },
     };
-    let by_location = || offers().flat_map(|(regions, hourly)| regions.iter().map(move |region| (*region, hourly)));
+    let by_location = || {
+        offers().flat_map(|(regions, hourly)| regions.iter().map(move |region| (*region, hourly)))
+    };
     let price_at = |(location, hourly): (&'static str, u64)| TypePrice {
         location,
         price_hourly: price(hourly),
@@ -270,7 +303,10 @@ mod tests {
     #[test]
     fn prices_are_written_out() {
         let price = price(1_234_567);
-        assert_eq!((price.net.as_str(), price.gross.as_str()), ("1.2345670000", "1.4691347300000000"));
+        assert_eq!(
+            (price.net.as_str(), price.gross.as_str()),
+            ("1.2345670000", "1.4691347300000000")
+        );
     }
 
     #[test]
@@ -284,7 +320,10 @@ mod tests {
         for server_type in TYPES.iter() {
             assert_eq!(type_of(&server_type.sizes[0]).unwrap().id, server_type.id);
             let sites = server_type.sizes.iter().map(|size| size.regions.len()).sum::<usize>();
-            assert_eq!((server_type.shown.prices.len(), server_type.shown.locations.len()), (sites, sites));
+            assert_eq!(
+                (server_type.shown.prices.len(), server_type.shown.locations.len()),
+                (sites, sites)
+            );
         }
     }
 }

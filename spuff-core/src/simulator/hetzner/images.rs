@@ -27,34 +27,50 @@ struct Many<'a> {
 }
 
 impl Hetzner {
-    pub(super) fn list_images(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn list_images(
+        &mut self,
+        asked: &Asked<'_>,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let kinds = input::words(asked, "type", &["system", "app", "snapshot", "backup"])?;
         let statuses = input::words(asked, "status", &["available", "creating", "unavailable"])?;
         let architectures = input::words(asked, "architecture", &["x86", "arm"])?;
         // The official clients write `true` or `True`.
-        let with_deprecated = asked.param("include_deprecated").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let with_deprecated =
+            asked.param("include_deprecated").is_some_and(|word| word.eq_ignore_ascii_case("true"));
         let bound_to: Vec<_> = asked.params("bound_to").collect();
         let name = asked.param("name");
         let selector = input::selector(asked)?;
-        let any = |wanted: &[String], word: &str| wanted.is_empty() || wanted.iter().any(|one| one == word);
+        let any = |wanted: &[String], word: &str| {
+            wanted.is_empty() || wanted.iter().any(|one| one == word)
+        };
 
         let abouts = &self.images;
         let is_meant = |image: &WorldImage| {
             let Some(about) = abouts.get(&image.id) else { return false };
-            let server = image.source.as_ref().filter(|_| about.nature == Nature::Backup).map(|(id, _)| id.to_string());
+            let server = image
+                .source
+                .as_ref()
+                .filter(|_| about.nature == Nature::Backup)
+                .map(|(id, _)| id.to_string());
             any(&kinds, about.nature.word())
                 && any(&statuses, image_status(image, now))
                 && any(&architectures, architecture(image.architecture))
                 && (with_deprecated || about.deprecated.is_none())
-                && (bound_to.is_empty() || server.is_some_and(|server| bound_to.iter().any(|id| *id == server)))
+                && (bound_to.is_empty()
+                    || server.is_some_and(|server| bound_to.iter().any(|id| *id == server)))
                 && name.as_ref().is_none_or(|name| image.public && image.name == **name)
                 && selector.as_ref().is_none_or(|selector| selector.matches(&image.labels))
         };
         let shown = self.world.list_images_where(now, is_meant);
-        let mut images: Vec<(&WorldImage, &About)> = shown.filter_map(|image| Some((image, abouts.get(&image.id)?))).collect();
+        let mut images: Vec<(&WorldImage, &About)> =
+            shown.filter_map(|image| Some((image, abouts.get(&image.id)?))).collect();
         list::sort(asked, &mut images, |(image, _), field| match field {
             "id" => Some(Key::Number(image.id.cast_signed())),
-            "name" => Some(Key::Text(if image.public { image.name.clone() } else { String::new() })),
+            "name" => {
+                Some(Key::Text(if image.public { image.name.clone() } else { String::new() }))
+            }
             "created" => Some(Key::Number(image.created.timestamp_micros())),
             _ => None,
         })?;
@@ -71,7 +87,8 @@ impl Hetzner {
     pub(super) fn update_image(&mut self, asked: &Asked<'_>, id: &str, now: Moment) -> Outcome {
         let id = self.own_image(id, now)?;
         let mut input = Input::read(asked)?;
-        let (description, kind, labels) = (input.text("description"), input.text("type"), input.labels());
+        let (description, kind, labels) =
+            (input.text("description"), input.text("type"), input.labels());
         if kind.as_ref().is_some_and(|kind| kind != "snapshot") {
             input.complain("type", "must be snapshot");
         }
@@ -104,7 +121,13 @@ impl Hetzner {
         Ok(Answer::new(204, ""))
     }
 
-    pub(super) fn protect_image(&mut self, asked: &Asked<'_>, id: &str, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn protect_image(
+        &mut self,
+        asked: &Asked<'_>,
+        id: &str,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let id = self.own_image(id, now)?;
         let mut input = Input::read(asked)?;
         let delete = input.flag("delete");
@@ -131,18 +154,23 @@ impl Hetzner {
     fn own_image(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let id = self.visible_image(id, now)?;
         let own = self.world.image(id).is_some_and(|image| !image.public);
-        own.then_some(id).ok_or_else(|| refusal::unsupported("only snapshots and backups can be changed"))
+        own.then_some(id)
+            .ok_or_else(|| refusal::unsupported("only snapshots and backups can be changed"))
     }
 
     /// Whether the action that makes it goes on. One that never ends does not hold it.
     fn is_being_made(&self, id: u64, now: Moment) -> bool {
-        let Some((server, _)) = self.world.image(id).and_then(|image| image.source.as_ref()) else { return false };
+        let Some((server, _)) = self.world.image(id).and_then(|image| image.source.as_ref()) else {
+            return false;
+        };
         let mut actions = self.world.actions_of(*server).filter(|action| action.image == Some(id));
         actions.any(|action| action.ends.is_some() && action.progress(now) == Progress::Running)
     }
 
     fn show_image(&self, id: u64, now: Moment) -> Result<Image<'_>, Answer> {
         let image = self.world.image(id).zip(self.images.get(&id));
-        image.map(|(image, about)| Image::new(image, about, now)).ok_or_else(|| refusal::not_found("image"))
+        image
+            .map(|(image, about)| Image::new(image, about, now))
+            .ok_or_else(|| refusal::not_found("image"))
     }
 }

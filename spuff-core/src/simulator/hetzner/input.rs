@@ -20,7 +20,9 @@ impl Reference {
         match value {
             Value::Number(number) => number.as_u64().map(Self::Id),
             Value::String(text) if text.is_empty() => None,
-            Value::String(text) => Some(text.parse().map_or_else(|_| Self::Name(text.clone()), Self::Id)),
+            Value::String(text) => {
+                Some(text.parse().map_or_else(|_| Self::Name(text.clone()), Self::Id))
+            }
             _ => None,
         }
     }
@@ -52,7 +54,11 @@ impl Input {
 
     /// As [`read`](Self::read), where no body at all says nothing.
     pub(super) fn read_optional(asked: &Asked<'_>) -> Result<Self, Answer> {
-        if asked.body.is_empty() { Ok(Self { fields: Map::new(), wrong: Vec::new() }) } else { Self::read(asked) }
+        if asked.body.is_empty() {
+            Ok(Self { fields: Map::new(), wrong: Vec::new() })
+        } else {
+            Self::read(asked)
+        }
     }
 
     pub(super) fn complain(&mut self, field: &str, message: impl Into<String>) {
@@ -114,12 +120,16 @@ impl Input {
 
     /// Whether a list holds anything.
     pub(super) fn names_any(&mut self, field: &str) -> bool {
-        self.get(field, "a list", |value| value.as_array().map(|items| !items.is_empty())).unwrap_or_default()
+        self.get(field, "a list", |value| value.as_array().map(|items| !items.is_empty()))
+            .unwrap_or_default()
     }
 
     pub(super) fn labels(&mut self) -> Option<Labels> {
-        let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_string()));
-        let labels: Labels = self.get("labels", "an object of strings", |value| value.as_object()?.iter().map(pair).collect())?;
+        let pair =
+            |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_string()));
+        let labels: Labels = self.get("labels", "an object of strings", |value| {
+            value.as_object()?.iter().map(pair).collect()
+        })?;
         if let Err(message) = rules::labels(&labels) {
             self.complain("labels", message);
         }
@@ -128,10 +138,13 @@ impl Input {
 
     /// An object within, with what is wrong with its fields told as `field.of_it`.
     pub(super) fn within<T>(&mut self, field: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let fields = self.get(field, "an object", |value| value.as_object().cloned()).unwrap_or_default();
+        let fields =
+            self.get(field, "an object", |value| value.as_object().cloned()).unwrap_or_default();
         let mut inner = Self { fields, wrong: Vec::new() };
         let found = read(&mut inner);
-        self.wrong.extend(inner.wrong.into_iter().map(|(name, message)| (format!("{field}.{name}"), message)));
+        self.wrong.extend(
+            inner.wrong.into_iter().map(|(name, message)| (format!("{field}.{name}"), message)),
+        );
         found
     }
 }
@@ -144,18 +157,21 @@ pub(super) fn number(text: &str) -> Option<u64> {
 /// The label selector of a list.
 pub(super) fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Answer> {
     match asked.param("label_selector") {
-        Some(text) if !text.trim().is_empty() => {
-            Selector::parse(&text).map(Some).ok_or_else(|| refusal::invalid_field("label_selector", "is not a label selector"))
-        }
+        Some(text) if !text.trim().is_empty() => Selector::parse(&text)
+            .map(Some)
+            .ok_or_else(|| refusal::invalid_field("label_selector", "is not a label selector")),
         _ => Ok(None),
     }
 }
 
-/// A parameter that may be given several times, each one of these words; empty where it is not given.
+/// A parameter that may be given several times, each one of these words; empty where it is not
+/// given.
 pub(super) fn words(asked: &Asked<'_>, name: &str, known: &[&str]) -> Result<Vec<String>, Answer> {
     let words: Vec<String> = asked.params(name).map(|word| word.into_owned()).collect();
     match words.iter().find(|word| !known.contains(&word.as_str())) {
-        Some(_) => Err(refusal::invalid_field(name, &format!("must be one of {}", known.join(", ")))),
+        Some(_) => {
+            Err(refusal::invalid_field(name, &format!("must be one of {}", known.join(", "))))
+        }
         None => Ok(words),
     }
 }

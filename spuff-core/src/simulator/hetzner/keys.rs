@@ -12,17 +12,37 @@ use super::{Hetzner, Outcome, refusal, reply, show};
 
 /// Those that a project has from the start.
 const FIRST: [(&str, &str); 2] = [
-    ("laptop", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJYpf8L/bT//4m2Ie7/YOBY27BC9OqSgAsT+uIFmozfj laptop@example"),
-    ("ci", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjwUW1xf0LHrKx8Au1/Oz7oYxifURahNv8Sfwy+Vqjn ci@example"),
+    (
+        "laptop",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJYpf8L/bT//4m2Ie7/YOBY27BC9OqSgAsT+uIFmozfj \
+         laptop@example",
+    ),
+    (
+        "ci",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjwUW1xf0LHrKx8Au1/Oz7oYxifURahNv8Sfwy+Vqjn \
+         ci@example",
+    ),
 ];
 
 pub(super) fn upload_first(world: &mut World, now: Moment) {
     for (name, public_key) in FIRST {
-        add(world, name.to_string(), public_key.to_string(), fingerprint(public_key).unwrap_or_default(), now);
+        add(
+            world,
+            name.to_string(),
+            public_key.to_string(),
+            fingerprint(public_key).unwrap_or_default(),
+            now,
+        );
     }
 }
 
-fn add(world: &mut World, name: String, public_key: String, fingerprint: String, created: Moment) -> u64 {
+fn add(
+    world: &mut World,
+    name: String,
+    public_key: String,
+    fingerprint: String,
+    created: Moment,
+) -> u64 {
     let id = world.next_id();
     world.keys.push(SshKey { id, name, fingerprint, public_key, created });
     id
@@ -105,7 +125,10 @@ impl Hetzner {
                 return Err(refusal::not_unique("SSH key name is already used", "name"));
             }
             if key.fingerprint == print {
-                return Err(refusal::not_unique("SSH key with the same fingerprint already exists", "public_key"));
+                return Err(refusal::not_unique(
+                    "SSH key with the same fingerprint already exists",
+                    "public_key",
+                ));
             }
         }
         Ok(())

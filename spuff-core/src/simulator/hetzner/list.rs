@@ -38,13 +38,19 @@ pub(super) enum Key {
 ///
 /// # Errors
 /// The cloud's answer to a field that these things are not sorted by.
-pub(super) fn sort<T>(asked: &Asked<'_>, items: &mut [T], key: impl Fn(&T, &str) -> Option<Key>) -> Result<(), Answer> {
+pub(super) fn sort<T>(
+    asked: &Asked<'_>,
+    items: &mut [T],
+    key: impl Fn(&T, &str) -> Option<Key>,
+) -> Result<(), Answer> {
     let orders: Vec<_> = asked.params("sort").collect();
     // The last order is the weakest one, and a stable sort keeps what a weaker one has done.
     for order in orders.iter().rev() {
         let (field, direction) = order.split_once(':').unwrap_or((order, "asc"));
         let wrong = || refusal::invalid_field("sort", &format!("'{order}' is no order of these"));
-        if !matches!(direction, "asc" | "desc") || items.first().is_some_and(|first| key(first, field).is_none()) {
+        if !matches!(direction, "asc" | "desc")
+            || items.first().is_some_and(|first| key(first, field).is_none())
+        {
             return Err(wrong());
         }
         items.sort_by(|one, other| {
@@ -55,11 +61,16 @@ pub(super) fn sort<T>(asked: &Asked<'_>, items: &mut [T], key: impl Fn(&T, &str)
     Ok(())
 }
 
-/// The page that is asked for. `shift` is a fault's: a thing that nobody has seen is in front of the rest.
+/// The page that is asked for. `shift` is a fault's: a thing that nobody has seen is in front of
+/// the rest.
 ///
 /// # Errors
 /// The cloud's answer to a page that cannot be.
-pub(super) fn page<T>(asked: &Asked<'_>, all: Vec<T>, effects: Effects) -> Result<(Vec<T>, Meta), Answer> {
+pub(super) fn page<T>(
+    asked: &Asked<'_>,
+    all: Vec<T>,
+    effects: Effects,
+) -> Result<(Vec<T>, Meta), Answer> {
     let positive = |name: &str, otherwise: usize| match asked.param(name) {
         None => Ok(otherwise),
         Some(text) => match input::number(&text).and_then(|number| usize::try_from(number).ok()) {

@@ -1,4 +1,5 @@
-//! What is only read: locations, server types, prices; and the collections of which a project here has nothing.
+//! What is only read: locations, server types, prices; and the collections of which a project here
+//! has nothing.
 
 use serde_json::{Value, json};
 
@@ -29,21 +30,27 @@ pub(super) fn answer(asked: &Asked<'_>, parts: &[&str], effects: Effects) -> Out
     match parts {
         ["locations"] => locations(asked, effects),
         ["locations", id] => {
-            let found = input::number(id).and_then(|id| LOCATIONS.iter().find(|location| location.id == id));
+            let found = input::number(id)
+                .and_then(|id| LOCATIONS.iter().find(|location| location.id == id));
             one("location", id, found.map(|location| json!(location)))
         }
         ["server_types"] => server_types(asked, effects),
         ["server_types", id] => {
-            let found = input::number(id).and_then(|id| TYPES.iter().find(|server_type| server_type.id == id));
+            let found = input::number(id)
+                .and_then(|id| TYPES.iter().find(|server_type| server_type.id == id));
             one("server_type", id, found.map(|server_type| json!(server_type.shown)))
         }
         ["pricing"] => Ok(reply(200, &json!({"pricing": pricing()}))),
-        ["datacenters"] | ["datacenters", _] => Err(refusal::removed("2026-06-02-datacenters-deprecated")),
+        ["datacenters"] | ["datacenters", _] => {
+            Err(refusal::removed("2026-06-02-datacenters-deprecated"))
+        }
         [collection] if EMPTY.contains(collection) => {
             let (_, meta) = list::page::<()>(asked, Vec::new(), Effects::NONE)?;
             Ok(reply(200, &json!({*collection: [], "meta": meta})))
         }
-        [collection, id] if EMPTY.contains(collection) => Err(missing(collection.trim_end_matches('s'), id)),
+        [collection, id] if EMPTY.contains(collection) => {
+            Err(missing(collection.trim_end_matches('s'), id))
+        }
         _ => Err(refusal::not_found("path")),
     }
 }
@@ -82,8 +89,7 @@ fn pricing() -> Value {
         let at = |location: &Location| json!({"location": location.name, "price_hourly": price(hourly), "price_monthly": price(monthly(hourly))});
         LOCATIONS.iter().map(at).collect()
     };
-    let server_type =
-        |server_type: &ServerType| json!({"id": server_type.id, "name": server_type.name, "prices": server_type.prices});
+    let server_type = |server_type: &ServerType| json!({"id": server_type.id, "name": server_type.name, "prices": server_type.prices});
     json!({
         "currency": "EUR",
         "vat_rate": "19.000000",

@@ -30,7 +30,8 @@ pub(super) fn general(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::Unauthorized => plain(401, "unauthorized", "unable to authenticate"),
         Refusal::RateLimited { retry_after } => {
-            let answer = plain(429, "rate_limit_exceeded", "limit of 3600 requests per hour reached");
+            let answer =
+                plain(429, "rate_limit_exceeded", "limit of 3600 requests per hour reached");
             match retry_after {
                 Some(seconds) => answer.with_header("retry-after", seconds),
                 None => answer,
@@ -55,7 +56,8 @@ pub(super) fn method_not_allowed() -> Answer {
 /// Taken out of the API.
 pub(super) fn removed(announcement: &str) -> Answer {
     let message = "the requested API functionality was removed";
-    let details = json!({"announcement": format!("https://docs.hetzner.cloud/changelog#{announcement}")});
+    let details =
+        json!({"announcement": format!("https://docs.hetzner.cloud/changelog#{announcement}")});
     with_details(410, "deprecated_api_endpoint", message, details)
 }
 
@@ -67,7 +69,8 @@ pub(super) fn json_error() -> Answer {
 pub(super) fn invalid_fields(wrong: &[(String, String)]) -> Answer {
     let names: Vec<String> = wrong.iter().map(|(name, _)| format!("'{name}'")).collect();
     let plural = if names.len() == 1 { "" } else { "s" };
-    let fields: Vec<Value> = wrong.iter().map(|(name, message)| json!({"name": name, "messages": [message]})).collect();
+    let fields: Vec<Value> =
+        wrong.iter().map(|(name, message)| json!({"name": name, "messages": [message]})).collect();
     let message = format!("invalid input in field{plural} {}", names.join(", "));
     with_details(422, "invalid_input", &message, json!({"fields": fields}))
 }
@@ -107,7 +110,12 @@ pub(super) fn protected(what: &str) -> Answer {
 }
 
 pub(super) fn quota_reached() -> Answer {
-    with_details(403, "resource_limit_exceeded", "server limit exceeded", json!({"limits": [{"name": "server_limit"}]}))
+    with_details(
+        403,
+        "resource_limit_exceeded",
+        "server limit exceeded",
+        json!({"limits": [{"name": "server_limit"}]}),
+    )
 }
 
 pub(super) fn sold_out() -> Answer {

@@ -22,14 +22,20 @@ pub(super) fn server_name(name: &str) -> Result<(), &'static str> {
         let inside = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         inside && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
     };
-    if name.split('.').all(part_is_right) { Ok(()) } else { Err("must be a valid hostname as per RFC 1123") }
+    if name.split('.').all(part_is_right) {
+        Ok(())
+    } else {
+        Err("must be a valid hostname as per RFC 1123")
+    }
 }
 
 /// Why these labels are not taken.
 pub(super) fn labels(labels: &Labels) -> Result<(), String> {
     for (key, value) in labels {
-        let (prefix, name) = key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
-        let prefix_is_right = prefix.is_none_or(|prefix| is_word(prefix, MAX_NAME, "-.") && prefix != "hetzner.cloud");
+        let (prefix, name) =
+            key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        let prefix_is_right = prefix
+            .is_none_or(|prefix| is_word(prefix, MAX_NAME, "-.") && prefix != "hetzner.cloud");
         if !(prefix_is_right && is_word(name, MAX_PART, "-_.")) {
             return Err(format!("label key '{key}' is not correctly formatted"));
         }
@@ -109,7 +115,8 @@ impl Term {
         } else if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
             (key, Wanted::In(vec![one_value(value)?]))
         } else if let Some((words, values)) = text.split_once('(') {
-            let values: Option<Vec<_>> = values.strip_suffix(')')?.split(',').map(one_value).collect();
+            let values: Option<Vec<_>> =
+                values.strip_suffix(')')?.split(',').map(one_value).collect();
             let (key, word) = words.trim_end().rsplit_once(char::is_whitespace)?;
             match word {
                 "in" => (key, Wanted::In(values?)),
@@ -122,7 +129,9 @@ impl Term {
             (text, Wanted::Present)
         };
         let key = key.trim();
-        labels(&Labels::from([(key.to_string(), String::new())])).is_ok().then(|| Self { key: key.to_string(), wanted })
+        labels(&Labels::from([(key.to_string(), String::new())]))
+            .is_ok()
+            .then(|| Self { key: key.to_string(), wanted })
     }
 }
 
@@ -142,7 +151,20 @@ mod tests {
             assert_eq!(server_name(good), Ok(()), "{good}");
         }
         let (longer_part, longer) = ("a".repeat(64), "a.".repeat(127));
-        for bad in ["", "web_1", "web 1", "-a", "a-", "a..b", ".a", "a.", "bücher", "a/b", &longer_part, &longer] {
+        for bad in [
+            "",
+            "web_1",
+            "web 1",
+            "-a",
+            "a-",
+            "a..b",
+            ".a",
+            "a.",
+            "bücher",
+            "a/b",
+            &longer_part,
+            &longer,
+        ] {
             assert!(server_name(bad).is_err(), "{bad}");
         }
     }
@@ -204,15 +226,29 @@ mod tests {
             ("example.com/a=1", true),
             ("ENV=prod", false),
         ] {
-            assert_eq!(Selector::parse(selector).map(|it| it.matches(&web)), Some(expected), "{selector}");
+            assert_eq!(
+                Selector::parse(selector).map(|it| it.matches(&web)),
+                Some(expected),
+                "{selector}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_selector_is_told() {
-        for wrong in
-            ["", ",", "env,", "=prod", "env=a b", "env in prod", "env in (prod", "env in prod)", "env is (prod)", "a===b", "!"]
-        {
+        for wrong in [
+            "",
+            ",",
+            "env,",
+            "=prod",
+            "env=a b",
+            "env in prod",
+            "env in (prod",
+            "env in prod)",
+            "env is (prod)",
+            "a===b",
+            "!",
+        ] {
             assert_eq!(Selector::parse(wrong), None, "{wrong}");
         }
     }

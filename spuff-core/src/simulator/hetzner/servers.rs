@@ -13,8 +13,17 @@ use super::list::{self, Key, Meta};
 use super::show::{Image, PrimaryIp, Server, ShownAction};
 use super::{Hetzner, Nature, Outcome, refusal, reply, rules};
 
-const STATUSES: [&str; 9] =
-    ["initializing", "starting", "running", "stopping", "off", "deleting", "migrating", "rebuilding", "unknown"];
+const STATUSES: [&str; 9] = [
+    "initializing",
+    "starting",
+    "running",
+    "stopping",
+    "off",
+    "deleting",
+    "migrating",
+    "rebuilding",
+    "unknown",
+];
 
 #[derive(Serialize)]
 struct One<'a> {
@@ -42,7 +51,12 @@ struct Order {
 }
 
 impl Hetzner {
-    pub(super) fn create_server(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn create_server(
+        &mut self,
+        asked: &Asked<'_>,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let Order { machine, start } = self.read_order(asked, now)?;
         if self.world.named(&machine.name, now).is_some() {
             return Err(refusal::not_unique("server name is already used", "name"));
@@ -60,13 +74,18 @@ impl Hetzner {
         let mut next_actions = Vec::new();
         if start {
             let (region, ends, fails) = (create.region, create.ends, create.fails);
-            next_actions.push(ShownAction::new(&self.world.act("start_server", id, None, region, now, ends, fails), now));
+            next_actions.push(ShownAction::new(
+                &self.world.act("start_server", id, None, region, now, ends, fails),
+                now,
+            ));
             // The server is made before it starts.
             create.ends = ends.map(|ends| now + (ends - now) * 2 / 3);
             if let Some(action) = self.world.action_mut(create.id) {
                 action.ends = create.ends;
             }
-        } else if let (Some(ends), false, Some(machine)) = (create.ends, create.fails, self.world.machine_mut(id)) {
+        } else if let (Some(ends), false, Some(machine)) =
+            (create.ends, create.fails, self.world.machine_mut(id))
+        {
             machine.plan(ends, Power::Off);
             if let Some(after) = effects.vanishes_after() {
                 machine.plan(now + delta(after), Power::Gone);
@@ -103,9 +122,11 @@ impl Hetzner {
             (net.flag("enable_ipv4").unwrap_or(true), net.flag("enable_ipv6").unwrap_or(true))
         });
         // None of these exists in the project.
-        for (field, message) in
-            [("volumes", "volume not found"), ("networks", "network not found"), ("firewalls", "firewall not found")]
-        {
+        for (field, message) in [
+            ("volumes", "volume not found"),
+            ("networks", "network not found"),
+            ("firewalls", "firewall not found"),
+        ] {
             if input.names_any(field) {
                 input.complain(field, message);
             }
@@ -120,29 +141,49 @@ impl Hetzner {
         }
         let server_type = find_type(&wanted_type)?;
         let size = match wanted_location {
-            None => server_type.sizes.first().and_then(|size| size.regions.first().map(|region| (size, *region))),
+            None => server_type
+                .sizes
+                .first()
+                .and_then(|size| size.regions.first().map(|region| (size, *region))),
             Some(wanted) => {
                 let known = LOCATIONS.iter().find(|location| wanted.is(location.id, location.name));
-                let name = known.ok_or_else(|| refusal::invalid_field("location", "location not found"))?.name;
+                let name = known
+                    .ok_or_else(|| refusal::invalid_field("location", "location not found"))?
+                    .name;
                 server_type.at(name).map(|size| (size, name))
             }
         };
-        let (size, region) = size.ok_or_else(|| refusal::invalid("unsupported location for server type"))?;
+        let (size, region) =
+            size.ok_or_else(|| refusal::invalid("unsupported location for server type"))?;
         let image = self.usable_image(&wanted_image, server_type, now)?;
-        let find_key = |wanted: &Reference| self.world.keys.iter().find(|key| wanted.is(key.id, &key.name)).map(|key| key.id);
+        let find_key = |wanted: &Reference| {
+            self.world.keys.iter().find(|key| wanted.is(key.id, &key.name)).map(|key| key.id)
+        };
         let keys: Option<Vec<u64>> = wanted_keys.iter().map(find_key).collect();
         let keys = keys.ok_or_else(|| refusal::invalid_field("ssh_keys", "SSH key not found"))?;
-        Ok(Order { machine: NewMachine { name, region, size, image, labels, keys, user_data, ipv4, ipv6 }, start })
+        Ok(Order {
+            machine: NewMachine { name, region, size, image, labels, keys, user_data, ipv4, ipv6 },
+            start,
+        })
     }
 
-    /// An image that a server of this type can be made from. A name means the one for the type's processors.
-    pub(super) fn usable_image(&self, wanted: &Reference, server_type: &Type, now: Moment) -> Result<u64, Answer> {
+    /// An image that a server of this type can be made from. A name means the one for the type's
+    /// processors.
+    pub(super) fn usable_image(
+        &self,
+        wanted: &Reference,
+        server_type: &Type,
+        now: Moment,
+    ) -> Result<u64, Answer> {
         let missing = || refusal::invalid_field("image", "image not found");
         let image = match wanted {
             Reference::Id(id) => self.world.image(*id),
             Reference::Name(name) => {
-                let named = || self.world.images().filter(|image| image.public && image.name == *name);
-                named().find(|image| image.architecture == server_type.architecture).or_else(|| named().next())
+                let named =
+                    || self.world.images().filter(|image| image.public && image.name == *name);
+                named()
+                    .find(|image| image.architecture == server_type.architecture)
+                    .or_else(|| named().next())
             }
         };
         let image = image.ok_or_else(missing)?;
@@ -163,18 +204,32 @@ impl Hetzner {
         Ok(reply(200, &One { server: self.show_server(id, now)? }))
     }
 
-    pub(super) fn list_servers(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn list_servers(
+        &mut self,
+        asked: &Asked<'_>,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let statuses = input::words(asked, "status", &STATUSES)?;
         let selector = input::selector(asked)?;
-        let is_meant =
-            |machine: &Machine| machine.exists(now) && selector.as_ref().is_none_or(|selector| selector.matches(&machine.labels));
-        let ids: Vec<u64> = match asked.param("name") {
-            Some(name) => self.world.list_named(&name, now).into_iter().map(|machine| machine.id).collect(),
-            None => self.world.list_machines_where(now, is_meant).map(|machine| machine.id).collect(),
+        let is_meant = |machine: &Machine| {
+            machine.exists(now)
+                && selector.as_ref().is_none_or(|selector| selector.matches(&machine.labels))
         };
-        let mut machines: Vec<&Machine> = ids.iter().filter_map(|id| self.world.machine(*id)).collect();
+        let ids: Vec<u64> = match asked.param("name") {
+            Some(name) => {
+                self.world.list_named(&name, now).into_iter().map(|machine| machine.id).collect()
+            }
+            None => {
+                self.world.list_machines_where(now, is_meant).map(|machine| machine.id).collect()
+            }
+        };
+        let mut machines: Vec<&Machine> =
+            ids.iter().filter_map(|id| self.world.machine(*id)).collect();
         machines.retain(|machine| {
-            is_meant(machine) && (statuses.is_empty() || statuses.iter().any(|status| status == self.status(machine, now)))
+            is_meant(machine)
+                && (statuses.is_empty()
+                    || statuses.iter().any(|status| status == self.status(machine, now)))
         });
         list::sort(asked, &mut machines, |machine, field| match field {
             "id" => Some(Key::Number(machine.id.cast_signed())),
@@ -213,7 +268,10 @@ impl Hetzner {
             return Err(refusal::protected("server"));
         }
         self.unlocked(id, now, effects)?;
-        let action = self.world.destroy(id, "delete_server", now, effects).ok_or_else(|| refusal::not_found("server"))?;
+        let action = self
+            .world
+            .destroy(id, "delete_server", now, effects)
+            .ok_or_else(|| refusal::not_found("server"))?;
         if !action.fails && self.extras.remove(&id).is_some_and(|extra| extra.backups) {
             self.forget_backups(id, now);
         }
@@ -224,10 +282,13 @@ impl Hetzner {
     pub(super) fn visible_server(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let number = input::number(id).ok_or_else(|| refusal::not_found("server"))?;
         let found = self.world.read_machine(number, now).filter(|machine| machine.exists(now));
-        found.map(|machine| machine.id).ok_or_else(|| refusal::not_found(&format!("server with ID '{number}'")))
+        found
+            .map(|machine| machine.id)
+            .ok_or_else(|| refusal::not_found(&format!("server with ID '{number}'")))
     }
 
-    /// Whether something can be done with a server; while one thing is done with it, no other can be.
+    /// Whether something can be done with a server; while one thing is done with it, no other can
+    /// be.
     pub(super) fn unlocked(&self, id: u64, now: Moment, effects: Effects) -> Result<(), Answer> {
         let locked = self.world.machine(id).is_some_and(|machine| machine.is_locked(now));
         if locked || effects.is(Fault::Locked) { Err(refusal::locked("server")) } else { Ok(()) }
@@ -240,8 +301,12 @@ impl Hetzner {
                 Some(_) => "initializing",
                 None => "starting",
             },
-            _ if machine.is_locked(now) && self.does(machine, "rebuild_server", now) => "rebuilding",
-            _ if machine.is_locked(now) && self.does(machine, "change_server_type", now) => "migrating",
+            _ if machine.is_locked(now) && self.does(machine, "rebuild_server", now) => {
+                "rebuilding"
+            }
+            _ if machine.is_locked(now) && self.does(machine, "change_server_type", now) => {
+                "migrating"
+            }
             Power::Running => "running",
             Power::Stopping => "stopping",
             Power::Off => "off",
@@ -253,7 +318,9 @@ impl Hetzner {
 
     fn does(&self, machine: &Machine, command: &str, now: Moment) -> bool {
         let last = self.world.actions_of(machine.id).next_back();
-        last.is_some_and(|action| action.kind == command && action.progress(now) == Progress::Running)
+        last.is_some_and(|action| {
+            action.kind == command && action.progress(now) == Progress::Running
+        })
     }
 
     fn show_server(&self, id: u64, now: Moment) -> Result<Server<'_>, Answer> {
@@ -269,7 +336,9 @@ impl Hetzner {
 
     /// Backups end with their server; snapshots do not.
     pub(super) fn forget_backups(&mut self, server: u64, now: Moment) {
-        let of_server = |image: &&WorldImage| image.source.as_ref().is_some_and(|(source, _)| *source == server);
+        let of_server = |image: &&WorldImage| {
+            image.source.as_ref().is_some_and(|(source, _)| *source == server)
+        };
         let ids: Vec<u64> = self.world.images().filter(of_server).map(|image| image.id).collect();
         for id in ids {
             if self.images.get(&id).is_some_and(|about| about.nature == Nature::Backup) {
@@ -279,7 +348,12 @@ impl Hetzner {
         }
     }
 
-    pub(super) fn list_primary_ips(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome {
+    pub(super) fn list_primary_ips(
+        &mut self,
+        asked: &Asked<'_>,
+        now: Moment,
+        effects: Effects,
+    ) -> Outcome {
         let machines = self.world.list_machines(now).filter(|machine| machine.exists(now));
         let ips: Vec<PrimaryIp<'_>> = machines.flat_map(PrimaryIp::of).collect();
         let (primary_ips, meta) = list::page(asked, ips, effects)?;
@@ -288,17 +362,20 @@ impl Hetzner {
 
     pub(super) fn get_primary_ip(&mut self, id: &str, now: Moment) -> Outcome {
         let number = input::number(id).unwrap_or_default();
-        let machines = [2, 3].into_iter().filter_map(|behind| self.world.machine(number.checked_sub(behind)?));
+        let machines =
+            [2, 3].into_iter().filter_map(|behind| self.world.machine(number.checked_sub(behind)?));
         let ips = machines.filter(|machine| machine.exists(now)).flat_map(PrimaryIp::of);
         let found = { ips }.find(|ip| ip.is(number));
-        let primary_ip = found.ok_or_else(|| refusal::not_found(&format!("primary IP with ID '{id}'")))?;
+        let primary_ip =
+            found.ok_or_else(|| refusal::not_found(&format!("primary IP with ID '{id}'")))?;
         Ok(reply(200, &json!({"primary_ip": primary_ip})))
     }
 }
 
 pub(super) fn find_type(wanted: &Reference) -> Result<&'static Type, Answer> {
     let found = TYPES.iter().find(|server_type| wanted.is(server_type.id, server_type.name));
-    let found = found.ok_or_else(|| refusal::invalid_field("server_type", "server type not found"))?;
+    let found =
+        found.ok_or_else(|| refusal::invalid_field("server_type", "server type not found"))?;
     if found.deprecated {
         return Err(refusal::invalid(&format!("server type {} is deprecated", found.id)));
     }

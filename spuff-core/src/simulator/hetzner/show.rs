@@ -101,14 +101,21 @@ impl<'a> Server<'a> {
         let [ipv4_id, ipv6_id] = primary_ip_ids(machine);
         let ipv4 = |ip| Ipv4 { id: ipv4_id, ip, blocked: false, dns_ptr: dns_ptr(ip) };
         let ipv6 = |ip| Ipv6 { id: ipv6_id, ip: network(ip), blocked: false, dns_ptr: [] };
-        let price = |it: &'static Type| it.shown.prices.iter().find(|price| price.location == machine.region);
+        let price = |it: &'static Type| {
+            it.shown.prices.iter().find(|price| price.location == machine.region)
+        };
         let protected = extra.is_some_and(|extra| extra.protected);
         Self {
             id: machine.id,
             name: &machine.name,
             status,
             created: Time(machine.created),
-            public_net: PublicNet { ipv4: machine.ipv4.map(ipv4), ipv6: machine.ipv6.map(ipv6), floating_ips: [], firewalls: [] },
+            public_net: PublicNet {
+                ipv4: machine.ipv4.map(ipv4),
+                ipv6: machine.ipv6.map(ipv6),
+                floating_ips: [],
+                firewalls: [],
+            },
             private_net: [],
             server_type: server_type.map(|server_type| &server_type.shown),
             location: catalogue::location_named(machine.region),
@@ -120,7 +127,9 @@ impl<'a> Server<'a> {
             outgoing_traffic: Some(0),
             ingoing_traffic: Some(0),
             included_traffic: server_type.and_then(price).map_or(0, |price| price.included_traffic),
-            primary_disk_size: extra.and_then(|extra| extra.disk_gib).unwrap_or(machine.size.disk_gib),
+            primary_disk_size: extra
+                .and_then(|extra| extra.disk_gib)
+                .unwrap_or(machine.size.disk_gib),
             protection: ServerProtection { delete: protected, rebuild: protected },
             labels: &machine.labels,
             volumes: [],
@@ -130,7 +139,8 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The ids of a server's addresses: the two that were taken right behind its own and that of its first action.
+/// The ids of a server's addresses: the two that were taken right behind its own and that of its
+/// first action.
 pub(super) fn primary_ip_ids(machine: &Machine) -> [u64; 2] {
     [machine.id + 2, machine.id + 3]
 }
@@ -193,7 +203,9 @@ impl PrimaryIp<'_> {
             created: Time(machine.created),
             location: catalogue::location_named(machine.region),
         };
-        let ipv4 = machine.ipv4.map(|ip| address(ipv4_id, "ipv4", ip.to_string(), vec![DnsPtr { ip, dns_ptr: dns_ptr(ip) }]));
+        let ipv4 = machine.ipv4.map(|ip| {
+            address(ipv4_id, "ipv4", ip.to_string(), vec![DnsPtr { ip, dns_ptr: dns_ptr(ip) }])
+        });
         let ipv6 = machine.ipv6.map(|ip| address(ipv6_id, "ipv6", network(ip), Vec::new()));
         ipv4.into_iter().chain(ipv6).collect()
     }
@@ -249,10 +261,14 @@ impl<'a> Image<'a> {
             status: image_status(image, now),
             name: image.public.then_some(&image.name),
             description: &image.description,
-            image_size: (!image.public && image.is_available(now)).then(|| f64::from(image.size_centi_gib) / 100.0),
+            image_size: (!image.public && image.is_available(now))
+                .then(|| f64::from(image.size_centi_gib) / 100.0),
             disk_size: image.min_disk_gib,
             created: Time(image.created),
-            bound_to: created_from.as_ref().filter(|_| about.nature == Nature::Backup).map(|from| from.id),
+            bound_to: created_from
+                .as_ref()
+                .filter(|_| about.nature == Nature::Backup)
+                .map(|from| from.id),
             created_from,
             os_flavor: image.distribution,
             os_version: about.os_version,
@@ -315,7 +331,10 @@ impl ShownAction {
             progress: if progress == Progress::Running { action.percent(now).min(99) } else { 100 },
             started: Time(action.started),
             finished: action.ends.filter(|_| progress != Progress::Running).map(Time),
-            resources: [ActionResource { id: action.machine, kind: if of_image { "image" } else { "server" } }],
+            resources: [ActionResource {
+                id: action.machine,
+                kind: if of_image { "image" } else { "server" },
+            }],
             error: (progress == Progress::Error).then_some(failed),
         }
     }

@@ -9,7 +9,8 @@ use super::{About, Nature};
 use Architecture::{Arm, X86};
 
 /// Name, description, distribution, its version, for which processors.
-type Row = (&'static str, &'static str, &'static str, Option<&'static str>, &'static [Architecture]);
+type Row =
+    (&'static str, &'static str, &'static str, Option<&'static str>, &'static [Architecture]);
 
 const BOTH: &[Architecture] = &[X86, Arm];
 
@@ -45,7 +46,9 @@ pub(super) fn publish(world: &mut World, now: Moment) -> Vec<(u64, About)> {
     let systems = SYSTEMS.iter().map(|row| (Nature::System, row));
     let apps = APPS.iter().map(|row| (Nature::App, row));
     let mut published = Vec::new();
-    for (nature, &(name, description, distribution, os_version, architectures)) in systems.chain(apps) {
+    for (nature, &(name, description, distribution, os_version, architectures)) in
+        systems.chain(apps)
+    {
         for architecture in architectures {
             let image = NewImage {
                 name: name.to_string(),
@@ -57,7 +60,10 @@ pub(super) fn publish(world: &mut World, now: Moment) -> Vec<(u64, About)> {
                 ..NewImage::default()
             };
             let deprecated = DEPRECATED.contains(&name).then(|| now - TimeDelta::days(30));
-            published.push((world.publish(image, now), About { nature, os_version, deprecated, protected: false }));
+            published.push((
+                world.publish(image, now),
+                About { nature, os_version, deprecated, protected: false },
+            ));
         }
     }
     published

@@ -37,7 +37,8 @@ impl Action {
     /// From 0 to 100.
     pub(in super::super) fn percent(&self, now: Moment) -> i64 {
         let Some(ends) = self.ends else { return 0 };
-        let (whole, passed) = ((ends - self.started).num_milliseconds(), (now - self.started).num_milliseconds());
+        let (whole, passed) =
+            ((ends - self.started).num_milliseconds(), (now - self.started).num_milliseconds());
         if whole <= 0 { 100 } else { (passed * 100 / whole).clamp(0, 100) }
     }
 }

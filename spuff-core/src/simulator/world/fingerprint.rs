@@ -1,6 +1,7 @@
 //! The fingerprint of an SSH key as clouds write it: the MD5 of the key's bytes.
 
-/// The fingerprint of a public key such as `ssh-ed25519 AAAA… comment`; `None` for what is no such key.
+/// The fingerprint of a public key such as `ssh-ed25519 AAAA… comment`; `None` for what is no such
+/// key.
 pub(in super::super) fn fingerprint(public_key: &str) -> Option<String> {
     let mut words = public_key.split_whitespace();
     let (kind, key) = (words.next()?, decode(words.next()?)?);
@@ -55,7 +56,10 @@ fn md5(message: &[u8]) -> [u8; 16] {
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     for block in padded.chunks_exact(64) {
         let word = |index: usize| {
-            block.get(index * 4..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+            block
+                .get(index * 4..)
+                .and_then(|rest| rest.first_chunk())
+                .map_or(0, |bytes| u32::from_le_bytes(*bytes))
         };
         let [mut a, mut b, mut c, mut d] = state;
         for (round, turns) in TURNS.iter().enumerate() {
@@ -66,7 +70,10 @@ fn md5(message: &[u8]) -> [u8; 16] {
                     2 => (b ^ c ^ d, (3 * step + 5) % 16),
                     _ => (c ^ (b | !d), (7 * step) % 16),
                 };
-                let sum = a.wrapping_add(mix).wrapping_add(sine(round * 16 + step)).wrapping_add(word(index));
+                let sum = a
+                    .wrapping_add(mix)
+                    .wrapping_add(sine(round * 16 + step))
+                    .wrapping_add(word(index));
                 (a, d, c, b) = (d, c, b, b.wrapping_add(sum.rotate_left(*turn)));
             }
         }
@@ -82,7 +89,12 @@ fn md5(message: &[u8]) -> [u8; 16] {
 }
 
 /// The constant of a step.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "RFC 1321, 3.4")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "RFC 1321, 3.4"
+)]
 fn sine(step: usize) -> u32 {
     (((step + 1) as f64).sin().abs() * 4_294_967_296.0) as u32
 }
@@ -93,7 +105,9 @@ mod tests {
 
     #[test]
     fn digests() {
-        let hex = |text: &str| md5(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |text: &str| {
+            md5(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
         for (text, digest) in [
             ("", "d41d8cd98f00b204e9800998ecf8427e"),
             ("abc", "900150983cd24fb0d6963f7d28e17f72"),
@@ -109,9 +123,17 @@ mod tests {
 
     #[test]
     fn only_keys_have_fingerprints() {
-        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@example.org";
+        let key = "ssh-ed25519 \
+         AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g me@example.org";
         assert_eq!(fingerprint(key).map(|text| text.len()), Some(47));
-        for bad in ["", "ssh-ed25519", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA==", "ssh-ed25519 ????", "LaLaLaLaLa", "a AAAAAWE="] {
+        for bad in [
+            "",
+            "ssh-ed25519",
+            "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIA==",
+            "ssh-ed25519 ????",
+            "LaLaLaLaLa",
+            "a AAAAAWE=",
+        ] {
             assert_eq!(fingerprint(bad), None, "{bad}");
         }
     }

@@ -66,14 +66,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn begin(&mut self, kind: Kind, id: u64, size: &'static str, from: Moment, rate: Rate) {
+    pub(super) fn begin(
+        &mut self,
+        kind: Kind,
+        id: u64,
+        size: &'static str,
+        from: Moment,
+        rate: Rate,
+    ) {
         self.last_of.insert((kind, id), self.charges.len());
         self.charges.push(Charge { kind, id, size, from, until: None, rate });
     }
 
     /// Ends a charge, unless it has ended before.
     pub(super) fn end(&mut self, kind: Kind, id: u64, until: Moment) {
-        if let Some(charge) = self.last_of.get(&(kind, id)).and_then(|charge| self.charges.get_mut(*charge)) {
+        if let Some(charge) =
+            self.last_of.get(&(kind, id)).and_then(|charge| self.charges.get_mut(*charge))
+        {
             charge.until = Some(charge.until.map_or(until, |before| before.min(until)));
         }
     }

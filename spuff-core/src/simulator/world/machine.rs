@@ -97,26 +97,38 @@ impl Machine {
         }
     }
 
-    /// From then on it is in that state. Plans are made in the order of their times; one that is earlier than others
-    /// takes their place.
+    /// From then on it is in that state. Plans are made in the order of their times; one that is
+    /// earlier than others takes their place.
     pub(in super::super) fn plan(&mut self, from: Moment, power: Power) {
         self.states.retain(|(moment, _)| *moment <= from);
         self.states.push((from, power));
     }
 
     pub(in super::super) fn power(&self, now: Moment) -> Power {
-        self.states.iter().rev().find(|(moment, _)| *moment <= now).map_or(Power::Booting, |(_, power)| *power)
+        self.states
+            .iter()
+            .rev()
+            .find(|(moment, _)| *moment <= now)
+            .map_or(Power::Booting, |(_, power)| *power)
     }
 
     /// As [`power`](Self::power), but for one that is being deleted what it was before.
     pub(in super::super) fn power_before_end(&self, now: Moment) -> Power {
-        let past = self.states.iter().rev().filter(|(moment, power)| *moment <= now && *power != Power::Deleting);
+        let past = self
+            .states
+            .iter()
+            .rev()
+            .filter(|(moment, power)| *moment <= now && *power != Power::Deleting);
         past.map(|(_, power)| *power).next().unwrap_or(Power::Booting)
     }
 
     /// Since when it is in the state that it is in.
     pub(in super::super) fn since(&self, now: Moment) -> Moment {
-        self.states.iter().rev().find(|(moment, _)| *moment <= now).map_or(self.created, |(moment, _)| *moment)
+        self.states
+            .iter()
+            .rev()
+            .find(|(moment, _)| *moment <= now)
+            .map_or(self.created, |(moment, _)| *moment)
     }
 
     pub(in super::super) fn exists(&self, now: Moment) -> bool {
@@ -133,11 +145,13 @@ impl Machine {
     }
 }
 
-/// A public, a private and an IPv6 address that no other of 131,072 machines has: of ranges that lead nowhere.
+/// A public, a private and an IPv6 address that no other of 131,072 machines has: of ranges that
+/// lead nowhere.
 fn addresses(id: u64) -> (Ipv4Addr, Ipv6Addr, Ipv4Addr) {
     let low = u32::try_from(id % (1 << 17)).unwrap_or_default();
     let public = u32::from(Ipv4Addr::new(198, 18, 0, 0)) | low;
     let private = u32::from(Ipv4Addr::new(10, 0, 0, 0)) | low;
-    let network = (u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0))) | (u128::from(low) << 64);
+    let network =
+        (u128::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0))) | (u128::from(low) << 64);
     (public.into(), (network | 1).into(), private.into())
 }

@@ -1,4 +1,5 @@
-//! An account at a cloud: its machines, images, actions and keys, each of which knows when it changes.
+//! An account at a cloud: its machines, images, actions and keys, each of which knows when it
+//! changes.
 //!
 //! Holds what is the same at every cloud; what a cloud calls it and how it shows it is its room's.
 
@@ -63,9 +64,17 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(provider: &'static str, options: &Options, ids: fn(Kind, u64) -> String, remembered: TimeDelta) -> Self {
-        // Each cloud has chances of its own, so that one more request to one does not change another.
-        let salt = provider.bytes().fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    pub(super) fn new(
+        provider: &'static str,
+        options: &Options,
+        ids: fn(Kind, u64) -> String,
+        remembered: TimeDelta,
+    ) -> Self {
+        // Each cloud has chances of its own, so that one more request to one does not change
+        // another.
+        let salt = provider
+            .bytes()
+            .fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Self {
             provider,
             timings: options.timings_of(provider),
@@ -104,7 +113,8 @@ impl World {
             && moment <= now
         {
             self.ends.pop();
-            // One that was to vanish of itself may have been destroyed since, and is then gone at another time.
+            // One that was to vanish of itself may have been destroyed since, and is then gone at
+            // another time.
             let gone = self.machines.get(&id).and_then(Machine::gone_at);
             if gone.is_none_or(|gone| gone + self.remembered > now) {
                 continue;
@@ -112,7 +122,8 @@ impl World {
             let Some(machine) = self.machines.remove(&id) else { continue };
             self.unname(&machine.name, id);
             for action in self.machine_actions.remove(&id).unwrap_or_default() {
-                // An action can be read for a while longer than its machine: the last of them tells of the end.
+                // An action can be read for a while longer than its machine: the last of them tells
+                // of the end.
                 if self.actions.len() > 100_000 {
                     self.actions.remove(&action);
                 }
@@ -132,11 +143,18 @@ impl World {
         if self.quota == usize::MAX {
             return usize::MAX;
         }
-        self.quota.saturating_sub(self.machines.values().filter(|machine| machine.exists(now)).count())
+        self.quota
+            .saturating_sub(self.machines.values().filter(|machine| machine.exists(now)).count())
     }
 
     /// Makes a machine, with the action that makes it. The cloud's rules have been checked before.
-    pub(super) fn launch(&mut self, new: NewMachine, action: &'static str, now: Moment, effects: Effects) -> (u64, Action) {
+    pub(super) fn launch(
+        &mut self,
+        new: NewMachine,
+        action: &'static str,
+        now: Moment,
+        effects: Effects,
+    ) -> (u64, Action) {
         let (id, timings) = (self.next_id(), self.timings);
         let up = now + self.take(timings.boot);
         let fails = effects.is(Fault::ActionFails);
@@ -170,12 +188,16 @@ impl World {
         machine.sight.reads(now).then_some(&*machine)
     }
 
-    /// Machines that a list shows now, oldest first. Counts as a read of each that is hidden for some.
+    /// Machines that a list shows now, oldest first. Counts as a read of each that is hidden for
+    /// some.
     pub(super) fn list_machines(&mut self, now: Moment) -> impl Iterator<Item = &Machine> {
-        self.machines.values_mut().filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
+        self.machines
+            .values_mut()
+            .filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
     }
 
-    /// As [`list_machines`](Self::list_machines), of those that `wanted` picks: only these have been looked at.
+    /// As [`list_machines`](Self::list_machines), of those that `wanted` picks: only these have
+    /// been looked at.
     pub(super) fn list_machines_where(
         &mut self,
         now: Moment,
@@ -197,8 +219,10 @@ impl World {
     /// Machines of that exact name that a list shows now.
     pub(super) fn list_named(&mut self, name: &str, now: Moment) -> Vec<&Machine> {
         let ids = self.by_name.get(self.name_key(name).as_ref()).cloned().unwrap_or_default();
-        let shown: Vec<u64> =
-            ids.into_iter().filter(|id| self.machines.get_mut(id).is_some_and(|machine| machine.sight.lists(now))).collect();
+        let shown: Vec<u64> = ids
+            .into_iter()
+            .filter(|id| self.machines.get_mut(id).is_some_and(|machine| machine.sight.lists(now)))
+            .collect();
         shown.iter().filter_map(|id| self.machines.get(id)).collect()
     }
 
@@ -227,7 +251,8 @@ impl World {
         self.machines.get(&id)
     }
 
-    /// A machine to change, whether or not it can be seen. Its name is changed by [`rename`](Self::rename).
+    /// A machine to change, whether or not it can be seen. Its name is changed by
+    /// [`rename`](Self::rename).
     pub(super) fn machine_mut(&mut self, id: u64) -> Option<&mut Machine> {
         self.machines.get_mut(&id)
     }
@@ -256,7 +281,8 @@ impl World {
         }
     }
 
-    /// Brings a machine into a state by way of another, with the action that does so. While that lasts it is locked.
+    /// Brings a machine into a state by way of another, with the action that does so. While that
+    /// lasts it is locked.
     pub(super) fn power(
         &mut self,
         id: u64,
@@ -282,7 +308,13 @@ impl World {
     }
 
     /// Ends a machine, with the action that does so.
-    pub(super) fn destroy(&mut self, id: u64, action: &'static str, now: Moment, effects: Effects) -> Option<Action> {
+    pub(super) fn destroy(
+        &mut self,
+        id: u64,
+        action: &'static str,
+        now: Moment,
+        effects: Effects,
+    ) -> Option<Action> {
         let duration = self.timings.destroy;
         let ends = now + self.take(duration);
         let fails = effects.is(Fault::ActionFails);
@@ -321,7 +353,8 @@ impl World {
         ends: Option<Moment>,
         fails: bool,
     ) -> Action {
-        let action = Action { id: self.next_id(), kind, machine, image, region, started, ends, fails };
+        let action =
+            Action { id: self.next_id(), kind, machine, image, region, started, ends, fails };
         self.actions.insert(action.id, action.clone());
         self.machine_actions.entry(machine).or_default().push(action.id);
         action
@@ -342,7 +375,11 @@ impl World {
 
     /// The actions of a machine, oldest first.
     pub(super) fn actions_of(&self, machine: u64) -> impl DoubleEndedIterator<Item = &Action> {
-        self.machine_actions.get(&machine).into_iter().flatten().filter_map(|id| self.actions.get(id))
+        self.machine_actions
+            .get(&machine)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.actions.get(id))
     }
 
     // Images.
@@ -354,7 +391,8 @@ impl World {
         id
     }
 
-    /// Takes a snapshot of a machine, with the action that does so. The machine is locked while that lasts.
+    /// Takes a snapshot of a machine, with the action that does so. The machine is locked while
+    /// that lasts.
     pub(super) fn snapshot(
         &mut self,
         machine: u64,
@@ -387,9 +425,13 @@ impl World {
         image.sight.reads(now).then_some(&*image)
     }
 
-    /// Images that a list shows now, oldest first, of those that `wanted` picks. Counts as a read of each of these that is
-    /// hidden for some.
-    pub(super) fn list_images_where(&mut self, now: Moment, wanted: impl Fn(&Image) -> bool) -> impl Iterator<Item = &Image> {
+    /// Images that a list shows now, oldest first, of those that `wanted` picks. Counts as a read
+    /// of each of these that is hidden for some.
+    pub(super) fn list_images_where(
+        &mut self,
+        now: Moment,
+        wanted: impl Fn(&Image) -> bool,
+    ) -> impl Iterator<Item = &Image> {
         let images = self.images.values_mut().filter(move |image| wanted(image));
         images.filter_map(move |image| image.sight.lists(now).then_some(&*image))
     }
@@ -429,7 +471,14 @@ impl World {
     // Truth.
 
     /// Begins to charge for something.
-    pub(super) fn charge(&mut self, kind: Kind, id: u64, size: &'static str, from: Moment, rate: Rate) {
+    pub(super) fn charge(
+        &mut self,
+        kind: Kind,
+        id: u64,
+        size: &'static str,
+        from: Moment,
+        rate: Rate,
+    ) {
         self.ledger.begin(kind, id, size, from, rate);
     }
 
@@ -443,7 +492,11 @@ impl World {
     }
 
     /// Machines that exist, by what `state` calls their state.
-    pub(super) fn instances(&self, now: Moment, state: impl Fn(&Machine) -> &'static str) -> Vec<Resource> {
+    pub(super) fn instances(
+        &self,
+        now: Moment,
+        state: impl Fn(&Machine) -> &'static str,
+    ) -> Vec<Resource> {
         let existing = self.machines.values().filter(|machine| machine.exists(now));
         existing
             .map(|machine| Resource {
@@ -460,7 +513,8 @@ impl World {
             .collect()
     }
 
-    /// Snapshots that exist, by what `state` calls their state; images of the cloud's own are not among them.
+    /// Snapshots that exist, by what `state` calls their state; images of the cloud's own are not
+    /// among them.
     pub(super) fn snapshots(&self, state: impl Fn(&Image) -> &'static str) -> Vec<Resource> {
         let own = self.images.values().filter(|image| !image.public);
         own.map(|image| Resource {

@@ -20,7 +20,13 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { began: Instant::now(), ticks: Arc::default(), requests: 1, fails: false, slow: false }
+        Self {
+            began: Instant::now(),
+            ticks: Arc::default(),
+            requests: 1,
+            fails: false,
+            slow: false,
+        }
     }
 }
 
@@ -49,7 +55,13 @@ impl BatchPoll for Room {
             };
         }
         let now = self.began.elapsed().as_secs();
-        let look = |ready: u64| if now >= ready { Observation::Done(ready) } else { Observation::Pending("booting".to_string()) };
+        let look = |ready: u64| {
+            if now >= ready {
+                Observation::Done(ready)
+            } else {
+                Observation::Pending("booting".to_string())
+            }
+        };
         let looks = subjects.iter().map(|subject| Ok(look(subject.id.parse().unwrap()))).collect();
         BatchObservation { observations: looks, requests: self.requests }
     }
@@ -77,7 +89,10 @@ async fn a_thousand_waiters_share_each_look() {
     let seen = futures_util::future::join_all(waits).await;
     for (at, seen) in seen.into_iter().enumerate() {
         let (seen, ready) = (seen.unwrap(), 30 + at as u64 % 30);
-        assert!(seen >= ready && seen <= ready + INTERVAL.as_secs() + 1, "{ready} was seen at {seen}");
+        assert!(
+            seen >= ready && seen <= ready + INTERVAL.as_secs() + 1,
+            "{ready} was seen at {seen}"
+        );
     }
     let ticks = room.ticks.load(Relaxed);
     assert!((12..=17).contains(&ticks), "{ticks} looks in a minute");
@@ -167,13 +182,22 @@ impl BatchPoll for Client {
         Duration::from_millis(1)
     }
 
-    async fn poll_batch(&self, subjects: &[Subject<&'static str>]) -> BatchObservation<Self::Thing> {
+    async fn poll_batch(
+        &self,
+        subjects: &[Subject<&'static str>],
+    ) -> BatchObservation<Self::Thing> {
         self.looks.fetch_add(1, Relaxed);
         if self.is_refused {
-            return BatchObservation { observations: for_all(ProviderError::auth("test", "no"), subjects.len()), requests: 1 };
+            return BatchObservation {
+                observations: for_all(ProviderError::auth("test", "no"), subjects.len()),
+                requests: 1,
+            };
         }
         BatchObservation {
-            observations: subjects.iter().map(|subject| Ok(Observation::Done((self.identity, subject.hint)))).collect(),
+            observations: subjects
+                .iter()
+                .map(|subject| Ok(Observation::Done((self.identity, subject.hint))))
+                .collect(),
             requests: 1,
         }
     }
@@ -183,13 +207,15 @@ impl BatchPoll for Client {
 async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
     let poller = Arc::<SharedPoller<Client>>::default();
     let client = |identity, is_refused| Client { identity, is_refused, looks: Arc::default() };
-    let (one, also_one, two, refused) = (client(1, false), client(1, false), client(2, false), client(3, true));
+    let (one, also_one, two, refused) =
+        (client(1, false), client(1, false), client(2, false), client(3, true));
     let ask = |client: &Client, hint| {
         let (poller, client) = (poller.clone(), Arc::new(client.clone()));
         let subject = Subject { id: "i-1".to_string(), hint, is_new: false };
         async move { poller.look(&client, &subject, true, INTERVAL).await }
     };
-    let asked = [(&one, "east"), (&also_one, "west"), (&one, "west"), (&two, "east"), (&refused, "east")];
+    let asked =
+        [(&one, "east"), (&also_one, "west"), (&one, "west"), (&two, "east"), (&refused, "east")];
     let told = join_all(asked.map(|(client, hint)| ask(client, hint))).await;
     for (told, (client, hint)) in told.into_iter().zip(asked) {
         match told.unwrap() {
@@ -205,10 +231,20 @@ async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
 #[test]
 fn a_runtime_that_ends_hands_over() {
     let (poller, room) = (Watched::default(), Room::new());
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
     let first = runtime();
     let (begun, second) = (wait(poller.clone(), room.clone(), 3600), runtime());
-    assert!(first.block_on(async { tokio::time::timeout(Duration::from_secs(8), begun).await }).is_err());
+    assert!(
+        first
+            .block_on(async { tokio::time::timeout(Duration::from_secs(8), begun).await })
+            .is_err()
+    );
     let (there, here) = (poller.clone(), Room { began: Instant::now(), ..room });
     let waiting = std::thread::spawn(move || second.block_on(wait(there, here, 0)));
     // Ends the task that looks for both.
@@ -222,9 +258,14 @@ fn is_stalled(slow: bool) {
     let (poller, room) = (Watched::default(), Room { slow, ..Room::new() });
     let first = runtime();
     let begun = wait(poller.clone(), room.clone(), 3600);
-    assert!(first.block_on(async { tokio::time::timeout(Duration::from_millis(300), begun).await }).is_err());
+    assert!(
+        first
+            .block_on(async { tokio::time::timeout(Duration::from_millis(300), begun).await })
+            .is_err()
+    );
     let room = Room { slow: false, ..room };
-    let second = async { tokio::time::timeout(Duration::from_secs(60), wait(poller, room, 0)).await };
+    let second =
+        async { tokio::time::timeout(Duration::from_secs(60), wait(poller, room, 0)).await };
     assert!(runtime().block_on(second).is_ok_and(|ready| ready.is_ok()));
     // It goes on, and finds that it is not needed.
     first.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
@@ -246,12 +287,16 @@ async fn who_asks_for_the_same_is_told_by_one_look() {
     let mut answers = answer.into_iter();
     let mut group = Group::new(Arc::new(Room::new()));
     let subject = |id: &str, is_new| Subject { id: id.to_string(), hint: (), is_new };
-    for (id, is_new, is_first) in [("1", true, false), ("2", true, false), ("1", false, true), ("2", true, false)] {
+    for (id, is_new, is_first) in
+        [("1", true, false), ("2", true, false), ("1", false, true), ("2", true, false)]
+    {
         group.add(subject(id, is_new), is_first, answers.next().unwrap());
     }
-    let subjects: Vec<_> = group.subjects.iter().map(|subject| (subject.id.as_str(), subject.is_new)).collect();
+    let subjects: Vec<_> =
+        group.subjects.iter().map(|subject| (subject.id.as_str(), subject.is_new)).collect();
     assert_eq!(subjects, [("1", false), ("2", true)], "who has seen it is to hear of its end");
-    let asking: Vec<_> = group.asking.iter().map(|(is_first, answers)| (*is_first, answers.len())).collect();
+    let asking: Vec<_> =
+        group.asking.iter().map(|(is_first, answers)| (*is_first, answers.len())).collect();
     assert_eq!(asking, [(true, 2), (false, 2)]);
     drop(group);
     assert!(told.iter_mut().all(|told| told.try_recv().is_err()));

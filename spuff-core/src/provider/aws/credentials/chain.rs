@@ -1,5 +1,6 @@
-//! The standard chain, in botocore's order: environment, role, web identity, SSO, keys and process of the profile, container,
-//! machine. The first source that was set up is the one that is meant: its failure is told, and no other identity steps in.
+//! The standard chain, in botocore's order: environment, role, web identity, SSO, keys and process
+//! of the profile, container, machine. The first source that was set up is the one that is meant:
+//! its failure is told, and no other identity steps in.
 
 use std::pin::Pin;
 
@@ -35,11 +36,16 @@ impl Chain {
 
     /// The files are read anew each time: somebody may have signed in meanwhile.
     pub(super) async fn credential(&self, ctx: &Context) -> Found<Credential> {
-        let profiles = Profiles::of(self.profile.as_deref(), |name| ctx.env_var(name), ctx.home_dir())?;
+        let profiles =
+            Profiles::of(self.profile.as_deref(), |name| ctx.env_var(name), ctx.home_dir())?;
         self.credential_by(ctx, &profiles).await
     }
 
-    pub(super) async fn credential_by(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
+    pub(super) async fn credential_by(
+        &self,
+        ctx: &Context,
+        profiles: &Profiles,
+    ) -> Found<Credential> {
         let name = profiles.name();
         if profiles.is_missing() {
             return Err(Problem::of_profile(name, "is not in the AWS configuration files"));
@@ -70,21 +76,31 @@ fn from_environment(ctx: &Context) -> Found<Option<Credential>> {
     let secret_access_key = get("AWS_SECRET_ACCESS_KEY").ok_or_else(missing)?;
     let session_token = get("AWS_SECURITY_TOKEN").or_else(|| get("AWS_SESSION_TOKEN"));
     let unreadable = || Problem::last("AWS_CREDENTIAL_EXPIRATION is no time with a zone");
-    let expires_in = get("AWS_CREDENTIAL_EXPIRATION").map(|time| when::parse(&time).ok_or_else(unreadable)).transpose()?;
+    let expires_in = get("AWS_CREDENTIAL_EXPIRATION")
+        .map(|time| when::parse(&time).ok_or_else(unreadable))
+        .transpose()?;
     Ok(Some(Credential { access_key_id, secret_access_key, session_token, expires_in }))
 }
 
 /// The keys that stand in a file, if the profile has any there.
 fn from_file(name: &str, settings: Option<Settings<'_>>) -> Found<Option<Credential>> {
-    let Some((settings, id)) = settings.and_then(|settings| Some((settings, settings.stated("aws_access_key_id")?))) else {
+    let Some((settings, id)) =
+        settings.and_then(|settings| Some((settings, settings.stated("aws_access_key_id")?)))
+    else {
         return Ok(None);
     };
     let secret = settings.stated("aws_secret_access_key");
-    let secret = secret.ok_or_else(|| Problem::of_profile(name, "has an aws_access_key_id, but no aws_secret_access_key"))?;
+    let secret = secret.ok_or_else(|| {
+        Problem::of_profile(name, "has an aws_access_key_id, but no aws_secret_access_key")
+    })?;
     if id.is_empty() || secret.is_empty() {
-        return Err(Problem::of_profile(name, "has an aws_access_key_id or aws_secret_access_key that is empty"));
+        return Err(Problem::of_profile(
+            name,
+            "has an aws_access_key_id or aws_secret_access_key that is empty",
+        ));
     }
-    let token = settings.stated("aws_security_token").or_else(|| settings.stated("aws_session_token"));
+    let token =
+        settings.stated("aws_security_token").or_else(|| settings.stated("aws_session_token"));
     Ok(Some(Credential {
         access_key_id: id.to_string(),
         secret_access_key: secret.to_string(),
@@ -123,14 +139,17 @@ impl Lookup<'_> {
             return Ok(Some(found));
         }
         let settings = self.profiles.profile(name);
-        if let Some(settings) = settings.filter(|it| it.stated("sso_account_id").or(it.stated("sso_role_name")).is_some()) {
+        if let Some(settings) = settings
+            .filter(|it| it.stated("sso_account_id").or(it.stated("sso_role_name")).is_some())
+        {
             return self.sso(name, settings).await.map(Some);
         }
         if let Some(found) = from_file(name, self.profiles.in_credentials(name))? {
             return Ok(Some(found));
         }
         if settings.is_some_and(|settings| settings.stated("login_session").is_some()) {
-            let what = "signs in with `aws login`, which spuff does not speak; use `aws configure export-credentials`";
+            let what = "signs in with `aws login`, which spuff does not speak; use `aws configure \
+             export-credentials`";
             return Err(Problem::of_profile(name, what));
         }
         if let Some(command) = settings.and_then(|settings| settings.stated("credential_process")) {
@@ -144,34 +163,62 @@ impl Lookup<'_> {
         Box::pin(async move {
             let wrong = |what: &str| Problem::of_profile(&name, what);
             let settings = self.profiles.profile(&name).ok_or_else(|| wrong("is not there"))?;
-            let source = match (settings.stated("source_profile"), settings.stated("credential_source")) {
-                (Some(_), Some(_)) => return Err(wrong("has both source_profile and credential_source")),
-                (None, None) => return Err(wrong("has a role_arn, but neither source_profile nor credential_source")),
-                (Some(source), None) => self.source_profile(&name, source, seen).await?,
-                (None, Some("Environment")) => from_environment(self.ctx)?,
-                (None, Some("EcsContainer")) => container(self.ctx).await?,
-                (None, Some("Ec2InstanceMetadata")) => Some(self.machine.credential(self.ctx, self.profiles).await?),
-                (None, Some(_)) => return Err(wrong("has a credential_source that is not known")),
-            };
-            let source = source.ok_or_else(|| wrong("has a role_arn, but its source gives no credentials"))?;
+            let source =
+                match (settings.stated("source_profile"), settings.stated("credential_source")) {
+                    (Some(_), Some(_)) => {
+                        return Err(wrong("has both source_profile and credential_source"));
+                    }
+                    (None, None) => {
+                        return Err(wrong(
+                            "has a role_arn, but neither source_profile nor credential_source",
+                        ));
+                    }
+                    (Some(source), None) => self.source_profile(&name, source, seen).await?,
+                    (None, Some("Environment")) => from_environment(self.ctx)?,
+                    (None, Some("EcsContainer")) => container(self.ctx).await?,
+                    (None, Some("Ec2InstanceMetadata")) => {
+                        Some(self.machine.credential(self.ctx, self.profiles).await?)
+                    }
+                    (None, Some(_)) => {
+                        return Err(wrong("has a credential_source that is not known"));
+                    }
+                };
+            let source = source
+                .ok_or_else(|| wrong("has a role_arn, but its source gives no credentials"))?;
             if settings.stated("mfa_serial").is_some() {
-                return Err(wrong("needs a code of an MFA device, which spuff cannot ask for; use `aws sts assume-role`"));
+                return Err(wrong(
+                    "needs a code of an MFA device, which spuff cannot ask for; use `aws sts \
+                     assume-role`",
+                ));
             }
-            // An id that cannot be is STS's to refuse: left out, it would ask for another session than was meant.
+            // An id that cannot be is STS's to refuse: left out, it would ask for another session
+            // than was meant.
             let mut parameters = vec![
                 ("RoleArn", settings.stated("role_arn").unwrap_or_default().to_string()),
-                ("RoleSessionName", settings.get("role_session_name").unwrap_or(SESSION_NAME).to_string()),
+                (
+                    "RoleSessionName",
+                    settings.get("role_session_name").unwrap_or(SESSION_NAME).to_string(),
+                ),
             ];
-            parameters.extend(settings.stated("external_id").map(|id| ("ExternalId", id.to_string())));
-            let seconds = settings.stated("duration_seconds").and_then(|seconds| seconds.parse::<i64>().ok());
+            parameters
+                .extend(settings.stated("external_id").map(|id| ("ExternalId", id.to_string())));
+            let seconds =
+                settings.stated("duration_seconds").and_then(|seconds| seconds.parse::<i64>().ok());
             parameters.extend(seconds.map(|seconds| ("DurationSeconds", seconds.to_string())));
             self.sts()?.assume("AssumeRole", &parameters, Some(&source)).await
         })
     }
 
     /// A source with keys of its own is the end of the way, whatever role it names beside them.
-    async fn source_profile(&self, name: &str, source: &str, mut seen: Vec<String>) -> Found<Option<Credential>> {
-        let wrong = |what: &str| Problem::of_profile(name, &format!("has the source_profile {source:?}, which {what}"));
+    async fn source_profile(
+        &self,
+        name: &str,
+        source: &str,
+        mut seen: Vec<String>,
+    ) -> Found<Option<Credential>> {
+        let wrong = |what: &str| {
+            Problem::of_profile(name, &format!("has the source_profile {source:?}, which {what}"))
+        };
         let settings = self.profiles.profile(source).ok_or_else(|| wrong("is not there"))?;
         let again = seen.iter().any(|known| known == source);
         if again && (source != name || !has_keys(settings)) {
@@ -192,13 +239,25 @@ impl Lookup<'_> {
             let stated = self.ctx.env_var(variable).filter(|value| variables && !value.is_empty());
             stated.or_else(|| self.profiles.profile(name)?.get(key).map(str::to_string))
         };
-        let Some(file) = get("AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file") else { return Ok(None) };
+        let Some(file) = get("AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file") else {
+            return Ok(None);
+        };
         let role = get("AWS_ROLE_ARN", "role_arn");
-        let role = role.ok_or_else(|| Problem::last("a web identity token file is named, but no role: set AWS_ROLE_ARN"))?;
-        let token = self.ctx.file_read(&file).await.map_err(|_| Problem::last("the web identity token file cannot be read"))?;
+        let role = role.ok_or_else(|| {
+            Problem::last("a web identity token file is named, but no role: set AWS_ROLE_ARN")
+        })?;
+        let token = self
+            .ctx
+            .file_read(&file)
+            .await
+            .map_err(|_| Problem::last("the web identity token file cannot be read"))?;
         let parameters = [
             ("RoleArn", role),
-            ("RoleSessionName", get("AWS_ROLE_SESSION_NAME", "role_session_name").unwrap_or_else(|| SESSION_NAME.to_string())),
+            (
+                "RoleSessionName",
+                get("AWS_ROLE_SESSION_NAME", "role_session_name")
+                    .unwrap_or_else(|| SESSION_NAME.to_string()),
+            ),
             ("WebIdentityToken", String::from_utf8_lossy(&token).trim().to_string()),
         ];
         self.sts()?.assume("AssumeRoleWithWebIdentity", &parameters, None).await.map(Some)
@@ -208,22 +267,31 @@ impl Lookup<'_> {
         let wrong = |what: String| Problem::of_profile(name, &what);
         let session = settings.stated("sso_session");
         let shared = match session {
-            Some(session) => {
-                self.profiles.session(session).ok_or_else(|| wrong("names an sso-session that is not there".into()))?
-            }
+            Some(session) => self
+                .profiles
+                .session(session)
+                .ok_or_else(|| wrong("names an sso-session that is not there".into()))?,
             None => settings,
         };
-        if let Some((key, _)) = shared.iter().find(|(key, value)| settings.stated(key).is_some_and(|stated| stated != *value)) {
+        if let Some((key, _)) = shared
+            .iter()
+            .find(|(key, value)| settings.stated(key).is_some_and(|stated| stated != *value))
+        {
             return Err(wrong(format!("and its sso-session differ in {key}")));
         }
         let get = |section: Settings<'_>, key: &str| {
-            section.stated(key).map(str::to_string).ok_or_else(|| wrong(format!("has no {key} for its SSO sign-in")))
+            section
+                .stated(key)
+                .map(str::to_string)
+                .ok_or_else(|| wrong(format!("has no {key} for its SSO sign-in")))
         };
         let region = get(shared, "sso_region")?;
         SignIn {
             profile: name,
-            account: settings_or(settings, shared, "sso_account_id").ok_or_else(|| wrong("has no sso_account_id".into()))?,
-            role: settings_or(settings, shared, "sso_role_name").ok_or_else(|| wrong("has no sso_role_name".into()))?,
+            account: settings_or(settings, shared, "sso_account_id")
+                .ok_or_else(|| wrong("has no sso_account_id".into()))?,
+            role: settings_or(settings, shared, "sso_role_name")
+                .ok_or_else(|| wrong("has no sso_role_name".into()))?,
             start_url: &get(shared, "sso_start_url")?,
             session,
             portal: self.endpoint("sso", &host("portal.sso", &region))?,

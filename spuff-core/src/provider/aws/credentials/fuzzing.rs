@@ -46,7 +46,8 @@ fn sign_in_of(portal: &str) -> SignIn<'_> {
     }
 }
 
-/// Answers of STS, of the portal of a sign-in, and of the metadata services of containers and machines; and what a program prints.
+/// Answers of STS, of the portal of a sign-in, and of the metadata services of containers and
+/// machines; and what a program prints.
 pub(in crate::provider::aws) fn answers(input: &[u8]) {
     let reply = reply(input);
     let body = reply.body.clone();
@@ -55,31 +56,50 @@ pub(in crate::provider::aws) fn answers(input: &[u8]) {
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", SECRET),
     ];
     let envs = envs.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    let ctx = Context::new().with_http_send(Always(reply)).with_env(StaticEnv { home_dir: None, envs });
+    let ctx =
+        Context::new().with_http_send(Always(reply)).with_env(StaticEnv { home_dir: None, envs });
     at_once(async {
-        let sts = Sts { ctx: &ctx, endpoint: "https://sts.eu-central-1.amazonaws.com".to_string(), region: "eu-central-1" };
+        let sts = Sts {
+            ctx: &ctx,
+            endpoint: "https://sts.eu-central-1.amazonaws.com".to_string(),
+            region: "eu-central-1",
+        };
         check(sts.assume("AssumeRole", &[], None).await.map(Some), false);
-        check(sign_in_of("https://portal.example.com").keys_of_role(&ctx, SECRET.to_string()).await.map(Some), true);
+        check(
+            sign_in_of("https://portal.example.com")
+                .keys_of_role(&ctx, SECRET.to_string())
+                .await
+                .map(Some),
+            true,
+        );
         check(container(&ctx).await, true);
         check(Machine::default().credential(&ctx, &Profiles::default()).await.map(Some), false);
     });
     let _ = process::printed(&body);
 }
 
-/// The files of a profile, with variables of the environment before them, a line each; each service answers with keys, or with an
-/// error.
+/// The files of a profile, with variables of the environment before them, a line each; each service
+/// answers with keys, or with an error.
 pub(in crate::provider::aws) fn chain(input: &[u8]) {
     let text = text(input);
     let (variables, files) = text.split_once("\n\n").unwrap_or(("", &text));
     let Some(profiles) = read_profiles(files) else { return };
-    let envs = variables.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| name.starts_with("AWS_"));
+    let envs = variables
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| name.starts_with("AWS_"));
     let envs = envs.map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let keys = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
-    let answer = format!("200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>");
-    let ctx = Context::new().with_http_send(Always(reply(answer.as_bytes()))).with_env(StaticEnv { home_dir: None, envs });
+    let answer = format!(
+        "200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>"
+    );
+    let ctx = Context::new()
+        .with_http_send(Always(reply(answer.as_bytes())))
+        .with_env(StaticEnv { home_dir: None, envs });
     // Where it stands as a secret, and as nothing else.
-    let is_secret = text.matches(CANARY).count() == 1 && text.contains("\naws_secret_access_key = canary-word\n");
+    let is_secret = text.matches(CANARY).count() == 1
+        && text.contains("\naws_secret_access_key = canary-word\n");
     for profile in [None, Some(profiles.name().to_string())] {
         let chain = Chain::new(profile, "eu-central-1");
         let Some(Err(problem)) = at_once(chain.credential_by(&ctx, &profiles)) else { continue };
@@ -114,7 +134,11 @@ pub(in crate::provider::aws) fn expirations(input: &[u8]) {
     let text = text(input);
     // What ended before 1970 has ended: no more is asked of it.
     if let Some(time) = when::parse(&text).filter(|time| time.as_second() >= 0) {
-        assert_eq!(when::parse(&time.format_rfc3339_zulu()).map(|again| again.as_second()), Some(time.as_second()), "{text}");
+        assert_eq!(
+            when::parse(&time.format_rfc3339_zulu()).map(|again| again.as_second()),
+            Some(time.as_second()),
+            "{text}"
+        );
     }
     if let Some(keys) = check_refusal(Keys::parse(&text)).flatten() {
         let Credential { access_key_id, secret_access_key, .. } = keys.credential();

@@ -47,8 +47,12 @@ impl State {
 }
 
 impl Kept {
-    /// What is kept, or what `source` gives. A failure of the source is told when nothing holds any more.
-    pub(super) async fn get(&self, source: impl AsyncFnOnce() -> Found<Credential>) -> Found<Credential> {
+    /// What is kept, or what `source` gives. A failure of the source is told when nothing holds any
+    /// more.
+    pub(super) async fn get(
+        &self,
+        source: impl AsyncFnOnce() -> Found<Credential>,
+    ) -> Found<Credential> {
         let (attempts, held) = {
             let state = self.state();
             if let Some(kept) = state.lasts(ADVISED).or_else(|| state.resting()) {

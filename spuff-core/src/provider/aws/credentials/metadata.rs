@@ -21,9 +21,11 @@ const MACHINE: &str = "http://169.254.169.254";
 const MACHINE_V6: &str = "http://[fd00:ec2::254]";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
-/// What the machine's agent is asked for, and what is made of it: the agent may have restarted meanwhile.
+/// What the machine's agent is asked for, and what is made of it: the agent may have restarted
+/// meanwhile.
 const TOKEN_SECONDS: u64 = 21_600;
-/// Keys of the machine's role that end sooner, or have ended: the service behind them is away, and EC2 takes them meanwhile.
+/// Keys of the machine's role that end sooner, or have ended: the service behind them is away, and
+/// EC2 takes them meanwhile.
 const EXTENDED: Duration = Duration::from_secs(25 * 60);
 
 #[derive(Deserialize)]
@@ -37,33 +39,47 @@ struct Keys {
 
 impl Keys {
     fn read(reply: &Reply) -> Option<Credential> {
-        let Self { access_key_id, secret_access_key, token, expiration } = serde_json::from_slice(&reply.body).ok()?;
+        let Self { access_key_id, secret_access_key, token, expiration } =
+            serde_json::from_slice(&reply.body).ok()?;
         let expires_in = Some(when::parse(&expiration)?);
-        Some(Credential { access_key_id, secret_access_key, session_token: Some(token), expires_in })
+        Some(Credential {
+            access_key_id,
+            secret_access_key,
+            session_token: Some(token),
+            expires_in,
+        })
     }
 }
 
 /// The role of the container, if it has one.
 pub(super) async fn container(ctx: &Context) -> Found<Option<Credential>> {
     let set = |name: &str| ctx.env_var(name).filter(|value| !value.is_empty());
-    let relative = set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|path| format!("{CONTAINER}{path}"));
-    let Some(uri) = relative.or_else(|| set("AWS_CONTAINER_CREDENTIALS_FULL_URI")) else { return Ok(None) };
+    let relative =
+        set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|path| format!("{CONTAINER}{path}"));
+    let Some(uri) = relative.or_else(|| set("AWS_CONTAINER_CREDENTIALS_FULL_URI")) else {
+        return Ok(None);
+    };
     let token = match set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(file) => {
             let read = ctx.file_read(&file).await;
-            let read = read.map_err(|_| Problem::last("the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read"))?;
+            let read = read.map_err(|_| {
+                Problem::last("the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE cannot be read")
+            })?;
             Some(String::from_utf8_lossy(&read).trim().to_string())
         }
         None => set("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
     };
     let mut request = Request::get(uri).header(http::header::ACCEPT, "application/json");
     if let Some(token) = token {
-        let unusable = |_| Problem::last("the container's authorization token cannot be sent in a header");
+        let unusable =
+            |_| Problem::last("the container's authorization token cannot be sent in a header");
         let mut token = HeaderValue::try_from(token).map_err(unusable)?;
         token.set_sensitive(true);
         request = request.header(http::header::AUTHORIZATION, token);
     }
-    let request = request.body(Bytes::new()).map_err(|_| Problem::last("the URI of the container's credentials is no URI"))?;
+    let request = request
+        .body(Bytes::new())
+        .map_err(|_| Problem::last("the URI of the container's credentials is no URI"))?;
     let reply = ask(ctx, "container role", request).await?;
     Keys::read(&reply).map(Some).ok_or_else(|| unreadable("container role"))
 }
@@ -85,7 +101,9 @@ impl std::fmt::Debug for Machine {
 
 impl Machine {
     pub(super) async fn credential(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
-        let disabled = ctx.env_var("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let disabled = ctx
+            .env_var("AWS_EC2_METADATA_DISABLED")
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let why = match if disabled { Ok(None) } else { self.role(ctx, profiles).await.map(Some) } {
             Ok(Some(found)) => {
                 self.answered.store(true, Ordering::Relaxed);
@@ -101,15 +119,26 @@ impl Machine {
 
     async fn role(&self, ctx: &Context, profiles: &Profiles) -> Found<Credential> {
         let setting = |variable: &str, key: &str| {
-            ctx.env_var(variable).filter(|value| !value.is_empty()).or_else(|| profiles.setting(key).map(str::to_string))
+            ctx.env_var(variable)
+                .filter(|value| !value.is_empty())
+                .or_else(|| profiles.setting(key).map(str::to_string))
         };
-        let mode = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
+        let mode =
+            setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode");
         let usual = match mode.map(|mode| mode.to_lowercase()).as_deref() {
             Some("ipv6") => MACHINE_V6,
             Some("ipv4") => MACHINE,
-            None if setting("AWS_IMDS_USE_IPV6", "imds_use_ipv6").is_some_and(|on| on.eq_ignore_ascii_case("true")) => MACHINE_V6,
+            None if setting("AWS_IMDS_USE_IPV6", "imds_use_ipv6")
+                .is_some_and(|on| on.eq_ignore_ascii_case("true")) =>
+            {
+                MACHINE_V6
+            }
             None => MACHINE,
-            Some(_) => return Err(Problem::last("the mode of the endpoint of the machine's metadata is neither ipv4 nor ipv6")),
+            Some(_) => {
+                return Err(Problem::last(
+                    "the mode of the endpoint of the machine's metadata is neither ipv4 nor ipv6",
+                ));
+            }
         };
         let base = setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
         let base = base.as_deref().unwrap_or(usual).trim_end_matches('/');
@@ -147,16 +176,25 @@ impl Machine {
         let seconds = HeaderValue::from(TOKEN_SECONDS);
         let asked = ("x-aws-ec2-metadata-token-ttl-seconds", seconds);
         let reply = self.send(ctx, Method::PUT, &format!("{base}/latest/api/token"), asked).await?;
-        let mut token = HeaderValue::from_maybe_shared(reply.body).map_err(|_| unreadable("machine role (IMDS)"))?;
+        let mut token = HeaderValue::from_maybe_shared(reply.body)
+            .map_err(|_| unreadable("machine role (IMDS)"))?;
         token.set_sensitive(true);
         let kept = (token.clone(), now + Duration::from_secs(TOKEN_SECONDS - 600));
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(token)
     }
 
-    async fn send(&self, ctx: &Context, method: Method, uri: &str, (name, value): (&str, HeaderValue)) -> Found<Reply> {
-        let request = Request::builder().method(method).uri(uri).header(name, value).body(Bytes::new());
-        let request = request.map_err(|_| Problem::last("the endpoint of the machine's metadata is no URL"))?;
+    async fn send(
+        &self,
+        ctx: &Context,
+        method: Method,
+        uri: &str,
+        (name, value): (&str, HeaderValue),
+    ) -> Found<Reply> {
+        let request =
+            Request::builder().method(method).uri(uri).header(name, value).body(Bytes::new());
+        let request = request
+            .map_err(|_| Problem::last("the endpoint of the machine's metadata is no URL"))?;
         ask(ctx, "machine role (IMDS)", request).await
     }
 }

@@ -34,7 +34,10 @@ impl Problem {
 
     pub(super) fn message(&self) -> &str {
         match self {
-            Self::Final(message) | Self::RateLimit(message, _) | Self::Unavailable(message) | Self::Network(message) => message,
+            Self::Final(message)
+            | Self::RateLimit(message, _)
+            | Self::Unavailable(message)
+            | Self::Network(message) => message,
         }
     }
 }
@@ -57,11 +60,14 @@ impl From<ProviderError> for Problem {
     }
 }
 
-/// Sends a request for credentials; `what` names what is asked. A denial is final; anything else that fails passes.
+/// Sends a request for credentials; `what` names what is asked. A denial is final; anything else
+/// that fails passes.
 pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> Found<Reply> {
     let secrets = sent_with(request.headers());
     let reply = ctx.http_send(request).await.map_err(|error| match error.kind() {
-        ErrorKind::ConfigInvalid | ErrorKind::RequestInvalid => Problem::Final(format!("{what}: {error}")),
+        ErrorKind::ConfigInvalid | ErrorKind::RequestInvalid => {
+            Problem::Final(format!("{what}: {error}"))
+        }
         _ => Problem::Network(format!("{what}: {error}")),
     })?;
     let (head, body) = reply.into_parts();
@@ -77,7 +83,11 @@ pub(super) fn unreadable(what: &str) -> Problem {
 fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
     let refusal = errors::refusal(reply);
     let clean = |text: &str| tidy(text, secrets);
-    let code = refusal.code.filter(|code| !code.is_empty()).map(|code| format!(" {}", clean(&code))).unwrap_or_default();
+    let code = refusal
+        .code
+        .filter(|code| !code.is_empty())
+        .map(|code| format!(" {}", clean(&code)))
+        .unwrap_or_default();
     let said = clean(refusal.message.unwrap_or_default().lines().next().unwrap_or_default());
     let said = if said.is_empty() { said } else { format!(" ({said})") };
     let message = format!("{what}: HTTP {}{code}{said}", reply.status);
@@ -86,7 +96,9 @@ fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {
         (Some(ErrorClass::RateLimit), _) | (_, Ok(StatusCode::TOO_MANY_REQUESTS)) => {
             Problem::RateLimit(message, crate::http::retry_after(&reply.headers, clock::now()))
         }
-        (Some(ErrorClass::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => Problem::Unavailable(message),
+        (Some(ErrorClass::Unavailable), _) | (_, Ok(StatusCode::REQUEST_TIMEOUT)) => {
+            Problem::Unavailable(message)
+        }
         (_, Ok(status)) if status.is_server_error() || passing => Problem::Unavailable(message),
         _ => Problem::Final(message),
     }

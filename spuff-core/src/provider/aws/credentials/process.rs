@@ -1,4 +1,5 @@
-//! `credential_process`: a program that prints credentials. What it prints is never repeated: it may hold the secret.
+//! `credential_process`: a program that prints credentials. What it prints is never repeated: it
+//! may hold the secret.
 
 use std::time::Duration;
 
@@ -26,12 +27,16 @@ struct Output {
 }
 
 pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> Found<Credential> {
-    let failed = |what: &str| Problem::of_profile(profile, &format!("has a credential_process that {what}"));
+    let failed =
+        |what: &str| Problem::of_profile(profile, &format!("has a credential_process that {what}"));
     let words = command_words(command).ok_or_else(|| failed("has a quote that is not closed"))?;
     let Some((program, arguments)) = words.split_first() else { return Err(failed("is empty")) };
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let output = tokio::time::timeout(PATIENCE, of_the_program(ctx.command_execute(program, &arguments))).await;
-    let output = output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
+    let output =
+        tokio::time::timeout(PATIENCE, of_the_program(ctx.command_execute(program, &arguments)))
+            .await;
+    let output =
+        output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
     let output = output.map_err(|_| failed("cannot be started"))?;
     if !output.success() {
         // It may have asked a service that is away: it is asked again.
@@ -42,7 +47,8 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
 }
 
 pub(super) fn printed(output: &[u8]) -> Option<Credential> {
-    let printed: Output = serde_json::from_slice(output).ok().filter(|printed: &Output| printed.version == 1.0)?;
+    let printed: Output =
+        serde_json::from_slice(output).ok().filter(|printed: &Output| printed.version == 1.0)?;
     let expires_in = match printed.expiration {
         Some(time) => Some(when::parse(&time)?),
         None => None,

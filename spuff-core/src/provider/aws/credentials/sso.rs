@@ -1,4 +1,5 @@
-//! IAM Identity Center: the keys of a role for the token of a sign-in, which is renewed as long as the sign-in lasts.
+//! IAM Identity Center: the keys of a role for the token of a sign-in, which is renewed as long as
+//! the sign-in lasts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,27 +42,45 @@ impl SignIn<'_> {
     }
 
     pub(super) async fn keys_of_role(&self, ctx: &Context, token: String) -> Found<Credential> {
-        let query = encode(&[("role_name", self.role.to_string()), ("account_id", self.account.to_string())]);
-        let mut token = HeaderValue::try_from(token).map_err(|_| self.ended("holds a token that cannot be sent"))?;
+        let query = encode(&[
+            ("role_name", self.role.to_string()),
+            ("account_id", self.account.to_string()),
+        ]);
+        let mut token = HeaderValue::try_from(token)
+            .map_err(|_| self.ended("holds a token that cannot be sent"))?;
         token.set_sensitive(true);
-        let request = Request::get(format!("{}/federation/credentials?{query}", self.portal.trim_end_matches('/')));
+        let request = Request::get(format!(
+            "{}/federation/credentials?{query}",
+            self.portal.trim_end_matches('/')
+        ));
         let request = request.header("x-amz-sso_bearer_token", token).body(Bytes::new());
-        let request = request.map_err(|_| Problem::of_profile(self.profile, "leads to an SSO portal that is no URL"))?;
-        let reply = ask(ctx, "SSO GetRoleCredentials", request).await.map_err(|problem| match problem {
-            Problem::Final(what) if what.contains("HTTP 401") => self.ended(&format!("is refused ({what})")),
-            problem => problem,
+        let request = request.map_err(|_| {
+            Problem::of_profile(self.profile, "leads to an SSO portal that is no URL")
         })?;
+        let reply =
+            ask(ctx, "SSO GetRoleCredentials", request).await.map_err(|problem| match problem {
+                Problem::Final(what) if what.contains("HTTP 401") => {
+                    self.ended(&format!("is refused ({what})"))
+                }
+                problem => problem,
+            })?;
         let read = serde_json::from_slice::<Response>(&reply.body).ok();
-        read.and_then(|read| read.role_credentials.into_credential()).ok_or_else(|| unreadable("SSO GetRoleCredentials"))
+        read.and_then(|read| read.role_credentials.into_credential())
+            .ok_or_else(|| unreadable("SSO GetRoleCredentials"))
     }
 
     fn ended(&self, what: &str) -> Problem {
-        Problem::of_profile(self.profile, &format!("has an SSO sign-in that {what}; sign in with `aws sso login`"))
+        Problem::of_profile(
+            self.profile,
+            &format!("has an SSO sign-in that {what}; sign in with `aws sso login`"),
+        )
     }
 
     /// The token of the sign-in: the one in the cache, or a new one for it.
     async fn token(&self, ctx: &Context) -> Found<String> {
-        let home = ctx.home_dir().ok_or_else(|| self.ended("cannot be looked for: there is no home directory"))?;
+        let home = ctx
+            .home_dir()
+            .ok_or_else(|| self.ended("cannot be looked for: there is no home directory"))?;
         let name = hex_sha1(self.session.unwrap_or(self.start_url).as_bytes());
         let path = home.join(".aws/sso/cache").join(format!("{name}.json"));
         let bytes = std::fs::read(&path).map_err(|_| self.ended("is not in the cache"))?;
@@ -73,16 +92,21 @@ impl SignIn<'_> {
         match self.renewed(ctx, &cached, &path).await {
             Some(Ok(token)) => Ok(token),
             _ if expires > now => Ok(token),
-            Some(Err(problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)))) => Err(problem),
+            Some(Err(
+                problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)),
+            )) => Err(problem),
             _ => Err(self.ended("is over")),
         }
     }
 
     /// What is in the cache: the token in it, and until when it holds.
     pub(super) fn cached(&self, bytes: &[u8]) -> Found<(Value, String, Timestamp)> {
-        let cached: Value = serde_json::from_slice(bytes).map_err(|_| self.ended("cannot be read"))?;
+        let cached: Value =
+            serde_json::from_slice(bytes).map_err(|_| self.ended("cannot be read"))?;
         let text = |key: &str| cached.get(key).and_then(Value::as_str);
-        let (Some(token), Some(expires)) = (text("accessToken"), text("expiresAt").and_then(when::parse)) else {
+        let (Some(token), Some(expires)) =
+            (text("accessToken"), text("expiresAt").and_then(when::parse))
+        else {
             return Err(self.ended("has no token with a time in the cache"));
         };
         let token = token.to_string();
@@ -92,16 +116,24 @@ impl SignIn<'_> {
     /// None where the sign-in cannot be renewed.
     async fn renewed(&self, ctx: &Context, cached: &Value, path: &Path) -> Option<Found<String>> {
         let text = |key: &str| cached.get(key).and_then(Value::as_str);
-        let (id, secret, refresh) = (text("clientId")?, text("clientSecret")?, text("refreshToken")?);
+        let (id, secret, refresh) =
+            (text("clientId")?, text("clientSecret")?, text("refreshToken")?);
         let registered = text("registrationExpiresAt")?;
         when::parse(registered).filter(|until| *until > Timestamp::now())?;
         let body = json!({"grantType": "refresh_token", "clientId": id, "clientSecret": secret, "refreshToken": refresh});
         let request = Request::post(format!("{}/token", self.oidc.trim_end_matches('/')));
-        let request = request.header(http::header::CONTENT_TYPE, "application/json").body(Bytes::from(body.to_string())).ok()?;
-        Some(async { self.keep(ask(ctx, "SSO CreateToken", request).await?.body, cached, path) }.await)
+        let request = request
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(body.to_string()))
+            .ok()?;
+        Some(
+            async { self.keep(ask(ctx, "SSO CreateToken", request).await?.body, cached, path) }
+                .await,
+        )
     }
 
-    /// Writes the new token to the cache, where AWS's tools find it: the old refresh token may have been used up.
+    /// Writes the new token to the cache, where AWS's tools find it: the old refresh token may have
+    /// been used up.
     fn keep(&self, answer: Bytes, cached: &Value, path: &Path) -> Found<String> {
         let (token, kept) = self.renewal(&answer, cached)?;
         if let Err(error) = write(path, &kept.to_string()) {
@@ -112,7 +144,8 @@ impl SignIn<'_> {
 
     /// A new token, and what the cache is to hold of it.
     pub(super) fn renewal(&self, answer: &[u8], cached: &Value) -> Found<(String, Value)> {
-        let answer: Token = serde_json::from_slice(answer).map_err(|_| unreadable("SSO CreateToken"))?;
+        let answer: Token =
+            serde_json::from_slice(answer).map_err(|_| unreadable("SSO CreateToken"))?;
         let expires = Timestamp::now() + Duration::from_secs(answer.expires_in).min(LONGEST);
         let mut kept = json!({
             "startUrl": self.start_url,
@@ -140,7 +173,9 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&beside).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    let written = options
+        .open(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
     let written = written.and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);

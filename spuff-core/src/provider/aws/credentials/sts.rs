@@ -32,16 +32,24 @@ impl Sts<'_> {
         let fixed = [("Action", action.to_string()), ("Version", VERSION.to_string())];
         let body = encode(&[&fixed[..], parameters].concat());
         let request = Request::post(format!("{}/", self.endpoint.trim_end_matches('/')));
-        let request = request.header(http::header::CONTENT_TYPE, FORM).header(DIGEST, hex_sha256(body.as_bytes())).body(());
-        let (mut head, ()) = request.map_err(|_| Problem::last("the endpoint of STS is no URL"))?.into_parts();
+        let request = request
+            .header(http::header::CONTENT_TYPE, FORM)
+            .header(DIGEST, hex_sha256(body.as_bytes()))
+            .body(());
+        let (mut head, ()) =
+            request.map_err(|_| Problem::last("the endpoint of STS is no URL"))?.into_parts();
         if keys.is_some() {
-            let signing = RequestSigner::new("sts", self.region).sign_request(self.ctx, &mut head, keys, None).await;
+            let signing = RequestSigner::new("sts", self.region)
+                .sign_request(self.ctx, &mut head, keys, None)
+                .await;
             signing.map_err(|error| Problem::Final(format!("{action}: {error}")))?;
         }
         if let Some(token) = head.headers.get_mut("x-amz-security-token") {
             HeaderValue::set_sensitive(token, true);
         }
-        let reply = ask(self.ctx, &format!("STS {action}"), Request::from_parts(head, Bytes::from(body))).await?;
+        let reply =
+            ask(self.ctx, &format!("STS {action}"), Request::from_parts(head, Bytes::from(body)))
+                .await?;
         let read = quick_xml::de::from_reader::<_, Response>(&reply.body[..]).ok();
         let keys = read.and_then(|read| read.result.credentials.into_credential());
         keys.ok_or_else(|| unreadable(&format!("STS {action}")))

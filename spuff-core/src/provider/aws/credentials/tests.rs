@@ -1,4 +1,5 @@
-//! The chain against a scripted environment, files in a folder of their own, and metadata services on this machine.
+//! The chain against a scripted environment, files in a folder of their own, and metadata services
+//! on this machine.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -32,7 +33,8 @@ impl Home {
     }
 
     fn env(&self, pairs: &[(&str, &str)]) -> StaticEnv {
-        let envs = pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
+        let envs =
+            pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect();
         StaticEnv { home_dir: Some(self.0.clone()), envs }
     }
 }
@@ -50,8 +52,15 @@ struct Roles(Arc<Mutex<Vec<String>>>);
 impl HttpSend for Roles {
     async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let body = String::from_utf8_lossy(request.body()).into_owned();
-        let header = |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_string();
-        let asked = format!("{} {body} {} {}", request.uri(), header("authorization"), header("x-amz-sso_bearer_token"));
+        let header = |name: &str| {
+            request.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_string()
+        };
+        let asked = format!(
+            "{} {body} {} {}",
+            request.uri(),
+            header("authorization"),
+            header("x-amz-sso_bearer_token")
+        );
         let keys = "<Credentials><AccessKeyId>ASIAROLE000000000001</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>\
             <SessionToken>role-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
         let answer = if asked.contains("/federation/credentials") {
@@ -59,42 +68,65 @@ impl HttpSend for Roles {
                 "expiration": 4070908800000}}"#
                 .to_string()
         } else if asked.contains("AssumeRoleWithWebIdentity") {
-            let result = format!("<AssumeRoleWithWebIdentityResult>{keys}</AssumeRoleWithWebIdentityResult>");
-            format!("<AssumeRoleWithWebIdentityResponse>{result}</AssumeRoleWithWebIdentityResponse>")
+            let result = format!(
+                "<AssumeRoleWithWebIdentityResult>{keys}</AssumeRoleWithWebIdentityResult>"
+            );
+            format!(
+                "<AssumeRoleWithWebIdentityResponse>{result}</AssumeRoleWithWebIdentityResponse>"
+            )
         } else {
-            format!("<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>")
+            format!(
+                "<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>"
+            )
         };
         self.0.lock().unwrap().push(asked);
         Ok(Response::new(Bytes::from(answer)))
     }
 }
 
-async fn find(env: StaticEnv, profile: Option<&str>, http: impl HttpSend) -> ProviderResult<Credential> {
-    let context =
-        Context::new().with_file_read(TokioFileRead).with_command_execute(TokioCommandExecute).with_http_send(http).with_env(env);
+async fn find(
+    env: StaticEnv,
+    profile: Option<&str>,
+    http: impl HttpSend,
+) -> ProviderResult<Credential> {
+    let context = Context::new()
+        .with_file_read(TokioFileRead)
+        .with_command_execute(TokioCommandExecute)
+        .with_http_send(http)
+        .with_env(env);
     Ok(Chain::new(profile.map(str::to_string), "eu-central-1").credential(&context).await?)
 }
 
 async fn id(env: StaticEnv, profile: Option<&str>) -> String {
     let off = [("AWS_EC2_METADATA_DISABLED".to_string(), "true".to_string())];
     let env = StaticEnv { envs: env.envs.into_iter().chain(off).collect(), ..env };
-    find(env, profile, Roles::default()).await.map_or_else(|error| error.to_string(), |found| found.access_key_id)
+    find(env, profile, Roles::default())
+        .await
+        .map_or_else(|error| error.to_string(), |found| found.access_key_id)
 }
 
 #[test]
 fn tokens_are_two_or_three_words() {
     let parse = |token: &str| {
         let keys = Keys::parse(token).ok()??;
-        Some((keys.id, keys.secret.expose_secret().to_string(), keys.session.map(|token| token.expose_secret().to_string())))
+        Some((
+            keys.id,
+            keys.secret.expose_secret().to_string(),
+            keys.session.map(|token| token.expose_secret().to_string()),
+        ))
     };
-    let keys =
-        |id: &str, secret: &str, session: Option<&str>| Some((id.to_string(), secret.to_string(), session.map(Into::into)));
+    let keys = |id: &str, secret: &str, session: Option<&str>| {
+        Some((id.to_string(), secret.to_string(), session.map(Into::into)))
+    };
     assert_eq!(parse("AKIA:a/b+c="), keys("AKIA", "a/b+c=", None));
     assert_eq!(parse(" \"AKIA:secret\"\n"), keys("AKIA", "secret", None));
     assert_eq!(parse("ASIA:secret:to:ken=="), keys("ASIA", "secret", Some("to:ken==")));
     for token in ["AKIA", "AKIA:", ":secret", "AKIA:secret:", "AKIA:sec ret", "::"] {
         let error = Keys::parse(token).unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "token"), "{token}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "token"),
+            "{token}"
+        );
         assert!(!error.to_string().contains("secret"), "{error}");
     }
     assert!(Keys::parse("").unwrap().is_none() && Keys::parse(" \n").unwrap().is_none());
@@ -107,26 +139,44 @@ async fn sources_are_asked_in_order() {
     let files = Home::new(&[
         (
             ".aws/credentials",
-            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = s\n",
+            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = \
+             s\n[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = s\n",
         ),
-        (".aws/config", "[profile new]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n[profile bare]\nregion = x\n"),
+        (
+            ".aws/config",
+            "[profile new]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n[profile \
+             bare]\nregion = x\n",
+        ),
     ]);
     let keys = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")];
     assert_eq!(id(files.env(&keys), None).await, "AKIAENV");
     assert_eq!(id(files.env(&[keys[0], keys[1], ("AWS_PROFILE", "work")]), None).await, "AKIAENV");
-    assert_eq!(id(files.env(&keys), Some("work")).await, "AKIAWORK", "a chosen profile passes over the environment");
+    assert_eq!(
+        id(files.env(&keys), Some("work")).await,
+        "AKIAWORK",
+        "a chosen profile passes over the environment"
+    );
     assert_eq!(id(files.env(&[]), None).await, "AKIAFILE");
-    assert_eq!(id(files.env(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "")]), None).await, "AKIAFILE");
+    assert_eq!(
+        id(files.env(&[("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "")]), None).await,
+        "AKIAFILE"
+    );
     assert_eq!(id(files.env(&[("AWS_PROFILE", "new")]), None).await, "AKIACONFIG");
 
     let other = files.0.join("other").display().to_string();
-    std::fs::write(&other, "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n").unwrap();
+    std::fs::write(&other, "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n")
+        .unwrap();
     assert_eq!(id(files.env(&[("AWS_SHARED_CREDENTIALS_FILE", &other)]), None).await, "AKIAOTHER");
 
     for name in ["absent", "bare"] {
-        for (env, profile) in [(files.env(&[("AWS_PROFILE", name)]), None), (files.env(&[]), Some(name))] {
+        for (env, profile) in
+            [(files.env(&[("AWS_PROFILE", name)]), None), (files.env(&[]), Some(name))]
+        {
             let error = id(env, profile).await;
-            assert!(error.contains(&format!("{name:?}")), "another identity must not step in: {error}");
+            assert!(
+                error.contains(&format!("{name:?}")),
+                "another identity must not step in: {error}"
+            );
         }
     }
     let none = Home::new(&[]);
@@ -140,19 +190,27 @@ async fn roles_are_assumed_with_their_source() {
     let files = Home::new(&[(
         ".aws/config",
         "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n\
-         [profile role]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = base\nexternal_id = ext-1\n\
+         [profile role]\nrole_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = \
+         base\nexternal_id = ext-1\n\
          role_session_name = me\nduration_seconds = 1200\nregion = eu-west-1\n\
-         [profile chained]\nrole_arn = arn:aws:iam::123456789012:role/second\nsource_profile = role\n\
-         [profile own]\nrole_arn = arn:aws:iam::123456789012:role/own\nsource_profile = own\naws_access_key_id = AKIAOWN\n\
+         [profile chained]\nrole_arn = arn:aws:iam::123456789012:role/second\nsource_profile = \
+         role\n\
+         [profile own]\nrole_arn = arn:aws:iam::123456789012:role/own\nsource_profile = \
+         own\naws_access_key_id = AKIAOWN\n\
          aws_secret_access_key = s\n\
-         [profile envrole]\nrole_arn = arn:aws:iam::123456789012:role/env\ncredential_source = Environment\n\
+         [profile envrole]\nrole_arn = arn:aws:iam::123456789012:role/env\ncredential_source = \
+         Environment\n\
          [profile loop]\nrole_arn = arn:aws:iam::123456789012:role/loop\nsource_profile = loop\n\
-         [profile mfa]\nrole_arn = arn:aws:iam::123456789012:role/mfa\nsource_profile = base\nmfa_serial = arn:x\n\
+         [profile mfa]\nrole_arn = arn:aws:iam::123456789012:role/mfa\nsource_profile = \
+         base\nmfa_serial = arn:x\n\
          [profile half]\nrole_arn = arn:aws:iam::123456789012:role/half\n",
     )]);
     let sts = Roles::default();
     let found = find(files.env(&[]), Some("role"), sts.clone()).await.unwrap();
-    assert_eq!((found.access_key_id.as_str(), found.session_token.as_deref()), ("ASIAROLE000000000001", Some("role-token")));
+    assert_eq!(
+        (found.access_key_id.as_str(), found.session_token.as_deref()),
+        ("ASIAROLE000000000001", Some("role-token"))
+    );
     assert!(found.expires_in.is_some());
     let asked = sts.0.lock().unwrap().concat();
     for part in [
@@ -171,15 +229,24 @@ async fn roles_are_assumed_with_their_source() {
     for (profile, env, signers) in [
         ("chained", vec![], vec!["Credential=AKIABASE/", "Credential=ASIAROLE000000000001/"]),
         ("own", vec![], vec!["Credential=AKIAOWN/"]),
-        ("envrole", vec![("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")], vec!["Credential=AKIAENV/"]),
+        (
+            "envrole",
+            vec![("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")],
+            vec!["Credential=AKIAENV/"],
+        ),
     ] {
         let sts = Roles::default();
         find(files.env(&env), Some(profile), sts.clone()).await.unwrap();
         let asked = sts.0.lock().unwrap();
         assert_eq!(asked.len(), signers.len(), "{profile}");
-        assert!(asked.iter().zip(signers).all(|(asked, signer)| asked.contains(signer)), "{profile}: {asked:?}");
+        assert!(
+            asked.iter().zip(signers).all(|(asked, signer)| asked.contains(signer)),
+            "{profile}: {asked:?}"
+        );
     }
-    for (profile, expected) in [("loop", "source of itself"), ("mfa", "MFA"), ("half", "source_profile")] {
+    for (profile, expected) in
+        [("loop", "source of itself"), ("mfa", "MFA"), ("half", "source_profile")]
+    {
         let error = id(files.env(&[]), Some(profile)).await;
         assert!(error.contains(expected), "{profile}: {error}");
     }
@@ -193,9 +260,13 @@ async fn what_a_role_says_is_sent_as_it_stands() {
         ("duration_seconds = +1200", "&DurationSeconds=1200"),
         ("duration_seconds = -1", "&DurationSeconds=-1"),
     ] {
-        let role = format!("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n{line}\n");
+        let role = format!(
+            "[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = \
+             base\n{line}\n"
+        );
         let base = "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n";
-        let (files, sts) = (Home::new(&[(".aws/config", &format!("{role}{base}"))]), Roles::default());
+        let (files, sts) =
+            (Home::new(&[(".aws/config", &format!("{role}{base}"))]), Roles::default());
         find(files.env(&[]), None, sts.clone()).await.unwrap();
         let asked = sts.0.lock().unwrap().concat().replace(' ', "&");
         assert!(asked.contains(&format!("{sent}&")), "{line}: {asked}");
@@ -207,46 +278,65 @@ async fn web_identity_is_exchanged() {
     let files = Home::new(&[("token", "subject-token\n")]);
     let token = files.0.join("token").display().to_string();
     let sts = Roles::default();
-    let pairs = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")];
+    let pairs = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
+    ];
     let found = find(files.env(&pairs), None, sts.clone()).await.unwrap();
     assert_eq!(found.access_key_id, "ASIAROLE000000000001");
     let asked = sts.0.lock().unwrap().concat();
     assert!(
-        asked.contains("https://sts.eu-central-1.amazonaws.com/") && asked.contains("WebIdentityToken=subject-token"),
+        asked.contains("https://sts.eu-central-1.amazonaws.com/")
+            && asked.contains("WebIdentityToken=subject-token"),
         "{asked}"
     );
 
     std::fs::create_dir_all(files.0.join(".aws")).unwrap();
-    let config = format!("[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = {token}\n");
+    let config = format!(
+        "[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = \
+         {token}\n"
+    );
     std::fs::write(files.0.join(".aws/config"), config).unwrap();
     assert_eq!(id(files.env(&[]), None).await, "ASIAROLE000000000001");
 }
 
 #[tokio::test]
 async fn sso_uses_the_cached_sign_in() {
-    // The SHA-1 of `corp` and of `https://corp.awsapps.com/start`, which AWS's tools name the files by.
+    // The SHA-1 of `corp` and of `https://corp.awsapps.com/start`, which AWS's tools name the files
+    // by.
     let session = reqsign_core::hash::hex_sha1(b"corp");
     let start = reqsign_core::hash::hex_sha1(b"https://corp.awsapps.com/start");
-    let cached = |token: &str| format!(r#"{{"accessToken": "{token}", "expiresAt": "2099-01-01T00:00:00Z"}}"#);
+    let cached = |token: &str| {
+        format!(r#"{{"accessToken": "{token}", "expiresAt": "2099-01-01T00:00:00Z"}}"#)
+    };
     let account = "sso_account_id = 123456789012\nsso_role_name = Dev\n";
     let files = Home::new(&[
         (
             ".aws/config",
             &format!(
-                "[profile new]\nsso_session = corp\n{account}[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = x\n\
-                 [profile old]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = eu-west-2\n{account}\
+                "[profile new]\nsso_session = corp\n{account}[sso-session corp]\nsso_region = \
+                 eu-west-1\nsso_start_url = x\n\
+                 [profile old]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = \
+                 eu-west-2\n{account}\
                  [profile stale]\nsso_start_url = https://other\nsso_region = eu-west-2\n{account}"
             ),
         ),
         (&format!(".aws/sso/cache/{session}.json"), &cached("session-token")),
         (&format!(".aws/sso/cache/{start}.json"), &cached("start-token")),
     ]);
-    for (profile, region, token) in [("new", "eu-west-1", "session-token"), ("old", "eu-west-2", "start-token")] {
+    for (profile, region, token) in
+        [("new", "eu-west-1", "session-token"), ("old", "eu-west-2", "start-token")]
+    {
         let sso = Roles::default();
         let found = find(files.env(&[]), Some(profile), sso.clone()).await.unwrap();
         assert_eq!(found.access_key_id, "ASIASSO");
         let asked = sso.0.lock().unwrap().concat();
-        assert!(asked.contains(&format!("portal.sso.{region}.")) && asked.contains(token) && asked.contains("Dev"), "{asked}");
+        assert!(
+            asked.contains(&format!("portal.sso.{region}."))
+                && asked.contains(token)
+                && asked.contains("Dev"),
+            "{asked}"
+        );
     }
     assert!(id(files.env(&[]), Some("stale")).await.contains("aws sso login"));
 }
@@ -270,7 +360,9 @@ credential_process = "/nowhere/at all"
     )]);
     assert_eq!(id(files.env(&[]), Some("good")).await, "AKIAPROC");
     assert_eq!(id(files.env(&[]), Some("one")).await, "AKIAONE", "1.0 is the number 1");
-    for (profile, expected) in [("exits", "status 3"), ("prints", "version 1"), ("absent", "cannot be started")] {
+    for (profile, expected) in
+        [("exits", "status 3"), ("prints", "version 1"), ("absent", "cannot be started")]
+    {
         let error = id(files.env(&[]), Some(profile)).await;
         assert!(error.contains(expected) && !error.contains("canary"), "{profile}: {error}");
     }
@@ -293,20 +385,27 @@ async fn machines_give_their_role() {
     .await;
     let roles = "/latest/meta-data/iam/security-credentials/";
     for (at, answer) in [(roles.to_string(), "my-role"), (format!("{roles}my-role"), SESSION)] {
-        let asked = Mock::given(method("GET")).and(path(at)).and(header("x-aws-ec2-metadata-token", "imds-token"));
+        let asked = Mock::given(method("GET"))
+            .and(path(at))
+            .and(header("x-aws-ec2-metadata-token", "imds-token"));
         mount(asked.respond_with(ResponseTemplate::new(200).set_body_string(answer))).await;
     }
     let home = Home::new(&[]);
     let endpoint = server.uri();
     let pairs = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
     let found = find(home.env(&pairs), None, fetch()).await.unwrap();
-    assert_eq!((found.access_key_id.as_str(), found.session_token.as_deref()), ("ASIAMACHINE", Some("machine-token")));
+    assert_eq!(
+        (found.access_key_id.as_str(), found.session_token.as_deref()),
+        ("ASIAMACHINE", Some("machine-token"))
+    );
 
     for word in ["true", "True"] {
         let off = [pairs[0], ("AWS_EC2_METADATA_DISABLED", word)];
         let error = find(home.env(&off), None, fetch()).await.unwrap_err().to_string();
         assert!(
-            error.contains("AWS_ACCESS_KEY_ID") && error.contains("AWS_PROFILE") && error.contains("aws sso login"),
+            error.contains("AWS_ACCESS_KEY_ID")
+                && error.contains("AWS_PROFILE")
+                && error.contains("aws sso login"),
             "{error}"
         );
     }
@@ -338,7 +437,11 @@ async fn machines_are_asked_at_the_address_of_their_mode() {
         let (home, asked) = (Home::new(&[]), Nobody::default());
         let error = find(home.env(&pairs), None, asked.clone()).await.unwrap_err().to_string();
         let asked = asked.0.lock().unwrap();
-        assert_eq!(asked.first().is_some_and(|uri| uri.starts_with(expected.unwrap_or(" "))), expected.is_some(), "{asked:?}");
+        assert_eq!(
+            asked.first().is_some_and(|uri| uri.starts_with(expected.unwrap_or(" "))),
+            expected.is_some(),
+            "{asked:?}"
+        );
         assert_eq!(error.contains("neither ipv4 nor ipv6"), expected.is_none(), "{error}");
     }
 }
@@ -353,27 +456,48 @@ async fn containers_give_their_role() {
         .mount(&server)
         .await;
     let home = Home::new(&[("token", "container-token\n")]);
-    let (uri, file) = (format!("{}/role", server.uri()), home.0.join("token").display().to_string());
-    let pairs = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.as_str())];
+    let (uri, file) =
+        (format!("{}/role", server.uri()), home.0.join("token").display().to_string());
+    let pairs = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.as_str()),
+    ];
     assert_eq!(find(home.env(&pairs), None, fetch()).await.unwrap().access_key_id, "ASIAMACHINE");
 
     let open = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/role")];
-    assert!(find(home.env(&open), None, fetch()).await.is_err(), "a token must not go over plain http");
+    assert!(
+        find(home.env(&open), None, fetch()).await.is_err(),
+        "a token must not go over plain http"
+    );
 }
 
 #[tokio::test]
 async fn what_the_chain_says_has_a_kind() {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).expect(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(503))
+        .expect(1)
+        .mount(&server)
+        .await;
     let home = Home::new(&[]);
     let uri = server.uri();
     for (pairs, expected) in [
         ([("AWS_EC2_METADATA_DISABLED", "true"), ("", "")], "authentication"),
-        ([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str())], "unavailable"),
+        (
+            [
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
+            ],
+            "unavailable",
+        ),
     ] {
         let context = Context::new().with_http_send(fetch()).with_env(home.env(&pairs));
         let signing = SigV4::of_chain(context, Chain::new(None, "eu-central-1"));
-        let mut head = Request::post("https://ec2.eu-central-1.amazonaws.com/").body(()).unwrap().into_parts().0;
+        let mut head = Request::post("https://ec2.eu-central-1.amazonaws.com/")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
         head.extensions.insert(Scope { service: "ec2", region: "eu-central-1".to_string() });
         let error = signing.sign(&mut head, b"").await.unwrap_err();
         assert_eq!(error.kind().name(), expected, "{error}");
@@ -387,9 +511,15 @@ async fn a_machine_without_metadata_does_not_hang() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let home = Home::new(&[]);
     let began = Instant::now();
-    let error = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint)]), None, fetch()).await.unwrap_err();
+    let error = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint)]), None, fetch())
+        .await
+        .unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(10), "a server that never answers is given up");
-    assert!(error.to_string().contains("no AWS credentials found") && error.to_string().contains("IMDS"), "{error}");
+    assert!(
+        error.to_string().contains("no AWS credentials found")
+            && error.to_string().contains("IMDS"),
+        "{error}"
+    );
     assert!(!error.is_retryable());
 }
 
@@ -398,21 +528,38 @@ async fn sources_are_asked_in_the_order_of_botocore() {
     let files = Home::new(&[
         (
             ".aws/credentials",
-            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n[named]\naws_access_key_id = AKIANAMED\naws_secret_access_key = s\n",
+            "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = \
+             s\n[named]\naws_access_key_id = AKIANAMED\naws_secret_access_key = s\n",
         ),
         (
             ".aws/config",
-            "[profile sso]\nsso_start_url = x\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = Dev\n\
+            "[profile sso]\nsso_start_url = x\nsso_region = eu-west-1\nsso_account_id = \
+             1\nsso_role_name = Dev\n\
              aws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n\
-             [profile process]\ncredential_process = /nowhere\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n",
+             [profile process]\ncredential_process = /nowhere\naws_access_key_id = \
+             AKIACONFIG\naws_secret_access_key = s\n",
         ),
         ("token", "subject-token"),
     ]);
     let token = files.0.join("token").display().to_string();
-    let pod = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod")];
-    assert_eq!(id(files.env(&pod), None).await, "ASIAROLE000000000001", "a web identity is before the keys of a file");
-    assert_eq!(id(files.env(&pod), Some("named")).await, "AKIANAMED", "not where a profile was chosen in the configuration");
-    assert!(id(files.env(&[]), Some("sso")).await.contains("aws sso login"), "SSO is before keys of the config file");
+    let pod = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pod"),
+    ];
+    assert_eq!(
+        id(files.env(&pod), None).await,
+        "ASIAROLE000000000001",
+        "a web identity is before the keys of a file"
+    );
+    assert_eq!(
+        id(files.env(&pod), Some("named")).await,
+        "AKIANAMED",
+        "not where a profile was chosen in the configuration"
+    );
+    assert!(
+        id(files.env(&[]), Some("sso")).await.contains("aws sso login"),
+        "SSO is before keys of the config file"
+    );
     assert!(id(files.env(&[]), Some("process")).await.contains("cannot be started"));
     let both = [("AWS_DEFAULT_PROFILE", "named"), ("AWS_PROFILE", "default")];
     assert_eq!(id(files.env(&both), None).await, "AKIANAMED");
@@ -423,29 +570,45 @@ async fn a_source_with_keys_ends_a_chain_of_roles() {
     let files = Home::new(&[(
         ".aws/config",
         "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/one\nsource_profile = b\n\
-         [profile b]\nrole_arn = arn:aws:iam::123456789012:role/two\nsource_profile = c\naws_access_key_id = AKIAB\naws_secret_access_key = s\n\
+         [profile b]\nrole_arn = arn:aws:iam::123456789012:role/two\nsource_profile = \
+         c\naws_access_key_id = AKIAB\naws_secret_access_key = s\n\
          [profile c]\naws_access_key_id = AKIAC\naws_secret_access_key = s\n",
     )]);
     let sts = Roles::default();
     find(files.env(&[]), Some("a"), sts.clone()).await.unwrap();
     let asked = sts.0.lock().unwrap();
-    assert!(asked.len() == 1 && asked[0].contains("Credential=AKIAB/") && asked[0].contains("role%2Fone"), "{asked:?}");
+    assert!(
+        asked.len() == 1
+            && asked[0].contains("Credential=AKIAB/")
+            && asked[0].contains("role%2Fone"),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]
 async fn sso_tokens_are_renewed_and_kept_for_others() {
     let server = MockServer::start().await;
     let renewed = r#"{"accessToken": "new-token", "expiresIn": 3600, "refreshToken": "next", "tokenType": "Bearer"}"#;
-    Mock::given(path("/token")).respond_with(ResponseTemplate::new(200).set_body_string(renewed)).expect(1).mount(&server).await;
+    Mock::given(path("/token"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(renewed))
+        .expect(1)
+        .mount(&server)
+        .await;
     let keys = r#"{"roleCredentials": {"accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4070908800000}}"#;
-    let asked = Mock::given(path("/federation/credentials")).and(header("x-amz-sso_bearer_token", "new-token"));
-    asked.respond_with(ResponseTemplate::new(200).set_body_string(keys)).expect(2).mount(&server).await;
+    let asked = Mock::given(path("/federation/credentials"))
+        .and(header("x-amz-sso_bearer_token", "new-token"));
+    asked
+        .respond_with(ResponseTemplate::new(200).set_body_string(keys))
+        .expect(2)
+        .mount(&server)
+        .await;
     let cache = format!(".aws/sso/cache/{}.json", reqsign_core::hash::hex_sha1(b"corp"));
     let files = Home::new(&[
         (
             ".aws/config",
             &format!(
-                "[profile new]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = Dev\nendpoint_url = {}\n\
+                "[profile new]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = \
+                 Dev\nendpoint_url = {}\n\
                  [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = x\n",
                 server.uri()
             ),
@@ -457,7 +620,10 @@ async fn sso_tokens_are_renewed_and_kept_for_others() {
         ),
     ]);
     for _ in 0..2 {
-        assert_eq!(find(files.env(&[]), Some("new"), fetch()).await.unwrap().access_key_id, "ASIASSO");
+        assert_eq!(
+            find(files.env(&[]), Some("new"), fetch()).await.unwrap().access_key_id,
+            "ASIASSO"
+        );
     }
     let kept = std::fs::read_to_string(files.0.join(&cache)).unwrap();
     assert!(kept.contains("new-token") && kept.contains("next"), "{kept}");
@@ -469,20 +635,28 @@ async fn what_passes_is_not_told_as_a_refusal() {
         (ResponseTemplate::new(429).insert_header("retry-after", "7"), "rate_limit"),
         (ResponseTemplate::new(503), "unavailable"),
         (ResponseTemplate::new(200).set_body_string("<html>"), "unavailable"),
-        (ResponseTemplate::new(400).set_body_string(r#"{"__type": "ThrottlingException"}"#), "rate_limit"),
+        (
+            ResponseTemplate::new(400).set_body_string(r#"{"__type": "ThrottlingException"}"#),
+            "rate_limit",
+        ),
         (ResponseTemplate::new(403), "authentication"),
     ] {
         let server = MockServer::start().await;
         Mock::given(method("GET")).respond_with(answer).mount(&server).await;
         let (home, uri) = (Home::new(&[]), server.uri());
-        let error = find(home.env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch()).await.unwrap_err();
+        let error = find(home.env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch())
+            .await
+            .unwrap_err();
         assert_eq!(error.kind().name(), expected, "{error}");
         assert_eq!(error.is_retryable(), expected != "authentication");
     }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = find(Home::new(&[]).env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch()).await.unwrap_err();
+    let error =
+        find(Home::new(&[]).env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch())
+            .await
+            .unwrap_err();
     assert_eq!(error.kind().name(), "network", "{error}");
 }
 
@@ -494,17 +668,28 @@ async fn a_metadata_token_that_is_refused_is_asked_for_again() {
     Mock::given(method("PUT")).respond_with(answer("second")).mount(&server).await;
     let roles = "/latest/meta-data/iam/security-credentials/";
     for (at, text) in [(roles.to_string(), "my-role"), (format!("{roles}my-role"), SESSION)] {
-        Mock::given(path(at)).and(header("x-aws-ec2-metadata-token", "second")).respond_with(answer(text)).mount(&server).await;
+        Mock::given(path(at))
+            .and(header("x-aws-ec2-metadata-token", "second"))
+            .respond_with(answer(text))
+            .mount(&server)
+            .await;
     }
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
     let (home, uri) = (Home::new(&[]), server.uri());
-    let found = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)]), None, fetch()).await.unwrap();
+    let found = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)]), None, fetch())
+        .await
+        .unwrap();
     assert_eq!(found.access_key_id, "ASIAMACHINE");
 }
 
 fn lasting(id: &str, seconds: u64) -> Credential {
     let expires_in = Some(Timestamp::now() + Duration::from_secs(seconds));
-    Credential { access_key_id: id.to_string(), secret_access_key: "s".to_string(), session_token: None, expires_in }
+    Credential {
+        access_key_id: id.to_string(),
+        secret_access_key: "s".to_string(),
+        session_token: None,
+        expires_in,
+    }
 }
 
 async fn ask(kept: &Kept, answer: Found<Credential>) -> std::result::Result<String, String> {
@@ -520,7 +705,11 @@ async fn keys_that_hold_are_used_while_a_renewal_fails() {
     assert_eq!(ask(&kept, Ok(lasting("first", 90))).await.unwrap(), "first");
     tokio::time::advance(Duration::from_secs(61)).await;
     assert_eq!(ask(&kept, limited()).await.unwrap(), "first");
-    assert_eq!(ask(&kept, Ok(lasting("second", 3600))).await.unwrap(), "first", "it is too soon to ask again");
+    assert_eq!(
+        ask(&kept, Ok(lasting("second", 3600))).await.unwrap(),
+        "first",
+        "it is too soon to ask again"
+    );
     tokio::time::advance(Duration::from_secs(61)).await;
     assert_eq!(ask(&kept, Ok(lasting("second", 3600))).await.unwrap(), "second");
     assert_eq!(ask(&kept, limited()).await.unwrap(), "second", "nobody asks while there is time");
@@ -560,17 +749,29 @@ impl std::io::Write for Log {
 async fn no_source_writes_its_secrets_to_the_log() {
     let log = Log::default();
     let writer = log.clone();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
     let server = MockServer::start().await;
     let answer = |text: &str| ResponseTemplate::new(200).set_body_string(text);
-    let session = SESSION.replace("machine-secret", "canary-secret").replace("machine-token", "canary-token");
-    Mock::given(method("PUT")).respond_with(answer("canary-metadata")).expect(1).mount(&server).await;
+    let session =
+        SESSION.replace("machine-secret", "canary-secret").replace("machine-token", "canary-token");
+    Mock::given(method("PUT"))
+        .respond_with(answer("canary-metadata"))
+        .expect(1)
+        .mount(&server)
+        .await;
     let roles = "/latest/meta-data/iam/security-credentials/";
     Mock::given(path(roles)).respond_with(answer("my-role")).expect(1).mount(&server).await;
     Mock::given(method("GET")).respond_with(answer(&session)).expect(2).mount(&server).await;
-    let keys = "aws_access_key_id = AKIABASE\naws_secret_access_key = canary-secret\naws_session_token = canary-token\n";
+    let keys = "aws_access_key_id = AKIABASE\naws_secret_access_key = \
+     canary-secret\naws_session_token = canary-token\n";
     let role = "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n";
-    let files = Home::new(&[("config", &format!("[profile base]\n{keys}[profile role]\n{role}")), ("token", "canary-subject")]);
+    let files = Home::new(&[
+        ("config", &format!("[profile base]\n{keys}[profile role]\n{role}")),
+        ("token", "canary-subject"),
+    ]);
     let (uri, config, token) = (server.uri(), files.0.join("config"), files.0.join("token"));
     let (config, token) = (config.display().to_string(), token.display().to_string());
     let (full, arn) = (format!("{uri}/role"), "arn:aws:iam::123456789012:role/pod");
@@ -584,7 +785,13 @@ async fn no_source_writes_its_secrets_to_the_log() {
             None,
         ),
         (vec![("AWS_CONFIG_FILE", config.as_str())], Some("base")),
-        (vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", &full), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-bearer")], None),
+        (
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &full),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "canary-bearer"),
+            ],
+            None,
+        ),
         (vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)], None),
     ] {
         find(files.env(&pairs), profile, fetch()).await.unwrap();
@@ -596,6 +803,13 @@ async fn no_source_writes_its_secrets_to_the_log() {
         find(files.env(&pairs), profile, Roles::default()).await.unwrap();
     }
     let written = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(written.contains("calculated scope"), "reqsign's own lines are among those that are looked at");
-    assert!(!written.contains("canary"), "{}", written.lines().find(|line| line.contains("canary")).unwrap());
+    assert!(
+        written.contains("calculated scope"),
+        "reqsign's own lines are among those that are looked at"
+    );
+    assert!(
+        !written.contains("canary"),
+        "{}",
+        written.lines().find(|line| line.contains("canary")).unwrap()
+    );
 }

@@ -3,8 +3,13 @@
 use chrono::DateTime;
 use reqsign_core::time::Timestamp;
 
-const FORMS: [&str; 5] =
-    ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y%m%dT%H%M%S%#z", "%Y-%m-%dT%H:%M%#z", "%a, %d %b %Y %H:%M:%S%#z"];
+const FORMS: [&str; 5] = [
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
+    "%Y%m%dT%H%M%S%#z",
+    "%Y-%m-%dT%H:%M%#z",
+    "%a, %d %b %Y %H:%M:%S%#z",
+];
 
 /// A time with its zone; one without is of no use, as it would be read as another.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {

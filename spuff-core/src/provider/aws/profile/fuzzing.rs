@@ -35,10 +35,19 @@ pub(in crate::provider::aws) fn profiles(input: &[u8]) {
         let endpoint = profiles.endpoint_or_variable(service, |_| None);
         assert_eq!(endpoint.is_ok(), check_refusal(endpoint).is_some());
     }
-    let _ = (profiles.is_missing(), profiles.is_chosen(), profiles.region(), profiles.in_credentials(chosen).is_some());
+    let _ = (
+        profiles.is_missing(),
+        profiles.is_chosen(),
+        profiles.region(),
+        profiles.in_credentials(chosen).is_some(),
+    );
     let _ = profiles.profile(chosen).map(|settings| settings.iter().count());
     let _ = (profiles.session(chosen).is_some(), profiles.in_config(chosen).is_some());
-    let _ = resolved(chosen, |name| (name.len() == 4).then(|| "value".to_string()), &Some("/home".into()));
+    let _ = resolved(
+        chosen,
+        |name| (name.len() == 4).then(|| "value".to_string()),
+        &Some("/home".into()),
+    );
 }
 
 fn written(sections: &[(String, Section)]) -> String {
@@ -59,6 +68,7 @@ pub(in crate::provider::aws) fn command_words(input: &[u8]) {
     #[cfg(windows)]
     let _ = words::windows_words(&text);
     let given: Vec<_> = text.split('\n').map(str::to_string).collect();
-    let quoted: Vec<_> = given.iter().map(|word| format!("'{}'", word.replace('\'', r#"'"'"'"#))).collect();
+    let quoted: Vec<_> =
+        given.iter().map(|word| format!("'{}'", word.replace('\'', r#"'"'"'"#))).collect();
     assert_eq!(words::words(&quoted.join(" ")), Some(given));
 }

@@ -1,4 +1,5 @@
-//! INI files as Python's `configparser` reads them, which decides what AWS's own tools see in a file.
+//! INI files as Python's `configparser` reads them, which decides what AWS's own tools see in a
+//! file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +23,8 @@ struct Reading {
     indent: usize,
 }
 
-/// The sections in the order of the file; keys in small letters. A value of several lines keeps its line ends.
+/// The sections in the order of the file; keys in small letters. A value of several lines keeps its
+/// line ends.
 ///
 /// # Errors
 /// Says what is wrong in which line, without the line, which may hold a secret.
@@ -33,7 +35,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Section)>, String> {
     }
     let Reading { defaults, mut sections, .. } = reading;
     if defaults.len().saturating_mul(sections.len()) > MOST_INHERITED {
-        return Err(format!("{} sections are to have all {} keys of [{DEFAULTS}]", sections.len(), defaults.len()));
+        return Err(format!(
+            "{} sections are to have all {} keys of [{DEFAULTS}]",
+            sections.len(),
+            defaults.len()
+        ));
     }
     for (_, section) in &mut sections {
         for (key, value) in &defaults {
@@ -43,7 +49,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Section)>, String> {
             value.truncate(value.trim_end().len());
         }
         if section.values().any(|value| value.starts_with('\n') && nested(value).is_none()) {
-            return Err("an indented line below a key without a value is not KEY = VALUE".to_string());
+            return Err(
+                "an indented line below a key without a value is not KEY = VALUE".to_string()
+            );
         }
     }
     Ok(sections)
@@ -75,8 +83,12 @@ impl Reading {
             (self.section, self.key) = (Some(title.to_string()), None);
             return Ok(());
         }
-        let Some(section) = self.section.clone() else { return Err("there is no [section] above it") };
-        let Some((key, value)) = text.split_once(['=', ':']) else { return Err("it is neither KEY = VALUE nor [section]") };
+        let Some(section) = self.section.clone() else {
+            return Err("there is no [section] above it");
+        };
+        let Some((key, value)) = text.split_once(['=', ':']) else {
+            return Err("it is neither KEY = VALUE nor [section]");
+        };
         let key = key.trim_end().to_lowercase();
         if key.is_empty() {
             return Err("it has no key");
@@ -118,7 +130,12 @@ fn title(text: &str) -> Option<&str> {
 /// The settings that stand indented below a key; none where a line is no setting.
 pub(super) fn nested(value: &str) -> Option<Section> {
     let lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| line.split_once('=').map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))).collect()
+    lines
+        .map(|line| {
+            line.split_once('=')
+                .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -133,13 +150,20 @@ mod tests {
     #[test]
     fn a_line_belongs_to_the_one_above_when_it_is_indented_further() {
         for indent in ["", "  ", "\t"] {
-            let text =
-                format!("[a]\n{indent}One=1\n{indent}two : 2\n{indent}s3 =\n{indent}  x = y\n{indent}three= 3 # no comment\n");
-            for (key, value) in [("one", "1"), ("two", "2"), ("s3", "\nx = y"), ("three", "3 # no comment")] {
+            let text = format!(
+                "[a]\n{indent}One=1\n{indent}two : 2\n{indent}s3 =\n{indent}  x = \
+                 y\n{indent}three= 3 # no comment\n"
+            );
+            for (key, value) in
+                [("one", "1"), ("two", "2"), ("s3", "\nx = y"), ("three", "3 # no comment")]
+            {
                 assert_eq!(get(&text, "a", key).as_deref(), Some(value), "{indent:?}");
             }
         }
-        assert_eq!(get("[a]\r\nx = 1\r\n  2\r\n\r\n# no\r\ny=\r\n", "a", "x").as_deref(), Some("1\n2"));
+        assert_eq!(
+            get("[a]\r\nx = 1\r\n  2\r\n\r\n# no\r\ny=\r\n", "a", "x").as_deref(),
+            Some("1\n2")
+        );
         assert_eq!(get("[DEFAULT]\nx = 1\n[a]\ny = 2\n", "a", "x").as_deref(), Some("1"));
         assert_eq!(nested("\nx = y\n\nz= a=b").unwrap()["z"], "a=b");
     }
@@ -148,7 +172,10 @@ mod tests {
     fn what_python_refuses_is_refused_without_the_line() {
         // And what would be many times as long as it is.
         let keys: String = (0..1_000).map(|n| format!("k{n} = canary\n")).collect();
-        let inherited = format!("[DEFAULT]\n{keys}{}", (0..1_000).map(|n| format!("[s{n}]\n")).collect::<String>());
+        let inherited = format!(
+            "[DEFAULT]\n{keys}{}",
+            (0..1_000).map(|n| format!("[s{n}]\n")).collect::<String>()
+        );
         for text in [
             "canary = 1",
             "[a]\ncanary",

@@ -28,7 +28,8 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// As Windows splits a command line, where a backslash stands for itself unless it is before a quote.
+/// As Windows splits a command line, where a backslash stands for itself unless it is before a
+/// quote.
 #[cfg(any(windows, test))]
 pub(crate) fn windows_words(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quoted, mut slashes) = (Vec::new(), None::<String>, false, 0);
@@ -67,7 +68,10 @@ mod tests {
     fn quotes_hold_words_together() {
         for (command, expected) in [
             ("get-keys --profile x", vec!["get-keys", "--profile", "x"]),
-            (r#""/opt/my tools/keys"  'a "b"' c"d e"f ''"#, vec!["/opt/my tools/keys", r#"a "b""#, "cd ef", ""]),
+            (
+                r#""/opt/my tools/keys"  'a "b"' c"d e"f ''"#,
+                vec!["/opt/my tools/keys", r#"a "b""#, "cd ef", ""],
+            ),
             (r#"a\ b "c\"d\e" 'f\'"#, vec!["a b", r#"c"d\e"#, r"f\"]),
             ("  ", vec![]),
         ] {
@@ -82,7 +86,10 @@ mod tests {
     fn backslashes_of_windows_stand_for_themselves() {
         for (command, expected) in [
             (r"C:\tools\keys.exe x", vec![r"C:\tools\keys.exe", "x"]),
-            (r#""C:\my tools\keys.exe" a\"b "c\\" 'd"#, vec![r"C:\my tools\keys.exe", r#"a"b"#, r"c\", "'d"]),
+            (
+                r#""C:\my tools\keys.exe" a\"b "c\\" 'd"#,
+                vec![r"C:\my tools\keys.exe", r#"a"b"#, r"c\", "'d"],
+            ),
         ] {
             assert_eq!(windows_words(command).unwrap(), expected, "{command}");
         }

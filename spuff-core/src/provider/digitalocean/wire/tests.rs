@@ -1,4 +1,5 @@
-//! Each field of each reply, changed in turn: it still reads as what it means, or an error names the field.
+//! Each field of each reply, changed in turn: it still reads as what it means, or an error names
+//! the field.
 
 use serde_json::{Value, json};
 
@@ -45,7 +46,9 @@ fn is_the_droplet(path: &str, written: &Written, droplet: Droplet, id: u64) -> b
     let made = told.known_created_at().is_none_or(|created| created.timestamp() == 1_767_607_200);
     let dated = is("created_at") || told.known_created_at().is_some();
     let addressed = is("networks") || (told.is_ready() && told.addresses.len() == 3);
-    let running = is("status") || told.status == InstanceStatus::Active || (is("networks") && !is_nothing(written));
+    let running = is("status")
+        || told.status == InstanceStatus::Active
+        || (is("networks") && !is_nothing(written));
     (is(".id") || told.id == id.to_string())
         && made
         && dated
@@ -69,34 +72,49 @@ fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> b
 fn a_droplet_reads_as_what_it_is() {
     let whole = json!({"droplet": droplet(42), "links": {"actions": [{"id": 7, "rel": "create", "href": "https://a"}]}});
     try_each(&whole, |path, written, reply: DropletReply| {
-        let acted =
-            path.starts_with("links") || reply.links.actions.iter().any(|action| action.rel == "create" && action.id == 7);
+        let acted = path.starts_with("links")
+            || reply.links.actions.iter().any(|action| action.rel == "create" && action.id == 7);
         acted && is_the_droplet(path, written, reply.droplet, 42)
     });
 }
 
 #[test]
 fn a_list_of_droplets_leaves_none_out() {
-    try_each(&listed("droplets", &[droplet(42), droplet(43)]), |path, written, list: List<Droplet>| {
-        let there = are_there(path, written, "droplets", &list);
-        let whole = path == "droplets" || matches!(path, "droplets[0]" | "droplets[1]");
-        there
-            && (whole
-                || list.items.into_iter().zip([42, 43]).all(|(droplet, id)| {
-                    let path = if path.starts_with(&format!("droplets[{}]", id - 42)) { path } else { "" };
-                    is_the_droplet(path, written, droplet, id)
-                }))
-    });
+    try_each(
+        &listed("droplets", &[droplet(42), droplet(43)]),
+        |path, written, list: List<Droplet>| {
+            let there = are_there(path, written, "droplets", &list);
+            let whole = path == "droplets" || matches!(path, "droplets[0]" | "droplets[1]");
+            there
+                && (whole
+                    || list.items.into_iter().zip([42, 43]).all(|(droplet, id)| {
+                        let path = if path.starts_with(&format!("droplets[{}]", id - 42)) {
+                            path
+                        } else {
+                            ""
+                        };
+                        is_the_droplet(path, written, droplet, id)
+                    }))
+        },
+    );
 }
 
 #[test]
 fn a_snapshot_stays_one() {
-    try_each(&listed("images", &[image(json!(7_555_620)), image(json!("7"))]), |path, written, list: List<Image>| {
-        let managed = list.items.iter().all(convert::is_managed_snapshot);
-        let named = list.items.iter().all(|image| !image.id.is_empty() && image.id != "0" || path.ends_with(".id"));
-        are_there(path, written, "images", &list) && named && (path.contains("tags") || managed)
+    try_each(
+        &listed("images", &[image(json!(7_555_620)), image(json!("7"))]),
+        |path, written, list: List<Image>| {
+            let managed = list.items.iter().all(convert::is_managed_snapshot);
+            let named = list
+                .items
+                .iter()
+                .all(|image| !image.id.is_empty() && image.id != "0" || path.ends_with(".id"));
+            are_there(path, written, "images", &list) && named && (path.contains("tags") || managed)
+        },
+    );
+    try_each(&json!({"image": image(json!(7))}), |path, _, reply: ImageReply| {
+        path == "image.id" || reply.image.id == "7"
     });
-    try_each(&json!({"image": image(json!(7))}), |path, _, reply: ImageReply| path == "image.id" || reply.image.id == "7");
 }
 
 #[test]
@@ -104,9 +122,10 @@ fn an_action_runs_until_it_is_said_to_have_ended() {
     try_each(&json!({"action": action("in-progress")}), |path, _, reply: ActionReply| {
         (path == "action.id" || reply.action.id == 36_804_636) && reply.action.status != "completed"
     });
-    try_each(&listed("actions", &[action("in-progress"), action("errored")]), |path, written, list: List<Action>| {
-        are_there(path, written, "actions", &list)
-    });
+    try_each(
+        &listed("actions", &[action("in-progress"), action("errored")]),
+        |path, written, list: List<Action>| are_there(path, written, "actions", &list),
+    );
 }
 
 #[test]

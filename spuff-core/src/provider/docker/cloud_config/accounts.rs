@@ -43,7 +43,8 @@ pub(super) struct User<'a> {
     keys: Vec<&'a str>,
 }
 
-/// Names with commas between them, a list of names and of maps, or a map of names with their members.
+/// Names with commas between them, a list of names and of maps, or a map of names with their
+/// members.
 pub(super) fn groups<'a>(item: &Item<'a>) -> ProviderResult<Vec<Group<'a>>> {
     let mut groups = Groups::default();
     if item.as_text().is_some() {
@@ -52,7 +53,9 @@ pub(super) fn groups<'a>(item: &Item<'a>) -> ProviderResult<Vec<Group<'a>>> {
         for item in &items {
             match item.as_map() {
                 Some(_) => push_map(&mut groups, item)?,
-                None => push_group(&mut groups, item.clone(), word(item, item.text()?)?, Vec::new())?,
+                None => {
+                    push_group(&mut groups, item.clone(), word(item, item.text()?)?, Vec::new())?
+                }
             }
         }
     } else {
@@ -77,7 +80,12 @@ fn push_map<'a>(groups: &mut Groups<'a>, item: &Item<'a>) -> ProviderResult<()> 
     Ok(())
 }
 
-fn push_group<'a>(groups: &mut Groups<'a>, item: Item<'a>, name: &'a str, members: Vec<&'a str>) -> ProviderResult<()> {
+fn push_group<'a>(
+    groups: &mut Groups<'a>,
+    item: Item<'a>,
+    name: &'a str,
+    members: Vec<&'a str>,
+) -> ProviderResult<()> {
     if !groups.names.insert(name) {
         return Err(item.invalid(&format!("the group {name} stands here a second time; leave one")));
     }
@@ -99,8 +107,14 @@ fn word<'a>(item: &Item<'a>, name: &'a str) -> ProviderResult<&'a str> {
     let name = name.trim();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let plain = name.strip_suffix('$').unwrap_or(name);
-    if plain.starts_with(['-', '.']) || plain.is_empty() || name.len() > MAX_NAME || !plain.chars().all(allowed) {
-        let wanted = format!("no name of a user or group: use up to {MAX_NAME} letters, digits, '_', '-' and '.'");
+    if plain.starts_with(['-', '.'])
+        || plain.is_empty()
+        || name.len() > MAX_NAME
+        || !plain.chars().all(allowed)
+    {
+        let wanted = format!(
+            "no name of a user or group: use up to {MAX_NAME} letters, digits, '_', '-' and '.'"
+        );
         return Err(item.invalid(&wanted));
     }
     Ok(name)
@@ -110,7 +124,8 @@ pub(super) fn users<'a>(item: &Item<'a>) -> ProviderResult<Vec<User<'a>>> {
     let (mut users, mut names_of_users) = (Vec::new(), HashSet::new());
     let mut push = |item: &Item<'a>, user: User<'a>| {
         if !names_of_users.insert(user.name) {
-            return Err(item.invalid(&format!("the user {} stands here a second time; leave one", user.name)));
+            return Err(item
+                .invalid(&format!("the user {} stands here a second time; leave one", user.name)));
         }
         users.push(user);
         Ok(())
@@ -138,11 +153,14 @@ fn user<'a>(item: &Item<'a>) -> ProviderResult<User<'a>> {
     let mut fields = fields.loosely()?;
     let name = fields.take("name").ok_or_else(|| item.invalid("the name is missing"))?;
     if name.as_text() == Some(DEFAULT_USER) {
-        return Err(name.invalid("the user of the image is root, who has nothing to change here; name a user"));
+        return Err(name.invalid(
+            "the user of the image is root, who has nothing to change here; name a user",
+        ));
     }
-    let mut text = |key: &str, read: fn(&Item<'a>) -> ProviderResult<&'a str>| -> ProviderResult<&'a str> {
-        Ok(fields.take(key).map(|item| read(&item)).transpose()?.unwrap_or_default())
-    };
+    let mut text =
+        |key: &str, read: fn(&Item<'a>) -> ProviderResult<&'a str>| -> ProviderResult<&'a str> {
+            Ok(fields.take(key).map(|item| read(&item)).transpose()?.unwrap_or_default())
+        };
     let mut user = User {
         path: item.path.clone(),
         name: word(&name, name.text()?)?,
@@ -153,7 +171,8 @@ fn user<'a>(item: &Item<'a>) -> ProviderResult<User<'a>> {
         primary_group: text("primary_group", |item| word(item, item.text()?))?,
         ..User::default()
     };
-    user.groups = fields.take("groups").map(|item| groups_of_user(&item)).transpose()?.unwrap_or_default();
+    user.groups =
+        fields.take("groups").map(|item| groups_of_user(&item)).transpose()?.unwrap_or_default();
     user.system = fields.take_bool("system")?.unwrap_or_default();
     user.no_create_home = fields.take_bool("no_create_home")?.unwrap_or_default();
     user.no_user_group = fields.take_bool("no_user_group")?.unwrap_or_default();
@@ -162,7 +181,9 @@ fn user<'a>(item: &Item<'a>) -> ProviderResult<User<'a>> {
     if let Some(item) = fields.take("ssh_authorized_keys") {
         user.keys = keys(&item)?;
         if user.system || user.no_create_home {
-            return Err(item.invalid("a user without a home has no place for keys; leave system and no_create_home out"));
+            return Err(item.invalid(
+                "a user without a home has no place for keys; leave system and no_create_home out",
+            ));
         }
     }
     fields.finish()?;
@@ -173,7 +194,9 @@ fn groups_of_user<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     let Some(fields) = item.as_map() else {
         return names(item);
     };
-    let group = |(name, item): (_, Item<'a>)| if item.is_null() { word(&item, name) } else { Err(item.wants("null")) };
+    let group = |(name, item): (_, Item<'a>)| {
+        if item.is_null() { word(&item, name) } else { Err(item.wants("null")) }
+    };
     fields.rest().into_iter().map(group).collect()
 }
 
@@ -188,14 +211,22 @@ fn uid<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
 /// What stands between two colons of /etc/passwd.
 fn field<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.line()?;
-    if text.contains(':') { Err(item.invalid("it holds ':', which ends it in /etc/passwd")) } else { Ok(text) }
+    if text.contains(':') {
+        Err(item.invalid("it holds ':', which ends it in /etc/passwd"))
+    } else {
+        Ok(text)
+    }
 }
 
 /// One rule or several; `false` is none.
 fn rules<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     let rule = |item: &Item<'a>| {
         let rule = item.line()?;
-        if rule.trim().is_empty() { Err(item.invalid("the rule is empty; leave it out")) } else { Ok(rule) }
+        if rule.trim().is_empty() {
+            Err(item.invalid("the rule is empty; leave it out"))
+        } else {
+            Ok(rule)
+        }
     };
     if let Some(items) = item.as_list() {
         return items.iter().map(rule).collect();
@@ -215,7 +246,12 @@ pub(super) fn keys<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     item.list("public keys")?.iter().map(key).collect()
 }
 
-pub(super) fn write(script: &mut Script, groups: &[Group<'_>], users: &[User<'_>], root_keys: &[&str]) {
+pub(super) fn write(
+    script: &mut Script,
+    groups: &[Group<'_>],
+    users: &[User<'_>],
+    root_keys: &[&str],
+) {
     for group in groups {
         script.account_step(&group.item.path, "spuff_group", &[group.name]);
     }
@@ -223,7 +259,8 @@ pub(super) fn write(script: &mut Script, groups: &[Group<'_>], users: &[User<'_>
         write_user(script, user);
     }
     for group in groups.iter().filter(|group| !group.members.is_empty()) {
-        let arguments: Vec<_> = std::iter::once(group.name).chain(group.members.iter().copied()).collect();
+        let arguments: Vec<_> =
+            std::iter::once(group.name).chain(group.members.iter().copied()).collect();
         script.account_step(&group.item.path, "spuff_members", &arguments);
     }
     if !root_keys.is_empty() {
@@ -233,17 +270,30 @@ pub(super) fn write(script: &mut Script, groups: &[Group<'_>], users: &[User<'_>
 }
 
 fn write_user(script: &mut Script, user: &User<'_>) {
-    let is = [(user.system, "system"), (user.no_create_home, "homeless"), (user.no_user_group, "alone")];
+    let is =
+        [(user.system, "system"), (user.no_create_home, "homeless"), (user.no_user_group, "alone")];
     let is: Vec<_> = is.into_iter().filter_map(|(so, word)| so.then_some(word)).collect();
     let (is, groups) = (is.join(" "), user.groups.join(","));
-    let mut arguments = vec![user.name, user.uid, user.gecos, user.homedir, user.shell, user.primary_group, &groups, &is];
+    let mut arguments = vec![
+        user.name,
+        user.uid,
+        user.gecos,
+        user.homedir,
+        user.shell,
+        user.primary_group,
+        &groups,
+        &is,
+    ];
     arguments.extend(&user.groups);
     script.account_step(&user.path, "spuff_user", &arguments);
     let lock = if user.unlocked { "spuff_unlock" } else { "spuff_lock" };
     script.account_step(&format!("{}.lock_passwd", user.path), lock, &[user.name]);
-    for (key, function, values) in [("sudo", "spuff_sudo", &user.sudo), ("ssh_authorized_keys", "spuff_keys", &user.keys)] {
+    for (key, function, values) in
+        [("sudo", "spuff_sudo", &user.sudo), ("ssh_authorized_keys", "spuff_keys", &user.keys)]
+    {
         if !values.is_empty() {
-            let arguments: Vec<_> = std::iter::once(user.name).chain(values.iter().copied()).collect();
+            let arguments: Vec<_> =
+                std::iter::once(user.name).chain(values.iter().copied()).collect();
             script.account_step(&format!("{}.{key}", user.path), function, &arguments);
         }
     }

@@ -4,7 +4,8 @@ use super::read::Item;
 use super::shell::{Script, quote};
 use crate::provider::error::ProviderResult;
 
-/// Each command as the shell is to read it; `None` for one that does nothing, so that the others keep their numbers.
+/// Each command as the shell is to read it; `None` for one that does nothing, so that the others
+/// keep their numbers.
 pub(super) type Commands = Vec<Option<String>>;
 
 pub(super) fn read(item: &Item<'_>) -> ProviderResult<Commands> {
@@ -17,11 +18,14 @@ fn command(item: &Item<'_>) -> ProviderResult<Option<String>> {
         return Ok(None);
     }
     let Some(words) = item.as_list() else {
-        let text = item.as_text().ok_or_else(|| item.wants("a command as a text, or as a list of its words"))?;
+        let text = item
+            .as_text()
+            .ok_or_else(|| item.wants("a command as a text, or as a list of its words"))?;
         item.text()?;
         return Ok((!text.trim().is_empty()).then(|| text.to_string()));
     };
-    let words: Vec<_> = words.iter().map(|word| word.word().map(quote)).collect::<ProviderResult<_>>()?;
+    let words: Vec<_> =
+        words.iter().map(|word| word.word().map(quote)).collect::<ProviderResult<_>>()?;
     Ok((!words.is_empty()).then(|| words.join(" ")))
 }
 

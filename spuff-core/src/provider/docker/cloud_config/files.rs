@@ -53,14 +53,27 @@ pub(super) fn read<'a>(item: &Item<'a>) -> ProviderResult<Vec<File<'a>>> {
 fn read_file<'a>(item: &Item<'a>, limit: usize) -> ProviderResult<File<'a>> {
     let mut fields = item.map()?;
     let path = fields.take("path").ok_or_else(|| item.invalid("the path is missing"))?;
-    let encoding = fields.take("encoding").map(|item| encoding(&item)).transpose()?.unwrap_or_default();
-    let content = fields.take("content").map(|item| content(&item, encoding, limit)).transpose()?.unwrap_or_default();
+    let encoding =
+        fields.take("encoding").map(|item| encoding(&item)).transpose()?.unwrap_or_default();
+    let content = fields
+        .take("content")
+        .map(|item| content(&item, encoding, limit))
+        .transpose()?
+        .unwrap_or_default();
     let file = File {
         name: item.path.clone(),
         path: absolute(&path)?,
         content,
-        mode: fields.take("permissions").map(|item| mode(&item)).transpose()?.unwrap_or(DEFAULT_MODE),
-        owner: fields.take("owner").map(|item| owner(&item)).transpose()?.unwrap_or_else(|| DEFAULT_OWNER.to_string()),
+        mode: fields
+            .take("permissions")
+            .map(|item| mode(&item))
+            .transpose()?
+            .unwrap_or(DEFAULT_MODE),
+        owner: fields
+            .take("owner")
+            .map(|item| owner(&item))
+            .transpose()?
+            .unwrap_or_else(|| DEFAULT_OWNER.to_string()),
         append: fields.take_bool("append")?.unwrap_or_default(),
         when: if fields.take_bool("defer")?.unwrap_or_default() { When::Late } else { When::Early },
     };
@@ -103,9 +116,12 @@ fn content<'a>(item: &Item<'a>, encoding: Encoding, limit: usize) -> ProviderRes
         _ => return Err(item.wants("a text")),
     };
     if encoding.base64 {
-        let packed: Vec<_> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let packed: Vec<_> =
+            bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let decoded = BASE64_STANDARD.decode(packed);
-        bytes = Cow::Owned(decoded.map_err(|error| item.invalid(&format!("this is not base64: {error}")))?);
+        bytes = Cow::Owned(
+            decoded.map_err(|error| item.invalid(&format!("this is not base64: {error}")))?,
+        );
     }
     if encoding.gzip {
         let mut unpacked = Vec::new();
@@ -115,18 +131,22 @@ fn content<'a>(item: &Item<'a>, encoding: Encoding, limit: usize) -> ProviderRes
         bytes = Cow::Owned(unpacked);
     }
     if bytes.len() > limit {
-        return Err(item.invalid(&format!("the files are larger than {MAX_BYTES} bytes; let the machine fetch them")));
+        return Err(item.invalid(&format!(
+            "the files are larger than {MAX_BYTES} bytes; let the machine fetch them"
+        )));
     }
     Ok(bytes)
 }
 
-/// Octal digits, in quotes or without, as YAML 1.1 has octal numbers. A decimal number is none: cloud-init takes `644` for
-/// the mode 1204.
+/// Octal digits, in quotes or without, as YAML 1.1 has octal numbers. A decimal number is none:
+/// cloud-init takes `644` for the mode 1204.
 fn mode(item: &Item<'_>) -> ProviderResult<u32> {
     let digits = match &item.node.value {
         Value::Scalar(Scalar::Integer, text) if text.starts_with('0') => text,
         Value::Scalar(Scalar::Integer, _) => {
-            return Err(item.invalid("without a 0 before it this is a decimal number in YAML; write it as '0644'"));
+            return Err(item.invalid(
+                "without a 0 before it this is a decimal number in YAML; write it as '0644'",
+            ));
         }
         _ => item.text()?,
     };
@@ -142,7 +162,11 @@ fn owner(item: &Item<'_>) -> ProviderResult<String> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
     let part = |part: &str| {
         let part = part.trim();
-        if part == "-1" || part.eq_ignore_ascii_case("none") { String::new() } else { part.to_string() }
+        if part == "-1" || part.eq_ignore_ascii_case("none") {
+            String::new()
+        } else {
+            part.to_string()
+        }
     };
     let (user, group) = (part(user), part(group));
     for name in [&user, &group] {
@@ -162,6 +186,11 @@ pub(super) fn write(script: &mut Script, files: &[File<'_>], when: When) {
     for file in files.iter().filter(|file| file.when == when) {
         let mode = format!("{:04o}", file.mode);
         let how = if file.append { "append" } else { "replace" };
-        script.step_with(&file.name, "spuff_file", &[file.path, &mode, &file.owner, how], &file.content);
+        script.step_with(
+            &file.name,
+            "spuff_file",
+            &[file.path, &mode, &file.owner, how],
+            &file.content,
+        );
     }
 }

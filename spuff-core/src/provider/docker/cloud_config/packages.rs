@@ -15,7 +15,8 @@ pub(super) struct Packages<'a> {
 pub(super) fn read<'a>(fields: &mut Fields<'a>) -> ProviderResult<Packages<'a>> {
     let update = fields.take_bool("package_update")?.unwrap_or_default();
     let upgrade = fields.take_bool("package_upgrade")?.unwrap_or_default();
-    let install = fields.take("packages").map(|item| item.list("packages")).transpose()?.unwrap_or_default();
+    let install =
+        fields.take("packages").map(|item| item.list("packages")).transpose()?.unwrap_or_default();
     let install = install.iter().map(package).collect::<ProviderResult<_>>()?;
     Ok(Packages { update, upgrade, install })
 }
@@ -24,7 +25,8 @@ fn package<'a>(item: &Item<'a>) -> ProviderResult<(&'a str, &'a str)> {
     if let Some(managers) = item.as_map() {
         // Of one package manager, `apt` or `snap`.
         let first = managers.first();
-        return Err(first.map_or_else(|| item.wants("a name, or [name, version]"), |item| item.unsupported()));
+        return Err(first
+            .map_or_else(|| item.wants("a name, or [name, version]"), |item| item.unsupported()));
     }
     let Some(pair) = item.as_list() else {
         return Ok((name(item)?, ""));
@@ -58,7 +60,8 @@ pub(super) fn write(script: &mut Script, packages: &Packages<'_>) {
         script.package_step("package_upgrade", "spuff_upgrade", &[]);
     }
     if !packages.install.is_empty() {
-        let words: Vec<_> = packages.install.iter().flat_map(|(name, version)| [*name, *version]).collect();
+        let words: Vec<_> =
+            packages.install.iter().flat_map(|(name, version)| [*name, *version]).collect();
         script.package_step("packages", "spuff_packages", &words);
     }
 }

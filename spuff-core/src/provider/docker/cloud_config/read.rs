@@ -22,7 +22,10 @@ impl<'a> Item<'a> {
     /// This cannot be used.
     pub(super) fn invalid(&self, problem: &str) -> ProviderError {
         let path = if self.path.is_empty() { "the cloud-config" } else { &self.path };
-        let message = format!("{path} (line {}, column {}): {problem}", self.node.at.line, self.node.at.column);
+        let message = format!(
+            "{path} (line {}, column {}): {problem}",
+            self.node.at.line, self.node.at.column
+        );
         ProviderError::invalid_config("user_data", message)
     }
 
@@ -60,7 +63,9 @@ impl<'a> Item<'a> {
     /// A text, or a number that is the same text in every reading.
     pub(super) fn word(&self) -> ProviderResult<&'a str> {
         match &self.node.value {
-            Value::Scalar(Scalar::Integer | Scalar::Float, text) if scalar::is_canonical(text) => Ok(text),
+            Value::Scalar(Scalar::Integer | Scalar::Float, text) if scalar::is_canonical(text) => {
+                Ok(text)
+            }
             _ => self.text(),
         }
     }
@@ -75,7 +80,11 @@ impl<'a> Item<'a> {
     }
 
     fn without_nul(&self, text: &str) -> ProviderResult<()> {
-        if text.contains('\0') { Err(self.invalid("it holds a NUL, which no command can be given")) } else { Ok(()) }
+        if text.contains('\0') {
+            Err(self.invalid("it holds a NUL, which no command can be given"))
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn boolean(&self) -> ProviderResult<bool> {
@@ -89,7 +98,10 @@ impl<'a> Item<'a> {
         let Value::List(items) = &self.node.value else {
             return None;
         };
-        let item = |(index, node): (usize, &'a Rc<Node>)| Item { path: format!("{}[{index}]", self.path), node };
+        let item = |(index, node): (usize, &'a Rc<Node>)| Item {
+            path: format!("{}[{index}]", self.path),
+            node,
+        };
         Some(items.iter().enumerate().map(item).collect())
     }
 
@@ -110,8 +122,14 @@ impl<'a> Item<'a> {
     }
 
     fn below(&self, key: &str, node: &'a Node) -> Item<'a> {
-        let plain = !key.is_empty() && key.len() <= 64 && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-        let key = if plain { key.to_string() } else { format!("{:?}", key.chars().take(64).collect::<String>()) };
+        let plain = !key.is_empty()
+            && key.len() <= 64
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        let key = if plain {
+            key.to_string()
+        } else {
+            format!("{:?}", key.chars().take(64).collect::<String>())
+        };
         let path = if self.path.is_empty() { key } else { format!("{}.{key}", self.path) };
         Item { path, node }
     }
@@ -142,8 +160,9 @@ impl<'a> Fields<'a> {
 
     /// What stands at a key. `null` is as nothing.
     pub(super) fn take(&mut self, key: &str) -> Option<Item<'a>> {
-        let index =
-            self.entries.iter().position(|(found, _)| if self.loose { found.replace('-', "_") == key } else { *found == key })?;
+        let index = self.entries.iter().position(|(found, _)| {
+            if self.loose { found.replace('-', "_") == key } else { *found == key }
+        })?;
         let (_, item) = self.entries.remove(index);
         (!item.is_null()).then_some(item)
     }
@@ -167,5 +186,7 @@ impl<'a> Fields<'a> {
 }
 
 pub(super) fn unsupported(path: &str) -> ProviderError {
-    ProviderError::NotSupported { feature: format!("user_data: the cloud-config key {path} (docker)") }
+    ProviderError::NotSupported {
+        feature: format!("user_data: the cloud-config key {path} (docker)"),
+    }
 }

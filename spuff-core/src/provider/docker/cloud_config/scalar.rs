@@ -36,7 +36,9 @@ pub(super) fn resolve(text: &str) -> Scalar {
         "<<" => Scalar::Merge,
         "=" => Scalar::Default,
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Scalar::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Scalar::Bool(false),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Scalar::Bool(false)
+        }
         _ if is_integer(text) => Scalar::Integer,
         _ if is_float(text) => Scalar::Float,
         _ if is_time(text) => Scalar::Time,
@@ -44,10 +46,12 @@ pub(super) fn resolve(text: &str) -> Scalar {
     }
 }
 
-/// Whether YAML 1.1 writes this number so, and Python prints it so: no other form is safe as a text.
+/// Whether YAML 1.1 writes this number so, and Python prints it so: no other form is safe as a
+/// text.
 pub(super) fn is_canonical(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let integer = digits == "0" || (digits.starts_with(|c: char| c != '0') && all(digits, |c| c.is_ascii_digit()));
+    let integer = digits == "0"
+        || (digits.starts_with(|c: char| c != '0') && all(digits, |c| c.is_ascii_digit()));
     let float = || text.parse().is_ok_and(|number: f64| format!("{number:?}") == text);
     (integer && text != "-0") || float()
 }
@@ -75,7 +79,8 @@ fn is_integer(text: &str) -> bool {
     if let Some(octal) = digits.strip_prefix('0') {
         return octal.chars().all(|c| matches!(c, '0'..='7' | '_'));
     }
-    digits.starts_with(|c: char| c.is_ascii_digit()) && (all(digits, decimal) || is_to_base_sixty(digits))
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && (all(digits, decimal) || is_to_base_sixty(digits))
 }
 
 fn is_float(text: &str) -> bool {
@@ -89,10 +94,14 @@ fn is_float(text: &str) -> bool {
     if whole.contains(':') {
         return is_to_base_sixty(whole) && fraction.chars().all(decimal);
     }
-    let (fraction, exponent) = fraction.split_once(['e', 'E']).map_or((fraction, None), |(fraction, e)| (fraction, Some(e)));
+    let (fraction, exponent) = fraction
+        .split_once(['e', 'E'])
+        .map_or((fraction, None), |(fraction, e)| (fraction, Some(e)));
     let signed = |e: &str| e.starts_with(['-', '+']) && all(unsigned(e), |c| c.is_ascii_digit());
-    let number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(decimal);
-    let digits = (number(whole) && fraction.chars().all(decimal)) || (text.starts_with('.') && number(fraction));
+    let number =
+        |part: &str| part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(decimal);
+    let digits = (number(whole) && fraction.chars().all(decimal))
+        || (text.starts_with('.') && number(fraction));
     digits && exponent.is_none_or(signed)
 }
 
@@ -106,7 +115,9 @@ fn is_to_base_sixty(text: &str) -> bool {
         [tens, digit] => (b'0'..=b'5').contains(tens) && digit.is_ascii_digit(),
         _ => false,
     };
-    first.starts_with(|c: char| c.is_ascii_digit()) && all(first, decimal) && rest.split(':').all(below_sixty)
+    first.starts_with(|c: char| c.is_ascii_digit())
+        && all(first, decimal)
+        && rest.split(':').all(below_sixty)
 }
 
 /// A date, alone or with a time after it.
@@ -116,13 +127,17 @@ fn is_time(text: &str) -> bool {
     if rest.is_empty() {
         return has_parts(date, '-', &[4..=4, 2..=2, 2..=2]);
     }
-    let rest = rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start_matches([' ', '\t']));
+    let rest =
+        rest.strip_prefix(['T', 't']).unwrap_or_else(|| rest.trim_start_matches([' ', '\t']));
     let clock = rest.split(['Z', '+', '-', ' ', '\t']).next().unwrap_or_default();
     let zone = rest[clock.len()..].trim_start_matches([' ', '\t']);
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let is_zone = match zone.strip_prefix(['+', '-']) {
         Some(offset) => has_parts(offset, ':', &[1..=2]) || has_parts(offset, ':', &[1..=2, 2..=2]),
-        None => zone == "Z" || (zone.is_empty() && rest.ends_with(|c: char| c.is_ascii_digit() || c == '.')),
+        None => {
+            zone == "Z"
+                || (zone.is_empty() && rest.ends_with(|c: char| c.is_ascii_digit() || c == '.'))
+        }
     };
     has_parts(date, '-', &[4..=4, 1..=2, 1..=2])
         && has_parts(clock, ':', &[1..=2, 2..=2, 2..=2])
@@ -132,7 +147,9 @@ fn is_time(text: &str) -> bool {
 
 /// Whether a text is as many numbers as there are lengths, each of such a length.
 fn has_parts(text: &str, between: char, lengths: &[RangeInclusive<usize>]) -> bool {
-    let fits = |(part, length): (&str, &RangeInclusive<usize>)| length.contains(&part.len()) && all(part, |c| c.is_ascii_digit());
+    let fits = |(part, length): (&str, &RangeInclusive<usize>)| {
+        length.contains(&part.len()) && all(part, |c| c.is_ascii_digit())
+    };
     text.split(between).count() == lengths.len() && text.split(between).zip(lengths).all(fits)
 }
 
@@ -146,8 +163,28 @@ mod tests {
             (Scalar::Null, &["", "~", "null", "NULL"][..]),
             (Scalar::Bool(true), &["yes", "Yes", "ON", "true"]),
             (Scalar::Bool(false), &["no", "off", "False"]),
-            (Scalar::Integer, &["0", "00", "0644", "644", "-1", "+1", "1_000", "0x1f", "0b11", "22:22", "1:30:59", "00_7"]),
-            (Scalar::Float, &["1.5", "1.", ".5", "-1.5", "1.0e+3", ".inf", "-.Inf", ".nan", "1:30.5", "685_230.15"]),
+            (
+                Scalar::Integer,
+                &[
+                    "0", "00", "0644", "644", "-1", "+1", "1_000", "0x1f", "0b11", "22:22",
+                    "1:30:59", "00_7",
+                ],
+            ),
+            (
+                Scalar::Float,
+                &[
+                    "1.5",
+                    "1.",
+                    ".5",
+                    "-1.5",
+                    "1.0e+3",
+                    ".inf",
+                    "-.Inf",
+                    ".nan",
+                    "1:30.5",
+                    "685_230.15",
+                ],
+            ),
             (Scalar::Time, &["2026-01-30", "2026-01-30T10:00:00Z", "2026-1-3 10:00:00 +1"]),
             (Scalar::Merge, &["<<"]),
             (Scalar::Default, &["="]),
@@ -193,7 +230,10 @@ mod tests {
         for text in ["0", "10", "-1", "1.5", "0.25", "18446744073709551616", "1.0"] {
             assert!(is_canonical(text), "{text}");
         }
-        for text in ["010", "+1", "1_000", "0x1f", "1.10", "1.", ".5", "-0", "22:22", "1.0e+3", ".inf", ".nan", ""] {
+        for text in [
+            "010", "+1", "1_000", "0x1f", "1.10", "1.", ".5", "-0", "22:22", "1.0e+3", ".inf",
+            ".nan", "",
+        ] {
             assert!(!is_canonical(text), "{text}");
         }
     }

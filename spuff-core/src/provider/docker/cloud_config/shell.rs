@@ -38,7 +38,13 @@ impl Script {
     }
 
     /// A step that reads bytes.
-    pub(super) fn step_with(&mut self, name: &str, function: &str, arguments: &[&str], bytes: &[u8]) {
+    pub(super) fn step_with(
+        &mut self,
+        name: &str,
+        function: &str,
+        arguments: &[&str],
+        bytes: &[u8],
+    ) {
         let line = call(name, function, arguments);
         let packed = BASE64_STANDARD.encode(bytes);
         self.steps.push_str(&format!("{line} <<'{END}'\n"));
@@ -59,8 +65,8 @@ impl Script {
         self.step(name, function, arguments);
     }
 
-    /// Commands in a shell of their own, one after the other, so that a `cd` or a variable holds for those that follow.
-    /// `None` counts, but does nothing.
+    /// Commands in a shell of their own, one after the other, so that a `cd` or a variable holds
+    /// for those that follow. `None` counts, but does nothing.
     pub(super) fn commands(&mut self, name: &str, commands: &[Option<String>]) {
         self.commands = true;
         self.steps.push_str(&format!("(\nspuff_begin {} {}\n", quote(name), commands.len()));
@@ -80,7 +86,12 @@ impl Script {
     }
 
     pub(super) fn text(&self) -> String {
-        let parts = [(true, BASE), (self.accounts, ACCOUNTS), (self.packages, PACKAGES), (self.commands, COMMANDS)];
+        let parts = [
+            (true, BASE),
+            (self.accounts, ACCOUNTS),
+            (self.packages, PACKAGES),
+            (self.commands, COMMANDS),
+        ];
         let mut text = "#!/bin/sh\n".to_string();
         for (_, part) in parts.into_iter().filter(|(needed, _)| *needed) {
             text.push_str(part);

@@ -1,4 +1,5 @@
-//! What is read of a cloud-config and what is refused, by tables; `run` and `tools` have the scripts run.
+//! What is read of a cloud-config and what is refused, by tables; `run` and `tools` have the
+//! scripts run.
 
 #[cfg(unix)]
 mod run;
@@ -23,13 +24,19 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn text(config: &str) -> String {
     let found = script(&format!("#cloud-config\n{config}"));
-    found.unwrap_or_else(|error| panic!("{config}: {error}")).unwrap_or_else(|| panic!("{config}: no script"))
+    found
+        .unwrap_or_else(|error| panic!("{config}: {error}"))
+        .unwrap_or_else(|| panic!("{config}: no script"))
 }
 
 fn steps(config: &str) -> Vec<String> {
     let text = text(config);
     let steps = text.lines().skip_while(|line| !line.is_empty() || !text.starts_with("#!"));
-    let is_step = |line: &&str| ["spuff_try ", "spuff_begin ", "eval ", "printf '%s"].iter().any(|start| line.starts_with(start));
+    let is_step = |line: &&str| {
+        ["spuff_try ", "spuff_begin ", "eval ", "printf '%s"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
     steps.filter(is_step).map(|line| line.trim_end_matches(" </dev/null").to_string()).collect()
 }
 
@@ -39,21 +46,31 @@ fn each_key_becomes_its_steps() {
         ("package_update: true", &["spuff_try 'package_update' spuff_update"][..]),
         (
             "package_update: no\npackage_upgrade: yes",
-            &["spuff_try 'package_update' spuff_update", "spuff_try 'package_upgrade' spuff_upgrade"],
+            &[
+                "spuff_try 'package_update' spuff_update",
+                "spuff_try 'package_upgrade' spuff_upgrade",
+            ],
         ),
         (
             "packages: [git, [nginx, 1.18], [vim, '2:9.1'], [jq, null], libc6=2.36*]",
             &[
                 "spuff_try 'package_update' spuff_update",
-                "spuff_try 'packages' spuff_packages 'git' '' 'nginx' '1.18' 'vim' '2:9.1' 'jq' '' 'libc6=2.36*' ''",
+                "spuff_try 'packages' spuff_packages 'git' '' 'nginx' '1.18' 'vim' '2:9.1' 'jq' '' \
+                 'libc6=2.36*' ''",
             ],
         ),
-        ("timezone: America/Port-au-Prince", &["spuff_try 'timezone' spuff_timezone 'America/Port-au-Prince'"]),
+        (
+            "timezone: America/Port-au-Prince",
+            &["spuff_try 'timezone' spuff_timezone 'America/Port-au-Prince'"],
+        ),
         ("timezone: Etc/GMT+1", &["spuff_try 'timezone' spuff_timezone 'Etc/GMT+1'"]),
         ("final_message: ' All done, 100 %\n\n  of it '", &["printf '%s\\n' 'All done, 100 %"]),
         (
             "groups: admins, cloud-users",
-            &["spuff_try 'groups' spuff_group 'admins'", "spuff_try 'groups' spuff_group 'cloud-users'"],
+            &[
+                "spuff_try 'groups' spuff_group 'admins'",
+                "spuff_try 'groups' spuff_group 'cloud-users'",
+            ],
         ),
         (
             "groups: [a, {b: [root, daemon]}, {c: 'bin,sys'}, {d: null}]",
@@ -66,14 +83,25 @@ fn each_key_becomes_its_steps() {
                 "spuff_try 'groups[2].c' spuff_members 'c' 'bin' 'sys'",
             ],
         ),
-        ("groups: {a: root}", &["spuff_try 'groups.a' spuff_group 'a'", "spuff_try 'groups.a' spuff_members 'a' 'root'"]),
+        (
+            "groups: {a: root}",
+            &[
+                "spuff_try 'groups.a' spuff_group 'a'",
+                "spuff_try 'groups.a' spuff_members 'a' 'root'",
+            ],
+        ),
         (
             "ssh_authorized_keys:\n- ssh-ed25519 AAAA me@there\n- |\n  ssh-rsa BBBB\n",
-            &["spuff_try 'ssh_authorized_keys' spuff_keys 'root' 'ssh-ed25519 AAAA me@there' 'ssh-rsa BBBB'"],
+            &["spuff_try 'ssh_authorized_keys' spuff_keys 'root' 'ssh-ed25519 AAAA me@there' \
+                 'ssh-rsa BBBB'"],
         ),
         (
             "runcmd: [echo a, [echo, \"it's\", 1, -1.5], null, '', []]",
-            &["spuff_begin 'runcmd' 5", "eval 'echo a'", r"eval ''\''echo'\'' '\''it'\''\'\'''\''s'\'' '\''1'\'' '\''-1.5'\'''"],
+            &[
+                "spuff_begin 'runcmd' 5",
+                "eval 'echo a'",
+                r"eval ''\''echo'\'' '\''it'\''\'\'''\''s'\'' '\''1'\'' '\''-1.5'\'''",
+            ],
         ),
         ("bootcmd: ['true']", &["spuff_begin 'bootcmd' 1", "eval 'true'"]),
     ] {
@@ -83,13 +111,21 @@ fn each_key_becomes_its_steps() {
 
 #[test]
 fn users_become_their_steps() {
-    let locked = |path: &str, name: &str| format!("spuff_try '{path}.lock_passwd' spuff_lock '{name}'");
-    let plain =
-        |path: &str, name: &str| vec![format!("spuff_try '{path}' spuff_user '{name}' '' '' '' '' '' '' ''"), locked(path, name)];
+    let locked =
+        |path: &str, name: &str| format!("spuff_try '{path}.lock_passwd' spuff_lock '{name}'");
+    let plain = |path: &str, name: &str| {
+        vec![
+            format!("spuff_try '{path}' spuff_user '{name}' '' '' '' '' '' '' ''"),
+            locked(path, name),
+        ]
+    };
     let user = |fields: &str, arguments: &str| {
         (
             format!("users: [{{name: jo, {fields}}}]"),
-            vec![format!("spuff_try 'users[0]' spuff_user 'jo' {arguments}"), locked("users[0]", "jo")],
+            vec![
+                format!("spuff_try 'users[0]' spuff_user 'jo' {arguments}"),
+                locked("users[0]", "jo"),
+            ],
         )
     };
     let with = |fields: &str, step: &str| {
@@ -107,15 +143,24 @@ fn users_become_their_steps() {
         user("groups: [adm, sudo]", "'' '' '' '' '' 'adm,sudo' '' 'adm' 'sudo'"),
         user("groups: {adm: null, sudo: }", "'' '' '' '' '' 'adm,sudo' '' 'adm' 'sudo'"),
         user("system: true, no_user_group: true", "'' '' '' '' '' '' 'system alone'"),
-        user("no-create-home: true, lock_passwd: true, sudo: false", "'' '' '' '' '' '' 'homeless'"),
+        user(
+            "no-create-home: true, lock_passwd: true, sudo: false",
+            "'' '' '' '' '' '' 'homeless'",
+        ),
         user("no_create_home: false, sudo: null, groups: null", "'' '' '' '' '' '' ''"),
         with("sudo: 'ALL=(ALL) NOPASSWD:ALL'", "sudo' spuff_sudo 'jo' 'ALL=(ALL) NOPASSWD:ALL'"),
-        with("sudo: ['ALL=(a) /b', 'ALL=(c) /d']", "sudo' spuff_sudo 'jo' 'ALL=(a) /b' 'ALL=(c) /d'"),
+        with(
+            "sudo: ['ALL=(a) /b', 'ALL=(c) /d']",
+            "sudo' spuff_sudo 'jo' 'ALL=(a) /b' 'ALL=(c) /d'",
+        ),
         with("ssh_authorized_keys: [a b, c]", "ssh_authorized_keys' spuff_keys 'jo' 'a b' 'c'"),
         with("ssh-authorized-keys: [a b, c]", "ssh_authorized_keys' spuff_keys 'jo' 'a b' 'c'"),
         (
             "users: [{name: jo, lock-passwd: false}]".to_string(),
-            vec![plain("users[0]", "jo")[0].clone(), "spuff_try 'users[0].lock_passwd' spuff_unlock 'jo'".to_string()],
+            vec![
+                plain("users[0]", "jo")[0].clone(),
+                "spuff_try 'users[0].lock_passwd' spuff_unlock 'jo'".to_string(),
+            ],
         ),
     ] {
         assert_eq!(steps(&config), expected, "{config}");
@@ -126,7 +171,10 @@ fn users_become_their_steps() {
 fn files_become_their_steps() {
     for (fields, arguments) in [
         ("content: a", "'/etc/a/b' '0644' '' 'replace'"),
-        ("content: null, owner: null, permissions: ~, encoding: null", "'/etc/a/b' '0644' '' 'replace'"),
+        (
+            "content: null, owner: null, permissions: ~, encoding: null",
+            "'/etc/a/b' '0644' '' 'replace'",
+        ),
         ("append: true, owner: root:adm", "'/etc/a/b' '0644' 'root:adm' 'append'"),
         ("owner: jo, permissions: '600'", "'/etc/a/b' '0600' 'jo' 'replace'"),
         ("owner: 'none:adm', permissions: 0o755", "'/etc/a/b' '0755' ':adm' 'replace'"),
@@ -135,7 +183,11 @@ fn files_become_their_steps() {
         ("owner: '1000:1000', permissions: 0", "'/etc/a/b' '0000' '1000:1000' 'replace'"),
     ] {
         let config = format!("write_files: [{{path: /etc/a/b, {fields}}}]");
-        assert_eq!(steps(&config), [format!("spuff_try 'write_files[0]' spuff_file {arguments} <<'-----'")], "{config}");
+        assert_eq!(
+            steps(&config),
+            [format!("spuff_try 'write_files[0]' spuff_file {arguments} <<'-----'")],
+            "{config}"
+        );
     }
 }
 
@@ -152,7 +204,10 @@ groups: [{staff: jo}]
 final_message: done
 bootcmd: [date]
 ";
-    let found: Vec<_> = steps(config).iter().map(|step| step.split([' ', '\'']).nth(2).unwrap_or_default().to_string()).collect();
+    let found: Vec<_> = steps(config)
+        .iter()
+        .map(|step| step.split([' ', '\'']).nth(2).unwrap_or_default().to_string())
+        .collect();
     let expected = "bootcmd|date|write_files[1]|groups[0].staff|users[0]|users[0].lock_passwd|groups[0].staff|ssh_authorized_keys|\
                     package_update|packages|timezone|write_files[0]|runcmd|date|%s\\n";
     let found = found.join("|").replace("||", "|");
@@ -173,7 +228,10 @@ fn keys_that_are_not_done_here_are_named() {
         ("ssh-authorized-keys: [a]", "ssh-authorized-keys"),
         ("final_message: up after $UPTIME seconds", "final_message with placeholders"),
         ("final_message: '{{ uptime }}'", "final_message with placeholders"),
-        ("write_files: [{path: /a}, {path: /b, source: {uri: 'https://example.org'}}]", "write_files[1].source"),
+        (
+            "write_files: [{path: /a}, {path: /b, source: {uri: 'https://example.org'}}]",
+            "write_files[1].source",
+        ),
         ("packages: [git, {snap: [lxd]}]", "packages[1].snap"),
         ("packages: [{apt: [git]}]", "packages[0].apt"),
         ("users: [{name: jo, selinux_user: staff_u}]", "users[0].selinux_user"),
@@ -183,7 +241,10 @@ fn keys_that_are_not_done_here_are_named() {
     ] {
         let error = script(&format!("#cloud-config\n{config}")).unwrap_err();
         let expected = format!("user_data: the cloud-config key {path} (docker)");
-        assert!(matches!(&error, ProviderError::NotSupported { feature } if *feature == expected), "{config}: {error}");
+        assert!(
+            matches!(&error, ProviderError::NotSupported { feature } if *feature == expected),
+            "{config}: {error}"
+        );
     }
 }
 
@@ -200,7 +261,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[date]", "the cloud-config (line 2, column 1)", "to be a map, but is a list"),
         ("date", "the cloud-config (line 2, column 1)", "a map"),
         ("runcmd: date", "runcmd (line 2, column 9)", "a list of commands, but is a text"),
-        ("runcmd:\n  - 1", "runcmd[0] (line 3, column 5)", "a number in YAML; if it is a text, put it in quotes"),
+        (
+            "runcmd:\n  - 1",
+            "runcmd[0] (line 3, column 5)",
+            "a number in YAML; if it is a text, put it in quotes",
+        ),
         ("runcmd: [[echo, yes]]", "runcmd[0][1] (line 2, column 17)", "a boolean in YAML"),
         ("runcmd: [[echo, 0755]]", "runcmd[0][1]", "a number in YAML"),
         ("runcmd: [[echo, 1.10]]", "runcmd[0][1]", "a number in YAML"),
@@ -232,20 +297,56 @@ fn what_is_wrong_is_named_with_its_place() {
         ("write_files: [{path: \"/a\\0\"}]", "write_files[0].path", "NUL"),
         ("write_files: [{path: /a, content: 5}]", "write_files[0].content", "put it in quotes"),
         ("write_files: [{path: /a, content: [b]}]", "write_files[0].content", "but is a list"),
-        ("write_files: [{path: /a, permissions: 644}]", "write_files[0].permissions", "write it as '0644'"),
-        ("write_files: [{path: /a, permissions: 0x1a4}]", "write_files[0].permissions", "octal digits"),
-        ("write_files: [{path: /a, permissions: 0800}]", "write_files[0].permissions", "octal digits"),
-        ("write_files: [{path: /a, permissions: '10000'}]", "write_files[0].permissions", "octal digits"),
-        ("write_files: [{path: /a, permissions: '+644'}]", "write_files[0].permissions", "octal digits"),
-        ("write_files: [{path: /a, permissions: ''}]", "write_files[0].permissions", "octal digits"),
-        ("write_files: [{path: /a, permissions: u=rw}]", "write_files[0].permissions", "octal digits"),
+        (
+            "write_files: [{path: /a, permissions: 644}]",
+            "write_files[0].permissions",
+            "write it as '0644'",
+        ),
+        (
+            "write_files: [{path: /a, permissions: 0x1a4}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
+        (
+            "write_files: [{path: /a, permissions: 0800}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
+        (
+            "write_files: [{path: /a, permissions: '10000'}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
+        (
+            "write_files: [{path: /a, permissions: '+644'}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
+        (
+            "write_files: [{path: /a, permissions: ''}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
+        (
+            "write_files: [{path: /a, permissions: u=rw}]",
+            "write_files[0].permissions",
+            "octal digits",
+        ),
         ("write_files: [{path: /a, owner: 10:10}]", "write_files[0].owner", "a number in YAML"),
         ("write_files: [{path: /a, owner: --reference=/b}]", "write_files[0].owner", "user:group"),
         ("write_files: [{path: /a, owner: 'a b'}]", "write_files[0].owner", "user:group"),
         ("write_files: [{path: /a, owner: 'a:b:c'}]", "write_files[0].owner", "user:group"),
         ("write_files: [{path: /a, encoding: rot13}]", "write_files[0].encoding", "no encoding"),
-        ("write_files: [{path: /a, encoding: b64, content: 'a?b'}]", "write_files[0].content", "not base64"),
-        ("write_files: [{path: /a, encoding: gz, content: abc}]", "write_files[0].content", "not gzip"),
+        (
+            "write_files: [{path: /a, encoding: b64, content: 'a?b'}]",
+            "write_files[0].content",
+            "not base64",
+        ),
+        (
+            "write_files: [{path: /a, encoding: gz, content: abc}]",
+            "write_files[0].content",
+            "not gzip",
+        ),
         ("write_files: [{path: /a, append: 1}]", "write_files[0].append", "true or false"),
         ("users: 5", "users", "a list of users"),
         ("users: [[a, b]]", "users[0]", "the name of a user, or a map"),
@@ -270,10 +371,26 @@ fn what_is_wrong_is_named_with_its_place() {
         ("users: [{name: jo, sudo: ''}]", "users[0].sudo", "empty"),
         ("users: [{name: jo, sudo: [null]}]", "users[0].sudo[0]", "a text"),
         ("users: [{name: jo, system: 'no'}]", "users[0].system", "without quotes"),
-        ("users: [{name: jo, ssh_authorized_keys: key}]", "users[0].ssh_authorized_keys", "a list of public keys"),
-        ("users: [{name: jo, ssh_authorized_keys: [\"a\\nb\"]}]", "users[0].ssh_authorized_keys[0]", "several lines"),
-        ("users: [{name: jo, system: true, ssh_authorized_keys: [a]}]", "users[0].ssh_authorized_keys", "without a home"),
-        ("users: [{name: jo, lock-passwd: true, lock_passwd: false}]", "users[0].lock_passwd", "the same"),
+        (
+            "users: [{name: jo, ssh_authorized_keys: key}]",
+            "users[0].ssh_authorized_keys",
+            "a list of public keys",
+        ),
+        (
+            "users: [{name: jo, ssh_authorized_keys: [\"a\\nb\"]}]",
+            "users[0].ssh_authorized_keys[0]",
+            "several lines",
+        ),
+        (
+            "users: [{name: jo, system: true, ssh_authorized_keys: [a]}]",
+            "users[0].ssh_authorized_keys",
+            "without a home",
+        ),
+        (
+            "users: [{name: jo, lock-passwd: true, lock_passwd: false}]",
+            "users[0].lock_passwd",
+            "the same",
+        ),
         ("groups: 5", "groups", "names"),
         ("groups: ['a b']", "groups[0]", "no name of a user or group"),
         ("groups: [a, {a: root}]", "groups[1].a", "a second time"),
@@ -293,15 +410,27 @@ fn yaml_that_cannot_be_read_is_named_with_its_place() {
         let below = format!("*a{}, ", level - 1).repeat(9);
         format!("{text}a{level}: &a{level} [{below}]\n")
     });
-    let long = format!("runcmd:\n- &a '{}'\n- {}", "x".repeat(1 << 20), "[*a, *a, *a, *a, *a, *a, *a, *a]");
+    let long = format!(
+        "runcmd:\n- &a '{}'\n- {}",
+        "x".repeat(1 << 20),
+        "[*a, *a, *a, *a, *a, *a, *a, *a]"
+    );
     for (config, place, part) in [
         ("runcmd: [a", "line 2, column", "not YAML"),
         ("a: b: c", "line 2, column 5", "not YAML"),
         ("packages:\n\t- a", "line 3", "not YAML"),
         ("runcmd: *missing", "line 2, column 9", "not YAML"),
         ("runcmd: &a [*a]", "line 2, column 13", "an alias inside of what it names"),
-        ("timezone: UTC\npackages: []\ntimezone: UTC", "line 4, column 1", "\"timezone\" stands here a second time"),
-        ("write_files: [{path: /a, path: /b}]", "line 2, column 26", "\"path\" stands here a second time"),
+        (
+            "timezone: UTC\npackages: []\ntimezone: UTC",
+            "line 4, column 1",
+            "\"timezone\" stands here a second time",
+        ),
+        (
+            "write_files: [{path: /a, path: /b}]",
+            "line 2, column 26",
+            "\"path\" stands here a second time",
+        ),
         ("yes: 1", "line 2, column 1", "a boolean in YAML"),
         ("? [a]\n: b", "line 2, column", "not a word"),
         ("timezone: UTC\n---\npackages: []", "line 3, column 1", "a second document"),
@@ -315,7 +444,11 @@ fn yaml_that_cannot_be_read_is_named_with_its_place() {
         (&format!("runcmd: {}{}", "[".repeat(5000), "]".repeat(5000)), "line 2", "not YAML"),
     ] {
         let message = refused(config);
-        assert!(message.starts_with(place) && message.contains(part), "{}: {message}", &config[..config.len().min(80)]);
+        assert!(
+            message.starts_with(place) && message.contains(part),
+            "{}: {message}",
+            &config[..config.len().min(80)]
+        );
     }
 }
 
@@ -324,11 +457,14 @@ fn content_is_bounded_as_it_is_written() {
     let twice = |bytes| {
         let packed = BASE64_STANDARD.encode(gzip(&vec![0; bytes]));
         format!(
-            "write_files: [{{path: /a, encoding: gz+b64, content: &a {packed}}}, {{path: /b, encoding: gz+b64, content: *a}}]"
+            "write_files: [{{path: /a, encoding: gz+b64, content: &a {packed}}}, {{path: /b, \
+             encoding: gz+b64, content: *a}}]"
         )
     };
     assert!(text(&twice(4 << 20)).len() > 10 << 20);
-    for (bytes, place) in [((4 << 20) + 1, "write_files[1].content"), (9 << 20, "write_files[0].content")] {
+    for (bytes, place) in
+        [((4 << 20) + 1, "write_files[1].content"), (9 << 20, "write_files[0].content")]
+    {
         let message = refused(&twice(bytes));
         assert!(message.starts_with(place) && message.contains("larger than"), "{message}");
     }
@@ -341,10 +477,14 @@ fn anchors_merges_and_tags_are_read() {
             "users: [&a {name: jo, shell: /bin/sh}, {<<: *a, name: al}]",
             vec!["'jo' '' '' '' '/bin/sh'", "'al' '' '' '' '/bin/sh'"],
         ),
-        ("users: [{<<: [{name: jo, shell: /a}, {shell: /b, gecos: c}]}]", vec!["'jo' '' 'c' '' '/a'"]),
+        (
+            "users: [{<<: [{name: jo, shell: /a}, {shell: /b, gecos: c}]}]",
+            vec!["'jo' '' 'c' '' '/a'"],
+        ),
         ("users: [{name: !!str 5, gecos: ! yes}]", vec!["'5' '' 'yes' '' ''"]),
     ] {
-        let users: Vec<_> = steps(config).into_iter().filter(|step| step.contains("spuff_user")).collect();
+        let users: Vec<_> =
+            steps(config).into_iter().filter(|step| step.contains("spuff_user")).collect();
         assert_eq!(users.len(), expected.len(), "{users:?}");
         for (user, expected) in users.iter().zip(expected) {
             assert!(user.contains(expected), "{config}: {user}");
@@ -373,7 +513,9 @@ fn nothing_asks_for_nothing() {
 /// Eight times the keys take eight times as long, give or take, and not sixty-four times.
 #[test]
 fn many_keys_are_read_in_proportion() {
-    let keys = |count: usize, indent: &str| (0..count).map(|n| format!("{indent}k{n}: 1\n")).collect::<String>();
+    let keys = |count: usize, indent: &str| {
+        (0..count).map(|n| format!("{indent}k{n}: 1\n")).collect::<String>()
+    };
     let shapes: [fn(String, String, String) -> String; 3] = [
         |plain, _, _| plain,
         |_, deep, _| format!("users:\n  - name: ada\n{deep}"),
@@ -385,7 +527,9 @@ fn many_keys_are_read_in_proportion() {
             let config = format!("#cloud-config\n{config}");
             let time = |_| {
                 let began = std::time::Instant::now();
-                assert!(matches!(script(&config), Err(ProviderError::NotSupported { feature }) if feature.contains("k0")));
+                assert!(
+                    matches!(script(&config), Err(ProviderError::NotSupported { feature }) if feature.contains("k0"))
+                );
                 began.elapsed()
             };
             (0..3).map(time).min().unwrap()

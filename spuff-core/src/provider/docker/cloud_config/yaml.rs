@@ -1,7 +1,8 @@
 //! YAML as a tree of nodes that know their place.
 //!
-//! Scalars are read as PyYAML reads them, which is what cloud-init stands on: by YAML 1.1, where `yes` is a boolean. Beside
-//! its meaning a scalar keeps its text, since what is written and what is meant may differ.
+//! Scalars are read as PyYAML reads them, which is what cloud-init stands on: by YAML 1.1, where
+//! `yes` is a boolean. Beside its meaning a scalar keeps its text, since what is written and what
+//! is meant may differ.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -131,18 +132,33 @@ impl Composer {
                 let size = Size { nodes: 1, bytes: text.len() };
                 self.finish(Node { at, value, size }, anchor)
             }
-            Event::SequenceStart(_, anchor, tag) => self.open(Kind::List(Vec::new()), anchor, tag.as_deref(), at),
-            Event::MappingStart(_, anchor, tag) => self.open(Kind::Map(Map::default()), anchor, tag.as_deref(), at),
+            Event::SequenceStart(_, anchor, tag) => {
+                self.open(Kind::List(Vec::new()), anchor, tag.as_deref(), at)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.open(Kind::Map(Map::default()), anchor, tag.as_deref(), at)
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
             Event::Alias(id) => {
                 let named = self.anchors.get(&id).cloned().flatten();
-                self.place(named.ok_or_else(|| at.error("an alias inside of what it names; write it out"))?, at)
+                self.place(
+                    named.ok_or_else(|| {
+                        at.error("an alias inside of what it names; write it out")
+                    })?,
+                    at,
+                )
             }
             _ => Ok(()),
         }
     }
 
-    fn open(&mut self, kind: Kind, anchor: usize, tag: Option<&Tag>, at: Place) -> ProviderResult<()> {
+    fn open(
+        &mut self,
+        kind: Kind,
+        anchor: usize,
+        tag: Option<&Tag>,
+        at: Place,
+    ) -> ProviderResult<()> {
         let own = if matches!(kind, Kind::List(_)) { "seq" } else { "map" };
         check_tag(tag, &[own], at)?;
         self.open.push(Open { at, anchor, size: Size { nodes: 1, bytes: 0 }, kind });
@@ -177,7 +193,10 @@ impl Composer {
         };
         open.size.add(size);
         if open.size.nodes > MAX_NODES || open.size.bytes > MAX_BYTES {
-            let limit = format!("more than {MAX_NODES} values or {MAX_BYTES} bytes, with what aliases stand for; shorten it");
+            let limit = format!(
+                "more than {MAX_NODES} values or {MAX_BYTES} bytes, with what aliases stand for; \
+                 shorten it"
+            );
             return Err(at.error(&limit));
         }
         match &mut open.kind {
@@ -206,11 +225,15 @@ impl Map {
             Value::Scalar(Scalar::Merge, _) => Ok(Key::Merge),
             Value::Scalar(Scalar::Text, name) => {
                 if self.names.contains(name) {
-                    return Err(at.error(&format!("the key {name:?} stands here a second time; leave one")));
+                    return Err(
+                        at.error(&format!("the key {name:?} stands here a second time; leave one"))
+                    );
                 }
                 Ok(Key::Name(name.clone()))
             }
-            Value::Scalar(other, text) => Err(at.error(&format!("the key {text} is {other} in YAML; put it in quotes"))),
+            Value::Scalar(other, text) => {
+                Err(at.error(&format!("the key {text} is {other} in YAML; put it in quotes")))
+            }
             _ => Err(at.error("a key that is not a word")),
         }
     }
@@ -218,8 +241,11 @@ impl Map {
     /// With what `<<` brings: nothing that is there already, and of several sources the first.
     fn merge(mut self) -> ProviderResult<Vec<(String, Rc<Node>)>> {
         for source in &self.merged {
-            let sources =
-                if let Value::List(sources) = &source.value { sources.as_slice() } else { std::slice::from_ref(source) };
+            let sources = if let Value::List(sources) = &source.value {
+                sources.as_slice()
+            } else {
+                std::slice::from_ref(source)
+            };
             for source in sources {
                 let Value::Map(entries) = &source.value else {
                     return Err(source.at.error("<< takes a map, or a list of maps"));
@@ -235,15 +261,24 @@ impl Map {
     }
 }
 
-fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Place) -> ProviderResult<Value> {
+fn scalar_value(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    at: Place,
+) -> ProviderResult<Value> {
     match tag.map(suffix) {
         Some(Some("binary")) => {
             let packed: String = text.split_ascii_whitespace().collect();
-            let bytes = BASE64_STANDARD.decode(packed).map_err(|error| at.error(&format!("not base64: {error}")))?;
+            let bytes = BASE64_STANDARD
+                .decode(packed)
+                .map_err(|error| at.error(&format!("not base64: {error}")))?;
             return Ok(Value::Bytes(bytes));
         }
         Some(_) => check_tag(tag, &["str"], at)?,
-        None if style == ScalarStyle::Plain => return Ok(Value::Scalar(scalar::resolve(text), text.to_string())),
+        None if style == ScalarStyle::Plain => {
+            return Ok(Value::Scalar(scalar::resolve(text), text.to_string()));
+        }
         None => {}
     }
     Ok(Value::Scalar(Scalar::Text, text.to_string()))

@@ -31,14 +31,18 @@ fn requests_are_checked() {
         ("labels", good().with_label("spuff-port-80/tcp", "x")),
     ] {
         let error = check_request(&request).unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected), "{expected}: {error}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == expected),
+            "{expected}: {error}"
+        );
     }
 }
 
 /// What an engine is told to make, and what the label of a machine says of it.
 fn made(request: &InstanceRequest, options: &Options) -> (Value, Value) {
     let boot = Boot::new(request, "7", &options.environment).unwrap();
-    let mut body = serde_json::to_value(container(request, "debian:12", &boot, options).unwrap()).unwrap();
+    let mut body =
+        serde_json::to_value(container(request, "debian:12", &boot, options).unwrap()).unwrap();
     let body_of = body.as_object_mut().unwrap();
     assert_eq!(body_of.remove("Entrypoint").unwrap(), json!(boot.entrypoint()));
     let asked = body_of["Labels"].as_object_mut().unwrap().remove(MACHINE_KEY).unwrap();
@@ -65,11 +69,18 @@ fn a_container_is_all_that_was_asked_for() {
     });
     assert_eq!(asked, expected);
 
-    let least = InstanceRequest::new("web-1", "", "").with_image(ImageSpec::Snapshot("s".to_string()));
+    let least =
+        InstanceRequest::new("web-1", "", "").with_image(ImageSpec::Snapshot("s".to_string()));
     let (body, asked) = made(&least, &Options::default());
     let host = &body["HostConfig"];
-    assert_eq!((&host["NetworkMode"], &host["NanoCpus"], &host["Memory"]), (&json!("bridge"), &Value::Null, &Value::Null));
-    assert_eq!((&asked["region"], &asked["size"], &asked["snapshot"]), (&json!("bridge"), &json!(""), &json!(true)));
+    assert_eq!(
+        (&host["NetworkMode"], &host["NanoCpus"], &host["Memory"]),
+        (&json!("bridge"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(
+        (&asked["region"], &asked["size"], &asked["snapshot"]),
+        (&json!("bridge"), &json!(""), &json!(true))
+    );
 }
 
 fn inspection(name: &str, asked: Option<&Value>, state: Value) -> ContainerInspectResponse {
@@ -101,27 +112,53 @@ fn machine(size: &str, env: &str) -> ProviderInstance {
         size: size.to_string(),
         labels: labels.map(|(key, value)| (key.to_string(), value.to_string())).into(),
         addresses: vec![Address::public(ip)],
-        ..ProviderInstance::new("0f", ip, InstanceStatus::Active, DateTime::from_timestamp(1_769_817_300, 0).unwrap())
+        ..ProviderInstance::new(
+            "0f",
+            ip,
+            InstanceStatus::Active,
+            DateTime::from_timestamp(1_769_817_300, 0).unwrap(),
+        )
     }
 }
 
 #[test]
 fn an_inspected_machine_is_what_it_was_asked_to_be() {
     let running = json!({"Status": "running", "StartedAt": "2026-01-30T23:55:01Z"});
-    let seen = |name: &str, asked: Option<&Value>| inspected(inspection(name, asked, running.clone()), Reach::Direct);
-    assert_eq!(seen("/web-1", Some(&as_asked())), Seen { instance: machine("2x4g", "prod"), is_marked: true });
-    assert_eq!(seen("/web-1", None), Seen { instance: machine("", "of the image"), is_marked: false }, "not made by spuff");
+    let seen = |name: &str, asked: Option<&Value>| {
+        inspected(inspection(name, asked, running.clone()), Reach::Direct)
+    };
+    assert_eq!(
+        seen("/web-1", Some(&as_asked())),
+        Seen { instance: machine("2x4g", "prod"), is_marked: true }
+    );
+    assert_eq!(
+        seen("/web-1", None),
+        Seen { instance: machine("", "of the image"), is_marked: false },
+        "not made by spuff"
+    );
     let other = seen("/web-2", Some(&as_asked()));
-    assert_eq!((other.instance.size.as_str(), other.is_marked), ("", false), "its label came with its image");
+    assert_eq!(
+        (other.instance.size.as_str(), other.is_marked),
+        ("", false),
+        "its label came with its image"
+    );
 
     let unhealthy = json!({"Status": "running", "Health": {"Status": "unhealthy"}});
-    let status = |state| inspected(inspection("/web-1", Some(&as_asked()), state), Reach::Direct).instance.status;
+    let status = |state| {
+        inspected(inspection("/web-1", Some(&as_asked()), state), Reach::Direct).instance.status
+    };
     assert_eq!(status(unhealthy), InstanceStatus::Unknown("unhealthy".to_string()));
     let podman = |began: &str| status(json!({"Status": "created", "StartedAt": began}));
     assert_eq!(podman("2026-01-30T23:55:01Z"), InstanceStatus::Off, "it ran before the power went");
-    assert_eq!((podman("0001-01-01T00:00:00Z"), podman("")), (InstanceStatus::New, InstanceStatus::New));
+    assert_eq!(
+        (podman("0001-01-01T00:00:00Z"), podman("")),
+        (InstanceStatus::New, InstanceStatus::New)
+    );
     let exited = json!({"Status": "exited", "StartedAt": "0001-01-01T00:00:00Z"});
-    assert_eq!((status(exited), status(json!({}))), (InstanceStatus::Off, InstanceStatus::Unknown("unknown".to_string())));
+    assert_eq!(
+        (status(exited), status(json!({}))),
+        (InstanceStatus::Off, InstanceStatus::Unknown("unknown".to_string()))
+    );
 }
 
 #[test]
@@ -139,20 +176,42 @@ fn a_listed_machine_is_the_one_that_is_inspected() {
     assert_eq!(seen, Seen { instance: machine("2x4g", "prod"), is_marked: true });
     let mut earlier = as_asked();
     earlier.as_object_mut().unwrap().remove("marked");
-    assert!(!listed(summary(earlier), Reach::Direct).unwrap().is_marked, "an earlier version's first process leaves no mark");
+    assert!(
+        !listed(summary(earlier), Reach::Direct).unwrap().is_marked,
+        "an earlier version's first process leaves no mark"
+    );
 }
 
 #[test]
 fn what_a_container_is_shows_in_its_state_and_its_label() {
-    for (state, expected) in [("running", true), ("restarting", true), ("exited", false), ("created", false), ("paused", false)] {
-        assert_eq!(runs(&inspection("/web-1", None, json!({"Status": state}))), expected, "{state}");
+    for (state, expected) in [
+        ("running", true),
+        ("restarting", true),
+        ("exited", false),
+        ("created", false),
+        ("paused", false),
+    ] {
+        assert_eq!(
+            runs(&inspection("/web-1", None, json!({"Status": state}))),
+            expected,
+            "{state}"
+        );
     }
-    assert!(!runs(&ContainerInspectResponse::default()) && !has_begun(&ContainerInspectResponse::default()));
-    for (name, asked, expected) in
-        [("/web-1", Some(as_asked()), true), ("/web-2", Some(as_asked()), false), ("/web-1", None, false)]
-    {
+    assert!(
+        !runs(&ContainerInspectResponse::default())
+            && !has_begun(&ContainerInspectResponse::default())
+    );
+    for (name, asked, expected) in [
+        ("/web-1", Some(as_asked()), true),
+        ("/web-2", Some(as_asked()), false),
+        ("/web-1", None, false),
+    ] {
         let seen = inspection(name, asked.as_ref(), json!({}));
-        assert_eq!((is_of_snapshot(&seen), is_marked(&seen)), (expected, expected), "{name} {asked:?}");
+        assert_eq!(
+            (is_of_snapshot(&seen), is_marked(&seen)),
+            (expected, expected),
+            "{name} {asked:?}"
+        );
     }
     let mut plain = as_asked();
     (plain["snapshot"], plain["marked"]) = (json!(false), json!(false));
@@ -162,7 +221,9 @@ fn what_a_container_is_shows_in_its_state_and_its_label() {
 
 #[test]
 fn a_network_without_a_name_is_the_one_that_every_engine_has() {
-    for (mode, expected) in [(None, "bridge"), (Some(""), "bridge"), (Some("default"), "bridge"), (Some("app"), "app")] {
+    for (mode, expected) in
+        [(None, "bridge"), (Some(""), "bridge"), (Some("default"), "bridge"), (Some("app"), "app")]
+    {
         assert_eq!(network(mode), expected, "{mode:?}");
     }
 }
@@ -198,7 +259,10 @@ fn sizes() {
         "2xé",
     ] {
         let error = limits(size).unwrap_err();
-        assert!(matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"), "{size}");
+        assert!(
+            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "size"),
+            "{size}"
+        );
         assert!(error.to_string().contains("2x4g"), "{error}");
     }
 }
@@ -239,36 +303,56 @@ fn addresses_begin_with_those_of_the_region() {
         global_ipv6_address: Some(v6.to_string()),
         ..EndpointSettings::default()
     };
-    let networks =
-        HashMap::from([("app".to_string(), network("172.18.0.2", "")), ("bridge".to_string(), network("172.17.0.2", "fd00::2"))]);
+    let networks = HashMap::from([
+        ("app".to_string(), network("172.18.0.2", "")),
+        ("bridge".to_string(), network("172.17.0.2", "fd00::2")),
+    ]);
     let shown = |region: &str| {
-        addresses(&networks, region, "running", Reach::Direct).iter().map(|address| address.ip.to_string()).collect::<Vec<_>>()
+        addresses(&networks, region, "running", Reach::Direct)
+            .iter()
+            .map(|address| address.ip.to_string())
+            .collect::<Vec<_>>()
     };
     assert_eq!(shown("bridge"), ["172.17.0.2", "fd00::2", "172.18.0.2"]);
     assert_eq!(shown("app")[0], "172.18.0.2");
     let six = HashMap::from([("six".to_string(), network("", "fd00::3"))]);
-    assert_eq!(Address::primary(&addresses(&six, "six", "running", Reach::Direct)).to_string(), "fd00::3");
+    assert_eq!(
+        Address::primary(&addresses(&six, "six", "running", Reach::Direct)).to_string(),
+        "fd00::3"
+    );
     assert!(addresses(&six, "six", "exited", Reach::Direct).is_empty());
 
     let host = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
     let seen = |reach| {
         let seen = addresses(&networks, "app", "running", reach);
-        let shown = seen.iter().map(|address| (address.ip.to_string(), address.public)).collect::<Vec<_>>();
+        let shown =
+            seen.iter().map(|address| (address.ip.to_string(), address.public)).collect::<Vec<_>>();
         (shown, primary(&seen).to_string())
     };
-    let own = [("172.18.0.2", false), ("172.17.0.2", false), ("fd00::2", false)].map(|(ip, public)| (ip.to_string(), public));
+    let own = [("172.18.0.2", false), ("172.17.0.2", false), ("fd00::2", false)]
+        .map(|(ip, public)| (ip.to_string(), public));
     let (shown, ip) = seen(Reach::Published(Some(host)));
-    assert_eq!((shown[0].clone(), &shown[1..], ip.as_str()), ((host.to_string(), true), &own[..], "192.0.2.7"));
+    assert_eq!(
+        (shown[0].clone(), &shown[1..], ip.as_str()),
+        ((host.to_string(), true), &own[..], "192.0.2.7")
+    );
     assert_eq!(seen(Reach::Published(None)), (own.to_vec(), "172.18.0.2".to_string()));
     assert!(addresses(&six, "six", "exited", Reach::Published(Some(host))).is_empty());
 }
 
 #[test]
 fn published_ports_are_labels() {
-    let bound = |inside: &str, ip: &str, port: &str| (inside.to_string(), Some(ip.to_string()), port.to_string());
-    let ports = [bound("80/tcp", "::", "8080"), bound("80/tcp", "0.0.0.0", "8080"), bound("53/udp", "", "32768")];
+    let bound = |inside: &str, ip: &str, port: &str| {
+        (inside.to_string(), Some(ip.to_string()), port.to_string())
+    };
+    let ports = [
+        bound("80/tcp", "::", "8080"),
+        bound("80/tcp", "0.0.0.0", "8080"),
+        bound("53/udp", "", "32768"),
+    ];
     let labels: Vec<_> = published(ports.into_iter()).collect();
-    let expected = [("spuff-port-53/udp", "0.0.0.0:32768"), ("spuff-port-80/tcp", "0.0.0.0:8080,[::]:8080")];
+    let expected =
+        [("spuff-port-53/udp", "0.0.0.0:32768"), ("spuff-port-80/tcp", "0.0.0.0:8080,[::]:8080")];
     assert_eq!(labels, expected.map(|(key, value)| (key.to_string(), value.to_string())));
 }
 
@@ -293,7 +377,8 @@ fn what_an_image_hands_down_is_no_machine() {
 
 #[test]
 fn health_in_a_list_is_a_part_of_a_sentence() {
-    let asked = serde_json::to_string(&Asked { name: "a".to_string(), ..Asked::default() }).unwrap();
+    let asked =
+        serde_json::to_string(&Asked { name: "a".to_string(), ..Asked::default() }).unwrap();
     let labels = HashMap::from([(MACHINE_KEY.to_string(), asked)]);
     for (told, status) in [
         ("Up 2 seconds", InstanceStatus::Active),

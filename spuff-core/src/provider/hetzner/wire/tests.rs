@@ -1,4 +1,5 @@
-//! Each field of each reply, changed in turn: it still reads as what it means, or an error names the field.
+//! Each field of each reply, changed in turn: it still reads as what it means, or an error names
+//! the field.
 
 use serde_json::{Value, json};
 
@@ -42,7 +43,12 @@ fn is_the_server(path: &str, server: Server, id: u64) -> bool {
     let dated = is("created") || told.known_created_at().is_some();
     let addressed = is("_net") || told.addresses.len() == 3;
     let running = is("status") || told.status == InstanceStatus::Active;
-    (is(".id") || told.id == id.to_string()) && made && dated && addressed && running && (is("labels") || told.is_managed())
+    (is(".id") || told.id == id.to_string())
+        && made
+        && dated
+        && addressed
+        && running
+        && (is("labels") || told.is_managed())
 }
 
 fn listed(items: &str, things: &[Value]) -> Value {
@@ -57,7 +63,9 @@ fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> b
 
 #[test]
 fn a_server_reads_as_what_it_is() {
-    try_each(&json!({"server": server(42)}), |path, _, reply: ServerReply| is_the_server(path, reply.server, 42));
+    try_each(&json!({"server": server(42)}), |path, _, reply: ServerReply| {
+        is_the_server(path, reply.server, 42)
+    });
     let created = json!({
         "server": server(42), "root_password": null, "action": action(1, "running"), "next_actions": [action(2, "running")]
     });
@@ -75,7 +83,11 @@ fn a_list_of_servers_leaves_none_out() {
         there
             && (whole
                 || list.items.into_iter().zip([42, 43]).all(|(server, id)| {
-                    is_the_server(if path.starts_with(&format!("servers[{}]", id - 42)) { path } else { "" }, server, id)
+                    is_the_server(
+                        if path.starts_with(&format!("servers[{}]", id - 42)) { path } else { "" },
+                        server,
+                        id,
+                    )
                 }))
     });
 }
@@ -84,21 +96,27 @@ fn a_list_of_servers_leaves_none_out() {
 fn a_snapshot_stays_one() {
     try_each(&listed("images", &[image(7), image(8)]), |path, written, list: List<Image>| {
         let managed = list.items.iter().all(convert::is_managed_snapshot);
-        are_there(path, written, "images", &list) && (path.contains("labels") || path.contains("deleted") || managed)
+        are_there(path, written, "images", &list)
+            && (path.contains("labels") || path.contains("deleted") || managed)
     });
     let made = json!({"action": action(1, "running"), "image": image(7)});
     try_each(&made, |path, _, reply: CreateImageReply| {
         (path == "image.id" || reply.image.id == 7) && (path == "action.id" || reply.action.id == 1)
     });
-    try_each(&json!({"image": image(7)}), |path, _, reply: ImageReply| path == "image.id" || reply.image.id == 7);
+    try_each(&json!({"image": image(7)}), |path, _, reply: ImageReply| {
+        path == "image.id" || reply.image.id == 7
+    });
 }
 
 #[test]
 fn an_action_runs_until_it_is_said_to_have_ended() {
-    try_each(&listed("actions", &[action(1, "running"), action(2, "error")]), |path, written, list: List<Action>| {
-        let ended = |action: &Action| action.status == "success";
-        are_there(path, written, "actions", &list) && !list.items.iter().any(ended)
-    });
+    try_each(
+        &listed("actions", &[action(1, "running"), action(2, "error")]),
+        |path, written, list: List<Action>| {
+            let ended = |action: &Action| action.status == "success";
+            are_there(path, written, "actions", &list) && !list.items.iter().any(ended)
+        },
+    );
 }
 
 #[test]
@@ -108,16 +126,18 @@ fn keys_types_and_prices_are_all_there() {
         are_there(path, written, "ssh_keys", &list)
     });
     let kind = json!({"id": 104, "name": "cx22", "architecture": "x86", "prices": []});
-    try_each(&listed("server_types", &[kind.clone(), kind]), |path, written, list: List<ServerType>| {
-        are_there(path, written, "server_types", &list)
-    });
-    let price =
-        json!({"location": "fsn1", "price_hourly": {"net": "0.0060", "gross": "0.0071"}, "price_monthly": {"net": "3.79"}});
-    let pricing =
-        json!({"currency": "EUR", "vat_rate": "19.00", "server_types": [{"id": 104, "name": "cx22", "prices": [price]}]});
+    try_each(
+        &listed("server_types", &[kind.clone(), kind]),
+        |path, written, list: List<ServerType>| are_there(path, written, "server_types", &list),
+    );
+    let price = json!({"location": "fsn1", "price_hourly": {"net": "0.0060", "gross": "0.0071"}, "price_monthly": {"net": "3.79"}});
+    let pricing = json!({"currency": "EUR", "vat_rate": "19.00", "server_types": [{"id": 104, "name": "cx22", "prices": [price]}]});
     try_each(&json!({ "pricing": pricing }), |path, _, reply: PricingReply| {
         let prices = convert::prices(reply.pricing);
-        let told = prices.values().flatten().map(|(_, price)| price.to_string()).collect::<Vec<_>>();
-        path.contains("net") || path.contains("currency") || told.iter().all(|price| price == "0.006 EUR")
+        let told =
+            prices.values().flatten().map(|(_, price)| price.to_string()).collect::<Vec<_>>();
+        path.contains("net")
+            || path.contains("currency")
+            || told.iter().all(|price| price == "0.006 EUR")
     });
 }

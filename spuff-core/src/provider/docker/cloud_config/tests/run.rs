@@ -30,7 +30,8 @@ pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
     pub(super) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("spuff-cloud-config-{}-{name}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("spuff-cloud-config-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -48,16 +49,29 @@ impl Drop for Scratch {
 }
 
 pub(super) fn shells() -> Vec<Vec<&'static str>> {
-    let all = [vec!["/bin/sh"], vec!["sh", "-eu"], vec!["dash"], vec!["busybox", "sh"], vec!["bash", "--posix"]];
-    let is_there =
-        |shell: &Vec<&str>| Command::new(shell[0]).args(&shell[1..]).args(["-c", ":"]).output().is_ok_and(|o| o.status.success());
+    let all = [
+        vec!["/bin/sh"],
+        vec!["sh", "-eu"],
+        vec!["dash"],
+        vec!["busybox", "sh"],
+        vec!["bash", "--posix"],
+    ];
+    let is_there = |shell: &Vec<&str>| {
+        Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", ":"])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
     all.into_iter().filter(is_there).collect()
 }
 
 /// Where a program is.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
 }
 
 /// Runs a configuration with each shell, in a directory that stands for `DIR` in it.
@@ -70,7 +84,13 @@ fn each_shell(name: &str, config: &str, check: impl Fn(&Scratch, &str, Output)) 
         let file = scratch.0.join("script");
         fs::write(&file, script).unwrap();
         let input = fs::File::open(&file).unwrap();
-        let output = Command::new(shell[0]).args(&shell[1..]).arg(&file).current_dir(&scratch.0).stdin(input).output().unwrap();
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .arg(&file)
+            .current_dir(&scratch.0)
+            .stdin(input)
+            .output()
+            .unwrap();
         check(&scratch, &shell.join(" "), output);
     }
 }
@@ -132,7 +152,11 @@ fn files_have_their_bytes_and_modes() {
             ("it's $(x) `y` -z\n\"ü\"", b"b", 0o644),
         ] {
             let path = scratch.0.join(name);
-            assert_eq!(fs::read(&path).unwrap_or_else(|error| panic!("{shell}: {name:?}: {error}")), bytes, "{shell}: {name:?}");
+            assert_eq!(
+                fs::read(&path).unwrap_or_else(|error| panic!("{shell}: {name:?}: {error}")),
+                bytes,
+                "{shell}: {name:?}"
+            );
             assert_eq!(mode(&path), expected, "{shell}: {name:?}");
         }
         assert_eq!(mode(&scratch.0.join("new")) & 0o700, 0o700, "{shell}");
@@ -155,7 +179,12 @@ final_message: {}
     );
     let expected = HOSTILE.map(|word| format!("{word}|")).concat();
     each_shell("words", &config, |scratch, shell, output| {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), expected.repeat(2), "{shell}: {}", said(&output));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected.repeat(2),
+            "{shell}: {}",
+            said(&output)
+        );
         assert_eq!(said(&output), format!("{}\n", HOSTILE[2]), "{shell}");
         assert!(output.status.success() && !scratch.0.join("hostile").exists(), "{shell}");
     });
@@ -186,7 +215,8 @@ runcmd:
     each_shell("share", config, |scratch, shell, output| {
         assert_eq!(
             said(&output),
-            "spuff: runcmd[6] failed with status 7\nspuff: runcmd failed with status 1\nspuff: these steps of the user data failed: runcmd\n",
+            "spuff: runcmd[6] failed with status 7\nspuff: runcmd failed with status 1\nspuff: \
+             these steps of the user data failed: runcmd\n",
             "{shell}"
         );
         assert_eq!(output.status.code(), Some(1), "{shell}");
@@ -221,7 +251,12 @@ fn a_failure_is_said_and_ends_nothing_else() {
             "yes",
         ),
         ("leave", "runcmd: [exit 0, touch DIR/no]\n", &[], ""),
-        ("failed-before-exit", "runcmd: ['false', exit 0]\n", &["runcmd[0] failed", "user data failed: runcmd"], ""),
+        (
+            "failed-before-exit",
+            "runcmd: ['false', exit 0]\n",
+            &["runcmd[0] failed", "user data failed: runcmd"],
+            "",
+        ),
         (
             "strict",
             "runcmd: [set -e, 'false || true', 'false', touch DIR/no]\n",
@@ -230,23 +265,50 @@ fn a_failure_is_said_and_ends_nothing_else() {
         ),
         ("syntax", "bootcmd: ['echo \"']\nruncmd: [touch DIR/yes]\n", &["bootcmd failed"], "yes"),
         ("parenthesis", "runcmd: [')', '}', fi]\n", &["runcmd failed"], ""),
-        ("unknown", "runcmd: [spuff-no-such-command, touch DIR/yes]\n", &["runcmd[0] failed with status 127"], "yes"),
+        (
+            "unknown",
+            "runcmd: [spuff-no-such-command, touch DIR/yes]\n",
+            &["runcmd[0] failed with status 127"],
+            "yes",
+        ),
         (
             "file",
             "write_files: [{path: DIR, content: a}, {path: DIR/yes}]\n",
-            &["write_files[0] failed with status", "these steps of the user data failed: write_files[0]\n"],
+            &[
+                "write_files[0] failed with status",
+                "these steps of the user data failed: write_files[0]\n",
+            ],
             "yes",
         ),
-        ("owner", "write_files: [{path: DIR/a, owner: spuff-nobody}, {path: DIR/yes}]\n", &["write_files[0] failed"], "yes"),
-        ("below-a-file", "write_files: [{path: DIR/script/a}, {path: DIR/yes}]\n", &["write_files[0] failed"], "yes"),
-        ("timezone", "timezone: Spuff/Nowhere\nruncmd: [touch DIR/yes]\n", &["tzdata", "timezone failed with status 1"], "yes"),
+        (
+            "owner",
+            "write_files: [{path: DIR/a, owner: spuff-nobody}, {path: DIR/yes}]\n",
+            &["write_files[0] failed"],
+            "yes",
+        ),
+        (
+            "below-a-file",
+            "write_files: [{path: DIR/script/a}, {path: DIR/yes}]\n",
+            &["write_files[0] failed"],
+            "yes",
+        ),
+        (
+            "timezone",
+            "timezone: Spuff/Nowhere\nruncmd: [touch DIR/yes]\n",
+            &["tzdata", "timezone failed with status 1"],
+            "yes",
+        ),
     ] {
         each_shell(&format!("failure-{name}"), config, |scratch, shell, output| {
             let said = said(&output);
             for part in expected {
                 assert!(said.contains(part), "{shell}: {config}: {part:?} is not in {said:?}");
             }
-            assert_eq!(output.status.code(), Some(i32::from(!expected.is_empty())), "{shell}: {config}: {said}");
+            assert_eq!(
+                output.status.code(),
+                Some(i32::from(!expected.is_empty())),
+                "{shell}: {config}: {said}"
+            );
             assert!(!scratch.0.join("no").exists(), "{shell}: {config}");
             assert!(made.is_empty() || scratch.0.join(made).exists(), "{shell}: {config}: {said}");
         });

@@ -45,7 +45,8 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
             .chance(0.1),
     );
     let short = ProviderTimeouts { http_request: Duration::from_millis(500), ..timeouts() };
-    let config = cloud.config(name).with_timeouts(short);
+    // Real seconds: a busy computer may carry a request for longer than it would be on its way.
+    let config = cloud.config(name).with_timeouts(short).with_option("settling", "1.5");
     let provider: Arc<dyn Provider> =
         ProviderRegistry::with_defaults().connect(name, config).unwrap().into();
 

@@ -65,7 +65,7 @@ rules! {
     LABELS: "Labels are kept as they were given, values and case included.",
         "Write and read them without loss, or declare that labels are not kept.";
     GET: "`get_instance` reads a machine that exists.",
-        "Observation it up by the very id that `create_instance` returned.";
+        "Look it up by the very id that `create_instance` returned.";
     LIST: "`list_instances` holds every machine that carries `managed-by=spuff`, once, from all \
      pages, with all its fields.",
         "Follow every page, and fill all fields also in lists.";
@@ -116,7 +116,7 @@ rules! {
     SSH_KEYS: "`get_ssh_keys` returns values that `InstanceRequest::ssh_keys` takes.",
         "Return ids, names or fingerprints by which the create call finds the keys again.";
     IDEMPOTENCY: "A caller's `idempotency_key` stands for one machine.",
-        "Observation for the key, or pass it on, before a machine is made; else do not declare it.";
+        "Look for the key, or pass it on, before a machine is made; else do not declare it.";
     ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says \
      so, by `adopted`; one that has made it now does not.",
         "Set `adopted` where the key has found a machine: else a roll-back destroys what is in \
@@ -129,7 +129,7 @@ rules! {
         "Wait until the cloud says that it is usable, and fill both fields.";
     SNAPSHOTS: "`list_snapshots` holds every snapshot that carries `managed-by=spuff`, once, with \
      the name asked for.",
-        "CreateKey snapshots when they are made, follow every page, and read the name from where \
+        "Mark snapshots when they are made, follow every page, and read the name from where \
          it was put.";
     RESTORE: "`ImageSpec::Snapshot` with a snapshot's id starts a machine from it.",
         "Take the id that `create_snapshot` returned as an image.";
@@ -143,5 +143,5 @@ rules! {
         "Return NotSupported from `create_snapshot`; lists may be empty, and deletes `Ok`.";
 
     NOTHING_LEFT: "What was destroyed is gone, and is not listed any more.",
-        "Observation at `destroy_instance` and `delete_snapshot`; destroy what the report names.";
+        "Look at `destroy_instance` and `delete_snapshot`; destroy what the report names.";
 }

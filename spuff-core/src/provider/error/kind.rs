@@ -102,7 +102,7 @@ impl ErrorKind {
             Self::InvalidConfig => "Change the named field, or give the named argument.",
             Self::NotSupported => "Use another provider, or do without.",
             Self::Timeout => {
-                "Observation at the resource: the work may still finish; raise the timeout if it \
+                "Look at the resource: the work may still finish; raise the timeout if it \
                  does."
             }
             Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",

@@ -1,20 +1,20 @@
 //! The contract without `async`: the same providers and futures, run on spuff's own runtime.
 //!
-//! A verb may be called from any thread, also inside an async runtime, whose thread it then blocks.
+//! An operation may be called from any thread; inside an async runtime, it blocks that thread.
 //!
 //! # How it runs
-//! There is one single-threaded runtime for the process. A thread that calls a verb drives it
-//! itself, so that a reply wakes no other thread on its way to the caller; where several call at
-//! once, one drives for all. While nobody calls, a keeper thread drives, so that work in the
-//! background goes on.
+//! There is one single-threaded runtime per process. The thread that calls an operation drives it,
+//! so that a reply wakes no other thread on its way to the caller; if several call at once, one
+//! drives for all. While there are no calls, a keeper thread drives, so that background tasks
+//! continue.
 //!
-//! The program's signals do not come to threads of spuff's, where the system has masks of them;
-//! what spuff writes to a connection that its other end has closed makes no SIGPIPE on Linux and
-//! Apple's systems, whatever the program does with that signal.
+//! spuff's threads block the program's signals, on systems with signal masks. On Linux and Apple's
+//! systems, a write by spuff to a connection that its peer has closed raises no SIGPIPE, whatever
+//! the program does with that signal.
 //!
-//! A child of `fork` has a runtime of its own. A provider that a [`ProviderRegistry`] has made is
-//! made anew there, as its connections are its parent's; what its parent does in the background
-//! stays with the parent.
+//! A child of `fork` has its own runtime. A provider from a [`ProviderRegistry`] is created anew
+//! there, because its connections belong to the parent. The parent's background tasks stay with the
+//! parent.
 //!
 //! # Examples
 //! ```no_run
@@ -66,18 +66,18 @@ use crate::provider::{
 use crate::provider::{ErrorParts, Price, ProviderType, Snapshot};
 use crate::scope::{self, OnFailure};
 
-/// A provider whose verbs block. Cloning it is cheap and shares its connections.
+/// A blocking provider. Clones are cheap and share its connections.
 ///
-/// The verbs, their errors and their deadlines are those of [`provider::Provider`].
+/// The operations, their errors and their deadlines are those of [`provider::Provider`].
 #[derive(Clone)]
 pub struct Provider(Arc<Origin>);
 
 type Made = Result<Arc<dyn provider::Provider>, Box<ErrorParts>>;
 
-/// Where a provider comes from.
+/// How a provider was created.
 struct Origin {
     here: PerProcess<Made>,
-    /// Makes the one of a child of `fork`.
+    /// Creates it anew in a child of `fork`.
     again: Box<dyn Fn() -> Made + Send + Sync>,
     name: String,
 }
@@ -151,12 +151,12 @@ impl Provider {
     }
 }
 
-/// Whole jobs, and leases.
+/// Scoped and batch operations, and leases.
 impl Provider {
     /// As [`create_and_wait`](crate::create_and_wait).
     ///
     /// # Errors
-    /// As there.
+    /// As the async function.
     pub fn create_and_wait(
         &self,
         request: &InstanceRequest,
@@ -170,7 +170,7 @@ impl Provider {
     /// As [`with_instance`](crate::with_instance): `work` may call this provider.
     ///
     /// # Errors
-    /// As there.
+    /// As the async function.
     pub fn with_instance<T, E: From<ProviderError>>(
         &self,
         request: &InstanceRequest,
@@ -184,12 +184,12 @@ impl Provider {
         scope::finish(done, ended, &id)
     }
 
-    /// Runs a future over this provider on spuff's own runtime: for what is not a verb, such as a
-    /// verb with a patience of its own. What `work` drops in the middle goes on in the background;
-    /// [`settled`] waits for that.
+    /// Runs a future over this provider on spuff's own runtime, such as an operation with a timeout
+    /// of its own. An operation that `work` drops continues in the background; [`settled`] waits
+    /// for it.
     ///
     /// # Errors
-    /// Those of `work`; and when spuff's own runtime cannot be started.
+    /// Those of `work`; and if spuff's own runtime cannot be started.
     ///
     /// # Examples
     /// ```no_run
@@ -217,8 +217,8 @@ impl Provider {
         block_on(work(self.shared()?))
     }
 
-    /// As [`run`](Self::run), and gives what the work sees on its way to `on_progress`, on this
-    /// thread: as [`observe`](crate::observe). `on_progress` may call this provider.
+    /// As [`run`](Self::run), and passes the progress reports to `on_progress` on this thread, as
+    /// [`observe`](crate::observe) does. `on_progress` may call this provider.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -233,20 +233,18 @@ impl Provider {
         observe(work(self.shared()?), on_progress)
     }
 
-    /// The provider as the async contract has it, for futures that are given to [`spawn`] or
-    /// [`block_on`].
+    /// Returns the async provider, for futures that are passed to [`spawn`] or [`block_on`].
     ///
     /// # Errors
-    /// When it cannot be made anew in a child of `fork`.
+    /// If it cannot be created anew in a child of `fork`.
     pub fn shared(&self) -> ProviderResult<Arc<dyn provider::Provider>> {
         self.0.here.get_or_init(&self.0.again).clone().map_err(|parts| ProviderError::from(*parts))
     }
 
-    /// As [`fleet::create_instances`]. What it sees on its way goes to `on_progress`, on this
-    /// thread.
+    /// As [`fleet::create_instances`]. Passes progress reports to `on_progress`, on this thread.
     ///
     /// # Errors
-    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    /// If spuff's own runtime cannot be started. Each outcome has its own error.
     pub fn create_instances(
         &self,
         requests: &[InstanceRequest],
@@ -259,11 +257,10 @@ impl Provider {
         self.observe(work, on_progress)
     }
 
-    /// As [`fleet::wait_ready_many`]. What it sees on its way goes to `on_progress`, on this
-    /// thread.
+    /// As [`fleet::wait_ready_many`]. Passes progress reports to `on_progress`, on this thread.
     ///
     /// # Errors
-    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    /// If spuff's own runtime cannot be started. Each outcome has its own error.
     pub fn wait_ready_many<S: AsRef<str>>(
         &self,
         ids: &[S],
@@ -275,11 +272,10 @@ impl Provider {
         )
     }
 
-    /// As [`fleet::destroy_instances`]. What it sees on its way goes to `on_progress`, on this
-    /// thread.
+    /// As [`fleet::destroy_instances`]. Passes progress reports to `on_progress`, on this thread.
     ///
     /// # Errors
-    /// When spuff's own runtime cannot be started. Each outcome has its own.
+    /// If spuff's own runtime cannot be started. Each outcome has its own error.
     pub fn destroy_instances<S: AsRef<str>>(
         &self,
         ids: &[S],
@@ -289,10 +285,10 @@ impl Provider {
         self.observe(|provider| async move { Ok(fleet::destroy_instances(&provider, ids, concurrency).await) }, on_progress)
     }
 
-    /// As [`fleet::watch`]: an iterator over what is seen, and then the outcomes.
+    /// As [`fleet::watch`]: an iterator over progress reports, which then holds the outcomes.
     ///
     /// # Errors
-    /// When it cannot be made anew in a child of `fork`.
+    /// If the provider cannot be created anew in a child of `fork`.
     pub fn watch<S: Into<String>>(
         &self,
         ids: impl IntoIterator<Item = S>,
@@ -303,7 +299,7 @@ impl Provider {
     /// As [`lease::list_owned`].
     ///
     /// # Errors
-    /// As there.
+    /// As the async function.
     pub fn list_owned(&self, owner: &str) -> ProviderResult<Vec<ProviderInstance>> {
         self.run(|provider| async move { lease::list_owned(&*provider, owner).await })
     }
@@ -311,7 +307,7 @@ impl Provider {
     /// As [`lease::renew`].
     ///
     /// # Errors
-    /// As there.
+    /// As the async function.
     pub fn renew(&self, id: &str, ttl: Duration) -> ProviderResult<DateTime<Utc>> {
         self.run(|provider| async move { lease::renew(&*provider, id, ttl).await })
     }
@@ -319,13 +315,13 @@ impl Provider {
     /// As [`lease::reap`].
     ///
     /// # Errors
-    /// As there.
+    /// As the async function.
     pub fn reap(&self, which: &Reap) -> ProviderResult<Vec<Reaped>> {
         self.run(|provider| async move { lease::reap(&provider, which).await })
     }
 }
 
-/// Machines that are watched; see [`Provider::watch`]. A failure of spuff's own runtime ends it,
+/// Watched instances; see [`Provider::watch`]. If spuff's own runtime fails, the iterator ends
 /// without outcomes.
 #[derive(Debug)]
 pub struct Watch(fleet::Watch);
@@ -345,10 +341,10 @@ impl Iterator for Watch {
     }
 }
 
-/// As [`settled`](crate::settled), for what blocking calls have begun.
+/// As [`settled`](crate::settled), for the background tasks of blocking calls.
 ///
 /// # Errors
-/// When spuff's own runtime cannot be started.
+/// If spuff's own runtime cannot be started.
 pub fn settled() -> ProviderResult<()> {
     block_on(async {
         crate::settled().await;
@@ -356,7 +352,7 @@ pub fn settled() -> ProviderResult<()> {
     })
 }
 
-/// A provider to be used from here on by blocking calls only: its connections belong to the runtime
+/// Wraps a provider that only blocking calls use from now on: its connections belong to the runtime
 /// that opened them.
 ///
 /// A child of `fork` uses the same one.
@@ -386,7 +382,7 @@ impl Provider {
         }))
     }
 
-    /// A provider that is made now, and anew in a child of `fork`.
+    /// Creates a provider now, and anew in a child of `fork`.
     fn made(
         make: impl Fn() -> ProviderResult<Box<dyn provider::Provider>> + Send + Sync + 'static,
     ) -> ProviderResult<Self> {
@@ -403,8 +399,8 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// A registry that makes blocking providers. All else is that of [`provider::ProviderRegistry`],
-/// which it derefs to.
+/// A registry that creates blocking providers. It derefs to [`provider::ProviderRegistry`] for
+/// everything else.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderRegistry(provider::ProviderRegistry);
 

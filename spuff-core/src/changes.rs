@@ -1,20 +1,19 @@
-//! That something has changed, told to all who wait for it in the order in which they came.
+//! Notifies all waiters of a change, in the order in which they came.
 //!
-//! tokio's `watch` wakes its receivers in an order of chance, and a simulation is to play a run
-//! again.
+//! tokio's `watch` wakes its receivers in random order, but a simulation must be reproducible.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// Something that changes.
+/// A counter of changes.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     count: AtomicU64,
     told: Notify,
 }
 
-/// One who waits for changes: each since the last one that was seen.
+/// A waiter that has seen the first `count` changes.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     changes: &'a Changes,
@@ -22,29 +21,29 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Changes {
-    /// Tells of a change. Which one it is, from 1.
+    /// Announces a change, and returns its number, from 1.
     pub(crate) fn tell(&self) -> u64 {
         let before = self.count.fetch_add(1, Ordering::AcqRel);
         self.told.notify_waiters();
         before + 1
     }
 
-    /// What was until now is seen.
+    /// Returns a waiter that has seen all changes so far.
     pub(crate) fn seen(&self) -> Seen<'_> {
         Seen { changes: self, count: self.count() }
     }
 
-    /// How many changes there were.
+    /// The number of changes so far.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 }
 
 impl Seen<'_> {
-    /// Waits for a change. Which is the last one, from 1.
+    /// Waits for a change, and returns the number of the last one, from 1.
     pub(crate) async fn changed(&mut self) -> u64 {
         loop {
-            // It is told from here on, also before it is first polled.
+            // Notified from here on, even before its first poll.
             let told = self.changes.told.notified();
             let count = self.changes.count();
             if count != self.count {

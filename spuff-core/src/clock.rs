@@ -1,6 +1,6 @@
-//! What time it is by the calendar. Durations are measured by tokio's clock, which a test can hold.
+//! The calendar time. Durations are measured by tokio's clock, which a test can pause.
 //!
-//! The only place that asks the system: a simulation has a calendar of its own, which goes with
+//! Only this module reads the system's clock: a simulation has its own calendar, which follows
 //! tokio's clock.
 
 #![allow(clippy::disallowed_methods, reason = "the one place that asks")]
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
-/// What time it is.
+/// The current time.
 pub(crate) fn now() -> SystemTime {
     #[cfg(feature = "simulation")]
     if let Some(now) = calendar::now() {
@@ -34,7 +34,7 @@ pub(crate) mod calendar {
         static SIMULATED: Cell<Option<(Instant, DateTime<Utc>)>> = const { Cell::new(None) };
     }
 
-    /// The calendar of this thread begins at that time, until this is dropped.
+    /// Sets this thread's calendar to a time, until dropped.
     pub(crate) struct Simulated(());
 
     impl Simulated {
@@ -43,7 +43,7 @@ pub(crate) mod calendar {
             Self(())
         }
 
-        /// Sets it forwards or back, as a computer does that finds its clock wrong.
+        /// Moves it forward or back, as a computer does that corrects its clock.
         pub(crate) fn step(&self, by: TimeDelta) {
             SIMULATED.set(SIMULATED.get().map(|(began, at)| (began, at + by)));
         }

@@ -1,9 +1,8 @@
-//! Whether a provider keeps the contract: one suite for the built-in providers, and for those of
-//! others.
+//! Tests whether a provider fulfils the contract: one suite for built-in and third-party providers.
 //!
 //! # For authors
-//! Say how your provider is made, what to ask it for, and an id that does not exist; then [`check`]
-//! it, against the cloud itself or a server of your own that remembers what was made.
+//! Specify how your provider is made, the request to send, and an id that does not exist; then run
+//! [`check`] against the cloud itself, or against a stateful fake server of your own.
 //! [`Subject::registered`] takes a provider from a registry.
 //!
 //! ```
@@ -91,38 +90,37 @@
 //! ```
 //!
 //! A [`Report`] is plain data: it prints as a table and serializes with serde. Each failure quotes
-//! the sentence of the contract, tells what was seen, and says what to do.
+//! the violated sentence of the contract, what was observed, and the remedy.
 //!
-//! **What is declared.** A check that a provider does not declare to fulfil is
+//! **Declarations.** A check of a feature that a provider does not declare is
 //! [not applicable](Verdict::NotApplicable).
 //!
-//! | said by | means | otherwise |
+//! | declared by | meaning | otherwise |
 //! | --- | --- | --- |
-//! | `snapshots`, `supports_snapshots()` | the snapshot verbs work | `create_snapshot` must be `NotSupported` |
-//! | `labels` | label values are kept | labels are not looked at |
-//! | `max_user_data` | that many bytes are taken, and far more are refused | `user_data` is not tried |
+//! | `snapshots`, `supports_snapshots()` | the snapshot operations work | `create_snapshot` must be `NotSupported` |
+//! | `labels` | label values are kept | labels are not checked |
+//! | `max_user_data` | that many bytes are accepted, far more refused | `user_data` is not tested |
 //! | `ssh_keys` | the account's keys are read | no key is expected |
-//! | a region in the subject's request | there are regions | a missing region is not tried |
-//! | a size in the subject's request | there are sizes | missing and unknown sizes are not tried |
-//! | [`Subject::with_default_size`] | a request may leave the size out | an empty size must be refused |
-//! | [`Subject::with_idempotency`] | an `idempotency_key` makes one machine, however often it is sent | keys are not tried |
-//! | [`Subject::with_stranger`] | where something else than the cloud answers, nothing is taken for gone | this is not tried |
+//! | a region in the subject's request | there are regions | a missing region is not tested |
+//! | a size in the subject's request | there are sizes | missing and unknown sizes are not tested |
+//! | [`Subject::with_default_size`] | a request may omit the size | an empty size must be refused |
+//! | [`Subject::with_idempotency`] | an `idempotency_key` makes one instance, however often it is sent | keys are not tested |
+//! | [`Subject::with_stranger`] | if another server answers in place of the API, no resource is taken for gone | this is not tested |
 //!
-//! **What it costs.** [`checks`] tells how many machines and snapshots each check makes: all
-//! together 33 machines, at most 8 at a time, and 4 snapshots; with snapshots most of the time is
-//! spent on them. [`check_one`] runs a single check. [`Subject::with_machines_at_once`] keeps below
-//! an account's limit.
+//! **Cost.** [`checks`] lists how many instances and snapshots each check makes: in total 33
+//! instances, at most 8 at a time, and 4 snapshots, which take most of the time. [`check_one`] runs
+//! a single check. [`Subject::with_machines_at_once`] keeps below an account's limit.
 //!
-//! **What is left.** Each check destroys what it has made, also when it fails or the provider
-//! panics; [`Report::left_behind`] names what could not be destroyed. Others may use the account
-//! meanwhile: only what the provider says it has just made is destroyed, what has a name of this
-//! run (`spuff-check-`, then a random number), and what was made without a name in spite of being
-//! refused, which carries the label `spuff-conformance`.
+//! **Cleanup.** Each check destroys what it made, even if it fails or the provider panics;
+//! [`Report::left_behind`] lists what could not be destroyed. The account may be in use meanwhile:
+//! the suite destroys only what the provider reports as just made, what is named by this run
+//! (`spuff-check-`, then a random number), and what carries the label `spuff-conformance` of this
+//! run, because it was made although its request should have been refused.
 //!
-//! **How it is cancelled.** [`check_until`] takes a future, such as that of Ctrl-C: when it ends,
-//! the check at work is given up, what it made is destroyed, and the report says so. A create that
-//! was under way may still be carried out later, under a name of the run. Dropping the future of a
-//! run stops it on the spot instead, and leaves what the check at work has made.
+//! **Cancellation.** [`check_until`] takes a future, such as that of Ctrl-C. When it completes, the
+//! suite stops the current check, destroys what it made, and reports this. A create in progress may
+//! still be carried out later, under a name of the run. Dropping the future of a run instead stops
+//! it at once, and leaves behind what the current check has made.
 //!
 //! The suite needs a tokio runtime with its time driver.
 
@@ -154,9 +152,9 @@ use crate::provider::{ProviderError, ProviderResult};
 /// One check of the suite.
 #[non_exhaustive]
 pub struct Check {
-    /// The name, which never changes its meaning.
+    /// The name; its meaning never changes.
     pub name: &'static str,
-    /// How many machines it makes, with eight at once.
+    /// How many instances it makes, with the default of 8 at once.
     pub machines: u32,
     /// How many snapshots it makes.
     pub snapshots: u32,
@@ -221,7 +219,7 @@ suite! {
     instances::nothing_is_left: 0 machines, 0 snapshots;
 }
 
-/// The checks of the suite, in the order in which they run.
+/// The checks of the suite, in execution order.
 ///
 /// # Examples
 /// ```
@@ -233,7 +231,7 @@ pub fn checks() -> &'static [Check] {
     CHECKS
 }
 
-/// Runs all checks, one after the other.
+/// Runs all checks sequentially.
 ///
 /// # Examples
 /// See [the module](self).
@@ -241,7 +239,8 @@ pub async fn check(subject: &Subject) -> Report {
     check_until(subject, pending()).await
 }
 
-/// Runs all checks, until `stop`. Then the check at work and those after it count as failed.
+/// Runs all checks until `stop` completes. Then the current check and all later ones count as
+/// failed.
 ///
 /// # Examples
 /// ```
@@ -260,7 +259,7 @@ pub async fn check_until(subject: &Subject, stop: impl Future<Output = ()>) -> R
 /// Runs the check of that name.
 ///
 /// # Errors
-/// [`ProviderError::InvalidConfig`] with the names there are.
+/// [`ProviderError::InvalidConfig`] with the existing names, if there is no such check.
 ///
 /// # Examples
 /// ```
@@ -336,7 +335,7 @@ async fn trial(subject: &Subject, run: &Arc<Run>) -> Tried<Trial> {
         .unwrap_or_else(|| Err(rule::FINISHED.broken("it was stopped")))
 }
 
-/// The provider's name, where it can be made and tells it.
+/// Returns the provider's name, or "" if the provider cannot be made.
 async fn name(subject: &Subject) -> String {
     let subject = subject.clone();
     let named = async move {

@@ -1,7 +1,8 @@
-//! Exactly-once creates: what came of a create is found out before anything is sent again, and a
-//! create whose caller has left is brought to an end all the same.
+//! Exactly-once creates. An ambiguous create is resolved before any retry; an abandoned one is
+//! still completed or rolled back.
 //!
-//! Every room makes machines and snapshots through [`Create`], inside [`run_to_completion`].
+//! Every provider module creates instances and snapshots through [`Create`], inside
+//! [`run_to_completion`].
 
 mod background;
 mod batch;
@@ -40,19 +41,19 @@ use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance};
 use crate::wait::Pauses;
 
-/// What a look for something that a create may have made has shown.
+/// The result of one poll for an instance or snapshot that a create may have made.
 #[derive(Debug)]
 pub(crate) enum Lookup<T> {
-    /// It was made.
+    /// This create made it.
     Found(T),
-    /// Another call has made this under the key, or something else: what this one has sent may come
-    /// to light beside it.
+    /// Another call made this under the key; an error if that call asked for something else. The
+    /// result of this call's own request may still appear beside it.
     Others(ProviderResult<T>),
-    /// These may be it; a later look will tell.
+    /// Each of these ids may be it; a later poll decides.
     Ambiguous(Vec<String>),
-    /// It cannot have been made: its name, which there is once only, belongs to another.
+    /// The create made nothing: its unique name belongs to another resource.
     Taken,
-    /// As `Taken`, by one of this id that is being destroyed: then the name is free.
+    /// As `Taken`, but the resource with this id is being destroyed and will free the name.
     Leaving(String),
     Nothing,
 }
@@ -74,24 +75,25 @@ impl<T> Lookup<T> {
     }
 }
 
-/// What keeps a second one from being made.
+/// How duplicate creates are prevented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dedup {
-    /// The cloud: sent again, the same call makes nothing new, and is answered or refused for what
-    /// there is.
+    /// By the cloud: sending the same request again creates nothing new. The API answers with the
+    /// existing resource or refuses the request.
     ByCloud,
-    /// Nothing but looking first, until lists that lag must have caught up.
+    /// Only by polling before each send, until the read lag has passed.
     LookupFirst,
 }
 
-/// How a create has come by what it gives.
+/// How a create obtained its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The first call that may have made it was answered with it.
+    /// The reply to the first request that may have made it contained it.
     Answered,
-    /// Of a call that was sent here it was not known what had come.
+    /// A request sent by this call had an unknown outcome; a later request or poll returned the
+    /// result.
     Recovered,
-    /// Nothing that was sent here can have made it: it was there before.
+    /// It existed before; no request of this call can have made it.
     Found,
 }
 
@@ -101,21 +103,21 @@ impl Origin {
     }
 }
 
-/// The call that makes something, however it is sent.
+/// The request that creates something, however it is sent.
 pub(crate) trait CreateCall: Send + Sync {
     type Reply: Send;
 
-    /// The verb.
+    /// The name of the operation.
     fn operation(&self) -> &'static str;
 
     fn sight(&self) -> Sight;
 
-    /// Sends it, also again where it was certainly not carried out: not when its caller has left
-    /// meanwhile.
+    /// Sends the request, and sends it again if it was certainly not carried out. Does not send it
+    /// again after the caller has left.
     fn send(&self, cancel: &Cancel) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
 }
 
-/// A call through the pipeline.
+/// A request through the HTTP pipeline.
 impl CreateCall for (&HttpClient, Call<'_>) {
     type Reply = Reply;
 
@@ -132,7 +134,7 @@ impl CreateCall for (&HttpClient, Call<'_>) {
     }
 }
 
-/// One create.
+/// One create operation.
 pub(crate) struct Create<'a, M> {
     pub(crate) call: M,
     pub(crate) create_key: &'a CreateKey,
@@ -142,12 +144,12 @@ pub(crate) struct Create<'a, M> {
 }
 
 impl<M: CreateCall> Create<'_, M> {
-    /// Sends the call until one thing is made and known, or it is certain that none is. `read`
-    /// takes a reply apart; `look` looks for what was made under the key.
+    /// Sends the request until exactly one resource is made and known, or certainly none is. `read`
+    /// parses a reply; `look` searches for the resource under the key.
     ///
     /// # Errors
-    /// That of the cloud, when it has not carried the call out; [`ProviderError::UnknownOutcome`]
-    /// when that cannot be told before the deadline.
+    /// The API's error if the request was not carried out; [`ProviderError::UnknownOutcome`] if
+    /// that cannot be determined before the deadline.
     pub(crate) async fn run<T, F>(
         self,
         read: impl Fn(&M::Reply) -> ProviderResult<T>,
@@ -159,7 +161,7 @@ impl<M: CreateCall> Create<'_, M> {
         Ok(self.make_or_find(read, look).await?.0)
     }
 
-    /// As [`run`](Self::run), and how it was come by.
+    /// As [`run`](Self::run), and returns how the result was obtained.
     pub(crate) async fn make_or_find<T, F>(
         self,
         read: impl Fn(&M::Reply) -> ProviderResult<T>,
@@ -235,7 +237,7 @@ impl<M: CreateCall> Create<'_, M> {
             if refusal.is_some() || self.dedup == Dedup::LookupFirst || self.cancel.is_set() {
                 match (self.look(look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
                     (Looked::Ours(made), _) => return Ok((made, Origin::Found.unless(&unclear))),
-                    // The cloud says that there is one already: that none is seen contradicts it.
+                    // The API says that one exists already; finding none contradicts it.
                     (Looked::Nothing, Some(refusal))
                         if self.dedup == Dedup::ByCloud && self.contradicts(&refusal, &unclear) =>
                     {
@@ -257,7 +259,8 @@ impl<M: CreateCall> Create<'_, M> {
         }
     }
 
-    /// Looks for [`PERSISTENCE`] more: nobody waits for the outcome, and nobody else has its key.
+    /// Polls for another [`PERSISTENCE`]: no caller waits for the outcome, and no other call has
+    /// the key.
     async fn look_on<T, F>(
         &self,
         cause: &ProviderError,
@@ -283,8 +286,8 @@ impl<M: CreateCall> Create<'_, M> {
         }
     }
 
-    /// The first time a request has its own time, whatever the deadline; sent again it must keep to
-    /// that.
+    /// The first send is limited by its own timeout only, not by the deadline. A retry must meet
+    /// the deadline.
     async fn send(&self, again: bool) -> Result<M::Reply, Failure> {
         let operation = self.call.operation();
         self.cancel.sent(operation, &self.create_key.key);
@@ -297,22 +300,22 @@ impl<M: CreateCall> Create<'_, M> {
         } else {
             self.call.send(self.cancel).await
         };
-        // It may have been carried out until now.
+        // The request may have been carried out at any time until now.
         self.cancel.sent(operation, &self.create_key.key);
         sent
     }
 
-    /// A refusal that passes by itself, of what was certainly not carried out.
+    /// Returns whether the API refused the request for a temporary reason without carrying it out.
     fn is_busy(&self, error: &ProviderError) -> bool {
         matches!(error, ProviderError::Conflict { retryable: true, .. })
             && !self.deadline.remaining().is_zero()
     }
 
-    /// A refusal because the name is still that of one that is being destroyed, or of one that no
-    /// look shows: for as long as lists lag, that may be such a one, or one that was gone before
-    /// the look. Under a caller's own key it may be the one that was asked for: the call is sent
-    /// again only where the cloud keeps a second one out. A look that fails for a moment shows
-    /// nothing.
+    /// Returns whether the API refused the request because the name still belongs to a resource
+    /// that is being destroyed, or to one that no poll shows. Until the read lag has passed, an
+    /// unseen one may be leaving, or may have gone before the poll. Under an idempotency key it may
+    /// be the requested resource: the request is then sent again only if the cloud prevents
+    /// duplicates. A poll that fails temporarily counts as empty.
     async fn is_leaving<T, F>(
         &self,
         error: &ProviderError,
@@ -357,19 +360,20 @@ impl<M: CreateCall> Create<'_, M> {
         true
     }
 
-    /// A refusal because there is one already: under a caller's own key, that may be the one that
-    /// was asked for.
+    /// Returns whether the API refused the request because one exists already. Under an idempotency
+    /// key, that may be the requested resource.
     fn may_be_ours(&self, error: &ProviderError) -> bool {
         self.create_key.is_caller_supplied()
             && matches!(error, ProviderError::Conflict { retryable: false, .. })
     }
 
-    /// A refusal because there is one already, which may be what an earlier attempt has made.
+    /// Returns whether the API refused a retry because one exists already, which an earlier attempt
+    /// may have made.
     fn contradicts(&self, refusal: &ProviderError, unclear: &Option<ProviderError>) -> bool {
         unclear.is_some() && matches!(refusal, ProviderError::Conflict { retryable: false, .. })
     }
 
-    /// Looks until it is there, or must have come to light: two times empty over the settling time.
+    /// Polls until the resource appears, or until two empty polls span the read lag.
     async fn look<T, F>(
         &self,
         look: impl Fn() -> F,
@@ -396,11 +400,11 @@ impl<M: CreateCall> Create<'_, M> {
     }
 }
 
-/// Looks, for as long as `limit`, for what was made under a key, by any process: `None` when it is
-/// certain that there is nothing.
+/// Searches for up to `limit` for what any process made under a key. Returns `None` if certainly
+/// nothing was made.
 ///
 /// # Errors
-/// [`ProviderError::UnknownOutcome`] when the looks fail, or show things that cannot be told apart.
+/// [`ProviderError::UnknownOutcome`] if the polls fail or show several candidates.
 pub(crate) async fn resolve<T, F>(
     sight: Sight,
     operation: &'static str,
@@ -415,16 +419,15 @@ where
         ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}"))
             .with_candidates(candidates)
     };
-    // Also where lists do not lag they are given time: the call may still be on its way, or be
-    // worked on.
+    // Wait even if lists do not lag: the request may still be in transit or in progress.
     Ok(poll_until_visible(Deadline::after(limit), sight, true, look, unknown).await?.ours())
 }
 
-/// What looking out has come to.
+/// The result of polling for a resource.
 enum Looked<T> {
     Ours(T),
     Taken,
-    /// It is certain that there is nothing.
+    /// Certainly nothing was made.
     Nothing,
 }
 
@@ -434,11 +437,12 @@ impl<T> Looked<T> {
     }
 }
 
-/// How often in a row looking must be denied before it is given up, where that loses nothing.
+/// Consecutive denied polls after which polling stops, if stopping early loses nothing.
 const DENIALS: u32 = 3;
 
-/// Looks until something is known, or the deadline. What hinders a look tells nothing of what came
-/// of the create, and may pass: it is given up before the deadline only where that is `prompt`.
+/// Polls until the outcome is known or the deadline expires. A failed poll says nothing about the
+/// create and may succeed later; if `prompt`, [`DENIALS`] permanent failures in a row stop it
+/// early.
 async fn poll_until_visible<T, F>(
     deadline: Deadline,
     sight: Sight,
@@ -462,12 +466,13 @@ where
                     Lookup::Found(made) => return Ok(Looked::Ours(made)),
                     Lookup::Taken | Lookup::Leaving(_) => return Ok(Looked::Taken),
                     Lookup::Nothing | Lookup::Others(_) => {
-                        // What was not sure may have come to be at any time since it was seen.
+                        // An unclear candidate may have been created at any time since the last
+                        // poll.
                         if std::mem::take(&mut was_unsure) {
                             since = Instant::now();
                         }
                         empty += 1;
-                        // A part of what a slow look shows is as old as the look.
+                        // The parts of a slow poll may be as old as its start.
                         let is_old_enough =
                             asked.saturating_duration_since(since) >= sight.settling;
                         if sight.settling.is_zero() || (empty >= 2 && is_old_enough) {
@@ -484,7 +489,7 @@ where
                     }
                 }
             }
-            // Made under this key, by another request.
+            // Another request made it under this key.
             Ok(Err(error @ ProviderError::Conflict { retryable: false, .. })) => return Err(error),
             Ok(Err(error)) => {
                 denied = if error.is_transient() { 0 } else { denied + 1 };
@@ -499,8 +504,8 @@ where
     }
 }
 
-/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is
-/// destroyed or kept as the request says.
+/// Creates an instance by `work` and runs it to completion. If the caller leaves, destroys or keeps
+/// the instance as the request says.
 ///
 /// # Errors
 /// Those of `work`.
@@ -520,8 +525,8 @@ where
     run_to_completion(about, |cancel| work(provider.clone(), cancel), unwanted).await
 }
 
-/// Ends the machine of a create whose caller has left, or keeps it, as the request says. One that
-/// was found, and not made, may be in use: it is kept.
+/// Destroys or keeps the instance of an abandoned create, as the request says. Keeps an adopted
+/// instance: it may be in use.
 pub(crate) async fn unwanted(
     provider: &dyn Provider,
     made: &ProviderInstance,
@@ -538,19 +543,19 @@ pub(crate) async fn unwanted(
     }
 }
 
-/// For how long an abandoned machine is looked for, and its destroy is retried.
+/// How long an abandoned create is polled for, and the destroy of its instance retried.
 const PERSISTENCE: Duration = Duration::from_secs(600);
-/// The pauses between two tries grow to this.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
-/// Destroys a machine for which nobody waits: nobody would try again.
+/// Destroys an instance that no caller waits for, and retries, because no caller would.
 pub(crate) async fn end(provider: &dyn Provider, id: &str) {
     About::new("destroy_instance", provider.name(), id).here();
     let _ending = Ending::begin(provider.name(), id);
     let deadline = Deadline::after(PERSISTENCE);
     let mut pause = Duration::from_millis(100);
     while let Err(error) = provider.destroy_instance(id).await {
-        // Destroying twice does no harm: all but what cannot pass by itself is tried again.
+        // A repeated destroy is harmless: every error that is not permanent is retried.
         let is_final = error.is_deserted()
             || matches!(
                 error.kind(),
@@ -566,7 +571,7 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
     }
 }
 
-/// Tells whoever reads the log of something that may cost money and that no caller knows of.
+/// Logs a warning about a resource that may cost money and that no caller knows of.
 fn warn_of(error: &ProviderError) {
     warn!(%error, "a create whose caller has left may have made something");
 }

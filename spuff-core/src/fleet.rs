@@ -1,11 +1,9 @@
-//! Many machines as one call: created, waited for and destroyed at once, each with an outcome of
-//! its own.
+//! Operations on many instances: create, wait and destroy concurrently, each with its own outcome.
 //!
-//! What many waits cost is seen to below: the built-in providers look at all the machines of an
-//! account together.
+//! Many waits need few requests: the built-in providers poll all instances of an account together.
 //!
-//! Every verb here reports to [`observe`](crate::observe): what it tells carries the position of
-//! the machine in what the verb was given, how far it is, and the time since the verb began.
+//! Every operation here reports to [`observe`](crate::observe): each report carries the instance's
+//! position in the input, its phase, and the time since the operation began.
 
 mod abort;
 mod batch;
@@ -31,27 +29,26 @@ use crate::progress::{self, Observed, Phase, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
-/// What becomes of the machines of a fleet when one of them fails.
+/// What to do with the instances of a fleet when one of them fails.
 ///
-/// A machine fails that cannot be made, fails itself, is gone, or is not ready in time. One that
-/// could not be looked at may be well: nothing is destroyed for it, and its error carries its id.
-/// What was found by the key of its request, and not made, as
-/// [`adopted`](ProviderInstance::adopted) tells, is left by every roll-back. What cannot be
-/// destroyed now is tried again in the background; its error says that it exists.
+/// An instance fails if it cannot be made, fails itself, is gone, or is not ready in time. One that
+/// could not be polled may be healthy: it triggers no destroy, and its error carries its id. Every
+/// rollback keeps [`adopted`](ProviderInstance::adopted) instances. A failed destroy is retried in
+/// the background; its error says that the instance exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rollback {
-    /// All are left as they are. The error of each that has failed carries its id, if it has one.
+    /// Keep all. The error of each failed instance carries its id, if it has one.
     Keep,
-    /// Those that were made and do not become ready are destroyed, the others are left.
+    /// Destroy those that were made but do not become ready; keep the others.
     #[default]
     DestroyFailed,
-    /// All that were made are destroyed, and no more are made.
+    /// Destroy all that were made, and make no more.
     DestroyAll,
 }
 
-/// How a fleet is made.
+/// Options for creating a fleet.
 ///
 /// # Examples
 /// ```
@@ -63,12 +60,12 @@ pub enum Rollback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FleetOptions {
-    /// How many creates, or destroys, are under way at once; 16 by default. Waits are not counted.
+    /// Maximum creates, or destroys, in progress at once; 16 by default. Waits do not count.
     pub concurrency: usize,
-    /// What becomes of the others when one fails; [`Rollback::DestroyFailed`] by default.
+    /// What to do with the others when one fails; [`Rollback::DestroyFailed`] by default.
     pub on_failure: Rollback,
-    /// Whether each machine is waited for, as by [`Provider::wait_ready`]; by default it need only
-    /// be accepted.
+    /// Whether to wait for each instance, as [`Provider::wait_ready`]; by default a create only has
+    /// to be accepted.
     pub wait_ready: bool,
 }
 
@@ -79,21 +76,21 @@ impl Default for FleetOptions {
 }
 
 impl FleetOptions {
-    /// Sets how many creates are under way at once.
+    /// Sets the maximum of creates in progress at once.
     #[must_use]
     pub fn with_concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
     }
 
-    /// Sets what becomes of the others when one fails.
+    /// Sets what to do with the others when one fails.
     #[must_use]
     pub fn with_on_failure(mut self, on_failure: Rollback) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// Sets whether each machine is waited for.
+    /// Sets whether to wait for each instance.
     #[must_use]
     pub fn with_wait_ready(mut self, wait_ready: bool) -> Self {
         self.wait_ready = wait_ready;
@@ -101,23 +98,22 @@ impl FleetOptions {
     }
 }
 
-/// Starts many machines at once, and waits for them where the options say so. The outcomes are in
-/// the order of the requests.
+/// Creates many instances concurrently, and waits for them if the options say so. The outcomes are
+/// in the order of the requests.
 ///
-/// A create that the cloud puts off, because it takes no more requests now, is tried again for two
-/// hours. Where a create has an unknown outcome, and failed machines are to be destroyed, what it
-/// may have made is looked for and destroyed.
+/// A rate-limited create is retried for up to two hours. If a create has an unknown outcome and
+/// failed instances are to be destroyed, any instance it made is searched for and destroyed.
 ///
 /// # Errors
-/// Each outcome has its own: those of [`Provider::create_instance`]; after the machine exists,
-/// [`ProviderError::AfterCreate`] with its id. Of a fleet that is rolled back, those that had not
-/// failed themselves are [`ProviderError::Cancelled`]: as they are, when nothing was made of them,
-/// or within [`ProviderError::AfterCreate`]. A provider that panics over one machine has failed
-/// with that one, as [`ProviderError::Internal`].
+/// Each outcome has its own: those of [`Provider::create_instance`]; once the instance exists,
+/// [`ProviderError::AfterCreate`] with its id. In a fleet that is rolled back, instances that had
+/// not failed themselves return [`ProviderError::Cancelled`]: directly if none was made, else
+/// within [`ProviderError::AfterCreate`]. If a provider panics over one instance, only that one
+/// fails, with [`ProviderError::Internal`].
 ///
 /// # Cancellation
-/// When the future is dropped, no more are made, and all that were made are destroyed in the
-/// background, but those that [`InstanceRequest::on_cancel`] keeps, or that were there before.
+/// If the future is dropped, no more instances are made, and all that were made are destroyed in
+/// the background, except adopted ones and those that [`InstanceRequest::on_cancel`] keeps.
 /// [`settled`](crate::settled) waits for that.
 ///
 /// # Examples
@@ -145,8 +141,8 @@ pub async fn create_instances(
     make(&SingleProvider(provider.clone()), requests, options).await
 }
 
-/// Waits for many machines at once, as [`Provider::wait_ready`] for each. The outcomes are in the
-/// order of the ids.
+/// Waits for many instances concurrently, as [`Provider::wait_ready`] for each. The outcomes are in
+/// the order of the ids.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`Provider::wait_ready`].
@@ -168,14 +164,15 @@ pub async fn wait_ready_many<S: AsRef<str>>(
     .await
 }
 
-/// Destroys many machines, as [`Provider::destroy_instance`] each: those that are already gone are
-/// `Ok`. The outcomes are in the order of the ids. `concurrency` is how many are under way at once.
+/// Destroys many instances, as [`Provider::destroy_instance`] for each: those already gone are
+/// `Ok`. The outcomes are in the order of the ids. `concurrency` limits the destroys in progress at
+/// once.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`Provider::destroy_instance`].
 ///
 /// # Cancellation
-/// When the future is dropped, no more are destroyed.
+/// If the future is dropped, no more instances are destroyed.
 pub async fn destroy_instances<S: AsRef<str>>(
     provider: &Arc<dyn Provider>,
     ids: &[S],
@@ -206,8 +203,8 @@ pub async fn destroy_instances<S: AsRef<str>>(
     .await
 }
 
-/// Watches machines until each is ready or has failed: what is seen, as a stream, and then the
-/// outcomes.
+/// Watches instances until each is ready or has failed. Returns a stream of observations, followed
+/// by the outcomes.
 ///
 /// # Examples
 /// ```no_run
@@ -236,7 +233,7 @@ pub fn watch<S: Into<String>>(
 
 type Outcomes = Pin<Box<dyn Future<Output = Vec<ProviderResult<ProviderInstance>>> + Send>>;
 
-/// Machines that are watched; see [`watch()`].
+/// A stream of observations; see [`watch()`].
 #[derive(Debug)]
 pub struct Watch {
     observed: Observed<Outcomes>,
@@ -244,12 +241,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What is seen next; `None` when all are ready or have failed.
+    /// Returns the next observation, or `None` once all are ready or have failed.
     pub async fn next(&mut self) -> Option<Progress> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
-    /// The outcomes, in the order of the ids; empty before the end of the stream.
+    /// Returns the outcomes in the order of the ids; empty before the end of the stream.
     pub fn into_outcomes(self) -> Vec<ProviderResult<ProviderInstance>> {
         self.outcomes.unwrap_or_default()
     }
@@ -280,7 +277,7 @@ fn no_concurrency() -> ProviderError {
     ProviderError::invalid_config("concurrency", "0: nothing would ever begin; give it 1 or more")
 }
 
-/// Does something with each of these machines; what it reports is about that one.
+/// Runs `work` for each instance, with its position attached to progress reports.
 async fn each<'a, S, T, F>(ids: &'a [S], began: Instant, work: impl Fn(&'a str) -> F) -> Vec<T>
 where
     S: AsRef<str>,

@@ -1,8 +1,7 @@
-//! What fuzzing feeds: whatever reads what comes from outside, by a name. For this crate's own
-//! tests, and no interface.
+//! Fuzz targets, by name: the readers of all external input. For this crate's own tests; not an
+//! API.
 //!
-//! A target never fails: it panics where a reader does, and where what was read is not what it must
-//! be.
+//! A target returns no error: it panics if a reader does, or if the value read is invalid.
 
 pub(crate) mod checks;
 
@@ -24,7 +23,7 @@ use crate::provider::{
 
 pub use self::checks::Target;
 
-/// All that this build has.
+/// Returns all targets of this build.
 pub fn targets() -> Vec<Target> {
     let rooms: &[&[Target]] = &[
         COMMON,
@@ -52,7 +51,7 @@ const COMMON: &[Target] = &[
     Target::new("prices", prices),
 ];
 
-/// Errors as languages without enums, logs and wires hand them in.
+/// Errors as languages without enums, logs and wire formats pass them.
 fn error_parts(input: &[u8]) {
     let (kind, rest) = input.split_first().map_or((0, input), |(kind, rest)| (*kind, rest));
     let parts = match serde_json::from_slice::<ErrorParts>(input)
@@ -79,7 +78,7 @@ fn error_parts(input: &[u8]) {
     };
     let error = ProviderError::from(parts);
     let once = ErrorParts::from(&error);
-    // What its kind has no room for is left out the first time, and nothing the second time.
+    // The first conversion drops what the kind has no field for; the second drops nothing.
     let twice = ErrorParts::from(&ProviderError::from(once.clone()));
     assert_eq!(twice, once);
     same_again(&once);
@@ -103,7 +102,7 @@ fn image_and_provider_words(input: &[u8]) {
     assert!(!matches!(&status, InstanceStatus::Unknown(word) if *word != text), "{status:?}");
 }
 
-/// Keys of creates, and labels that a create has written, or another one.
+/// Keys of creates, and labels that this create or another one has written.
 fn keys_and_marks(input: &[u8]) {
     let text = text(input);
     let [key, label, rest] = words(&text);
@@ -119,7 +118,7 @@ fn keys_and_marks(input: &[u8]) {
     theirs.insert(labels::REQUEST_DIGEST.to_string(), label.to_string());
     let (found, made) =
         (mark.matches(&theirs, "1"), mark.has_made(create::Origin::Answered, &theirs));
-    // Whose call it was is told by the label alone.
+    // Only the label says whose call made it.
     assert!(!made || matches!(found, Ok(true)), "{found:?}");
     let _ = create::label_of_one(&theirs);
 }
@@ -163,7 +162,7 @@ fn prices(input: &[u8]) {
     }
 }
 
-/// A ceiling, what a caller says that a place costs, and what its cloud says.
+/// A ceiling, the caller's price of a place, and that of its cloud.
 fn placement_prices(input: &[u8]) {
     let text = text(input);
     let [most, given, listed] = words(&text);
@@ -197,7 +196,7 @@ fn placement_prices(input: &[u8]) {
     }
 }
 
-/// Makes a machine at once, and says what one costs.
+/// Creates an instance at once, and returns its price.
 struct Priced(Option<Price>);
 
 #[async_trait]

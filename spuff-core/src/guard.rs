@@ -1,5 +1,5 @@
-//! Guards: an instance that is destroyed when its guard is dropped, and an outcome that nobody has
-//! taken yet.
+//! Guards: an instance that is destroyed when its guard is dropped, and an outcome that its caller
+//! has not claimed yet.
 
 use std::future::Future;
 use std::process;
@@ -16,12 +16,12 @@ task_local! {
     static MADE_SO_FAR: MadeSoFar;
 }
 
-/// The instance that an operation has made before it is done, and whether it is destroyed if the
+/// The id of the instance that an unfinished operation has made, and whether it is destroyed if the
 /// caller leaves.
 type MadeSoFar = Arc<Mutex<Option<(String, bool)>>>;
 
-/// An operation whose caller may leave before it is done, and a function that returns the instance
-/// it has made so far.
+/// Wraps an operation whose caller may leave before it ends. Returns the future, and a function
+/// that returns the instance made so far.
 #[cfg(feature = "blocking")]
 pub(crate) fn watch_made<W: Future>(
     work: W,
@@ -33,8 +33,9 @@ pub(crate) fn watch_made<W: Future>(
     })
 }
 
-/// The outcome of an operation, for a caller that may leave before it claims it. Dropped before, it
-/// destroys what the operation has made, as the operation does whose future is dropped.
+/// The outcome of an operation, for a caller that may leave before it claims it. Dropping it
+/// unclaimed destroys the instances that the operation made, as dropping the operation's future
+/// does.
 #[doc(hidden)]
 pub struct Unclaimed<T> {
     outcome: T,
@@ -58,7 +59,7 @@ impl<T> From<T> for Unclaimed<T> {
     }
 }
 
-/// Runs an operation whose outcome the caller claims when it is there.
+/// Runs an operation whose outcome the caller claims afterwards.
 #[doc(hidden)]
 pub async fn unclaimed<W: Future>(work: W) -> Unclaimed<W::Output> {
     let released = Arc::<Mutex<Vec<InstanceGuard>>>::default();
@@ -95,7 +96,7 @@ impl InstanceGuard {
     /// Reports the instance to [`watch_made`].
     pub(crate) fn report_made(&self) {
         let made = (self.instance.id.clone(), self.on_drop == OnCancel::Destroy);
-        // Nobody watches the operation.
+        // An error means that no caller watches the operation.
         let _ = MADE_SO_FAR
             .try_with(|place| *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made));
     }
@@ -111,29 +112,29 @@ impl InstanceGuard {
         &self.instance
     }
 
-    /// Replaces the instance by a later state of it.
+    /// Replaces the instance by a later observation of it.
     pub(crate) fn update(&mut self, instance: ProviderInstance) {
         self.instance = ProviderInstance { adopted: self.instance.adopted, ..instance };
     }
 
-    /// Leaves the instance to the caller, as soon as that has claimed the outcome.
+    /// Releases the instance to the caller, once the caller has claimed the outcome.
     pub(crate) fn release(self) -> ProviderInstance {
         let instance = self.instance.clone();
         match RELEASED.try_with(Clone::clone) {
             Ok(released) => released.lock().unwrap_or_else(PoisonError::into_inner).push(self),
-            // The caller claims nothing: it has the outcome at once.
+            // The caller does not claim: it has the outcome at once.
             Err(_) => self.forget(),
         }
         instance
     }
 
-    /// Leaves the instance as it is.
+    /// Drops the guard and keeps the instance.
     pub(crate) fn forget(mut self) {
         self.on_drop = OnCancel::Keep;
     }
 
-    /// Destroys the instance. `None` if it is left: it was adopted, or belongs to the parent of
-    /// this process. If the destroy fails, it is retried in the background.
+    /// Destroys the instance. Returns `None` if it is kept: it was adopted, or belongs to the
+    /// parent of this process. A failed destroy is retried in the background.
     pub(crate) async fn destroy(mut self) -> Option<ProviderResult<()>> {
         if self.instance.adopted || self.process != process::id() {
             return None;
@@ -143,8 +144,8 @@ impl InstanceGuard {
         Some(ended)
     }
 
-    /// The error with the instance's id and whether the instance still exists: one that has failed
-    /// may be gone.
+    /// Adds the instance's id to the error, and whether the instance still exists: a failed one may
+    /// be gone.
     pub(crate) async fn annotate(&self, error: ProviderError) -> ProviderError {
         let id = self.instance.id.as_str();
         if !error.is_instance_failure(id) {
@@ -157,7 +158,7 @@ impl InstanceGuard {
         error.after_create(id, is_gone.then_some(Ok(())))
     }
 
-    /// Destroys the instance because of an error, and returns that with the outcome.
+    /// Destroys the instance because of an error. Returns the error with the result of the destroy.
     pub(crate) async fn destroy_after(self, error: ProviderError) -> ProviderError {
         if self.instance.adopted {
             return self.annotate(error).await;
@@ -176,7 +177,7 @@ impl Drop for InstanceGuard {
         }
         let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));
         let about = About::new("destroy_instance", provider.name(), &id);
-        // From here on, as the background task may begin later.
+        // Mark it now, because the background task may start later.
         let ending = Ending::begin(provider.name(), &id);
         background(&self.site, about, async move {
             create::end(&*provider, &id).await;

@@ -1,13 +1,14 @@
-//! Leases: whose machines there are, until when, and the end of those that nobody wants any more.
+//! Leases: the owner and end of an instance, and the cleanup of instances no longer needed.
 //!
-//! Owner and end of a lease are labels that the create call writes
+//! Owner and end of a lease are labels that the create request writes
 //! ([`InstanceRequest::owner`](crate::provider::InstanceRequest::owner),
 //! [`ttl`](crate::provider::InstanceRequest::ttl), or the provider options `owner` and `ttl`, which
 //! snapshots carry too).
 //!
-//! DigitalOcean and Hetzner have no machine that ends itself: one that is stopped, or whose owner
-//! has crashed, costs money until somebody destroys it. Run [`reap`] regularly, from cron or a CI
-//! job. On EC2 a leased machine is terminated when it shuts down; nothing shuts it down but itself.
+//! Instances at DigitalOcean and Hetzner do not end themselves. A stopped one, or one whose owner
+//! has crashed, costs money until it is destroyed. Run [`reap`] regularly, from cron or a CI job.
+//! On EC2 a leased instance is terminated when it shuts down; only the instance itself shuts it
+//! down.
 //!
 //! # Examples
 //! ```no_run
@@ -40,23 +41,22 @@ use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{Provider, ProviderInstance, labels};
 
-/// After this time a destroy that was sent has been carried out, and shows.
+/// Time after which a destroy that was sent has been carried out and is visible.
 const ON_ITS_WAY: Duration = Duration::from_secs(30);
-/// How often it is looked whether a machine that waits for its end is wanted after all.
+/// Interval of the check whether an instance about to be destroyed had its lease renewed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// How many are ended at once: few enough for the clouds' limits.
+/// Maximum number of concurrent destroys, below the clouds' limits.
 const AT_ONCE: usize = 8;
 
-/// The end of a lease, by the labels of what is leased.
+/// Returns the end of a lease from the labels.
 pub fn expires_at(labels: &HashMap<String, String>) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(labels.get(labels::EXPIRES_AT)?.parse().ok()?, 0)
 }
 
-/// The machines of an owner, of those that spuff manages: also stopped ones.
+/// Lists the managed instances of an owner, including stopped ones.
 ///
 /// # Errors
-/// As [`Provider::list_instances`]; [`ProviderError::InvalidConfig`] for an owner that cannot be
-/// one.
+/// As [`Provider::list_instances`]; [`ProviderError::InvalidConfig`] for an invalid owner.
 pub async fn list_owned(
     provider: &dyn Provider,
     owner: &str,
@@ -67,18 +67,17 @@ pub async fn list_owned(
     Ok(owned)
 }
 
-/// How much longer than asked for a renewed lease may be: this part of it, and never longer than
-/// that.
+/// A renewed lease may exceed the request by a sixtieth of `ttl`, but at most by 300 s.
 const COARSE_PART: i64 = 60;
 const COARSE_SECONDS: i64 = 300;
 
-/// Lets the lease of a machine end that long from now or a little later, whether or not it had one:
-/// by up to a sixtieth of it, and five minutes at most, so that leases that are renewed again and
-/// again end at few different times. Each is an object of its own in an account at DigitalOcean.
-/// Tells when the end is.
+/// Sets the lease of an instance to end after `ttl`, whether or not it had a lease. The end is
+/// rounded up by at most a sixtieth of `ttl` and at most five minutes, so that repeated renewals
+/// share few different ends: each is a separate tag in a DigitalOcean account. Returns the end.
 ///
 /// # Errors
-/// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a `ttl` under a second.
+/// As [`Provider::set_labels`]; [`ProviderError::InvalidConfig`] for a zero `ttl` or one over 100
+/// years.
 pub async fn renew(
     provider: &dyn Provider,
     id: &str,
@@ -90,7 +89,7 @@ pub async fn renew(
     Ok(expires_at(&labels).unwrap_or_default())
 }
 
-/// The end of a lease, in seconds since 1970, as a renewal writes it.
+/// Rounds the end of a lease, in seconds since 1970, up as a renewal does.
 fn coarse(end: String, ttl: Duration) -> String {
     let grain = i64::try_from(ttl.as_secs())
         .unwrap_or(i64::MAX)
@@ -103,7 +102,7 @@ fn coarse(end: String, ttl: Duration) -> String {
     rounded.map_or(end, |rounded| rounded.to_string())
 }
 
-/// What [`reap`] ends: of what spuff manages, that for which everything that is said here is true.
+/// Selects what [`reap`] destroys: managed instances and snapshots that meet all conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Reap {
@@ -128,26 +127,25 @@ impl Reap {
         }
     }
 
-    /// What has a lease that is over.
+    /// Selects those whose lease has expired.
     pub fn expired() -> Self {
         Self { expired: true, ..Self::new() }
     }
 
-    /// What was made longer ago than this, leased or not. What has no known age is not old.
+    /// Selects those older than `age`, leased or not. An unknown age does not match.
     pub fn older_than(age: Duration) -> Self {
         Self { older_than: Some(age), ..Self::new() }
     }
 
-    /// What belongs to an owner.
+    /// Selects those of an owner.
     pub fn owned_by(owner: impl Into<String>) -> Self {
         Self { owner: Some(owner.into()), ..Self::new() }
     }
 
-    /// From what a caller has said, where that may be nothing: the choices of bindings and of
-    /// command lines.
+    /// Builds the filter from the optional choices of a binding or command line.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when nothing was said: that is never everything.
+    /// [`ProviderError::InvalidConfig`] if no choice is made: that never selects everything.
     pub fn from_choices(
         expired: bool,
         older_than: Option<Duration>,
@@ -162,43 +160,43 @@ impl Reap {
         Ok(Self { expired, older_than, owner, ..Self::new() })
     }
 
-    /// And only that whose lease is over.
+    /// Also requires an expired lease.
     pub fn and_expired(mut self) -> Self {
         self.expired = true;
         self
     }
 
-    /// And only that which was made longer ago than this.
+    /// Also requires that it is older than `age`.
     pub fn and_older_than(mut self, age: Duration) -> Self {
         self.older_than = Some(age);
         self
     }
 
-    /// And only that which belongs to this owner.
+    /// Also requires this owner.
     pub fn and_owned_by(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
-    /// Only tells what would be ended.
+    /// Only reports what would be destroyed.
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;
         self
     }
 
-    /// The time by which leases and ages are judged; now by default.
+    /// Sets the time at which leases and ages are judged; now by default.
     pub fn at(mut self, now: DateTime<Utc>) -> Self {
         self.now = Some(now);
         self
     }
 
-    /// How long to wait until what was ended is seen to be gone; five minutes by default.
+    /// Sets how long to wait until each destroyed resource is gone; five minutes by default.
     pub fn confirm_within(mut self, time: Duration) -> Self {
         self.confirm_within = time;
         self
     }
 
-    /// `age` tells how old it is at a time, where that is known.
+    /// Returns whether the filter matches. `age` returns the age at a time, if known.
     pub(crate) fn takes(
         &self,
         labels: &HashMap<String, String>,
@@ -215,17 +213,17 @@ impl Reap {
     }
 }
 
-/// What is ended: a machine or a snapshot.
+/// The kind of resource: instance or snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reapable {
-    /// A machine.
+    /// An instance.
     Instance,
     /// A snapshot.
     Snapshot,
 }
 
 impl Reapable {
-    /// `instance` or `snapshot`.
+    /// Returns `instance` or `snapshot`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Instance => "instance",
@@ -234,11 +232,11 @@ impl Reapable {
     }
 }
 
-/// What became of one thing that [`reap`] found.
+/// The result for one resource that [`reap`] found.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reaped {
-    /// What it is.
+    /// Its kind.
     pub kind: Reapable,
     /// Its id.
     pub id: String,
@@ -248,8 +246,8 @@ pub struct Reaped {
     pub owner: Option<String>,
     /// The end of its lease, if it has one.
     pub expires_at: Option<DateTime<Utc>>,
-    /// `Ok(true)`: it has been ended, and was seen to be gone. `Ok(false)`: a dry run. Otherwise it
-    /// may still exist: the error tells what hindered its end, or the look for it.
+    /// `Ok(true)`: it was destroyed and confirmed gone. `Ok(false)`: a dry run. On an error it may
+    /// still exist: the destroy or its confirmation failed.
     pub outcome: ProviderResult<bool>,
 }
 
@@ -264,7 +262,7 @@ impl Reaped {
 }
 
 impl Reaped {
-    /// Whether it is a snapshot that was deleted.
+    /// Returns whether it is a deleted snapshot.
     fn is_deleted(&self) -> bool {
         self.kind == Reapable::Snapshot && matches!(self.outcome, Ok(true))
     }
@@ -279,18 +277,20 @@ impl fmt::Display for Reaped {
     }
 }
 
-/// Ends machines and snapshots that spuff manages and that `which` says: each with a result of its
-/// own, so that one that cannot be ended does not keep the others alive.
+/// Destroys the managed instances and snapshots that match `which`. Each has its own result: one
+/// failure does not stop the rest.
 ///
-/// A machine is read once more before it is ended, and every five seconds while its end is waited
-/// for, as that of one that is locked. Where its lease was renewed meanwhile, it is left alone, and
-/// is not among the results; unless its destroy had been carried out by then: for half a minute it
-/// is looked whether it goes.
+/// Reads an instance once more before its destroy, and every five seconds while the destroy is in
+/// progress, for example of a locked instance. If its lease was renewed meanwhile, the instance is
+/// kept and is not among the results. If the lease is renewed during the destroy, the destroy may
+/// have been carried out: `reap` then polls for 30 s and returns the instance if it goes.
 ///
-/// When it is dropped half-way, what was begun goes on at the cloud; run it again for the rest.
+/// If the future is dropped before it ends, destroys in progress continue at the cloud. Run it
+/// again for the rest.
 ///
 /// # Errors
-/// When the machines cannot be listed. A provider that has no snapshots is reaped of its machines.
+/// [`ProviderError::InvalidConfig`] for an invalid owner; an error if the instances or snapshots
+/// cannot be listed. A provider without snapshots is reaped of its instances only.
 pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<Vec<Reaped>> {
     if let Some(owner) = &which.owner {
         create::check_owner(owner)?;
@@ -358,7 +358,7 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     Ok(reaped.into_iter().map(|(_, reaped)| reaped).collect())
 }
 
-/// Ends a machine and sees that it is gone; `false` where it is not to be ended any more.
+/// Destroys an instance and confirms that it is gone. Returns `false` if it no longer matches.
 async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<bool> {
     if is_wanted(provider, id, which).await? {
         return Ok(false);
@@ -368,8 +368,8 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
         ended = provider.destroy_instance(id) => ended.map(|()| false)?,
         () = wanted(provider, id, which) => true,
     };
-    // A destroy that was sent before may have been carried out, or be on its way: then the lease
-    // was renewed too late.
+    // A destroy that was sent may have been carried out, or may be in transit. In that case the
+    // lease was renewed too late.
     let mut confirming = Confirming::new(if is_left { ON_ITS_WAY } else { which.confirm_within });
     loop {
         match confirming.look(id, provider.get_instance(id)).await {
@@ -386,14 +386,13 @@ async fn end(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<
     }
 }
 
-/// Whether somebody wants a machine that is to be ended: what is absent nobody does.
+/// Returns whether the instance exists and no longer matches `which`.
 async fn is_wanted(provider: &dyn Provider, id: &str, which: &Reap) -> ProviderResult<bool> {
     let read = provider.get_instance(id).await?;
     Ok(read.is_some_and(|instance| !which.takes(&instance.labels, |now| instance.age(now))))
 }
 
-/// Ends when a machine that is to be ended is wanted after all. One that cannot be read is not
-/// known to be.
+/// Returns once the instance no longer matches `which`. A failed read does not count.
 async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -403,8 +402,8 @@ async fn wanted(provider: &dyn Provider, id: &str, which: &Reap) {
     }
 }
 
-/// Sees that snapshots which were deleted are gone: by one list for all of them, for an account may
-/// have thousands.
+/// Confirms that deleted snapshots are gone, by one list for all of them: an account may have
+/// thousands.
 async fn see_deleted(
     provider: &dyn Provider,
     mut left: Vec<&mut Reaped>,
@@ -433,7 +432,7 @@ async fn see_deleted(
     }
 }
 
-/// How long, and how often, it is looked whether something is gone.
+/// How long, and how often, to poll for the end of a resource.
 struct Confirming {
     began: Instant,
     within: Duration,
@@ -453,7 +452,7 @@ impl Confirming {
         ProviderError::timeout(format!("the end of {id}"), self.began.elapsed())
     }
 
-    /// A look, which takes a second at least, and no longer than there is time.
+    /// Polls once, limited to the remaining time but at least 1 s.
     async fn look<T>(
         &self,
         id: &str,

@@ -1,6 +1,6 @@
-//! Starts, watches and ends cloud machines: one [`Provider`] contract over DigitalOcean, Hetzner
-//! Cloud and AWS EC2, over containers of Docker or Podman on this computer, and over providers
-//! written elsewhere.
+//! Creates, polls and destroys cloud instances through one [`Provider`] trait: DigitalOcean,
+//! Hetzner Cloud, AWS EC2, containers of a local Docker or Podman engine, and third-party
+//! providers.
 //!
 //! ```no_run
 //! use spuff_core::provider::{InstanceRequest, ProviderRegistry};
@@ -13,37 +13,37 @@
 //! # }
 //! ```
 //!
-//! # Floor plan
-//! Data falls one way: a request enters at the top, goes through one provider's room and the one
-//! HTTP pipeline, and comes back as plain nouns. `tests/floors.rs` has the order of the modules,
-//! and fails if a file imports from above.
+//! # Layers
+//! Dependencies point one way: a request enters at the top, passes through one provider module and
+//! the shared HTTP pipeline, and returns as plain data. `tests/floors.rs` lists the order of the
+//! modules and fails if a file imports from a layer above.
 //!
-//! | floor | module | holds |
+//! | layer | module | holds |
 //! | --- | --- | --- |
-//! | trial | `simulation` | programs at simulated clouds, played from a seed, and judged |
-//! | on top | `blocking`, `conformance`, `simulator` | the verbs without `async`; whether a provider keeps the contract; the clouds on the loopback interface, with faults |
-//! | where there is room | [`placement`], [`with_instance`], [`with_instances`], [`create_and_wait`], the list of built-in providers | instances at one of several providers; instances that end with their work |
-//! | rooms | [`fleet`], `provider::{digitalocean, hetzner, aws, docker}` | many at once; one cloud each, or the engine: none sees another |
-//! | of the rooms | `provider::shared`, `guard`, [`lease`] | defaults, validation, look-ups and price lists; instances that are destroyed when the future that made them is dropped; owners and leases |
-//! | exactly once | `create` | creates that make one instance |
+//! | trial | `simulation` | programs run against simulated clouds from a seed, and judged |
+//! | top | `blocking`, `conformance`, `simulator` | the operations without `async`; the contract test suite; simulated clouds on the loopback interface, with faults |
+//! | above the providers | [`placement`], [`with_instance`], [`with_instances`], [`create_and_wait`], the list of built-in providers | instances at one of several providers; instances scoped to their work |
+//! | providers | [`fleet`], `provider::{digitalocean, hetzner, aws, docker}` | many instances at once; one module per cloud or engine, independent of each other |
+//! | shared by providers | `provider::shared`, `guard`, [`lease`] | defaults, validation, lookups and price lists; instances destroyed when the future that created them is dropped; owners and leases |
+//! | exactly once | `create` | creates that make exactly one instance |
 //! | waiting | `wait` | the one wait loop |
 //! | pipeline | `http` | pace, authorize, send, classify, retry |
-//! | of the contract | `progress`, `random`, `logging` | what a verb reports on its way; chance; logs for other languages |
-//! | contract | [`provider`] | verbs, nouns, errors, registry |
-//! | of the system | `clock`, `changes`, `per_process`, `signals` | the calendar; waiters, woken in their order; forks; signals |
+//! | below the pipeline | `progress`, `random`, `logging` | progress reports of an operation; random numbers; logs for other languages |
+//! | contract | [`provider`] | operations, data types, errors, registry |
+//! | system | `clock`, `changes`, `per_process`, `signals` | calendar time; waiters woken in order; forks; signals |
 //!
 //! # Features
 //! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking`
-//! is the facade without `async`. `simulator` are the clouds in a box and `conformance` is the
-//! behaviour suite for providers, both for tests; `simulation` is for the tests of this crate.
-//! `logging` gives what the crate logs to a program that is not written in Rust; others take it
-//! from [tracing](https://docs.rs/tracing).
+//! is the facade without `async`. `simulator` (simulated clouds) and `conformance` (the contract
+//! test suite for providers) are for tests; `simulation` is for the tests of this crate. `logging`
+//! passes the crate's logs to programs in other languages; Rust programs use
+//! [tracing](https://docs.rs/tracing).
 //!
 //! # Cancellation
-//! A future may be dropped at any time. Nothing that only reads is lost. A create goes on in the
-//! background until what it made is known, and destroys it unless it is to be kept
-//! ([`OnCancel`](provider::OnCancel)); a snapshot is finished and labelled. A program that is about
-//! to end its runtime waits for that with [`settled`].
+//! A future may be dropped at any time. Dropping a read has no side effect. A dropped create
+//! continues in the background until its outcome is known, and then destroys the instance unless it
+//! is to be kept ([`OnCancel`](provider::OnCancel)); a dropped snapshot is completed and labelled.
+//! Before it ends its runtime, a program waits for the background tasks with [`settled`].
 //!
 //! # Runtime
 //! Futures run on [tokio](https://docs.rs/tokio), with its time and I/O drivers enabled. A
@@ -73,7 +73,7 @@
 pub mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-// Their snippets are compiled as the examples that they are from.
+// The doctests of the examples already compile these snippets.
 #[cfg(all(doc, not(doctest)))]
 pub mod docs;
 pub mod fleet;

@@ -1,7 +1,7 @@
-//! What the crate logs, for a program that is not written in Rust: a C callback, or Python's
+//! Forwards this crate's log to a program that is not written in Rust: to a C callback, or Python's
 //! `logging`.
 //!
-//! While nothing listens, a log line costs one load of a number.
+//! Without a listener, a log line costs one load of a number.
 //!
 //! # Examples
 //! ```
@@ -26,18 +26,18 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 pub use tracing::Level;
 
-/// What is listened to: this crate, and nothing of what it stands on.
+/// The target that is forwarded: this crate, without its dependencies.
 const TARGET: &str = "spuff_core";
 
 /// A line of the log.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Record<'a> {
-    /// How important it is.
+    /// The severity.
     pub level: Level,
-    /// The module that logs.
+    /// The module that logged it.
     pub target: &'a str,
-    /// What has happened, with the fields of the event and of the verbs that it happened in.
+    /// The event, with its fields and those of the operations around it.
     pub message: &'a str,
 }
 
@@ -46,7 +46,7 @@ struct Shared {
     listener: Arc<Listener>,
 }
 
-/// Who listens, and how many calls of it are under way.
+/// The listener, and how many calls of it are running.
 struct Listener {
     listener: Box<dyn Fn(&Record<'_>) + Send + Sync>,
     calls: Mutex<usize>,
@@ -54,11 +54,11 @@ struct Listener {
 }
 
 thread_local! {
-    /// How many calls of listeners are under way on this thread.
+    /// How many calls of listeners are running on this thread.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A call of a listener, from before it can be replaced until it is over.
+/// A call of a listener, counted from before it can be replaced until it returns.
 struct Call(Arc<Listener>);
 
 impl Call {
@@ -77,11 +77,11 @@ impl Drop for Call {
     }
 }
 
-/// A listener that is told nothing more: but calls of it may be under way.
+/// A replaced listener: it receives no further lines, but calls of it may be running.
 pub struct Former(Option<Arc<Listener>>);
 
 impl Former {
-    /// Waits until no call of it is under way. Within a listener it returns at once, as that would
+    /// Waits until no call of it is running. Inside a listener it returns at once, because it would
     /// wait for itself.
     pub fn wait(self) {
         let (Some(listener), 0) = (self.0, INSIDE.get()) else { return };
@@ -101,20 +101,19 @@ impl fmt::Debug for Former {
 static SHARED: RwLock<Option<Shared>> = RwLock::new(None);
 static INSTALLED: OnceLock<bool> = OnceLock::new();
 
-/// A subscriber of tracing is there already: the log is heard by it.
+/// The process already has a tracing subscriber, which receives the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this process listens to tracing already; take the log from there")]
 pub struct Taken;
 
-/// Gives every line from now on, of this level and those above it, to `listener`, in place of the
-/// one before. It is called on the thread that logs, in the middle of what that does: it must be
-/// quick, and must not call a verb.
+/// Passes every line of this level and above to `listener` from now on, in place of the previous
+/// one. It is called on the logging thread, in the middle of that thread's work: it must be quick,
+/// and must not call an operation of spuff.
 ///
-/// The listener that it takes the place of may still be in the middle of a line: [`Former::wait`]
-/// waits for that.
+/// The replaced listener may still be running: [`Former::wait`] waits for it.
 ///
 /// # Errors
-/// [`Taken`], when the process has a global subscriber of tracing.
+/// [`Taken`], if the process has a global tracing subscriber.
 pub fn listen(
     level: Option<Level>,
     listener: impl Fn(&Record<'_>) + Send + Sync + 'static,
@@ -129,12 +128,12 @@ pub fn listen(
     Ok(replace(Some(Shared { level: filter(level), listener: Arc::new(listener) })))
 }
 
-/// Ends the listening.
+/// Removes the listener.
 pub fn end() -> Former {
     replace(None)
 }
 
-/// The former listener is given out: what it holds is not dropped under the lock.
+/// Returns the former listener, so that it is not dropped under the lock.
 fn replace(by: Option<Shared>) -> Former {
     let former =
         std::mem::replace(&mut *SHARED.write().unwrap_or_else(PoisonError::into_inner), by);
@@ -142,7 +141,7 @@ fn replace(by: Option<Shared>) -> Former {
     Former(former.map(|former| former.listener))
 }
 
-/// Changes from which level on the listener is told; `None` is nothing.
+/// Changes the level from which lines are passed on; `None` passes none.
 pub fn set_level(level: Option<Level>) {
     if let Some(shared) = &mut *SHARED.write().unwrap_or_else(PoisonError::into_inner) {
         shared.level = filter(level);
@@ -169,7 +168,7 @@ struct Fields(String);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Forward {
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // The verbs are spans of this level: an error is to tell which one it happened in.
+        // Operations are spans of this level, so that an error shows its operation.
         let level = level();
         Some(if level == LevelFilter::OFF { level } else { level.max(LevelFilter::INFO) })
     }
@@ -217,7 +216,7 @@ struct Words {
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),

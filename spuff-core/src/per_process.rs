@@ -1,14 +1,14 @@
-//! What belongs to one process: a forked child makes its own.
+//! Values that belong to one process: a forked child creates its own.
 //!
-//! A child of `fork` has the memory of its parent, but none of its threads: what they hold and
-//! drive is dead there, and may be locked for ever.
+//! A child of `fork` has its parent's memory, but none of its threads: state that they hold or
+//! drive is dead there, and may stay locked forever.
 
 use std::mem;
 use std::process;
 use std::sync::OnceLock;
 
-/// Of a simulation, which holds many programs in one process: which of them runs here, and which of
-/// its calls.
+/// In a simulation, which runs many programs in one process: the program that runs here, and which
+/// of its calls.
 #[cfg(feature = "simulation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Program {
@@ -16,10 +16,10 @@ pub(crate) struct Program {
     pub(crate) call: usize,
 }
 
-/// A value that each process makes for itself, when it first needs it.
+/// A value that each process creates when it first needs it.
 ///
-/// A child never touches what its parent made, nor a lock that the parent may have held: it goes on
-/// to a place that only children use.
+/// A child never touches its parent's value, nor a lock that the parent may have held: it uses a
+/// further place, which only children use.
 pub(crate) struct PerProcess<T> {
     process: OnceLock<u32>,
     value: OnceLock<T>,
@@ -31,7 +31,7 @@ impl<T> PerProcess<T> {
         Self { process: OnceLock::new(), value: OnceLock::new(), child: OnceLock::new() }
     }
 
-    /// A value that this process has made.
+    /// A value that this process has created.
     #[cfg(any(feature = "blocking", test))]
     pub(crate) fn with(value: T) -> Self {
         Self { process: process::id().into(), value: value.into(), child: OnceLock::new() }
@@ -48,8 +48,7 @@ impl<T> PerProcess<T> {
     }
 }
 
-/// What a parent has made is not dropped in its child: it may wait there for threads that do not
-/// exist.
+/// A child does not drop its parent's value: the drop may wait for threads that do not exist.
 impl<T> Drop for PerProcess<T> {
     fn drop(&mut self) {
         if self.process.get().is_some_and(|process| *process != process::id()) {
@@ -62,7 +61,7 @@ impl<T> Drop for PerProcess<T> {
 mod tests {
     use super::*;
 
-    /// A place as a child finds it: another process has filled it.
+    /// A place as a child finds it, filled by another process.
     fn inherited() -> PerProcess<String> {
         let process = (process::id() + 1).into();
         PerProcess { process, value: "the parent's".to_string().into(), child: OnceLock::new() }

@@ -1,13 +1,13 @@
-//! Where a machine is made when the first choice is sold out: an ordered list of providers, regions
-//! and sizes.
+//! Places an instance by an ordered list of providers, regions and sizes, in case the first choice
+//! is sold out.
 //!
-//! A candidate is left for the next one when it is certain that nothing was made there, and only
-//! because there is no room: [`Capacity`](crate::ProviderError::Capacity) and
-//! [`QuotaExceeded`](crate::ProviderError::QuotaExceeded). Whatever else goes wrong ends the
-//! placement: above all a create of which it is not known what came of it, as a second machine
-//! would be made beside the first. A size that a region does not offer at all is
-//! [`InvalidConfig`](crate::ProviderError::InvalidConfig), and ends it too: the list is wrong, and
-//! one that was passed over in silence would be so for good.
+//! The next candidate is tried only if certainly nothing was made and the only reason is a lack of
+//! room: [`Capacity`](crate::ProviderError::Capacity) and
+//! [`QuotaExceeded`](crate::ProviderError::QuotaExceeded). Any other error ends the placement. This
+//! applies above all to a create with an unknown outcome, since trying on could make a second
+//! instance. A size that a region does not offer is
+//! [`InvalidConfig`](crate::ProviderError::InvalidConfig) and ends the placement too: a wrong entry
+//! that is skipped silently would never be noticed.
 
 mod search;
 
@@ -24,24 +24,24 @@ use crate::progress::{self, Phase};
 use crate::provider::error::{Attempt, ProviderResult};
 use crate::provider::{ImageSpec, InstanceRequest, Price, Provider, ProviderInstance};
 
-/// A place to try.
+/// A provider, region and size to try.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Candidate {
     /// The provider.
     pub provider: Arc<dyn Provider>,
-    /// The region or location. Empty: the provider's default.
+    /// The region or location. If empty, the provider's default.
     pub region: String,
     /// The size or type.
     pub size: String,
-    /// What an hour costs there; by default what the provider says, where a ceiling asks for it.
+    /// The hourly price. By default the provider's price, which is requested only under a ceiling.
     pub price: Option<Price>,
-    /// The image there, where that of the request is another provider's.
+    /// The image at this provider, if it differs from that of the request.
     pub image: Option<ImageSpec>,
 }
 
 impl Candidate {
-    /// A place to try, at the provider's own price.
+    /// Creates a candidate at the provider's own price.
     pub fn new(
         provider: &Arc<dyn Provider>,
         region: impl Into<String>,
@@ -56,14 +56,14 @@ impl Candidate {
         }
     }
 
-    /// Sets what an hour costs there, for a provider that does not tell, or a price of one's own.
+    /// Sets the hourly price, for a provider that reports none or to override its price.
     #[must_use]
     pub fn with_price(mut self, price: Price) -> Self {
         self.price = Some(price);
         self
     }
 
-    /// Sets the image there.
+    /// Sets the image.
     #[must_use]
     pub fn with_image(mut self, image: ImageSpec) -> Self {
         self.image = Some(image);
@@ -83,33 +83,32 @@ impl fmt::Debug for Candidate {
     }
 }
 
-/// Where a machine may be made, the best place first, and for how much.
+/// The candidates for an instance, in order of preference, and the price ceiling.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Placement {
-    /// The places, in the order in which they are tried.
+    /// The candidates, in the order in which they are tried.
     pub candidates: Vec<Candidate>,
-    /// The most that an hour may cost; no ceiling by default. Every price must be in its currency.
+    /// The maximum hourly price; no ceiling by default. Every price must be in its currency.
     pub max_price: Option<Price>,
-    /// Whether a candidate is tried, under a ceiling, of which nobody knows the price; not by
-    /// default.
+    /// Whether to try candidates of unknown price under a ceiling; off by default.
     pub allow_unknown_price: bool,
 }
 
 impl Placement {
-    /// These places, whatever they cost.
+    /// Creates a placement without a price ceiling.
     pub fn new(candidates: Vec<Candidate>) -> Self {
         Self { candidates, max_price: None, allow_unknown_price: false }
     }
 
-    /// Sets the most that an hour may cost.
+    /// Sets the maximum hourly price.
     #[must_use]
     pub fn with_max_price(mut self, price: Price) -> Self {
         self.max_price = Some(price);
         self
     }
 
-    /// Sets whether a candidate is tried, under a ceiling, of which nobody knows the price.
+    /// Sets whether to try candidates of unknown price under a ceiling.
     #[must_use]
     pub fn with_allow_unknown_price(mut self, allow: bool) -> Self {
         self.allow_unknown_price = allow;
@@ -117,34 +116,35 @@ impl Placement {
     }
 }
 
-/// A machine that has found its place.
+/// An instance that was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Placed {
-    /// The machine.
+    /// The instance.
     pub instance: ProviderInstance,
     /// The position of its candidate in the list.
     pub candidate: usize,
-    /// What came of each candidate up to that one, in order.
+    /// The outcome of each candidate up to that one, in order.
     pub attempts: Vec<Attempt>,
 }
 
-/// Starts a machine at the first candidate that has room for it. The region and size of the request
-/// are those of the candidate.
+/// Creates an instance at the first candidate that has room for it. The candidate sets the region
+/// and size of the request.
 ///
-/// Under a ceiling, the prices of all candidates are asked for first: one that costs more, or that
-/// nobody knows the price of, is not tried. [`observe`](crate::observe) tells of each candidate
-/// that is left for the next one.
+/// Under a ceiling, the prices of all candidates are requested first. A candidate is not tried if
+/// it costs more, or if its price is unknown and that is not allowed. [`observe`](crate::observe)
+/// reports each candidate that is passed over for the next one.
 ///
 /// # Errors
-/// [`ProviderError::NotPlaced`](crate::ProviderError::NotPlaced), with what came of each candidate.
-/// Its kind is that of what ended the placement; where no candidate was left, `Capacity` if any was
-/// out of stock, else `QuotaExceeded` if any was at its limit, else `InvalidConfig` of `max_price`.
+/// [`ProviderError::NotPlaced`](crate::ProviderError::NotPlaced), with the outcome of each
+/// candidate. Its kind is that of the error that ended the placement. If no candidate was left, it
+/// is `Capacity` if any was out of stock, else `QuotaExceeded` if any was at its limit, else
+/// `InvalidConfig` of `max_price`.
 ///
-/// `InvalidConfig`, before anything is made: of `candidates`, when there are none; of `max_price`,
-/// when a price is in another currency; of `idempotency_key`, when there are several candidates: a
-/// key stands for a machine in one place, and could not keep a second process from making another
-/// elsewhere.
+/// `InvalidConfig`, before anything is made: of `candidates` if there are none; of `max_price` if a
+/// price is in another currency; of `idempotency_key` if there are several candidates. A key
+/// identifies an instance in one place, and could not prevent a second process from creating
+/// another elsewhere.
 ///
 /// # Cancellation
 /// As [`Provider::create_instance`].
@@ -170,7 +170,7 @@ pub async fn place_instance(
 ) -> ProviderResult<Placed> {
     let began = Instant::now();
     let search = Search::new("place_instance", placement, 1).await?;
-    // A limit on requests is the caller's to wait for, as with a create.
+    // The caller handles rate limits, as with a create.
     let abort = AbortFlag::new("place_instance");
     abort.set();
     let made = match search.walk(0, request, &abort).await {
@@ -190,12 +190,12 @@ pub async fn place_instance(
     search.placed(0, made)
 }
 
-/// Starts many machines, each at the first candidate that has room for it, as
+/// Creates many instances, each at the first candidate that has room for it, as
 /// [`fleet::create_instances`] does with the same options. The outcomes are in the order of the
 /// requests.
 ///
-/// A candidate that was found full is not asked again for another machine of the same call: however
-/// many machines there are, no more creates are refused there than are under way at once.
+/// A candidate that was full is not tried again for another instance of the same call. So the
+/// refused creates at one candidate never exceed the creates in progress at once.
 ///
 /// # Errors
 /// Each outcome has its own: those of [`place_instance`], and of [`fleet::create_instances`] within

@@ -1,4 +1,4 @@
-//! What a call that waits sees on its way.
+//! Progress reports of operations that wait.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -19,49 +19,49 @@ task_local! {
     static LISTENER: Listener;
 }
 
-/// Something new that a call has seen while it waits.
+/// A progress report of an operation that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The verb.
+    /// The operation.
     pub operation: String,
-    /// What it is about: the id of a machine, snapshot or action; empty while it has none.
+    /// The id of the instance, snapshot or action; empty while it has none.
     pub id: String,
-    /// What was seen, in words: `accepted`, `new`, `active, no public address yet`, `gone` …
+    /// The observed state, in words: `accepted`, `new`, `active, no public address yet`, `gone` …
     pub state: String,
-    /// Since the verb began.
+    /// The time since the operation began.
     pub elapsed: Duration,
-    /// How far it is.
+    /// The phase of the resource.
     #[serde(default)]
     pub phase: Phase,
-    /// Of a verb over many machines, the position of this one in what the verb was given.
+    /// In a batch, the position of this instance in the arguments.
     #[serde(default)]
     pub index: Option<usize>,
-    /// Of a verb over many machines, the name of this one, where the verb was given names.
+    /// In a batch that was given names, the name of this instance.
     #[serde(default)]
     pub name: String,
-    /// The machine, where this tells that it was accepted or is ready.
+    /// The instance, if this reports that it was accepted or is ready.
     #[serde(default)]
     pub instance: Option<ProviderInstance>,
 }
 
-/// How far something is that a call waits for.
+/// The phase of a resource that an operation waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// It goes on.
+    /// The operation continues.
     #[default]
     Pending,
-    /// The cloud has accepted the create: there is a machine, and it is paid for.
+    /// The cloud has accepted the create: the instance exists and is billed.
     Accepted,
-    /// The machine is not ready yet.
+    /// The instance is not ready yet.
     Booting,
-    /// The machine is ready.
+    /// The instance is ready.
     Ready,
-    /// The machine is gone.
+    /// The instance is gone.
     Destroyed,
-    /// It has come to an end that was not wanted.
+    /// The operation has failed.
     Failed,
 }
 
@@ -85,14 +85,14 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Who is told, and of which part of the work.
+/// The receiver of reports, and the part of a batch that they are about.
 #[derive(Debug, Clone)]
 pub(crate) struct Listener {
     tell: UnboundedSender<Progress>,
     part: Option<Part>,
 }
 
-/// One of the things that a verb over many is about.
+/// One element of a batch.
 #[derive(Debug, Clone)]
 struct Part {
     index: usize,
@@ -100,13 +100,13 @@ struct Part {
     began: Instant,
 }
 
-/// Tells whoever listens.
+/// Sends a report to the listener, if there is one.
 pub(crate) fn report(operation: &str, id: &str, state: &str, elapsed: Duration) {
     let phase = if operation == "wait_ready" { Phase::Booting } else { Phase::Pending };
     tell(operation, phase, || (id.to_string(), state.to_string(), None), elapsed);
 }
 
-/// Tells whoever listens that a machine has come so far.
+/// Reports that an instance has reached a phase.
 pub(crate) fn report_instance(
     operation: &str,
     phase: Phase,
@@ -121,7 +121,7 @@ pub(crate) fn report_instance(
     );
 }
 
-/// Tells whoever listens how it has ended with a machine of which only this is known.
+/// Reports the end of an instance of which only the id is known.
 pub(crate) fn ended(
     operation: &str,
     phase: Phase,
@@ -138,7 +138,7 @@ fn tell(
     seen: impl FnOnce() -> (String, String, Option<ProviderInstance>),
     elapsed: Duration,
 ) {
-    // An error: nobody has asked.
+    // An error means that there is no listener.
     let _ = LISTENER.try_with(|listener| {
         let (id, state, instance) = seen();
         let part = listener.part.as_ref();
@@ -152,12 +152,12 @@ fn tell(
             name: part.map(|part| part.name.to_string()).unwrap_or_default(),
             instance,
         };
-        // Whoever has asked may have left.
+        // The listener may have left.
         drop(listener.tell.send(progress));
     });
 }
 
-/// Lets a future that is about to be spawned report to the listener of this one.
+/// Runs a future that is about to be spawned with the given listener.
 pub(crate) async fn inherit<F: Future>(listener: Option<Listener>, work: F) -> F::Output {
     match listener {
         Some(listener) => LISTENER.scope(listener, work).await,
@@ -165,18 +165,17 @@ pub(crate) async fn inherit<F: Future>(listener: Option<Listener>, work: F) -> F
     }
 }
 
-/// Does something of which nobody is told.
+/// Runs a future without reports.
 pub(crate) async fn muted<F: Future>(work: F) -> F::Output {
     let (tell, _) = unbounded_channel();
     LISTENER.scope(Listener { tell, part: None }, work).await
 }
 
-/// Lets whoever listens take all that was told so far, while this future can still be dropped with
-/// what it holds: a listener may panic, and what was given back already would be lost to its
-/// caller.
+/// Lets the listener take all reports so far, while this future can still be dropped with its
+/// values: a listener may panic, and a value already returned would be lost to the caller.
 pub(crate) async fn flush() {
     let mut is_over = listener().is_none();
-    // Polled again only when all was taken.
+    // The second poll comes only after all reports were taken.
     poll_fn(|context| {
         if std::mem::replace(&mut is_over, true) {
             return Poll::Ready(());
@@ -192,15 +191,14 @@ pub(crate) fn listener() -> Option<Listener> {
     LISTENER.try_with(Clone::clone).ok()
 }
 
-/// The listener of this future, told that what it hears is about one of the parts of a verb that
-/// began then.
+/// The listener of this future, for reports about one element of a batch that began then.
 pub(crate) fn listener_of_part(index: usize, name: &str, began: Instant) -> Option<Listener> {
     let part = Some(Part { index, name: name.into(), began });
     listener().map(|listener| Listener { part, ..listener })
 }
 
-/// Runs a verb, or several, and gives what they see on their way to `on_progress`, in order and
-/// before the outcome.
+/// Runs one or more operations, and passes their reports to `on_progress`, in order and before the
+/// outcome.
 ///
 /// # Examples
 /// ```no_run
@@ -221,8 +219,8 @@ pub async fn observe<F: Future>(work: F, mut on_progress: impl FnMut(Progress)) 
     }
 }
 
-/// A future with what it sees on its way, step by step: what [`observe`] is made of, for a caller
-/// that has something to do between the steps.
+/// A future with its reports, step by step: the basis of [`observe`], for a caller that has work to
+/// do between the steps.
 ///
 /// # Examples
 /// ```no_run
@@ -240,20 +238,20 @@ pub async fn observe<F: Future>(work: F, mut on_progress: impl FnMut(Progress)) 
 /// # }
 /// ```
 pub struct Observed<F: Future> {
-    /// None after its outcome.
+    /// `None` once it has ended.
     work: Option<Pin<Box<TaskLocalFuture<Listener, F>>>>,
     seen: UnboundedReceiver<Progress>,
     next: Option<Box<Progress>>,
     outcome: Option<F::Output>,
 }
 
-/// What comes next of an observed future.
+/// The next step of an observed future.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart as soon as it is there")]
 pub enum Step<T> {
-    /// Something was seen.
+    /// A report.
     Progress(Progress),
-    /// The last one.
+    /// The outcome, which comes last.
     Done(T),
 }
 
@@ -265,14 +263,13 @@ impl<F: Future> Observed<F> {
         Self { work, seen, next: None, outcome: None }
     }
 
-    /// What was seen comes before the outcome. After the outcome, never returns.
+    /// Returns the reports before the outcome. After the outcome, never returns.
     pub async fn next(&mut self) -> Step<F::Output> {
         poll_fn(|context| self.poll_step(context)).await
     }
 
     pub(crate) fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step<F::Output>> {
-        // What was seen goes first: a caller that is slow is not told more before it has taken
-        // that.
+        // Reports go first: a slow caller receives no more before it has taken them.
         if let Some(seen) = self.take() {
             return Poll::Ready(Step::Progress(seen));
         }
@@ -282,8 +279,8 @@ impl<F: Future> Observed<F> {
             (self.work, self.outcome) = (None, Some(outcome));
         }
         if self.work.is_some() {
-            // A task that gives something back has its turn: what the work has put off until the
-            // next one would be forgotten.
+            // Yields before it returns a report: work deferred to the task's next turn would be
+            // lost otherwise.
             if let Poll::Ready(Some(seen)) = self.seen.poll_recv(context) {
                 self.next = Some(Box::new(seen));
                 context.waker().wake_by_ref();
@@ -299,8 +296,8 @@ impl<F: Future> Observed<F> {
         }
     }
 
-    /// The next that was seen, without regard to how much tokio lets a task take in one go: nothing
-    /// means that there is nothing.
+    /// Takes the next report, ignoring tokio's limit per turn of a task: `None` means that there is
+    /// none.
     fn take(&mut self) -> Option<Progress> {
         self.next.take().map(|seen| *seen).or_else(|| self.seen.try_recv().ok())
     }
@@ -334,7 +331,7 @@ mod tests {
         assert!(listener().is_none());
     }
 
-    /// More than a task of tokio's may take in one go.
+    /// More reports than tokio lets a task take in one turn.
     #[tokio::test]
     async fn much_that_is_seen_at_once_is_all_told() {
         let work = async {

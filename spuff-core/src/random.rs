@@ -1,15 +1,15 @@
-//! All chance: keys that nobody can guess, jitter, and names of temporary files.
+//! All randomness: unguessable keys, jitter, and names of temporary files.
 //!
-//! The only place that asks the system: a simulation draws from its seed.
+//! Only this module asks the system: a simulation draws from its seed.
 
 #![allow(clippy::disallowed_methods, reason = "the one place that asks")]
 
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Fills with bits that nobody can guess.
+/// Fills with unguessable bits.
 ///
 /// # Errors
-/// [`ProviderError::Other`] where the system gives none.
+/// [`ProviderError::Other`] if the system provides none.
 pub(crate) fn fill(bits: &mut [u8]) -> ProviderResult<()> {
     #[cfg(feature = "simulation")]
     if seeded::with(|rng| rng.fill(bits)).is_some() {
@@ -21,7 +21,7 @@ pub(crate) fn fill(bits: &mut [u8]) -> ProviderResult<()> {
     })
 }
 
-/// From 0 up to, and without, 1. Can be guessed.
+/// A number from 0 up to, but not including, 1. Guessable.
 pub(crate) fn part() -> f64 {
     #[cfg(feature = "simulation")]
     if let Some(part) = seeded::with(fastrand::Rng::f64) {
@@ -30,7 +30,7 @@ pub(crate) fn part() -> f64 {
     fastrand::f64()
 }
 
-/// Any number. Can be guessed.
+/// Any number. Guessable.
 #[cfg(any(feature = "aws", feature = "conformance"))]
 pub(crate) fn number() -> u64 {
     #[cfg(feature = "simulation")]
@@ -50,7 +50,7 @@ pub(crate) mod seeded {
         static RNG: RefCell<Option<Rng>> = const { RefCell::new(None) };
     }
 
-    /// All chance of this thread comes from a seed, until this is dropped.
+    /// Draws all randomness of this thread from a seed, until dropped.
     pub(crate) struct Seeded(());
 
     impl Seeded {

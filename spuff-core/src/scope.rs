@@ -1,6 +1,6 @@
-//! Machines that end with the work they are for: create, wait, use, destroy, whatever happens.
+//! Instances scoped to a piece of work: create, wait, use, and always destroy.
 //!
-//! Works with every provider: it needs the contract, and nothing of a cloud.
+//! Works with every provider, because it uses only the `Provider` trait.
 
 mod fleet;
 
@@ -20,26 +20,27 @@ use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
 pub use fleet::{FleetError, with_instances};
 
-/// What becomes of a machine that was made but does not become ready. One that was found, as
-/// [`adopted`](ProviderInstance::adopted) tells, is left whatever is said here.
+/// What to do with an instance that was made but does not become ready. An
+/// [`adopted`](ProviderInstance::adopted) instance is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnFailure {
-    /// It is destroyed, when it has failed itself, is gone, or was not ready in time. Where it
-    /// could not be looked at, nobody knows that: it is left, and the error carries its id.
+    /// Destroy it if it failed, is gone, or was not ready in time. If it could not be polled, its
+    /// state is unknown: it is kept, and the error carries its id.
     Destroy,
-    /// It is left as it is. The error carries its id.
+    /// Keep it. The error carries its id.
     Keep,
 }
 
-/// Starts a machine and waits until it is ready.
+/// Creates an instance and waits until it is ready.
 ///
-/// When the future is dropped in the middle, the machine is destroyed in the background, or kept,
-/// as `on_failure` says; one that was found, and not made, is kept.
+/// If the future is dropped before it ends, the instance is destroyed in the background or kept, as
+/// `on_failure` and the request's [`on_cancel`](InstanceRequest::on_cancel) say. An adopted
+/// instance is kept.
 ///
 /// # Errors
-/// As [`Provider::create_instance`]; after the machine exists, [`ProviderError::AfterCreate`] with
-/// its id, with the error of [`Provider::wait_ready`] in it. What could not be destroyed is tried
-/// again in the background: the error says that it exists.
+/// As [`Provider::create_instance`]; once the instance exists, [`ProviderError::AfterCreate`] with
+/// its id and the error of [`Provider::wait_ready`]. A failed destroy is retried in the background;
+/// the error says that the instance exists.
 ///
 /// # Examples
 /// ```no_run
@@ -72,8 +73,8 @@ pub async fn create_and_wait(
         .release())
 }
 
-/// A machine that is ready. For an error that `is_over` it is ended; and where it `ends_half_made`,
-/// for one of the create itself that tells of a machine.
+/// Creates an instance and waits until it is ready. Destroys it on an error that `is_over`; if
+/// `ends_half_made`, also when the create fails after making the instance.
 async fn made_ready(
     provider: &Arc<dyn Provider>,
     request: &InstanceRequest,
@@ -84,7 +85,7 @@ async fn made_ready(
     let began = Instant::now();
     let made = match provider.create_instance(request).await {
         Ok(made) => made,
-        // What a key of the caller's has made may be in use elsewhere.
+        // An instance made under an idempotency key may be in use elsewhere.
         Err(ProviderError::AfterCreate { instance_id, exists: true, source, .. })
             if ends_half_made && request.idempotency_key.is_none() =>
         {
@@ -118,7 +119,8 @@ async fn made_ready(
     }
 }
 
-/// A machine for some work, which ends with it whatever fails: nobody else is told of it.
+/// Creates an instance for some work. It is destroyed on any failure, because no other caller knows
+/// of it.
 pub(crate) async fn made_for_work(
     provider: &Arc<dyn Provider>,
     request: &InstanceRequest,
@@ -129,18 +131,18 @@ pub(crate) async fn made_for_work(
     Ok(guard)
 }
 
-/// Starts a machine, waits until it is ready, runs `work` with it, and destroys it: also when
-/// `work` fails or panics, and in the background when the future is dropped in the middle.
+/// Creates an instance, waits until it is ready, runs `work` with it, and destroys it. Destroys it
+/// also if `work` fails or panics, and in the background if the future is dropped before it ends.
 ///
-/// What this has made is what it ends: a machine that the request's
-/// [`idempotency_key`](InstanceRequest::idempotency_key) had made before is used, and left, as
-/// [`adopted`](ProviderInstance::adopted) tells.
+/// Destroys only an instance that this call made. An instance adopted by the request's
+/// [`idempotency_key`](InstanceRequest::idempotency_key) is used and kept; see
+/// [`adopted`](ProviderInstance::adopted).
 ///
 /// # Errors
-/// As [`create_and_wait`], but that the machine is destroyed as well where it could not be looked
-/// at; those of `work`; that of [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`]
-/// with the machine's id, when the work has succeeded and the machine still exists. To destroy it
-/// is tried again in the background then.
+/// As [`create_and_wait`], but the instance is also destroyed if it could not be polled; those of
+/// `work`; that of [`Provider::destroy_instance`], as [`ProviderError::AfterCreate`] with the
+/// instance's id, if the work succeeded and the instance still exists. The destroy is then retried
+/// in the background.
 ///
 /// # Examples
 /// ```no_run
@@ -173,7 +175,7 @@ where
     finish(done, ended, &id)
 }
 
-/// Some work, with its panic as a value.
+/// Runs some work and returns its panic as a value.
 async fn caught<W: Future>(work: W) -> std::thread::Result<W::Output> {
     let mut work = pin!(work);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
@@ -183,7 +185,7 @@ async fn caught<W: Future>(work: W) -> std::thread::Result<W::Output> {
     .await
 }
 
-/// The outcome of some work, after the end of the machine that it was for.
+/// Combines the outcome of the work with that of the destroy.
 pub(crate) fn finish<T, E: From<ProviderError>>(
     done: std::thread::Result<Result<T, E>>,
     ended: Option<ProviderResult<()>>,
@@ -199,7 +201,7 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
     Ok(value)
 }
 
-/// As [`Provider::create_instance`], where the outcome may be [`untaken`].
+/// As [`Provider::create_instance`], for an outcome that may be [`unclaimed`](crate::unclaimed).
 ///
 /// # Errors
 /// As [`Provider::create_instance`].

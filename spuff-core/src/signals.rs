@@ -1,9 +1,8 @@
-//! The program's signals: none comes to a thread of this library's, and none comes of what the
-//! library writes.
+//! Signals: the library's threads take none of the program's, and its writes raise none.
 //!
-//! A library cannot know what the program does with a signal: one that a thread of the library's
-//! takes may be one that the program waits for, and SIGPIPE, which is ignored in a Rust program
-//! alone, ends a process that writes to a connection that its other end has closed.
+//! A library cannot know how the program handles a signal. A thread of the library might take one
+//! that the program waits for. SIGPIPE, which is ignored in a Rust program alone, ends a process
+//! that writes to a connection that its peer has closed.
 
 #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
 pub(crate) use masks::{keep_away, spawn};
@@ -27,8 +26,8 @@ impl Quiet {
     }
 }
 
-/// Does what may start other programs: they begin with the signals of this program, and not with
-/// those that a thread of this library's keeps away.
+/// Runs work that may start other programs: they inherit the program's signal mask, not that of a
+/// library thread.
 #[cfg(any(feature = "aws", feature = "docker"))]
 pub(crate) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
     #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
@@ -36,7 +35,7 @@ pub(crate) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
     work.await
 }
 
-/// As [`of_the_program`], for what is done at once.
+/// As [`of_the_program`], for synchronous work.
 #[cfg(feature = "docker")]
 pub(crate) fn as_the_program<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
@@ -53,15 +52,15 @@ mod masks {
 
     use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-    /// What the program's threads had blocked when this library first started one.
+    /// The signal mask of the program's threads when this library first started one.
     static PROGRAM: OnceLock<SigSet> = OnceLock::new();
 
     thread_local! {
-        /// What this thread had blocked before this library changed that.
+        /// This thread's mask before this library changed it.
         static BEFORE: Cell<Option<SigSet>> = const { Cell::new(None) };
     }
 
-    /// All signals but those that tell of a fault of the thread itself, which must not be blocked.
+    /// All signals except those for a fault of the thread itself, which must not be blocked.
     fn from_outside() -> SigSet {
         let mut signals = SigSet::all();
         for own in [
@@ -78,13 +77,13 @@ mod masks {
         signals
     }
 
-    /// Changes what this thread has blocked until this is dropped.
+    /// Changes this thread's mask until dropped.
     pub(super) struct Changed {
         before: Option<SigSet>,
     }
 
     impl Changed {
-        /// It fails for arguments that cannot be, alone; then nothing is changed.
+        /// Fails only for invalid arguments; then nothing is changed.
         fn to(signals: &SigSet, how: SigmaskHow) -> Self {
             Self { before: signals.thread_swap_mask(how).ok() }
         }
@@ -99,13 +98,13 @@ mod masks {
         }
     }
 
-    /// Keeps the program's signals away from this thread, for good.
+    /// Blocks the program's signals on this thread, permanently.
     pub(crate) fn keep_away() {
         let mut away = Changed::to(&from_outside(), SigmaskHow::SIG_BLOCK);
         BEFORE.set(away.before.take().map(|before| *PROGRAM.get_or_init(|| before)));
     }
 
-    /// Starts a thread from which the program's signals are kept away from its first moment on.
+    /// Starts a thread that blocks the program's signals from its first moment on.
     pub(crate) fn spawn<T: Send + 'static>(
         builder: Builder,
         work: impl FnOnce() -> T + Send + 'static,
@@ -118,8 +117,7 @@ mod masks {
         })
     }
 
-    /// See the module's function of this name. What is started is started while the future is
-    /// polled.
+    /// See the module's function of this name. Programs are started while the future is polled.
     #[cfg(any(feature = "aws", feature = "docker"))]
     pub(super) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
@@ -130,21 +128,20 @@ mod masks {
         .await
     }
 
-    /// This thread has the program's signals until what this gives is dropped.
+    /// Restores the program's mask on this thread until the returned value is dropped.
     #[cfg(any(feature = "aws", feature = "docker"))]
     pub(super) fn as_the_program() -> Option<Changed> {
         BEFORE.get().map(|before| Changed::to(&before, SigmaskHow::SIG_SETMASK))
     }
 
-    /// As long as this is there, what this thread writes to a closed connection is an error for it,
-    /// and no SIGPIPE.
+    /// While this exists, this thread's write to a closed connection returns an error and raises no
+    /// SIGPIPE.
     ///
-    /// The signal is sent to the thread that writes: blocked there, it waits, and is taken before
-    /// the thread's mask is as it was.
+    /// The signal is sent to the writing thread: blocked there, it stays pending, and is consumed
+    /// before the thread's mask is restored.
     #[cfg(feature = "blocking")]
     pub(crate) struct Quiet {
-        /// None where the thread has blocked it itself: what then comes of it is for the program,
-        /// as before.
+        /// `None` if the thread has blocked it itself: the program then handles it, as before.
         changed: Option<Changed>,
         outer: Option<SigSet>,
     }
@@ -178,18 +175,18 @@ mod masks {
         Signal::SIGPIPE.into()
     }
 
-    /// Takes the SIGPIPE that waits for this thread, if there is one. There is no call in `nix`
-    /// that does not wait: with one more, of which there is only ever one, it does not need to.
+    /// Consumes this thread's pending SIGPIPE, if any. `nix` has no call that does not wait; with
+    /// one more raised, of which only one can be pending, the wait ends at once.
     #[cfg(all(feature = "blocking", any(target_os = "linux", target_os = "android")))]
     fn take_what_came() {
         if nix::sys::signal::raise(Signal::SIGPIPE).is_ok() {
-            // It fails for a set that cannot be, alone.
+            // Fails only for an invalid set.
             let _ = broken_pipe().wait();
         }
     }
 
-    /// Sockets are told not to send it where there is a way to tell them; where it is ignored it is
-    /// not kept, and would be waited for without end.
+    /// Sockets are told not to send it if the system allows that; an ignored signal does not stay
+    /// pending, and the wait for it would never end.
     #[cfg(all(feature = "blocking", not(any(target_os = "linux", target_os = "android"))))]
     fn take_what_came() {}
 }

@@ -1,7 +1,6 @@
-//! The one wait loop: looks until a thing is as it should be, cannot become so any more, or the
-//! deadline passes.
+//! The one wait loop: polls until the resource is ready, has failed, or the deadline expires.
 //!
-//! What to look at comes from a cloud's room.
+//! The provider modules supply the poll.
 
 mod batch_poll;
 mod listing;
@@ -29,17 +28,17 @@ use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// The first pause is this part of `poll_interval`; the next ones grow to it.
+/// The first pause is `poll_interval` divided by this; later pauses grow to `poll_interval`.
 const FIRST_PAUSE: u32 = 4;
 const GROWTH: f64 = 1.5;
-/// Credentials that were accepted before are refused for good when that is said so often in a row,
-/// or for so long.
+/// Credentials that were accepted before count as invalid after this many refusals in a row, or
+/// after being refused for this long.
 const REFUSALS: u32 = 3;
 const REFUSED_FOR: Duration = Duration::from_secs(30);
-/// A machine that was stopped is waited for so long: somebody may be starting it again.
+/// A stopped instance fails the wait after this long: it may be starting again until then.
 const STOPPED_FOR: Duration = Duration::from_secs(30);
 
-/// The pauses between looks: they grow to the longest, and none overshoots a deadline.
+/// The pauses between polls: they grow to the longest, and none overshoots a deadline.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     pause: Duration,
@@ -59,29 +58,28 @@ impl Pauses {
     }
 }
 
-/// What the looks of a wait have shown.
+/// What the polls of a wait have shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SoFar {
-    /// There was none yet.
+    /// No poll has ended yet.
     Nothing,
-    /// Not the thing.
+    /// The resource was not seen.
     NotSeen,
-    /// The thing.
+    /// The resource was seen.
     BatchObservation,
 }
 
-/// A thing that is waited for.
+/// One wait for one resource.
 pub(crate) struct Wait<'a> {
-    /// The verb, for the timeout's message.
+    /// The operation, for the timeout's message.
     pub(crate) operation: &'static str,
-    /// What is waited for: the type and the id.
+    /// The resource's type and id.
     pub(crate) subject: (&'static str, &'a str),
     pub(crate) deadline: Deadline,
     pub(crate) poll_interval: Duration,
-    /// Until when an answer that the thing is absent is not believed: it was made a short while
-    /// ago.
+    /// Before this time, an absence is ignored, because the resource was just created.
     pub(crate) absent_until: Option<Instant>,
-    /// The same, for a thing of which it is not known when it was made.
+    /// The same, for a resource whose creation time is unknown.
     unseen_until: Option<Instant>,
 }
 
@@ -97,14 +95,14 @@ impl<'a> Wait<'a> {
         Self { operation, subject, deadline, poll_interval, absent_until: None, unseen_until: None }
     }
 
-    /// Bears with an absence until then.
+    /// Ignores an absence before `time`.
     pub(crate) fn absent_until(mut self, time: Option<Instant>) -> Self {
         self.absent_until = time;
         self
     }
 
-    /// Bears with the absence of a thing that was never seen for so long, but half of the time that
-    /// there is: another client may have made it a moment ago.
+    /// Ignores the absence of a resource that was never seen, for `settling` but at most half of
+    /// the remaining time: another client may have just created it.
     pub(crate) fn unseen_for(mut self, settling: Duration) -> Self {
         self.unseen_until =
             Some(number::later(Instant::now(), settling.min(self.deadline.remaining() / 2)));
@@ -115,8 +113,8 @@ impl<'a> Wait<'a> {
         self.absent_until.max(self.unseen_until).is_some_and(|time| Instant::now() < time)
     }
 
-    /// Deletes what stands at `path`, again and again while it is busy, until a reply says that it
-    /// is done. What is gone is as good as deleted: tells whether it was there.
+    /// Deletes the resource at `path`, sending again while it is busy, until a reply confirms it.
+    /// Returns whether the resource existed; one that is gone counts as deleted.
     ///
     /// # Errors
     /// As [`until`](Self::until), but never [`ProviderError::NotFound`].
@@ -134,16 +132,16 @@ impl<'a> Wait<'a> {
         Observation::deleted(ended.await)
     }
 
-    /// Polls until `look` is done. An error of a look ends the wait; see [`Observation::past`]. A
-    /// look is cut off at the deadline. Credentials that are refused end it at the first look, and
-    /// later only when they are refused again and again.
+    /// Polls until `look` is done. Each poll is cut off at the deadline. An error of a poll ends
+    /// the wait; see [`Observation::past`] for those that do not. Refused credentials end it at the
+    /// first poll, and after an accepted poll only when refused repeatedly.
     ///
-    /// The future of a look is boxed and dropped before the pause, so that a waiter that sleeps is
+    /// The future of each poll is boxed and dropped before the pause, so that a sleeping waiter is
     /// small.
     ///
     /// # Errors
-    /// The first error of a look; [`ProviderError::NotFound`] when the thing is gone;
-    /// [`ProviderError::Timeout`] with the last state that was seen.
+    /// The first error of a poll; [`ProviderError::NotFound`] when the resource is gone;
+    /// [`ProviderError::Timeout`] with the last observed state.
     pub(crate) async fn until<T, F>(self, mut look: impl FnMut() -> F) -> ProviderResult<T>
     where
         F: Future<Output = ProviderResult<Observation<T>>> + Send,
@@ -152,10 +150,10 @@ impl<'a> Wait<'a> {
         self.looking(|_| look(), || false, Some(pauses)).await
     }
 
-    /// As [`until`](Self::until), where all that is waited for in an account is looked at together.
+    /// As [`until`](Self::until), but polls together with the account's other waits.
     ///
     /// # Errors
-    /// As there.
+    /// As [`until`](Self::until).
     pub(crate) async fn together<R: BatchPoll>(
         self,
         room: &R,
@@ -174,8 +172,9 @@ impl<'a> Wait<'a> {
         self.looking(look, || room.is_accepted(), None).await
     }
 
-    /// `look` is told what the looks before it have shown. Without pauses, it takes its time
-    /// itself. `is_accepted` tells whether the cloud has accepted the credentials before.
+    /// Passes `look` what the earlier polls have shown. If `pauses` is `None`, `look` itself waits
+    /// until a poll is due. `is_accepted` returns whether the cloud has accepted the credentials
+    /// before.
     async fn looking<T, F>(
         self,
         mut look: impl FnMut(SoFar) -> F,
@@ -189,7 +188,7 @@ impl<'a> Wait<'a> {
         let mut so_far = SoFar::Nothing;
         let (mut state, mut told) = ("no answer yet".to_string(), String::new());
         let (mut was_clear, mut refused, mut stopped) = (false, None, None);
-        // Of a call that is made here, a limit of zero is one try, which takes as long as it takes.
+        // For an unshared poll, a limit of zero means one poll without a timeout.
         let is_one_look = pauses.is_some() && self.deadline.remaining().is_zero();
         while (is_one_look && so_far == SoFar::Nothing) || !self.deadline.remaining().is_zero() {
             let looked: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(look(so_far));
@@ -241,7 +240,7 @@ impl<'a> Wait<'a> {
                     state.clone_from(&error.text);
                 }
                 Ok(Err(error)) => return Err(error),
-                // The deadline came in the middle of a look.
+                // The deadline expired during a poll.
                 Err(_) => break,
             }
             debug!(operation = self.operation, id, %state, "waiting");
@@ -267,7 +266,7 @@ mod tests {
         Wait::new("wait_ready", ("instance", "7"), Duration::from_secs(limit), &timeouts)
     }
 
-    /// Answers from a script; the last line is repeated.
+    /// Replies from a script; the last line is repeated.
     async fn run(
         wait: Wait<'_>,
         script: Vec<fn() -> ProviderResult<Observation<u32>>>,
@@ -453,7 +452,7 @@ mod tests {
         }
     }
 
-    /// Shows what a script says, one line for each look; and notes what it was told of the thing.
+    /// Replies from a script, one line for each poll, and records each subject's `is_new`.
     #[derive(Clone)]
     struct Shown {
         script: &'static [fn() -> ProviderResult<Observation<u32>>],

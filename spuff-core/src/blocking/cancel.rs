@@ -1,4 +1,4 @@
-//! Ends calls that block: by hand from another thread, or at a deadline.
+//! Cancels blocking calls: by hand from another thread, or at a deadline.
 
 use std::future::{Future, pending};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::runtime::spawn;
 use crate::guard::watch_made;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Ends the calls that it was given to. Clones are the same token.
+/// Cancels the calls that it was passed to. Clones are the same token.
 ///
 /// # Examples
 /// ```no_run
@@ -39,12 +39,12 @@ impl CancelToken {
         Self::default()
     }
 
-    /// A token that also ends calls that long from now.
+    /// A token that also cancels when `limit` from now has passed.
     pub fn with_deadline(limit: Duration) -> Self {
         Self { began: Some(Instant::now()), limit: Some(limit), ..Self::default() }
     }
 
-    /// Cancels, for good.
+    /// Cancels, permanently.
     pub fn cancel(&self) {
         self.by_hand.cancel();
     }
@@ -73,11 +73,11 @@ impl CancelToken {
         }
     }
 
-    /// Calls a function once when this is cancelled, or at its deadline: on a thread where it may
-    /// block and call spuff. Not any more when what this gives has been dropped before.
+    /// Calls a function once on cancellation or at the deadline, on a thread where it may block and
+    /// call spuff. Dropping the returned value before then prevents the call.
     ///
     /// # Errors
-    /// When spuff's own runtime cannot be started.
+    /// If spuff's own runtime cannot be started.
     #[doc(hidden)]
     pub fn when_cancelled(
         &self,
@@ -96,14 +96,14 @@ impl CancelToken {
         Ok(Cancelling { _over: over.drop_guard() })
     }
 
-    /// Runs a verb until this token ends it. Then what the verb has begun goes on in the
-    /// background, as when its future is dropped. What is cancelled by hand is not wanted any more,
-    /// even where it has just been done.
+    /// Runs an operation until this token cancels it. A cancelled operation continues in the
+    /// background, as when its future is dropped. A cancellation by hand wins even if the operation
+    /// has just finished.
     ///
     /// # Errors
-    /// Those of the verb; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the
-    /// deadline, of `operation`, with `instance_id` in it; within [`ProviderError::AfterCreate`],
-    /// where the verb had made a machine by then.
+    /// Those of the operation; [`ProviderError::Cancelled`], or [`ProviderError::Timeout`] at the
+    /// deadline, with `operation` and `instance_id`; within [`ProviderError::AfterCreate`] if the
+    /// operation had created an instance by then.
     pub async fn limit<T>(
         &self,
         operation: &str,

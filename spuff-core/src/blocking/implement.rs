@@ -1,5 +1,4 @@
-//! Providers whose verbs block: what is written in C or plain Python, or over a client without
-//! `async`.
+//! Blocking providers: those written in C or plain Python, or over a client without `async`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
 use crate::wait::{Observation, Wait};
 
-/// A provider whose verbs block. They are those of [`provider::Provider`], each with a token that
-/// is cancelled when nobody waits for the verb any more: one that takes long looks at it.
+/// A provider with blocking operations. They are those of [`provider::Provider`], each with a token
+/// that is cancelled when its caller has left: a long operation should check it.
 ///
 /// # Examples
 /// ```
@@ -67,8 +66,8 @@ pub trait SyncProvider: Send + Sync + 'static {
     fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>>;
 
     /// By default [`NotSupported`](ProviderError::NotSupported): then
-    /// [`get_instance`](Self::get_instance) is looked at again and again, until the machine is
-    /// ready or `instance_ready` has passed.
+    /// [`get_instance`](Self::get_instance) is polled until the instance is ready or
+    /// `instance_ready` has passed.
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
         not_supported("wait_ready")
     }
@@ -82,7 +81,7 @@ pub trait SyncProvider: Send + Sync + 'static {
         not_supported("create_snapshot")
     }
 
-    /// Every snapshot, with its labels where the provider keeps them.
+    /// Returns every snapshot, with its labels if the provider stores them.
     fn list_labelled_snapshots(
         &self,
         cancel: &CancelToken,
@@ -138,8 +137,8 @@ fn not_supported<T>(feature: &str) -> ProviderResult<T> {
     Err(ProviderError::NotSupported { feature: feature.to_string() })
 }
 
-/// Makes a provider like any other. A create whose future is dropped is seen through: the machine
-/// that it still makes is destroyed, or kept, as the request says.
+/// Wraps a blocking provider. An abandoned create is completed: its instance is destroyed or kept,
+/// as the request says.
 pub fn from_sync(
     provider: impl SyncProvider,
     timeouts: ProviderTimeouts,
@@ -159,7 +158,7 @@ impl<P> Clone for FromSync<P> {
 }
 
 impl<P: SyncProvider> FromSync<P> {
-    /// Runs a verb on a thread where it may block. It is told when the future is dropped.
+    /// Runs an operation on a thread where it may block. Dropping the future cancels its token.
     async fn call<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
@@ -183,8 +182,7 @@ impl<P: SyncProvider> FromSync<P> {
         }
     }
 
-    /// Runs a verb that makes something to its end, whoever leaves: `unwanted` is what becomes of
-    /// that.
+    /// Runs a create to its end, even if its caller leaves; `unwanted` then handles the result.
     async fn make<T, U>(
         &self,
         about: About,
@@ -212,8 +210,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
-        // What a key of the caller's has made may be in use elsewhere, where the create does not
-        // say what it was.
+        // An `AfterCreate` error does not say whether the instance was adopted: one under the
+        // caller's idempotency key may be in use elsewhere.
         let half =
             if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
         let (request, fate) = (request.clone(), request.cancellation());
@@ -231,7 +229,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         let create = move |provider: &P, cancel: &CancelToken| match provider
             .create_instance(&request, cancel)
         {
-            // It is an outcome of which something is to be ended, should the caller be gone.
+            // Counts as an outcome, because its instance is cleaned up if the caller has left.
             Err(error @ ProviderError::AfterCreate { .. }) => Ok(Err(error)),
             outcome => outcome.map(Ok),
         };
@@ -271,7 +269,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let (id, name) = (instance_id.to_string(), name.to_string());
-        // A snapshot is finished and kept, as those of the clouds are.
+        // A snapshot is finished and kept, as with the built-in providers.
         let about = About::new("create_snapshot", self.name(), &name);
         self.make(
             about,

@@ -1,4 +1,4 @@
-//! Threads for what may block and call spuff: the functions of callers in other languages.
+//! Threads for functions that may block and call spuff: those of callers in other languages.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,14 +14,14 @@ use super::runtime;
 use crate::per_process::PerProcess;
 use crate::signals;
 
-/// How long a call waits for a thread of those that are there, before it is given one of its own.
+/// How long a call waits for a pooled thread before it gets one of its own.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Calls a function on a thread where it may block and call spuff, and returns when that has
-/// returned: threads that the verbs of [`SyncProvider`](super::SyncProvider)s, which may block as
-/// well, cannot use up. Where no thread can be had, waits for one.
+/// Calls a function on a thread where it may block and call spuff, and waits until it has returned.
+/// The operations of [`SyncProvider`](super::SyncProvider)s, which may block as well, cannot use up
+/// these threads. If no thread can be started, waits for one.
 ///
-/// What it does is its own: a panic can only be ours, and is printed by the panic handler.
+/// A panic of the function is not returned; the panic handler prints it.
 #[doc(hidden)]
 pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
     static THREADS: PerProcess<Option<Runtime>> = PerProcess::new();
@@ -37,7 +37,7 @@ pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
     if let Some(threads) = THREADS.get_or_init(|| {
         Builder::new_current_thread().on_thread_start(signals::keep_away).build().ok()
     }) {
-        // It panics where no thread can be started.
+        // This panics if no thread can be started.
         drop(catch_unwind(AssertUnwindSafe(|| threads.spawn_blocking(turn.clone()))));
     }
     let again = async {
@@ -55,12 +55,12 @@ pub async fn run_blocking(call: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Calls a function that may block and call spuff: here, or elsewhere and later where this thread
+/// Calls a function that may block and call spuff: at once, or later on another thread if this one
 /// drives the runtime.
 #[doc(hidden)]
 pub fn defer_blocking(call: impl FnOnce() + Send + 'static) {
     if runtime::drives() {
-        // What drives has been started.
+        // The runtime has been started, so this does not fail.
         drop(runtime::spawn(run_blocking(call)));
     } else {
         call();

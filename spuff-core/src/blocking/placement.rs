@@ -1,6 +1,6 @@
 //! Placements without `async`.
 //!
-//! Candidates take a provider as [`Provider::shared`](super::Provider::shared) gives it.
+//! Candidates take the provider that [`Provider::shared`](super::Provider::shared) returns.
 
 use super::runtime::observe;
 use crate::fleet::FleetOptions;
@@ -8,10 +8,10 @@ use crate::placement::{self, Placed, Placement};
 use crate::progress::Progress;
 use crate::provider::{InstanceRequest, ProviderResult};
 
-/// As [`placement::place_instance`]. What it sees on its way goes to `on_progress`, on this thread.
+/// As [`placement::place_instance`]. Passes progress reports to `on_progress`, on this thread.
 ///
 /// # Errors
-/// As there, and when spuff's own runtime cannot be started.
+/// As the async function, and if spuff's own runtime cannot be started.
 ///
 /// # Examples
 /// ```no_run
@@ -36,11 +36,10 @@ pub fn place_instance(
     observe(placement::place_instance(placement, request), on_progress)
 }
 
-/// As [`placement::place_instances`]. What it sees on its way goes to `on_progress`, on this
-/// thread.
+/// As [`placement::place_instances`]. Passes progress reports to `on_progress`, on this thread.
 ///
 /// # Errors
-/// When spuff's own runtime cannot be started. Each outcome has its own.
+/// If spuff's own runtime cannot be started. Each outcome has its own error.
 pub fn place_instances(
     placement: &Placement,
     requests: &[InstanceRequest],

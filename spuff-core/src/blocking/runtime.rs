@@ -1,5 +1,4 @@
-//! The one runtime of the process, and who drives it: what [the facade](super) says about how it
-//! runs.
+//! The process's one runtime, and which thread drives it; [the facade](super) describes the rules.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -19,26 +18,26 @@ use crate::progress::{Observed, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::signals::{self, Quiet};
 
-/// How long nobody must have called before the keeper takes over: longer than the gap between two
-/// calls of a loop.
+/// How long there must be no call before the keeper drives: longer than the gap between two calls
+/// of a loop.
 const GRACE: Duration = Duration::from_millis(2);
 
-/// The one runtime, and who drives it.
+/// The one runtime, and the threads that drive it.
 struct Engine {
     runtime: Runtime,
     state: Mutex<State>,
     changed: Condvar,
-    /// Tells the keeper to let go of the runtime.
+    /// Tells the keeper to release the runtime.
     let_go: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Threads that drive the runtime, or stand ready to.
+    /// Threads that drive the runtime, or are ready to.
     drivers: usize,
     /// Threads of other runtimes, which may wait but not drive.
     guests: usize,
-    /// How many calls there have been.
+    /// The number of calls so far.
     calls: u64,
     keeper: Keeper,
 }
@@ -52,10 +51,10 @@ enum Role {
 
 #[derive(Default, PartialEq, Eq, Clone, Copy)]
 enum Keeper {
-    /// Somebody else drives.
+    /// Another thread drives.
     #[default]
     Asleep,
-    /// Nobody drives; it looks whether that lasts.
+    /// No thread drives; the keeper checks whether that lasts.
     Watching,
     Driving,
 }
@@ -97,7 +96,7 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the keeper thread does for ever.
+    /// The keeper thread's endless loop.
     fn keep(&self) {
         loop {
             let mut state = self.lock();
@@ -125,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// Puts this thread on the books until the visit is dropped.
+    /// Counts this thread until the visit is dropped.
     fn visit(&'static self, role: Role) -> Visit {
         let mut state = self.lock();
         *state.count(role) += 1;
@@ -148,7 +147,7 @@ impl State {
     }
 }
 
-/// Takes a thread off the books, also when its future panics.
+/// Stops counting a thread, also when its future panics.
 struct Visit {
     engine: &'static Engine,
     role: Role,
@@ -158,7 +157,7 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let mut state = self.engine.lock();
         *state.count(self.role) -= 1;
-        // A keeper that watches looks again by itself, unless a guest needs it now.
+        // A watching keeper checks again by itself, unless a guest needs it now.
         if state.drivers == 0 && (state.keeper == Keeper::Asleep || state.guests > 0) {
             self.engine.changed.notify_one();
         }
@@ -174,7 +173,7 @@ pub(super) fn drives() -> bool {
     DRIVES.get()
 }
 
-/// Notes that this thread drives, until it is dropped.
+/// Marks this thread as driving, until dropped.
 struct Drives;
 
 impl Drives {
@@ -193,8 +192,8 @@ impl Drop for Drives {
 /// Runs a future on spuff's own runtime, and blocks until it is done.
 ///
 /// # Errors
-/// Those of the future; when the runtime cannot be started; and [`ProviderError::NotSupported`]
-/// inside a future that this runtime is running: it would wait for itself.
+/// Those of the future; if the runtime cannot be started; and [`ProviderError::NotSupported`]
+/// inside a future that this runtime is running, because the call would wait for itself.
 pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
     let engine = Engine::get()?;
     if DRIVES.get() {
@@ -207,15 +206,15 @@ pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderR
         let _drives = Drives::begin();
         return engine.runtime.block_on(future);
     }
-    // A thread of another runtime must not drive ours: it waits, and the keeper or another caller
-    // drives. The future is outside the other runtime's scheduling, whose budget would never be
-    // renewed here.
+    // A thread of another runtime must not drive ours: it waits while the keeper or another caller
+    // drives. The future runs outside of the other runtime's cooperative budget, which would never
+    // be renewed here.
     let _visit = engine.visit(Role::Guest);
     let _context = engine.runtime.enter();
     pollster::block_on(tokio::task::unconstrained(future))
 }
 
-/// A future whose panic is its error, [`ProviderError::Internal`]: for callers in languages that no
+/// Turns a panic of a future into [`ProviderError::Internal`], for callers in languages that no
 /// panic may reach.
 ///
 /// # Errors
@@ -229,8 +228,8 @@ pub async fn caught<T>(work: impl Future<Output = ProviderResult<T>>) -> Provide
     .await
 }
 
-/// Runs a future on the calling thread, and gives what it sees on its way to `on_progress`, which
-/// may block, and call spuff.
+/// Runs a future on the calling thread, and passes its progress reports to `on_progress`, which may
+/// block and call spuff.
 ///
 /// # Errors
 /// As [`block_on`].
@@ -263,11 +262,11 @@ pub fn observe<T>(
     }
 }
 
-/// Lets a future run on spuff's own runtime, and returns at once. Callers that block drive it, or
-/// the keeper.
+/// Spawns a future on spuff's own runtime, and returns at once. Blocking callers or the keeper
+/// drive it.
 ///
 /// # Errors
-/// When the runtime cannot be started.
+/// If the runtime cannot be started.
 pub fn spawn<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> ProviderResult<JoinHandle<T>> {
@@ -347,7 +346,7 @@ mod tests {
         assert_eq!(elsewhere.unwrap(), 7);
     }
 
-    /// What a part puts off until its task's next turn is not forgotten between two steps.
+    /// Work that a part defers to its task's next turn is not lost between two steps.
     #[test]
     fn many_parts_that_see_something_at_once_are_all_observed_to_their_end() {
         let work = async {

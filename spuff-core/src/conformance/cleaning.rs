@@ -1,4 +1,4 @@
-//! However a check ends, what it has made is destroyed, and what cannot be destroyed is named.
+//! Cleanup after each check: destroys what it made, and reports what could not be destroyed.
 
 use std::future::{Future, pending};
 
@@ -9,13 +9,13 @@ use super::rule::{self, Tried};
 use super::trial::{Trial, told};
 use crate::provider::ProviderError;
 
-/// How often something is destroyed that is refused for a reason that may pass.
+/// How often a destroy is tried that fails with a retryable error.
 const ATTEMPTS: u32 = 3;
 
 const INSTANCE: &str = "instance";
 const TYPES: [&str; 2] = [INSTANCE, "snapshot"];
 
-/// Runs a task to its end, or until `stop`. A panic is a verdict; a task that was stopped is gone
+/// Runs a task to its end, or until `stop`. A panic becomes a verdict; a stopped task has ended
 /// when this returns.
 pub(super) async fn caught<T: Send + 'static>(
     task: impl Future<Output = Tried<T>> + Send + 'static,
@@ -42,8 +42,8 @@ pub(super) async fn caught<T: Send + 'static>(
 }
 
 impl Trial {
-    /// Destroys what this check has made; after a failure also what is seen of this run that no
-    /// verb has told of.
+    /// Destroys what this check has made. After a failure also destroys resources of this run that
+    /// appear in lists, but that no operation returned.
     pub(super) async fn clean_up(&self, check: &'static str, failed: bool) -> Vec<LeftBehind> {
         let mut left =
             self.end_all([self.ledger.machines.all(), self.ledger.snapshots.all()], check).await;
@@ -74,7 +74,7 @@ impl Trial {
         left
     }
 
-    /// What is seen of this run once that is `settled`; nothing where the provider cannot tell.
+    /// Returns the resources of this run once they are `settled`; `None` if they cannot be listed.
     async fn seen_of_run(
         &self,
         settled: fn(&[Vec<String>; 2]) -> bool,

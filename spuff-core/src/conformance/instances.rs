@@ -1,4 +1,4 @@
-//! Checks of a machine's life: made, read, listed, ended.
+//! Checks of an instance's life cycle: create, read, list, destroy.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::provider::{
     InstanceRequest, InstanceStatus, ProviderError, ProviderInstance, ProviderTimeouts,
 };
 
-/// A time in which no request is answered, or hardly one.
+/// A request timeout too short for almost any reply.
 const HURRIED: Duration = Duration::from_millis(1);
-/// How often it is looked then.
+/// The number of polls with [`HURRIED`].
 const LOOKS: usize = 3;
-/// An age that nothing of a run has, whatever clocks differ.
+/// An age that no instance of a run has, whatever the clock difference.
 const OLD: Duration = Duration::from_secs(86_400);
 
-/// Valid on every cloud, and lost by careless code: empty, upper case, every sign, the longest,
-/// words of other formats.
+/// Valid on every cloud, but easily corrupted: empty, upper case, all punctuation, maximum length,
+/// literals of other formats.
 const LABELS: [(&str, &str); 9] = [
     ("env", "prod"),
     ("empty", ""),
@@ -131,7 +131,7 @@ pub(super) async fn ids_are_distinct(trial: Trial) -> Tried {
     Ok(())
 }
 
-/// All are asked for, waited for and ended at once.
+/// Creates, awaits and destroys all concurrently.
 pub(super) async fn many_live_at_once(trial: Trial) -> Tried {
     let started = together((0..trial.subject.at_once).map(|_| {
         let trial = trial.clone();
@@ -204,7 +204,7 @@ pub(super) async fn get_of_absent_is_none(trial: Trial) -> Tried {
     }
 }
 
-/// The machine as `list_instances` shows it, however often.
+/// Returns the instance as `list_instances` shows it, however many times.
 async fn shown(trial: &Trial, id: &str) -> Tried<ProviderInstance> {
     let list = trial
         .settle(
@@ -217,7 +217,7 @@ async fn shown(trial: &Trial, id: &str) -> Tried<ProviderInstance> {
         .ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
 }
 
-/// Through a provider whose requests cannot end in time.
+/// Uses a provider whose requests cannot finish in time.
 pub(super) async fn a_failed_look_is_no_absence(trial: Trial) -> Tried {
     let id = &trial.create(&trial.request()).await?.id;
     trial.found(id).await?;
@@ -237,8 +237,7 @@ pub(super) async fn a_failed_look_is_no_absence(trial: Trial) -> Tried {
     Ok(())
 }
 
-/// Whatever the cloud tells of the time: a machine that was just made must not be reaped for its
-/// age.
+/// Whatever creation time the cloud reports, a new instance must not be reaped for its age.
 pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     let id = &trial.create(&trial.request()).await?.id;
     let (found, listed) = (trial.found(id).await?, shown(&trial, id).await?);
@@ -257,7 +256,7 @@ pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     })
 }
 
-/// Where a load balancer's page answers in the cloud's place, which may have any status.
+/// Uses an address at which a load balancer's page, of any status, answers instead of the API.
 pub(super) async fn others_words_are_no_absence(trial: Trial) -> Tried {
     let Some(stranger) = trial.stranger()? else {
         return Err(not_applicable(
@@ -297,7 +296,7 @@ pub(super) async fn nothing_is_left(trial: Trial) -> Tried {
     rule::NOTHING_LEFT.holds(machines.is_empty() && snapshots.is_empty(), seen)
 }
 
-/// Runs all at once; the first failure ends the others.
+/// Runs all concurrently; the first failure stops the others.
 async fn together<T: Send + 'static>(
     tasks: impl Iterator<Item = impl Future<Output = Tried<T>> + Send + 'static>,
 ) -> Tried<Vec<T>> {

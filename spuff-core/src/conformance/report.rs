@@ -1,32 +1,32 @@
-//! What the suite has found, as plain data.
+//! The results of the suite, as plain data.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// What a run has found.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The provider's name.
     pub provider: String,
-    /// What each check has found, in the order of the run.
+    /// The result of each check, in execution order.
     pub outcomes: Vec<Outcome>,
-    /// What the run has made and could not destroy. It may cost money.
+    /// The resources that the run made and could not destroy. They may cost money.
     pub left_behind: Vec<LeftBehind>,
     /// How long the run took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The check's name.
     pub name: &'static str,
-    /// Whether the provider keeps this part of the contract.
+    /// Whether the provider fulfils this part of the contract.
     #[serde(flatten)]
     pub verdict: Verdict,
     /// How long the check took.
@@ -34,7 +34,7 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
-/// Whether a provider keeps a part of the contract.
+/// Whether a provider fulfils a part of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -42,26 +42,26 @@ pub enum Verdict {
     Passed,
     /// It does not.
     Failed(Failure),
-    /// This part is not for this provider.
+    /// This part does not apply to this provider.
     NotApplicable {
         /// Why not.
         reason: String,
     },
 }
 
-/// How a provider breaks the contract.
+/// How a provider violates the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The sentence of the contract.
+    /// The violated sentence of the contract.
     pub contract: &'static str,
-    /// What was seen instead.
+    /// The observed behaviour.
     pub seen: String,
-    /// What the author can do.
+    /// The remedy for the provider's author.
     pub remedy: &'static str,
 }
 
-/// A thing that could not be destroyed.
+/// A resource that could not be destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LeftBehind {
@@ -69,9 +69,9 @@ pub struct LeftBehind {
     pub resource_type: &'static str,
     /// Its id.
     pub id: String,
-    /// The check that made it, or met it.
+    /// The check that made it, or found it.
     pub check: &'static str,
-    /// Why it is still there.
+    /// Why it still exists.
     pub reason: String,
 }
 
@@ -86,15 +86,15 @@ impl Report {
         self.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_)))
     }
 
-    /// What the check of that name has found.
+    /// Returns the result of the check of that name.
     pub fn outcome(&self, name: &str) -> Option<&Outcome> {
         self.outcomes.iter().find(|outcome| outcome.name == name)
     }
 
-    /// For tests.
+    /// Panics unless the run [is passed](Self::is_passed); for tests.
     ///
     /// # Panics
-    /// With the whole report, unless it [is passed](Self::is_passed).
+    /// With the whole report, if a check failed or a resource was left behind.
     #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.is_passed(), "the provider does not keep the contract\n{self}");
@@ -105,7 +105,7 @@ impl Report {
     }
 }
 
-/// A table with a line for each check, and three more for each that has failed.
+/// A table with one line per check, and three more per failed check.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let passed = self.count(|verdict| *verdict == Verdict::Passed);

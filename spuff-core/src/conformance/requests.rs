@@ -1,4 +1,4 @@
-//! Checks of what is asked for: what is refused, and what is taken.
+//! Checks of requests: which are refused, and which are accepted.
 
 use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
@@ -7,11 +7,11 @@ use crate::provider::{ErrorParts, InstanceRequest, ProviderError};
 use crate::random;
 
 const UNKNOWN_SIZE: &str = "no-such-size";
-/// Non-ASCII, so that counting characters and counting bytes differ.
+/// Non-ASCII, so that counts of characters and of bytes differ.
 const USER_DATA: &str = "#cloud-config\n# Grüße, 世界 🌍\nruncmd: []\n";
-/// A limit that is larger is tried out up to here.
+/// Larger limits are tested only up to this size, in bytes.
 const LARGE: usize = 256 * 1024;
-/// What is surely too much, unless the described limit is of this order.
+/// The minimum size of user data that must be refused, in bytes. A larger limit is not tested.
 const TOO_MUCH: usize = 4 * 1024 * 1024;
 
 pub(super) async fn empty_fields_are_refused(trial: Trial) -> Tried {
@@ -76,7 +76,7 @@ pub(super) async fn user_data_beyond_its_limit_is_refused(trial: Trial) -> Tried
         ));
     }
     let bytes = TOO_MUCH.max(limit.saturating_mul(4));
-    // Random, since a provider may compress what it sends.
+    // Random, because a provider may compress what it sends.
     let mut random = fastrand::Rng::with_seed(random::number());
     let text: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
     let error = trial
@@ -129,8 +129,8 @@ pub(super) async fn what_a_key_finds_is_said_to_be_found(trial: Trial) -> Tried 
     })
 }
 
-/// A fleet that is rolled back as one of its machines is refused: it ends what it has made, and not
-/// what its key has found.
+/// A fleet rolls back because one of its creates is refused: it destroys what it made, but not what
+/// its key found.
 pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried {
     if !trial.subject.idempotent {
         return Err(not_applicable("the provider does not declare idempotency keys"));
@@ -161,7 +161,7 @@ pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried
     trial.wait_ready(&made.id).await.map(drop)
 }
 
-/// Errors of verbs that make nothing; a refusal is looked at by `names`.
+/// Checks errors of operations that make nothing; `names` checks refusals.
 pub(super) async fn errors_tell_what_is_wrong(trial: Trial) -> Tried {
     let absent = &trial.subject.absent_id;
     let missed = trial.call("wait_ready", trial.provider.wait_ready(absent)).await?.err();

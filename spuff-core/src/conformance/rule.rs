@@ -1,9 +1,9 @@
-//! The sentences of the contract that the checks stand on, each with what an author can do who has
-//! broken it.
+//! The sentences of the contract that the checks test, each with a remedy for the provider's
+//! author.
 
 use super::report::{Failure, Verdict};
 
-/// How far a check gets: to a value, or to a verdict that ends it.
+/// The value of a step, or the verdict that ends the check.
 pub(super) type Tried<T = ()> = Result<T, Verdict>;
 
 /// A sentence of the contract.
@@ -17,18 +17,18 @@ impl Rule {
         Self { contract, remedy }
     }
 
-    /// Ends the check, unless the rule holds.
+    /// Ends the check unless the rule holds.
     pub(super) fn holds(&self, holds: bool, seen: impl FnOnce() -> String) -> Tried {
         if holds { Ok(()) } else { Err(self.broken(seen())) }
     }
 
-    /// The verdict that the rule does not hold.
+    /// Returns the verdict that the rule is violated.
     pub(super) fn broken(&self, seen: impl Into<String>) -> Verdict {
         Verdict::Failed(Failure { contract: self.contract, seen: seen.into(), remedy: self.remedy })
     }
 }
 
-/// The verdict that there is nothing to check.
+/// Returns the verdict that the check does not apply.
 pub(super) fn not_applicable(reason: impl Into<String>) -> Verdict {
     Verdict::NotApplicable { reason: reason.into() }
 }

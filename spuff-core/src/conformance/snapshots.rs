@@ -1,4 +1,4 @@
-//! Checks of snapshots: made, listed, started from, deleted, or not supported.
+//! Checks of snapshots: create, list, restore, delete, or not supported.
 
 use super::instances::is_ready;
 use super::rule::{self, Tried, not_applicable};
@@ -94,7 +94,7 @@ fn supported(trial: &Trial) -> Tried {
     }
 }
 
-/// A snapshot of a machine that is ready, and the name it was given.
+/// Makes a snapshot of a ready instance; returns it with the requested name.
 async fn made(trial: &Trial) -> Tried<(Snapshot, String)> {
     supported(trial)?;
     let id = trial.create(&trial.request()).await?.id;

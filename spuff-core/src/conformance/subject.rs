@@ -1,5 +1,4 @@
-//! What the suite is told about a provider: how to make it, what to ask it for, and what it says of
-//! itself.
+//! The provider under test: how to make it, the request to send, and its declared features.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use crate::provider::{
 
 type Make = dyn Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync;
 
-/// A provider as the suite meets it. Cloning it is cheap.
+/// A provider under test. Cloning it is cheap.
 ///
 /// # Examples
 /// ```
@@ -46,11 +45,11 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A provider that `make` makes, all with the same machines behind them.
+    /// Tests the providers returned by `make`, which must all manage the same instances.
     ///
-    /// `request` is what every machine of the suite is asked for with: a region, size and image
-    /// that the provider takes. An empty region or size says that the provider has none. The name
-    /// is replaced. `absent_id` is an id as the provider writes them, of nothing that exists.
+    /// The suite creates every instance with `request`, under a name of its own: set a region, size
+    /// and image that the provider accepts. An empty region or size declares that the provider has
+    /// none. `absent_id` is a well-formed id of no existing resource.
     pub fn new(
         make: impl Fn(ProviderTimeouts) -> ProviderResult<Box<dyn Provider>> + Send + Sync + 'static,
         request: InstanceRequest,
@@ -72,7 +71,7 @@ impl Subject {
         }
     }
 
-    /// A provider of a registry, with the timeouts of `config` and the capabilities that its
+    /// Tests a provider of a registry, with the timeouts of `config` and the capabilities that its
     /// factory describes.
     ///
     /// # Errors
@@ -93,52 +92,52 @@ impl Subject {
             .with_timeouts(timeouts))
     }
 
-    /// Sets an id of no snapshot, where it is written in another way than that of a machine.
+    /// Sets an id of no existing snapshot, if its format differs from that of instance ids.
     #[must_use]
     pub fn with_absent_snapshot_id(mut self, id: impl Into<String>) -> Self {
         self.absent_snapshot_id = id.into();
         self
     }
 
-    /// Sets the timeouts that providers are made with.
+    /// Sets the timeouts of the providers.
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: ProviderTimeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Sets how long the cloud's reads may lag behind its writes. 120 s; a provider that conforms
-    /// never needs all of it.
+    /// Sets the longest read lag of the cloud. Default: 120 s; a conforming provider never needs
+    /// all of it.
     #[must_use]
     pub fn with_settling(mut self, settling: Duration) -> Self {
         self.settling = settling;
         self
     }
 
-    /// Sets what the provider can do, as its factory describes it.
+    /// Sets the capabilities, as the provider's factory describes them.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// The provider has a size for requests that name none.
+    /// Declares that the provider has a default size.
     #[must_use]
     pub fn with_default_size(mut self) -> Self {
         self.default_size = true;
         self
     }
 
-    /// Creates with the same `idempotency_key` make one machine, and all return it.
+    /// Declares that creates with the same `idempotency_key` make one instance and all return it.
     #[must_use]
     pub fn with_idempotency(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// `make` makes the provider at an address where something else answers than its cloud: to
-    /// every request an error in other words, such as a load balancer's page with the status 404.
-    /// Nothing may be taken for gone there.
+    /// Sets how to make the provider at an address where another server answers instead of the API:
+    /// every reply is an error not of the API, such as a load balancer's page with the status 404.
+    /// The provider must not take any resource for gone there.
     ///
     /// # Examples
     /// ```
@@ -164,7 +163,7 @@ impl Subject {
         self
     }
 
-    /// Sets how many machines are asked for at once. 8; at least 2 are.
+    /// Sets how many instances are created at once. Default: 8; minimum: 2.
     #[must_use]
     pub fn with_machines_at_once(mut self, machines: usize) -> Self {
         self.at_once = machines.max(2);
@@ -182,8 +181,7 @@ impl Subject {
         Some((self.stranger.as_ref()?)(timeouts).map(Arc::from))
     }
 
-    /// Longer than all deadlines that a verb may have to keep: only a verb that hangs takes this
-    /// long.
+    /// Longer than every deadline of an operation: only one that hangs takes this long.
     pub(super) fn patience(&self) -> Duration {
         let ProviderTimeouts { instance_ready, action_complete, http_request, .. } = self.timeouts;
         [instance_ready, action_complete, http_request, http_request]

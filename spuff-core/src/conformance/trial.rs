@@ -1,8 +1,7 @@
-//! One check at work: a provider of its own, names that nobody else has, and a list of what was
-//! made.
+//! One running check: its provider, its unique names, and a list of the resources it made.
 //!
-//! Every verb goes through `call`, so that one that hangs ends its check only; everything made is
-//! noted at once, so that it is destroyed however the check ends.
+//! Every operation runs through `call`, so that one that hangs ends only its own check. Every
+//! resource is noted as soon as it is made, so that it is destroyed however the check ends.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,19 +17,19 @@ use crate::provider::{
 };
 use crate::random;
 
-/// Marks what a run asks for under a name that cannot be told apart.
+/// Marks the instances of a run whose request may have no unique name.
 const RUN_LABEL: &str = "spuff-conformance";
 
-/// What the checks of a run share.
+/// State shared by the checks of a run.
 #[derive(Default)]
 pub(super) struct Run {
-    /// Begins every name of this run.
+    /// The prefix of every name of this run.
     id: String,
     names: AtomicUsize,
     machines: Ids,
     snapshots: Ids,
-    /// Machines and snapshots that were there before, and must not be destroyed whatever a verb
-    /// returns.
+    /// Instances and snapshots that existed before the run. They must never be destroyed, whatever
+    /// an operation returns.
     strangers: Ids,
 }
 
@@ -53,7 +52,7 @@ impl Run {
     }
 }
 
-/// Ids, as they become known.
+/// A list of ids.
 #[derive(Default)]
 pub(super) struct Ids(Mutex<Vec<String>>);
 
@@ -80,14 +79,14 @@ impl Ids {
     }
 }
 
-/// What a check has made and not destroyed yet.
+/// The resources that a check has made and not yet destroyed.
 #[derive(Default)]
 pub(super) struct Ledger {
     pub(super) machines: Ids,
     pub(super) snapshots: Ids,
 }
 
-/// One check at work.
+/// One running check.
 #[derive(Clone)]
 pub(super) struct Trial {
     pub(super) subject: Subject,
@@ -103,7 +102,7 @@ impl Trial {
         Ok(Self { subject: subject.clone(), provider, run: run.clone(), ledger: Arc::default() })
     }
 
-    /// Notes what is there before the run. Where the provider cannot tell, the checks will show it.
+    /// Notes what exists before the run. If the provider cannot list it, the checks will fail.
     pub(super) async fn note_strangers(&self) -> Tried {
         self.list().await?.iter().for_each(|instance| self.run.strangers.add(&instance.id));
         if self.provider.supports_snapshots() {
@@ -115,24 +114,24 @@ impl Trial {
         Ok(())
     }
 
-    /// Ends the check at an id of something that was there before.
+    /// Ends the check if the id belongs to a resource that existed before.
     fn is_new(&self, id: &str) -> Tried {
         rule::IDS.holds(!self.run.strangers.has(id), || {
             format!("what was just made has the id {id}, which was there before")
         })
     }
 
-    /// The same trial through a provider with other timeouts.
+    /// Returns the same trial, with a provider that has other timeouts.
     pub(super) fn with_timeouts(&self, timeouts: ProviderTimeouts) -> Tried<Self> {
         let provider =
             self.subject.make(timeouts).map_err(|error| rule::IS_MADE.broken(error.to_string()))?;
         Ok(Self { provider, ..self.clone() })
     }
 
-    /// The provider where something else answers, if there is one.
+    /// Returns the provider at an address where another server answers, if there is one.
     pub(super) fn stranger(&self) -> Tried<Option<Arc<dyn Provider>>> {
         let ProviderTimeouts { http_request, .. } = self.subject.timeouts;
-        // Where nothing can be told, a verb that looks on may take its time; this much is enough.
+        // If no state can be read, an operation may poll until its deadline; this much is enough.
         let timeouts = ProviderTimeouts {
             instance_ready: http_request,
             action_complete: http_request,
@@ -142,17 +141,17 @@ impl Trial {
         made.map_err(|error| rule::IS_MADE.broken(error.to_string()))
     }
 
-    /// A name that nobody else has, and that every cloud takes.
+    /// Returns a unique name that every cloud accepts.
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.run.id, self.run.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The subject's request under a fresh name.
+    /// Returns the subject's request with a new name.
     pub(super) fn request(&self) -> InstanceRequest {
         InstanceRequest { name: self.name(), ..self.subject.request.clone() }
     }
 
-    /// One call of a verb.
+    /// Runs one operation; ends the check if it hangs.
     pub(super) async fn call<T>(
         &self,
         verb: &str,
@@ -174,7 +173,7 @@ impl Trial {
         self.call(verb, call).await?.map_err(|error| rule::WORKS.broken(told(verb, &error)))
     }
 
-    /// A create that may be refused.
+    /// Creates an instance; the provider may refuse.
     pub(super) async fn try_create(
         &self,
         request: &InstanceRequest,
@@ -188,7 +187,7 @@ impl Trial {
         Ok(created)
     }
 
-    /// Notes a machine that was made, so that it is destroyed.
+    /// Notes an instance that was made, so that it is destroyed.
     pub(super) fn note(&self, id: &str) -> Tried {
         self.is_new(id)?;
         self.ledger.machines.add(id);
@@ -222,7 +221,7 @@ impl Trial {
         Ok(())
     }
 
-    /// A snapshot that may be refused.
+    /// Creates a snapshot; the provider may refuse.
     pub(super) async fn try_create_snapshot(
         &self,
         instance_id: &str,
@@ -240,7 +239,7 @@ impl Trial {
         Ok(created)
     }
 
-    /// A snapshot, and the name it was given.
+    /// Creates a snapshot; returns it with the requested name.
     pub(super) async fn create_snapshot(&self, instance_id: &str) -> Tried<(Snapshot, String)> {
         let name = self.name();
         let created = self.try_create_snapshot(instance_id, &name).await?;
@@ -260,13 +259,13 @@ impl Trial {
         Ok(())
     }
 
-    /// The pause between two looks.
+    /// Sleeps for the poll interval.
     pub(super) async fn pause(&self) {
         sleep(self.subject.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL)).await;
     }
 
-    /// Looks until what is seen is `settled`, for as long as the cloud may lag; returns what was
-    /// seen last.
+    /// Polls until the observation is `settled` or the read lag has passed; returns the last
+    /// observation.
     pub(super) async fn settle<T, F>(
         &self,
         mut look: impl FnMut() -> F,
@@ -285,7 +284,7 @@ impl Trial {
         }
     }
 
-    /// The machine as `get_instance` shows it, once the cloud's reads have caught up.
+    /// Returns the instance once `get_instance` shows it; ends the check if it does not in time.
     pub(super) async fn found(&self, id: &str) -> Tried<ProviderInstance> {
         let found = self.settle(|| self.get(id), Option::is_some).await?;
         found.ok_or_else(|| {
@@ -293,8 +292,8 @@ impl Trial {
         })
     }
 
-    /// The machine as `list_instances` shows it, once that is as it should be or the cloud has had
-    /// time to catch up.
+    /// Returns the instance as `list_instances` shows it, once that is `settled` or the read lag
+    /// has passed.
     pub(super) async fn listed(
         &self,
         id: &str,
@@ -313,13 +312,13 @@ impl Trial {
             .ok_or_else(|| rule::LIST.broken(format!("{id} is not listed")))
     }
 
-    /// A request that may be made under a name that cannot be told apart: with a label that can.
+    /// Adds the label of the run, for a request that may have no unique name.
     pub(super) fn marked(&self, request: InstanceRequest) -> InstanceRequest {
         let known = self.subject.capabilities.labels;
         if known { request.with_label(RUN_LABEL, &self.run.id) } else { request }
     }
 
-    /// A create that must be refused: with what error.
+    /// Sends a create that must be refused; returns its error.
     pub(super) async fn refused(
         &self,
         request: InstanceRequest,
@@ -347,7 +346,7 @@ impl Trial {
         }
     }
 
-    /// What of this run can still be seen: the ids of machines, and of snapshots.
+    /// Returns the ids of the run's instances and snapshots that are still listed.
     pub(super) async fn remains(&self) -> Tried<[Vec<String>; 2]> {
         let machines =
             self.list().await?.into_iter().filter(|it| self.run.made(it)).map(|it| it.id).collect();
@@ -364,7 +363,7 @@ impl Trial {
     }
 }
 
-/// An error of a verb, with the way out.
+/// Formats an operation's error, with advice.
 pub(super) fn told(verb: &str, error: &ProviderError) -> String {
     format!("{verb} failed: {error} ({}: {})", error.kind().name(), error.advice())
 }

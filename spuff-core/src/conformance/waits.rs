@@ -1,4 +1,4 @@
-//! Checks of waiting: what ends a wait, and what does not.
+//! Checks of waits: what ends a wait, and what does not.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -11,12 +11,11 @@ use super::rule::{self, Tried, not_applicable};
 use super::trial::Trial;
 use crate::provider::{ProviderError, ProviderTimeouts};
 
-/// A deadline that no boot keeps.
+/// A deadline shorter than any boot.
 const SHORT: Duration = Duration::from_millis(1);
-/// How much later than [`SHORT`] a look must begin to be certainly after it, on a busy machine too.
+/// How long after [`SHORT`] a poll must begin to be certainly later, even on a busy computer.
 const CERTAINLY_LATER: Duration = Duration::from_millis(250);
-/// How much longer than the machine's boot a wait with a short deadline must last to be called
-/// endless.
+/// How long after the instance is ready a wait with a short deadline must last to count as endless.
 const ENDLESS: Duration = Duration::from_secs(10);
 /// How often a future is polled before it is dropped.
 const POLLS: [usize; 3] = [1, 2, 3];
@@ -35,7 +34,7 @@ pub(super) async fn wait_ready_of_absent_is_not_found(trial: Trial) -> Tried {
     }
 }
 
-/// Of a machine that does not exist, so that no wait need be longer for them.
+/// Uses an instance that does not exist, so that no wait is long.
 pub(super) async fn timeouts_beyond_reason_are_borne(trial: Trial) -> Tried {
     let id = &trial.subject.absent_id;
     let usual = trial.subject.timeouts;
@@ -62,8 +61,8 @@ pub(super) async fn wait_ready_of_destroyed_is_not_found(trial: Trial) -> Tried 
     let id = &trial.create(&trial.request()).await?.id;
     trial.wait_ready(id).await?;
     trial.destroy(id).await?;
-    // Until the cloud's reads have caught up, the machine may still seem to be there; a deadline is
-    // not such an answer.
+    // During the read lag the instance may still seem to exist; a missed deadline is a final
+    // answer.
     let certain = |ended: &_| {
         matches!(ended, Err(ProviderError::NotFound { .. } | ProviderError::Timeout { .. }))
     };
@@ -77,8 +76,8 @@ pub(super) async fn wait_ready_of_destroyed_is_not_found(trial: Trial) -> Tried 
     }
 }
 
-/// No time is asserted, only an order: a wait of a millisecond must not see a machine become ready
-/// that was seen not to be ready long after that millisecond, nor go on when the machine is ready.
+/// Asserts no duration, only an order. A wait of 1 ms must not return an instance as ready that was
+/// seen not ready long after that 1 ms, nor continue after it is ready.
 pub(super) async fn deadline_ends_the_wait(trial: Trial) -> Tried {
     let patient = trial.subject.timeouts;
     let hurried = trial.with_timeouts(ProviderTimeouts {

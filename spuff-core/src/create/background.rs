@@ -1,5 +1,5 @@
-//! Creates outlive their callers: one that is dropped half-way goes on in the background until what
-//! it made is known, and gone if nobody wants it.
+//! Creates outlive their callers. An abandoned create continues in the background until its result
+//! is known, and destroys it if unwanted.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,7 +19,7 @@ use super::warn_of;
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// What ties a create to its caller: whether that has left, and what has been sent for it.
+/// Links a create to its caller: whether the caller has left, and which request was sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancel(Arc<Tie>);
 
@@ -29,12 +29,12 @@ struct Tie {
     sent: Mutex<Option<Sent>>,
 }
 
-/// A call that may have made something.
+/// A request that may have made something.
 #[derive(Debug)]
 struct Sent {
     operation: &'static str,
     key: String,
-    /// When it was sent, or failed without an answer; `None` when it is known what it has made.
+    /// When the request was sent, or failed without a reply; `None` once its result is known.
     open_since: Option<Instant>,
 }
 
@@ -44,46 +44,47 @@ impl Cancel {
     }
 
     /// # Errors
-    /// [`Cancel::error`] when the caller has left.
+    /// [`Cancel::error`] if the caller has left.
     pub(crate) fn check(&self) -> ProviderResult<()> {
         if self.is_set() { Err(Self::error()) } else { Ok(()) }
     }
 
-    /// As when the caller leaves.
+    /// Simulates a caller that leaves.
     #[cfg(test)]
     pub(super) fn leave(&self) {
         self.0.has_left.store(true, Ordering::Release);
     }
 
-    /// The end of a create that made nothing, as nobody waits for it.
+    /// The error of an abandoned create that made nothing.
     pub(crate) fn error() -> ProviderError {
         ProviderError::Other { message: "cancelled; nothing was made".to_string() }
     }
 
-    /// A call under this key is on its way, or has ended without an answer.
+    /// Records that a request under this key is in transit, or has ended without a reply.
     pub(super) fn sent(&self, operation: &'static str, key: &str) {
         *self.sent_last() =
             Some(Sent { operation, key: key.to_string(), open_since: Some(Instant::now()) });
     }
 
-    /// What was sent has made something, and it is known.
+    /// Records that the request made something, and that it is known.
     pub(super) fn made(&self) {
         if let Some(sent) = &mut *self.sent_last() {
             sent.open_since = None;
         }
     }
 
-    /// It is certain that what was sent has made nothing.
+    /// Records that the request certainly made nothing.
     pub(super) fn made_nothing(&self) {
         *self.sent_last() = None;
     }
 
-    /// Since when it is not known what the last call has made, where that is so.
+    /// Returns since when the result of the last request is unknown, if it is.
     pub(super) fn open_since(&self) -> Option<Instant> {
         self.sent_last().as_ref()?.open_since
     }
 
-    /// A fault in the middle of a create, with the key of what may have been made.
+    /// Converts an internal error during a create to an unknown outcome with the key, if a request
+    /// was sent.
     fn told(&self, fault: ProviderError) -> ProviderError {
         match &*self.sent_last() {
             Some(sent) => {
@@ -98,8 +99,8 @@ impl Cancel {
     }
 }
 
-/// Does something in the background, for whoever is at this place. `about` is its verb, provider
-/// and id or name.
+/// Runs `work` in the background, for the group and job of `site`. `about` names its operation,
+/// provider, and id or name.
 pub(crate) fn background(
     site: &Site,
     about: About,
@@ -110,7 +111,7 @@ pub(crate) fn background(
     spawn(site, job, work);
 }
 
-/// Runs a job in the background.
+/// Runs a job in a background task.
 pub(super) fn spawn(site: &Site, job: Begun, work: impl Future<Output = ()> + Send + 'static) {
     let here = site.here.inside(job.job());
     let task = async move {
@@ -120,10 +121,10 @@ pub(super) fn spawn(site: &Site, job: Begun, work: impl Future<Output = ()> + Se
     site.runtime.spawn(task.instrument(Span::current()));
 }
 
-/// Where the outcome of a create waits for its caller.
+/// Holds the outcome of a create until the caller takes it.
 struct Place<T> {
     outcome: Option<ProviderResult<T>>,
-    /// Whether there is, or was, an outcome.
+    /// Whether an outcome exists, or existed.
     is_done: bool,
     has_left: bool,
 }
@@ -138,8 +139,8 @@ impl<T> Place<T> {
     }
 }
 
-/// The caller's future. When it ends, whichever way, whoever works is told; an outcome that was not
-/// taken is work again.
+/// The caller's future. When it ends, for any reason, the worker is notified; an outcome not taken
+/// is the worker's to handle.
 struct Caller<T> {
     cancel: Cancel,
     place: Arc<Mutex<Place<T>>>,
@@ -151,7 +152,7 @@ struct Caller<T> {
 impl<T> Drop for Caller<T> {
     fn drop(&mut self) {
         self.cancel.0.has_left.store(true, Ordering::Release);
-        // In a child of `fork` nobody works, and the lock may be held for ever.
+        // A child of `fork` has no worker, and the lock may be held forever.
         if self.process != process::id() {
             return;
         }
@@ -163,10 +164,10 @@ impl<T> Drop for Caller<T> {
     }
 }
 
-/// A verb whose panic is its own error, so that what else its task does goes on.
+/// Runs an operation and converts a panic to an error, so that its task continues.
 ///
 /// # Errors
-/// Those of `verb`; [`ProviderError::Internal`] when it panics.
+/// Those of `verb`; [`ProviderError::Internal`] if it panics.
 pub(crate) async fn catch_panic<T>(
     verb: impl Future<Output = ProviderResult<T>>,
 ) -> ProviderResult<T> {
@@ -176,8 +177,8 @@ pub(crate) async fn catch_panic<T>(
         .unwrap_or_else(|panic| Err(ProviderError::from_panic(&*panic)))
 }
 
-/// Runs `work` to its end. When the caller leaves before it has the outcome, what was made is given
-/// to `unwanted`.
+/// Runs `work` to completion. If the caller leaves before it has the outcome, passes the result to
+/// `unwanted`.
 ///
 /// # Errors
 /// Those of `work`.
@@ -192,7 +193,7 @@ where
     U: Future<Output = ()> + Send,
 {
     let (cancel, place) = (Cancel::default(), Place::new());
-    // A create is large: boxed, it is moved once.
+    // A create's future is large; boxing it moves it only once.
     let work = Box::pin(work(cancel.clone()));
     let (done, is_done) = oneshot::channel::<()>();
     let (here, has_left) = oneshot::channel::<Infallible>();
@@ -223,7 +224,7 @@ where
             }
         }
         let _ = done.send(());
-        // Ends when the caller is gone, with the outcome or without it.
+        // Ends when the caller is gone, with or without the outcome.
         let _ = has_left.await;
         let left = Place::of(&worker).outcome.take();
         match left {
@@ -255,7 +256,8 @@ mod tests {
         About::new("create_instance", "test", "7")
     }
 
-    /// One create of the number 7, which takes a second; how often it was unwanted.
+    /// Runs one create of the number 7, which takes 1 s. Returns its result and the sum of the
+    /// unwanted numbers.
     async fn run(patience: Duration) -> (Option<u32>, usize) {
         let unwanted = Arc::new(AtomicUsize::new(0));
         let count = unwanted.clone();

@@ -1,7 +1,8 @@
-//! Several machines by one call: one key for all, and a part of its key for each.
+//! Several instances by one request: one create key for the batch, and a key derived from it for
+//! each instance.
 //!
-//! A machine's part of the key leads to that machine alone, so that what became of it can be found
-//! out by itself.
+//! The key of an instance leads to that instance alone, so that its outcome can be resolved
+//! separately.
 
 use std::future::Future;
 
@@ -13,11 +14,10 @@ use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// What came of each machine of a batch.
+/// The outcome of each instance of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
 
-/// Requests that differ in nothing but their names, as they are tagged once: all carry the same
-/// labels.
+/// Returns requests that differ only in name. They share the labels of the request tagged once.
 pub(crate) fn named_batch(
     tagged: &InstanceRequest,
     requests: &[InstanceRequest],
@@ -28,7 +28,7 @@ pub(crate) fn named_batch(
         .collect()
 }
 
-/// What is not known of all, for each of them: under its own part of the key.
+/// Returns the unknown outcome for each instance, under its own key.
 fn unknown(error: &ProviderError, create_key: &CreateKey, parts: &[String]) -> Batch {
     let of_part = |part: &String| {
         let mut told = ErrorParts::from(error);
@@ -38,11 +38,11 @@ fn unknown(error: &ProviderError, create_key: &CreateKey, parts: &[String]) -> B
     parts.iter().map(of_part).collect()
 }
 
-/// Makes machines by `work`, seen through to its end, as [`keyed`](super::keyed) does one. `parts`
-/// lead to each.
+/// Creates instances by `work` and runs it to completion, as [`keyed`](super::keyed) does for one.
+/// `parts` identify the instances.
 ///
 /// # Errors
-/// Those of `work`, but what is not known is told of each.
+/// Those of `work`, except that an unknown outcome is returned for each instance.
 pub(crate) async fn instances<R, W>(
     room: &R,
     create_key: &CreateKey,
@@ -74,8 +74,8 @@ where
             (room.http().shared::<Keys>(), room.http().settling(), create_key.clone());
         let making = work(room.clone(), cancel.clone());
         async move {
-            // The key is this batch's own: nobody else is at it. What stays open is noted for who
-            // asks for a part of it.
+            // No other create has this batch's key. If it ends unresolved, that is recorded for
+            // later creates under a part of the key.
             let _turn = keys.enter(&tagged, &cancel, settling)?;
             making.await
         }

@@ -1,14 +1,14 @@
-//! Which machines this process is destroying: from the wish to the end of it, whatever the cloud
-//! shows of them meanwhile.
+//! Tracks the instances that this process is destroying, from the request to its end, whatever the
+//! API reports meanwhile.
 //!
-//! Who is given such a machine by its key would lose it.
+//! A create must not adopt such an instance by its key: it would lose it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::per_process::PerProcess;
 
-/// How many destroy each machine: the program, the provider, and the id.
+/// How many tasks destroy each instance, by program, provider and id.
 type Wishes = HashMap<(u64, String, String), usize>;
 
 fn wishes() -> MutexGuard<'static, Wishes> {
@@ -16,7 +16,7 @@ fn wishes() -> MutexGuard<'static, Wishes> {
     WISHES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The program that runs here; a real process is one.
+/// The number of the current program; 0 outside a simulation.
 fn program() -> u64 {
     #[cfg(feature = "simulation")]
     if let Some(program) = super::Group::carried()
@@ -27,7 +27,7 @@ fn program() -> u64 {
     0
 }
 
-/// A machine that is being destroyed, as long as this is there.
+/// Marks an instance as being destroyed until this value is dropped.
 pub(crate) struct Ending((u64, String, String));
 
 impl Ending {
@@ -37,7 +37,7 @@ impl Ending {
         Self(machine)
     }
 
-    /// Whether a machine is being destroyed.
+    /// Returns whether this process is destroying the instance.
     pub(crate) fn is_of(provider: &str, id: &str) -> bool {
         wishes().contains_key(&(program(), provider.to_string(), id.to_string()))
     }
@@ -46,7 +46,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let mut wishes = wishes();
-        // A forked child has none of its parent's.
+        // A forked child has none of its parent's entries.
         let Some(count) = wishes.get_mut(&self.0) else { return };
         *count -= 1;
         if *count == 0 {

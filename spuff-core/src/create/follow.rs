@@ -1,7 +1,7 @@
-//! What was begun and takes its time is followed to its end, for longer than its caller waits.
+//! Follows a long-running operation to its end, beyond the time that its caller waits.
 //!
-//! For what the call that makes it cannot key as spuff's: whoever loses sight of it before it is
-//! tagged has lost it, and it is paid for.
+//! Used if the create request cannot carry the create key. A resource that is lost before it is
+//! tagged costs money unnoticed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,28 +17,26 @@ use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::wait::Pauses;
 
-/// For how long: longer than a snapshot of the largest disk takes.
+/// How long to follow: longer than a snapshot of the largest disk takes.
 const FOLLOWED: Duration = Duration::from_secs(6 * 3600);
-/// How many times as long the pauses are when something has failed, or nobody waits any more.
+/// Factor on the pauses after a failure, or once no caller waits.
 const SELDOM: u32 = 6;
-/// So many tries in a row that fail for a reason which does not pass by itself are told to the
-/// caller.
+/// Consecutive permanent failures after which the caller gets the error.
 const TRIES: u32 = 3;
 
-/// How something that was begun has ended, beyond doubt.
+/// The definite end of an operation.
 pub(crate) enum End<T> {
     Made(T),
-    /// The cloud itself says that nothing came of it.
+    /// The API reports that it failed and made nothing.
     Failed(ProviderError),
 }
 
-/// Tries `attempt`, which begins wherever the last one has stopped, until what was begun under
-/// `key` has ended. It is given the timeouts that it is to keep to: `action_complete` is the limit
-/// of one try.
+/// Repeats `attempt`, which resumes from the last state, until the operation under `key` has ended.
+/// Each attempt receives its timeouts; `action_complete` limits one attempt.
 ///
 /// # Errors
-/// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] when it is not at its end at the
-/// deadline, or cannot be followed for now. Then it goes on in the background.
+/// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] if the operation has not ended by the
+/// deadline, or cannot be followed now. It is then followed in the background.
 pub(crate) async fn follow<T, W, F>(
     operation: &'static str,
     key: String,
@@ -112,8 +110,8 @@ where
     })
 }
 
-/// The end of a wait for something that was made, and is tagged as spuff's: a wait that fails says
-/// nothing of what it was for. What is late or gone is told as such.
+/// Converts the error of a wait for a resource that was made and tagged as spuff's. A failed wait
+/// says nothing about the resource. Timeouts and missing resources keep their error.
 pub(crate) fn still_open(
     operation: &'static str,
     key: &str,
@@ -146,8 +144,8 @@ mod tests {
         }
     }
 
-    /// Follows what is made after so long, where each try ends as `fails` says; how long the caller
-    /// has waited, what it was told, and how often it was tried in the first hour.
+    /// Follows an operation that takes `after` and fails as `fails` says. Returns how long the
+    /// caller waited, its outcome, and the number of attempts by one hour later.
     async fn follow_for(
         after: Duration,
         fails: impl Fn(u32) -> Option<ProviderError>,
@@ -198,8 +196,8 @@ mod tests {
         assert_eq!(tries, 5, "each for as long as one caller waits");
     }
 
-    /// The limit of each try in seconds, until what takes so long is made, or nobody follows it any
-    /// more. The first try fails after 200 s.
+    /// Returns the limit of each attempt in seconds, for an operation that takes this long. The
+    /// first attempt fails after 200 s.
     async fn tries_of(takes: Duration) -> Vec<u64> {
         let (began, tries) = (Instant::now(), Arc::new(std::sync::Mutex::new(Vec::new())));
         let told = tries.clone();

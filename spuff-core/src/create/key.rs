@@ -1,5 +1,5 @@
-//! What a create is known by: its key, and the labels that carry it and the lease into the cloud in
-//! the same call.
+//! How a create is identified: its key, and the labels that carry the key and the lease in the same
+//! request.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -13,39 +13,39 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{ProviderInstance, labels};
 use crate::random;
 
-/// What every cloud here takes as a key of a create.
+/// The longest idempotency key, in bytes, that every supported cloud accepts.
 const MAX_KEY: usize = 64;
-/// Hexadecimal digits of a key hash (128 bits), of a request's digest and of what stands for one
-/// call (64 bits each).
+/// Hexadecimal digits of a key hash (128 bits), of a request digest and of a call id (64 bits
+/// each).
 const KEY_HASH: usize = 32;
 const DIGEST: usize = 16;
 const CALL: usize = 16;
-/// Between the key of a batch and the part of one instance.
+/// Separates the key of a batch from the part of one instance.
 const BETWEEN: char = '/';
-/// Between the digits of a random key and the place that it carries.
+/// Separates the digits of a random key from the region it carries.
 const AT: char = '@';
-/// The longest owner that every cloud here takes as a label's value.
+/// The longest owner, in bytes, that every supported cloud accepts as a label value.
 const MAX_OWNER: usize = 63;
 
-/// What a create is known by.
+/// Identifies a create.
 #[derive(Debug, Clone)]
 pub(crate) struct CreateKey {
-    /// The caller's own key, or 128 random bits.
+    /// The idempotency key, or 128 random bits, with the region if needed.
     pub(crate) key: String,
-    /// What stands in the cloud for the key.
+    /// Represents the key in labels.
     pub(crate) key_hash: String,
-    /// The name that what is made is to have.
+    /// The name of the resource to create.
     pub(crate) name: String,
-    /// Where the key is the caller's own, and may come again.
+    /// Set for an idempotency key, which may be used again.
     asked: Option<Asked>,
 }
 
-/// What is asked for under a key, and by which call.
+/// The request under an idempotency key, and the call that sends it.
 #[derive(Debug, Clone)]
 struct Asked {
-    /// Stands for the request: the key may come again with another one.
+    /// Identifies the request: the key may be used again with another one.
     digest: String,
-    /// Random: another process may make the same under this key at this moment.
+    /// Random: another process may create the same under this key at the same time.
     call: String,
 }
 
@@ -55,23 +55,23 @@ impl Asked {
     }
 }
 
-/// The digest and the call of a label. An earlier version has told no call.
+/// Splits a label into digest and call. Labels of an earlier version have no call.
 fn asked_for(labels: &HashMap<String, String>) -> Option<(&str, &str)> {
     let label = labels.get(labels::REQUEST_DIGEST)?;
     Some(label.split_at_checked(DIGEST).unwrap_or((label, "")))
 }
 
 impl CreateKey {
-    /// The key of a request, and the request with the labels that carry it.
+    /// Returns the key of a request, and the request with the labels that carry it.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] for a key, owner or lease that cannot be, and for labels
-    /// that are spuff's own.
+    /// [`ProviderError::InvalidConfig`] if the key, owner or lease is invalid, or if the request
+    /// sets a label that spuff reserves.
     pub(crate) fn of(request: &InstanceRequest) -> ProviderResult<(Self, InstanceRequest)> {
         Self::of_place(request, "")
     }
 
-    /// The same, where a random key carries the place in which what it has made can be looked for.
+    /// As [`of`](Self::of), but a random key carries the region to search.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -112,17 +112,17 @@ impl CreateKey {
         Ok((create_key, tagged))
     }
 
-    /// The key of something that is made without a request: a snapshot.
+    /// Returns a random key for a create without a request: a snapshot.
     pub(crate) fn random(place: &str) -> ProviderResult<Self> {
         Ok(Self::under(random_key_of(place)?))
     }
 
-    /// A key that tells by itself where to look.
+    /// Returns the create key for a key string alone, without a name or request.
     pub(crate) fn under(key: String) -> Self {
         Self { key_hash: hash_of_key(&key), key, name: String::new(), asked: None }
     }
 
-    /// Whether the key is the caller's own, so that it may have been used before.
+    /// Returns whether the key is an idempotency key, which may have been used before.
     pub(crate) fn is_caller_supplied(&self) -> bool {
         self.asked.is_some()
     }
@@ -131,20 +131,20 @@ impl CreateKey {
         self.asked.as_ref().map(|asked| asked.digest.as_str())
     }
 
-    /// Whether this stands for the same request as a digest does.
+    /// Returns whether this key has the same request digest.
     pub(super) fn is_of(&self, digest: Option<&str>) -> bool {
         self.digest() == digest
     }
 
-    /// The key hash of the batch, where the key is that of a part of one.
+    /// Returns the key hash of the batch, if the key is that of a part of one.
     pub(super) fn batch(&self) -> Option<String> {
         part_of_key(&self.key).map(|(batch, _)| hash_of_key(batch))
     }
 
-    /// What was found under the key, by whichever key hash: it was asked for by this request.
+    /// Checks that this request made the instance found under the key, by either key hash.
     ///
     /// # Errors
-    /// [`ProviderError::Conflict`] when it was made by another request.
+    /// [`ProviderError::Conflict`] if another request made it.
     pub(super) fn adopted(
         &self,
         found: Option<ProviderInstance>,
@@ -160,9 +160,9 @@ impl CreateKey {
         self.digest().zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
     }
 
-    /// Whether this call has made something that it has come by so, and that has these labels: what
-    /// is under a caller's own key may have been made by another process, while it was not known
-    /// what came of a call here.
+    /// Returns whether this call made the resource with these labels and this origin. Another
+    /// process may have made it under the idempotency key while a request here had an unknown
+    /// outcome.
     pub(crate) fn has_made(&self, origin: Origin, labels: &HashMap<String, String>) -> bool {
         match (&self.asked, asked_for(labels)) {
             (Some(ours), Some((_, call))) => ours.call == call,
@@ -171,10 +171,10 @@ impl CreateKey {
         }
     }
 
-    /// Whether these labels are those of what was made under this key.
+    /// Returns whether the labels contain this key.
     ///
     /// # Errors
-    /// [`ProviderError::Conflict`] when it was made under this key by another request.
+    /// [`ProviderError::Conflict`] if another request used this key.
     pub(crate) fn matches(
         &self,
         labels: &HashMap<String, String>,
@@ -186,11 +186,11 @@ impl CreateKey {
         if self.is_for_another_request(labels) { Err(self.reused(id)) } else { Ok(true) }
     }
 
-    /// Whether the reply to a create is about what it asked for: what came in between may have
-    /// mixed up two.
+    /// Checks that the reply to a create is about the requested instance. An intermediary may have
+    /// mixed up two replies.
     ///
     /// # Errors
-    /// The reply cannot be used, and what was made has to be looked for.
+    /// The reply is unusable, and the create must be resolved by polling.
     pub(crate) fn check_answer(
         &self,
         reply: &Reply,
@@ -206,7 +206,7 @@ impl CreateKey {
         Ok(())
     }
 
-    /// What a look for a machine has shown.
+    /// Converts a found instance to the result of a poll.
     ///
     /// # Errors
     /// As [`matches`](Self::matches).
@@ -220,7 +220,7 @@ impl CreateKey {
         }
     }
 
-    /// What was made under the key is being destroyed, and takes its time.
+    /// The error if the instance made under the key is still being destroyed.
     pub(crate) fn still_ending(&self, id: &str) -> ProviderError {
         let key = &self.key;
         let message = format!(
@@ -230,7 +230,7 @@ impl CreateKey {
         ProviderError::conflict(message, true)
     }
 
-    /// The key was used before, for something else.
+    /// The error if the key was used before for another request.
     pub(crate) fn reused(&self, id: &str) -> ProviderError {
         let key = &self.key;
         let message = format!(
@@ -240,10 +240,11 @@ impl CreateKey {
     }
 }
 
-/// What is longer has no end that a date can tell.
+/// The longest lease: 100 years.
 const LONGEST_LEASE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// The label that no other create has: its random key, or the call under a key that may come again.
+/// Returns the label that no other create has: the random key, or the call under an idempotency
+/// key.
 pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static str, &str)> {
     match labels.get(labels::REQUEST_DIGEST) {
         Some(asked) => {
@@ -255,8 +256,8 @@ pub(crate) fn label_of_one(labels: &HashMap<String, String>) -> Option<(&'static
     }
 }
 
-/// The end of a lease that begins now, in seconds since 1970: digits only, so that every cloud
-/// takes them.
+/// Returns the end of a lease that begins now, in seconds since 1970: digits only, so that every
+/// cloud accepts it.
 pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
     let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     if ttl.is_zero() || ttl > LONGEST_LEASE {
@@ -311,36 +312,36 @@ fn random_key_of(place: &str) -> ProviderResult<String> {
     Ok(if place.is_empty() { digits } else { format!("{digits}{AT}{place}") })
 }
 
-/// The digits of a random key, and what follows them.
+/// Splits a random key into its digits and the rest.
 fn random_part(key: &str) -> Option<(&str, &str)> {
     key.split_at_checked(KEY_HASH)
         .filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The place that a random key, or that of a part of a batch, carries.
+/// Returns the region that a random key, or a part of a batch, carries.
 pub(crate) fn place_of_key(key: &str) -> Option<&str> {
     let (_, more) = random_part(key)?;
     more.strip_prefix(AT)?.split(BETWEEN).next()
 }
 
-/// The key of one machine of a batch.
+/// Returns the key of one instance of a batch.
 pub(crate) fn key_of_part(create_key: &CreateKey, part: &str) -> String {
     format!("{}{BETWEEN}{part}", create_key.key)
 }
 
-/// The key of a batch and the part, where that is what a key is made of.
+/// Splits the key of a part into the key of the batch and the part.
 pub(crate) fn part_of_key(key: &str) -> Option<(&str, &str)> {
     let (batch, part) = key.split_once(BETWEEN)?;
     let (_, place) = random_part(batch)?;
     (place.is_empty() || place_of_key(batch).is_some()).then_some((batch, part))
 }
 
-/// What stands in the cloud for a key: valid as a label everywhere, whatever the key is.
+/// Hashes a key to a value that is a valid label at every cloud.
 pub(crate) fn hash_of_key(key: &str) -> String {
     hash(key.as_bytes(), KEY_HASH)
 }
 
-/// What stands for a request: all of it but how it is watched over and how long it is leased.
+/// Hashes a request without its idempotency key, `ttl` and `on_cancel`.
 fn digest_of(request: &InstanceRequest) -> ProviderResult<String> {
     let labels: BTreeMap<_, _> = request.labels.iter().collect();
     let InstanceRequest { name, region, size, image, user_data, ssh_keys, owner, .. } = request;

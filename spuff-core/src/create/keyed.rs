@@ -1,8 +1,7 @@
-//! One machine for one key, whoever asks for it in this process: a create joins the one that is
-//! under way, is given what was made a moment ago, and looks before it sends where an earlier one
-//! has ended without an answer.
+//! One instance per key in this process. A create joins the one in progress or returns what was
+//! just made; after an unknown outcome it polls before it sends.
 //!
-//! The rooms know neither.
+//! The provider modules do not implement this.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,13 +23,12 @@ use crate::wait::Pauses;
 
 const OPERATION: &str = "create_instance";
 
-/// Makes a machine by `work`, seen through to its end: when its caller leaves, the machine is
-/// destroyed or kept as the request says, unless another caller under the same key waits for it or
-/// has it.
+/// Creates an instance by `work` and runs it to completion. If the caller leaves, destroys or keeps
+/// the instance as the request says, unless another caller under the same key waits for it or has
+/// it.
 ///
 /// # Errors
-/// Those of `work`; [`ProviderError::Conflict`] when another request has made something under this
-/// key.
+/// Those of `work`; [`ProviderError::Conflict`] if another request used this key.
 pub(crate) async fn keyed<R, W>(
     room: &R,
     create_key: &CreateKey,
@@ -60,8 +58,7 @@ where
             return Ok((made, None));
         }
         let (site, id) = (Site::current(), made.id.clone());
-        // The turn is held until the machine is gone: who creates under this key again would find
-        // it.
+        // Hold the turn until the instance is gone, so that no create under this key finds it.
         let ending = move |turn: Option<Turn>| {
             let about = About::new("destroy_instance", room.name(), &id);
             background(&site, about, async move {
@@ -76,8 +73,8 @@ where
         debug!(id = made.id, is_kept = stake.is_none(), "the caller of a create has left");
     };
     let (made, stake) = run_to_completion(about, work, unwanted).await?;
-    // Whose create has made it may have left: then it is the first one's that takes it, so that
-    // somebody ends it.
+    // The caller whose create made the instance may have left. Then the first caller that takes it
+    // owns it, so that one caller destroys it.
     Ok(match stake {
         Some(stake) => made.adopted_if(!stake.keep()),
         None => made,
@@ -90,8 +87,8 @@ enum Begun {
     Made(ProviderInstance, Option<Arc<Stake>>),
 }
 
-/// Waits until no other create under the same key is under way. What that one has made is what this
-/// one was to make.
+/// Waits until no other create under the same key is in progress. Returns the instance if that
+/// create made it.
 async fn begin<R: Room>(
     room: &R,
     create_key: &CreateKey,
@@ -99,7 +96,7 @@ async fn begin<R: Room>(
     deadline: Deadline,
 ) -> ProviderResult<Begun> {
     let keys = room.http().shared::<Keys>();
-    // While this is held, what the other one makes is not ended because its own caller has left.
+    // While this is held, the other create's instance is not destroyed when its own caller leaves.
     let mut joined = None;
     let mut has_waited = false;
     let mut pauses = Pauses::new(room.http().sight().poll_interval);
@@ -112,15 +109,15 @@ async fn begin<R: Room>(
             }
             Entry::Made(made, stake) => match room.get_instance(&made.id).await {
                 Ok(Some(now)) if !is_leaving(room, &now) => return Ok(Begun::Made(now, stake)),
-                // Its absence is not believed yet: what does not come to light in time is there all
-                // the same.
+                // Its absence is not conclusive yet: an instance that is not listed in time exists
+                // nevertheless.
                 Err(ProviderError::Timeout { .. })
                     if keys.is_new(create_key) && !is_leaving(room, &made) =>
                 {
                     return Ok(Begun::Made(made, stake));
                 }
                 Err(error) => return Err(error),
-                // Lists may not show it yet: it is waited for here.
+                // Lists may not show it yet, so wait for its end here.
                 Ok(Some(_)) => {
                     wait_for_end(create_key, &made.id, cancel, deadline, &mut pauses).await?
                 }
@@ -138,13 +135,13 @@ async fn begin<R: Room>(
     }
 }
 
-/// What was made under a key before, by any process. Where the last create in this one has ended
-/// without an answer, looks until it must have come to light. One that is ending is waited for
-/// until it is gone: it is not what was asked for.
+/// Returns what any process made under the key before. If the last create in this process ended
+/// without a reply, polls until the read lag has passed. Waits until an instance that is being
+/// destroyed is gone.
 ///
 /// # Errors
-/// Those of the looks; [`ProviderError::Conflict`] when another request has made something under
-/// this key, or when what this one has made is not gone at the deadline.
+/// Those of the polls; [`ProviderError::Conflict`] if another request used this key, or if an
+/// instance being destroyed is not gone by the deadline.
 async fn look_first<R: Room>(
     room: &R,
     create_key: &CreateKey,
@@ -155,7 +152,7 @@ async fn look_first<R: Room>(
     if !create_key.is_caller_supplied() {
         return Ok(None);
     }
-    // Nothing was sent: what hinders the look is told at once.
+    // No request was sent, so a failed poll is returned at once.
     if let Some(made) = found_now(room, create_key, cancel, deadline).await? {
         return Ok(Some(made));
     }
@@ -181,7 +178,7 @@ async fn look_first<R: Room>(
     if found.is_some() { Ok(found) } else { found_now(room, create_key, cancel, deadline).await }
 }
 
-/// What there is under a key, once what is being destroyed is gone.
+/// Returns the instance under a key, after any that is being destroyed is gone.
 async fn found_now<R: Room>(
     room: &R,
     create_key: &CreateKey,
@@ -198,10 +195,10 @@ async fn found_now<R: Room>(
     }
 }
 
-/// A pause in the wait for a machine of this key that is being destroyed.
+/// Pauses during the wait for an instance of this key that is being destroyed.
 ///
 /// # Errors
-/// [`ProviderError::Conflict`] at the deadline; [`Cancel::error`] when the caller has left.
+/// [`ProviderError::Conflict`] at the deadline; [`Cancel::error`] if the caller has left.
 pub(crate) async fn wait_for_end(
     create_key: &CreateKey,
     id: &str,
@@ -217,12 +214,11 @@ pub(crate) async fn wait_for_end(
     Ok(())
 }
 
-/// Looks for what was made under a key, by any process: `None` when it is certain that there is
-/// nothing.
+/// Searches for what any process made under a key. Returns `None` if certainly nothing was made.
 ///
 /// # Errors
-/// [`ProviderError::UnknownOutcome`] when the looks fail, show things that cannot be told apart, or
-/// a create goes on.
+/// [`ProviderError::UnknownOutcome`] if the polls fail, show several candidates, or a create is in
+/// progress.
 pub(crate) async fn resolve_keyed<R: Room>(
     room: &R,
     key: &str,

@@ -1,8 +1,8 @@
-//! What this process knows of the keys of an account: which creates are under way, what they have
-//! made a moment ago, and since when it is not known what came of one. The cloud's lists show late
-//! what is new; until then nothing else keeps a second one out.
+//! What this process knows about the create keys of an account: creates in progress, recent
+//! results, and since when an outcome is unknown. Lists lag behind creates; until they catch up,
+//! only this table prevents a duplicate.
 //!
-//! Bookkeeping alone: nothing here asks the cloud. All clients of an account share it.
+//! This module sends no requests. All clients of an account share the table.
 
 use std::collections::HashMap;
 use std::mem;
@@ -20,10 +20,10 @@ use crate::per_process::PerProcess;
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// From how many keys on those are looked for that need not be known any more.
+/// Number of keys from which entries that are no longer needed are removed.
 const MANY: usize = 256;
 
-/// The keys of an account, by their nonces.
+/// The keys of an account, by their hashes.
 pub(crate) struct Keys(PerProcess<Table>);
 
 impl Default for Keys {
@@ -38,28 +38,28 @@ struct Table {
     changed: Changes,
 }
 
-/// What is known of a key.
+/// The state of a key.
 enum Known {
-    /// A create is under way, or the destroy of what nobody wants.
+    /// A create is in progress, or the destroy of an unwanted instance.
     Busy { digest: Option<String>, stake: Weak<Stake> },
-    /// A create has made this.
+    /// A create made this.
     Made(Box<Made>),
-    /// A create has ended, and it is not known what it has made.
+    /// A create ended with an unknown outcome.
     Open { since: Instant },
 }
 
 struct Made {
     instance: ProviderInstance,
     digest: Option<String>,
-    /// Until when the cloud may not show it yet.
+    /// Until when the API may not list it yet.
     settles_at: Instant,
-    /// Whether a caller has it, or it is to stay whatever its callers do.
+    /// Whether a caller has it, or it must be kept whatever its callers do.
     is_kept: Arc<AtomicBool>,
     stake: Weak<Stake>,
 }
 
-/// What all that wait for one machine hold together: when the last of them is gone and none has
-/// taken it, it is ended.
+/// Shared by all callers that wait for one instance. When the last one drops it and none has taken
+/// the instance, the instance is destroyed.
 pub(super) struct Stake {
     is_kept: Arc<AtomicBool>,
     end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -71,7 +71,7 @@ impl Stake {
         Self { is_kept: Arc::default(), end: Mutex::default(), process: process::id() }
     }
 
-    /// A caller has the machine. It is the first one's to end: whether this is the first.
+    /// Records that a caller has the instance. Returns whether it is the first, which owns it.
     pub(super) fn keep(&self) -> bool {
         !self.is_kept.swap(true, Ordering::AcqRel)
     }
@@ -81,7 +81,7 @@ impl Drop for Stake {
     fn drop(&mut self) {
         let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         match end {
-            // What a parent of this process has made is the parent's.
+            // An instance made by a parent process belongs to the parent.
             Some(end) if self.process != process::id() => mem::forget(end),
             Some(end) if !self.is_kept.load(Ordering::Acquire) => end(),
             _ => {}
@@ -89,13 +89,13 @@ impl Drop for Stake {
     }
 }
 
-/// How a create under a key stands to what is known of it.
+/// The state that a create finds under its key.
 pub(super) enum Entry {
-    /// Nobody else is at it.
+    /// No other create is in progress.
     Turn(Turn),
-    /// An earlier create has made this.
+    /// An earlier create made this.
     Made(ProviderInstance, Option<Arc<Stake>>),
-    /// Another create is at it. Where it is the same, what it makes is kept for this one too.
+    /// Another create is in progress. If its request is the same, this caller shares its instance.
     Busy(Option<Arc<Stake>>),
 }
 
@@ -112,15 +112,15 @@ impl Keys {
         self.table().changed.tell();
     }
 
-    /// Told whenever a key is not busy any more.
+    /// Notifies whenever a key is no longer busy.
     pub(super) fn changes(&self) -> Seen<'_> {
         self.table().changed.seen()
     }
 
-    /// Begins a create, where no other one is under way or has made what this one is to make.
+    /// Begins a create, unless another one is in progress or has made the same.
     ///
     /// # Errors
-    /// [`ProviderError::Conflict`] when one with another request has made something under this key.
+    /// [`ProviderError::Conflict`] if another request used this key.
     pub(super) fn enter(
         self: &Arc<Self>,
         create_key: &CreateKey,
@@ -173,17 +173,17 @@ impl Keys {
         Ok(Entry::Turn(turn))
     }
 
-    /// Whether a create under this key is under way.
+    /// Returns whether a create under this key is in progress.
     pub(super) fn is_busy(&self, key_hash: &str) -> bool {
         matches!(self.known().get(key_hash), Some(Known::Busy { .. }))
     }
 
-    /// Whether a machine was made so short a time ago that the cloud may not show it yet.
+    /// Returns whether an instance is so new that the API may not list it yet.
     pub(super) fn is_new(&self, create_key: &CreateKey) -> bool {
         matches!(self.known().get(&create_key.key_hash), Some(Known::Made(made)) if Instant::now() < made.settles_at)
     }
 
-    /// Forgets a machine that has ended.
+    /// Removes an instance that was destroyed.
     pub(crate) fn forget(&self, id: &str) {
         self.known()
             .retain(|_, known| !matches!(known, Known::Made(made) if made.instance.id == id));
@@ -200,31 +200,30 @@ impl Known {
     }
 }
 
-/// A create that is under way. However it ends, the next one under its key may begin.
+/// A create in progress. Dropping it lets the next create under its key begin.
 pub(super) struct Turn {
     keys: Arc<Keys>,
     create_key: CreateKey,
     cancel: Cancel,
     stake: Arc<Stake>,
-    /// Since when it is not known what an earlier one has made.
+    /// Since when the outcome of an earlier create is unknown.
     pub(super) since: Option<Instant>,
     is_over: bool,
 }
 
 impl Turn {
-    /// It is certain now that no earlier one has made anything.
+    /// Records that no earlier create made anything.
     pub(super) fn nothing_before(&mut self) {
         self.since = None;
     }
 
-    /// It has ended with a machine, which stays whatever its callers do.
+    /// Ends the create with an instance that is kept whatever its callers do.
     pub(super) fn found(self, instance: &ProviderInstance, settling: Duration) {
         self.stake.keep();
         self.over(instance, settling);
     }
 
-    /// It has ended with a machine, for which `end` is called when none of its callers is left that
-    /// could take it.
+    /// Ends the create with an instance. Calls `end` once no caller is left that could take it.
     pub(super) fn made(
         self,
         instance: &ProviderInstance,
@@ -253,7 +252,7 @@ impl Turn {
         if self.create_key.is_caller_supplied() {
             self.keys.known().insert(self.create_key.key_hash.clone(), Known::Made(Box::new(made)));
         } else {
-            // Nobody else has this key.
+            // No other create has this key.
             self.keys.known().remove(&self.create_key.key_hash);
         }
         self.keys.tell();
@@ -277,8 +276,7 @@ impl Drop for Turn {
 }
 
 impl Keys {
-    /// A machine that was made under this key is about to be ended: until it is, no create under
-    /// the key begins.
+    /// Blocks the key until the instance made under it is destroyed.
     fn take_back(self: &Arc<Self>, create_key: &CreateKey, id: &str) -> Option<Turn> {
         let mut known = self.known();
         if !matches!(known.get(&create_key.key_hash), Some(Known::Made(made)) if made.instance.id == id)
@@ -298,7 +296,7 @@ impl Keys {
     }
 }
 
-/// What another create under the same key has not made known in time.
+/// The error if another create under the same key does not end in time.
 pub(super) fn still_busy(operation: &str, create_key: &CreateKey) -> ProviderError {
     ProviderError::unknown_outcome(
         operation,

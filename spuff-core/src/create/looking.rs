@@ -1,5 +1,5 @@
-//! A create under a key where nothing but looking keeps a second machine out: how a look is kept
-//! fresh until it is sent.
+//! Creates under a key at clouds that do not prevent duplicates: a poll must be recent when the
+//! request is sent.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::http::{Call, Failure, Reply, Sight};
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// So many looks in a row must show nothing before a first machine is made, where nothing else
-/// keeps a second one out: one list that comes back wrong is not to cost one.
+/// Consecutive empty polls required before the first create, if only polling prevents duplicates:
+/// one wrong list must not cause a duplicate.
 const LOOKS: u32 = 2;
-/// So many at most, where the account's pace or a slow reply makes each of them old.
+/// Maximum number of polls, if rate limits or slow replies make each of them stale.
 const MOST_LOOKS: u32 = 5;
-/// How old a look may be when a create that stands on it is sent.
+/// Maximum age of a poll when the create that relies on it is sent.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What there is under a key, as of this moment where nothing but looking keeps a second one out: a
-/// look that had to wait for a part of what it shows is repeated.
+/// Returns the current instance under a key. If only polling prevents duplicates, repeats a poll
+/// that is not recent.
 pub(super) async fn look_now<R: Room>(
     room: &R,
     create_key: &CreateKey,
@@ -40,13 +40,13 @@ pub(super) async fn look_now<R: Room>(
 }
 
 fn is_fresh<R: Room>(room: &R, as_of: Instant) -> bool {
-    // A simulated cloud without limits has no pace, and its time need not be faster.
+    // A simulated cloud without limits has no pace, and its clock need not run faster.
     let paced = room.http().paced(FRESH);
     as_of.elapsed() < if paced.is_zero() { FRESH } else { paced }
 }
 
-/// The call of a create under a key where nothing but looking keeps a second machine out: one that
-/// has waited for the account's pace, or for the cloud to take it, looks again before it is sent.
+/// A create request under a key, at a cloud that does not prevent duplicates. If it waited for the
+/// rate limit or for the API to accept it, it polls again before it is sent.
 pub(crate) struct Looking<'a, R> {
     room: &'a R,
     create_key: &'a CreateKey,
@@ -55,11 +55,11 @@ pub(crate) struct Looking<'a, R> {
     found: Mutex<Option<ProviderInstance>>,
 }
 
-/// What a create comes to that looks again before it is sent.
+/// The outcome of a create that polls before it is sent.
 pub(crate) enum Answer {
-    /// The cloud's.
+    /// The API's reply.
     Reply(Reply),
-    /// It was not sent: this was made under its key while it waited.
+    /// The request was not sent: this instance was made under its key while it waited.
     Found(ProviderInstance),
 }
 
@@ -74,7 +74,7 @@ impl<'a, R: Room> Looking<'a, R> {
     }
 
     /// # Errors
-    /// Those of the looks; [`ProviderError::Conflict`] when something was made under the key in the
+    /// Those of the polls; [`ProviderError::Conflict`] if an instance was made under the key in the
     /// meantime.
     async fn look_again(&self) -> ProviderResult<()> {
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);

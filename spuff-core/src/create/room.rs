@@ -1,4 +1,4 @@
-//! What a cloud's room tells of the machines that it makes under keys.
+//! The interface of a provider that creates instances under keys.
 
 use std::future::Future;
 
@@ -9,24 +9,25 @@ use crate::http::HttpClient;
 use crate::provider::error::ProviderResult;
 use crate::provider::{Provider, ProviderInstance};
 
-/// A room whose machines are made under keys.
+/// A provider whose instances are created under keys.
 pub(crate) trait Room: Provider + Clone + 'static {
-    /// What keeps a second machine from being made under a key.
+    /// How a second instance under a key is prevented.
     const DEDUP: Dedup;
 
     fn http(&self) -> &HttpClient;
 
-    /// Whether a machine is on its way out, or was ended by this process: lists may show it for a
-    /// while.
+    /// Returns whether the instance is being destroyed, or was destroyed by this process. Lists may
+    /// still show it for a while.
     fn is_ending(&self, machine: &ProviderInstance) -> bool;
 
-    /// What was made under a key, also as a part of a batch, as the cloud's lists show it.
+    /// Returns the listed instance made under a key, including a part of a batch.
     fn found_under(
         &self,
         key: &str,
     ) -> impl Future<Output = ProviderResult<Option<ProviderInstance>>> + Send;
 
-    /// The same, and as of when: what was made later need not be among it.
+    /// As [`found_under`](Self::found_under), with the time of the observation. Anything made later
+    /// may be missing.
     fn found_lately(
         &self,
         key: &str,
@@ -37,8 +38,8 @@ pub(crate) trait Room: Provider + Clone + 'static {
         }
     }
 
-    /// The same, where it may be that a create under this key would not have made it: before it is
-    /// told that there is none.
+    /// As [`found_under`](Self::found_under), but also searches places where a create under this
+    /// key would not have made it, before returning `None`.
     fn found_anywhere(
         &self,
         key: &str,
@@ -47,8 +48,8 @@ pub(crate) trait Room: Provider + Clone + 'static {
     }
 }
 
-/// Whether a machine is on its way out, or is being destroyed by this process: it is not what
-/// anybody asks for.
+/// Returns whether the instance is being destroyed, by this process or another. Such an instance
+/// does not satisfy a create.
 pub(crate) fn is_leaving<R: Room>(room: &R, machine: &ProviderInstance) -> bool {
     Ending::is_of(room.name(), &machine.id) || room.is_ending(machine)
 }

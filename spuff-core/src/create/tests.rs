@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::*;
 
-/// What was under way and is not any more has ended at a time that nobody saw: lists are given
-/// their time from then on.
+/// A candidate that disappears ended at an unknown time: the read lag counts from the observation
+/// of its absence.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
@@ -12,7 +12,7 @@ async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     let look = || async {
         match (looks.fetch_add(1, Ordering::Relaxed), began.elapsed().as_secs()) {
             (0, _) => Ok(Lookup::Ambiguous(vec!["what goes on".to_string()])),
-            // The reply does not come.
+            // The reply does not arrive.
             (1, _) => {
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 Err(ProviderError::timeout("look", Duration::from_secs(30)))
@@ -25,7 +25,7 @@ async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
 }
 
-/// A part of it was answered at its beginning, when lists did not show yet what was made.
+/// Part of a slow poll was answered at its start, when lists did not show the result yet.
 #[tokio::test(start_paused = true)]
 async fn a_slow_look_is_as_old_as_its_beginning() {
     let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
@@ -52,7 +52,7 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
 const SIGHT: Sight =
     Sight { poll_interval: Duration::from_secs(4), settling: Duration::from_secs(30) };
 
-/// A call whose answers are written down; the last one is repeated.
+/// A call with scripted replies; the last one repeats.
 struct Script<'a> {
     answers: &'a [fn() -> Result<u32, Failure>],
     sends: &'a AtomicUsize,
@@ -75,13 +75,13 @@ impl CreateCall for Script<'_> {
     }
 }
 
-/// How a create stands.
+/// The conditions of a create.
 #[derive(Clone, Copy)]
 struct Stand {
-    /// The key is the caller's own.
+    /// Whether the key is an idempotency key.
     is_caller_supplied: bool,
     dedup: Dedup,
-    /// Whether the caller leaves while the first call is on its way.
+    /// Whether the caller leaves during the first call.
     leaves: bool,
     limit: u64,
 }
@@ -91,7 +91,8 @@ const OURS: Stand =
 const GIVEN: Stand = Stand { is_caller_supplied: true, ..OURS };
 const LOOKING: Stand = Stand { dedup: Dedup::LookupFirst, ..OURS };
 
-/// What it came to in a word, how often it was sent and looked for, and for how many seconds.
+/// Runs a create. Returns its outcome as text, the number of sends and polls, and the seconds it
+/// took.
 async fn create(
     stand: Stand,
     answers: &[fn() -> Result<u32, Failure>],
@@ -170,13 +171,13 @@ async fn a_create_that_is_answered_is_not_looked_for() {
     assert!(word.contains("cancelled") && (sends, looks) == (1, 0), "{word}: {sends}");
 }
 
-/// What was sent just before the caller left may have made something: nobody else would look for
-/// it.
+/// A request sent just before the caller left may have made something, which no other call would
+/// look for.
 #[tokio::test(start_paused = true)]
 async fn a_create_whose_caller_has_left_is_looked_for_beyond_its_deadline() {
     type Look = fn() -> ProviderResult<Lookup<u32>>;
     let late: Look = || Err(ProviderError::timeout("look", Duration::from_secs(1)));
-    // The last look is the first that is answered.
+    // Only the last poll is answered.
     let after = |last: Look| [vec![late; 25], vec![last]].concat();
     for stand in [OURS, LOOKING, GIVEN] {
         let (waits, gone) =
@@ -221,7 +222,7 @@ async fn a_create_without_an_answer_is_sent_again_where_the_cloud_keeps_a_second
         create(Stand { limit: 60, ..OURS }, &[lost], &[nothing]).await;
     assert!(word.contains("unknown") && looks == 0 && seconds == 60, "{word} after {seconds} s");
     assert!((10..20).contains(&sends), "{sends}");
-    // That there is one already, and that none is seen, contradict each other.
+    // The refusal says that one exists, but none is found.
     let (word, sends, looks, _) = create(OURS, &[lost, taken], &[nothing]).await;
     assert!(
         word.contains("unknown")
@@ -276,7 +277,7 @@ async fn a_callers_own_key_may_have_made_what_is_there_already() {
         word.contains("taken") && !word.contains("unknown") && sends == 1 && looks >= 2,
         "{word}"
     );
-    // Whose name it was may be gone between the refusal and the look.
+    // The owner of the name may have gone between the refusal and the poll.
     let (word, sends, looks, seconds) = create(GIVEN, &[taken, || Ok(7)], &[nothing]).await;
     assert_eq!((word.as_str(), sends, looks), ("7 Answered", 2, 1));
     assert!(seconds < 30, "it waits for no list: {seconds} s");
@@ -291,7 +292,7 @@ async fn a_name_that_becomes_free_is_waited_for() {
         create(OURS, &[taken, taken, || Ok(7)], &[leaving]).await,
         ("7 Answered".to_string(), 3, 2, 5)
     );
-    // For as long as lists lag, one that is not seen may be leaving.
+    // During the read lag, one that is not listed may be leaving.
     let (word, sends, _, seconds) = create(OURS, &[taken], &[nothing]).await;
     assert!(
         word.contains("taken") && sends > 2 && (30..40).contains(&seconds),
@@ -345,11 +346,11 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
 }
 
-/// A cloud that has one machine, which is not destroyed as easily as that.
+/// A cloud with one instance whose destroy fails as scripted.
 struct Stubborn {
-    /// What each destroy comes to; the last one is repeated.
+    /// The result of each destroy; the last one repeats.
     answers: &'static [fn() -> ProviderResult<()>],
-    /// When each was asked for.
+    /// When each destroy was requested.
     asked: std::sync::Mutex<Vec<Instant>>,
 }
 
@@ -398,8 +399,8 @@ impl Provider for Stubborn {
     }
 }
 
-/// How often a machine that nobody wants is tried to be destroyed, the pauses in between in
-/// milliseconds, and how long that takes.
+/// Destroys an unwanted instance. Returns the number of attempts, the pauses between them in
+/// milliseconds, and the total time.
 async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
     let (began, cloud) = (Instant::now(), Stubborn { answers, asked: std::sync::Mutex::default() });
     end(&cloud, "7").await;

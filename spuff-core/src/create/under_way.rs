@@ -1,7 +1,6 @@
-//! What is under way in the background: whose it is, what it is about, and who waits for its end.
+//! Tracks jobs in progress: their group, their subject, and whether a caller waits for them.
 //!
-//! A create is known here from its beginning; it is in the background as soon as its caller has
-//! left.
+//! A create is tracked from its start. It is in the background once its caller has left.
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
@@ -22,8 +21,7 @@ task_local! {
     static HERE: Here;
 }
 
-/// Calls that belong together: what they leave in the background can be waited for apart from that
-/// of others.
+/// A group of calls, whose background tasks can be waited for separately from those of other calls.
 ///
 /// # Examples
 /// ```
@@ -43,12 +41,12 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group of no calls yet. Its clones are the same group.
+    /// Creates an empty group. Its clones are the same group.
     pub fn new() -> Self {
         Self { ids: vec![Arc::default()], carried: None }
     }
 
-    /// A group whose calls are those of each of these groups.
+    /// Returns a group that contains the calls of all these groups.
     #[must_use]
     pub fn of_all<'a>(groups: impl IntoIterator<Item = &'a Self>) -> Self {
         Self {
@@ -57,25 +55,25 @@ impl Group {
         }
     }
 
-    /// Runs a future as one of the group.
+    /// Runs a future as part of the group.
     pub async fn run<F: Future>(&self, work: F) -> F::Output {
         HERE.scope(Here { group: Some(self.clone()), ..Here::current() }, work).await
     }
 
-    /// As [`settled`], for what the calls of this group have left in the background.
+    /// As [`settled`], for the background tasks of this group.
     pub async fn settled(&self) {
         wait(Some(self)).await;
     }
 
-    /// The same group, where [`carried`](Self::carried) gives this.
+    /// Returns the same group, for which [`carried`](Self::carried) returns this value.
     #[doc(hidden)]
     #[must_use]
     pub fn carrying(&self, carried: Arc<dyn Any + Send + Sync>) -> Self {
         Self { ids: self.ids.clone(), carried: Some(carried) }
     }
 
-    /// What the group of the call carries that runs here, on the thread of a
-    /// [`SyncProvider`](crate::blocking::SyncProvider) too.
+    /// Returns the value that the group of the current call carries, also on the thread of a
+    /// [`SyncProvider`](crate::blocking::SyncProvider).
     #[doc(hidden)]
     pub fn carried() -> Option<Arc<dyn Any + Send + Sync>> {
         Here::current().group?.carried
@@ -98,16 +96,15 @@ impl fmt::Debug for Group {
     }
 }
 
-/// What is known of something in the background.
+/// Describes a job in progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnderWay {
-    /// The verb.
+    /// The name of the operation.
     pub operation: String,
     /// The provider's name.
     pub provider: String,
-    /// The id of the machine or snapshot, or the name that it is to have; empty where neither is
-    /// known.
+    /// The id of the instance or snapshot, or its intended name; empty if neither is known.
     pub subject: String,
 }
 
@@ -123,7 +120,7 @@ impl fmt::Display for UnderWay {
     }
 }
 
-/// The verb, the provider, and the id or name.
+/// The operation, the provider, and the id or name.
 pub(crate) struct About(UnderWay);
 
 impl About {
@@ -133,7 +130,7 @@ impl About {
         Self(UnderWay { operation, provider, subject })
     }
 
-    /// What runs here is about this.
+    /// Sets the subject of the current job.
     pub(crate) fn here(self) {
         if let Some(job) = Here::current().job {
             job.is_about(self);
@@ -141,7 +138,7 @@ impl About {
     }
 }
 
-/// Whose call runs here, and in which job.
+/// The group and job of the current call.
 #[derive(Clone, Default)]
 pub(crate) struct Here {
     group: Option<Group>,
@@ -161,14 +158,14 @@ impl Here {
         HERE.scope(self, work).await
     }
 
-    /// Runs something that blocks, on another thread.
+    /// Runs blocking work, on another thread.
     #[cfg(feature = "blocking")]
     pub(crate) fn sync_scope<T>(self, work: impl FnOnce() -> T) -> T {
         HERE.sync_scope(self, work)
     }
 }
 
-/// Where something in the background can be begun later: also where no runtime is entered.
+/// Where a background task can be started later, also outside a runtime context.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) runtime: Handle,
@@ -181,21 +178,21 @@ impl Site {
     }
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
-    /// Its caller waits for it, and has answered the roll call of this number.
+    /// Its caller waits for it.
     Attached,
-    /// Its outcome is there, for its caller to take.
+    /// Its outcome is ready for its caller to take.
     Untaken,
-    /// Nobody waits for it.
+    /// No caller waits for it.
     Detached,
 }
 
-/// Something that is under way.
+/// A job in progress.
 pub(crate) struct Job {
     number: u64,
-    /// The number of the job that this one is a part of, or its own.
+    /// The number of the outermost job that contains this one, or its own.
     root: u64,
     group: Option<Group>,
     now: Mutex<Now>,
@@ -207,14 +204,14 @@ struct Now {
     about: UnderWay,
 }
 
-/// A job, until this is dropped.
+/// Keeps a job registered until it is dropped.
 pub(crate) struct Begun(Arc<Job>);
 
 /// The jobs of this process.
 struct Jobs {
     live: Mutex<(u64, BTreeMap<u64, Arc<Job>>)>,
     changed: Changes,
-    /// The roll calls, by their numbers.
+    /// The roll calls, by number.
     calls: Changes,
 }
 
@@ -263,7 +260,8 @@ impl Job {
         self.now().about = about;
     }
 
-    /// Whether nobody waits for it, or may: whoever has not answered the call may have left.
+    /// Returns whether no caller waits for the job, or may wait: a caller that has not answered the
+    /// roll call may have left.
     fn is_left(&self, call: u64) -> bool {
         let now = self.now();
         now.state == State::Detached || (now.state == State::Attached && now.answered < call)
@@ -284,8 +282,8 @@ impl Drop for Begun {
     }
 }
 
-/// The caller's part in roll calls: a task that was aborted is dropped when it is called, and one
-/// that waits answers.
+/// The caller's part in roll calls: a waiting task answers; an aborted task is dropped once it is
+/// woken.
 pub(crate) struct RollCall {
     job: Arc<Job>,
     calls: Seen<'static>,
@@ -296,7 +294,7 @@ impl RollCall {
         Self { job, calls: jobs().calls.seen() }
     }
 
-    /// Waits for something, and answers meanwhile.
+    /// Waits for `work`, and answers roll calls meanwhile.
     pub(crate) async fn answered_during<F: Future>(&mut self, work: F) -> F::Output {
         let mut work = pin!(work);
         loop {
@@ -312,7 +310,7 @@ impl RollCall {
     }
 }
 
-/// A caller that is followed by its job; when this is dropped, it has left.
+/// A caller that waits for its job; dropping this value means that it has left.
 pub(crate) struct Attached {
     calls: RollCall,
     process: u32,
@@ -330,23 +328,23 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // In a child of `fork` nobody works.
+        // A child of `fork` has no worker.
         if self.process == process::id() {
             self.calls.job.is(State::Detached);
         }
     }
 }
 
-/// Waits until what is in the background now has come to its end: creates that nobody waits for any
-/// more, destroys of machines whose create, or work, was dropped, and what these have begun. A
-/// program that ends its runtime before may leave machines behind; their labels tell whose they
-/// are. What begins in the background after the call is not waited for.
+/// Waits for the current background tasks: abandoned creates, destroys of instances whose create or
+/// work was dropped, and the tasks these start. Tasks that start in the background after the call
+/// are not waited for. If a program ends its runtime earlier, instances may remain; their labels
+/// name their owner.
 ///
-/// The end of a machine is accepted by its cloud then; lists may show it for a while as one that is
-/// being deleted.
+/// The cloud has then accepted each destroy; lists may still show the instance as being deleted for
+/// a while.
 ///
-/// A create whose future is held, and is not polled, counts until it has ended: it may have been
-/// forgotten. One whose caller waits for it does not.
+/// A create whose future is held but not polled counts until it ends, because it may have been
+/// forgotten. A create whose caller waits does not count.
 ///
 /// # Examples
 /// ```
@@ -360,8 +358,8 @@ pub async fn settled() {
     wait(None).await;
 }
 
-/// What is in the background now, for a program that tells its user what [`settled`] waits for:
-/// with creates whose callers still wait.
+/// Returns the jobs in progress, so that a program can show what [`settled`] waits for. Includes
+/// creates whose callers still wait.
 pub fn under_way() -> Vec<UnderWay> {
     let told = |job: &Arc<Job>| {
         let now = job.now();
@@ -405,7 +403,7 @@ mod tests {
         About::new("create_instance", "test", name)
     }
 
-    /// A create of a second; whoever does not want what it has made needs another one for that.
+    /// Runs a create that takes 1 s; rolling back its result takes another 1 s.
     async fn create(name: &str, unwanted: &Arc<AtomicUsize>) -> ProviderResult<u32> {
         let unwanted = unwanted.clone();
         let work = |_| async {
@@ -455,7 +453,7 @@ mod tests {
         });
         sleep(Duration::from_millis(10)).await;
         task.abort();
-        // Its task has not noticed yet.
+        // The task has not noticed yet.
         assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 2));
     }
 
@@ -497,7 +495,7 @@ mod tests {
             })
             .await;
         let later = group.run(async {
-            // One after the other, so that there is always one.
+            // One after the other, so that one is always running.
             for _ in 0..5 {
                 let done = done.clone();
                 background(&Site::current(), about("another"), async move {

@@ -1,5 +1,5 @@
-//! When a fleet gives up: the flag that one instance has failed where that ends all, and how long
-//! the others are retried until then.
+//! Aborts a fleet: the flag set when one failed instance ends all, and how long the others are
+//! retried until then.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,12 @@ use crate::changes::Changes;
 use crate::create::catch_panic;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 
-/// The longest that one instance is retried while the API refuses it for its rate: no provider
-/// counts over more than an hour.
+/// Maximum time to retry one rate-limited instance: no provider counts over more than an hour.
 const LONGEST_LIMIT: Duration = Duration::from_secs(2 * 3600);
 /// The pause after a refusal without `Retry-After`.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Set as soon as one instance has failed, if that ends all.
+/// Set as soon as one instance fails, if that ends all.
 pub(crate) struct AbortFlag {
     is_set: AtomicBool,
     changes: Changes,
@@ -51,8 +50,8 @@ impl AbortFlag {
     }
 }
 
-/// Retries an operation while the API refuses it for its rate, and until the fleet gives up. Such a
-/// request was not carried out.
+/// Retries an operation while it is rate limited, until the fleet aborts. A rate-limited request
+/// was not carried out.
 pub(crate) async fn retry_while_rate_limited<T, F>(
     verb: impl Fn() -> F,
     abort: &AbortFlag,

@@ -1,4 +1,4 @@
-//! Which machines one call can make, and what it means for each of them when it is refused.
+//! Which instances one request can create, and how its refusal applies to each of them.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -7,8 +7,7 @@ use super::abort::{AbortFlag, retry_while_rate_limited};
 use crate::provider::error::{ErrorKind, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
-/// Requests that follow each other and differ in nothing but their names, as many as one call
-/// takes.
+/// Splits requests into runs that differ only in name, each no longer than one call accepts.
 pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut names = HashSet::new();
@@ -34,7 +33,7 @@ pub(super) fn batches(provider: &dyn Provider, requests: &[InstanceRequest]) -> 
     batches
 }
 
-/// Creates them by one call. `None` where that was refused for what may be about some of them only.
+/// Creates a batch by one call. Returns `None` if the refusal may apply to only some of them.
 pub(super) async fn create(
     provider: &dyn Provider,
     requests: &[InstanceRequest],
@@ -47,8 +46,8 @@ pub(super) async fn create(
     }
 }
 
-/// Whether a refusal of several may be about some of them only: what there is no room for, or is
-/// wrong.
+/// Returns whether a refusal may apply to only some instances of a batch, such as missing capacity
+/// or an invalid value.
 fn is_about_some(error: &ProviderError) -> bool {
     matches!(
         error.kind(),

@@ -1,6 +1,6 @@
-//! A fleet that is being made: turns, waits, and what becomes of the others when one fails.
+//! Creates a fleet: concurrency, waits and rollback.
 //!
-//! Fleets at one provider, and placements over several, are made by it.
+//! Used by fleets at one provider and by placements over several.
 
 use std::future::Future;
 use std::ops::Range;
@@ -19,17 +19,17 @@ use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
-/// How the machines of a fleet are made, and where each of them is.
+/// How the instances of a fleet are created, and at which provider each is.
 pub(crate) trait Maker: Sync {
-    /// The verb that makes them.
+    /// The name of the operation that creates them.
     const OPERATION: &'static str;
 
-    /// Which of them are made by one call, in their order.
+    /// Returns the ranges of requests that one call creates, in order.
     fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
         (0..requests.len()).map(|index| index..index + 1).collect()
     }
 
-    /// Makes one. Where the API takes no more requests, it waits until it does, or all is over.
+    /// Creates one instance. If rate limited, waits and retries until the fleet aborts.
     fn create(
         &self,
         index: usize,
@@ -37,7 +37,7 @@ pub(crate) trait Maker: Sync {
         abort: &AbortFlag,
     ) -> impl Future<Output = ProviderResult<ProviderInstance>> + Send;
 
-    /// Makes those of one batch by one call. `None` where they are to be made one by one.
+    /// Creates a batch by one call. Returns `None` if they must be created one by one.
     fn create_batch(
         &self,
         _requests: &[InstanceRequest],
@@ -46,11 +46,11 @@ pub(crate) trait Maker: Sync {
         std::future::ready(None)
     }
 
-    /// Where that machine was made, or was to be made last.
+    /// Returns the provider at which the instance was made, or last attempted.
     fn provider(&self, index: usize) -> Arc<dyn Provider>;
 }
 
-/// All at one provider.
+/// Creates all instances at one provider.
 pub(super) struct SingleProvider(pub(super) Arc<dyn Provider>);
 
 impl Maker for SingleProvider {
@@ -82,7 +82,7 @@ impl Maker for SingleProvider {
     }
 }
 
-/// Makes a fleet.
+/// Creates a fleet.
 pub(crate) async fn make<M: Maker>(
     maker: &M,
     requests: &[InstanceRequest],
@@ -91,8 +91,8 @@ pub(crate) async fn make<M: Maker>(
     make_with(maker, requests, options, false).await
 }
 
-/// Makes a fleet for some work, which ends with it: all are ready, or none is left, also where one
-/// could only not be looked at.
+/// Creates a fleet for some work: all are ready, or all are destroyed, also if one could not be
+/// polled.
 pub(crate) async fn make_for_work(
     provider: &Arc<dyn Provider>,
     requests: &[InstanceRequest],
@@ -141,10 +141,10 @@ struct Fleet<'a, M> {
     abort: AbortFlag,
 }
 
-/// A machine of the fleet, destroyed when it is dropped.
+/// An instance of the fleet, as a guard that destroys it on drop.
 type Made = Result<InstanceGuard, FailedCreate>;
 
-/// Why there is none, and the one that has failed, or could not be looked at, where it is left.
+/// The error, and the instance that failed or could not be polled, if it is kept.
 struct FailedCreate(ProviderError, Option<InstanceGuard>);
 
 impl From<ProviderError> for FailedCreate {
@@ -154,7 +154,7 @@ impl From<ProviderError> for FailedCreate {
 }
 
 impl<M: Maker> Fleet<'_, M> {
-    /// Those that are made by one call, or one by one, each up to where the options say.
+    /// Creates a batch by one call or one by one, and tracks each instance as the options say.
     async fn batch(&self, batch: Range<usize>) -> Vec<Made> {
         if batch.len() > 1
             && let Some(created) = self.together(batch.clone()).await
@@ -167,7 +167,7 @@ impl<M: Maker> Fleet<'_, M> {
 
     async fn together(&self, batch: Range<usize>) -> Option<Vec<ProviderResult<ProviderInstance>>> {
         let _turn = self.turns.acquire().await;
-        // Where all is over, each is told so.
+        // After an abort, each one gets its own error.
         if self.abort.is_set() {
             None
         } else {
@@ -182,8 +182,8 @@ impl<M: Maker> Fleet<'_, M> {
             if self.abort.is_set() {
                 Err(self.abort.error())
             } else {
-                // One that has begun goes on when the fleet is over: then it is known what there is
-                // to roll back.
+                // A create in progress continues after an abort, so that its result is known and
+                // can be rolled back.
                 let listener = progress::listener_of_part(index, &request.name, self.began);
                 progress::inherit(listener, self.maker.create(index, request, &self.abort)).await
             }
@@ -191,7 +191,7 @@ impl<M: Maker> Fleet<'_, M> {
         self.part(index, created).await
     }
 
-    /// One of the fleet, from its create on.
+    /// Tracks one instance from its create on.
     async fn part(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
         let listener = progress::listener_of_part(index, &self.requests[index].name, self.began);
         let work = async {
@@ -253,15 +253,16 @@ impl<M: Maker> Fleet<'_, M> {
         }
     }
 
-    /// One has failed. Where that ends all, no more begin, also before this one is cleaned up.
+    /// Records a failure. If that ends all, no more creates begin, even before this one is cleaned
+    /// up.
     fn failed(&self) {
         if self.options.on_failure == Rollback::DestroyAll {
             self.abort.set();
         }
     }
 
-    /// Destroys what a create that has failed has made, and finds out what came of one with an
-    /// unknown outcome. What a caller's own key has made may be in use elsewhere: it is left.
+    /// Destroys what a failed create made, and resolves an unknown outcome. Keeps what an
+    /// idempotency key made: it may be in use elsewhere.
     async fn settle(
         &self,
         provider: Arc<dyn Provider>,
@@ -307,18 +308,18 @@ impl<M: Maker> Fleet<'_, M> {
                 warn!(key, %error, "a create whose caller has left may have made something");
             }
         };
-        // It goes on when the fleet is dropped: nobody else would look.
+        // It continues if the fleet is dropped, because no other task would resolve it.
         match create::run_to_completion(about, work, unheard).await {
             Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
             Ok(Ok(None)) => ProviderError::unavailable(format!(
                 "{error}; it is certain now that nothing was made"
             )),
-            // The error carries the key, under which it can be looked for again.
+            // The error carries the key, by which it can be resolved later.
             Ok(Err(_)) | Err(_) => error,
         }
     }
 
-    /// The outcomes: of those that are left, or of the roll-back.
+    /// Returns the outcomes of a complete fleet, or of the rollback.
     async fn finish(&self, made: Vec<Made>) -> Vec<ProviderResult<ProviderInstance>> {
         if !self.abort.is_set() {
             progress::flush().await;
@@ -353,11 +354,11 @@ impl<M: Maker> Fleet<'_, M> {
     }
 }
 
-/// The machine that a failed create has made, if any, and what came of destroying it; or its key,
-/// and why that is not known.
+/// The instance that a failed create made, if any, and the result of its destroy; or the key and
+/// the error, if it could not be resolved.
 type Settled = Result<Option<(String, Option<ProviderResult<()>>)>, (String, ProviderError)>;
 
-/// What leads to a machine that a failed create has made.
+/// Identifies an instance that a failed create made.
 enum Found {
     Id(String),
     Key(String),

@@ -9,17 +9,17 @@ use super::*;
 use crate::provider::Snapshot;
 use crate::provider::error::ErrorKind;
 
-/// Machines that do what their names say: `full` cannot be made, `half` fail when they exist, `bad`
-/// do not become ready, `dark` cannot be looked at.
+/// A provider whose instances behave by name: `full` cannot be made, `half` fail once they exist,
+/// `bad` do not become ready, `dark` cannot be polled.
 #[derive(Default)]
 struct Yard {
-    /// What there is, and how often each was asked to end.
+    /// The existing instances, and the number of destroys of each.
     there: Mutex<Vec<String>>,
     destroys: Mutex<HashMap<String, u32>>,
-    /// How often each destroy is put off.
+    /// How often each destroy is rate limited.
     put_off: u32,
     at_once: Mutex<(usize, usize)>,
-    /// How many one call makes, and how many calls did.
+    /// The batch size, and the number of batch calls.
     alike: usize,
     calls: Mutex<usize>,
 }
@@ -131,7 +131,7 @@ fn requests(names: &[&str]) -> Vec<InstanceRequest> {
     names.iter().map(|name| InstanceRequest::new(*name, "here", "small")).collect()
 }
 
-/// What came of each, in a word, and what is there then.
+/// Creates instances. Returns each outcome as text, and the instances that exist afterwards.
 async fn made(names: &[&str], options: FleetOptions) -> (Vec<String>, Vec<String>) {
     let (yard, provider) = yard(Yard::default());
     let outcomes = create_instances(&provider, &requests(names), options).await;
@@ -295,7 +295,7 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
             ids.map(|id| id.map_err(ProviderError::kind)).collect::<Vec<_>>(),
             expected.collect::<Vec<_>>()
         );
-        // One that is left over is made by a call of its own.
+        // A single remaining instance is created by a separate call.
         let mut made = yard.there.lock().unwrap().clone();
         made.sort();
         assert_eq!(
@@ -306,7 +306,7 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
     }
 }
 
-/// Machines that one call cannot make together.
+/// Instances that one call cannot create together.
 struct OneByOne(Arc<dyn Provider>);
 
 impl Maker for OneByOne {

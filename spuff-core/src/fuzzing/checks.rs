@@ -1,4 +1,4 @@
-//! What a target is, and what holds of whatever was read.
+//! The type of a target, and checks of the values read.
 
 use std::fmt::Debug;
 
@@ -12,10 +12,10 @@ use crate::lease;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{ImageSpec, InstanceRequest, ProviderInstance, Snapshot};
 
-/// A reader, or several of the same thing.
+/// A reader, or several of the same format.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, which is that of its corpus.
+    /// Its name, and that of its corpus.
     pub name: &'static str,
     /// Reads an input.
     pub run: fn(&[u8]),
@@ -27,23 +27,23 @@ impl Target {
     }
 }
 
-/// Stands in corpora where a value is that no error may repeat.
+/// Marks values in corpora that no error may repeat.
 const CANARY: &str = "canary-word";
-/// No error is longer, whatever was read: a path of fields, and a cloud's words that were cut.
+/// Limit on the length of an error: a path of fields, and a cloud's message, cut.
 const LONGEST_ERROR: usize = 16 * 1024;
 
-/// An input as text.
+/// Reads an input as text.
 pub(crate) fn text(input: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(input)
 }
 
-/// The lines of a text, of which there is no end: those behind the last are empty.
+/// Splits a text into `N` lines; missing ones are empty.
 pub(crate) fn words<const N: usize>(text: &str) -> [&str; N] {
     let mut lines = text.splitn(N, '\n');
     std::array::from_fn(|_| lines.next().unwrap_or_default())
 }
 
-/// What is written is read as what it was.
+/// Checks that a value survives serialization.
 pub(crate) fn same_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let written = serde_json::to_string(value);
     let read = written.as_deref().map(serde_json::from_str::<T>);
@@ -53,7 +53,7 @@ pub(crate) fn same_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(va
     );
 }
 
-/// An error is one line that can be shown, and the same when it was taken apart and put together.
+/// Checks that an error is short enough to show, and survives conversion to parts.
 pub(crate) fn check_error(error: &ProviderError) {
     let text = error.to_string();
     assert!(
@@ -68,7 +68,7 @@ pub(crate) fn check_error(error: &ProviderError) {
     same_again(&parts);
 }
 
-/// An error of what was given, which names its field.
+/// Checks that an error about an input names its field.
 pub(crate) fn check_refusal<T>(result: ProviderResult<T>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -83,7 +83,7 @@ pub(crate) fn check_refusal<T>(result: ProviderResult<T>) -> Option<T> {
     }
 }
 
-/// An error of a reply that cannot be read: it tells nothing of what stands there.
+/// Checks the error of an unreadable reply: it repeats nothing of the reply.
 pub(crate) fn check_unreadable(error: &ProviderError) {
     assert!(matches!(error, ProviderError::Api { retryable: true, .. }), "{error:?}");
     let text = error.to_string();
@@ -111,7 +111,7 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot) {
     let _ = snapshot.age(crate::clock::utc());
 }
 
-/// A request, a line for each thing that it may ask for; the user data is what is left.
+/// Reads a request, a line for each field; the user data is the rest.
 pub(crate) fn request(input: &[u8]) -> InstanceRequest {
     let text = text(input);
     let [name, region, size, image, key, value, owner, idempotency_key, ssh_key, user_data] =
@@ -133,7 +133,7 @@ pub(crate) fn request(input: &[u8]) -> InstanceRequest {
     if user_data.is_empty() { request } else { request.with_user_data(user_data) }
 }
 
-/// A request as its room gets it.
+/// Returns a request as its provider module receives it.
 pub(crate) fn marked(request: &InstanceRequest) -> Option<InstanceRequest> {
     let (mark, marked) = check_refusal(create::CreateKey::of(request))?;
     let again = mark.matches(&marked.labels, "1");
@@ -148,7 +148,7 @@ pub(super) fn read_image(word: &str) -> ImageSpec {
     }
 }
 
-/// Runs what waits for nothing, inside of a runtime.
+/// Runs a future that never waits, inside a runtime.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> Option<T> {
     thread_local! {
         static RUNTIME: Option<Runtime> = tokio::runtime::Builder::new_current_thread().enable_time().build().ok();

@@ -1,7 +1,8 @@
-//! What all clients of one account share in a process: its pace, and what its room keeps there.
+//! State that all clients of one account share in a process: its rate limit, and the provider
+//! module's own.
 //!
-//! Accounts are found again by a digest of the endpoint and of what chooses the credentials, and
-//! end with their last client.
+//! An account is found by a digest of the endpoint and of the inputs that select the credentials.
+//! It ends with its last client.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -13,14 +14,13 @@ use crate::per_process::PerProcess;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// How many times as fast the time of a simulated cloud goes, and with it its limits; `inf` where
-/// it has none.
+/// How many times faster a simulated cloud's time and limits run; `inf` if it has no limits.
 pub(crate) const PACE_OPTION: &str = "pace";
 
 /// One account at one endpoint.
 pub(crate) struct Account {
     pub(super) governor: Arc<Governor>,
-    /// What the clients of one room share beyond that, by its type.
+    /// Further values that the clients of one provider module share, by their type.
     shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -29,11 +29,11 @@ type Digest = [u8; 32];
 static ACCOUNTS: PerProcess<Mutex<HashMap<Digest, Weak<Account>>>> = PerProcess::new();
 
 impl Account {
-    /// The account of a configuration, and of what else chooses the credentials; that of an earlier
-    /// client, while there is one.
+    /// Returns the account of a configuration and of `identify`; the existing one while it has a
+    /// client.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] for a pace that cannot be.
+    /// [`ProviderError::InvalidConfig`] for an invalid pace.
     pub(super) fn of(
         provider: &str,
         endpoint: &str,
@@ -65,11 +65,11 @@ impl Account {
         Ok(account)
     }
 
-    /// What the clients of a room share of this type, made by the first of them.
+    /// Returns the clients' shared value of this type, which the first of them creates.
     pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let of_type = shared.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
-        // The entry of a type is of that type.
+        // The value under a type's id has that type.
         of_type.clone().downcast().unwrap_or_default()
     }
 }

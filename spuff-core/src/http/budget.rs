@@ -1,8 +1,7 @@
-//! What is left of the requests that an API takes: pure arithmetic, by the time that is passed in.
+//! The remaining budget of an API's rate limit: pure arithmetic on the time that is passed in.
 //!
-//! A request is counted when its reply has come: the cloud has counted it by then, and never later.
-//! Until then whoever asks reckons with it as under way. So what is left here is never more than
-//! what is left there.
+//! A request is counted when its reply arrives, because the cloud has counted it by then at the
+//! latest. Until then it counts as under way. So a gauge never shows more left than the cloud does.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,12 +10,12 @@ use tokio::time::Instant;
 
 use super::number;
 
-/// How an API counts.
+/// How an API counts requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Limit {
-    /// So many in any span of time of this length.
+    /// At most `count` in any span of this length.
     Window { count: u32, span: Duration },
-    /// A bucket of so many, into which so many come again each second.
+    /// A bucket of `burst` requests that refills by `per_second`.
     Bucket { burst: u32, per_second: f64 },
 }
 
@@ -24,26 +23,26 @@ pub(crate) enum Limit {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Budget {
     pub(crate) name: &'static str,
-    /// The first is the one that the `ratelimit-` headers tell of, where the API sends them.
+    /// The `ratelimit-` headers report the first, if the API sends them.
     pub(crate) limits: &'static [Limit],
 }
 
-/// What one limit has left.
+/// The remaining budget of one limit.
 #[derive(Debug)]
 pub(super) struct Gauge {
     limit: Limit,
-    /// Of a bucket: its level, and when it was that.
+    /// For a bucket: its level, and the time of that level.
     level: f64,
     at: Instant,
-    /// Of a window: when what counts was sent.
+    /// For a window: when the counted requests were sent.
     sent: VecDeque<Instant>,
-    /// Of a window: what others have sent with the same token, until it is to be asked again.
+    /// For a window: the requests of others with the same token, valid until `others_until`.
     others: u32,
     others_until: Instant,
 }
 
 impl Gauge {
-    /// A limit of which nothing is used. Time goes `pace` times as fast as the limit says.
+    /// An unused limit. Time runs `pace` times as fast as the limit says.
     pub(super) fn new(limit: Limit, pace: f64, now: Instant) -> Self {
         let limit = match limit {
             Limit::Window { count, span } => {
@@ -60,13 +59,13 @@ impl Gauge {
         Self { limit, level, at: now, sent: VecDeque::new(), others: 0, others_until: now }
     }
 
-    /// How long until so many more may be sent, with those that are under way; zero when they may
+    /// How long until `count` more may be sent, besides those under way; zero if they may be sent
     /// now.
     pub(super) fn due(&mut self, count: u32, under_way: u32, now: Instant) -> Duration {
         self.pass(now);
         match self.limit {
             Limit::Bucket { burst, per_second } => {
-                // More than it can hold empty a full one.
+                // A cost above the capacity takes a full bucket.
                 let wanted = f64::from(count.min(burst)) + f64::from(under_way);
                 let missing = wanted - self.level;
                 if missing <= 0.0 { Duration::ZERO } else { number::time(missing / per_second) }
@@ -84,18 +83,18 @@ impl Gauge {
                 };
                 match self.sent.get(last) {
                     Some(sent) => number::later(*sent, span).saturating_duration_since(now),
-                    // The answer to the one that may ask tells more.
+                    // The reply to the next permitted request reports more.
                     None if self.others > 0 => {
                         self.others_until.saturating_duration_since(now).max(span / 60)
                     }
-                    // What is under way counts for as long, once it has been answered.
+                    // Requests under way count for a full span once answered.
                     None => span,
                 }
             }
         }
     }
 
-    /// Counts requests whose reply has come.
+    /// Counts requests whose reply has arrived.
     pub(super) fn spend(&mut self, count: u32, now: Instant) {
         self.pass(now);
         match self.limit {
@@ -106,8 +105,8 @@ impl Gauge {
         }
     }
 
-    /// Takes over what a reply's headers say: the limit, and what is left of it. `alone` is whether
-    /// no other request was under way since that one was sent.
+    /// Applies a reply's headers: the limit, and what is left of it. `alone` is whether no other
+    /// request was under way since that one was sent.
     pub(super) fn told(
         &mut self,
         limit: Option<u32>,
@@ -121,8 +120,8 @@ impl Gauge {
             self.resize(limit);
         }
         match self.limit {
-            // What is told is rounded. Replies of several at once come out of order: only less is
-            // believed then.
+            // The reported value is rounded. Concurrent replies arrive out of order, so only a
+            // lower level is believed then.
             Limit::Bucket { burst, .. } => {
                 let left = f64::from(left.min(burst));
                 let least = if alone { left } else { 0.0 };
@@ -136,7 +135,7 @@ impl Gauge {
         }
     }
 
-    /// Whether nothing of it is used, as of a new one.
+    /// Whether none of it is used.
     pub(super) fn is_full(&mut self, now: Instant) -> bool {
         self.pass(now);
         match self.limit {
@@ -145,7 +144,7 @@ impl Gauge {
         }
     }
 
-    /// The cloud says that nothing is left.
+    /// The cloud reports that nothing is left.
     pub(super) fn refused(&mut self) {
         self.level = 0.0;
     }
@@ -160,7 +159,7 @@ impl Gauge {
         }
     }
 
-    /// How much larger the cloud says its limit is than was known.
+    /// The factor by which the reported limit exceeds the known one.
     pub(super) fn scale_of(&self, told: u32) -> f64 {
         let known = match self.limit {
             Limit::Window { count, .. } => count,
@@ -169,7 +168,7 @@ impl Gauge {
         f64::from(told) / f64::from(known.max(1))
     }
 
-    /// Makes a limit larger or smaller that goes with another one.
+    /// Scales a limit that follows another one.
     pub(super) fn scale(&mut self, by: f64) {
         if by.is_normal()
             && (by - 1.0).abs() > f64::EPSILON
@@ -191,7 +190,7 @@ impl Gauge {
                     self.sent.pop_front();
                 }
                 if self.others > 0 && self.others_until <= now {
-                    // One may ask what is left now.
+                    // One request may now be sent to learn the remaining count.
                     let used = u32::try_from(self.sent.len()).unwrap_or(u32::MAX);
                     self.others = self.others.min(count.saturating_sub(used).saturating_sub(1));
                 }
@@ -236,8 +235,7 @@ mod tests {
             Duration::ZERO,
             "more than it holds empty a full one"
         );
-        // A request that left at the beginning and was answered late has not let it fill beyond the
-        // brim meanwhile.
+        // A request sent at the start and answered late has not let the bucket overfill meanwhile.
         let mut late = Gauge::new(BUCKET, 1.0, began);
         late.spend(3, began + 10 * SECOND);
         assert_eq!(late.due(1, 0, began + 10 * SECOND), 2 * SECOND);

@@ -1,5 +1,4 @@
-//! The nouns of the pipeline: what is asked, what came back, and what a failure says about the
-//! cloud's state.
+//! The types of the pipeline: request, reply, and what a failure implies about the cloud's state.
 
 use std::borrow::Cow;
 
@@ -19,13 +18,13 @@ use crate::provider::error::{ProviderError, ProviderResult};
 pub(crate) enum Class {
     /// It only reads.
     Safe,
-    /// Twice is as good as once.
+    /// Sending it twice has the same effect as once.
     Idempotent,
-    /// Twice would make, or pay for, a second thing.
+    /// Sending it twice would create, or charge for, a second resource.
     Once,
 }
 
-/// One request, with all that is needed to send it, send it again, or know that it must not be.
+/// One request, with all that is needed to send it and to decide on a retry.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
     pub(crate) operation: &'static str,
@@ -36,15 +35,15 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Vec<(&'static str, Cow<'a, str>)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// What a "not found" is about: the type and the id.
+    /// The type and id for a not-found error.
     pub(crate) subject: Option<(&'static str, &'a str)>,
-    /// What it is a part of, where a verb takes several calls.
+    /// The errand that it belongs to, if an operation takes several calls.
     pub(crate) errand: Option<&'a Errand>,
-    /// Whether the endpoint may lack what is asked for, so that any 404 says that it does.
+    /// Whether the endpoint may lack this path, so that any 404 means that it does.
     pub(crate) optional: bool,
     /// Another base than the client's, for clouds with an endpoint per region or service.
     pub(crate) base: Option<&'a str>,
-    /// What only the dialect reads, such as the scope of a signature.
+    /// Data for the dialect only, such as the scope of a signature.
     pub(crate) notes: Extensions,
 }
 
@@ -110,13 +109,13 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// As a part of this.
+    /// Makes the call a part of an errand.
     pub(crate) fn within(mut self, errand: &'a Errand) -> Self {
         self.errand = Some(errand);
         self
     }
 
-    /// A look-up that one can do without: a server that stands in for the cloud need not have it.
+    /// Marks a lookup as optional: a server that stands in for the cloud may lack it.
     pub(crate) fn optional(mut self) -> Self {
         self.optional = true;
         self
@@ -133,7 +132,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The content types and codings that are called by their names.
+/// The content types and codings that are shown by name.
 const CONTENT_TYPES: [&str; 7] = [
     "application/json",
     "application/octet-stream",
@@ -162,14 +161,13 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The cloud's time when it answered, where it says so.
+    /// The cloud's time of the reply, if stated.
     #[cfg(feature = "aws")]
     pub(crate) fn date(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc2822(self.header("date")?).ok().map(|date| date.to_utc())
     }
 
-    /// Reads the body as JSON. The error tells where it stops being readable, never what stands
-    /// there.
+    /// Reads the body as JSON. The error states where reading failed, never the content.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -182,7 +180,7 @@ impl Reply {
         })
     }
 
-    /// That it is done, where the API says so by an empty reply.
+    /// Accepts only an empty 204 reply as a confirmation.
     pub(crate) fn no_content(&self) -> ProviderResult<()> {
         let is_empty = self.status == 204 && self.body.is_empty();
         if is_empty {
@@ -192,7 +190,7 @@ impl Reply {
         }
     }
 
-    /// A success whose body cannot be used: what came is not the API's answer.
+    /// The error for a success whose body cannot be used: the reply is not the API's.
     pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
         let (status, form) = (self.status, self.form());
         ProviderError::not_the_api(
@@ -201,8 +199,7 @@ impl Reply {
         )
     }
 
-    /// How long the body is, and what it is said to be: in known words, for a header may hold
-    /// anything.
+    /// The length and content type of the body, in known words only: a header may contain anything.
     pub(super) fn form(&self) -> String {
         let kind = self
             .header("content-type")
@@ -231,7 +228,7 @@ impl Reply {
     }
 }
 
-/// What is wrong with JSON that is whole, with the field.
+/// Describes why complete JSON was not accepted, with the field.
 fn objection(body: &[u8], error: &serde_json::Error) -> String {
     let (field, object) = told::field(body, error.line(), error.column());
     match told::wanted(&error.to_string()) {
@@ -242,14 +239,14 @@ fn objection(body: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// A failed call, by what it says about the cloud's state.
+/// A failed call, by what it implies about the cloud's state.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The request never reached the cloud.
     NotSent(ProviderError),
-    /// The cloud said that it did not do it.
+    /// The cloud rejected the request and did nothing.
     Rejected(ProviderError),
-    /// It may or may not have been done.
+    /// The outcome is unknown: it may or may not have been done.
     Unknown(ProviderError),
 }
 

@@ -1,4 +1,4 @@
-//! For tests: each field of a reply in turn, as a cloud might write it some day.
+//! For tests: changes each field of a reply in turn, as a cloud might some day.
 
 use std::fmt::Debug;
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::Reply;
 
-/// What stands in the place of a field; nothing where it is left out.
+/// The value in place of a field; `None` if the field is removed.
 pub(crate) type Written = Option<Value>;
 
-/// All that a field is changed to.
+/// All values that replace a field.
 fn ways() -> Vec<Written> {
     let canary = || json!("canary-word");
     let values = [
@@ -42,8 +42,8 @@ pub(crate) fn reply(body: impl Into<Bytes>) -> Reply {
     Reply { status: 200, headers: HeaderMap::new(), body: body.into() }
 }
 
-/// Whether there are as many as are left of two things in a list, after a change: only null is a
-/// list without things.
+/// Whether a list of two items has the right `count` after a change: only null or an array empties
+/// it.
 pub(crate) fn are_left(path: &str, written: &Written, items: &str, count: usize) -> bool {
     let left = match path.strip_prefix(items) {
         Some("") => 0,
@@ -54,8 +54,8 @@ pub(crate) fn are_left(path: &str, written: &Written, items: &str, count: usize)
     count == left && (path != items || emptied)
 }
 
-/// Tries each change of a reply: what is read must be right, and an error must name the field,
-/// without what stands there.
+/// Tries each change of a reply: the value read must be right, or the error must name the field
+/// without its content.
 pub(crate) fn try_each<T: DeserializeOwned + Debug>(
     whole: &Value,
     is_right: impl Fn(&str, &Written, T) -> bool,
@@ -71,9 +71,9 @@ pub(crate) fn try_each<T: DeserializeOwned + Debug>(
             Err(error) => {
                 let text = error.to_string();
                 let key = path.rsplit('.').next().and_then(|key| key.split('[').next()).unwrap();
-                // The lists of all things are read by one type.
+                // One type reads the lists of all resources.
                 let is_list = !path.contains(['.', '[']) && text.contains("`list`");
-                // What may be somebody's own is not told.
+                // A key that may be user data is not shown.
                 let is_own = key.contains('-') && text.contains('…');
                 assert!(text.contains(key) || is_list || is_own, "{path} = {written:?}: {text}");
                 assert!(!text.contains("canary"), "{path} = {written:?}: {text}");
@@ -82,15 +82,15 @@ pub(crate) fn try_each<T: DeserializeOwned + Debug>(
     }
 }
 
-/// Whether that is nothing: absent, null or empty.
+/// Whether the value is absent, null or empty.
 pub(crate) fn is_nothing(written: &Written) -> bool {
     let nothing =
         [json!(null), json!(""), json!([]), json!({}), json!([null]), json!(false), json!(" ")];
     written.as_ref().is_none_or(|value| nothing.contains(value))
 }
 
-/// Every reply that differs from this one in one field: where (such as
-/// `droplet.networks.v4[0].type`), what stands there, and the reply.
+/// Every reply that differs in one field: its path (such as `droplet.networks.v4[0].type`), the new
+/// value, and the reply.
 pub(crate) fn each(whole: &Value) -> Vec<(String, Written, Value)> {
     let mut places = Vec::new();
     find("", String::new(), whole, &mut places);
@@ -133,8 +133,7 @@ fn find(path: &str, pointer: String, value: &Value, places: &mut Vec<(String, St
     }
 }
 
-/// Every XML that differs from this one in one element, which is emptied, removed, doubled, or has
-/// another text.
+/// Every XML that differs in one element, which is emptied, removed, doubled, or has another text.
 pub(crate) fn each_element(whole: &str) -> Vec<(String, &'static str, String)> {
     let mut all = Vec::new();
     let mut open: Vec<(String, usize, usize)> = Vec::new();
@@ -147,7 +146,7 @@ pub(crate) fn each_element(whole: &str) -> Vec<(String, &'static str, String)> {
             all.extend(written(whole, name, (start, end, end, end)));
         } else if tag.starts_with('/') {
             let (name, from, content) = open.pop().unwrap();
-            // The root is that of another document when it is changed.
+            // A changed root makes another document.
             if !open.is_empty() {
                 all.extend(written(whole, &name, (from, content, start, end)));
             }

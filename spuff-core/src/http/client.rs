@@ -1,5 +1,4 @@
-//! Sends calls: the whole order of the pipeline stands in [`HttpClient::send`] and
-//! [`HttpClient::attempt`].
+//! Sends calls: [`HttpClient::send`] and [`HttpClient::attempt`] contain the order of the pipeline.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -28,12 +27,12 @@ use crate::progress;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// The most bytes of a reply that are read: far above the largest page of any cloud.
+/// The most bytes of a reply that are read: far more than the largest page of any cloud.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// The clouds' lists lag their creates by seconds; this is several times the longest that was seen.
+/// The clouds' lists lag creates by seconds; this is several times the longest lag observed.
 const SETTLING: Duration = Duration::from_secs(30);
-/// Where the time of a simulated cloud goes faster, so does this.
+/// The option that replaces it for a simulated cloud whose time runs faster.
 pub(crate) const SETTLING_OPTION: &str = "settling";
 
 pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
@@ -46,28 +45,28 @@ pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
     })
 }
 
-/// The end of an authorization: the credentials are in the head, or there are none.
+/// A future that has added the credentials to the head, or fails.
 pub(crate) type Authorized<'a> = Pin<Box<dyn Future<Output = ProviderResult<()>> + Send + 'a>>;
 
-/// How a cloud wants requests signed, and how it words a refusal.
+/// How a cloud authorizes requests, and how it words an error.
 pub(crate) trait Dialect: Send + Sync {
     fn provider(&self) -> &'static str;
 
-    /// Adds the credentials, as sensitive headers. Called anew for each attempt.
+    /// Adds the credentials, as sensitive headers. Called for each attempt.
     fn authorize<'a>(&'a self, head: &'a mut Parts, body: &'a [u8]) -> Authorized<'a>;
 
-    /// Reads what an unsuccessful reply says.
+    /// Reads an unsuccessful reply.
     fn refusal(&self, reply: &Reply) -> ApiError;
 
-    /// What a call takes of the account's budgets.
+    /// The cost of a call in the account's budgets.
     fn rate_cost<'a>(&self, call: &'a Call<'_>) -> Costs<'a>;
 
-    /// Adds what chooses the credentials now, beside the configuration: where it differs, there are
-    /// two accounts.
+    /// Adds the inputs, besides the configuration, that currently select the credentials: different
+    /// inputs make different accounts.
     fn identify(&self, _add: &mut dyn FnMut(&str)) {}
 }
 
-/// A cloud that takes a bearer token; its words for a refusal are read by a function of its room.
+/// The dialect of a cloud with bearer tokens; its provider module reads the errors.
 struct BearerDialect {
     provider: &'static str,
     bearer: Bearer,
@@ -102,21 +101,20 @@ pub(crate) struct HttpClient {
     timeouts: ProviderTimeouts,
     settling: Duration,
     account: Arc<Account>,
-    /// The secrets that were sent last: what the cloud says later may repeat them.
+    /// The secrets that were sent last: later messages of the cloud may repeat them.
     sent: Mutex<Vec<HeaderValue>>,
     /// Whether a call has succeeded.
     is_accepted: AtomicBool,
-    /// Whether it was told that nothing listens at the endpoint.
+    /// Whether the refused connection was already logged.
     is_told: AtomicBool,
 }
 
-/// Nothing that could object to a call.
+/// A check that never objects.
 fn unchecked() -> Ready<ProviderResult<()>> {
     ready(Ok(()))
 }
 
-/// For how long a port of this computer at which nothing listens is tried: a server there may be
-/// about to start.
+/// How long a refused connection to a loopback port is retried: a server there may be starting.
 const STARTING: Duration = Duration::from_secs(5);
 
 impl HttpClient {
@@ -146,7 +144,7 @@ impl HttpClient {
         })
     }
 
-    /// A client for a cloud that takes the token of the configuration as a bearer token.
+    /// A client for a cloud that accepts the configuration's token as a bearer token.
     pub(crate) fn with_bearer(
         provider: &'static str,
         endpoint: Endpoint,
@@ -162,17 +160,17 @@ impl HttpClient {
         &self.timeouts
     }
 
-    /// After what time a list that lags must show what was made before.
+    /// How long a list may lag a create.
     pub(crate) fn settling(&self) -> Duration {
         self.settling
     }
 
-    /// How a create looks for what it may have made.
+    /// How a create polls for a resource that it may have created.
     pub(crate) fn sight(&self) -> Sight {
         Sight { poll_interval: self.timeouts.poll_interval, settling: self.settling }
     }
 
-    /// What all clients of this account share in this process.
+    /// The value that all clients of this account share in this process.
     pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.account.shared()
     }
@@ -182,18 +180,18 @@ impl HttpClient {
         self.is_accepted.load(Ordering::Relaxed)
     }
 
-    /// An error in the words of a reply that was a success, as they may be shown.
+    /// Removes secrets from an error that quotes a successful reply.
     pub(crate) fn discreet(&self, error: ProviderError) -> ProviderError {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
         error.reworded(|words| secret::tidy(words, &sent))
     }
 
-    /// A time of the real cloud's limits, as this one's clock has it.
+    /// Scales a duration of the real cloud's limits to this one's clock.
     pub(crate) fn paced(&self, time: Duration) -> Duration {
         self.account.governor.paced(time)
     }
 
-    /// What a verb that only asks or tells may take in all.
+    /// The time limit of an operation that does not wait for a resource, for all its calls.
     pub(crate) fn errand(&self) -> Errand {
         Errand::of(self.patience())
     }
@@ -202,13 +200,13 @@ impl HttpClient {
         self.timeouts.http_request.saturating_mul(2)
     }
 
-    /// Sends a call, and again as long as that is safe, promising, and within the time of its
-    /// errand.
+    /// Sends a call, and sends it again while that is safe, promising, and within the errand's
+    /// deadline.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         self.send_and_read(call, Ok, unchecked).await
     }
 
-    /// As [`send`](Self::send). Each time that it is its turn, `check` may still object.
+    /// As [`send`](Self::send), but runs `check` before each attempt; its error ends the call.
     pub(crate) async fn send_checked<C>(
         &self,
         call: &Call<'_>,
@@ -220,8 +218,8 @@ impl HttpClient {
         self.send_and_read(call, Ok, check).await
     }
 
-    /// Sends a call that may be repeated, and whose reply says no more than that it is done. One
-    /// that does not say so is repeated.
+    /// Sends a call that may be repeated and whose reply only confirms completion. A reply that
+    /// does not confirm it is retried.
     pub(crate) async fn told(
         &self,
         call: &Call<'_>,
@@ -235,8 +233,8 @@ impl HttpClient {
         self.read(call, Reply::json).await
     }
 
-    /// Sends a call that may be repeated, and reads its reply. One that cannot be read is repeated
-    /// as well: it is that of something in between, or broke off.
+    /// Sends a call that may be repeated, and reads its reply. An unreadable reply is retried as
+    /// well: it came from an intermediary, or was cut off.
     pub(crate) async fn read<T>(
         &self,
         call: &Call<'_>,
@@ -290,8 +288,7 @@ impl HttpClient {
         }
     }
 
-    /// A failure, after the first refused connection was told. A port of this computer that goes on
-    /// refusing is given up.
+    /// Logs the first refused connection. A loopback port that keeps refusing is given up.
     fn refused(&self, failure: Failure, since: &mut Option<Instant>) -> Failure {
         let is_refused =
             matches!(failure.error(), ProviderError::Network(error) if error.is_refused());
@@ -317,8 +314,8 @@ impl HttpClient {
         }
     }
 
-    /// Sends a call that nobody waits for: once, and only where so many more could be sent at once
-    /// after it.
+    /// Sends an optional call once, and only if `left` more such calls could be sent at once after
+    /// it.
     pub(crate) async fn spare(&self, call: &Call<'_>, left: u32) -> Option<Reply> {
         let (governor, rate_cost) = (&self.account.governor, self.dialect.rate_cost(call));
         if !governor.has_left(rate_cost, left) {
@@ -328,7 +325,7 @@ impl HttpClient {
         self.attempt(call, permit, Deadline::after(self.timeouts.http_request)).await.ok()
     }
 
-    /// Waits until the account's pace lets one more request go.
+    /// Waits until the account's rate limit permits one more request.
     async fn turn(&self, call: &Call<'_>, patience: Duration) -> ProviderResult<Permit> {
         let id = call.subject.map_or("", |(_, id)| id);
         let tell = |due: Duration| {

@@ -1,7 +1,7 @@
-//! How a request reaches a server, and whether one that failed may have: over the network, or
-//! carried by what stands in for it.
+//! Sends a request to a server, over the network or a transport in its place, and reports whether a
+//! failed one may have arrived.
 //!
-//! What is sent again, and when, is decided above.
+//! The client decides on retries.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use super::tls;
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
-/// The most that is set aside on a server's word before anything has come.
+/// The most bytes that are reserved for a declared length before any data has arrived.
 const MAX_RESERVED: usize = 1024 * 1024;
 /// Shorter than any cloud keeps an idle connection, so that a create is not sent into one that is
 /// being closed.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whether the server may have a request that has failed.
+/// Whether the server may have received a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It has not: nothing has left.
+    /// It has not: nothing was sent.
     No,
     /// It may have.
     Unknown,
@@ -40,9 +40,9 @@ pub(crate) struct TransportError {
 /// Why there is no reply.
 #[derive(Debug)]
 pub(crate) enum Cause {
-    /// It did not come in time.
+    /// The reply did not arrive in time.
     Late,
-    /// It is longer than any that is expected.
+    /// The reply is longer than any expected one.
     TooLong {
         /// The status of the reply.
         status: u16,
@@ -53,11 +53,11 @@ pub(crate) enum Cause {
     Network(NetworkError),
 }
 
-/// What carries requests in the place of the network.
+/// Carries requests in place of the network.
 #[cfg(feature = "simulation")]
 #[async_trait::async_trait]
 pub(crate) trait Transport: Send + Sync {
-    /// Sends a request once, and gives back the whole reply, within this time.
+    /// Sends a request once, and returns the whole reply, within this time.
     async fn send(
         &self,
         request: Request<Bytes>,
@@ -65,7 +65,7 @@ pub(crate) trait Transport: Send + Sync {
     ) -> Result<Response<Bytes>, TransportError>;
 }
 
-/// A way to a server, which many requests take at once.
+/// The connection to a server, shared by many requests.
 #[derive(Clone)]
 pub(crate) enum Connection {
     /// A pool of connections.
@@ -75,13 +75,13 @@ pub(crate) enum Connection {
         /// The most bytes of a reply that are read.
         limit: usize,
     },
-    /// What was put in its place.
+    /// A transport in its place.
     #[cfg(feature = "simulation")]
     Carried(std::sync::Arc<dyn Transport>),
 }
 
 impl Connection {
-    /// Connections to an endpoint, by [`client_for`]; a reply of more bytes than `limit` is not
+    /// Connections to an endpoint, by [`client_for`]. A reply of more than `limit` bytes is not
     /// read.
     ///
     /// # Errors
@@ -150,8 +150,7 @@ async fn over_the_network(
     Ok(whole)
 }
 
-/// A reply that comes as one chunk is taken over; others are copied once, to a place of the
-/// expected size.
+/// Takes over a reply in one chunk; copies others once, into a buffer of the expected size.
 fn append(body: &mut BytesMut, chunk: Bytes, expected: usize) {
     if body.is_empty() && chunk.len() >= expected {
         *body = chunk.into();
@@ -176,17 +175,17 @@ fn failed(error: reqwest::Error) -> TransportError {
     TransportError { sent: Sent::Unknown, cause }
 }
 
-/// An HTTP client for a provider written elsewhere, by the rules of the built-in ones: TLS by
-/// rustls with the platform's authorities and `ca_file`, no redirect followed, no request repeated,
-/// proxies from the environment but none for this machine's own addresses, and `http_request` as
-/// the limit of each request.
+/// Returns an HTTP client for a provider written elsewhere, with the rules of the built-in ones:
+/// TLS by rustls with the platform's authorities and `ca_file`; no redirects; no retries; proxies
+/// from the environment, except for loopback addresses; and `http_request` as the limit of each
+/// request.
 ///
-/// Whoever brings a `reqwest` of their own into the same build needs it, or a cryptography provider
+/// A program with its own `reqwest` in the same build needs this client, or a cryptography provider
 /// for rustls: this crate selects reqwest's feature `rustls-no-provider`.
 ///
 /// # Errors
-/// [`ProviderError::InvalidConfig`] when `endpoint` is not an `https` URL (or `http` on a loopback
-/// address), or `ca_file` cannot be read.
+/// [`ProviderError::InvalidConfig`] if `endpoint` is not an `https` URL (or `http` on a loopback
+/// address), or if `ca_file` cannot be read.
 ///
 /// # Examples
 /// ```
@@ -200,10 +199,9 @@ pub fn http_client(endpoint: &str, config: &ProviderConfig) -> ProviderResult<re
     client_for(&Endpoint::parse(endpoint)?, config)
 }
 
-/// A client with the rules that hold for every request: no redirect is followed, no proxy sees a
-/// loopback address.
+/// A client with the rules for every request: no redirects, and no proxy for loopback addresses.
 fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<reqwest::Client> {
-    // What is not said to be identity may come in any coding, and none is read here.
+    // Without this header, a reply may come in any coding, and none is decoded here.
     let identity =
         HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
     let mut builder = reqwest::Client::builder()
@@ -225,7 +223,7 @@ fn client_for(endpoint: &Endpoint, config: &ProviderConfig) -> ProviderResult<re
     })
 }
 
-/// What carries the requests of this thread in the place of the network.
+/// The transport that carries this thread's requests in place of the network.
 #[cfg(feature = "simulation")]
 pub(crate) mod carried {
     use std::cell::RefCell;
@@ -237,7 +235,7 @@ pub(crate) mod carried {
         static CARRIER: RefCell<Option<Arc<dyn Transport>>> = const { RefCell::new(None) };
     }
 
-    /// Clients that are made on this thread send by a carrier, until this is dropped.
+    /// Clients that are created on this thread use `carrier`, until this is dropped.
     pub(crate) struct Carried(());
 
     impl Carried {

@@ -1,4 +1,4 @@
-//! Where requests go: checked once, before a token could be sent anywhere it must not.
+//! The API's base URL: checked once, so that no token is sent to an unsafe address.
 
 use std::fmt;
 
@@ -50,10 +50,10 @@ impl Endpoint {
         Ok(Self { base: url.as_str().trim_end_matches('/').to_string(), loopback, https })
     }
 
-    /// This endpoint without a last path segment that users add or leave out.
+    /// Removes a last path segment that users may add or omit.
     pub(crate) fn without_suffix(mut self, suffix: &str) -> Self {
         let rest = self.base.strip_suffix(suffix).map(|base| base.trim_end_matches('/'));
-        // A host may be called like it.
+        // A host may have the same name.
         if let Some(rest) = rest.filter(|rest| rest.contains("://")) {
             self.base = rest.to_string();
         }

@@ -1,4 +1,4 @@
-//! How long a verb may take, and all of its calls together.
+//! The time limit of an operation and of all its calls together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::number;
 
-/// A point in time that everything inside a verb must keep.
+/// A point in time by which an operation must end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     began: Instant,
@@ -21,7 +21,7 @@ impl Deadline {
         Self { began, end: number::later(began, limit) }
     }
 
-    /// The same, so much later: by what had to be waited for.
+    /// The same deadline, later by the time spent waiting.
     fn postponed(self, by: Duration) -> Self {
         Self { end: number::later(self.end, by), ..self }
     }
@@ -35,14 +35,14 @@ impl Deadline {
     }
 }
 
-/// What a verb that only asks or tells is on: all its calls together may take so long. Where they
-/// wait for their turns, its time stands still.
+/// The time limit of an operation that does not wait for a resource, for all its calls together. It
+/// stops while a call waits for the rate limit.
 #[derive(Debug)]
 pub(crate) struct Errand {
     began: Deadline,
-    /// In microseconds.
+    /// The time spent waiting for the rate limit, in microseconds.
     waited: AtomicU64,
-    /// When the first of its calls that were answered was sent.
+    /// When the earliest of the answered calls was sent.
     as_of: Mutex<Option<Instant>>,
 }
 
@@ -56,13 +56,13 @@ impl Errand {
             .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// A call was answered that was sent then.
+    /// Records the reply to a call that was sent at that time.
     pub(super) fn answered(&self, sent: Instant) {
         let mut as_of = self.as_of.lock().unwrap_or_else(PoisonError::into_inner);
         *as_of = Some(as_of.map_or(sent, |as_of| as_of.min(sent)));
     }
 
-    /// As of when all that its calls have shown is true: what came later need not be among it.
+    /// The time as of which all its replies are true: they may lack anything that came later.
     pub(crate) fn as_of(&self) -> Instant {
         self.as_of.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(Instant::now)
     }

@@ -1,4 +1,4 @@
-//! Replies as fuzzing gives them, and what the pipeline reads of one by itself.
+//! Fuzzing: builds replies from the input, and checks how the pipeline reads them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashSet};
@@ -33,8 +33,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("http_token", token),
 ];
 
-/// A reply as it may be written to a file: its status, a line for each header, an empty one, and
-/// the body.
+/// Parses a reply as written to a file: its status, a line for each header, an empty line, and the
+/// body.
 pub(crate) fn reply(input: &[u8]) -> Reply {
     let (head, body) = match input.windows(2).position(|two| two == b"\n\n") {
         Some(end) => (&input[..end], &input[end + 2..]),
@@ -59,7 +59,7 @@ pub(crate) fn reply(input: &[u8]) -> Reply {
     Reply { status, headers, body: Bytes::copy_from_slice(body) }
 }
 
-/// What is read of a reply. One that breaks off is not read, and no error tells what stands there.
+/// Reads a reply. A truncated one must fail, and no error may show the content.
 pub(crate) fn read<T>(reply: &Reply, read: impl Fn(&Reply) -> ProviderResult<T>) -> Option<T> {
     match read(reply) {
         Ok(value) => {
@@ -82,12 +82,12 @@ pub(crate) fn read<T>(reply: &Reply, read: impl Fn(&Reply) -> ProviderResult<T>)
     }
 }
 
-/// A reply in JSON.
+/// Reads a JSON reply.
 pub(crate) fn read_json<T: DeserializeOwned>(reply: &Reply) -> Option<T> {
     read(reply, Reply::json)
 }
 
-/// The items of a page in JSON.
+/// Reads the items of a JSON page.
 pub(crate) fn read_page<P: NumberedPage>(reply: &Reply) -> Vec<P::Item> {
     let page = read_json::<P>(reply);
     page.map(|page| {
@@ -97,8 +97,8 @@ pub(crate) fn read_page<P: NumberedPage>(reply: &Reply) -> Vec<P::Item> {
     .unwrap_or_default()
 }
 
-/// What an unsuccessful reply becomes, whatever was asked: an error without the secret of the
-/// request.
+/// Classifies an unsuccessful reply for each kind of call: the error must not contain the request's
+/// secret.
 pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&Reply) -> ApiError) {
     const SECRET: &str = "secret-of-the-request";
     let calls = [
@@ -118,7 +118,7 @@ pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&R
     }
 }
 
-/// An error in the words of a reply that was a success, as it is shown.
+/// Cleans an error that quotes a successful reply.
 pub(crate) fn discreet(error: ProviderError) -> ProviderError {
     error.reworded(|words| secret::tidy(words, &[]))
 }
@@ -147,8 +147,7 @@ const WINDOW: Budget = Budget {
 static BUDGETS: [Budget; 2] =
     [WINDOW, Budget { name: "bucket", limits: &[Limit::Bucket { burst: 3600, per_second: 1.0 }] }];
 
-/// Several heads of replies, with empty lines between them: what one tells of the limits holds for
-/// those that follow.
+/// Several reply heads, separated by empty lines: the limits in one apply to those that follow.
 fn headers(input: &[u8]) {
     at_once(async {
         for (budget, pace) in [(&BUDGETS[0], 1.0), (&BUDGETS[1], 1.0), (&BUDGETS[1], 60.0)] {
@@ -183,7 +182,7 @@ fn headers(input: &[u8]) {
     });
 }
 
-/// Where a text is not the JSON that was wanted.
+/// Locates the field of a text that is not the expected JSON.
 fn json_field(input: &[u8]) {
     let text = text(input);
     let [line, column, body] = words(&text);
@@ -211,8 +210,8 @@ fn numbers(input: &[u8]) {
     }
 }
 
-/// Lists whose pages are what the input says: a byte for the page's size and whether it is the
-/// last, and one for each item.
+/// Lists whose pages come from the input: a byte for the page's size and whether it is the last,
+/// and one for each item.
 fn pages(input: &[u8]) {
     let rest = RefCell::new(input);
     let next = || {
@@ -226,7 +225,7 @@ fn pages(input: &[u8]) {
         fetched.set(fetched.get() + 1);
         let about = next().unwrap_or(1);
         let total = if about & 2 == 0 { None } else { next().map(u64::from) };
-        // A page has nothing twice.
+        // A page has no item twice.
         let items: Vec<u8> =
             (0..about >> 5).filter_map(|_| next()).collect::<BTreeSet<_>>().into_iter().collect();
         (about, total, items)
@@ -259,13 +258,13 @@ fn pages(input: &[u8]) {
 
 fn check_list(list: Option<ProviderResult<Vec<u8>>>, pages: u32) {
     let Some(list) = list else { return };
-    // One page is one moment's, and has nothing twice.
+    // A single page is a single moment's, and has no item twice.
     if let (Ok(items), true) = (&list, pages > 1) {
         assert_eq!(items.iter().collect::<HashSet<_>>().len(), items.len(), "{items:?}");
     }
 }
 
-/// A secret, and a cloud's words that may repeat it.
+/// A secret, and a cloud's message that may repeat it.
 fn secrets(input: &[u8]) {
     let text = text(input);
     let [secret, words] = words(&text);
@@ -280,7 +279,7 @@ fn secrets(input: &[u8]) {
     ] {
         let shown = secret::tidy(&words, std::slice::from_ref(&header));
         assert!(shown.len() < 600 && !shown.contains(char::is_control), "{shown:?}");
-        // What stands in the place of a secret, and what is too short to be one, may be there.
+        // The placeholder, and a text too short to be a secret, may remain.
         if secret.len() >= 6
             && secret.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && !"redacted".contains(secret)

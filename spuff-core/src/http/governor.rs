@@ -1,9 +1,9 @@
-//! The pace of an account: one for all clients of a process with the same endpoint and token.
+//! The rate limiter of an account: one for all clients of a process with the same endpoint and
+//! token.
 //!
-//! Whoever wants to send is admitted at once while something is left, else queued: writes before
-//! reads, three to one, so that neither waits for ever; in order among themselves. Nobody holds a
-//! turn that it does not use: a turn is handed over when it is due, and a future that nobody polls
-//! delays nobody else.
+//! A request is admitted at once while budget is left, else it is queued. Writes go before reads,
+//! three to one, so that neither waits forever; each queue is first in, first out. A turn is handed
+//! over when it is due, so a future that is not polled delays no other.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,20 +19,20 @@ use super::call::Class;
 use super::number;
 use crate::clock;
 
-/// So many writes are admitted before a read that waits.
+/// This many writes are admitted before a waiting read.
 const WRITES_BEFORE_A_READ: u32 = 3;
-/// How long nothing is sent after a refusal that does not say how long.
+/// How long requests pause after a rate-limit refusal that states no delay.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The longest that what the headers tell of others is believed: they tell when the oldest request
-/// expires, not all.
+/// The longest time for which headers are believed: they report when the oldest request expires,
+/// not all.
 const HEADER_MAX_AGE: Duration = Duration::from_secs(60);
-/// So many meters are kept before one that has nothing to tell is taken for another place: far more
-/// than a cloud has.
+/// From this many meters on, a full and unused one is reused for another place; far more than a
+/// cloud has.
 const MOST: usize = 1000;
-/// A turn may be due a little later than was reckoned.
+/// Added to a computed wait, because a turn may come slightly later than computed.
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// What a call takes: so much of a budget, which an API may keep apart for each place.
+/// The cost of a call: a part of a budget, which an API may count separately per place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost<'a> {
     pub(crate) place: &'a str,
@@ -40,15 +40,14 @@ pub(crate) struct Cost<'a> {
     pub(crate) count: u32,
 }
 
-/// What a call takes of its budgets, the narrowest first; the last is the one that the headers tell
-/// of.
+/// The cost of a call in its budgets, the narrowest first; the headers report the last one.
 pub(crate) type Costs<'a> = [Option<Cost<'a>>; 2];
 
-/// The pace of one account.
+/// The rate limiter of one account.
 #[derive(Debug)]
 pub(crate) struct Governor {
-    /// How many times as fast as the real cloud's the time of this one goes; infinite where nothing
-    /// is counted.
+    /// How many times faster than the real cloud's time this one's runs; infinite if nothing is
+    /// counted.
     pace: f64,
     meters: Mutex<Vec<Meter>>,
 }
@@ -76,15 +75,15 @@ struct Waiter {
     turn: oneshot::Sender<Permit>,
 }
 
-/// The meters, by their position, and how much of each.
+/// The position of each meter, and the amount drawn from it.
 type Drawn = [Option<(usize, u32)>; 2];
 
-/// The leave to send one request. It is counted when this is dropped.
+/// Permission to send one request, which is counted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     governor: Option<Arc<Governor>>,
     drawn: Drawn,
-    /// Which turn it was of the budget that headers tell of, when no other request was under way.
+    /// The turn number in the budget that the headers report, if no other request was under way.
     alone: Option<u64>,
 }
 
@@ -93,15 +92,15 @@ impl Governor {
         Self { pace: number::pace(pace), meters: Mutex::default() }
     }
 
-    /// A time of the real cloud's, as this one's clock has it.
+    /// Scales a duration of the real cloud to this one's clock.
     pub(crate) fn paced(&self, time: Duration) -> Duration {
         number::times(time, 1.0 / self.pace)
     }
 
-    /// Waits for leave to send.
+    /// Waits for permission to send.
     ///
     /// # Errors
-    /// How long it would take, when that is longer than the caller's patience.
+    /// The expected wait, if it is longer than `patience`.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         rate_cost: Costs<'_>,
@@ -149,7 +148,7 @@ impl Governor {
         }
     }
 
-    /// Whether so many more could be sent at once, and nobody waits for a turn.
+    /// Whether `more` such requests and this one could be sent at once, and none is queued.
     pub(crate) fn has_left(&self, rate_cost: Costs<'_>, more: u32) -> bool {
         if self.pace.is_infinite() {
             return true;
@@ -162,7 +161,7 @@ impl Governor {
         drawn.iter().flatten().all(is_free) && due(&mut meters, &drawn, more, now).is_zero()
     }
 
-    /// Hands turns over to those whose turn it is, as long as something is left.
+    /// Hands turns to the waiters in order, while budget is left.
     fn hand_out(self: &Arc<Self>, first: usize) {
         let mut turns = Vec::new();
         {
@@ -178,7 +177,7 @@ impl Governor {
                 }
             }
         }
-        // One that is not taken any more is dropped here, outside of the lock that its drop takes.
+        // A permit whose waiter has left is dropped here, outside of the lock that its drop takes.
         for (hand_over, permit) in turns {
             drop(hand_over.send(permit));
         }
@@ -201,7 +200,7 @@ impl Governor {
 }
 
 impl Permit {
-    /// Takes over what a reply tells of the limits.
+    /// Applies the limits in a reply's headers.
     pub(crate) fn told(&self, headers: &HeaderMap) {
         let Some(governor) = &self.governor else { return };
         let header = |name: &str| headers.get(name)?.to_str().ok();
@@ -215,14 +214,14 @@ impl Permit {
         let (now, limit) = (Instant::now(), header("ratelimit-limit").and_then(number::count));
         let alone = self.alone == Some(meter.turns);
         let Some((told, derived)) = meter.gauges.split_first_mut() else { return };
-        // The limit of a minute goes with that of an hour.
+        // The limit per minute scales with the one per hour.
         let scale = limit.map_or(1.0, |limit| told.scale_of(limit));
         derived.iter_mut().for_each(|gauge| gauge.scale(scale));
-        // This one is counted in what the headers tell, and not yet here.
+        // The headers already count this request; the gauge does not yet.
         told.told(limit, left.saturating_add(count), reset, alone, now);
     }
 
-    /// The cloud has refused, as too many were sent: nobody sends for a while.
+    /// Applies a rate-limit refusal: no request is sent for a while.
     pub(crate) fn refused(&self, retry_after: Option<Duration>) {
         let Some(governor) = &self.governor else { return };
         let until = number::later(
@@ -268,7 +267,7 @@ impl Meter {
         if class == Class::Safe { &mut self.reads } else { &mut self.writes }
     }
 
-    /// The class of the next one that still waits.
+    /// The class of the next waiter that has not left.
     fn whose_turn(&mut self) -> Option<Class> {
         for queue in [&mut self.writes, &mut self.reads] {
             while queue.front().is_some_and(|waiter| waiter.turn.is_closed()) {
@@ -290,7 +289,7 @@ impl Meter {
     }
 }
 
-/// The meters that a call draws from: two of them.
+/// The meters that a call draws from: at most two.
 fn drawn(meters: &mut Vec<Meter>, rate_cost: Costs<'_>, pace: f64, now: Instant) -> Drawn {
     let mut beside = None;
     rate_cost.map(|draw| {
@@ -301,8 +300,8 @@ fn drawn(meters: &mut Vec<Meter>, rate_cost: Costs<'_>, pace: f64, now: Instant)
     })
 }
 
-/// The meter of a draw; a new one where there is none yet. `beside` is one that the same call draws
-/// from.
+/// The position of a cost's meter, which is added if new. `beside` is the other meter of the same
+/// call, which must not be reused.
 fn position(
     meters: &mut Vec<Meter>,
     draw: Cost<'_>,
@@ -336,7 +335,7 @@ fn position(
     })
 }
 
-/// Where there are many: a meter that nobody uses or waits for, and of which all is left.
+/// If there are many: the position of a meter that is unused, has no waiters, and is full.
 fn spare(meters: &mut [Meter], beside: Option<usize>, now: Instant) -> Option<usize> {
     if meters.len() < MOST {
         return None;
@@ -351,7 +350,7 @@ fn spare(meters: &mut [Meter], beside: Option<usize>, now: Instant) -> Option<us
     })
 }
 
-/// How long until this may be sent, after so many others like it; zero when it may be now.
+/// How long until this may be sent, after `before` others like it; zero if it may be sent now.
 fn due(meters: &mut [Meter], drawn: &Drawn, before: u32, now: Instant) -> Duration {
     let mut longest = Duration::ZERO;
     for (meter, count) in drawn.iter().flatten() {
@@ -370,8 +369,7 @@ fn due(meters: &mut [Meter], drawn: &Drawn, before: u32, now: Instant) -> Durati
     longest
 }
 
-/// When it will be the turn of a waiter, by those before it in its queue; `None` when its turn has
-/// come.
+/// How long until a waiter's turn, by those before it in its queue; `None` if its turn has come.
 fn expected(
     meters: &mut [Meter],
     first: usize,

@@ -1,7 +1,6 @@
-//! The one pipeline that every request to a cloud goes through: pace, authorize, send, classify,
-//! retry.
+//! The one pipeline for every request to a cloud: pace, authorize, send, classify, retry.
 //!
-//! A cloud's room gives it a [`Dialect`] and [`Call`]s; it knows no cloud by name.
+//! A provider module supplies a [`Dialect`] and [`Call`]s; the pipeline knows no cloud by name.
 
 mod account;
 mod budget;

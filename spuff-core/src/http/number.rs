@@ -1,45 +1,45 @@
-//! Numbers from outside, and sums of times: whatever stands there, what is made of it can be
-//! reckoned with.
+//! Numbers from outside, and sums of durations: any input yields a value that is safe to compute
+//! with.
 //!
-//! Headers, options and keys are read here, and nowhere by themselves.
+//! Numbers in headers, options and keys are parsed only here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// The longest time that is reckoned with: what is longer is as good as never.
+/// The longest duration in use: anything longer is as good as never.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
-/// How slow and how fast the time of a cloud may go.
+/// The slowest and the fastest pace of a cloud's time.
 const PACES: (f64, f64) = (1e-6, 1e9);
 
-/// A number that is not negative. What is no number is none.
+/// Parses a number that is not negative.
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number| *number >= 0.0)
 }
 
-/// So many of something.
+/// Parses a count.
 pub(crate) fn count(text: &str) -> Option<u32> {
-    // A cast keeps to the limits of its type.
+    // A cast saturates at the limits of its type.
     number(text).map(|number| number as u32)
 }
 
-/// A time in seconds.
+/// Parses a number of seconds.
 pub(crate) fn seconds(text: &str) -> Option<Duration> {
     number(text).map(time)
 }
 
-/// How long until a moment that is told in seconds since 1970; nothing for one that has passed.
+/// The time until a moment in seconds since 1970; zero if it has passed.
 pub(crate) fn until(text: &str, now: SystemTime) -> Option<Duration> {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     number(text).map(|at| time(at - now.as_secs_f64()))
 }
 
-/// How many times as fast a time goes; infinite where nothing is counted.
+/// Limits a pace to [`PACES`]; infinite if nothing is counted.
 pub(super) fn pace(pace: f64) -> f64 {
     if pace.is_infinite() { pace } else { pace.clamp(PACES.0, PACES.1) }
 }
 
-/// So many seconds as a time, of which there is none below zero.
+/// Converts seconds to a duration from zero to [`LONGEST`].
 pub(super) fn time(seconds: f64) -> Duration {
     if seconds > 0.0 {
         Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST)
@@ -48,12 +48,12 @@ pub(super) fn time(seconds: f64) -> Duration {
     }
 }
 
-/// So many times as long.
+/// Multiplies a duration.
 pub(crate) fn times(duration: Duration, factor: f64) -> Duration {
     time(duration.as_secs_f64() * factor)
 }
 
-/// The moment so much later.
+/// Adds at most [`LONGEST`] to a moment.
 pub(crate) fn later(now: Instant, by: Duration) -> Instant {
     now + by.min(LONGEST)
 }

@@ -1,4 +1,4 @@
-//! Reads every page of a list, and stops even when the cloud never says "last".
+//! Reads every page of a list, and stops even if the cloud never marks a last one.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -13,10 +13,10 @@ use crate::provider::error::{ProviderError, ProviderResult};
 
 /// More pages than any account can fill.
 const MAX_PAGES: u32 = 10_000;
-/// So many pages in a row that bring nothing new go in a circle: a list does not shift by as much
-/// between two requests.
+/// After this many pages in a row without a new item, the pages go in a circle: a list does not
+/// shift by as much between two requests.
 const MAX_STALE: u32 = 10;
-/// How often a list is read that has shifted while it was read.
+/// How often a list is read that shifts during the read.
 const READS: u32 = 4;
 
 /// One page, and the token of the next one.
@@ -26,8 +26,8 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
-/// Every item once, in the cloud's order, of a list whose pages lead to each other by tokens. A
-/// page may be empty and still lead on.
+/// Returns every item once, in the cloud's order, of a list whose pages are linked by tokens. An
+/// empty page may still have a next one.
 pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
@@ -63,13 +63,13 @@ pub(crate) trait NumberedPage: DeserializeOwned {
     type Item;
 
     fn is_last(&self) -> bool;
-    /// How many items the whole list has, where the page says so.
+    /// The number of items in the whole list, if the page states it.
     fn total(&self) -> Option<u64>;
     fn into_items(self) -> Vec<Self::Item>;
 }
 
-/// Every item of a list whose pages are numbered. The address of the next page, where a reply holds
-/// one, is not used: its host need not be the one that the token is for.
+/// Returns every item of a list with numbered pages. A next page's URL in a reply is not used: its
+/// host may not be the token's.
 pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
     http: &HttpClient,
     call: Call<'_>,
@@ -92,17 +92,17 @@ pub(super) struct Numbered<T> {
     pub(super) total: Option<u64>,
 }
 
-/// What a list has shown, page by page.
+/// The pages of a list, as read so far.
 struct Reading<T, K> {
     items: Vec<T>,
     seen: HashSet<K>,
     total: Option<u64>,
-    /// Whether each page told the same total.
+    /// Whether every page reported the same total.
     is_still: bool,
 }
 
 impl<T, K: Hash + Eq> Reading<T, K> {
-    /// Takes what a page shows and no page before it has shown, and says whether there was such.
+    /// Takes the new items of a page, and returns whether there were any.
     fn take(&mut self, mut page: Numbered<T>, key: impl Fn(&T) -> K) -> bool {
         page.items.retain(|item| self.seen.insert(key(item)));
         self.is_still &= page.total == self.total;
@@ -112,18 +112,17 @@ impl<T, K: Hash + Eq> Reading<T, K> {
         is_new
     }
 
-    /// Whether the list stood still, as far as the pages tell.
+    /// Whether the list did not change during the read, as far as the pages show.
     fn is_whole(&self) -> bool {
         self.is_still && self.total.is_none_or(|total| total == self.items.len() as u64)
     }
 }
 
-/// A list may shift while it is read: what moves forward, because something before it has ended, is
-/// missed by reading on, and what moves back by reading backwards. Therefore the pages are read on
-/// to the last and back to the first; only what has moved forward and then back again can be
-/// missed. The total tells of much else that has come or gone, and then the list is read again. Of
-/// one that never stands still, all that was shown is given: what has ended meanwhile does less
-/// harm than what is missed.
+/// A list may shift while it is read. An item that moves forward, because one before it has ended,
+/// is missed by reading on; one that moves back is missed by reading backwards. So the pages are
+/// read to the last and back to the first: only an item that moves forward and then back can be
+/// missed. The total reveals many other changes, and then the list is read again. If it never stays
+/// still, all items seen are returned: an ended one does less harm than a missed one.
 pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: impl Fn(&T) -> K,
@@ -135,7 +134,7 @@ where
     let mut before: Vec<T> = Vec::new();
     for again in 1..=READS {
         let first = fetch(1).await?;
-        // Most lists are one page, which is true of one moment.
+        // Most lists are one page, which shows a single moment.
         if first.is_last {
             return Ok(first.items);
         }
@@ -150,9 +149,9 @@ where
     Ok(before)
 }
 
-/// Reads the pages behind the first, and then those before the last again. Only an empty page, or
-/// the cloud's word that it is the last, is the end: one that brings nothing new may be the one
-/// before it again, because as much has appeared in front.
+/// Reads the pages after the first, and then those before the last again. Only an empty page or the
+/// cloud's own mark is the end: a page without new items may be the previous one again, because as
+/// many items appeared in front.
 async fn read_on_and_back<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: &impl Fn(&T) -> K,
@@ -256,14 +255,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_that_brings_nothing_new_is_not_the_end() {
-        // As much has appeared in front as a page holds.
+        // A whole page of items has appeared in front.
         let appear = |reads, list: &mut Vec<u32>| {
             if reads == 2 {
                 list.splice(0..0, [7, 6]);
             }
         };
-        // Without a total nothing tells that there are more now than at the beginning, and it is
-        // not read again from there.
+        // Without a total, nothing shows that there are more items now, and the list is not read
+        // again.
         for (is_counted, expected) in
             [(true, vec![7, 6, 5, 4, 3, 2, 1]), (false, vec![5, 4, 3, 2, 1, 7, 6])]
         {
@@ -286,15 +285,15 @@ mod tests {
     async fn what_moves_while_as_many_come_as_go_is_not_missed() {
         for is_counted in [true, false] {
             for at in 2..=5 {
-                // One ends and another one appears behind the rest, so that the total stays and
-                // each moves forward.
+                // One item ends and another is appended, so that the total stays and each moves
+                // forward.
                 let forward = |reads, list: &mut Vec<u32>| {
                     if reads == at {
                         list.remove(0);
                         list.push(6);
                     }
                 };
-                // And before the rest, so that each moves back.
+                // Now one is added in front, so that each moves back.
                 let back = |reads, list: &mut Vec<u32>| {
                     if reads == at {
                         list.remove(4);

@@ -1,4 +1,4 @@
-//! Whether to send again, and when: decided by what failed, and by what sending twice would do.
+//! Decides whether and when to send again, by the failure and by the effect of sending twice.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,18 +11,18 @@ use super::number;
 use crate::provider::error::ProviderError;
 use crate::random;
 
-/// What to wait after a 429 that does not say how long: the clouds refill by the second.
+/// The wait after a 429 that states no delay: the clouds refill by the second.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How a provider is looked at.
+/// How a create polls for a resource that it may have created.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sight {
     pub(crate) poll_interval: Duration,
-    /// How long what is new, or still on its way, need not show.
+    /// How long a new resource, or one still being created, may be missing from the reads.
     pub(crate) settling: Duration,
 }
 
-/// The pauses of one call.
+/// The pauses between the attempts of one call.
 pub(super) struct Backoff(ExponentialBackoff);
 
 impl Backoff {
@@ -34,8 +34,8 @@ impl Backoff {
         Self(builder.build())
     }
 
-    /// How long to wait before sending again, or `None` when that is not safe, not promising, or
-    /// too late.
+    /// How long to wait before sending again, or `None` if that is unsafe, not promising, or too
+    /// late.
     pub(super) fn pause(
         &mut self,
         class: Class,
@@ -44,12 +44,12 @@ impl Backoff {
     ) -> Option<Duration> {
         let error = failure.error();
         let safe = class != Class::Once || !matches!(failure, Failure::Unknown(_));
-        // A conflict passes in minutes, not seconds: the wait loop sees to it.
+        // A conflict takes minutes to pass, not seconds: the wait loop retries it.
         let promising = error.is_transient() && !matches!(error, ProviderError::Conflict { .. });
         if !(safe && promising) {
             return None;
         }
-        // Full jitter: anything from nothing to the exponential delay.
+        // Full jitter: anything from zero to the exponential delay.
         let jitter = number::times(self.0.next()?, random::part());
         let asked = match error {
             ProviderError::RateLimit { retry_after } => retry_after.unwrap_or(DEFAULT_RETRY_AFTER),
@@ -60,9 +60,9 @@ impl Backoff {
     }
 }
 
-/// What is told of a call that is given up: of two failures the first, where the deadline has cut
-/// the second attempt short, so that a caller hears of a refused connection rather than of the few
-/// milliseconds that were left to try again.
+/// The failure to report for a call that is given up. It is the previous one if the deadline cut
+/// the last attempt to a timeout, so that the caller learns of a refused connection rather than of
+/// the few milliseconds left for a retry.
 pub(super) fn telling(
     class: Class,
     before: Option<Failure>,

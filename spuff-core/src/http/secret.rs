@@ -1,5 +1,5 @@
-//! Secrets on their way out, and kept from coming back: `secrecy` holds them, sensitive headers
-//! carry them, and no message repeats what a header carried.
+//! Keeps secrets out of messages: `secrecy` holds them, sensitive headers carry them, and no
+//! message repeats the content of such a header.
 
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -7,16 +7,15 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::provider::error::{ProviderError, ProviderResult};
 
 const REDACTED: &str = "[redacted]";
-/// Shorter texts would be cut out of ordinary words.
+/// Shorter texts would match parts of ordinary words.
 const SHORTEST: usize = 6;
-/// What begins with so much of a secret is a part of it.
+/// A text that begins with this many bytes of a secret counts as a part of it.
 const BEGINNING: usize = 8;
-/// The longest part of a cloud's message that is kept, and that is looked at.
+/// The most bytes of a cloud's message that are kept, and that are read.
 const MAX_MESSAGE: usize = 500;
 const MAX_READ: usize = 64 * 1024;
 
-/// A token as it was meant: without the white space, quotes and line end that copying and `.env`
-/// files add.
+/// Cleans a token: removes the white space, quotes and line end that copying and `.env` files add.
 pub(crate) fn clean_token(token: &str) -> ProviderResult<SecretString> {
     let token = token.trim().trim_matches(['"', '\'']).trim();
     if token.is_empty() {
@@ -52,14 +51,13 @@ impl Bearer {
     }
 }
 
-/// The secrets of a request, so that a reply that echoes them can be cleaned.
+/// The secrets of a request, to remove them from a reply that echoes them.
 pub(crate) fn sent_with(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 
-/// A cloud's words as they may be shown: without the secrets, in one line of bounded length,
-/// without control characters. The secrets go first: of one that is cut in two, the half would not
-/// be known any more.
+/// Cleans a cloud's message: no secrets, no control characters, one line of bounded length. The
+/// secrets are removed first, because half of one that is cut in two would not be recognized.
 pub(crate) fn tidy(text: &str, secrets: &[HeaderValue]) -> String {
     let text = scrub(&text[..boundary(text, MAX_READ)], secrets);
     let mut line = String::new();
@@ -79,35 +77,34 @@ pub(crate) fn tidy(text: &str, secrets: &[HeaderValue]) -> String {
     line
 }
 
-/// The end of the longest beginning of `text` of no more than so many bytes.
+/// The last character boundary of `text` within `longest` bytes.
 fn boundary(text: &str, longest: usize) -> usize {
     (0..=longest.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// `text` without the secrets.
+/// Returns `text` without the secrets.
 fn scrub(text: &str, secrets: &[HeaderValue]) -> String {
     let words = secrets
         .iter()
         .filter_map(|secret| secret.to_str().ok())
         .flat_map(|value| value.split([' ', ',']));
-    // Of `Credential=…` the name is an ordinary word; an `=` at the end is padding.
+    // In `Credential=…`, the name is an ordinary word; a trailing `=` is padding.
     let words = words
         .map(|word| word.trim_end_matches('='))
         .map(|word| word.split_once('=').map_or(word, |(_, value)| value));
     words.filter(|word| word.len() >= SHORTEST).fold(text.to_string(), without_beginnings)
 }
 
-/// `text` without these words.
+/// Returns `text` without these words.
 pub(crate) fn without<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> String {
     words
         .filter(|word| word.len() >= SHORTEST)
         .fold(text.to_string(), |text, word| text.replace(word, REDACTED))
 }
 
-/// `text` without a token, and without what begins like it and breaks off: clouds cut what they
-/// repeat.
+/// Returns `text` without a token or a truncated copy of it: clouds cut what they repeat.
 fn without_beginnings(text: String, word: &str) -> String {
-    // A long one is known by its beginning.
+    // A long token is recognized by its beginning.
     let beginning = &word[..boundary(word, BEGINNING)];
     let mut at = match text.find(beginning) {
         Some(at) => at,
@@ -163,7 +160,7 @@ mod tests {
         Bearer::new(&SecretString::from(token.clone())).unwrap().write(&mut headers);
         let secrets = sent_with(&headers);
         for before in (0..MAX_MESSAGE + 20).chain(MAX_READ - 100..MAX_READ + 20) {
-            // White space is left out, so that what stands late is shown as well.
+            // White space is dropped, so that the text behind it is shown as well.
             let padding = if before > 1000 { " " } else { "x" }.repeat(before);
             for text in
                 [format!("{padding} {token} is bad"), format!("{padding} {}...(cut)", &token[..39])]

@@ -1,5 +1,5 @@
-//! The one table from HTTP status to error kind. A room refines it by its cloud's own codes, and
-//! only refines.
+//! The one table from HTTP status to error kind. A provider module only refines it, by its cloud's
+//! own codes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{retry, secret};
 use crate::clock;
 use crate::provider::error::{ErrorContext, ProviderError};
 
-/// What kind of refusal a reply is.
+/// The kind of error that a reply reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
     Authentication,
@@ -33,29 +33,29 @@ impl ErrorClass {
             423 => Self::Conflict { retryable: true },
             429 => Self::RateLimit,
             408 | 500..=599 => Self::Unavailable,
-            // Also 404: that a thing is not there is a cloud's to say, in its own words.
+            // Also 404: only the cloud's own code says that a resource does not exist.
             _ => Self::Api,
         }
     }
 }
 
-/// What a cloud said in an unsuccessful reply.
+/// The contents of an unsuccessful reply.
 #[derive(Debug, Default)]
 pub(crate) struct ApiError {
-    /// Whether the reply is in the cloud's own form, and not the page of something in between.
+    /// Whether the reply is in the cloud's own form, and not an intermediary's page.
     pub(crate) is_own: bool,
-    /// The kind, where the cloud's code says more than the status.
+    /// The kind, if the cloud's code says more than the status.
     pub(crate) fault: Option<ErrorClass>,
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
-    /// The field of the request that the cloud complains about, in the contract's names.
+    /// The request's field that the cloud rejects, by the contract's name.
     pub(crate) field: Option<String>,
-    /// In place of the `Retry-After` header.
+    /// Replaces the `Retry-After` header.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Turns an unsuccessful reply into a failure that tells where it comes from and no secret.
+/// Turns an unsuccessful reply into a failure with its error context and without secrets.
 pub(super) fn classify(
     provider: &str,
     call: &Call<'_>,
@@ -81,8 +81,8 @@ pub(super) fn classify(
         request_id: refusal.request_id.as_deref().map(clean),
         ..ErrorContext::default()
     };
-    // Only its own words say what a cloud has not done. To wait is right whoever asks for it,
-    // unless twice is one too many.
+    // Only a reply in the cloud's own form proves that nothing was done. A request to wait is
+    // obeyed from any sender, except a 429 for a call that must not be sent twice.
     let asks_to_wait = of_status == ErrorClass::Unavailable
         || of_status == ErrorClass::RateLimit && call.class != Class::Once;
     if !refusal.is_own && !asks_to_wait {
@@ -100,7 +100,7 @@ pub(super) fn classify(
         ErrorClass::RateLimit => ProviderError::RateLimit { retry_after },
         ErrorClass::NotFound => match (call.subject, &refusal.field) {
             (Some((resource_type, id)), _) => ProviderError::not_found(resource_type, id),
-            // A call about nothing yet, a create, that names something which is not there.
+            // A create, which has no subject yet, names a missing resource.
             (None, Some(field)) => {
                 ProviderError::invalid_config(field, format!("{message}{context}"))
             }
@@ -122,13 +122,12 @@ pub(super) fn classify(
         ErrorClass::Api => ProviderError::api(reply.status, message),
     };
     let error = error.with_context(context);
-    // A 5xx, or a gateway's impatience, may come after the work was done; with any other status it
-    // was not begun.
+    // A 5xx or 408 may come after the work was done; any other status means that it was not begun.
     let unknown = fault == ErrorClass::Unavailable && of_status == ErrorClass::Unavailable;
     if unknown { Failure::Unknown(error) } else { Failure::Rejected(error) }
 }
 
-/// What to say of a reply that is not in the cloud's own form: a proxy's page, or nothing at all.
+/// The message for a reply without one in the cloud's form: a proxy's page, or an empty reply.
 fn without_message(reply: &Reply) -> String {
     let text = String::from_utf8_lossy(&reply.body);
     let text = text.trim();
@@ -225,7 +224,7 @@ mod tests {
             ),
             "{failure:?}"
         );
-        // A server that stands in for the cloud need not have all.
+        // A server that stands in for the cloud may lack some paths.
         let failure = told(&call().optional(), 404, ApiError::default(), "");
         assert!(
             matches!(failure, Failure::Rejected(ProviderError::NotFound { .. })),

@@ -1,4 +1,4 @@
-//! Times, in the spellings that clouds have used.
+//! Parses times, in the spellings that clouds have used.
 
 use std::ops::RangeInclusive;
 
@@ -7,14 +7,14 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, Utc};
 /// The length of `2026-01-30`.
 const DATE: usize = 10;
 
-/// What four digits can write, as every wire and language has years.
+/// The years of four digits, which every wire format and language supports.
 const YEARS: RangeInclusive<i32> = 0..=9999;
 
-/// The year 2200: a number that stands for a later time stands for something else.
+/// The year 2200: a number for a later time means something else.
 const LATEST: i64 = 7_258_118_400;
 
-/// A time, with or without seconds, fraction and zone (where it has none, it is UTC), or a number;
-/// none where it is no time, or one in a year that cannot be written again.
+/// Parses a time, with or without seconds, fraction and zone (UTC if absent), or a number. Returns
+/// `None` for any other text, and for a year beyond four digits.
 pub(crate) fn read(text: &str) -> Option<DateTime<Utc>> {
     written(text.trim()).filter(|time| YEARS.contains(&time.year()))
 }
@@ -42,7 +42,7 @@ fn written(text: &str) -> Option<DateTime<Utc>> {
     Some(date.and_time(clock).and_local_timezone(offset(zone)?).single()?.to_utc())
 }
 
-/// What a number stands for: seconds since 1970, or thousandths, millionths or billionths of them.
+/// Reads a number as seconds, milli-, micro- or nanoseconds since 1970, by its size.
 pub(crate) fn of_number(number: f64) -> Option<DateTime<Utc>> {
     let unit = match number.abs() {
         size if size < 1e11 => 1e3,
@@ -76,7 +76,7 @@ fn offset(zone: &str) -> Option<FixedOffset> {
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && minutes < 60;
     let seconds = sign * (number(0..2)? * 3600 + minutes * 60);
-    // The name of a zone that follows says nothing more.
+    // The name of a zone that follows adds nothing.
     FixedOffset::east_opt(seconds)
         .filter(|_| plain && word.bytes().all(|byte| byte.is_ascii_alphabetic()))
 }

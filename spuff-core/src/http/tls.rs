@@ -1,5 +1,4 @@
-//! TLS by rustls: the platform's authorities, checked by the platform's verifier, plus an extra
-//! file where one is given.
+//! TLS by rustls: the platform's authorities and verifier, plus an extra file if one is given.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -14,10 +13,10 @@ use super::endpoint::Endpoint;
 use crate::per_process::PerProcess;
 use crate::provider::error::{NetworkError, ProviderError, ProviderResult};
 
-/// The configuration for an endpoint. An `http` one trusts nobody and reads no file, so that a
-/// machine without authorities can still talk to itself.
+/// The configuration for an endpoint. For `http`, it trusts no authority and reads no file, so that
+/// a computer without authorities can still reach itself.
 pub(super) fn config(endpoint: &Endpoint, ca_file: Option<&Path>) -> ProviderResult<ClientConfig> {
-    // It has a lock of its own, that of the sessions, which a parent may have held when it forked.
+    // It has a lock of its own, for the sessions, which a parent may have held when it forked.
     static PLATFORM: PerProcess<OnceLock<ClientConfig>> = PerProcess::new();
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     if !endpoint.is_https() {

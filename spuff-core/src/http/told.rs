@@ -1,25 +1,25 @@
-//! Where a reply cannot be read: the field, and never what stands there.
+//! Locates the field at which a reply cannot be read, without its content.
 
-/// More than any name of a field of an API has.
+/// Longer than any API's field name.
 const LONGEST: usize = 40;
 
-/// No reader goes deeper: what is there was passed over, and is never what it objects to.
+/// No parser goes deeper: content below is skipped, and never causes an error.
 const DEEPEST: usize = 128;
 
-/// An object or list that is open, with where it is read.
+/// An open object or list, with the position in it.
 #[derive(Clone)]
 enum Open<'a> {
     Object { key: &'a [u8], is_value: bool },
     List(usize),
 }
 
-/// The field of a JSON text that was read last at that place, such as `servers[3].created`, and the
-/// object that has it, which is empty where it is the outermost.
+/// Returns the path of the JSON field that was last read at that place, such as
+/// `servers[3].created`, and the path of its object, which is empty for the outermost.
 pub(crate) fn field(body: &[u8], line: usize, column: usize) -> (String, String) {
     let starts = body.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     let start = std::iter::once(0).chain(starts).nth(line.saturating_sub(1)).unwrap_or(0);
     let before = &body[..start.saturating_add(column).min(body.len())];
-    // A reader that objects to the last field of an object has read its end.
+    // A parser that rejects an object's last field has already read the object's end.
     let mut open = opened(before.trim_ascii_end().strip_suffix(b"}").unwrap_or(before));
     let field = path(&open);
     if let Some(Open::Object { key, .. }) = open.last_mut() {
@@ -30,7 +30,7 @@ pub(crate) fn field(body: &[u8], line: usize, column: usize) -> (String, String)
 
 fn opened(text: &[u8]) -> Vec<Open<'_>> {
     let mut open: Vec<Open<'_>> = Vec::new();
-    // So much is open below that.
+    // How many more levels are open below that.
     let mut deeper = 0_usize;
     let mut at = 0;
     while let Some(byte) = text.get(at) {
@@ -38,7 +38,7 @@ fn opened(text: &[u8]) -> Vec<Open<'_>> {
             b'"' => {
                 let end = string_end(text, at + 1);
                 if deeper > 0 {
-                    // It is nobody's field.
+                    // Too deep to be a field of the path.
                 } else if let Some(Open::Object { key, is_value: false }) = open.last_mut() {
                     *key = &text[at + 1..end];
                 }
@@ -72,7 +72,7 @@ fn path(open: &[Open<'_>]) -> String {
     })
 }
 
-/// Where a string ends that begins there.
+/// The end of the string that begins at `at`.
 fn string_end(text: &[u8], mut at: usize) -> usize {
     while let Some(byte) = text.get(at) {
         match byte {
@@ -84,15 +84,15 @@ fn string_end(text: &[u8], mut at: usize) -> usize {
     text.len()
 }
 
-/// A name that an API may give a field; anything else may be somebody's data.
+/// Returns a key that looks like a field's name; any other may be user data and becomes `…`.
 fn name(key: &[u8]) -> &str {
     let is_name = key.len() <= LONGEST
         && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     std::str::from_utf8(key).ok().filter(|_| is_name).unwrap_or("…")
 }
 
-/// The field that is missing or there twice, by the words of the reader, which takes it from the
-/// type and not from the reply.
+/// Returns the field that is missing or duplicated, from the parser's message, which takes it from
+/// the type and not from the reply.
 pub(crate) fn wanted(words: &str) -> Option<(&'static str, &str)> {
     let after = |prefix: &str| words.strip_prefix(prefix)?.split('`').next();
     let missing = after("missing field `").map(|field| ("lacks", field));

@@ -1,6 +1,6 @@
-//! Liberal reading of what clouds write, for all wire types: null, empty or absent, numbers as text
-//! and text as numbers. What does not mean anything in its place is an error, or none where the
-//! type has a word for that; never a guess.
+//! Liberal reading of the clouds' replies, for all wire types: null, empty or absent, numbers as
+//! text and text as numbers. A value without a meaning in its place is an error, or none if the
+//! type has that; never a guess.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,13 +16,14 @@ use serde::{Deserialize, Deserializer};
 use super::time;
 use crate::provider::InstanceStatus;
 
-/// Below this a number of double precision is exact.
+/// Below this, every whole number is exact in double precision.
 const EXACT: f64 = 9_007_199_254_740_992.0;
-/// What the text of an element of XML goes by, and what its attributes begin with.
+/// The key of an XML element's text, and the prefix of its attributes' keys.
 const TEXT: &str = "$text";
 const ATTRIBUTE: char = '@';
 
-/// What may be null, empty or, with `#[serde(default)]`, absent: it is then nothing of its kind.
+/// A type whose value may be null, empty or, with `#[serde(default)]`, absent; it then reads as
+/// empty.
 pub(crate) trait Liberal<'de>: Sized {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
@@ -34,15 +35,14 @@ pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Liberal<'de>>(
     T::read(deserializer)
 }
 
-/// The items of a list. One without items may be null; another value in its place is not the list
-/// that was asked for.
+/// Reads the items of a list. An empty list may be null; any other value is an error.
 pub(crate) fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(ListVisitor { may_be_empty_text: false, items: PhantomData })
 }
 
-/// An id that is a number in one place and text in another. There is always one.
+/// Reads an id that may be a number or text. An empty one is an error.
 pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let given = Scalar::deserialize(deserializer)?;
     match given.count() {
@@ -54,12 +54,12 @@ pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
     }
 }
 
-/// The id of a cloud that counts its things, also where it is written as text.
+/// Reads a numeric id, which may be written as text.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     Scalar::deserialize(deserializer)?.count().ok_or_else(|| D::Error::custom("no number"))
 }
 
-/// A time, in any spelling that a cloud has used; what is not one is no time.
+/// Reads a time in any spelling that a cloud has used; `None` if it is not one.
 pub(crate) fn time<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<DateTime<Utc>>, D::Error> {
@@ -71,7 +71,7 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(
     })
 }
 
-/// Text that stands for something else, such as an address; what does not is none.
+/// Parses text, such as an address; `None` if that fails.
 pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -79,24 +79,24 @@ pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr>(
     Ok(text.ok().and_then(|text| text.trim().parse().ok()))
 }
 
-/// A cloud's word for a state.
+/// Reads a cloud's word for a state.
 pub(crate) fn status<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<InstanceStatus, D::Error> {
     Ok(word(&Scalar::deserialize(deserializer)?.text::<D::Error>().unwrap_or_default()))
 }
 
-/// A word of which the letters say nothing, in small ones.
+/// Reads a word in lower case, because its case has no meaning.
 pub(crate) fn lower<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Scalar::deserialize(deserializer)?.text::<D::Error>()?.trim().to_ascii_lowercase())
 }
 
-/// The state of which nothing is told.
+/// The state if a reply states none.
 pub(crate) fn no_status() -> InstanceStatus {
     InstanceStatus::Unknown("unknown".to_string())
 }
 
-/// A cloud's word for a state, in small letters or in large ones.
+/// Parses a cloud's word for a state, in lower or upper case.
 pub(crate) fn word(word: &str) -> InstanceStatus {
     let word = word.trim();
     if word.is_empty() {
@@ -111,7 +111,7 @@ pub(crate) fn word(word: &str) -> InstanceStatus {
     }
 }
 
-/// What stands in the place of a value.
+/// The value in a scalar's place.
 enum Scalar<'de> {
     Nothing,
     Text(Cow<'de, str>),
@@ -123,7 +123,7 @@ enum Scalar<'de> {
 }
 
 impl<'de> Scalar<'de> {
-    /// As text, which is empty of nothing.
+    /// As text, which is empty for [`Nothing`](Self::Nothing).
     fn text<E: Error>(self) -> Result<Cow<'de, str>, E> {
         Ok(match self {
             Self::Nothing => Cow::Borrowed(""),
@@ -135,7 +135,7 @@ impl<'de> Scalar<'de> {
         })
     }
 
-    /// As a number that counts things.
+    /// As a whole number, at least zero.
     fn count(&self) -> Option<u64> {
         match self {
             Self::Whole(number) => u64::try_from(*number).ok(),
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(text.to_string().into()))
     }
 
-    /// Text that is only looked at: a long list has thousands, and none of them is copied.
+    /// Borrows the text: a long list has thousands, and none of them is copied.
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
         Ok(Scalar::Text(text.into()))
     }
@@ -266,7 +266,7 @@ impl<'de> Liberal<'de> for bool {
     }
 }
 
-/// A number that is left out where it cannot be read: zero, which is no price.
+/// A number; zero if it cannot be read, which is not a price.
 impl<'de> Liberal<'de> for f64 {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Scalar::deserialize(deserializer)? {
@@ -326,8 +326,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
-/// An item of a list; null is none. What is derived for an object would read a list as its fields
-/// in their order.
+/// An item of a list; null is none. It rejects a list, which a derived type would read as its
+/// fields in order.
 struct Item<T>(Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
@@ -336,7 +336,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Item<T> {
     }
 }
 
-/// The one thing that a reply is about.
+/// Reads the one resource of a reply; null is an error.
 pub(crate) fn thing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -366,7 +366,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemVisitor<T> {
     }
 }
 
-/// Labels and the like. An empty one may be written as an empty list.
+/// Labels and similar maps. An empty one may be written as an empty list.
 impl<'de> Liberal<'de> for HashMap<String, String> {
     fn read<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Value(String);
@@ -382,8 +382,7 @@ impl<'de> Liberal<'de> for HashMap<String, String> {
     }
 }
 
-/// An object, which may be null or empty; also one that is written as the text of what it is about,
-/// where `named` reads that.
+/// Reads an object, which may be null or empty. `named` reads one that is written as text.
 pub(crate) fn object<'de, D, T>(
     deserializer: D,
     named: fn(&str) -> Option<T>,
@@ -429,7 +428,7 @@ impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Makes types of objects [`Liberal`]; with a function, also from the text that may stand for one.
+/// Implements [`Liberal`] for object types; with a function, also for a text in their place.
 macro_rules! objects {
     ($($of:ty $(: $named:expr)?),* $(,)?) => {
         $(impl<'de> $crate::http::wire::Liberal<'de> for $of {
@@ -474,7 +473,7 @@ mod tests {
             (thing.id.as_str(), thing.created, thing.ip),
             ("7", None, "203.0.113.7".parse().ok())
         );
-        // An escape keeps text from being borrowed, not from being read.
+        // Text with an escape cannot be borrowed, but is still read.
         assert_eq!(read(r#"{"id": 7, "ip": "203\u002e0.113.7"}"#).ip, thing.ip);
         assert_eq!(read(r#"{"id": 7, "ip": "<nil>"}"#).ip, None);
         assert!(serde_json::from_str::<Thing>(r#"{"id": null}"#).is_err());

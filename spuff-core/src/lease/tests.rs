@@ -148,22 +148,22 @@ fn what_became_of_each_is_told_in_a_word() {
     }
 }
 
-/// Machines, of no known age or locked; and snapshots, of which some are listed for a while after
-/// they were deleted.
+/// Instances that are locked or of unknown age, and snapshots, some of which are still listed for a
+/// while after their deletion.
 struct Shed {
     machines: Vec<ProviderInstance>,
-    /// After how many reads the lease of one that is locked is renewed, and after how many it is
-    /// gone all the same.
+    /// Number of reads after which the lease of a locked instance is renewed, and after which the
+    /// instance is gone.
     renewed_after: usize,
     gone_after: usize,
-    /// Whether its cloud says then that it is being destroyed.
+    /// Whether the API then reports that it is being destroyed.
     tells_its_end: bool,
-    /// After how many reads none is answered any more.
+    /// Number of reads after which reads are denied.
     denied_after: usize,
     reads: AtomicUsize,
     snapshots: Mutex<Vec<(Snapshot, u32)>>,
     lists: AtomicUsize,
-    /// How often snapshots can be listed before that is refused.
+    /// Number of snapshot lists before further ones are denied.
     most_lists: usize,
 }
 
@@ -233,7 +233,7 @@ impl Provider for Shed {
         if id.ends_with('7') {
             return Err(ProviderError::conflict("in use", false));
         }
-        // One that ends in nine is listed until the end of days.
+        // A snapshot whose id ends in 9 is listed forever.
         *lists = if id.ends_with('9') { u32::MAX } else { 2 };
         Ok(())
     }
@@ -289,7 +289,7 @@ async fn a_lease_that_is_renewed_before_the_end_is_kept() {
     assert!(matches!(reaped[0].outcome, Err(ProviderError::Conflict { .. })), "{reaped:?}");
 }
 
-/// A destroy whose reply does not come may have been carried out.
+/// A destroy without a reply may have been carried out.
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_though_its_lease_was_renewed_is_told() {
     for (gone_after, tells_its_end) in [(2, false), (4, false), (40, true)] {
@@ -301,7 +301,7 @@ async fn what_is_gone_though_its_lease_was_renewed_is_told() {
         );
         assert_eq!(shed.reads.load(Relaxed), gone_after + 1);
     }
-    // As long as for any other end, and with the same pauses.
+    // For as long as any other destroy, and with the same pauses.
     let (shed, provider) = locked(1, usize::MAX, true);
     let reaped = reap(&provider, &Reap::expired()).await.unwrap();
     assert!(
@@ -311,8 +311,8 @@ async fn what_is_gone_though_its_lease_was_renewed_is_told() {
     assert!(shed.reads.load(Relaxed) < 100, "{} reads", shed.reads.load(Relaxed));
 }
 
-/// One machine, listed twice, whose end does not come; with the number of reads after which its
-/// lease is renewed, and it is gone.
+/// One instance, listed twice, whose destroy does not end. Takes the number of reads after which
+/// its lease is renewed, and after which it is gone.
 fn locked(
     renewed_after: usize,
     gone_after: usize,
@@ -366,7 +366,7 @@ async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
             _ => assert!(matches!(reaped.outcome, Ok(true)), "{reaped:?}"),
         }
     }
-    // In five minutes; each by itself would have been thousands.
+    // Within five minutes; separate reads would have been thousands.
     assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
 }
 

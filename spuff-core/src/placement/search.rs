@@ -1,4 +1,4 @@
-//! The walk down the list, and what many walks at once know together.
+//! Tries the candidates in order, and shares what concurrent searches learn about them.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -15,27 +15,27 @@ use crate::provider::{InstanceRequest, Price, Provider, ProviderInstance};
 
 const CEILING: &str = "max_price";
 
-/// A placement of one machine or many.
+/// A placement of one or many instances.
 pub(super) struct Search<'a> {
     operation: &'static str,
     began: Instant,
     places: Vec<Place<'a>>,
-    /// Of each machine, what came of the candidates so far.
+    /// For each instance, the outcomes of its candidates so far.
     logs: Vec<Mutex<Vec<Attempt>>>,
 }
 
-/// A candidate, and what is known of it.
+/// A candidate and its known state.
 struct Place<'a> {
     candidate: &'a Candidate,
     price: Option<Price>,
-    /// Why it is not asked, or not any more.
+    /// Why it is not tried, or no longer.
     shut: OnceLock<(AttemptOutcome, ErrorParts)>,
 }
 
 impl<'a> Search<'a> {
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when there is no candidate, or the ceiling and a price are
-    /// in two currencies.
+    /// [`ProviderError::InvalidConfig`] if there is no candidate, or if the ceiling and a price are
+    /// in different currencies.
     pub(super) async fn new(
         operation: &'static str,
         placement: &'a Placement,
@@ -45,8 +45,8 @@ impl<'a> Search<'a> {
             return Err(no_candidates());
         }
         let began = Instant::now();
-        // What is wrong with the caller's own prices is told before the clouds are asked for
-        // theirs.
+        // Errors in the caller's own prices are returned before any provider is asked for its
+        // prices.
         for candidate in &placement.candidates {
             same_currency(placement, candidate, candidate.price.as_ref())?;
         }
@@ -64,7 +64,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Makes a machine at the first place that has room.
+    /// Creates an instance at the first candidate that has room.
     pub(super) async fn walk(
         &self,
         index: usize,
@@ -107,7 +107,7 @@ impl<'a> Search<'a> {
         Err(telling.unwrap_or_else(no_candidates))
     }
 
-    /// An outcome, with the log of its machine.
+    /// Returns an outcome with the log of its instance.
     pub(super) fn placed(
         &self,
         index: usize,
@@ -147,7 +147,7 @@ impl Maker for Search<'_> {
 }
 
 impl<'a> Place<'a> {
-    /// Asks what it costs, where that matters.
+    /// Requests the price, if there is a ceiling and the candidate has none.
     async fn new(placement: &Placement, candidate: &'a Candidate) -> Self {
         let price = match (&candidate.price, &placement.max_price) {
             (Some(price), _) => Ok(Some(price.clone())),
@@ -172,7 +172,7 @@ impl<'a> Place<'a> {
                 );
                 (None, Some((AttemptOutcome::PriceUnknown, message)))
             }
-            // To go on would be to pass over a place for no reason of its own.
+            // Continuing would skip a candidate for a reason that is not its own.
             (Err(error), _) => {
                 let shut = OnceLock::from((AttemptOutcome::Failed, ErrorParts::from(&error)));
                 return Self { candidate, price: None, shut };
@@ -186,7 +186,7 @@ impl<'a> Place<'a> {
     }
 
     /// # Errors
-    /// What came of it, and why it is left.
+    /// The outcome of the attempt, and the error.
     async fn create(
         &self,
         request: &InstanceRequest,
@@ -208,7 +208,7 @@ impl<'a> Place<'a> {
             if !is_full(&error) {
                 return (AttemptOutcome::Failed, error);
             }
-            // One that was as quick has found out the same.
+            // An error means that a concurrent create has recorded the same.
             let _ = self.shut.set((AttemptOutcome::KnownFull, ErrorParts::from(&error)));
             (AttemptOutcome::Full, error)
         })
@@ -236,7 +236,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// An error of the ceiling is not one of its candidate: what it is about goes without saying.
+/// Formats an error for the log of a candidate. Omits the field name of a ceiling error.
 fn in_words(error: &ProviderError) -> String {
     match error {
         ProviderError::InvalidConfig { field, message } if field == CEILING => message.clone(),
@@ -244,15 +244,14 @@ fn in_words(error: &ProviderError) -> String {
     }
 }
 
-/// Whether there is no room, and nothing was made: an error after a create, which names its
-/// machine, may be of the same kind.
+/// Returns whether there is no room and nothing was made. An error after a create, which carries
+/// the instance id, may be of the same kind.
 fn is_full(error: &ProviderError) -> bool {
     matches!(error.kind(), ErrorKind::Capacity | ErrorKind::QuotaExceeded)
         && error.instance_id().is_none()
 }
 
-/// What tells most comes first: stock comes back by itself, a quota is raised by somebody, a price
-/// stays.
+/// Ranks errors, most useful first: stock returns by itself, a quota must be raised, a price stays.
 fn weight(error: &ProviderError) -> u8 {
     match error.kind() {
         ErrorKind::Capacity => 0,
@@ -284,7 +283,7 @@ fn same_currency(
     Err(ProviderError::invalid_config(CEILING, message))
 }
 
-/// The same error for each of so many machines.
+/// Returns the same error for each instance.
 pub(super) fn each<T>(machines: usize, error: &ProviderError) -> Vec<ProviderResult<T>> {
     let parts = ErrorParts::from(error);
     (0..machines).map(|_| Err(parts.clone().into())).collect()

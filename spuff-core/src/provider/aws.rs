@@ -2,10 +2,10 @@
 //! in `errors`, regions in `region`, `region_search` and `region_cache`, rate limits in `limits`,
 //! images in `lookup`, signing and keys in `credentials`.
 //!
-//! Facts from the EC2 Developer Guide and API reference: a region is a host, errors are told by
-//! their code and not by their status, reads lag writes by up to minutes, an ended machine stays
-//! visible for an hour, `CreateImage` reboots the machine unless told not to, and deregistering an
-//! image leaves its EBS snapshots to be paid for.
+//! Facts from the EC2 Developer Guide and API reference: each region has its own host, errors are
+//! identified by code and not by status, reads lag writes by up to minutes, an ended instance stays
+//! visible for an hour, `CreateImage` reboots the instance unless told not to, and deregistering an
+//! image leaves its EBS snapshots, which cost money.
 
 mod batch;
 mod boot_image;
@@ -59,33 +59,34 @@ use crate::http::{Class, Deadline, HttpClient, Page, all_pages};
 use crate::wait::{Observation, RecentCreates, Wait};
 
 const NAME: &str = "aws";
-/// The largest page that the API gives.
+/// The largest page size of the API.
 const PAGE: &str = "1000";
 const OPTIONS: [&str; 5] = ["profile", "regions", "subnet", "security_group", "ssm_endpoint"];
 
 /// AWS EC2 instances.
 ///
-/// Without a token the standard credential chain is asked: the environment, the AWS configuration
-/// files (keys, roles, SSO, processes), web identity, and the role of the container or machine.
+/// Without a token, the provider uses the standard credential chain: the environment, the AWS
+/// configuration files (keys, roles, SSO, processes), web identity, and the role of the container
+/// or instance.
 ///
 /// A provider works in one region: the configuration's, else that of `AWS_REGION`,
-/// `AWS_DEFAULT_REGION` or the profile. A machine may be created in another one by its request.
-/// Regions know nothing of each other: a verb on an id asks the region in which that was made or
-/// seen, or else the provider's own, and is one request. Before it says that there is no such
-/// thing, it asks all regions that the account has enabled, and so does
-/// [`resolve`](Provider::resolve) for a caller's own key. Where one of them cannot be asked, that
-/// is the error: the option `regions` then says which ones the account is used in. Lists, and with
-/// them [`reap`](crate::lease::reap), read the provider's own region, those of that option (`all`
-/// stands for all that are enabled), and those in which this provider has made or seen something.
-/// An [`idempotency_key`](InstanceRequest::idempotency_key) stands for a machine in one region.
+/// `AWS_DEFAULT_REGION` or the profile. A request may name another region for its instance. Regions
+/// are independent: an operation on an id asks the region in which the resource was made or seen,
+/// otherwise the provider's own, with one request. Before it reports that the resource does not
+/// exist, it asks all regions that the account has enabled. [`resolve`](Provider::resolve) does the
+/// same for a caller's own key. If a region cannot be asked, the operation returns that error; if
+/// the option `regions` lists the regions in use, refusals by other regions are ignored. Lists, and
+/// with them [`reap`](crate::lease::reap), read the provider's own region, those of that option
+/// (`all` for all enabled ones), and those in which this provider has made or seen resources. An
+/// [`idempotency_key`](InstanceRequest::idempotency_key) identifies an instance in one region.
 ///
-/// EC2 shows a machine to other clients some seconds after it was made, and one that has ended for
-/// an hour. A destroy of an id that it does not know therefore takes half a minute before it is
-/// believed that there is nothing to end.
+/// EC2 shows an instance to other clients some seconds after its creation, and an ended one for an
+/// hour. A destroy of an unknown id therefore waits half a minute by default before it concludes
+/// that there is nothing to destroy.
 ///
-/// A snapshot is an AMI. Its EBS snapshots carry `managed-by=spuff` as well; when
-/// [`delete_snapshot`](Provider::delete_snapshot) breaks off between the two, calling it again
-/// deletes what is left.
+/// A snapshot is an AMI. Its EBS snapshots also carry `managed-by=spuff`; if
+/// [`delete_snapshot`](Provider::delete_snapshot) stops between the two deletions, a second call
+/// deletes the rest.
 ///
 /// # Examples
 /// ```
@@ -103,22 +104,23 @@ pub struct AwsProvider {
     images: Arc<Images>,
     network: Arc<Network>,
     recent: RecentCreates<()>,
-    /// Whether the standard chain finds the credentials.
+    /// Whether the credentials come from the standard chain.
     is_chained: bool,
     defaults: Defaults,
 }
 
 impl AwsProvider {
-    /// A provider at the hosts of AWS. An empty token stands for the standard credential chain.
+    /// Creates a provider for the hosts of AWS. An empty token selects the standard credential
+    /// chain.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when the token is not
-    /// `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`. Nothing is sent.
+    /// `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`. Sends no request.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::new(token).with_timeouts(timeouts))
     }
 
-    /// A provider at another base URL, which stands for EC2 and SSM in every region.
+    /// Creates a provider for another base URL, which serves EC2 and SSM in every region.
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
@@ -174,8 +176,7 @@ impl AwsProvider {
         .await
     }
 
-    /// A machine by the filter, which leaves out an id that is not known, where a call by the id is
-    /// refused.
+    /// Returns an instance by the filter, which omits an unknown id; a call by id would be refused.
     async fn seen(
         &self,
         asking: Asking<'_>,
@@ -187,7 +188,8 @@ impl AwsProvider {
         Ok(reply.into_parts().0.into_iter().find(|instance| instance.instance_id == id))
     }
 
-    /// A machine by its id, which shows a new one earlier than the filter does.
+    /// Returns an instance by its id. A call by id shows a new instance earlier than the filter
+    /// does.
     async fn read(
         &self,
         asking: Asking<'_>,
@@ -210,8 +212,8 @@ impl Provider for AwsProvider {
         NAME
     }
 
-    /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. IMDSv2 is required on
-    /// the machine.
+    /// `user_data` above 16 KiB is sent compressed, which cloud-init reads. The instance requires
+    /// IMDSv2.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let place = self.places.at(self.defaults.region(&request.region))?;
@@ -225,8 +227,8 @@ impl Provider for AwsProvider {
             let made = room.make(&place, &request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
-        // Noted before the first look too: what an earlier version made there had the key as its
-        // client token, beside which the cloud would not keep a second one out.
+        // Notes the region before the first look-up too: instances of an earlier version had the
+        // key as client token, so EC2 would not reject a second instance.
         self.noted(&noted, &create_key, keyed(self, &create_key, on_cancel, work)).await
     }
 
@@ -330,7 +332,7 @@ impl Provider for AwsProvider {
             .with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO))
             .await
         {
-            // It is in no region; yet it may have been made a moment ago, by another client.
+            // No region has it, but another client may have just created it.
             Err(ProviderError::NotFound { .. })
                 if self.places.whereabouts.of(id).is_none_or(|region| region != asked) =>
             {
@@ -340,7 +342,7 @@ impl Provider for AwsProvider {
         }
     }
 
-    /// The snapshot is an AMI, and crash-consistent: the machine keeps running.
+    /// The snapshot is an AMI, and crash-consistent: the instance keeps running.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         convert::check_id("instance_id", instance_id, "i-")?;
@@ -352,7 +354,7 @@ impl Provider for AwsProvider {
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
             room.with_instance(("create_snapshot", None), id, act).await
         };
-        // Its tags tell whose it is, so that one whose caller has left is not lost.
+        // Its tags identify the snapshot, so an abandoned create is not lost.
         run_to_completion(about, work, |_| async {}).await
     }
 
@@ -393,7 +395,7 @@ impl Provider for AwsProvider {
         self.in_each(&places, look).await
     }
 
-    /// Deletes the AMI, then the EBS snapshots that it stood on.
+    /// Deletes the AMI, then its EBS snapshots.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         convert::check_id("id", id, "ami-")?;
@@ -405,7 +407,7 @@ impl Provider for AwsProvider {
         Ok(())
     }
 
-    /// The names of the key pairs of the provider's own region.
+    /// Searches the region that the key carries, otherwise all regions.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         self.places.sought(key)?;
@@ -449,6 +451,7 @@ impl Provider for AwsProvider {
         self.with_instance(("set_labels", None), id, act).await
     }
 
+    /// Returns the names of the key pairs of the provider's own region.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));
@@ -457,8 +460,8 @@ impl Provider for AwsProvider {
         Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())
     }
 
-    /// EC2 does not tell: its prices are another service's, which answers in a few regions only,
-    /// wants a permission of its own, and goes by operating system, tenancy and contract.
+    /// EC2 does not report prices. They belong to another service, which answers in a few regions
+    /// only, needs a permission of its own, and depends on operating system, tenancy and contract.
     async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
         let feature = "hourly_price (EC2's prices are in another service, AWS Price List: give the \
          price yourself)";
@@ -466,7 +469,7 @@ impl Provider for AwsProvider {
     }
 }
 
-/// Makes [`AwsProvider`]s.
+/// Creates [`AwsProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AwsFactory;
 

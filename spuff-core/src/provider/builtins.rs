@@ -1,5 +1,5 @@
-//! The one list of built-in providers: a new room needs a line here, and nothing else outside its
-//! own folder but its name in [`ProviderType`](super::config::ProviderType) and a Cargo feature.
+//! The one list of built-in providers. A new provider module needs only a line here, its name in
+//! [`ProviderType`](super::config::ProviderType) and a Cargo feature, besides its own folder.
 
 use std::sync::Arc;
 

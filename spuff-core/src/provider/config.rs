@@ -1,6 +1,6 @@
-//! What a caller says: which machine, from which image, at which provider, and how long to wait.
+//! The caller's input: instance requests, images, provider names, timeouts and configuration.
 //!
-//! Values are checked by the provider that is asked, against its own limits.
+//! Each provider validates values against its own limits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ProviderError, ProviderResult};
 
-/// A machine to be started.
+/// A request for one instance.
 ///
 /// # Examples
 /// ```
@@ -29,9 +29,9 @@ use super::error::{ProviderError, ProviderResult};
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstanceRequest {
-    /// The machine's name; on most clouds also its host name, so letters, digits, `-` and `.` only.
+    /// The name; on most clouds also the host name, so letters, digits, `-` and `.` only.
     pub name: String,
-    /// The region or location. Empty: the provider's default.
+    /// The region or location. If empty, the provider's default.
     pub region: String,
     /// The size or type.
     pub size: String,
@@ -41,44 +41,46 @@ pub struct InstanceRequest {
     pub user_data: Option<String>,
     /// Labels; `managed-by=spuff` is always added.
     pub labels: HashMap<String, String>,
-    /// SSH keys by id, name or fingerprint, as the provider has them. None by default: never every
-    /// key of the account.
+    /// SSH keys by id, name or fingerprint, as registered at the provider. Empty by default: spuff
+    /// never adds all keys of the account.
     ///
-    /// What a value means is looked up where its looks do not tell: a key may have digits for its
-    /// name. One that means two keys is refused with [`ProviderError::InvalidConfig`], which names
-    /// both.
+    /// If the form of a value is ambiguous, the provider looks it up: a key's name may be all
+    /// digits. A value that matches two keys fails with [`ProviderError::InvalidConfig`], which
+    /// names both.
     pub ssh_keys: Vec<String>,
-    /// A key of the caller's own that stands for this one machine: the same request under the same
-    /// key gives the same machine, after a timeout, at once, by another provider of the account,
-    /// and from another process. At DigitalOcean, where only looking first keeps a second one out,
-    /// two processes must not use it within the same seconds; at Hetzner, not for two names. While
-    /// its machine is being destroyed, the key waits until that one is gone.
+    /// The caller's own key for exactly one instance. The same request under the same key returns
+    /// the same instance: after a timeout, concurrently, through another provider of the account,
+    /// and from another process. DigitalOcean does not enforce uniqueness (spuff only searches
+    /// before it creates), so two processes must not use one key within the same seconds; at
+    /// Hetzner, not with two names. While the key's instance is being destroyed, a create under it
+    /// waits until the instance is gone.
     pub idempotency_key: Option<String>,
-    /// Whose machine it is: what [`list_owned`](crate::lease::list_owned) and
-    /// [`reap`](crate::lease::reap) find it by.
+    /// The owner, by which [`list_owned`](crate::lease::list_owned) and
+    /// [`reap`](crate::lease::reap) find the instance.
     pub owner: Option<String>,
-    /// How long it is leased for, from now: after that [`reap`](crate::lease::reap) ends it. No
-    /// cloud but EC2 ends it by itself, and that only when it shuts itself down.
+    /// The lease duration, from the create. Then [`reap`](crate::lease::reap) destroys the
+    /// instance; no cloud does by itself, except EC2 if the instance shuts itself down.
     pub ttl: Option<Duration>,
-    /// What becomes of the machine when the future of its create is dropped. By default it is
-    /// destroyed, or kept if it has an `idempotency_key`, under which it can be had later.
+    /// The fate of the instance when the future of its create is dropped. By default it is
+    /// destroyed; with an `idempotency_key` it is kept, and a later create under that key returns
+    /// it.
     pub on_cancel: Option<OnCancel>,
 }
 
-/// What becomes of a machine when the future of its create is dropped half-way. One that was found
-/// by its key, and not made, is kept whatever is said here.
+/// The fate of an instance when the future of its create is dropped early. An adopted instance is
+/// always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OnCancel {
-    /// It is destroyed in the background, as soon as it is known.
+    /// Destroys the instance in the background, as soon as it is known.
     Destroy,
-    /// It is left running. Its labels tell whose it is.
+    /// Leaves the instance running. Its labels identify its owner.
     Keep,
 }
 
 impl InstanceRequest {
-    /// A request with the default image, no labels and no keys.
+    /// A request with the default image, no labels and no SSH keys.
     pub fn new(
         name: impl Into<String>,
         region: impl Into<String>,
@@ -122,43 +124,42 @@ impl InstanceRequest {
         self
     }
 
-    /// Sets the key that stands for this one machine.
+    /// Sets the idempotency key.
     #[must_use]
     pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
     }
 
-    /// Sets whose machine it is: 1 to 63 letters, digits, `-`, `_` and `.`.
+    /// Sets the owner: 1 to 63 letters, digits, `-`, `_` and `.`.
     #[must_use]
     pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
         self.owner = Some(owner.into());
         self
     }
 
-    /// Sets how long it is leased for, in whole seconds.
+    /// Sets the lease duration, in whole seconds.
     #[must_use]
     pub fn with_ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// Sets what becomes of the machine when the future of its create is dropped.
+    /// Sets the fate of the instance when the future of its create is dropped.
     #[must_use]
     pub fn with_on_cancel(mut self, on_cancel: OnCancel) -> Self {
         self.on_cancel = Some(on_cancel);
         self
     }
 
-    /// What becomes of the machine when the future of its create is dropped, with the default
-    /// worked out.
+    /// Returns [`on_cancel`](Self::on_cancel), or its default.
     pub fn cancellation(&self) -> OnCancel {
         let default =
             if self.idempotency_key.is_some() { OnCancel::Keep } else { OnCancel::Destroy };
         self.on_cancel.unwrap_or(default)
     }
 
-    /// Whether it differs from another one in nothing but the name.
+    /// Whether it differs from `other` at most in the name.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         let Self {
             name: _,
@@ -181,7 +182,7 @@ impl InstanceRequest {
     }
 }
 
-/// `user_data` is shown by its length only: it often holds secrets.
+/// Shows only the length of `user_data`: it often holds secrets.
 impl fmt::Debug for InstanceRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user_data = self.user_data.as_ref().map(|text| format!("{} bytes", text.len()));
@@ -201,7 +202,7 @@ impl fmt::Debug for InstanceRequest {
     }
 }
 
-/// What a machine boots from.
+/// The image that an instance boots from.
 ///
 /// # Examples
 /// ```
@@ -253,23 +254,24 @@ impl fmt::Display for ImageSpec {
     }
 }
 
-/// How long to wait, and how often to look. All are wall-clock times, by a clock that stands still
-/// while the computer sleeps: a wait that is slept through goes on in the morning with what was
-/// left of it, and looks again before it could give up on a machine that nobody has looked at.
+/// Timeouts and the poll interval. All are elapsed times, on a clock that stops while the computer
+/// sleeps. A wait interrupted by sleep continues with its remaining time, and polls again before it
+/// can time out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderTimeouts {
-    /// For a machine to become ready. 300 s.
+    /// For an instance to become ready. Default: 300 s.
     pub instance_ready: Duration,
-    /// For an action of the cloud, such as a snapshot or a destroy of a locked machine. 600 s.
+    /// For an action of the cloud, such as a snapshot, or the destroy of a locked instance.
+    /// Default: 600 s.
     pub action_complete: Duration,
-    /// The longest pause between two looks. 5 s.
+    /// The longest pause between two polls. Default: 5 s.
     pub poll_interval: Duration,
-    /// For one HTTP request; a verb that only asks or tells gives up after twice this, with all its
-    /// pages and calls. What they wait for the account's rate limit is not counted. 30 s.
+    /// For one HTTP request. Default: 30 s. Operations that await no state, such as reads, give up
+    /// after twice this in total; waits for the account's rate limit are not counted.
     pub http_request: Duration,
-    /// For a caller that connects by SSH. spuff itself does not. 300 s.
+    /// For callers that connect by SSH. spuff itself does not use it. Default: 300 s.
     pub ssh_connect: Duration,
-    /// For a caller that waits for cloud-init. spuff itself does not. 600 s.
+    /// For callers that wait for cloud-init. spuff itself does not use it. Default: 600 s.
     pub cloud_init: Duration,
 }
 
@@ -287,15 +289,15 @@ impl Default for ProviderTimeouts {
 }
 
 impl ProviderTimeouts {
-    /// The shortest pause between two looks, whatever `poll_interval` says: a zero must not spin.
+    /// The shortest pause between two polls: a `poll_interval` of zero must not busy-loop.
     pub const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-    /// How many looks at `poll_interval` fit into `instance_ready`; at least one.
+    /// How many polls at `poll_interval` fit into `instance_ready`; at least one.
     pub fn instance_ready_attempts(&self) -> u32 {
         self.attempts(self.instance_ready)
     }
 
-    /// How many looks at `poll_interval` fit into `action_complete`; at least one.
+    /// How many polls at `poll_interval` fit into `action_complete`; at least one.
     pub fn action_complete_attempts(&self) -> u32 {
         self.attempts(self.action_complete)
     }
@@ -307,7 +309,7 @@ impl ProviderTimeouts {
     }
 }
 
-/// The name of a provider, as a small value that can be copied and compared.
+/// The name of a provider, as a small `Copy` value.
 ///
 /// # Examples
 /// ```
@@ -327,19 +329,19 @@ pub enum ProviderType {
     Aws,
     /// A Docker or Podman engine, on this computer.
     Docker,
-    /// A provider that this crate has never heard of. For names known only at run time see
+    /// A provider unknown to this crate. For names known only at run time, see
     /// [`ProviderType::named`].
     Custom(&'static str),
 }
 
 impl ProviderType {
-    /// The providers that this crate knows by name.
+    /// The providers known to this crate.
     pub const KNOWN: [Self; 4] = [Self::DigitalOcean, Self::Hetzner, Self::Aws, Self::Docker];
 
-    /// The provider of that name or alias; a name that this crate does not know becomes
+    /// Returns the provider of that name or alias; an unknown name becomes
     /// [`ProviderType::Custom`].
     ///
-    /// Each new name is kept for the life of the process.
+    /// Each new name is leaked: it lives as long as the process.
     pub fn named(name: &str) -> Self {
         name.parse().unwrap_or_else(|_| Self::Custom(intern(&name.trim().to_ascii_lowercase())))
     }
@@ -355,7 +357,7 @@ impl ProviderType {
         }
     }
 
-    /// The environment variable that holds the token; empty where there is none.
+    /// The environment variable that holds the token; empty if there is none.
     pub fn token_env_var(&self) -> &'static str {
         match self {
             Self::DigitalOcean => "DIGITALOCEAN_TOKEN",
@@ -371,7 +373,7 @@ impl ProviderType {
         }
     }
 
-    /// Whether this build of the crate contains the provider. For others, ask the registry.
+    /// Whether this build contains the provider. For custom providers, ask the registry.
     pub fn is_implemented(&self) -> bool {
         match self {
             Self::DigitalOcean => cfg!(feature = "digitalocean"),
@@ -383,7 +385,7 @@ impl ProviderType {
     }
 }
 
-/// One copy of each distinct name, for the life of the process: [`ProviderType`] is `Copy`.
+/// Returns one `'static` copy per distinct name, because [`ProviderType`] is `Copy`.
 fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -401,8 +403,8 @@ impl fmt::Display for ProviderType {
     }
 }
 
-/// Reads a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`,
-/// `docker` or `local`, in any case.
+/// Parses a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`, `docker`
+/// or `local`, in any case.
 impl FromStr for ProviderType {
     type Err = ProviderError;
 
@@ -420,8 +422,7 @@ impl FromStr for ProviderType {
     }
 }
 
-/// Writes and reads a type as its text, so that a configuration file holds what a person would
-/// write.
+/// Serializes a type as its text, for readable configuration files.
 macro_rules! serde_as_text {
     ($type:ty, $show:expr, $parse:expr) => {
         impl Serialize for $type {
@@ -444,7 +445,7 @@ serde_as_text!(ImageSpec, ImageSpec::to_string, |text: &str| match text.parse() 
 });
 serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::named);
 
-/// How to reach a provider. What is left out is the provider's default.
+/// How to reach a provider. Omitted fields take the provider's defaults.
 ///
 /// # Examples
 /// ```
@@ -456,23 +457,22 @@ serde_as_text!(ProviderType, |name: &ProviderType| name.as_str(), ProviderType::
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ProviderConfig {
-    /// The token. The built-in providers drop white space and quotes around it.
+    /// The token. The built-in providers strip surrounding white space and quotes.
     pub token: Option<SecretString>,
-    /// The base URL of the API: `https`, or `http` on a loopback address. For an engine of Docker
-    /// or Podman its address.
+    /// The base URL of the API: `https`, or `http` on a loopback address. For Docker or Podman, the
+    /// engine's address.
     pub endpoint: Option<String>,
-    /// The region used where a request names none.
+    /// The region for requests that name none.
     pub region: Option<String>,
-    /// How long to wait.
+    /// The timeouts.
     pub timeouts: ProviderTimeouts,
-    /// A PEM file with certificate authorities to trust beside those of the platform.
+    /// A PEM file of certificate authorities to trust in addition to the platform's.
     pub ca_file: Option<PathBuf>,
-    /// Options that only this provider knows; see
-    /// [`ProviderDescription`](super::ProviderDescription).
+    /// Provider-specific options; see [`ProviderDescription`](super::ProviderDescription).
     pub options: BTreeMap<String, String>,
 }
 
-/// The names of its options, without their values, which may be secrets.
+/// Shows only the names of `options`: the values may be secrets.
 impl fmt::Debug for ProviderConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { token, endpoint, region, timeouts, ca_file, options } = self;
@@ -493,7 +493,7 @@ impl ProviderConfig {
         Self::default().with_token(token)
     }
 
-    /// The token in the clear, for a provider's factory; empty where none was given.
+    /// Returns the token in plain text, for a provider's factory; empty if there is none.
     pub fn expose_token(&self) -> &str {
         self.token.as_ref().map_or("", |token| token.expose_secret())
     }
@@ -526,14 +526,14 @@ impl ProviderConfig {
         self
     }
 
-    /// Sets the file of extra certificate authorities.
+    /// Sets the file of additional certificate authorities.
     #[must_use]
     pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
     }
 
-    /// Sets an option that only this provider knows.
+    /// Sets a provider-specific option.
     #[must_use]
     pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.insert(name.into(), value.into());

@@ -1,8 +1,8 @@
-//! DigitalOcean, API v2: the reference room. Wire types are in `wire`, conversions and error codes
-//! in `convert`, rate limits in `limits`, SSH keys in `lookup`.
+//! DigitalOcean, API v2: the reference provider module. Wire types are in `wire`, conversions and
+//! error codes in `convert`, rate limits in `limits`, SSH keys in `lookup`.
 //!
-//! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, a
-//! snapshot's id is never returned, tags carry no values, and 422 stands for many things.
+//! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, the API
+//! never returns a snapshot's id, tags carry no values, and status 422 has many meanings.
 
 mod batch;
 mod convert;
@@ -50,12 +50,12 @@ use crate::wait::{Observation, RecentCreates, Subject, Wait};
 
 const NAME: &str = "digitalocean";
 const ENDPOINT: &str = "https://api.digitalocean.com";
-/// `/v2/account/keys` may be read ten times a minute: names are looked up in a copy this fresh.
+/// `/v2/account/keys` allows ten reads a minute: names are looked up in a copy at most this old.
 const KEYS_FRESH: Duration = Duration::from_secs(60);
-/// By how much this machine's clock may be ahead of the cloud's. To doubt too much costs a wait,
-/// too little a droplet.
+/// How far this computer's clock may run ahead of the API's. Too large a value costs a wait; too
+/// small a value may create a second droplet.
 const SKEW: Duration = Duration::from_secs(600);
-/// By how much the times that the cloud writes on an action and on its image may be out of order.
+/// How far the API's timestamps of an action and of its image may be out of order.
 const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// DigitalOcean droplets.
@@ -70,15 +70,15 @@ const CLOCKS_APART: Duration = Duration::from_secs(5);
 ///
 /// Cloning it is cheap and shares its connections.
 ///
-/// Labels are tags, which outlive the droplets that they were on. A destroy deletes the tag of the
-/// create where that was seen here and is carried by no other droplet, and now and then the ends of
-/// leases that were over a day ago; the tags of
-/// [`idempotency_key`](InstanceRequest::idempotency_key)s, owners and labels of one's own stay in
-/// the account.
+/// Labels are stored as tags, which outlive their droplets. A destroy deletes the create's tag if
+/// this provider has seen it and no other droplet carries it. At most once an hour, it also deletes
+/// the ends of leases that expired more than a day ago. The tags of
+/// [`idempotency_key`](InstanceRequest::idempotency_key)s, owners and custom labels stay in the
+/// account.
 #[derive(Clone)]
 pub struct DigitalOceanProvider {
     http: Arc<HttpClient>,
-    /// With the id of the create action, which alone knows why a droplet failed.
+    /// The hint is the id of the create action, the only source of the reason for a failure.
     recent: RecentCreates<Option<u64>>,
     keys: Arc<Lookups<(), Arc<Vec<SshKey>>>>,
     prices: Arc<Prices>,
@@ -87,16 +87,16 @@ pub struct DigitalOceanProvider {
 }
 
 impl DigitalOceanProvider {
-    /// A provider at `https://api.digitalocean.com`.
+    /// Creates a provider for `https://api.digitalocean.com`.
     ///
     /// # Errors
-    /// [`InvalidConfig`](crate::ProviderError::InvalidConfig) when the token is empty or cannot be
-    /// one. Nothing is sent.
+    /// [`InvalidConfig`](crate::ProviderError::InvalidConfig) when the token is empty or malformed.
+    /// Sends no request.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, ENDPOINT, timeouts)
     }
 
-    /// A provider at another base URL, with or without `/v2` at its end.
+    /// Creates a provider for another base URL, with or without a trailing `/v2`.
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
@@ -212,7 +212,7 @@ impl DigitalOceanProvider {
         Ok(instance.adopted_if(!is_own))
     }
 
-    /// Droplets with the name of a request. Those with a GPU are in a list of their own.
+    /// Returns the droplets with the request's name. GPU droplets are in a list of their own.
     async fn named(&self, request: &InstanceRequest) -> ProviderResult<Vec<ProviderInstance>> {
         let filter = if request.size.starts_with("gpu-") {
             ("type", "gpus")
@@ -226,7 +226,7 @@ impl DigitalOceanProvider {
             .collect())
     }
 
-    /// The oldest droplet with the key hash of a create, and of this name.
+    /// Returns the oldest droplet with this key hash and, if given, this name.
     async fn tagged(
         &self,
         errand: &Errand,
@@ -254,8 +254,8 @@ impl DigitalOceanProvider {
         self.list(Call::get("get_ssh_keys", "/v2/account/keys"), |key: &SshKey| key.id).await
     }
 
-    /// By the account's keys. Where these cannot be read, what looks like an id or a fingerprint is
-    /// left to the cloud.
+    /// Resolves the keys from the account's list. If the list is refused and every entry may be an
+    /// id or a fingerprint, sends the entries unchanged.
     async fn ssh_keys(&self, asked: &[String]) -> ProviderResult<Vec<Reference>> {
         if asked.is_empty() {
             return Ok(Vec::new());
@@ -282,7 +282,7 @@ impl DigitalOceanProvider {
         Ok(reply.action)
     }
 
-    /// Why a droplet that this process made does not come up, where its create action says so.
+    /// Returns an error if the create action, known for droplets of this process, has failed.
     async fn failed_create(&self, droplet: &Subject<Option<u64>>) -> ProviderResult<()> {
         let Some(action) = droplet.hint else { return Ok(()) };
         match self.action(action).await {
@@ -292,14 +292,14 @@ impl DigitalOceanProvider {
                 "errored",
                 "the create action ended in an error",
             )),
-            // A failure to look closer is not one of the droplet.
+            // A failure of this extra check is not a failure of the droplet.
             _ => Ok(()),
         }
     }
 }
 
-/// Whether a droplet of the right name may be one that was asked for then: tags may come to light
-/// after the droplet, and until then its age is all that is known, where it can be read.
+/// Whether a droplet with the right name may result from this request. Tags may appear after the
+/// droplet; until then only its age is known, if it can be read.
 fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
     !made.labels.contains_key(labels::CREATE_KEY)
         && made.known_created_at().is_none_or(|created| created + SKEW >= sent)
@@ -325,7 +325,7 @@ impl create::Room for DigitalOceanProvider {
         let mut made = self.tagged(&errand, &create::hash_of_key(key), None).await?;
         if let (None, Some((batch, name))) = (&made, create::part_of_key(key)) {
             made = self.tagged(&errand, &create::hash_of_key(batch), Some(name)).await?;
-            // What a caller's own key has made is no part of a batch.
+            // An instance made under a caller's own key is not part of a batch.
             made = made.filter(|made| !made.labels.contains_key(labels::REQUEST_DIGEST));
         }
         Ok((made, errand.as_of()))
@@ -374,7 +374,7 @@ impl Provider for DigitalOceanProvider {
         let timeouts = self.http.timeouts();
         let wait =
             Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
-        // A droplet that is not there may have been made a moment ago, by another client.
+        // Another client may have just created a droplet that is not visible yet.
         let settled = self.recent.endable_until(id, timeouts.action_complete);
         let was_there =
             wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
@@ -395,7 +395,7 @@ impl Provider for DigitalOceanProvider {
         self.recent.read(("get_instance", id), (&self.http, errand), read).await
     }
 
-    /// GPU droplets are left out of a plain list, and cannot be asked for by tag.
+    /// A plain list omits GPU droplets, and the API cannot filter them by tag.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let errand = self.http.errand();
@@ -428,14 +428,13 @@ impl Provider for DigitalOceanProvider {
 
     /// The snapshot is crash-consistent: the droplet keeps running.
     ///
-    /// It can be tagged only when it is done, which may take an hour. Until then it is followed in
-    /// the background, also when the caller has left or was told
+    /// The API accepts tags only once the snapshot is complete, which may take an hour. Until then
+    /// a background task follows it, even if the caller has dropped the future or received
     /// [`UnknownOutcome`](crate::ProviderError::UnknownOutcome) at its deadline;
-    /// [`settled`](crate::settled) waits for it. A process that ends before leaves a snapshot
-    /// without tags: neither [`list_snapshots`](Self::list_snapshots) nor
-    /// [`reap`](crate::lease::reap) sees it until [`resolve_snapshot`](Self::resolve_snapshot) has
-    /// found it by the key of the error and tagged it. Without that key, only the cloud's own list
-    /// shows it, by its name.
+    /// [`settled`](crate::settled) waits for that task. If the process ends earlier, the snapshot
+    /// stays untagged: [`list_snapshots`](Self::list_snapshots) and [`reap`](crate::lease::reap) do
+    /// not see it until [`resolve_snapshot`](Self::resolve_snapshot) finds it by the error's key
+    /// and tags it. Without that key, only the API's own list shows it, by its name.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let droplet = validate::numeric_id(NAME, "instance_id", instance_id)?;
@@ -482,9 +481,9 @@ impl Provider for DigitalOceanProvider {
         create::resolve_keyed(self, key).await
     }
 
-    /// A snapshot cannot carry a key: the key tells of which droplet, when, after which other one,
-    /// by which action and under which name it was begun. What is found is tagged as spuff's; of
-    /// several that it cannot tell apart, none is.
+    /// The API cannot store a key on a snapshot. The key instead encodes the droplet, the start
+    /// time, the preceding snapshot, the action and the name. Tags the snapshot as spuff's. If it
+    /// cannot tell several candidates apart, it tags none.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let begun = &SnapshotKey::read(key)?;
@@ -504,10 +503,10 @@ impl Provider for DigitalOceanProvider {
         Ok(Some(convert::snapshot(found)))
     }
 
-    /// A label is a tag: the new one is put on before the old one is taken off. A process that ends
-    /// in between leaves both; of two ends of a lease the later holds, so that a lease is never
-    /// shorter than either. Only what was there before is taken off: of two that set a label at the
-    /// same time, one's is left.
+    /// A label is a tag: the new tag is added before the old one is removed. If the process ends in
+    /// between, both remain; of two ends of a lease the later holds, so a lease is never shortened.
+    /// Removes only tags read before the write, so of two concurrent writers at least one's label
+    /// remains.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
@@ -552,7 +551,7 @@ impl Provider for DigitalOceanProvider {
     }
 }
 
-/// Makes [`DigitalOceanProvider`]s.
+/// Creates [`DigitalOceanProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DigitalOceanFactory;
 

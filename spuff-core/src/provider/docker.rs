@@ -1,10 +1,10 @@
-//! Instances on the computer itself: containers of Docker, or of Podman through its compatible
-//! socket. Calls are in `engine`, conversions in `convert`, errors in `errors`, what an instance
-//! runs in `boot`.
+//! Provider whose instances are containers of Docker, or of Podman through its compatible socket.
+//! `engine` makes the calls, `convert` maps types, `errors` maps errors, and `boot` holds an
+//! instance's first process.
 //!
-//! Facts from the Engine API (1.41 to 1.53) and from engines that were tried: a name is taken once,
-//! a container keeps the labels of its create for life, an image's labels come down to its
-//! containers, and an engine that is killed loses no container that it has answered for.
+//! Facts from the Engine API (1.41 to 1.53) and from tests with engines: a name is unique, a
+//! container's labels never change, containers inherit their image's labels, and a killed engine
+//! loses no container that it has confirmed.
 
 mod ask;
 mod boot;
@@ -51,44 +51,44 @@ use crate::wait::{Observation, Wait};
 
 const NAME: &str = "docker";
 
-/// How many machines of a list are looked into at a time.
+/// How many listed instances are checked at a time.
 const LOOKS: usize = 8;
 
-/// How long a call that was cut off may still be worked on: an engine answers, or is gone.
+/// How long an engine may still work on a call that was cut off: it replies, or is gone.
 const SETTLING: Duration = Duration::from_secs(2);
 
-/// Containers of a Docker engine, or of Podman, as machines.
+/// Containers of a Docker engine, or of Podman, as instances.
 ///
-/// A machine is a container that runs until it is destroyed, with an init as its first process; it
-/// comes back with its engine (Podman's where `podman-restart.service` is on). One that is renamed
-/// is no machine any more.
+/// An instance is a container that runs until it is destroyed, with an init as its first process.
+/// It restarts with its engine (with Podman, if `podman-restart.service` is enabled). A renamed
+/// container is no longer an instance.
 ///
 /// Its region is a network of the engine (`bridge` by default), its size is `CPUsxMEMORY` such as
-/// `2x4g` (no limits by default), its address that on its network. It is ready when its first
-/// process has begun, it has an address, and it is healthy where its image has a health check. One
-/// whose `/bin/sh` cannot be executed is never active, and ends a create or a wait with the reason.
+/// `2x4g` (no limits by default), and its address is the one on that network. It is ready when its
+/// first process has begun, it has an address, and its image's health check, if any, passes. An
+/// instance whose `/bin/sh` cannot be executed never becomes active; a create or wait fails with
+/// the reason.
 ///
-/// The address is public where it can be reached from here: on Linux, at an engine of this
-/// computer's own that is not rootless. At any other, and with Docker Desktop, the machine's `ip`
-/// is where its published ports are: the engine's computer, or this one. An engine behind a tunnel
-/// to this computer is taken for one that is here.
+/// The address is public if this computer can reach it: on Linux, with a local engine that is not
+/// rootless. With any other engine, and with Docker Desktop, the instance's `ip` is the address of
+/// its published ports: the engine's computer, or this one. An engine behind a tunnel to this
+/// computer counts as local.
 ///
-/// Where its published ports are is told by labels, as `spuff-port-8080/tcp` with
-/// `0.0.0.0:32768,[::]:32768`.
+/// Labels list the published ports, such as `spuff-port-8080/tcp` with `0.0.0.0:32768,[::]:32768`.
 ///
-/// `user_data` is run by root at the first start: a script that begins with `#!`, or a part of
-/// `#cloud-config`. What it prints is in the container's log.
+/// Root runs `user_data` at the first start: a script that begins with `#!`, or a subset of
+/// `#cloud-config`. Its output goes to the container's log.
 ///
-/// What was handed over to a machine is in `/.spuff`, an anonymous volume of its own: user data,
-/// and the environment, which what spuff starts there has. What is started by other means gets it
-/// from the file: `docker exec ID sh -c '. /.spuff/environment; …'`. It is no part of the
-/// container's configuration, which `docker inspect` shows.
+/// An anonymous volume at `/.spuff` holds the user data and the environment. Processes that spuff
+/// starts have the environment; others read it from the file:
+/// `docker exec ID sh -c '. /.spuff/environment; …'`. It is not part of the container's
+/// configuration, which `docker inspect` shows.
 ///
-/// A snapshot is an image `spuff-snapshot` with its id as the tag: the files of the machine without
-/// its volumes and mounts, so without its environment and user data, and without what runs.
+/// A snapshot is an image `spuff-snapshot` with its id as the tag: the instance's files without its
+/// volumes and mounts, so without its environment and user data, and without running processes.
 ///
-/// Labels are written once: [`set_labels`](Provider::set_labels), and with it a renewal of a lease,
-/// is not supported.
+/// Labels cannot change after the create: [`set_labels`](Provider::set_labels), and with it the
+/// renewal of a lease, is not supported.
 ///
 /// # Examples
 /// ```
@@ -108,14 +108,15 @@ pub struct DockerProvider {
 }
 
 impl DockerProvider {
-    /// A provider at an engine: `unix://` and a path, `ssh://`, `https://`, `tcp://` on this
-    /// computer, or empty for that of the context that the docker command uses, or else the first
-    /// that answers at the sockets of Docker and Podman. Variables such as `DOCKER_HOST` are read
-    /// by [`ProviderRegistry::from_env`](super::ProviderRegistry::from_env) alone.
+    /// Returns a provider for the engine at `endpoint`: `unix://` and a path, `ssh://`, `https://`,
+    /// or `tcp://` on this computer. If empty, uses the docker command's context, or else the first
+    /// engine that answers at the sockets of Docker and Podman. Only
+    /// [`ProviderRegistry::from_env`](super::ProviderRegistry::from_env) reads variables such as
+    /// `DOCKER_HOST`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the endpoint cannot be one, or the context is not
-    /// there. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the endpoint is invalid, or the context does not
+    /// exist. Nothing is sent.
     pub fn new(endpoint: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::connect(&ProviderConfig::default().with_endpoint(endpoint).with_timeouts(timeouts))
     }
@@ -141,8 +142,7 @@ impl DockerProvider {
         })
     }
 
-    /// How long a call of a create may take: as elsewhere it has its own time, whatever the
-    /// patience with what follows.
+    /// Limit of one call of a create: at least `http_request`, even if `instance_ready` is shorter.
     fn patience(&self) -> Duration {
         self.engine.timeouts().instance_ready.max(self.engine.timeouts().http_request)
     }
@@ -151,7 +151,7 @@ impl DockerProvider {
         Sight { poll_interval: self.engine.timeouts().poll_interval, settling: SETTLING }
     }
 
-    /// Machines with a label, as the engine's list has them.
+    /// Returns the instances with a label, as the engine lists them.
     async fn listed(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<Seen>> {
         let filters = &HashMap::from([("label", vec![label.to_string()])]);
         let list = |docker: Docker| async move {
@@ -163,7 +163,7 @@ impl DockerProvider {
         Ok(listed.into_iter().filter_map(|container| convert::listed(container, reach)).collect())
     }
 
-    /// Machines with a label, as they are.
+    /// Returns the instances with a label, with the status that their first process shows.
     async fn labelled(
         &self,
         operation: &'static str,
@@ -187,8 +187,8 @@ impl DockerProvider {
         })))
     }
 
-    /// A container by its id. Docker lists a machine that it is about to make a moment before it
-    /// finds it.
+    /// Returns a container by its id. Docker lists a new instance a moment before it finds it by
+    /// id.
     async fn inspect(
         &self,
         operation: &'static str,
@@ -216,25 +216,24 @@ impl DockerProvider {
         inspect().await
     }
 
-    /// A machine by its id.
+    /// Returns an instance by its id.
     async fn read(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
         let container = self.inspect(operation, id).await?;
         self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
 }
 
-/// Whether a machine is being destroyed by this process, or is what a removal has left of it: it is
-/// not what anybody asks for.
+/// Whether this process is destroying the instance, or a removal has left it `dead`.
 fn is_leaving(machine: &ProviderInstance) -> bool {
     let is_dead = matches!(&machine.status, InstanceStatus::Unknown(state) if state == "dead");
     is_dead || Ending::is_of(NAME, &machine.id)
 }
 
-/// For how long a removal at which the engine itself has failed is tried again: what hinders it
-/// passes within seconds, or not at all.
+/// How long a removal that failed in the engine is retried: an obstacle passes within seconds, or
+/// never.
 const REMOVAL_PASSES: Duration = Duration::from_secs(15);
 
-/// Whether something has been removed. Where that is not known it is removed again.
+/// Maps the outcome of a removal. An unknown outcome is retried.
 fn of_removal(removed: Result<(), Failure>, deadline: Deadline) -> ProviderResult<Observation<()>> {
     match removed {
         Err(Failure::Unknown(error)) => Observation::past(error),
@@ -253,13 +252,13 @@ impl Provider for DockerProvider {
         NAME
     }
 
-    /// An image that the engine does not have is pulled first, within `action_complete`;
-    /// [`observe`](crate::observe) tells how far it is.
+    /// First pulls an image that the engine lacks, within `action_complete`;
+    /// [`observe`](crate::observe) reports the progress.
     ///
     /// # Errors
-    /// As the contract says; [`ProviderError::InvalidConfig`] also for an image, a network or a
-    /// port that cannot be had, and [`ProviderError::NotSupported`] for user data that only a whole
-    /// machine could use, with the name of the key.
+    /// As the contract says; also [`ProviderError::InvalidConfig`] for an image, a network or a
+    /// port that is not available, and [`ProviderError::NotSupported`], with the name of the key,
+    /// for user data that a container cannot use.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (create_key, request) = self.defaults.tagged(request)?;
@@ -270,7 +269,7 @@ impl Provider for DockerProvider {
         crate::create::instance(self, on_cancel, work).await
     }
 
-    /// Its anonymous volumes go with it; what is mounted stays.
+    /// Removes its anonymous volumes too; mounts stay.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         convert::check_id("id", id)?;
@@ -294,7 +293,7 @@ impl Provider for DockerProvider {
         });
         Observation::deleted(ended.await)?;
         self.begun.forget(id);
-        // The machine is gone, whatever becomes of its image.
+        // The instance is gone, even if removing its image fails.
         if let Ok(container) = inspected
             && let Err(error) = self.remove_orphan(&container).await
         {
@@ -322,8 +321,8 @@ impl Provider for DockerProvider {
         Ok(instances)
     }
 
-    /// An engine that is not there for a while is waited for. Its machines come back with it; one
-    /// that goes off while it is waited for, as after an engine that was killed, is started again.
+    /// Waits for an engine that is down; its instances return with it. An instance that stops
+    /// during the wait, as after the engine was killed, is started again.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         convert::check_id("id", id)?;
@@ -332,11 +331,12 @@ impl Provider for DockerProvider {
         let was_on = &AtomicBool::new(false);
         wait.until(|| async move {
             match self.watched("wait_ready", id).await {
-                // Podman leaves what it had when it was killed as it is; so does Docker at times.
+                // After being killed, Podman does not restart its instances; at times, nor does
+                // Docker.
                 Ok(instance) if instance.status == InstanceStatus::Off && was_on.load(Relaxed) => {
                     match self.start_again(id).await.map_err(ProviderError::from) {
                         Ok(()) => Ok(Observation::Pending("started again".to_string())),
-                        // It is on its way out, or up.
+                        // It is being removed or started.
                         Err(error @ ProviderError::Conflict { .. }) => {
                             Ok(Observation::Pending(error.to_string()))
                         }
@@ -356,7 +356,7 @@ impl Provider for DockerProvider {
         .await
     }
 
-    /// The machine stands still meanwhile.
+    /// Pauses the instance meanwhile.
     #[instrument(skip_all, fields(provider = NAME, id = instance_id, name))]
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         convert::check_id("instance_id", instance_id)?;
@@ -364,7 +364,7 @@ impl Provider for DockerProvider {
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
         let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
-        // Its labels tell whose it is, so that one whose caller has left is not lost.
+        // Its labels record the owner, so an abandoned snapshot is not lost.
         run_to_completion(about, work, |_| async {}).await
     }
 
@@ -385,9 +385,8 @@ impl Provider for DockerProvider {
         self.snapshots("list_snapshots").await
     }
 
-    /// A machine that was made from it keeps its files, which go when it is destroyed. Podman
-    /// refuses to delete a snapshot of which there is a machine, with a
-    /// [`Conflict`](ProviderError::Conflict).
+    /// An instance made from it keeps its files until it is destroyed. Podman refuses to delete a
+    /// snapshot that an instance uses, with a [`Conflict`](ProviderError::Conflict).
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         self.remove_snapshot(id).await
@@ -422,7 +421,7 @@ impl Provider for DockerProvider {
     }
 }
 
-/// Makes [`DockerProvider`]s.
+/// Creates [`DockerProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DockerFactory;
 

@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by what the reader should do about it.
+//! The errors, classified by what the caller should do about them.
 //!
 //! Every kind has a number that is never reused, so that C and Python name the same kinds.
 
@@ -18,10 +18,10 @@ pub use kind::ErrorKind;
 pub use network::NetworkError;
 pub use parts::ErrorParts;
 
-/// The result of every verb.
+/// The result of every operation.
 pub type ProviderResult<T> = Result<T, ProviderError>;
 
-/// Why a verb failed.
+/// Why an operation failed.
 ///
 /// # Examples
 /// ```
@@ -35,81 +35,80 @@ pub type ProviderResult<T> = Result<T, ProviderError>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProviderError {
-    /// The cloud does not know the credentials, or they may not do this.
+    /// The credentials are invalid or lack permission.
     #[error("{provider}: authentication failed: {message}")]
     Authentication {
         /// The provider that refused.
         provider: String,
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
     },
 
-    /// Too many requests; the call was not carried out.
+    /// The rate limit was reached; the call was not carried out.
     #[error("rate limit reached{}", retry_hint(.retry_after))]
     RateLimit {
-        /// How long the cloud asks to wait, where it says so.
+        /// How long the cloud asks to wait, if it does.
         retry_after: Option<Duration>,
     },
 
-    /// The thing addressed does not exist.
+    /// The addressed resource does not exist.
     #[error("{resource_type} {id:?} does not exist")]
     NotFound {
         /// `instance`, `snapshot`, `image` …
         resource_type: String,
-        /// The id that was asked for.
+        /// The requested id.
         id: String,
     },
 
-    /// The account may not have more of this.
+    /// The account's quota for this resource is used up.
     #[error("quota exceeded for {resource}: {message}")]
     QuotaExceeded {
-        /// What there would be too many of.
+        /// The resource whose quota is exceeded.
         resource: String,
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
     },
 
-    /// A value that was given cannot be used. Where spuff finds it itself, nothing has been sent.
+    /// A value is invalid. If spuff itself detects it, no request was sent.
     #[error("invalid {field}: {message}")]
     InvalidConfig {
         /// The field of the request or of the configuration.
         field: String,
-        /// What is wrong with it, the limit, and the way out.
+        /// The fault, the limit, and how to correct it.
         message: String,
     },
 
-    /// This provider cannot do that.
+    /// The provider does not support this operation or option.
     #[error("{feature} is not supported by this provider")]
     NotSupported {
-        /// The verb or option.
+        /// The operation or option.
         feature: String,
     },
 
-    /// The deadline passed.
+    /// The deadline expired.
     #[error("{operation} did not finish in {:.1} s", .elapsed.as_secs_f64())]
     Timeout {
-        /// What was being waited for, and its last known state.
+        /// The operation, and the last known state.
         operation: String,
         /// The time spent.
         elapsed: Duration,
     },
 
-    /// The cloud could not be reached, or its reply broke off.
+    /// The API could not be reached, or its reply was cut off.
     #[error("network error: {0}")]
     Network(NetworkError),
 
-    /// An answer that fits no other kind.
+    /// A reply that fits no other kind.
     #[error("the cloud answered with an error: {message}{context}")]
     #[non_exhaustive]
     Api {
         /// The HTTP status.
         status: u16,
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
-        /// Whether it passes by itself: what came is not the API's own answer, but the page of
-        /// something in between.
+        /// Whether a retry may succeed: the reply is not the API's own, but from an intermediary.
         retryable: bool,
-        /// Where it comes from.
+        /// The error context.
         context: Box<ErrorContext>,
     },
 
@@ -120,126 +119,126 @@ pub enum ProviderError {
         name: String,
     },
 
-    /// No provider is registered under that name.
+    /// No provider of that name is registered.
     #[error("unknown provider {name:?}{}; registered are: \
      {}", similar::hint(name, supported), .supported.join(", "))]
     UnknownProvider {
         /// The name that was given.
         name: String,
-        /// The names that would work.
+        /// The registered names.
         supported: Vec<String>,
     },
 
-    /// Something else.
+    /// Any other error.
     #[error("{message}")]
     Other {
         /// What happened.
         message: String,
     },
 
-    /// The state of the resource does not allow it: locked, busy, protected, or the name is taken.
+    /// The state of the resource forbids it: locked, busy, protected, or the name is taken.
     #[error("conflict: {message}{context}")]
     #[non_exhaustive]
     Conflict {
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
-        /// Whether it passes by itself (a lock, a pending event).
+        /// Whether it resolves itself (a lock, a pending event).
         retryable: bool,
-        /// Where it comes from.
+        /// The error context.
         context: Box<ErrorContext>,
     },
 
-    /// Out of stock here and now; another size or region may do.
+    /// Out of stock at this time and place; another size or region may be available.
     #[error("no capacity: {message}{context}")]
     #[non_exhaustive]
     Capacity {
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
-        /// Where it comes from.
+        /// The error context.
         context: Box<ErrorContext>,
     },
 
-    /// The cloud has a fault of its own (its 5xx); the call changed nothing or is safe to repeat.
+    /// The cloud has an internal failure (HTTP 5xx); the call changed nothing or is safe to repeat.
     #[error("the cloud is unavailable: {message}{context}")]
     #[non_exhaustive]
     Unavailable {
-        /// The cloud's words.
+        /// The cloud's message.
         message: String,
-        /// How long the cloud asks to wait, where it says so.
+        /// How long the cloud asks to wait, if it does.
         retry_after: Option<Duration>,
-        /// Where it comes from.
+        /// The error context.
         context: Box<ErrorContext>,
     },
 
-    /// The call may or may not have been carried out. It must not be repeated before somebody has
-    /// looked.
+    /// The call may or may not have been carried out. It must not be repeated before its key is
+    /// resolved.
     #[error("the outcome of {operation} is unknown (key {key}): \
      {message}{}{context}", candidate_list(.candidates))]
     #[non_exhaustive]
     UnknownOutcome {
-        /// The verb.
+        /// The operation.
         operation: String,
-        /// The key under which the call was made: the caller's `idempotency_key`, or one made for
-        /// this call.
+        /// The key of the call: the caller's `idempotency_key`, or a random create key.
         key: String,
-        /// What was lost.
+        /// What made the outcome unknown.
         message: String,
-        /// Ids of what may have been made, where there are any.
+        /// Ids of the resources that the call may have made.
         candidates: Vec<String>,
-        /// Where it comes from.
+        /// The error context.
         context: Box<ErrorContext>,
     },
 
-    /// The caller has cancelled the call. A machine that it was making is brought to an end in the
+    /// The caller cancelled the call. A create in progress is completed or rolled back in the
     /// background.
     #[error("{operation} was \
      cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is as \
       it was")))]
     Cancelled {
-        /// The verb.
+        /// The operation.
         operation: String,
-        /// The machine that the call was about, if it was about one.
+        /// The instance that the call was about, if any.
         instance_id: Option<String>,
     },
 
-    /// A fault of spuff itself, or of a provider that was added to it: a panic that was caught.
+    /// A bug in spuff, or in a third-party provider: a caught panic.
     #[error("internal error: {message}")]
     Internal {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 
-    /// A failure after a machine was made, by a call that does more than make it.
-    /// [`kind`](Self::kind) and the like are those of the failure itself.
+    /// A call that does more than create an instance failed after it made one. [`kind`](Self::kind)
+    /// and similar methods are those of `source`.
     #[error("{source}{}", fate(.instance_id, .source, .cleanup, *.exists, *.ending))]
     #[non_exhaustive]
     AfterCreate {
-        /// The machine.
+        /// The instance's id.
         instance_id: String,
         /// Whether it still exists.
         exists: bool,
-        /// What went wrong.
+        /// The failure.
         source: Box<ProviderError>,
-        /// Why it could not be destroyed, where that was tried.
+        /// Why the instance could not be destroyed, if that was tried.
         cleanup: Option<Box<ProviderError>>,
-        /// Whether it is being destroyed in the background, as nobody waits for it any more.
+        /// Whether it is being destroyed in the background, because its caller has left.
         ending: bool,
     },
 
-    /// A machine found no place. [`kind`](Self::kind) and the like are those of the failure itself:
-    /// of what ended the placement, or, where every candidate was full or too dear,
-    /// [`Capacity`](Self::Capacity) before [`QuotaExceeded`](Self::QuotaExceeded) before the price.
+    /// No candidate of a placement made an instance. [`kind`](Self::kind) and similar methods are
+    /// those of `source`: the error that ended the placement, or, if every candidate was full or
+    /// too expensive, [`Capacity`](Self::Capacity) before [`QuotaExceeded`](Self::QuotaExceeded)
+    /// before the price.
     #[error("{source}{}", tried(.attempts))]
     #[non_exhaustive]
     NotPlaced {
-        /// What went wrong.
+        /// The failure.
         source: Box<ProviderError>,
-        /// What came of each candidate, in order.
+        /// The outcome of each candidate, in order.
         attempts: Vec<Attempt>,
     },
 }
 
-/// How an error ends that came after several attempts, which have more words for each.
+/// Formats the attempts as the end of an error message, by their outcomes only.
 fn tried(attempts: &[Attempt]) -> String {
     let tried: Vec<_> = attempts
         .iter()
@@ -248,7 +247,7 @@ fn tried(attempts: &[Attempt]) -> String {
     if tried.is_empty() { String::new() } else { format!("; {}", tried.join(", ")) }
 }
 
-/// How an error ends that came after a machine was made.
+/// Formats the fate of an instance as the end of an error message.
 fn fate(
     instance_id: &str,
     source: &ProviderError,
@@ -257,7 +256,7 @@ fn fate(
     ending: bool,
 ) -> String {
     match (cleanup, exists) {
-        // It was gone before, and nobody has destroyed it.
+        // It was gone already; spuff did not destroy it.
         (_, false) if matches!(source, ProviderError::NotFound { id, .. } if id == instance_id) => {
             String::new()
         }
@@ -288,25 +287,25 @@ fn candidate_list(candidates: &[String]) -> String {
 }
 
 impl ProviderError {
-    /// The credentials were refused.
+    /// Returns an [`Authentication`](Self::Authentication) error.
     pub fn auth(provider: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Authentication { provider: provider.into(), message: message.into() }
     }
 
-    /// The thing addressed does not exist.
+    /// Returns a [`NotFound`](Self::NotFound) error.
     pub fn not_found(resource_type: impl Into<String>, id: impl Into<String>) -> Self {
         Self::NotFound { resource_type: resource_type.into(), id: id.into() }
     }
 
-    /// An answer that fits no other kind.
+    /// Returns an [`Api`](Self::Api) error that is not retryable.
     pub fn api(status: u16, message: impl Into<String>) -> Self {
         let context = ErrorContext { status: Some(status), ..ErrorContext::default() };
         Self::Api { status, message: message.into(), retryable: false, context: Box::new(context) }
     }
 
-    /// An answer that is not the API's own: the page of a proxy or load balancer, or one that
-    /// cannot be read. Nothing follows from it, also not that a thing is gone; the call may succeed
-    /// later.
+    /// Returns a retryable [`Api`](Self::Api) error, for a reply that is not the API's own: the
+    /// page of a proxy or load balancer, or an unreadable reply. It proves nothing, not even that a
+    /// resource is gone.
     ///
     /// # Examples
     /// ```
@@ -323,37 +322,37 @@ impl ProviderError {
         error
     }
 
-    /// The deadline passed.
+    /// Returns a [`Timeout`](Self::Timeout) error.
     pub fn timeout(operation: impl Into<String>, elapsed: Duration) -> Self {
         Self::Timeout { operation: operation.into(), elapsed }
     }
 
-    /// The account may not have more of `resource`.
+    /// Returns a [`QuotaExceeded`](Self::QuotaExceeded) error.
     pub fn quota(resource: impl Into<String>, message: impl Into<String>) -> Self {
         Self::QuotaExceeded { resource: resource.into(), message: message.into() }
     }
 
-    /// A value cannot be used.
+    /// Returns an [`InvalidConfig`](Self::InvalidConfig) error.
     pub fn invalid_config(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::InvalidConfig { field: field.into(), message: message.into() }
     }
 
-    /// The state of the resource does not allow it; `retryable` when that passes by itself.
+    /// Returns a [`Conflict`](Self::Conflict) error; `retryable` if it resolves itself.
     pub fn conflict(message: impl Into<String>, retryable: bool) -> Self {
         Self::Conflict { message: message.into(), retryable, context: Box::default() }
     }
 
-    /// Out of stock here and now.
+    /// Returns a [`Capacity`](Self::Capacity) error.
     pub fn capacity(message: impl Into<String>) -> Self {
         Self::Capacity { message: message.into(), context: Box::default() }
     }
 
-    /// The cloud has a fault of its own.
+    /// Returns an [`Unavailable`](Self::Unavailable) error.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::Unavailable { message: message.into(), retry_after: None, context: Box::default() }
     }
 
-    /// The call may or may not have been carried out.
+    /// Returns an [`UnknownOutcome`](Self::UnknownOutcome) error.
     pub fn unknown_outcome(
         operation: impl Into<String>,
         key: impl Into<String>,
@@ -369,8 +368,7 @@ impl ProviderError {
         }
     }
 
-    /// This error with the ids of what may have been made, for
-    /// [`UnknownOutcome`](Self::UnknownOutcome).
+    /// Sets the ids of what may have been made, in an [`UnknownOutcome`](Self::UnknownOutcome).
     #[must_use]
     pub fn with_candidates(mut self, ids: &[String]) -> Self {
         if let Self::UnknownOutcome { candidates, .. } = &mut self {
@@ -379,8 +377,8 @@ impl ProviderError {
         self
     }
 
-    /// This error, of a machine that was made: with how the attempt to destroy it ended, if there
-    /// was one.
+    /// Wraps this error in [`AfterCreate`](Self::AfterCreate). `destroyed` is the result of the
+    /// attempt to destroy the instance, if there was one.
     #[must_use]
     pub fn after_create(
         self,
@@ -398,7 +396,7 @@ impl ProviderError {
         }
     }
 
-    /// This error, of a call that nobody waits for any more, of the machine that it had made.
+    /// Wraps this error of an abandoned call in [`AfterCreate`](Self::AfterCreate).
     #[cfg(feature = "blocking")]
     pub(crate) fn left_behind(self, instance_id: String, ending: bool) -> Self {
         Self::AfterCreate {
@@ -410,13 +408,13 @@ impl ProviderError {
         }
     }
 
-    /// This error, of a machine that has found no place, with what came of each candidate.
+    /// Wraps this error in [`NotPlaced`](Self::NotPlaced), with the outcome of each candidate.
     #[must_use]
     pub fn not_placed(self, attempts: Vec<Attempt>) -> Self {
         Self::NotPlaced { source: Box::new(self), attempts }
     }
 
-    /// A fault, from the payload of a panic that was caught.
+    /// Returns an [`Internal`](Self::Internal) error, from the payload of a caught panic.
     pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
         let said = panic
             .downcast_ref::<String>()
@@ -425,7 +423,7 @@ impl ProviderError {
         Self::Internal { message: said.unwrap_or("a panic without words").to_string() }
     }
 
-    /// The machine that the error is about, and that may exist and cost money, where it is known.
+    /// The id of the instance that the error is about, if known. It may exist and cost money.
     pub fn instance_id(&self) -> Option<&str> {
         match self {
             Self::AfterCreate { instance_id, .. }
@@ -436,7 +434,7 @@ impl ProviderError {
         }
     }
 
-    /// This error with its origin written in, for the kinds that have room for it.
+    /// Sets the error context, for the kinds that have one.
     #[must_use]
     pub fn with_context(mut self, origin: ErrorContext) -> Self {
         if let Some(context) = self.context_mut() {
@@ -445,7 +443,7 @@ impl ProviderError {
         self
     }
 
-    /// This error with other words of the cloud, for the kinds that tell why a machine has failed.
+    /// Rewrites the cloud's message and code, for the kinds that explain why an instance failed.
     pub(crate) fn reworded(mut self, words: impl Fn(&str) -> String) -> Self {
         if let Self::Api { message, .. }
         | Self::Capacity { message, .. }
@@ -459,7 +457,7 @@ impl ProviderError {
         self
     }
 
-    /// This error as one of this provider, where it has room for that and does not say it yet.
+    /// Sets the provider in the error context, if there is a context without one.
     pub(crate) fn at(mut self, provider: &str) -> Self {
         if let Some(context) = self.context_mut() {
             context.provider.get_or_insert_with(|| provider.to_string());
@@ -511,16 +509,16 @@ impl ProviderError {
         if let Self::NotPlaced { source, .. } = self {
             return source.is_retryable();
         }
-        // What was to be made when the time was up may be made yet.
+        // After a create that timed out, the resource may still be made.
         let makes_a_second =
             matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
         (self.is_transient() || self.is_deserted()) && !makes_a_second
     }
 
-    /// Of an error of [`wait_ready`](crate::Provider::wait_ready): whether it is the machine of
-    /// this id itself that has failed, is gone, or did not become ready in time. Any other error is
-    /// one of the look, which says nothing of the machine: whoever rolls back destroys a machine
-    /// for the first, and leaves it for the second.
+    /// For an error of [`wait_ready`](crate::Provider::wait_ready): whether the instance of this id
+    /// itself failed, is gone, or did not become ready in time. Any other error is one of the poll
+    /// and proves nothing about the instance. Roll back destroys the instance in the first case,
+    /// and leaves it in the second.
     ///
     /// # Examples
     /// ```
@@ -532,12 +530,12 @@ impl ProviderError {
     /// ```
     pub fn is_instance_failure(&self, id: &str) -> bool {
         match self {
-            // A request that has run out of time says nothing of the machine.
+            // A timed-out request proves nothing about the instance.
             Self::Timeout { operation, .. } => {
                 operation.is_empty() || operation.starts_with("wait_ready")
             }
             Self::NotFound { id: absent, .. } => absent.is_empty() || absent == id,
-            // No look is refused for these.
+            // A poll never fails with these.
             Self::Capacity { .. }
             | Self::QuotaExceeded { .. }
             | Self::Conflict { retryable: false, .. } => true,
@@ -564,7 +562,7 @@ impl ProviderError {
         }
     }
 
-    /// Whether the request that failed may succeed later.
+    /// Whether the failed request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimit { .. } | Self::Timeout { .. } | Self::Unavailable { .. } => true,
@@ -575,7 +573,7 @@ impl ProviderError {
         }
     }
 
-    /// How long the cloud asks to wait before a repeat, where it says so.
+    /// How long the cloud asks to wait before a retry, if it does.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimit { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
@@ -584,8 +582,8 @@ impl ProviderError {
         }
     }
 
-    /// Where its words are: that tells this error from another one that says the same, as long as
-    /// both are there. `None` for an error that has none.
+    /// The address of the error's text. It distinguishes two errors of equal content while both
+    /// exist. `None` for an error without text.
     #[doc(hidden)]
     pub fn place(&self) -> Option<usize> {
         let words = match self {
@@ -612,7 +610,7 @@ impl ProviderError {
         (words.capacity() > 0).then(|| words.as_ptr().addr())
     }
 
-    /// What the reader should do, in one sentence.
+    /// What the caller should do, in one sentence.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::AfterCreate { ending: true, .. } => {
@@ -623,8 +621,7 @@ impl ProviderError {
         }
     }
 
-    /// Where the error comes from, for the kinds that have room for it; the others say it in their
-    /// message.
+    /// The error context, for the kinds that have one; the others name the origin in their message.
     pub fn context(&self) -> Option<&ErrorContext> {
         match self {
             Self::Api { context, .. }

@@ -1,9 +1,9 @@
 //! Hetzner Cloud, API v1. Wire types are in `wire`, look-ups in `lookup`, conversions in `convert`,
 //! error codes in `errors`, rate limits in `limits`.
 //!
-//! Facts from the published API description and the official clients: a server is named by its
-//! number, its name is unique in the project, work goes on in actions after a call has been
-//! answered, and an image name needs an architecture.
+//! Facts from the published API description and the official clients: a server is identified by its
+//! number, its name is unique in the project, actions continue after a call has been answered, and
+//! an image name needs an architecture.
 
 mod convert;
 mod errors;
@@ -45,13 +45,12 @@ use crate::wait::{Observation, RecentCreates, Wait};
 const NAME: &str = "hetzner";
 const ENDPOINT: &str = "https://api.hetzner.cloud/v1";
 
-/// How often the labels of a server are written, where other clients write them too.
+/// The maximum number of label writes while other clients write labels too.
 const LABEL_WRITES: usize = 5;
-/// For how long labels that were read are taken for those that there are.
+/// How long labels that were read count as current.
 const LABELS_FRESH: Duration = Duration::from_secs(1);
 
-/// Who writes the labels of a server, one after the other: those of an account, by the server's
-/// number.
+/// Serializes the label writes of an account, by the server's number.
 #[derive(Default)]
 struct Writing([tokio::sync::Mutex<()>; 32]);
 
@@ -76,10 +75,10 @@ impl Writing {
 #[derive(Clone)]
 pub struct HetznerProvider {
     http: Arc<HttpClient>,
-    /// With the ids of the create's actions, which alone know when a server is ready and why it
-    /// failed.
+    /// The hint is the ids of the create's actions, the only source of readiness and of the reason
+    /// for a failure.
     recent: RecentCreates<Vec<u64>>,
-    /// Snapshots that were made a moment ago.
+    /// Recently made snapshots.
     taken: RecentCreates<()>,
     catalog: Arc<Catalog>,
     prices: Arc<Prices>,
@@ -87,16 +86,16 @@ pub struct HetznerProvider {
 }
 
 impl HetznerProvider {
-    /// A provider at `https://api.hetzner.cloud/v1`.
+    /// Creates a provider for `https://api.hetzner.cloud/v1`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token is empty or cannot be one. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the token is empty or malformed. Sends no request.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, ENDPOINT, timeouts)
     }
 
-    /// A provider at another base URL, which holds the version: `/servers` and the like are put
-    /// right behind it.
+    /// Creates a provider for another base URL, which includes the version: paths such as
+    /// `/servers` are appended to it.
     ///
     /// # Errors
     /// As [`new`](Self::new), and when `base_url` is no `https` URL (or `http` on loopback).
@@ -132,7 +131,7 @@ impl HetznerProvider {
             .await
     }
 
-    /// All labels of a server, which a write of some replaces.
+    /// Returns all labels of a server: a write replaces the whole set.
     async fn labels_of(&self, id: &str) -> ProviderResult<HashMap<String, String>> {
         let number = validate::numeric_id(NAME, "id", id)?;
         let errand = &self.http.errand();
@@ -150,7 +149,7 @@ impl HetznerProvider {
         found.ok_or_else(|| ProviderError::not_found("instance", id))
     }
 
-    /// Actions by id; those that the cloud does not show any more are left out.
+    /// Returns actions by id. Omits those that the API no longer shows.
     async fn actions(&self, operation: &'static str, ids: &[u64]) -> ProviderResult<Vec<Action>> {
         let mut actions = Vec::with_capacity(ids.len());
         for some in ids.chunks(ACTIONS_PER_CALL) {
@@ -163,9 +162,8 @@ impl HetznerProvider {
         Ok(actions)
     }
 
-    /// A look at a server, corrected by the actions of its create where this process has made it,
-    /// and by its lock where it has not: a server has its address and may be `running` before it is
-    /// finished.
+    /// Returns an observation of a server, corrected by its create actions if this process made it,
+    /// otherwise by its lock: a server has its address and may be `running` before it is ready.
     async fn look(
         &self,
         read: ProviderResult<Server>,
@@ -219,7 +217,7 @@ impl HetznerProvider {
             Ok((made, actions))
         };
         let look = || async {
-            // Found again, its actions are not known.
+            // The actions of a server found by look-up are unknown.
             match create_key.found(self.labelled(&create_key.key_hash).await?)? {
                 Lookup::Nothing => self.named(&request.name, create_key).await,
                 found => Ok(found.map(|made| (made, Vec::new()))),
@@ -235,7 +233,7 @@ impl HetznerProvider {
         Ok(instance.adopted_if(!is_own))
     }
 
-    /// The server that has the name of a create, which its labels need not lead to yet.
+    /// Returns the server with the name of a create, which a search by label may not find yet.
     async fn named(
         &self,
         name: &str,
@@ -274,8 +272,8 @@ impl HetznerProvider {
         }))
     }
 
-    /// Makes a snapshot and waits for it. Where its create was lost and found again, its action is
-    /// not known.
+    /// Makes a snapshot and waits for it. If the reply was lost and the snapshot found again, its
+    /// action is unknown.
     async fn snapshot(
         &self,
         instance_id: &str,
@@ -335,7 +333,7 @@ impl HetznerProvider {
         self.list(call, |image: &Image| image.id).await
     }
 
-    /// Takes away what a failed snapshot has left; says so when that fails too.
+    /// Deletes the image of a failed snapshot. Returns a note if that fails too.
     async fn remove_failed(&self, id: &str) -> String {
         let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
         match validate::absent_is_none(
@@ -350,13 +348,13 @@ impl HetznerProvider {
     }
 }
 
-/// Whether the end of a server has begun: the reply has its action, or is the empty one.
+/// Checks that the end of a server has begun: the reply holds its action or is empty.
 fn has_begun(reply: &Reply) -> ProviderResult<()> {
     reply.no_content().or_else(|_| reply.json::<ActionReply>().map(|begun| drop(begun.action)))
 }
 
 impl create::Room for HetznerProvider {
-    /// A name is taken once in a project.
+    /// A name is unique in a project.
     const DEDUP: Dedup = Dedup::ByCloud;
 
     fn http(&self) -> &HttpClient {
@@ -378,7 +376,7 @@ impl Provider for HetznerProvider {
         NAME
     }
 
-    /// An unreadable reply is never shown: it may hold a root password.
+    /// Errors never include an unreadable reply, which may hold a root password.
     #[instrument(skip_all, fields(provider = NAME, name = request.name))]
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
         let (create_key, request) = self.defaults.tagged(request)?;
@@ -446,7 +444,7 @@ impl Provider for HetznerProvider {
         let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
         let about = create::About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
-        // Its labels tell whose it is, so that one whose caller has left is not lost.
+        // Its labels identify the snapshot, so an abandoned create is not lost.
         create::run_to_completion(about, work, |_| async {}).await
     }
 
@@ -506,9 +504,9 @@ impl Provider for HetznerProvider {
         .await
     }
 
-    /// The cloud replaces all labels at once: they are read first, so that others stay, and again
-    /// afterwards. Where another client has written meanwhile what it had read before, they are
-    /// written once more.
+    /// The API replaces all labels at once. They are read before the write, to keep the others, and
+    /// again afterwards. If another client has overwritten them with older ones, they are written
+    /// again.
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
         let number = validate::numeric_id(NAME, "id", id)?;
@@ -517,7 +515,7 @@ impl Provider for HetznerProvider {
         let path = &format!("/servers/{number}");
         let (writing, patience) =
             (self.http.shared::<Writing>(), self.http.timeouts().http_request);
-        // Who has waited long writes beside the one who does not get on.
+        // After `http_request`, proceeds beside a writer that is stuck.
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
             let (found, read_at) = (self.labels_of(id).await?, Instant::now());
@@ -529,7 +527,8 @@ impl Provider for HetznerProvider {
                 all.extend(labels.clone());
                 let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path)
                     .about("instance", id);
-                // Before a repeat, and after a wait for the rate limit, others may have written.
+                // Other clients may have written before a retry or during a wait for the rate
+                // limit.
                 let is_as_read = || async {
                     if read_at.elapsed() < LABELS_FRESH || self.labels_of(id).await? == found {
                         Ok(())
@@ -575,7 +574,7 @@ impl Provider for HetznerProvider {
     }
 }
 
-/// Makes [`HetznerProvider`]s.
+/// Creates [`HetznerProvider`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HetznerFactory;
 

@@ -9,15 +9,14 @@
 //! assert_eq!((labels::MANAGED_BY, labels::MANAGED_BY_VALUE), ("managed-by", "spuff"));
 //! ```
 
-/// Every instance and snapshot made by spuff carries it, with [`MANAGED_BY_VALUE`].
+/// On every instance and snapshot made by spuff, with the value [`MANAGED_BY_VALUE`].
 pub const MANAGED_BY: &str = "managed-by";
 /// The value of [`MANAGED_BY`].
 pub const MANAGED_BY_VALUE: &str = "spuff";
-/// Stands for the idempotency key of the create.
+/// A hash of the create key.
 pub const CREATE_KEY: &str = "spuff-key";
-/// Stands for the request under a caller's own
-/// [`idempotency_key`](super::InstanceRequest::idempotency_key): another request under the same key
-/// is a [`Conflict`](super::ProviderError::Conflict).
+/// A digest of a request with an [`idempotency_key`](super::InstanceRequest::idempotency_key): a
+/// different request under the same key is a [`Conflict`](super::ProviderError::Conflict).
 pub const REQUEST_DIGEST: &str = "spuff-digest";
 /// The [`owner`](super::InstanceRequest::owner).
 pub const OWNER: &str = "spuff-owner";

@@ -1,6 +1,6 @@
-//! The contract: what every provider does, and the nouns it speaks in.
+//! The contract: the [`Provider`] trait and its data types.
 //!
-//! The rooms of the clouds, and providers written outside this crate, stand on it.
+//! The built-in provider modules and third-party providers implement it.
 
 pub mod config;
 pub mod error;
@@ -50,13 +50,13 @@ pub use registry::{
     Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry,
 };
 
-/// A cloud that machines can be started on.
+/// A cloud that can run instances.
 ///
-/// Every verb is a future that may be dropped at any time. Dropping a read loses nothing; dropping
-/// a destroy or delete after its request has left does not take the request back.
+/// Every operation is a future that may be dropped at any time. Dropping a read has no side effect;
+/// dropping a destroy or delete does not revoke a request that was already sent.
 ///
 /// # Errors
-/// All verbs fail with a [`ProviderError`]; [`ProviderError::kind`] says what to do about it.
+/// All operations fail with a [`ProviderError`]; [`ProviderError::kind`] classifies it.
 ///
 /// # Examples
 /// ```no_run
@@ -75,42 +75,43 @@ pub trait Provider: Send + Sync {
     /// The provider's name, for logs and messages.
     fn name(&self) -> &str;
 
-    /// Starts a machine and returns as soon as the cloud has accepted it: it may still be booting.
+    /// Creates an instance and returns as soon as the cloud has accepted it: it may still be
+    /// booting.
     ///
-    /// Where there is one already that the same
-    /// [`idempotency_key`](InstanceRequest::idempotency_key) has made, that one is given back, as
-    /// [`adopted`](ProviderInstance::adopted). An implementation that finds one says so by that
-    /// field, as what rolls back, or ends a machine whose create was dropped, ends only what was
-    /// made.
+    /// If the same [`idempotency_key`](InstanceRequest::idempotency_key) has already made an
+    /// instance, returns that one, with [`adopted`](ProviderInstance::adopted) set. Implementations
+    /// must set this field: roll back, and the cleanup of abandoned creates, destroy only instances
+    /// that are not adopted.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] before anything was sent; [`ProviderError::Capacity`] and
-    /// [`ProviderError::QuotaExceeded`] when there is no room. A create whose reply is lost is
-    /// looked for, and sent again only when it is certain that it made nothing;
-    /// [`ProviderError::UnknownOutcome`] when that could not be found out until `instance_ready`
-    /// had passed. See [`resolve`](Self::resolve).
+    /// [`ProviderError::InvalidConfig`] before any request is sent; [`ProviderError::Capacity`] and
+    /// [`ProviderError::QuotaExceeded`] when there is no room. If the reply is lost, spuff searches
+    /// for the instance and sends the create again only when certain that it made nothing. Returns
+    /// [`ProviderError::UnknownOutcome`] if that is still unknown after `instance_ready`. See
+    /// [`resolve`](Self::resolve).
     ///
     /// # Cancellation
-    /// A create whose future is dropped goes on in the background until the machine is known, and
-    /// destroys it unless [`InstanceRequest::on_cancel`] says otherwise.
-    /// [`settled`](crate::settled) waits for that. A request that was certainly not carried out,
-    /// such as one that the cloud put off by a 429, is not sent again then: nothing is made.
+    /// A create whose future is dropped continues in the background until the instance is known,
+    /// and destroys it unless [`InstanceRequest::on_cancel`] says otherwise.
+    /// [`settled`](crate::settled) waits for that. An abandoned request that certainly was not
+    /// carried out, such as one answered with HTTP 429, is not sent again: nothing is made.
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance>;
 
-    /// How many machines like this one a [`create_batch`](Self::create_batch) may start; 1 by
-    /// default.
+    /// Returns how many instances like this one a [`create_batch`](Self::create_batch) may create.
+    /// 1 by default.
     fn max_batch_size(&self, _request: &InstanceRequest) -> usize {
         1
     }
 
-    /// Starts machines that differ in nothing but their names by one call, of no more than
+    /// Creates instances that differ only in their names with one call, at most
     /// [`max_batch_size`](Self::max_batch_size).
-    /// [`fleet::create_instances`](crate::fleet::create_instances) is made of it. The outcomes are
-    /// in the order of the requests.
+    /// [`fleet::create_instances`](crate::fleet::create_instances) uses it. The outcomes are in the
+    /// order of the requests.
     ///
     /// # Errors
-    /// Where none was made, and the same holds for all; else each outcome has its own. As
-    /// [`create_instance`](Self::create_instance); [`ProviderError::NotSupported`] by default.
+    /// An error of the whole call when none was made for a reason common to all; otherwise each
+    /// outcome has its own. As [`create_instance`](Self::create_instance);
+    /// [`ProviderError::NotSupported`] by default.
     ///
     /// # Cancellation
     /// As [`create_instance`](Self::create_instance).
@@ -121,52 +122,52 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotSupported { feature: "create_batch".to_string() })
     }
 
-    /// Ends a machine. One that is already gone is `Ok`; one that is locked is tried until
+    /// Destroys an instance. Returns `Ok` if it no longer exists; retries while it is locked, until
     /// `action_complete` has passed.
     ///
     /// # Errors
-    /// [`ProviderError::Conflict`] when the machine stays locked or is protected.
+    /// [`ProviderError::Conflict`] when the instance stays locked or is protected.
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()>;
 
-    /// Reads one machine; `None` when it does not exist (any more).
+    /// Returns the instance, or `None` if it does not exist.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when `id` cannot be an id of this cloud.
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>>;
 
-    /// Every machine that carries `managed-by=spuff`, from all pages.
+    /// Lists every instance that carries `managed-by=spuff`, from all pages.
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>>;
 
-    /// Waits until the machine is `Active` and has a public address.
+    /// Waits until the instance is `Active` and has a public address.
     ///
     /// `Active` means that the hypervisor has started it, not that SSH or cloud-init is ready.
     ///
     /// # Errors
-    /// Of the machine: [`ProviderError::Timeout`] of `wait_ready`, after `instance_ready`; earlier
-    /// when the machine has failed, with the cloud's reason, and [`ProviderError::NotFound`] with
-    /// its id when it is gone. A failure is [`ProviderError::Capacity`],
-    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that does not pass, or has
-    /// the machine's id in its [`ErrorContext::instance_id`].
+    /// Errors of the instance: [`ProviderError::Timeout`] of `wait_ready` after `instance_ready`;
+    /// [`ProviderError::NotFound`] with its id if it no longer exists; and, as soon as the instance
+    /// has failed, an error with the cloud's reason: [`ProviderError::Capacity`],
+    /// [`ProviderError::QuotaExceeded`], a [`ProviderError::Conflict`] that is not retryable, or an
+    /// error that has the instance's id in its [`ErrorContext::instance_id`].
     ///
-    /// Of the look: whatever else there is, as it came, when it cannot be found out how the machine
-    /// is: the credentials are refused, the network is down, the reply is none. An implementation
-    /// looks past what may pass, and keeps the two apart: [`ProviderError::is_instance_failure`]
-    /// tells them, and a machine is destroyed by [`create_and_wait`](crate::create_and_wait) and
-    /// fleets for an error of its own only.
+    /// Errors of the poll: any other error, unchanged, when the state of the instance cannot be
+    /// read: invalid credentials, no network, an unreadable reply. Implementations retry transient
+    /// errors and keep the two groups apart. [`ProviderError::is_instance_failure`] distinguishes
+    /// them: [`create_and_wait`](crate::create_and_wait) and fleets destroy an instance only for
+    /// errors of the first group.
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance>;
 
-    /// Makes a snapshot and waits until it can be used.
+    /// Creates a snapshot and waits until it is usable.
     ///
     /// # Errors
-    /// [`ProviderError::Timeout`] after `action_complete`; [`ProviderError::NotSupported`] where
+    /// [`ProviderError::Timeout`] after `action_complete`; [`ProviderError::NotSupported`] if
     /// [`supports_snapshots`](Self::supports_snapshots) is `false`.
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot>;
 
-    /// Every snapshot that carries `managed-by=spuff`, from all pages.
+    /// Lists every snapshot that carries `managed-by=spuff`, from all pages.
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>>;
 
-    /// Every snapshot that carries `managed-by=spuff`, each with its labels. By default as
-    /// [`list_snapshots`](Self::list_snapshots), with that label alone.
+    /// Lists every snapshot that carries `managed-by=spuff`, each with its labels. The default
+    /// implementation calls [`list_snapshots`](Self::list_snapshots) and returns that label alone.
     async fn list_labelled_snapshots(
         &self,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
@@ -176,23 +177,22 @@ pub trait Provider: Send + Sync {
         Ok(self.list_snapshots().await?.into_iter().map(|snapshot| (snapshot, managed())).collect())
     }
 
-    /// Deletes a snapshot with all that it stores. One that is already gone is `Ok`.
+    /// Deletes a snapshot and all its data. Returns `Ok` if it no longer exists.
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()>;
 
-    /// The machine that was made under a key: that of an
-    /// [`UnknownOutcome`](ProviderError::UnknownOutcome), or an
-    /// [`idempotency_key`](InstanceRequest::idempotency_key), from this process or another. `None`
-    /// when it is certain that there is none; where lists lag, that takes until they must have
-    /// caught up.
+    /// Returns the instance made under a key, by this process or another: the key of an
+    /// [`UnknownOutcome`](ProviderError::UnknownOutcome) or an
+    /// [`idempotency_key`](InstanceRequest::idempotency_key). Returns `None` only when it is
+    /// certain that there is none; if lists lag, only after the longest lag has passed.
     ///
     /// # Errors
-    /// [`ProviderError::UnknownOutcome`] when the cloud cannot be asked;
+    /// [`ProviderError::UnknownOutcome`] when the API cannot be reached;
     /// [`ProviderError::NotSupported`] by default.
     async fn resolve(&self, _key: &str) -> ProviderResult<Option<ProviderInstance>> {
         Err(ProviderError::NotSupported { feature: "resolve".to_string() })
     }
 
-    /// The snapshot that was made under the key of an
+    /// Returns the snapshot made under the key of an
     /// [`UnknownOutcome`](ProviderError::UnknownOutcome), as [`resolve`](Self::resolve).
     ///
     /// # Errors
@@ -201,51 +201,50 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotSupported { feature: "resolve_snapshot".to_string() })
     }
 
-    /// Adds labels to a machine, or replaces their values; other labels stay.
+    /// Adds labels to an instance, or replaces their values; other labels are kept.
     ///
     /// # Errors
-    /// [`ProviderError::NotFound`] when the machine does not exist; [`ProviderError::NotSupported`]
-    /// by default.
+    /// [`ProviderError::NotFound`] when the instance does not exist;
+    /// [`ProviderError::NotSupported`] by default.
     async fn set_labels(&self, _id: &str, _labels: &HashMap<String, String>) -> ProviderResult<()> {
         Err(ProviderError::NotSupported { feature: "set_labels".to_string() })
     }
 
-    /// The SSH keys of the account, as values that [`InstanceRequest::ssh_keys`] takes. Empty by
+    /// Lists the account's SSH keys, as values that [`InstanceRequest::ssh_keys`] accepts. Empty by
     /// default.
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
         Ok(Vec::new())
     }
 
-    /// What an hour of a machine costs by the cloud's own list, without tax: the machine alone,
-    /// without a public IPv4 address, traffic or snapshots that are billed apart. Where no region
-    /// is named, and the provider has no default, the price is that of the dearest. A list that was
-    /// read in the last hour is not read again.
+    /// Returns the hourly list price of an instance, without tax. It excludes separately billed
+    /// items: a public IPv4 address, traffic, snapshots. If no region is named and the provider has
+    /// no default, returns the price of the most expensive region. The list is cached for one hour.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the list has no such size, or not in that region;
-    /// [`ProviderError::NotSupported`] by default, and where the cloud's API has no such list.
+    /// [`ProviderError::InvalidConfig`] when the list lacks the size, or lacks it in that region;
+    /// [`ProviderError::NotSupported`] by default, and if the API has no price list.
     async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
         Err(ProviderError::NotSupported { feature: "hourly_price".to_string() })
     }
 
-    /// Whether the snapshot verbs work. `true` by default.
+    /// Whether the snapshot operations work. `true` by default.
     fn supports_snapshots(&self) -> bool {
         true
     }
 }
 
-/// A machine, as it was when the cloud was asked.
+/// An instance, as of the time it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderInstance {
     /// The provider's id.
     pub id: String,
-    /// The public address, IPv4 before IPv6; unspecified (`0.0.0.0`) until there is one.
+    /// The public address, IPv4 before IPv6; `0.0.0.0` until one is assigned.
     pub ip: IpAddr,
     /// The state.
     pub status: InstanceStatus,
-    /// When it was created; 1970 where that is not known. Compare by
-    /// [`known_created_at`](Self::known_created_at) or [`age`](Self::age), to which 1970 is no
-    /// time.
+    /// The creation time; 1970 if unknown. To compare, use
+    /// [`known_created_at`](Self::known_created_at) or [`age`](Self::age), which treat 1970 as
+    /// unknown.
     pub created_at: DateTime<Utc>,
     /// The name given at creation.
     #[serde(default)]
@@ -256,24 +255,24 @@ pub struct ProviderInstance {
     /// The size or type.
     #[serde(default)]
     pub size: String,
-    /// The labels, with `managed-by`.
+    /// The labels, including `managed-by`.
     #[serde(default)]
     pub labels: HashMap<String, String>,
     /// Every address, public and private.
     #[serde(default)]
     pub addresses: Vec<Address>,
-    /// Whether `create_instance` has not made this machine, but given back the one that its
-    /// [`idempotency_key`](InstanceRequest::idempotency_key) had made before: it may be in use, and
-    /// nothing here ends it as the work of the call that has found it. `false` where a machine is
-    /// only read. Of several callers in a process that wait for one machine under a key, one is
-    /// told `false`: the first that takes it, which is another where the one whose create it was
-    /// has left.
+    /// Whether `create_instance` found this instance under its
+    /// [`idempotency_key`](InstanceRequest::idempotency_key) instead of making it. An adopted
+    /// instance may be in use, so the call that found it never rolls it back. `false` on instances
+    /// that were only read. If several callers in a process wait for one instance under a key, only
+    /// the first to take it gets `false`; if the caller that created it has left, that is another
+    /// one.
     #[serde(default)]
     pub adopted: bool,
 }
 
 impl ProviderInstance {
-    /// A machine of which only this is known.
+    /// An instance with these fields; the others are empty.
     pub fn new(
         id: impl Into<String>,
         ip: IpAddr,
@@ -283,8 +282,8 @@ impl ProviderInstance {
         Self { id: id.into(), ip, status, created_at, ..Self::default() }
     }
 
-    /// When it was created. `None` where [`created_at`](Self::created_at) cannot be that: before
-    /// there were clouds, or in the future by more than clocks differ.
+    /// The creation time, or `None` if [`created_at`](Self::created_at) is implausible: before
+    /// 2006, or more than 10 minutes in the future.
     ///
     /// # Examples
     /// ```
@@ -296,13 +295,13 @@ impl ProviderInstance {
         self.age(crate::clock::utc()).map(|_| self.created_at)
     }
 
-    /// How old it is at that time; `None` where that is not known, as of
+    /// The age at that time, or `None` if it is unknown, as in
     /// [`known_created_at`](Self::known_created_at).
     pub fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
         age(self.created_at, now)
     }
 
-    /// The oldest of some machines. One whose age is not known is not older than another.
+    /// Returns the oldest instance. Instances of unknown age come last.
     #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
     pub(crate) fn oldest(machines: impl IntoIterator<Item = Self>) -> Option<Self> {
         machines.into_iter().min_by_key(|machine| {
@@ -311,17 +310,17 @@ impl ProviderInstance {
         })
     }
 
-    /// Whether the machine is `Active` and has a public address.
+    /// Whether the instance is `Active` and has a public address.
     pub fn is_ready(&self) -> bool {
         self.status == InstanceStatus::Active && !self.ip.is_unspecified()
     }
 
-    /// Whether the machine carries `managed-by=spuff`.
+    /// Whether the instance carries `managed-by=spuff`.
     pub fn is_managed(&self) -> bool {
         self.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE)
     }
 
-    /// This machine, as a create gives it back: [`adopted`](Self::adopted), or made by it.
+    /// Sets [`adopted`](Self::adopted).
     pub(crate) fn adopted_if(mut self, adopted: bool) -> Self {
         self.adopted = adopted;
         self
@@ -345,12 +344,12 @@ impl Default for ProviderInstance {
     }
 }
 
-/// No cloud had machines before 2006.
+/// No cloud offered instances before 2006.
 const FIRST_CLOUD: DateTime<Utc> = DateTime::from_timestamp_nanos(1_136_073_600_000_000_000);
-/// By how much the clocks of a cloud and of this machine may differ.
+/// The accepted clock difference between the cloud and this computer.
 const SKEW: TimeDelta = TimeDelta::minutes(10);
 
-/// The age of what was created then; none where it cannot have been.
+/// The age at `now`, or `None` if the creation time is implausible.
 fn age(created_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
     let age = now.signed_duration_since(created_at);
     (created_at >= FIRST_CLOUD && age >= -SKEW).then(|| age.to_std().unwrap_or_default())
@@ -358,12 +357,12 @@ fn age(created_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
 
 const UNASSIGNED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// An address of a machine. The family is that of [`ip`](Self::ip).
+/// An address of an instance. Its family is that of [`ip`](Self::ip).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Address {
     /// The address.
     pub ip: IpAddr,
-    /// Whether it can be reached from the internet.
+    /// Whether it is reachable from the internet.
     pub public: bool,
 }
 
@@ -378,30 +377,30 @@ impl Address {
         Self { ip: ip.into(), public: false }
     }
 
-    /// The address a machine is reached at: the first public one, IPv4 before IPv6, or `0.0.0.0`.
+    /// Returns the first public address, IPv4 before IPv6, or `0.0.0.0` if there is none.
     pub fn primary(addresses: &[Self]) -> IpAddr {
         let public = || addresses.iter().filter(|address| address.public).map(|address| address.ip);
         public().find(IpAddr::is_ipv4).or_else(|| public().next()).unwrap_or(UNASSIGNED)
     }
 }
 
-/// The state of a machine.
+/// The state of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum InstanceStatus {
     /// Being created or started.
     New,
     /// Running.
     Active,
-    /// Stopped, or stopping. It is still paid for.
+    /// Stopped, or stopping. It is still billed.
     Off,
     /// Archived or terminated.
     Archive,
-    /// A word that has no place above.
+    /// Any other state, as the cloud names it.
     Unknown(String),
 }
 
 impl InstanceStatus {
-    /// Sorts a cloud's word for a state. Unknown words are kept.
+    /// Maps a cloud's name of a state. Unknown names are kept.
     ///
     /// # Examples
     /// ```
@@ -420,8 +419,8 @@ impl InstanceStatus {
         }
     }
 
-    /// Whether the cloud says that the machine is being destroyed, or has been. DigitalOcean says
-    /// neither.
+    /// Whether the cloud reports that the instance is being destroyed, or is destroyed.
+    /// DigitalOcean reports neither.
     pub(crate) fn is_ending(&self) -> bool {
         match self {
             Self::Unknown(word) => matches!(word.as_str(), "deleting" | "shutting-down"),
@@ -442,19 +441,19 @@ impl std::fmt::Display for InstanceStatus {
     }
 }
 
-/// A snapshot of a machine.
+/// A snapshot of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The provider's id: what [`ImageSpec::Snapshot`] takes.
+    /// The provider's id, as [`ImageSpec::Snapshot`] takes it.
     pub id: String,
     /// The name given at creation.
     pub name: String,
-    /// When it was created, where the cloud says so.
+    /// The creation time, if the cloud reports it.
     pub created_at: Option<DateTime<Utc>>,
 }
 
 impl Snapshot {
-    /// How old it is at that time; `None` where that is not known, as of [`ProviderInstance::age`].
+    /// The age at that time, or `None` if it is unknown, as in [`ProviderInstance::age`].
     pub fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
         age(self.created_at?, now)
     }

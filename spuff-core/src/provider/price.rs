@@ -1,6 +1,6 @@
-//! What a machine costs: exact amounts, and the rooms' memory of their cloud's list.
+//! Prices of instances, as exact amounts.
 //!
-//! It knows no cloud.
+//! This module knows no cloud.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ProviderError, ProviderResult};
 
-/// How many digits after the point an amount has.
+/// The number of decimal places of an amount.
 const DIGITS: usize = 6;
 const UNIT: u64 = 1_000_000;
 
-/// What an hour of a machine costs, without tax, to the millionth of the currency's unit.
+/// The hourly price of an instance, without tax, in millionths of the currency's unit.
 ///
 /// # Examples
 /// ```
@@ -26,16 +26,16 @@ const UNIT: u64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Price {
-    /// Millionths of the unit: 5,600 are 0.0056 euros.
+    /// Millionths of the unit: 5,600 are 0.0056 EUR.
     pub micros: u64,
-    /// The currency, as ISO 4217 names it, such as `EUR` or `USD`.
+    /// The ISO 4217 code of the currency, such as `EUR` or `USD`.
     pub currency: String,
-    /// Who says so.
+    /// The source of the price.
     #[serde(default)]
     pub source: PriceSource,
 }
 
-/// Who says what something costs.
+/// The source of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -43,18 +43,18 @@ pub enum PriceSource {
     /// The caller.
     #[default]
     Given,
-    /// The cloud, in its own list.
+    /// The cloud's own price list.
     Catalogue,
 }
 
 impl Price {
-    /// A price that the caller gives.
+    /// A price given by the caller.
     pub fn new(micros: u64, currency: impl Into<String>) -> Self {
         Self { micros, currency: currency.into(), source: PriceSource::Given }
     }
 
-    /// A price as a cloud's list has it: plain decimals. What is less than a millionth is rounded
-    /// up, so that no price is taken for less than it is; what cannot be read is none.
+    /// Parses a price of a cloud's list, in plain decimals. Fractions of a millionth are rounded
+    /// up, so that a price is never understated. Returns `None` if it is unreadable.
     pub(crate) fn listed(amount: &str, currency: &str) -> Option<Self> {
         let micros = micros(amount)?;
         (!currency.is_empty()).then(|| Self {
@@ -65,7 +65,7 @@ impl Price {
     }
 }
 
-/// Plain decimals as millionths, rounded up.
+/// Parses plain decimals as millionths, rounded up.
 fn micros(amount: &str) -> Option<u64> {
     let (whole, part) = amount.split_once('.').unwrap_or((amount, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -93,8 +93,8 @@ impl fmt::Display for Price {
     }
 }
 
-/// Reads what [`Display`](fmt::Display) writes. An amount with more than six digits after its point
-/// is refused: it would not be exact.
+/// Parses the output of [`Display`](fmt::Display). Refuses amounts with more than six decimal
+/// places, which would be inexact.
 impl FromStr for Price {
     type Err = ProviderError;
 

@@ -1,7 +1,7 @@
-//! Which providers there are, and how one is made.
+//! The registry of providers, and the factories that make them.
 //!
-//! A registry is a value: two of them share nothing. It knows factories, not clouds; the built-in
-//! ones come from `builtins`, all others from [`ProviderRegistry::register`].
+//! Registries are values without shared mutable state. A registry knows factories, not clouds: the
+//! built-in ones come from `builtins`, all others from [`ProviderRegistry::register`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,17 +38,17 @@ pub use super::config::ProviderType;
 /// assert!(registry.create_by_name("acme", "token", ProviderTimeouts::default()).is_err());
 /// ```
 pub trait ProviderFactory: Send + Sync {
-    /// The type that this factory makes, under which it is registered.
+    /// The provider type, under which the factory is registered.
     fn provider_type(&self) -> ProviderType;
 
     /// Makes a provider from a token.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the token is malformed. Sends no request.
     fn create(&self, token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Box<dyn Provider>>;
 
-    /// Makes a provider from a whole configuration. By default calls [`create`](Self::create), and
-    /// refuses what that cannot pass on.
+    /// Makes a provider from a whole configuration. The default implementation calls
+    /// [`create`](Self::create), and refuses fields that it cannot pass on.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -69,8 +69,8 @@ pub trait ProviderFactory: Send + Sync {
         self.create(config.expose_token(), config.timeouts)
     }
 
-    /// What the provider takes and can do. By default: a token, from the provider's environment
-    /// variable.
+    /// Describes the provider's options and capabilities. By default: a token, from the provider's
+    /// environment variable.
     fn describe(&self) -> ProviderDescription {
         ProviderDescription::new(self.provider_type())
     }
@@ -81,7 +81,7 @@ pub trait ProviderFactory: Send + Sync {
     }
 }
 
-/// A factory that is shared, or known only at run time, is a factory too.
+/// A shared factory, or one known only at run time, is a factory too.
 impl<F: ProviderFactory + ?Sized> ProviderFactory for Arc<F> {
     fn provider_type(&self) -> ProviderType {
         (**self).provider_type()
@@ -104,23 +104,23 @@ impl<F: ProviderFactory + ?Sized> ProviderFactory for Arc<F> {
     }
 }
 
-/// What a provider takes and can do.
+/// The options and capabilities of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderDescription {
     /// The type.
     pub provider_type: ProviderType,
-    /// What it is, in a line.
+    /// A one-line summary.
     pub summary: String,
     /// The options of its configuration.
     pub options: Vec<OptionDescription>,
-    /// What it can do.
+    /// The capabilities.
     pub capabilities: Capabilities,
 }
 
 impl ProviderDescription {
-    /// A provider with a token, from its environment variable where it has one, and default
-    /// capabilities.
+    /// A provider with default capabilities and a token, read from its environment variable if it
+    /// has one.
     pub fn new(provider_type: ProviderType) -> Self {
         let token = OptionDescription::new("token", "API token")
             .required()
@@ -134,7 +134,7 @@ impl ProviderDescription {
         }
     }
 
-    /// The option of that name.
+    /// Returns the option of that name.
     pub fn option(&self, name: &str) -> Option<&OptionDescription> {
         self.options.iter().find(|option| option.name == name)
     }
@@ -146,46 +146,46 @@ impl ProviderDescription {
 pub struct OptionDescription {
     /// `token`, `endpoint`, `region`, or a key of [`ProviderConfig::options`].
     pub name: String,
-    /// What it means, with its default.
+    /// Its meaning and default.
     pub doc: String,
-    /// Whether the provider cannot work without it.
+    /// Whether the option must be set.
     pub required: bool,
-    /// Whether its value must not be shown.
+    /// Whether its value is secret.
     pub secret: bool,
-    /// The environment variables it is read from by [`ProviderRegistry::from_env`], the first that
-    /// is set.
+    /// The environment variables that [`ProviderRegistry::from_env`] reads, in order; the first
+    /// that is set is used.
     pub env: Vec<String>,
 }
 
 impl OptionDescription {
-    /// An option that may be left out, shown, and is not in the environment.
+    /// An optional, non-secret option without an environment variable.
     pub fn new(name: impl Into<String>, doc: impl Into<String>) -> Self {
         Self { name: name.into(), doc: doc.into(), required: false, secret: false, env: Vec::new() }
     }
 
     #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
-    /// The file of extra certificate authorities, which every provider over HTTPS takes.
+    /// The file of additional certificate authorities, an option of every provider over HTTPS.
     pub(super) fn ca_file() -> Self {
         Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's")
             .env(&["SPUFF_CA_FILE"])
     }
 
-    /// It must be given.
+    /// Marks the option as required.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// It must not be shown.
+    /// Marks the value as secret.
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// It is read from the first of these variables that is set and not empty. An empty name is
-    /// none.
+    /// Sets the environment variables; the first that is set and not empty is used. Empty names are
+    /// ignored.
     #[must_use]
     pub fn env(mut self, names: &[&str]) -> Self {
         self.env =
@@ -194,17 +194,17 @@ impl OptionDescription {
     }
 }
 
-/// What a provider can do.
+/// The capabilities of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// The snapshot verbs work.
+    /// The snapshot operations work.
     pub snapshots: bool,
     /// [`get_ssh_keys`](Provider::get_ssh_keys) reads the account's keys.
     pub ssh_keys: bool,
     /// Label values are kept.
     pub labels: bool,
-    /// The most bytes of `user_data`; 0 where there is none.
+    /// The maximum size of `user_data`, in bytes; 0 if it is not supported.
     pub max_user_data: usize,
 }
 
@@ -214,7 +214,7 @@ impl Default for Capabilities {
     }
 }
 
-/// The providers that can be used, by name.
+/// The available providers, by name.
 ///
 /// # Examples
 /// ```
@@ -231,12 +231,12 @@ pub struct ProviderRegistry {
 }
 
 impl ProviderRegistry {
-    /// A registry with no provider.
+    /// An empty registry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a provider under its own name, and returns the factory that had this name before.
+    /// Adds a provider under its own name, and returns the factory it replaces, if any.
     pub fn register(
         &mut self,
         factory: impl ProviderFactory + 'static,
@@ -249,7 +249,7 @@ impl ProviderRegistry {
     /// # Errors
     /// [`ProviderError::UnknownProvider`] with the registered names,
     /// [`ProviderError::NotImplemented`] when this build does not contain it,
-    /// [`ProviderError::InvalidConfig`] when the token cannot be one. Nothing is sent.
+    /// [`ProviderError::InvalidConfig`] when the token is malformed. Sends no request.
     pub fn create(
         &self,
         provider_type: ProviderType,
@@ -272,8 +272,8 @@ impl ProviderRegistry {
         self.create(self.resolve(name)?, token, timeouts)
     }
 
-    /// Makes a provider from its name or alias and a whole configuration. The environment is not
-    /// read, but for what the description says that the provider reads itself.
+    /// Makes a provider from its name or alias and a whole configuration. Reads no environment
+    /// variable, except those that, by its description, the provider reads itself.
     ///
     /// # Errors
     /// As [`create`](Self::create); [`ProviderError::InvalidConfig`] names the field.
@@ -290,7 +290,8 @@ impl ProviderRegistry {
         self.connect(name, self.config_from_env(name, ProviderConfig::default())?)
     }
 
-    /// Fills what `config` leaves out from the environment variables that the provider describes.
+    /// Fills the options missing in `config` from the environment variables that the provider
+    /// describes.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
@@ -303,7 +304,7 @@ impl ProviderRegistry {
         fill(config, &description, |variable| std::env::var(variable).ok())
     }
 
-    /// What a registered provider takes and can do.
+    /// Returns the options and capabilities of a registered provider.
     ///
     /// # Errors
     /// [`ProviderError::UnknownProvider`] with the registered names.
@@ -311,12 +312,12 @@ impl ProviderRegistry {
         Ok(self.factory(self.resolve(name)?)?.describe())
     }
 
-    /// Every registered provider, in the order of their names.
+    /// Lists every registered provider, sorted by name.
     pub fn registered_providers(&self) -> Vec<ProviderType> {
         self.factories.values().map(|factory| factory.provider_type()).collect()
     }
 
-    /// Every registered provider that can be created, in the order of their names.
+    /// Lists every registered provider that this build can create, sorted by name.
     pub fn implemented_providers(&self) -> Vec<ProviderType> {
         self.factories
             .values()
@@ -330,14 +331,14 @@ impl ProviderRegistry {
         self.factories.contains_key(provider_type.as_str())
     }
 
-    /// How many registries have the factory of that type in common with this one, itself included:
-    /// for the collectors of garbage of other languages.
+    /// How many registries, this one included, share the factory of that type; for the garbage
+    /// collectors of other languages.
     #[doc(hidden)]
     pub fn holders(&self, provider_type: ProviderType) -> usize {
         self.factories.get(provider_type.as_str()).map_or(0, Arc::strong_count)
     }
 
-    /// A registered name as it stands wins over an alias of another provider.
+    /// A registered name takes precedence over an alias of another provider.
     fn resolve(&self, name: &str) -> ProviderResult<ProviderType> {
         let name = name.trim();
         match self.factories.get(name.to_ascii_lowercase().as_str()) {
@@ -417,7 +418,7 @@ fn fill(
     Ok(config)
 }
 
-/// Fills an empty place; tells whether it is filled now.
+/// Fills `place` if it is empty; returns whether it is filled now.
 fn or_else<T>(place: &mut Option<T>, found: impl FnOnce() -> Option<T>) -> bool {
     if place.is_none() {
         *place = found();

@@ -1,12 +1,12 @@
-//! The word that was probably meant, for errors that list those that there are.
+//! Suggestions for misspelled words, for errors that list the valid ones.
 
-/// How like two words have to be, from 0 to 1.
+/// The minimum similarity of two words, from 0 to 1.
 const LIKE: f64 = 0.75;
 
-/// ` (did you mean "hetzner"?)` for a word that is nearly one of these; else nothing.
+/// Returns ` (did you mean "hetzner"?)` if `word` is similar to a known one; otherwise nothing.
 pub(crate) fn hint<T: AsRef<str>>(word: &str, known: &[T]) -> String {
     let longest = known.iter().map(|known| known.as_ref().len()).max().unwrap_or_default();
-    // Longer than this it is like none, and to find that out takes as long as it is.
+    // A longer word is similar to none, and comparing it takes time proportional to its length.
     if word.len() > 2 * longest {
         return String::new();
     }

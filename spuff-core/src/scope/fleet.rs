@@ -1,6 +1,6 @@
-//! Fleets that end with the work they are for: all machines or none, whatever happens.
+//! Fleets scoped to a piece of work: all instances or none, and always destroyed.
 //!
-//! Made by `fleet`, with a guard of each machine.
+//! The `fleet` module creates them, with a guard for each instance.
 
 use std::fmt;
 use std::future::Future;
@@ -15,22 +15,22 @@ use crate::guard::InstanceGuard;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
-/// A fleet that is not complete: at least one of its machines has failed.
+/// A fleet that is incomplete: at least one of its instances failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FleetError {
-    /// One for each machine, in the order of the requests.
+    /// One outcome for each instance, in the order of the requests.
     pub outcomes: Vec<ProviderResult<ProviderInstance>>,
-    /// The position of the first that has failed by itself, and not because the fleet was rolled
-    /// back.
+    /// The position of the first instance that failed itself, rather than by the rollback of the
+    /// fleet. If none did, the first error.
     pub first: usize,
 }
 
 impl FleetError {
-    /// All machines, where none has failed.
+    /// Returns all instances if none failed.
     ///
     /// # Errors
-    /// Where one has: what became of all.
+    /// All outcomes, if at least one instance failed.
     pub fn check(
         outcomes: Vec<ProviderResult<ProviderInstance>>,
     ) -> Result<Vec<ProviderInstance>, Self> {
@@ -45,7 +45,7 @@ impl FleetError {
         }
     }
 
-    /// Why the first has failed.
+    /// Returns the error of the first failed instance.
     pub fn error(&self) -> Option<&ProviderError> {
         self.outcomes.get(self.first)?.as_ref().err()
     }
@@ -65,16 +65,15 @@ impl std::error::Error for FleetError {
     }
 }
 
-/// Starts many machines, waits until all are ready, runs `work` with them, and destroys them: also
-/// when `work` fails or panics, and in the background when the future is dropped in the middle.
-/// `concurrency` is how many creates, or destroys, are under way at once. What was found by the key
-/// of its request, and not made, is used and left, as [`with_instance`](super::with_instance) does.
+/// Creates many instances, waits until all are ready, runs `work` with them, and destroys them.
+/// Destroys them also if `work` fails or panics, and in the background if the future is dropped
+/// before it ends. `concurrency` limits the creates, or destroys, in progress at once. Adopted
+/// instances are used and kept, as by [`with_instance`](super::with_instance).
 ///
 /// # Errors
-/// Where one machine fails, or cannot be looked at, all are destroyed, and `work` does not run.
-/// Those of `work`. When it has succeeded and a machine still exists,
-/// [`ProviderError::AfterCreate`] in the place of that machine; to destroy it is tried again in the
-/// background.
+/// If one instance fails or cannot be polled, all are destroyed and `work` does not run. Those of
+/// `work`. If `work` succeeded and an instance still exists, [`ProviderError::AfterCreate`] at that
+/// instance's position; its destroy is retried in the background.
 ///
 /// # Examples
 /// ```no_run
@@ -112,7 +111,7 @@ where
     let outcomes = guards.into_iter().map(|guard| {
         let machine = guard.instance().clone();
         let ended = if machine.adopted { Ok(()) } else { ended.next().unwrap_or(Ok(())) };
-        // Dropped, it is tried again in the background.
+        // Dropping the guard retries the destroy in the background.
         ended.map_err(|error| error.after_create(machine.id.clone(), None))?;
         guard.forget();
         Ok(machine)

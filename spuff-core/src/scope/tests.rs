@@ -8,7 +8,7 @@ use crate::guard::{unclaimed, watch_made};
 use crate::provider::Snapshot;
 use crate::settled;
 
-/// One machine, as each verb says.
+/// A provider with one instance and scripted results.
 struct One {
     create: fn() -> ProviderResult<ProviderInstance>,
     wait: fn() -> ProviderResult<ProviderInstance>,
@@ -104,7 +104,7 @@ fn request() -> InstanceRequest {
     InstanceRequest::new("web-1", "here", "small")
 }
 
-/// What a verb came to, in a word, and how often the machine was destroyed in all.
+/// Returns the outcome of an operation as text, and the number of destroys.
 async fn came_of<T, F>(one: One, verb: impl FnOnce(Arc<dyn Provider>) -> F) -> (String, u32)
 where
     F: Future<Output = ProviderResult<T>>,

@@ -1,4 +1,4 @@
-//! Which verbs met which faults, and what came of it.
+//! Counts which operations met which faults, with which outcomes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::plan::{FAULTS, OUTAGES, fault_name};
 use super::verb::{Verb, WEIGHTS};
 
-/// How often a verb met a fault, by what came of it.
+/// How often each operation met each fault, by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<(&'static str, Verb), BTreeMap<String, u64>>);
 
@@ -15,7 +15,7 @@ impl Coverage {
         *self.0.entry((fault, verb)).or_default().entry(outcome.to_string()).or_default() += 1;
     }
 
-    /// What another run has met as well.
+    /// Adds the counts of another run.
     pub fn merge(&mut self, other: &Self) {
         for (cell, outcomes) in &other.0 {
             let mine = self.0.entry(*cell).or_default();
@@ -25,8 +25,8 @@ impl Coverage {
         }
     }
 
-    /// The verbs and faults that can meet and have done so less often than this, with how often
-    /// they have.
+    /// Returns the pairs of operation and fault that can meet and have met fewer than `often`
+    /// times, with their counts.
     pub fn rarer_than(&self, often: u64) -> Vec<(Verb, &'static str, u64)> {
         let verbs = WEIGHTS.map(|(verb, _)| verb);
         let faults = FAULTS.iter().flat_map(|fault| {
@@ -44,7 +44,7 @@ impl Coverage {
     }
 }
 
-/// A line for each fault and verb: how often, and what came of it.
+/// Writes a line for each fault and operation: the total, and the count of each outcome.
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = "";

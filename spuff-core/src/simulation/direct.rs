@@ -1,5 +1,5 @@
-//! A simulated cloud that is asked by function calls, in tokio's time: what a test counts there
-//! does not depend on how fast the computer is.
+//! A simulated cloud called by functions, in tokio's time: the counts of a test do not depend on
+//! the computer's speed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +14,17 @@ use crate::http::carried::Carried;
 use crate::http::{Cause, Sent, Transport, TransportError};
 use crate::simulator::{Cloud, Within};
 
-/// How long a request takes to the cloud, and its reply back.
+/// Latency of a request, and of its reply.
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// Until this is dropped, the providers that are made on this thread ask the cloud by function
-/// calls.
+/// Until this is dropped, the providers that this thread creates call the cloud by functions.
 pub struct Direct {
     _carried: Carried,
     _calendar: Simulated,
 }
 
-/// Takes the place of the network between this thread and a cloud whose clock is
-/// [`Manual`](crate::simulator::Clock::Manual): its time goes with tokio's, which a test can pause.
+/// Replaces the network between this thread and a cloud whose clock is
+/// [`Manual`](crate::simulator::Clock::Manual): its time follows tokio's, which a test can pause.
 ///
 /// # Panics
 /// Outside a tokio runtime.

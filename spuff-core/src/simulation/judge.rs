@@ -1,9 +1,10 @@
-//! What is true, call by call, and what was said: where the two differ, that is a finding.
+//! Records the true state, call by call, and compares it with what callers were told: a difference
+//! is a finding.
 //!
-//! Here: what is true, and whether what is made and ended may be. What callers are told is judged
-//! in `answers`, what becomes of labels and leases in `labels`.
+//! This file holds the true state, and checks whether each create and destroy is allowed. `answers`
+//! checks results, `labels` checks labels and leases.
 //!
-//! Each machine that a run makes has a name that tells which call, or which key, it is of.
+//! The name of each instance in a run identifies its call or its key.
 
 mod answers;
 mod labels;
@@ -19,59 +20,59 @@ use super::verb::Verb;
 use crate::per_process::Program;
 use crate::simulator::{Fault, Inside, Kind, Resource, Route, Served, account_of};
 
-/// Within this time two processes may make two machines under one key at DigitalOcean, where only
-/// looking keeps the second out, and lists lag.
+/// Within this time two processes may create two instances under one key at DigitalOcean: only a
+/// lookup prevents the second, and lists lag.
 const AT_ONCE: Duration = Duration::from_secs(35);
 
-/// A machine or snapshot that was made in a run.
+/// An instance or snapshot made in a run.
 #[derive(Debug)]
 pub(super) struct Fact {
     pub(super) cloud: &'static str,
     pub(super) kind: Kind,
     pub(super) id: String,
     pub(super) name: String,
-    /// Whether it was hidden from some reads, whenever they are.
+    /// Whether some reads did not show it, at any time.
     pub(super) is_hidden: bool,
     pub(super) region: String,
-    /// When, by its cloud's calendar.
+    /// Creation time by its cloud's calendar, in seconds since 1970.
     pub(super) created: i64,
-    /// The call that has made it.
+    /// The call that made it.
     pub(super) call: usize,
     pub(super) at: Instant,
-    /// When its end was accepted, and from which call.
+    /// When its destroy was accepted, and from which call.
     pub(super) ended: Option<Instant>,
     pub(super) ended_by: Option<usize>,
-    /// The calls that were given it, and whether as what they had made.
+    /// The calls that returned it, and whether as newly made.
     pub(super) given: Vec<(usize, bool)>,
 }
 
-/// What a caller was told of one machine or snapshot.
+/// What a caller was told about one instance or snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Fate {
     Given(String),
-    /// It failed, and what may exist is named.
+    /// It failed, and the error names what may exist.
     Left(String),
-    /// It failed with a key.
+    /// It failed with the key of an unknown outcome.
     Unknown(String),
-    /// It failed: nothing was made, or it was ended.
+    /// It failed: nothing was made, or it was destroyed.
     Nothing,
 }
 
-/// A verb that was begun.
+/// An operation that was begun.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) verb: Verb,
     pub(super) cloud: &'static str,
     pub(super) program: u64,
     pub(super) owner: String,
-    /// What it is to make.
+    /// The names to create.
     pub(super) names: Vec<String>,
     pub(super) key: Option<String>,
-    /// Whether what it has made stays when its caller leaves.
+    /// Whether its results stay when its caller leaves.
     pub(super) keeps: bool,
-    /// What it was told to end.
+    /// The ids to destroy.
     pub(super) targets: Vec<String>,
-    /// The machine that it is to label, and the label; and whether it says that it has.
+    /// The instance to label, and the label; and whether the call reported success.
     pub(super) label: Option<(String, (String, String))>,
     pub(super) has_written: bool,
     pub(super) began: Instant,
@@ -79,18 +80,18 @@ pub(super) struct Call {
     /// Whether its future was dropped, or its program killed.
     pub(super) has_left: bool,
     pub(super) is_killed: bool,
-    /// Whether a cloud has taken a destroy of it that failed later.
+    /// Whether a cloud accepted its destroy, which failed later.
     pub(super) is_deceived: bool,
-    /// Of a reap: when the lease of each machine and snapshot was over, as it was listed.
+    /// Of a reap: the lease end of each instance and snapshot, as listed.
     pub(super) leases: BTreeMap<String, i64>,
-    /// For each name, what was told.
+    /// The outcome for each name.
     pub(super) fates: Vec<Fate>,
-    /// What went wrong on its way.
+    /// The faults that its requests met.
     pub(super) faults: BTreeSet<&'static str>,
 }
 
 impl Call {
-    /// A verb that is begun now, to make, end and label nothing.
+    /// Returns an operation begun now that creates, destroys and labels nothing.
     pub(super) fn begun(verb: Verb, cloud: &'static str, program: u64, owner: String) -> Self {
         Self {
             verb,
@@ -121,7 +122,7 @@ pub(super) struct Judge {
     pub(super) facts: Vec<Fact>,
     pub(super) calls: Vec<Call>,
     pub(super) findings: Vec<String>,
-    /// The latest that the programs' calendar has shown, in seconds since 1970.
+    /// The latest time that the programs' calendar has shown, in seconds since 1970.
     latest: i64,
 }
 
@@ -130,7 +131,7 @@ impl Judge {
         self.findings.push(finding);
     }
 
-    /// A call, for a message.
+    /// Formats a call for a message.
     fn show(&self, call: usize) -> String {
         let Call { verb, cloud, program, .. } = &self.calls[call];
         format!("#{call} ({} at {cloud} by p{program})", verb.name())
@@ -144,7 +145,7 @@ impl Judge {
         self.facts.iter_mut().find(|fact| fact.cloud == cloud && fact.id == id)
     }
 
-    /// A request has come to a cloud.
+    /// Records a request that has arrived at a cloud.
     pub(super) fn served(
         &mut self,
         served: &Served,
@@ -166,8 +167,7 @@ impl Judge {
         {
             self.calls[by.call].faults.insert(fault_name(fault));
         }
-        // What the network holds back arrives at another pace, and headers beyond reason say that
-        // there is no limit.
+        // Delayed requests arrive at another pace, and absurd headers say that there is no limit.
         let is_even = || {
             !self.calls.iter().any(|call| {
                 call.faults.iter().any(|fault| matches!(*fault, "network late" | "header numbers"))
@@ -190,7 +190,7 @@ impl Judge {
                 .filter_map(|there| Some((there.id.clone(), expiry(&there)?)));
             self.calls[by.call].leases.extend(leases);
         }
-        // A destroy is done when the cloud has taken it: that it fails later is not to be known.
+        // A destroy is done once the cloud accepts it: the caller cannot know that it fails later.
         if let (Some(Fault::ActionFails), Some(by), Route::DestroyInstance) =
             (served.fault, by, served.route)
         {
@@ -204,7 +204,7 @@ impl Judge {
         }
     }
 
-    /// The programs' calendar shows that time.
+    /// Records the time that the programs' calendar shows.
     pub(super) fn has_shown(&mut self, calendar: i64) {
         self.latest = self.latest.max(calendar);
     }
@@ -224,7 +224,7 @@ impl Judge {
         };
         let (of, who) = (&self.calls[call], self.show(call));
         let place = of.names.iter().position(|wanted| wanted == name);
-        // Of a batch at EC2 each gets its name when all are there.
+        // At EC2 each instance of a batch gets its name once all exist.
         let is_unnamed = name.is_empty() && of.verb == Verb::CreateMany;
         let twins = self.facts.iter().filter(|fact| {
             let is_same = fact.call == call && fact.name == *name && !is_unnamed;
@@ -317,7 +317,7 @@ impl Judge {
         }
         let (maker, takers, created) = (fact.call, fact.given.clone(), fact.created);
         if verb == Verb::Reap {
-            // A renewal that comes after it has looked comes too late.
+            // A renewal after the reap's read is too late.
             let expires = self.calls[call].leases.get(id).copied();
             if expires.is_none_or(|end| end > self.latest) {
                 self.find(format!("{who} has reaped {id} ({name}), whose lease is not over"));
@@ -342,7 +342,8 @@ impl Judge {
             }
             return;
         }
-        // It has made it, and it was not ready: who shares the key has been told that it may end.
+        // It made the instance, which was not ready: callers that share the key know that it may
+        // end.
         if maker == call && verb == Verb::CreateAndWaitKeyed {
             return;
         }
@@ -360,8 +361,8 @@ impl Judge {
         }
     }
 
-    /// Whether something is a snapshot of DigitalOcean, where a name is all that leads to one, that
-    /// another program has made.
+    /// Whether another program has made this snapshot at DigitalOcean, where only a name leads to
+    /// one.
     pub(super) fn is_anothers(&self, cloud: &str, id: &str, program: u64) -> bool {
         let fact = self
             .fact(cloud, id)
@@ -369,9 +370,9 @@ impl Judge {
         fact.is_some_and(|fact| self.calls[fact.call].program != program)
     }
 
-    /// Whether a key of a snapshot may lead to what is another program's than that which resolves
-    /// it, or which was told the key; or, where nothing was made under it, to whatever other
-    /// programs have begun, and to what its own maker does not know yet.
+    /// Whether a snapshot's key may lead to a snapshot of a program other than the resolver or the
+    /// one that received the key; or, if nothing was made under it, to any that other programs have
+    /// begun, or that its own maker does not know yet.
     pub(super) fn may_be_taken_for_anothers(
         &self,
         cloud: &str,
@@ -394,8 +395,7 @@ impl Judge {
         is_open || others.next().is_some()
     }
 
-    /// Whether something was made under a key: a caller's own, or that of an outcome that was not
-    /// known.
+    /// Whether something was made under a key: an idempotency key, or that of an unknown outcome.
     pub(super) fn is_of_key(&self, fact: &Fact, name: &str, key: &str) -> bool {
         let call = &self.calls[fact.call];
         let mut fates = call.names.iter().zip(&call.fates);
@@ -403,10 +403,9 @@ impl Judge {
             || fates.any(|(wanted, fate)| wanted == name && *fate == Fate::Unknown(key.to_string()))
     }
 
-    /// Whether the lists of a program read the region of something: at EC2 those that were said,
-    /// and those in which the program itself has made something, and not destroyed it: that the
-    /// cloud has accepted a destroy and not carried it out is not to be known, nor that what it
-    /// does not show is there.
+    /// Whether a program's lists read the region of a resource: at EC2 those configured, and those
+    /// in which the program has made something and not destroyed it. It cannot know that an
+    /// accepted destroy was not carried out, nor of resources that the cloud does not show.
     pub(super) fn is_in_sight(&self, fact: &Fact, program: u64, plan: &Plan) -> bool {
         let is_read =
             fact.region == REGIONS[0] || plan.says_regions || account_of(fact.cloud).0 != "aws";
@@ -420,14 +419,14 @@ fn fact_of<'a>(facts: &'a [Fact], cloud: &str, id: &str) -> Option<&'a Fact> {
     facts.iter().find(|fact| fact.cloud == cloud && fact.id == id)
 }
 
-/// What there is of a kind at a cloud.
+/// Returns the existing resources of a kind at a cloud.
 pub(super) fn existing(truth: &Inside, cloud: &str, kind: Kind) -> Vec<Resource> {
     let mut all = if kind == Kind::Snapshot { truth.snapshots() } else { truth.instances() };
     all.retain(|resource| resource.provider == cloud);
     all
 }
 
-/// The end of a lease: the latest, where there are several.
+/// Returns the end of a lease: the latest, if there are several.
 fn expiry(resource: &Resource) -> Option<i64> {
     let label = resource
         .labels

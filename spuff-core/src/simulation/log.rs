@@ -1,4 +1,4 @@
-//! What happened in a run, line by line; and whether a secret is among it.
+//! The log of a run, which is searched for secrets.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
-/// What every token of a run has in it.
+/// Part of every token of a run.
 pub(super) const SECRET: &str = "canary-5ecre7";
 
-/// The lines of a run, where they are kept.
+/// The lines of a run, if they are kept.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     began: Instant,
@@ -37,13 +37,13 @@ impl Log {
             .unwrap_or_default()
     }
 
-    /// What the library logs, as lines of this log.
+    /// Returns a listener that adds the library's log to this one.
     pub(super) fn listener(&self) -> Listener {
         Listener(self.clone())
     }
 }
 
-/// Takes over what the library logs.
+/// Receives the library's log.
 pub(super) struct Listener(Log);
 
 impl tracing::Subscriber for Listener {

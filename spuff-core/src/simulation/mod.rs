@@ -1,11 +1,11 @@
-//! A judge that plays sequences nobody thought of: programs that use this library at simulated
-//! clouds, in one thread, in a time that nobody waits for, with every fault there is; and compares
-//! what they are told with what is true.
+//! Plays random sequences of operations: programs use this library with simulated clouds, in one
+//! thread and in simulated time, with every kind of fault. A judge compares the results with the
+//! true state.
 //!
-//! A run is drawn from a seed and can be played again from it.
+//! A run is drawn from a seed and can be replayed from it.
 //! `cargo run -p spuff-core --release --example simulate` plays many.
 //!
-//! Stands above everything, as the simulator does.
+//! This module is in the top layer, as the simulator is.
 //!
 //! # Examples
 //! ```

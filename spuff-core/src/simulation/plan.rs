@@ -1,7 +1,8 @@
-//! What happens in a run: drawn from its seed before it begins, so that it can be played again, and
+//! The events of a run, drawn from its seed before it begins, so that it can be replayed and
 //! shortened.
 //!
-//! A step names nothing that only a run knows: what it picks is a number, taken as far as it goes.
+//! A step holds no ids that only a run knows: it picks by a number, modulo the number of
+//! candidates.
 
 use std::time::Duration;
 
@@ -11,86 +12,84 @@ use super::limits::Limits;
 use super::verb::{Focus, Verb};
 use crate::simulator::{Fault, FaultRule, PROVIDERS, Route, name_of};
 
-/// A run, whole.
+/// A complete run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What all chance in the run comes from.
+    /// The seed of all randomness in the run.
     pub seed: u64,
-    /// The accounts that are used, by their names in the truth.
+    /// The accounts in use, by their simulator names.
     pub(super) clouds: Vec<&'static str>,
     /// How many programs run at once.
     pub(super) programs: usize,
-    /// How many keys of their own they share.
+    /// How many idempotency keys they share.
     pub(super) keys: u32,
     pub(super) limits: Limits,
     /// How many accounts each cloud has.
     pub(super) accounts: usize,
-    /// The most that a page of a list holds.
+    /// The maximum length of a page of a list.
     pub(super) page: usize,
-    /// Whether the programs are told which regions of EC2 are used.
+    /// Whether the programs are configured with the EC2 regions in use.
     pub(super) says_regions: bool,
     pub(super) focus: Focus,
     pub(super) steps: Vec<Step>,
 }
 
-/// The regions of EC2 that are enabled: that of the programs, the other in which they make
-/// machines, and one more.
+/// The enabled regions of EC2: the programs' default, their second one, and an unused one.
 pub(super) const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "us-west-2"];
 
-/// One thing that happens.
+/// An event.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// A program begins a verb.
+    /// A program begins an operation.
     Begin(Begin),
-    /// A cloud does wrong from now on, as the rule says.
+    /// A cloud begins to fail as the rule says.
     Fault(FaultRule),
-    /// The clouds do right again.
+    /// The clouds stop failing.
     Clear,
     /// The network of a program fails.
     Network(usize, Outage, u32),
-    /// A program is killed, and started anew with what it had written down.
+    /// A program is killed, and restarted with its records.
     Kill(usize),
-    /// A program waits for what it has in the background.
+    /// A program waits for its background tasks.
     Settle(usize),
     /// Time passes.
     Pass(Duration),
-    /// The programs' computer sets its clock by so many seconds.
+    /// The programs' computer shifts its clock by this many seconds.
     Clock(i64),
 }
 
-/// A verb that is begun.
+/// An operation to begin.
 #[derive(Debug, Clone)]
 pub(super) struct Begin {
     pub(super) program: usize,
     pub(super) cloud: usize,
     pub(super) verb: Verb,
-    /// What it is about, of what there is.
+    /// Selects the target among the candidates.
     pub(super) pick: u32,
     pub(super) leave: Leave,
 }
 
-/// Whether the caller stays until the end.
+/// When the caller drops its future.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Leave {
-    /// It does.
+    /// Never.
     Never,
-    /// Its future is dropped after it was polled so often.
+    /// After this many polls.
     AfterPolls(u32),
-    /// Its future is dropped after this time.
+    /// After this time.
     After(Duration),
 }
 
-/// What the network does to the next requests of a program.
+/// A network failure of a program's next requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outage {
-    /// They cannot leave.
+    /// They cannot be sent.
     Refused,
-    /// They leave, and never arrive.
+    /// They are sent, and never arrive.
     Swallowed,
-    /// Of their replies, every number in a header is beyond reason.
+    /// Number headers in their replies hold an absurdly large value.
     Numbers,
-    /// They arrive after so long, whether or not anybody waits: sooner than what is made by them
-    /// need have come to light.
+    /// They arrive after this delay, which is shorter than their result may take to become visible.
     Late(Duration),
 }
 
@@ -105,7 +104,7 @@ impl Outage {
     }
 }
 
-/// How a part of a run goes.
+/// The kind of events in a part of a run.
 #[derive(Debug, Clone, Copy)]
 enum Mood {
     Calm,
@@ -132,8 +131,8 @@ const MOODS: [Mood; 9] = [
 ];
 
 impl Plan {
-    /// The run of a seed, of about so many steps; at one cloud, or at one that the seed chooses, or
-    /// at all.
+    /// Draws a run of `steps` steps from a seed: at `cloud`, or if `None`, at one that the seed
+    /// chooses, or at all.
     pub fn of_seed(seed: u64, cloud: Option<&'static str>, steps: usize) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5bd1_e995);
         let clouds = match cloud {
@@ -151,13 +150,14 @@ impl Plan {
             rates: rng.u8(..6) == 0,
             quota: if rng.u8(..4) == 0 { rng.usize(2..8) } else { usize::MAX },
         };
-        // What keeps to the rate of an account is one program.
+        // Only a single program can keep to the rate limit of an account.
         let programs = if limits.rates { 1 } else { rng.usize(1..=3) };
         let accounts = if rng.u8(..5) == 0 { 2 } else { 1 };
         let clouds = (0..accounts)
             .flat_map(|account| clouds.iter().map(move |cloud| name_of(cloud, account)))
             .collect();
-        // Of a machine each, many pages take longer than a verb may whose requests may take 2 s.
+        // With one instance per page, a list can exceed an operation's time when requests may take
+        // 2 s.
         let smallest = if limits.http_request < Duration::from_secs(5) { 5 } else { 1 };
         let page =
             if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)].max(smallest) } else { usize::MAX };
@@ -190,12 +190,12 @@ impl Plan {
         plan
     }
 
-    /// How many steps it has.
+    /// Returns the number of steps.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether nothing happens in it.
+    /// Whether it has no steps.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -229,7 +229,7 @@ impl Plan {
     }
 }
 
-/// From a millisecond to two minutes, short ones as often as long ones.
+/// Draws a time from 1 ms to 2 min, uniform in its logarithm.
 fn some_time(rng: &mut Rng) -> Duration {
     Duration::from_secs_f64(0.001 * 120_000_f64.powf(rng.f64()))
 }
@@ -289,7 +289,7 @@ impl Mood {
         Step::Fault(rule)
     }
 
-    /// Which requests are struck; none, where all are.
+    /// Draws the route that fails; `None` for all.
     fn route(self, rng: &mut Rng) -> Option<Route> {
         const ALL: [Route; 14] = [
             Route::CreateInstance,
@@ -324,7 +324,7 @@ impl Mood {
     }
 }
 
-/// What a fault is called in tables.
+/// Returns the name of a fault in tables.
 pub(super) fn fault_name(fault: Fault) -> &'static str {
     match fault {
         Fault::ReplyLost => "reply lost",
@@ -376,7 +376,7 @@ pub(super) const FAULTS: [Fault; 19] = [
 pub(super) const OUTAGES: [Outage; 4] =
     [Outage::Refused, Outage::Swallowed, Outage::Numbers, Outage::Late(Duration::ZERO)];
 
-/// Whether a fault is one that a request of this kind can show.
+/// Whether a request of this route can meet a fault.
 pub(super) fn is_apt(fault: Fault, route: Route) -> bool {
     use Route::{
         CreateInstance, CreateSnapshot, DeleteSnapshot, DestroyInstance, ListInstances,

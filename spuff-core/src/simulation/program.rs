@@ -1,4 +1,4 @@
-//! A program that uses the library: its providers, and what it does.
+//! A program that uses the library: its providers and operations.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -33,7 +33,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts one.
+    /// Starts a program.
     ///
     /// # Errors
     /// As [`ProviderRegistry::connect`].
@@ -78,22 +78,22 @@ impl Running {
     }
 }
 
-/// What is so old is ended for its age.
+/// The age from which `ReapOld` destroys resources.
 pub(super) const OLD: Duration = Duration::from_secs(600);
 
-/// What a verb is begun with.
+/// The arguments of an operation.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) verb: Verb,
     pub(super) cloud: &'static str,
     pub(super) names: Vec<String>,
     pub(super) key: Option<String>,
-    /// Machines or snapshots.
+    /// Of instances or snapshots.
     pub(super) ids: Vec<String>,
     pub(super) pick: u32,
 }
 
-/// Where machines are made, and how large.
+/// Regions and sizes of instances.
 fn places(cloud: &str) -> [(&'static str, &'static str); 2] {
     match account_of(cloud).0 {
         "digitalocean" => [("nyc3", "s-1vcpu-1gb"), ("fra1", "s-1vcpu-1gb")],
@@ -103,13 +103,13 @@ fn places(cloud: &str) -> [(&'static str, &'static str); 2] {
 }
 
 impl Task {
-    /// Whether what it makes stays when its caller leaves.
+    /// Whether its results stay when its caller leaves.
     pub(super) fn keeps(&self) -> bool {
         self.key.is_some()
             || (self.verb == Verb::CreateAndWait && self.on_failure() == OnFailure::Keep)
     }
 
-    /// The label that it sets: of a renewal, whose end is told later, without its value.
+    /// Returns the label that it sets; without a value for a renewal, whose end is known later.
     pub(super) fn label(&self) -> (String, String) {
         if self.verb == Verb::Renew {
             return (labels::EXPIRES_AT.to_string(), String::new());
@@ -122,7 +122,7 @@ impl Task {
     }
 
     fn request(&self, owner: &str, name: &str) -> InstanceRequest {
-        // What is made under one key, or in one call, is made in one place.
+        // Creates under one key, or in one call, use one place.
         let at = self
             .key
             .as_ref()
@@ -138,7 +138,7 @@ impl Task {
         }
     }
 
-    /// The verb, of a program.
+    /// Runs the operation in a program.
     pub(super) fn run(self, program: &Running) -> Pin<Box<dyn Future<Output = Told> + Send>> {
         let provider = program.providers[self.cloud].clone();
         let owner = program.owner.clone();
@@ -252,7 +252,7 @@ impl Task {
     }
 }
 
-/// A future whose caller may leave it in the middle: then there is no output.
+/// A future that its caller may drop early: then there is no output.
 pub(super) struct Left<T> {
     inner: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     polls: Option<u32>,

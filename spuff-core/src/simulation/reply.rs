@@ -1,4 +1,4 @@
-//! The way of a cloud's answer back to its caller.
+//! Carries a cloud's reply back to its caller.
 
 use std::io;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::http::{Cause, Sent, TransportError};
 use crate::provider::error::NetworkError;
 use crate::simulator::Answered;
 
-/// The most bytes of a reply that are read, as of a real one.
+/// Limit on the bytes read of a reply, as in production.
 const LIMIT: usize = 32 << 20;
 
-/// What the caller has of an answer, which takes so long to come.
+/// Returns what the caller receives of a reply, after the latency `back`.
 ///
 /// # Errors
-/// A reply that does not come whole.
+/// A reply that does not arrive whole, or is too long.
 pub(super) async fn reply(
     answered: Answered,
     back: Duration,

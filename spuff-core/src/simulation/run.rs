@@ -1,5 +1,4 @@
-//! A run: programs, clouds and the network between them, in one thread and in a time that nobody
-//! waits for.
+//! A run: programs, clouds and the network between them, in one thread and in simulated time.
 
 mod end;
 mod net;
@@ -33,29 +32,29 @@ use crate::random::seeded::Seeded;
 use crate::simulator::{Answered, Inside, Kind, Options, PROVIDERS, Timings, account_of};
 use net::Net;
 
-/// When every run begins.
+/// Start time of every run.
 const BEGINNING: DateTime<Utc> = DateTime::from_timestamp_nanos(1_900_000_000_000_000_000);
-/// How many verbs are under way at once.
+/// Limit on concurrent operations.
 const AT_ONCE: usize = 10;
-/// The longest that a snapshot takes, but for jitter.
+/// Longest time that a snapshot takes, without jitter.
 const SNAPSHOT: Duration = Duration::from_secs(2000);
-/// The callers' own keys. To EC2's filters, some are patterns.
+/// The callers' idempotency keys. EC2's filters read some as patterns.
 const KEYS: [&str; 3] = ["order-1", "order-?", r"order\1"];
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Verbs begun, faults that took effect, and kills.
+    /// Operations begun, faults that took effect, and kills.
     pub steps: u64,
-    /// Where what was said is not what is true.
+    /// Differences between replies and the true state.
     pub findings: Vec<String>,
-    /// What happened, where that was asked for.
+    /// The log, if it was requested.
     pub log: Vec<String>,
-    /// Which verbs met which faults.
+    /// Which operations met which faults.
     pub coverage: Coverage,
 }
 
-/// All that a run holds.
+/// A run in progress.
 pub(super) struct Run {
     plan: Plan,
     clouds: Inside,
@@ -69,14 +68,14 @@ struct State {
     judge: Judge,
     coverage: Coverage,
     steps: u64,
-    /// What the network does to each program, by its port.
+    /// Network outages of each program, by its port.
     alive: BTreeMap<u64, VecDeque<(Outage, u32)>>,
     running: Vec<Running>,
-    /// What the programs have written down.
+    /// Records of the programs.
     machines: Vec<(&'static str, String)>,
     snapshots: Vec<(&'static str, String)>,
     unknown: Vec<(&'static str, Kind, String)>,
-    /// The keys of what never comes to an end.
+    /// The keys of creates that never finish.
     stuck: BTreeSet<String>,
     under_way: usize,
 }
@@ -175,7 +174,7 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the program of a place, also anew.
+    /// Starts the program of a slot, also after a kill.
     fn start(&self, slot: usize) {
         let number = 1024 + self.state().alive.len() as u64;
         let started = Running::start(number, format!("team-{slot}"), &self.token, &self.plan);
@@ -256,13 +255,13 @@ impl Run {
         state.under_way -= count;
     }
 
-    /// How a request of a program goes; none where the program is dead.
+    /// Returns how a program's request travels; `None` if the program is dead.
     pub(super) fn way(&self, program: u64) -> Option<Way> {
         if !self.is_alive(program) {
             return None;
         }
         let mut state = self.state();
-        // What leaves at an even pace is to arrive so.
+        // Requests that leave at an even pace must arrive at one.
         let is_even = self.plan.limits.rates;
         let millis =
             |rng: &mut Rng| Duration::from_millis(if is_even { 20 } else { rng.u64(1..60) });
@@ -283,7 +282,7 @@ impl Run {
         self.state().running.iter().any(|running| running.number == program)
     }
 
-    /// A request has met a failure of the network.
+    /// Records that a request met a network failure.
     pub(super) fn met(&self, by: Option<Program>, outage: Outage) {
         let mut state = self.state();
         state.steps += 1;
@@ -293,7 +292,7 @@ impl Run {
         self.log.line(|| format!("{} {outage:?}", shown(by)));
     }
 
-    /// A request comes to its cloud.
+    /// Serves a request that has arrived at its cloud.
     pub(super) fn arrived(&self, head: &Parts, body: &[u8], by: Option<Program>) -> Answered {
         let served = self.clouds.serve(head, body);
         let mut state = self.state();
@@ -321,7 +320,7 @@ impl Run {
             } else {
                 format!(" ended{}", ids(&served.ended))
             };
-            // EC2 is asked for everything at one path.
+            // All requests to EC2 have the same path.
             let action = str::from_utf8(body)
                 .ok()
                 .and_then(|body| body.split('&').find(|word| word.starts_with("Action=")));
@@ -383,7 +382,7 @@ impl Run {
         });
     }
 
-    /// A verb has answered, or was left.
+    /// Records the result of an operation, or that its caller left.
     fn ended(&self, number: usize, told: Option<Told>) {
         let mut state = self.state();
         if state.judge.calls[number].is_killed {
@@ -421,7 +420,7 @@ fn shown(by: Option<Program>) -> String {
 }
 
 impl State {
-    /// What a verb is begun with, of what is known.
+    /// Chooses the arguments of an operation from the programs' records.
     fn task(&mut self, begin: &Begin, number: usize, plan: &Plan) -> Task {
         let Begin { verb, pick, .. } = *begin;
         let cloud = plan.clouds[begin.cloud];
@@ -453,7 +452,7 @@ impl State {
                     ids.extend(of(&self.machines, pick / 7).filter(|id| !ids.contains(id)));
                 }
             }
-            // Few names, so that there are several of one.
+            // Few names, so that several snapshots share one.
             Verb::CreateSnapshot => {
                 names.push(format!("s{}", pick % 4));
                 ids.push(of(&self.machines, pick).unwrap_or_else(|| nobodys(cloud)));
@@ -478,7 +477,7 @@ impl State {
         Task { verb, cloud, names, key, ids, pick }
     }
 
-    /// A program writes down what it was told.
+    /// Records a result for the programs.
     fn write_down(&mut self, cloud: &'static str, verb: Verb, told: &Told) {
         let kind = if matches!(verb, Verb::CreateSnapshot | Verb::ResolveSnapshot) {
             Kind::Snapshot
@@ -512,7 +511,7 @@ fn own_key(at: u32) -> String {
     KEYS[at as usize % KEYS.len()].to_string()
 }
 
-/// An id that nothing has.
+/// Returns an id that no resource has.
 fn nobodys(cloud: &str) -> String {
     if account_of(cloud).0 == "aws" {
         "i-0123456789abcdef0".to_string()

@@ -2,8 +2,8 @@
 
 use super::plan::Plan;
 
-/// The shortest run that this finds for which something is still true, and after how many tries.
-/// Parts of the steps are left out, large ones first, as long as it stays true without them.
+/// Returns the shortest plan found for which `is_true` holds, and the number of tries. Removes
+/// parts of the steps, large ones first, as long as it holds without them.
 ///
 /// # Examples
 /// ```
@@ -28,7 +28,7 @@ pub fn shrink(plan: &Plan, most_tries: usize, is_true: impl Fn(&Plan) -> bool) -
                 at += part;
             }
         }
-        // What could not go may go when what came after it has gone.
+        // A step may become removable once later ones are gone.
         part = if part > 1 { part / 2 } else { usize::from(least.steps.len() < before) };
     }
     (least, tries)

@@ -1,4 +1,4 @@
-//! What verbs have answered, as the judge takes it.
+//! Results of operations, as the judge receives them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::{ProviderInstance, Snapshot};
 
-/// What a verb has answered.
+/// The result of an operation.
 #[derive(Debug)]
 pub(super) enum Told {
     Made(Vec<ProviderResult<ProviderInstance>>),
@@ -23,7 +23,7 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// In a word, for a table: of several failures the first.
+    /// Returns one word for a table: `ok`, or the kind of the first error.
     pub(super) fn word(&self) -> String {
         self.errors().first().map_or("ok".to_string(), |error| format!("{:?}", error.kind()))
     }
@@ -43,7 +43,7 @@ impl Told {
     }
 }
 
-/// As a log shows it: ids, and errors in their words.
+/// Formats the result for a log: ids, and error messages.
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let machine = |machine: &ProviderInstance| {
@@ -81,12 +81,12 @@ impl fmt::Display for Told {
     }
 }
 
-/// What came of one thing.
+/// Formats one outcome.
 fn shown(outcome: Result<String, &ProviderError>) -> String {
     outcome.unwrap_or_else(|error| format!("{:?}: {error}", error.kind()))
 }
 
-/// The key of an outcome that is not known.
+/// Returns the key of an unknown outcome.
 pub(super) fn unknown(error: &ProviderError) -> Option<&str> {
     match error {
         ProviderError::UnknownOutcome { key, .. } => Some(key),

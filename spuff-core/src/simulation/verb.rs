@@ -1,4 +1,4 @@
-//! The verbs that programs of a run use.
+//! The operations that the programs of a run use.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use fastrand::Rng;
 use super::limits::Limits;
 use crate::simulator::Fault;
 
-/// A verb of the contract, or one that is made of several.
+/// An operation of the contract, or one composed of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// `create_instance`.
     Create,
-    /// `create_instance` under a key of the caller's own.
+    /// `create_instance` with an idempotency key.
     CreateKeyed,
     /// `create_and_wait`.
     CreateAndWait,
-    /// `create_and_wait` under a key of the caller's own.
+    /// `create_and_wait` with an idempotency key.
     CreateAndWaitKeyed,
     /// `with_instance`.
     WithInstance,
@@ -48,9 +48,9 @@ pub enum Verb {
     SetLabels,
     /// `lease::renew`.
     Renew,
-    /// `lease::reap` of what has expired.
+    /// `lease::reap` of expired resources.
     Reap,
-    /// `lease::reap` of what an owner has made long ago.
+    /// `lease::reap` of an owner's old resources.
     ReapOld,
     /// `lease::list_owned`.
     ListOwned,
@@ -62,7 +62,7 @@ pub enum Verb {
 
 use Verb::*;
 
-/// Each verb, as often as it is drawn.
+/// Each operation, with its weight in the draw.
 pub(super) const WEIGHTS: [(Verb, u32); 24] = [
     (Create, 14),
     (CreateKeyed, 12),
@@ -90,10 +90,10 @@ pub(super) const WEIGHTS: [(Verb, u32); 24] = [
     (SshKeys, 3),
 ];
 
-/// How much more often what a run is about is drawn.
+/// Factor on the weights of the operations in focus.
 const FOCUSED: u32 = 8;
 
-/// What a run is mostly about: what is rare among all verbs meets often there.
+/// The focus of a run, so that operations that are otherwise rare meet often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Focus {
     Everything,
@@ -133,7 +133,7 @@ impl Verb {
         Get
     }
 
-    /// Whether a request of it may show a fault of that kind.
+    /// Whether its requests can meet a fault of this kind.
     pub(super) fn can_meet(self, fault: Fault) -> bool {
         let makes = matches!(
             self,
@@ -168,7 +168,7 @@ impl Verb {
         }
     }
 
-    /// What it is called in logs and tables.
+    /// Returns its name in logs and tables.
     pub fn name(self) -> &'static str {
         match self {
             Create => "create_instance",
@@ -198,12 +198,11 @@ impl Verb {
         }
     }
 
-    /// After what time a caller has an answer, whatever happens; with a little more for what is on
-    /// its way.
+    /// Returns the longest time until a caller has a reply, with a margin for requests in transit.
     pub(super) fn bound(self, limits: &Limits) -> Duration {
         let ask = limits.http_request * 2;
         let (ready, action) = (limits.instance_ready, limits.action_complete);
-        // A fleet waits for so long when an API takes no more requests.
+        // A fleet waits this long when an API takes no more requests.
         let patience = Duration::from_secs(2 * 3600);
         let limit = match self {
             Create | CreateKeyed | Place | Resolve => ready * 2 + ask * 3,

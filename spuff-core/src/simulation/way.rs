@@ -1,16 +1,16 @@
-//! How a request goes through the network of a run.
+//! How a request travels through the network of a run.
 
 use std::time::Duration;
 
 use super::plan::Outage;
 
-/// How a request goes.
+/// How a request travels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     pub(super) outage: Option<Outage>,
-    /// How long it takes there, and its reply back.
+    /// Latency of the request, and of its reply.
     pub(super) there: Duration,
     pub(super) back: Duration,
-    /// Whether it arrives though its sender gives up before.
+    /// Whether it arrives even if its sender gives up before.
     pub(super) has_left: bool,
 }

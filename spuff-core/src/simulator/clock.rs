@@ -1,7 +1,7 @@
-//! The cloud's time: real, faster, or moved by hand.
+//! The cloud's time: real, accelerated, or advanced by hand.
 //!
-//! Nothing in a simulated cloud sleeps: each thing knows when it changes, and is asked what it is
-//! now.
+//! The simulated clouds run no timers: each resource stores when it changes, and its state is
+//! computed when a request reads it.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// An instant of the cloud's time.
 pub(super) type Moment = DateTime<Utc>;
 
-/// How a cloud's time goes. It begins at the machine's own time.
+/// How a cloud's time passes. It starts at the host's time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Clock {
-    /// As the machine's own.
+    /// At the speed of the host's clock.
     Real,
-    /// So many times as fast: with `Fast(60.0)` a boot of half a minute takes half a second. From a
-    /// millionth to a million times: what is beyond is taken as these.
+    /// This many times as fast: with `Fast(60.0)` a boot of 30 s takes 0.5 s. Clamped to the range
+    /// from a millionth to a million.
     Fast(f64),
-    /// It stands still until [`Cloud::advance`](super::Cloud::advance) moves it.
+    /// Stands still until [`Cloud::advance`](super::Cloud::advance) moves it.
     Manual,
 }
 
 impl Clock {
-    /// How many times as fast as the machine's own it goes.
+    /// The speed relative to the host's clock.
     pub(super) fn factor(self) -> f64 {
         match self {
             Self::Fast(factor) if factor.is_nan() => 1.0,
-            // Beyond that, it would be centuries later before anything is done.
+            // A larger factor would skip centuries before anything is done.
             Self::Fast(factor) => factor.clamp(1e-6, 1e6),
             Self::Real => 1.0,
             Self::Manual => 0.0,
@@ -35,7 +35,7 @@ impl Clock {
     }
 }
 
-/// A clock that goes.
+/// A running clock.
 #[derive(Debug)]
 pub(super) struct Time {
     began: (Moment, Instant),
@@ -65,12 +65,12 @@ impl Time {
 
 const CENTURIES: TimeDelta = TimeDelta::weeks(52 * 500);
 
-/// As long; centuries at most.
+/// The same duration, capped at 500 years.
 pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(CENTURIES).min(CENTURIES)
 }
 
-/// So many times as long; centuries at most.
+/// The duration times `factor`, capped at 500 years.
 pub(super) fn times(duration: Duration, factor: f64) -> TimeDelta {
     let seconds = (duration.as_secs_f64() * factor).max(0.0);
     delta(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))

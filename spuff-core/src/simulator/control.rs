@@ -1,8 +1,8 @@
-//! The cloud's own switches over HTTP, for programs that are not written in Rust: faults, the
-//! clock, and the truth.
+//! The simulator's control interface over HTTP, for programs that are not written in Rust: faults,
+//! the clock, and the simulator's state.
 //!
-//! Everything is JSON, in the shapes of the public types; the requests stand in the documentation
-//! of [`simulator`](super).
+//! All bodies are JSON in the shape of the public types; the documentation of [`simulator`](super)
+//! lists the requests.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use super::fault::FaultRule;
 use super::room::{Answer, Asked};
 use crate::http::is_loopback;
 
-/// Where the switches are.
+/// Path prefix of the control interface.
 const ROOT: &str = "/simulator";
-/// For what is at no cloud's address.
+/// Error message for a path that belongs to no cloud.
 const NOWHERE: &str = "no cloud here: DigitalOcean is under /v2, Hetzner under /v1, EC2 at /, the \
  simulator's own under /simulator";
 
@@ -29,7 +29,7 @@ struct Advance {
     advance_seconds: f64,
 }
 
-/// Answers what is for no cloud.
+/// Answers a request that is for no cloud.
 pub(super) fn answer(engine: &mut Engine, asked: &Asked<'_>) -> Reply {
     let outcome = if asked.path.starts_with(ROOT) {
         foreign(asked).map_or_else(|| switch(engine, asked), Err)
@@ -65,8 +65,8 @@ fn switch(engine: &mut Engine, asked: &Asked<'_>) -> Result<Value, (u16, String)
     }
 }
 
-/// A page of the web can reach this port as well, under a name of its own for this computer, or
-/// from an origin that is elsewhere: the switches are not for it.
+/// Refuses requests from web pages: a page can reach this port under its own host name for this
+/// computer, or from a foreign origin.
 fn foreign(asked: &Asked<'_>) -> Option<(u16, String)> {
     let header =
         |name: HeaderName| asked.headers.get(name).map(|value| value.to_str().unwrap_or_default());

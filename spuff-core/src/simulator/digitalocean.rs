@@ -1,7 +1,7 @@
-//! DigitalOcean, API v2, as it answers: lists lag creates, a snapshot's id is never told, tags
-//! outlive what they are on, and 422 stands for many things.
+//! DigitalOcean API v2: lists lag behind creates, replies never contain a new snapshot's id, tags
+//! outlive their resources, and 422 covers many errors.
 //!
-//! What a request asks for is told by `calls`; what is answered stands in the files of the nouns.
+//! `calls` parses requests; a file for each kind of resource answers them.
 
 mod actions;
 mod calls;
@@ -35,29 +35,29 @@ use super::route::Route;
 use super::truth::Kind;
 use super::world::{Image, Machine, NewImage, World};
 
-/// The limit on droplets that is shown where there is none.
+/// The droplet limit that the API shows if there is none.
 const SHOWN_LIMIT: usize = 100_000;
 
-/// The cloud.
+/// The simulated cloud.
 pub(super) struct DigitalOcean {
     world: World,
     shelf: Shelf,
-    /// The cloud's own images, by slug.
+    /// The ids of the cloud's public images, by slug.
     stock: HashMap<&'static str, u64>,
     tags: Tags,
     limits: Limits,
     quota: usize,
-    /// The snapshots of each droplet, whether or not it still exists.
+    /// The snapshots of each droplet, including droplets that no longer exist.
     snapshots_of: HashMap<u64, Vec<u64>>,
-    /// Of its own, so that ids of requests leave the world's chances alone.
+    /// A separate generator, so that request ids do not affect the world's random sequence.
     rng: fastrand::Rng,
-    /// The id of the request that is being answered, if its body has told it.
+    /// The current request's id, if the reply's body contains it.
     request_id: Option<String>,
 }
 
 type Outcome = Result<Answer, Problem>;
 
-/// A request, with all that decides on its answer.
+/// A request with its time and effects.
 struct Ask<'a> {
     asked: &'a Asked<'a>,
     now: Moment,
@@ -69,13 +69,13 @@ impl Ask<'_> {
         Page::of(self.asked, self.effects)
     }
 
-    /// Refuses where the thing is to be found busy.
+    /// Refuses if the `Locked` fault hits the request.
     fn not_locked(&self, what: &str) -> Result<(), Problem> {
         if self.effects.is(Fault::Locked) { Err(Problem::busy(what)) } else { Ok(()) }
     }
 }
 
-/// The number that an id in a path is.
+/// Parses the numeric id in a path.
 fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,9 +1,8 @@
-//! AWS EC2 as it answers: the Query API 2016-11-15, with the parts of SSM and STS that its clients
-//! call on the way.
+//! AWS EC2: the Query API 2016-11-15, with the parts of SSM and STS that its clients also call.
 //!
-//! Of its facts these cost money: an id that is not found just after a launch may still start;
-//! deregistering an AMI leaves its copies of disks; a disk can outlive its machine; a stopped
-//! machine's disks are paid for.
+//! These behaviors cost money: an id that is not found just after a launch may still start;
+//! deregistering an AMI leaves its EBS snapshots; a volume can outlive its instance; the volumes of
+//! a stopped instance are billed.
 
 mod actions;
 mod amis;
@@ -58,31 +57,31 @@ use xml::Xml;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const VERSION: &str = "2016-11-15";
-/// How long what has ended can still be read.
+/// How long terminated instances and deregistered AMIs are remembered.
 const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
-/// The cloud.
+/// The simulated cloud.
 pub(super) struct Ec2 {
     world: World,
     timings: Timings,
     rng: fastrand::Rng,
-    /// The regions that are enabled; all that need no opt-in where none are said.
+    /// The enabled regions; if empty, all regions that need no opt-in.
     enabled: &'static [&'static str],
     limits: Limits,
     request_id: String,
-    /// The regions that have been asked for anything.
+    /// The regions that have received a request.
     places: HashMap<&'static str, Place>,
     launches: HashMap<u64, Launch>,
-    /// By region and client token.
+    /// Launches by region and client token.
     launched: HashMap<(&'static str, String), Launched>,
     volumes: BTreeMap<u64, Volume>,
     amis: HashMap<u64, Ami>,
-    /// The AMIs that were deregistered, and when.
+    /// When each deregistered AMI was deregistered.
     deregistered: HashMap<u64, Moment>,
     stored: BTreeMap<u64, Stored>,
 }
 
-/// Which service a request is for: one address serves all.
+/// The service that a request is for: all share one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Ec2,
@@ -130,7 +129,7 @@ impl Ec2 {
         }
     }
 
-    /// The region's own things, which are there when it is first asked.
+    /// Returns the region's resources, which are created on its first request.
     fn place(&mut self, region: &'static catalogue::Region, now: Moment) -> &mut Place {
         let world = &mut self.world;
         self.places.entry(region.name).or_insert_with(|| Place {
@@ -139,7 +138,7 @@ impl Ec2 {
         })
     }
 
-    /// Forgets what the world has forgotten.
+    /// Removes the data of instances that the world has removed.
     fn sweep(&mut self, now: Moment) {
         if self.launches.len() != self.world.machine_count() {
             let world = &self.world;
@@ -157,7 +156,7 @@ impl Ec2 {
         self.request_id = format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}");
     }
 
-    /// Carries out an action of EC2.
+    /// Carries out an EC2 action.
     fn act(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Outcome<Vec<u8>> {
         let params = Params::of(asked);
         let region = region_of(asked, Service::Ec2)?;
@@ -199,7 +198,7 @@ impl Ec2 {
     }
 }
 
-/// The region that a request was signed for.
+/// Returns the region that a request was signed for.
 fn region_of(asked: &Asked<'_>, service: Service) -> Outcome<&'static catalogue::Region> {
     let signer = Signer::of(asked)
         .filter(|signer| signer.service == service.name())
@@ -246,7 +245,7 @@ impl Room for Ec2 {
         }
     }
 
-    /// EC2 tells nothing of its limits.
+    /// EC2 sends no rate limit headers.
     fn common_headers(&mut self, _: &Asked<'_>, _: Moment) -> Vec<(&'static str, String)> {
         vec![("x-amzn-requestid", self.request_id.clone()), ("server", "AmazonEC2".to_string())]
     }

@@ -1,7 +1,6 @@
-//! The three clouds behind one door: finds the room of a request, lets faults strike, and keeps the
-//! books.
+//! Dispatches requests to the rooms of the three clouds, applies faults, and records the requests.
 //!
-//! It knows no sockets: the server carries out what [`Delivery`] says.
+//! It uses no sockets: the server carries out the returned [`Delivery`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,27 +16,27 @@ use super::route::Route;
 use super::truth::{Bill, Request, Resource};
 use super::{digitalocean, ec2, hetzner};
 
-/// How much of a request's body is kept.
+/// Maximum bytes kept of a request's body.
 const KEPT_BODY: usize = 64 << 10;
 
-/// How a reply goes out.
+/// How the server sends a reply.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// The connection is closed without a byte.
+    /// Close the connection without a byte.
     Close,
-    /// At once.
+    /// Send it at once.
     Now(Reply),
-    /// After this time.
+    /// Send it after this time.
     After(Duration, Reply),
-    /// Half of the body, then the connection is closed.
+    /// Send half of the body, then close the connection.
     Half(Reply),
-    /// One byte of the body at a time, with this pause.
+    /// Send the body one byte at a time, with this pause.
     Drip(Duration, Reply),
-    /// The headers, then so many bytes.
+    /// Send the headers, then this many bytes.
     Flood(u64, Reply),
 }
 
-/// A reply, ready to be written.
+/// A reply, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -63,7 +62,7 @@ fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// All that a simulated cloud is.
+/// The state of the simulator: clock, faults, rooms and request log.
 pub(super) struct Engine {
     pub(super) time: Time,
     pub(super) faults: Faults,
@@ -99,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// Answers a request, whichever cloud it is for; `None` for one that is for no cloud.
+    /// Answers a request to a cloud; returns `None` if it is for no cloud.
     pub(super) fn serve(&mut self, asked: &Asked<'_>) -> Option<Delivery> {
         let now = self.time.now();
         let index = room_of(asked.path)?;
@@ -157,13 +156,13 @@ impl Engine {
         })
     }
 
-    /// The token that a request carries; empty where it carries none.
+    /// The request's token; empty if absent.
     #[cfg(feature = "simulation")]
     pub(super) fn token<'a>(&self, asked: &Asked<'a>) -> &'a str {
         room_of(asked.path).map_or("", |room| self.rooms[room].token(asked))
     }
 
-    /// Whether a request may make or end a machine or a snapshot.
+    /// Whether a request may create or delete an instance or a snapshot.
     #[cfg(feature = "simulation")]
     pub(super) fn changes(&self, asked: &Asked<'_>) -> bool {
         let Some(room) = room_of(asked.path) else { return false };
@@ -178,7 +177,7 @@ impl Engine {
         )
     }
 
-    /// The machines and snapshots that exist.
+    /// The existing instances and snapshots.
     #[cfg(feature = "simulation")]
     pub(super) fn resources(&mut self) -> Vec<Resource> {
         let mut all = self.instances();
@@ -222,7 +221,7 @@ impl Engine {
             .collect()
     }
 
-    /// All that exists and costs money.
+    /// The billable resources that exist and are not being deleted.
     pub(super) fn leaks(&mut self) -> Vec<Resource> {
         let now = self.time.now();
         let mut leaks = self.instances();
@@ -238,7 +237,7 @@ impl Engine {
     }
 }
 
-/// The position of the room that a path is for.
+/// The index of the room that serves a path.
 fn room_of(path: &str) -> Option<usize> {
     match path {
         path if path.starts_with("/v2/") || path == "/v2" => Some(0),
@@ -248,8 +247,8 @@ fn room_of(path: &str) -> Option<usize> {
     }
 }
 
-/// Answers in the room, unless a fault or a rule of every cloud comes before. Tells also whether
-/// the room was asked.
+/// Answers in the room, unless a fault, the token check or the rate limit refuses the request
+/// first. Also returns whether the room was asked.
 fn answer(
     room: &mut dyn Room,
     asked: &Asked<'_>,

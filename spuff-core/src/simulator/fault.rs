@@ -1,7 +1,7 @@
-//! Faults: what goes wrong, where, how often; and how often it has.
+//! Fault rules: which fault hits which requests, how often, and the hit counts.
 //!
-//! The server carries out the faults of the connection and the reply; a cloud's room those of the
-//! cloud itself.
+//! The server carries out the faults of connections and replies; the cloud's room carries out the
+//! rest.
 
 use std::time::Duration;
 
@@ -9,111 +9,110 @@ use serde::{Deserialize, Serialize};
 
 use super::route::Route;
 
-/// What goes wrong. Durations of `Slow` and `SlowDrip` are real: they are waited out by the client.
+/// A fault to inject. Durations of `Slow` and `SlowDrip` are in real time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fault {
-    /// The request is carried out, and the connection closed without a byte of reply.
+    /// The request is carried out; the connection is closed without a byte of reply.
     ReplyLost,
     /// The connection is closed before the request is carried out.
     ConnectionClosed,
-    /// The request is carried out; the reply comes after `millis`.
+    /// The request is carried out; the reply is sent after `millis`.
     Slow {
         /// Milliseconds of real time.
         millis: u64,
     },
-    /// The cloud's own error body with a status of 500 to 599, with the request carried out or not.
+    /// The cloud's own error body with a status of 500 to 599.
     ServerError {
         /// The HTTP status.
         status: u16,
-        /// Whether the request was carried out all the same.
+        /// Whether the request is carried out nevertheless.
         committed: bool,
     },
-    /// The cloud's throttling error; nothing is carried out.
+    /// The cloud's throttling error; the request is not carried out.
     RateLimited {
-        /// Seconds of a `Retry-After`, if it is sent.
+        /// Value of the `Retry-After` header in seconds; `None` omits it.
         retry_after: Option<u64>,
-        /// Whether the headers that tell of the limit are sent.
+        /// Whether the rate limit headers are sent.
         headers: bool,
     },
-    /// The token is not taken (any more): with [`FaultRule::skip`] it expires after so many
-    /// requests.
+    /// The token is rejected. With [`FaultRule::skip`] it expires after that many requests.
     Unauthorized,
     /// The request is carried out; the connection is closed in the middle of the reply's body.
     Truncated,
-    /// The request is carried out; the reply is a page of HTML.
+    /// The request is carried out; the reply is an HTML page.
     Html {
         /// The HTTP status.
         status: u16,
     },
-    /// The request is carried out; the reply is so long.
+    /// The request is carried out; the reply's body has this size.
     Oversized {
         /// Bytes of the body.
         bytes: u64,
     },
-    /// The request is carried out; the reply comes byte by byte.
+    /// The request is carried out; the reply's body is sent byte by byte.
     SlowDrip {
         /// Milliseconds of real time between two bytes.
         millis: u64,
     },
-    /// On a create: what is made cannot be seen by so many reads that would show it.
+    /// On a create: this many reads do not show the new resource, though they otherwise would.
     NotYetVisible {
-        /// How many reads and lists.
+        /// Number of reads by id and of lists.
         reads: u32,
     },
-    /// On a create: the machine or snapshot never gets beyond being created.
+    /// On a create: the instance or snapshot is never ready.
     StuckCreating,
-    /// On a create: nothing is free of that size here and now.
+    /// On a create: the region has no capacity for that size.
     CapacityOut,
-    /// On a create: the account may have no more.
+    /// On a create: the account's quota is used up.
     QuotaReached,
-    /// On a destroy, delete or action: the thing is busy.
+    /// On a destroy, delete or action: the resource is locked.
     Locked,
-    /// On anything that takes time: it begins, and fails at its end.
+    /// On an operation that takes time: it is accepted, and fails at its end.
     ActionFails,
-    /// On a create: the machine is gone after so long, of the cloud's time.
+    /// On a create: the instance disappears after this time, in the cloud's time.
     Vanishes {
         /// Seconds.
         after: u64,
     },
-    /// On a list: things shift while the pages are read, so that the last thing of a page is found
-    /// on the next one too.
+    /// On a list: the items shift between pages, so that the last item of a page is repeated on the
+    /// next one.
     ShiftingPages,
 }
 
 impl Fault {
-    /// This fault, on every request of every cloud, until it is
+    /// This fault, on every request to every cloud, until it is
     /// [cleared](super::Cloud::clear_faults).
     pub fn everywhere(self) -> FaultRule {
         FaultRule { fault: self, provider: None, route: None, skip: 0, times: None, chance: 1.0 }
     }
 
-    /// This fault, on one kind of request, once.
+    /// This fault, once, on one kind of request to one cloud.
     pub fn once(self, provider: impl Into<String>, route: Route) -> FaultRule {
         self.everywhere().at(provider).on(route).times(1)
     }
 }
 
-/// A fault, and which requests it strikes. A request that several rules match is struck by the
-/// first of them.
+/// A fault and the requests that it hits. If several rules match a request, the first one that hits
+/// it wins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultRule {
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// At which cloud; at all of them by default.
+    /// The cloud; all of them by default.
     #[serde(default)]
     pub provider: Option<String>,
-    /// On which requests; on all of them by default.
+    /// The kind of request; all of them by default.
     #[serde(default)]
     pub route: Option<Route>,
-    /// How many of these requests are spared first.
+    /// Number of matching requests to skip first; 0 by default.
     #[serde(default)]
     pub skip: u64,
-    /// How many are struck at most; no limit by default.
+    /// Maximum number of hits; no limit by default.
     #[serde(default)]
     pub times: Option<u64>,
-    /// The chance that such a request is struck; 1 by default.
+    /// Probability that a matching request is hit; 1 by default.
     #[serde(default = "certain")]
     pub chance: f64,
 }
@@ -123,35 +122,35 @@ fn certain() -> f64 {
 }
 
 impl FaultRule {
-    /// At this cloud only.
+    /// Limits the rule to this cloud.
     #[must_use]
     pub fn at(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// On this kind of request only.
+    /// Limits the rule to this kind of request.
     #[must_use]
     pub fn on(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
     }
 
-    /// Spares the first of these requests.
+    /// Skips the first matching requests.
     #[must_use]
     pub fn skip(mut self, requests: u64) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Strikes so often at most.
+    /// Sets the maximum number of hits.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Strikes with this chance, from 0 to 1.
+    /// Sets the probability of a hit, from 0 to 1.
     #[must_use]
     pub fn chance(mut self, chance: f64) -> Self {
         self.chance = chance;
@@ -170,30 +169,30 @@ impl From<Fault> for FaultRule {
     }
 }
 
-/// Names a rule that was given to a cloud.
+/// Identifies a rule that was added to a cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FaultId(pub(super) usize);
 
 impl FaultId {
-    /// The number of the rule, as `/simulator/faults` has it.
+    /// The number of the rule, as in `/simulator/faults`.
     pub fn number(self) -> u64 {
         self.0 as u64
     }
 
-    /// The rule of that number.
+    /// The id of the rule with this number.
     pub fn from_number(number: u64) -> Self {
         Self(usize::try_from(number).unwrap_or(usize::MAX))
     }
 }
 
-/// A rule, and how often it has struck.
+/// A rule and its hit count.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultCount {
-    /// Its name.
+    /// The rule's id.
     pub id: FaultId,
     /// The rule.
     pub rule: FaultRule,
-    /// How many requests it has struck.
+    /// Number of requests that the rule has hit.
     pub hits: u64,
     #[serde(skip)]
     seen: u64,
@@ -212,7 +211,7 @@ impl Faults {
         id
     }
 
-    /// Ends every rule; what they have struck stays counted.
+    /// Clears every rule; the hit counts remain.
     pub(super) fn clear(&mut self) {
         self.0.iter_mut().for_each(|count| count.cleared = true);
     }
@@ -225,7 +224,7 @@ impl Faults {
         self.0.get(id.0).map_or(0, |count| count.hits)
     }
 
-    /// The fault that strikes a request.
+    /// Returns the fault that hits a request, and counts the hit.
     pub(super) fn strike(
         &mut self,
         provider: &str,
@@ -250,16 +249,16 @@ impl Faults {
     }
 }
 
-/// A fault as the cloud's own rooms see it.
+/// A request's fault, as passed to the cloud's room.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effects {
     pub(super) fault: Option<Fault>,
-    /// The most that a page of a list holds.
+    /// Maximum items on a page of a list.
     pub(super) page: usize,
 }
 
 impl Effects {
-    /// Nothing goes wrong.
+    /// No fault.
     pub(super) const NONE: Self = Self { fault: None, page: usize::MAX };
 
     pub(super) fn is(self, fault: Fault) -> bool {

@@ -1,4 +1,4 @@
-//! What fuzzing feeds of the simulator: the requests of its clients, one after the other.
+//! Fuzz target of the simulator: a sequence of client requests.
 
 use http::{Method, Uri};
 
@@ -10,8 +10,8 @@ use crate::http::fuzzing::reply;
 
 pub(crate) const TARGETS: &[Target] = &[Target::new("simulator", requests)];
 
-/// Requests with lines of dashes between them: a method and a path, a line for each header, an
-/// empty one, and the body.
+/// Parses and serves requests that are separated by lines of dashes. Each has a method and a path,
+/// one line for each header, an empty line, and the body.
 fn requests(input: &[u8]) {
     let mut engine = Engine::new(&Options::default());
     for request in text(input).split("\n-----\n").take(16) {
@@ -20,7 +20,7 @@ fn requests(input: &[u8]) {
         let (Ok(method), Ok(uri)) = (method.parse::<Method>(), uri.parse::<Uri>()) else {
             continue;
         };
-        // The head of a request is written as that of a reply, but for its first line.
+        // Except for its first line, a request's head has the format of a reply's.
         let read = reply(format!("200\n{rest}").as_bytes());
         let asked = Asked {
             method: &method,

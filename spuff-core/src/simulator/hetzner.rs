@@ -1,8 +1,8 @@
-//! Hetzner Cloud as it answers, API v1: which request goes where, and what holds for all of them.
+//! Hetzner Cloud API v1: request routing, and behavior that all requests share.
 //!
-//! What is asked for is in `input`, what may be said in `rules`, what is refused in `refusal`, what
-//! is shown in `show` and `list`; the things themselves are in `servers`, `actions`, `images`,
-//! `keys` and `reading`.
+//! `input` parses requests, `rules` validates names and labels, `refusal` builds errors, and `show`
+//! and `list` build bodies; `servers`, `actions`, `images`, `keys` and `reading` implement the
+//! resources.
 
 mod actions;
 mod catalogue;
@@ -34,30 +34,29 @@ use super::truth::Kind;
 use super::world::{Image, Machine, World};
 
 const ROOT: &str = "/v1";
-/// Requests of a full hour, and how fast they come back.
+/// Request budget per hour, and its refill rate.
 const REQUESTS: u32 = 3600;
 const REQUESTS_PER_SECOND: f64 = 1.0;
 
-/// What is answered; a refusal is the error.
+/// A reply; a refusal is the `Err`.
 type Outcome = Result<Answer, Answer>;
 
-/// The cloud.
+/// The simulated cloud.
 pub(super) struct Hetzner {
     world: World,
-    /// What is left of the project's requests.
+    /// The project's request budget.
     bucket: Bucket,
-    /// A fault has said that nothing is left.
+    /// Whether a fault has made the rate limit appear exhausted.
     throttled: bool,
-    /// For the names of requests and for passwords, so that no request changes how long things
-    /// take.
+    /// Generator of request ids and passwords, separate so that they do not affect durations.
     names: fastrand::Rng,
     images: HashMap<u64, About>,
-    /// Of servers of which there is something to tell.
+    /// Only of servers that have extra state.
     extras: HashMap<u64, Extra>,
     key_labels: HashMap<u64, Labels>,
 }
 
-/// What the room knows of an image beyond the world.
+/// Image data of Hetzner that the world does not store.
 #[derive(Debug, Clone)]
 struct About {
     nature: Nature,
@@ -155,7 +154,7 @@ impl Hetzner {
         }
     }
 
-    /// Sixteen hexadecimal digits.
+    /// Returns a request id of sixteen hexadecimal digits.
     fn request_id(&mut self) -> String {
         format!("{:016x}", self.names.u64(..))
     }
@@ -169,7 +168,7 @@ fn reply(status: u16, body: &impl Serialize) -> Answer {
     Answer::new(status, serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// Whether a list of images is asked for that may hold snapshots.
+/// Whether a request for a list of images can return snapshots.
 fn is_for_snapshots(asked: &Asked<'_>) -> bool {
     let mut types = asked.params("type").peekable();
     if types.peek().is_none() {
@@ -237,7 +236,7 @@ impl Room for Hetzner {
             reason = "between none and all of them"
         )]
         let left = if self.throttled { 0 } else { self.bucket.level(now) as u32 };
-        // When all are back, not when the next one is.
+        // When the budget is full again, not when the next request is available.
         let full = now.timestamp() + i64::from(REQUESTS.saturating_sub(left));
         vec![
             ("ratelimit-limit", REQUESTS.to_string()),

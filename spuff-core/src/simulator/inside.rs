@@ -1,4 +1,4 @@
-//! The clouds without a door: asked by a function call, in a time that follows tokio's clock.
+//! The simulated clouds without a socket: called as functions, with tokio's clock as their time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::room::Asked;
 use super::route::Route;
 use super::truth::Resource;
 
-/// How a reply comes, if one does.
+/// How a reply arrives.
 #[derive(Debug)]
 pub(crate) enum Answered {
     /// Whole, after this time.
@@ -30,33 +30,33 @@ pub(crate) enum Answered {
     Flood(u64, StatusCode),
 }
 
-/// What a request has done.
+/// The effects of a request.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) provider: &'static str,
     pub(crate) route: Route,
     pub(crate) fault: Option<Fault>,
-    /// The status that was answered, or would have been.
+    /// The reply's status, even if the reply was lost.
     pub(crate) status: u16,
-    /// What has come to be by it.
+    /// The resources that the request created.
     pub(crate) made: Vec<Resource>,
-    /// What is not any more, or is told to end by it.
+    /// The resources that the request deleted or began to delete.
     pub(crate) ended: Vec<Resource>,
     pub(crate) answered: Answered,
 }
 
-/// The names of accounts, in the truth: those of the first are the clouds'.
+/// The accounts' names in the reported resources: those of the first account are the clouds' names.
 const ACCOUNTS: [[&str; 3]; 2] =
     [PROVIDERS, ["digitalocean, the other", "hetzner, the other", "aws, the other"]];
 
-/// The cloud and the number of the account that is named so in the truth.
+/// The cloud and account number of an account's name.
 pub(crate) fn account_of(name: &str) -> (&'static str, usize) {
     let number = usize::from(!PROVIDERS.contains(&name));
     let cloud = ACCOUNTS[number].iter().position(|account| *account == name).unwrap_or_default();
     (PROVIDERS[cloud], number)
 }
 
-/// How an account at a cloud is named in the truth.
+/// An account's name in the reported resources.
 pub(crate) fn name_of(provider: &str, account: usize) -> &'static str {
     PROVIDERS
         .iter()
@@ -64,12 +64,12 @@ pub(crate) fn name_of(provider: &str, account: usize) -> &'static str {
         .map_or("", |cloud| ACCOUNTS[account][cloud])
 }
 
-/// Three clouds with two accounts at each, which are asked by their own program. A token ends with
-/// the number of its account.
+/// Three clouds with up to two accounts each, called within the process. The last character of a
+/// token selects the account.
 pub(crate) struct Inside(Mutex<(Vec<Engine>, Instant)>);
 
 impl Inside {
-    /// What is on a page, and the regions, are those of [`Options::of_account`].
+    /// [`Options::of_account`] sets the page size and the regions.
     pub(crate) fn start(
         options: &Options,
         accounts: usize,
@@ -82,7 +82,7 @@ impl Inside {
         Self(Mutex::new((engines.collect(), Instant::now())))
     }
 
-    /// The engines, whose time is that of tokio's clock.
+    /// Locks the engines and advances their time to tokio's clock.
     fn engines(&self) -> MutexGuard<'_, (Vec<Engine>, Instant)> {
         let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -137,12 +137,12 @@ impl Inside {
         self.engines().0.iter_mut().for_each(|engine| engine.faults.clear());
     }
 
-    /// The machines that exist, whether or not a client can see them.
+    /// The existing instances, whether or not a client can see them.
     pub(crate) fn instances(&self) -> Vec<Resource> {
         self.each(Engine::instances)
     }
 
-    /// The snapshots that exist, whether or not a client can see them.
+    /// The existing snapshots, whether or not a client can see them.
     pub(crate) fn snapshots(&self) -> Vec<Resource> {
         self.each(Engine::snapshots)
     }
@@ -160,7 +160,7 @@ impl Inside {
     }
 }
 
-/// A cloud that is asked by its own program, in a time that follows tokio's clock.
+/// A cloud that is called within the process, with tokio's clock as its time.
 pub(crate) struct Within {
     engine: Arc<Mutex<Engine>>,
     at: Mutex<Instant>,

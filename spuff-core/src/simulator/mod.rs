@@ -1,13 +1,12 @@
-//! The clouds in a box: DigitalOcean, Hetzner Cloud and EC2 on the loopback interface, with faults.
+//! Local simulator of the DigitalOcean, Hetzner Cloud and EC2 APIs, with fault injection.
 //!
-//! [`Cloud::start`] serves the three APIs over real HTTP from the caller's own process, so that
-//! code which starts machines can be tried and tested without an account and without paying: this
-//! crate's providers, and any other client that can be pointed at another address. What a cloud
-//! does wrong can be asked for ([`Cloud::inject`]), and what truly exists can be looked up
-//! afterwards ([`Cloud::assert_no_leaks`]).
+//! [`Cloud::start`] serves the three APIs over real HTTP on the loopback interface, from the
+//! caller's own process. Code that creates instances can be tested against it without an account
+//! and at no cost: this crate's providers, and any other client with a configurable endpoint.
+//! [`Cloud::inject`] injects faults; [`Cloud::assert_no_leaks`] checks afterwards that nothing is
+//! left behind.
 //!
-//! Above everything but the tests: it stands on the contract only to hand out providers that are
-//! wired to it.
+//! The module depends on the provider contract only to build providers that are connected to it.
 //!
 //! ```
 //! use spuff_core::provider::InstanceRequest;
@@ -30,32 +29,31 @@
 //! ```
 //!
 //! # What is simulated
-//! What a client of machines, snapshots, SSH keys and catalogues can tell from the outside: paths,
+//! Everything that a client of instances, snapshots, SSH keys and catalogues can observe: paths,
 //! replies, errors, headers, paging, name and label rules, states and their durations, actions,
-//! locks, lags, idempotency, quotas, limits and prices. There is nothing behind the addresses: they
-//! are of ranges kept for documentation and benchmarks, and no SSH answers there.
+//! locks, lags, idempotency, quotas, rate limits and prices. The addresses come from ranges
+//! reserved for documentation and benchmarks; no SSH server answers there.
 //!
 //! # From other programs
-//! `cargo run -p spuff-core --example simulator --features simulator -- --port 8000` starts it
-//! alone and prints the environment variables that point the clouds' own tools at it. Faults, the
-//! clock and the truth are under `/simulator`:
+//! `cargo run -p spuff-core --example simulator --features simulator -- --port 8000` runs it as a
+//! separate process and prints the environment variables that point the clouds' own tools at it.
+//! Faults, the clock and the simulator's state are under `/simulator`:
 //!
 //! | request | does |
 //! | --- | --- |
-//! | `GET /simulator/requests` | the last requests, and how many there were of each kind |
-//! | `GET /simulator/resources` | machines and snapshots that exist |
-//! | `GET /simulator/leaks` | what exists, costs money and has not been told to end |
-//! | `GET /simulator/bill` | what everything has cost |
-//! | `GET /simulator/faults` | the fault rules, and how often each has struck |
+//! | `GET /simulator/requests` | the last requests, and the number of requests of each kind |
+//! | `GET /simulator/resources` | existing instances and snapshots |
+//! | `GET /simulator/leaks` | billable resources that exist and are not being deleted |
+//! | `GET /simulator/bill` | the cost of all resources so far |
+//! | `GET /simulator/faults` | the fault rules, with their hit counts |
 //! | `POST /simulator/faults` | adds a rule, such as `{"fault": "reply_lost", "provider": "hetzner", "times": 1}` |
-//! | `DELETE /simulator/faults` | ends all rules |
+//! | `DELETE /simulator/faults` | clears all rules |
 //! | `GET /simulator/clock` | the cloud's time |
-//! | `POST /simulator/clock` | moves it: `{"advance_seconds": 60}` |
+//! | `POST /simulator/clock` | advances it: `{"advance_seconds": 60}` |
 //!
-//! These are for programs of this computer, which name it `localhost` or by its address; a page of
-//! the web is refused. Every user of the computer can read them, and with them the bodies of
-//! requests: it is no place for real secrets. Docker is not simulated: its engine is there to be
-//! used.
+//! Only local programs may call these, with `localhost` or a loopback address as the host; requests
+//! of web pages are refused. Every user of the computer can read them, including the bodies of
+//! requests: do not send real secrets. Docker is not simulated; use a real Docker engine.
 
 mod clock;
 mod control;
@@ -98,13 +96,13 @@ use crate::provider::{
 use engine::Engine;
 use server::Server;
 
-/// The clouds that are simulated.
+/// The simulated clouds.
 pub const PROVIDERS: [&str; 3] = ["digitalocean", "hetzner", "aws"];
 
-/// The name of a cloud that is simulated, from its name or alias.
+/// Resolves a provider name or alias to the name of a simulated cloud.
 ///
 /// # Errors
-/// [`UnknownProvider`](ProviderError::UnknownProvider) with those that are.
+/// [`UnknownProvider`](ProviderError::UnknownProvider), which lists the simulated clouds.
 pub fn simulated(name: &str) -> ProviderResult<&'static str> {
     let known = name.parse::<ProviderType>().ok().map(|known| known.as_str());
     known.filter(|known| PROVIDERS.contains(known)).ok_or_else(|| {
@@ -113,27 +111,26 @@ pub fn simulated(name: &str) -> ProviderResult<&'static str> {
     })
 }
 
-/// A token that a simulated cloud takes, if no other was asked for.
+/// The default token of clients, if [`Options::with_token`] set none.
 const TOKEN: &str = "simulated";
-/// After how many seconds of its own time a cloud's lists show what is new, to be sure.
+/// Upper bound of the lists' lag, in seconds of the cloud's time.
 const SETTLING: f64 = 30.0;
-/// Real seconds in which a program on a busy computer has looked a few times, however fast the
-/// cloud's time goes.
+/// Real seconds, whatever the clock's speed: enough for a few polls on a busy computer.
 const LEAST_SETTLING: f64 = 0.5;
-/// A region that is on AWS's map.
+/// An existing AWS region.
 const AWS_REGION: &str = "us-east-1";
 
-/// Three clouds on the loopback interface. They end when this is dropped.
+/// Three simulated clouds on the loopback interface. Dropping it stops the server.
 ///
-/// Every method may be called from any thread.
+/// All methods may be called from any thread.
 pub struct Cloud {
     engine: Arc<Mutex<Engine>>,
     token: String,
-    /// After how many real seconds the clouds' lists show what is new, to be sure.
+    /// Upper bound of the lists' lag, in real seconds.
     settling: String,
-    /// How many times as fast as real the clouds' limits are.
+    /// Speed of the clouds' rate limits relative to the real ones; infinite if they are disabled.
     pace: String,
-    /// Between two looks of a program that waits; real.
+    /// Poll interval of clients; real time.
     poll_interval: Duration,
     server: Server,
 }
@@ -142,7 +139,7 @@ impl Cloud {
     /// Starts with the default [`Options`]: real time, a free port, no faults.
     ///
     /// # Errors
-    /// When no socket or thread can be had.
+    /// Fails if no socket or thread can be created.
     pub fn start() -> io::Result<Self> {
         Options::default().start()
     }
@@ -170,24 +167,24 @@ impl Cloud {
         })
     }
 
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// A provider that is wired to it.
+    /// Returns a provider that is connected to the simulator.
     ///
     /// # Errors
-    /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) for a cloud that is not
-    /// simulated, or whose feature is off.
+    /// [`UnknownProvider`](crate::ProviderError::UnknownProvider) if the cloud is not simulated or
+    /// its feature is disabled.
     pub fn provider(&self, name: &str) -> ProviderResult<Arc<dyn Provider>> {
         ProviderRegistry::with_defaults()
             .connect(simulated(name)?, self.config(name))
             .map(Arc::from)
     }
 
-    /// The configuration that wires a provider to it; timeouts, and whatever else, can be added.
-    /// `poll_interval` is as much shorter as its time goes faster.
+    /// Returns the configuration that connects a provider to the simulator; the caller may add
+    /// timeouts and other options. `poll_interval` is divided by the clock's speed.
     pub fn config(&self, name: &str) -> ProviderConfig {
         let root = format!("http://{}", self.address());
         let config = match name {
@@ -208,8 +205,8 @@ impl Cloud {
             .with_option("pace", &self.pace)
     }
 
-    /// The environment variables that point the clouds' own tools, and
-    /// [`ProviderRegistry::from_env`], at it.
+    /// Returns the environment variables that point the clouds' own tools, and
+    /// [`ProviderRegistry::from_env`], at the simulator.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let root = format!("http://{}", self.address());
         vec![
@@ -227,48 +224,48 @@ impl Cloud {
         ]
     }
 
-    /// The cloud's time.
+    /// Returns the cloud's time.
     pub fn now(&self) -> DateTime<Utc> {
         self.engine().time.now()
     }
 
-    /// The way to it without a socket.
+    /// Access without a socket.
     #[cfg(feature = "simulation")]
     pub(crate) fn within(&self) -> Within {
         Within::new(self.engine.clone())
     }
 
-    /// Moves the cloud's time on, whichever [`Clock`] it has.
+    /// Advances the cloud's time, with any [`Clock`].
     pub fn advance(&self, by: Duration) {
         self.engine().time.advance(by);
     }
 
-    /// Lets something go wrong from now on. See [`Fault`].
+    /// Adds a fault rule, which applies from now on. See [`Fault`].
     pub fn inject(&self, rule: impl Into<FaultRule>) -> FaultId {
         self.engine().faults.add(rule.into())
     }
 
-    /// How many requests a rule has struck.
+    /// Returns how many requests a rule has hit.
     pub fn hits(&self, fault: FaultId) -> u64 {
         self.engine().faults.hits(fault)
     }
 
-    /// Every rule that was given, and how often it has struck.
+    /// Returns all rules, cleared ones included, with their hit counts.
     pub fn faults(&self) -> Vec<FaultCount> {
         self.engine().faults.counts()
     }
 
-    /// Lets nothing go wrong any more. What the rules have struck stays counted.
+    /// Clears all fault rules. Their hit counts remain.
     pub fn clear_faults(&self) {
         self.engine().faults.clear();
     }
 
-    /// The last requests, oldest first: as many as [`Options::with_kept_requests`] says.
+    /// Returns the last requests, oldest first: at most [`Options::with_kept_requests`].
     pub fn requests(&self) -> Vec<Request> {
         self.engine().requests().cloned().collect()
     }
 
-    /// How many requests a cloud was sent.
+    /// Returns how many requests a cloud has received.
     pub fn request_count(&self, provider: &str) -> u64 {
         let engine = self.engine();
         engine
@@ -279,7 +276,7 @@ impl Cloud {
             .sum()
     }
 
-    /// How many requests of one kind a cloud was sent.
+    /// Returns how many requests of one kind a cloud has received.
     pub fn route_count(&self, provider: &str, route: Route) -> u64 {
         let engine = self.engine();
         engine
@@ -290,38 +287,38 @@ impl Cloud {
             .sum()
     }
 
-    /// How many connections its clients hold. What a client had on the way when it ended has
-    /// arrived, or never will, once its connections are gone.
+    /// Returns the number of open client connections. Once a client's connections are closed, each
+    /// of its requests in flight has either arrived or never will.
     pub fn open_connections(&self) -> usize {
         self.server.open()
     }
 
-    /// The machines that exist, whether or not a client can see them.
+    /// Returns the existing instances, whether or not a client can see them.
     pub fn instances(&self) -> Vec<Resource> {
         self.engine().instances()
     }
 
-    /// The snapshots that exist, whether or not a client can see them.
+    /// Returns the existing snapshots, whether or not a client can see them.
     pub fn snapshots(&self) -> Vec<Resource> {
         self.engine().snapshots()
     }
 
-    /// What exists, costs money, and has not been told to end.
+    /// Returns the billable resources that exist and are not being deleted.
     pub fn leaks(&self) -> Vec<Resource> {
         self.engine().leaks()
     }
 
-    /// Says that nothing is left that costs money.
+    /// Asserts that there are no [`leaks`](Self::leaks).
     ///
     /// # Panics
-    /// When something is, with all of it.
+    /// Panics if there are leaks, and lists them.
     #[track_caller]
     pub fn assert_no_leaks(&self) {
         let leaks: Vec<String> = self.leaks().iter().map(ToString::to_string).collect();
         assert!(leaks.is_empty(), "left behind, and still costing money:\n{}", leaks.join("\n"));
     }
 
-    /// What everything has cost so far.
+    /// Returns the cost of all resources so far.
     pub fn bill(&self) -> Bill {
         self.engine().bill()
     }
@@ -332,10 +329,10 @@ impl Cloud {
 }
 
 impl Options {
-    /// Starts the clouds.
+    /// Starts the simulated clouds.
     ///
     /// # Errors
-    /// When the port is taken, or no socket or thread can be had.
+    /// Fails if the port is taken, or no socket or thread can be created.
     pub fn start(&self) -> io::Result<Cloud> {
         Cloud::with_options(self)
     }

@@ -1,35 +1,35 @@
-//! What a simulated cloud is started with.
+//! Start options of the simulator.
 //!
-//! Durations are of the cloud's time.
+//! Durations are in the cloud's time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::clock::Clock;
 
-/// How long things take at one cloud. Each is stretched or shortened at random by up to
+/// Durations of operations at one cloud. Each is varied at random by up to
 /// [`jitter`](Self::jitter).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// From an accepted create to a running machine.
+    /// From an accepted create to a running instance.
     pub boot: Duration,
-    /// A shutdown, start or reboot.
+    /// Duration of a shutdown, start or reboot.
     pub power: Duration,
-    /// From an accepted destroy until the machine is gone.
+    /// From an accepted destroy until the instance is gone.
     pub destroy: Duration,
-    /// From an accepted snapshot until it can be used.
+    /// From an accepted snapshot until it is usable.
     pub snapshot: Duration,
-    /// How long a new machine, snapshot or tag is missing from lists and filters.
+    /// How long lists and filters omit a new instance, snapshot or tag.
     pub list_lag: Duration,
-    /// How long a new machine or snapshot cannot be read by its id.
+    /// How long a read by id does not find a new instance or snapshot.
     pub read_lag: Duration,
-    /// The part by which a duration varies: 0.2 is up to 20 % more or less.
+    /// Maximum relative variation of a duration: 0.2 is up to 20 % more or less.
     pub jitter: f64,
 }
 
 impl Timings {
-    /// Nothing takes any time.
+    /// All durations zero.
     pub fn instant() -> Self {
         let zero = Duration::ZERO;
         Self {
@@ -43,7 +43,7 @@ impl Timings {
         }
     }
 
-    /// What is usual at a cloud; [`instant`](Self::instant) for a name that is not one of
+    /// The usual durations of a cloud; [`instant`](Self::instant) if the name is not one of
     /// [`PROVIDERS`](super::PROVIDERS).
     pub fn usual(provider: &str) -> Self {
         let seconds = |boot, power, destroy, snapshot, list_lag, read_lag| Self {
@@ -64,7 +64,7 @@ impl Timings {
     }
 }
 
-/// What a simulated cloud is started with. All have defaults.
+/// Start options of the simulator. All have defaults.
 ///
 /// # Examples
 /// ```
@@ -86,12 +86,11 @@ pub struct Options {
     pub(super) tokens: Vec<String>,
     pub(super) kept_requests: usize,
     pub(super) timings: BTreeMap<String, Timings>,
-    /// What the ids of things come after.
+    /// Resource ids start after this one.
     pub(super) first_id: u64,
-    /// The most that a page of a list holds, however many are asked for.
+    /// Maximum items on a page of a list, whatever the client requests.
     pub(super) page: usize,
-    /// The regions of EC2 that the account has enabled; all that need no opt-in where none are
-    /// said.
+    /// The EC2 regions that the account has enabled; if empty, all regions that need no opt-in.
     pub(super) regions: &'static [&'static str],
 }
 
@@ -114,73 +113,73 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How the cloud's time goes; [`Clock::Real`] by default.
+    /// Sets the clock; [`Clock::Real`] by default.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// What all chance comes from: durations, and faults that strike by chance. 0 by default.
+    /// Sets the seed of all randomness: durations and the chance of faults. 0 by default.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The port on the loopback interface; a free one by default.
+    /// Sets the port on the loopback interface; a free one by default.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Answers more requests than the real cloud would as it does: with its throttling error. Off
-    /// by default; the headers that tell of limits are always sent.
+    /// Enforces the real cloud's rate limits with its throttling error. Off by default. Even then,
+    /// DigitalOcean and Hetzner send their rate limit headers.
     #[must_use]
     pub fn with_rate_limits(mut self, on: bool) -> Self {
         self.rate_limits = on;
         self
     }
 
-    /// How many machines each cloud's account may have; no limit by default.
+    /// Sets the maximum number of instances of each cloud's account; no limit by default.
     #[must_use]
     pub fn with_quota(mut self, machines: usize) -> Self {
         self.quota = machines;
         self
     }
 
-    /// Takes only this token (for EC2: this access key id), or one of several; by default any that
-    /// is not empty.
+    /// Accepts only this token (for EC2: this access key id); call it again to accept several. By
+    /// default any non-empty token is accepted.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.tokens.push(token.into());
         self
     }
 
-    /// How many of the last requests are kept to be looked at; 10,000 by default. All are counted.
+    /// Sets how many of the last requests are kept; 10,000 by default. All are counted.
     #[must_use]
     pub fn with_kept_requests(mut self, count: usize) -> Self {
         self.kept_requests = count;
         self
     }
 
-    /// How long things take at one cloud; [`Timings::usual`] by default.
+    /// Sets the durations at one cloud; [`Timings::usual`] by default.
     #[must_use]
     pub fn with_timings(mut self, provider: impl Into<String>, timings: Timings) -> Self {
         self.timings.insert(provider.into(), timings);
         self
     }
 
-    /// How long things take, at every cloud.
+    /// Sets the durations at every cloud.
     #[must_use]
     pub fn with_all_timings(mut self, timings: Timings) -> Self {
         self.timings.extend(super::PROVIDERS.map(|provider| (provider.to_string(), timings)));
         self
     }
 
-    /// The account of that number, whose things no other has; with so much on a page; with these
-    /// regions of EC2.
+    /// Options of account `number`, whose resource ids no other account has, with this page size
+    /// and these enabled EC2 regions.
     #[cfg(feature = "simulation")]
     pub(crate) fn of_account(
         mut self,

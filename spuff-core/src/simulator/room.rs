@@ -1,7 +1,7 @@
-//! What a cloud's room in the simulator is: it takes a request apart, changes the world, and
-//! answers in its cloud's form.
+//! The trait of a simulated cloud: a room parses a request, changes the world, and answers in its
+//! cloud's format.
 //!
-//! The server knows rooms only by this trait.
+//! The engine calls rooms only through this trait.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::route::Route;
 use super::truth::Resource;
 use super::world::{Image, Machine, World};
 
-/// A request, as far as a room needs it.
+/// The parts of a request that a room reads.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     pub(super) method: &'a Method,
@@ -42,12 +42,12 @@ impl<'a> Asked<'a> {
             .map(|(_, value)| value)
     }
 
-    /// A header's value; empty where there is none.
+    /// A header's value; empty if absent.
     pub(super) fn header(&self, name: &str) -> &'a str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The token of `Authorization: Bearer`; empty where there is none.
+    /// The token of `Authorization: Bearer`; empty if absent.
     pub(super) fn bearer(&self) -> &'a str {
         self.header("authorization").strip_prefix("Bearer ").unwrap_or_default().trim()
     }
@@ -76,20 +76,20 @@ impl Answer {
     }
 }
 
-/// A refusal that every cloud knows, and words in its own way.
+/// A refusal that all clouds have, each in its own format.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Refusal {
-    /// No token, or one that is not taken.
+    /// The token is missing or rejected.
     Unauthorized,
-    /// Too many requests; with this `Retry-After`.
+    /// Too many requests, with this `Retry-After` in seconds.
     RateLimited { retry_after: Option<u64> },
-    /// The cloud's own failure, with this HTTP status.
+    /// A server error with this HTTP status.
     ServerError(u16),
 }
 
-/// One cloud.
+/// A simulated cloud.
 pub(super) trait Room: Send {
-    /// What the cloud's account holds.
+    /// The resources of the cloud's account.
     fn world(&self) -> &World;
 
     fn world_mut(&mut self) -> &mut World;
@@ -97,14 +97,14 @@ pub(super) trait Room: Send {
     /// The content type of every reply with a body.
     fn content_type(&self, asked: &Asked<'_>) -> &'static str;
 
-    /// What a request is for.
+    /// The kind of a request.
     fn route(&self, asked: &Asked<'_>) -> Route;
 
-    /// The token (for EC2: the access key id) that a request carries; empty where it carries none.
+    /// The request's token (for EC2: its access key id); empty if absent.
     fn token<'a>(&self, asked: &Asked<'a>) -> &'a str;
 
-    /// How long a request must wait for the account's rate limit; counts it when it need not. Only
-    /// asked where limits are switched on.
+    /// Counts a request against the account's rate limit, or returns how long it must wait. Called
+    /// only if rate limits are enabled.
     fn pace(
         &mut self,
         asked: &Asked<'_>,
@@ -112,36 +112,36 @@ pub(super) trait Room: Send {
         now: Moment,
     ) -> Result<(), chrono::TimeDelta>;
 
-    /// Headers of every reply: the request's id, and what is left of the limits.
+    /// Headers of every reply: the request id and, if the cloud sends it, the rate limit's state.
     fn common_headers(&mut self, asked: &Asked<'_>, now: Moment) -> Vec<(&'static str, String)>;
 
-    /// Refuses in the cloud's own form.
+    /// Builds a refusal in the cloud's format.
     fn refuse(&mut self, asked: &Asked<'_>, refusal: Refusal) -> Answer;
 
-    /// Carries a request out.
+    /// Carries out a request.
     fn answer(&mut self, asked: &Asked<'_>, now: Moment, effects: Effects) -> Answer;
 
-    /// The cloud's word for a machine's state.
+    /// An instance's state, as the cloud names it.
     fn instance_state(&self, machine: &Machine, now: Moment) -> &'static str;
 
-    /// The cloud's word for a snapshot's state.
+    /// A snapshot's state, as the cloud names it.
     fn snapshot_state(&self, image: &Image, now: Moment) -> &'static str;
 
-    /// What machines and snapshots have left behind that costs money.
+    /// Billable resources that instances and snapshots have left behind.
     fn left_over(&self, _now: Moment) -> Vec<Resource> {
         Vec::new()
     }
 }
 
-/// A page of a list: `page` counts from 1. `shift` moves the window back by one, as when a new
-/// thing has come in front while the pages before were read.
+/// Returns a page of a list; `page` counts from 1. `shift` moves the window back by one, as if a
+/// new item had been inserted in front while the client read the previous pages.
 pub(super) fn page_of<T>(all: Vec<T>, page: usize, per_page: usize, shift: bool) -> Vec<T> {
     let start = page.saturating_sub(1).saturating_mul(per_page);
     let start = if shift && page > 1 { start.saturating_sub(1) } else { start };
     all.into_iter().skip(start).take(per_page).collect()
 }
 
-/// A budget of requests that fills again with the cloud's time.
+/// A token bucket of requests that refills with the cloud's time.
 #[derive(Debug)]
 pub(super) struct Bucket {
     capacity: f64,
@@ -155,7 +155,7 @@ impl Bucket {
         Self { capacity, per_second, level: capacity, at: now }
     }
 
-    /// What is left.
+    /// Returns the remaining requests.
     pub(super) fn level(&mut self, now: Moment) -> f64 {
         let passed = (now - self.at).as_seconds_f64().max(0.0);
         self.level = passed.mul_add(self.per_second, self.level).min(self.capacity);
@@ -163,13 +163,13 @@ impl Bucket {
         self.level
     }
 
-    /// Takes one, or says how long until there is one.
+    /// Takes one request, or returns how long until one is available.
     pub(super) fn take(&mut self, now: Moment) -> Result<(), chrono::TimeDelta> {
         self.take_many(1.0, now)
     }
 
-    /// Takes so many at once, or says how long until there are as many. More than it can hold empty
-    /// a full one.
+    /// Takes `count` requests at once, or returns how long until they are available. `count` is
+    /// capped at the bucket's capacity.
     pub(super) fn take_many(&mut self, count: f64, now: Moment) -> Result<(), chrono::TimeDelta> {
         let count = count.min(self.capacity);
         if self.level(now) >= count {

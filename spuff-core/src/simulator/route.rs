@@ -1,27 +1,27 @@
-//! What a request is for, in words that hold for every cloud.
+//! The kinds of requests, the same for every cloud.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a request is for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Route {
-    /// Makes a machine.
+    /// Creates an instance.
     CreateInstance,
-    /// Reads one machine, or several by their ids.
+    /// Reads one instance, or several by their ids.
     GetInstance,
-    /// Reads a page of machines.
+    /// Reads a page of instances.
     ListInstances,
-    /// Changes a machine's name or labels.
+    /// Changes an instance's name or labels.
     UpdateInstance,
-    /// Starts, stops or reboots a machine.
+    /// Starts, stops or reboots an instance.
     PowerInstance,
-    /// Ends a machine.
+    /// Destroys an instance.
     DestroyInstance,
-    /// Makes a snapshot of a machine.
+    /// Creates a snapshot of an instance.
     CreateSnapshot,
     /// Reads one image or snapshot, or several by their ids.
     GetSnapshot,

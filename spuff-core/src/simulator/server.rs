@@ -1,4 +1,4 @@
-//! The door: HTTP/1.1 on the loopback interface, on a thread of its own.
+//! HTTP/1.1 server on the loopback interface, on its own thread.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -28,12 +28,12 @@ use super::room::Asked;
 use crate::http::number;
 use crate::signals;
 
-/// The longest request body that is read.
+/// Maximum bytes of a request's body.
 const MAX_BODY: usize = 8 << 20;
 
 pub(super) type Shared = Arc<Mutex<Engine>>;
 
-/// A server that ends when it is dropped.
+/// A server that stops when it is dropped.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     open: Arc<AtomicUsize>,
@@ -64,12 +64,12 @@ impl Server {
                         _ = &mut stopped => return,
                         accepted = listener.accept() => match accepted {
                             Ok((stream, _)) => {
-                                // A reply is small: waiting for more to send would delay it.
+                                // Replies are small; Nagle's algorithm would delay them.
                                 let _ = stream.set_nodelay(true);
                                 tokio::spawn(connection(TokioIo::new(stream), engine.clone(), Counted::new(counter.clone())));
                             }
-                            // Too many open files, or a client that left already: others are
-                            // served.
+                            // Too many open files, or the client has already left: keep serving
+                            // others.
                             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                         },
                     }
@@ -80,7 +80,7 @@ impl Server {
         Ok(Self { address, open, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// How many connections have been accepted and not ended.
+    /// Returns the number of open connections.
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
@@ -95,7 +95,7 @@ impl Drop for Server {
     }
 }
 
-/// One among the open connections, until it is dropped.
+/// Counts one open connection until it is dropped.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
@@ -113,11 +113,11 @@ impl Drop for Counted {
 
 async fn connection(stream: TokioIo<tokio::net::TcpStream>, engine: Shared, _open: Counted) {
     let service = service_fn(move |request| answer(request, engine.clone()));
-    // How a connection ends is the client's business, or was asked for by a fault.
+    // Errors are ignored: the client or a fault closed the connection.
     let _ = http1::Builder::new().serve_connection(stream, service).await;
 }
 
-/// The connection is to be closed.
+/// Closes the connection.
 #[derive(Debug)]
 struct Closed;
 
@@ -181,10 +181,10 @@ fn respond(reply: Reply, body: impl FnOnce(Bytes) -> Outgoing) -> Response<Outgo
     response
 }
 
-/// A body on its way out, as a fault may have it.
+/// A reply's body, as shaped by a fault.
 enum Outgoing {
     Whole(Bytes),
-    /// Also whether it has been written out: an error at once would take it back.
+    /// With a flag for flushed: an immediate error would discard the data.
     Half(Bytes, bool),
     Drip {
         body: Bytes,

@@ -1,6 +1,6 @@
-//! What a cloud truly knows: what was asked of it, what exists, and what that costs.
+//! The simulator's actual state: the requests received, the existing resources, and their cost.
 //!
-//! Plain data, made by the world and given to whoever tests against the cloud.
+//! Plain data for tests, produced by the engine and its worlds.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,65 +15,66 @@ use super::route::Route;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// Which one, from 1.
+    /// Sequence number, from 1.
     pub number: u64,
-    /// When, in the cloud's time.
+    /// When it was received, in the cloud's time.
     pub at: DateTime<Utc>,
     /// The cloud.
     pub provider: &'static str,
-    /// What it was for.
+    /// The kind of request.
     pub route: Route,
     /// The HTTP method.
     pub method: String,
     /// The path, with the query.
     pub path: String,
-    /// The body as text, up to 64 KiB of it. Headers, and with them the token, are not kept.
+    /// The body as text, at most 64 KiB. Headers, and so the token, are not kept.
     pub body: String,
-    /// The status that was answered, or would have been had the reply not been lost.
+    /// The reply's status, even if the reply was lost; `None` if the request was not carried out
+    /// because its connection was closed.
     pub status: Option<u16>,
-    /// What went wrong.
+    /// The fault that hit it.
     pub fault: Option<Fault>,
 }
 
-/// A machine or a snapshot that exists, or an address or disk that one has left behind.
+/// An existing instance or snapshot, or an address or disk that one has left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Resource {
     /// The cloud.
     pub provider: String,
-    /// What it is.
+    /// The kind of resource.
     pub kind: Kind,
-    /// The cloud's id.
+    /// The cloud's id of it.
     pub id: String,
-    /// Its name; empty where it has none.
+    /// Its name; empty if it has none.
     pub name: String,
-    /// Its region; empty where it has none.
+    /// Its region; empty if it has none.
     pub region: String,
-    /// The cloud's word for its state.
+    /// Its state, as the cloud names it.
     pub state: String,
-    /// Whether its end has been accepted, so that it will soon be gone.
+    /// Whether its deletion has been accepted and is in progress.
     pub ending: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// Its labels. DigitalOcean's tags are keys without values.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What a resource is.
+/// The kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
-    /// A machine, also one that is stopped.
+    /// An instance, running or stopped.
     Instance,
-    /// A snapshot that a machine can be made from.
+    /// A snapshot that an instance can be created from.
     Snapshot,
-    /// A copy of a disk: on EC2 what stays when only an AMI is deregistered.
+    /// A copy of a disk: on EC2 it remains if only the AMI is deregistered.
     DiskSnapshot,
-    /// A disk that is paid for by itself: on EC2 it stays when its machine ends, unless it is to
-    /// end with it.
+    /// A separately billed disk: on EC2 it remains when its instance is terminated, unless it is
+    /// set to be deleted with it.
     Disk,
-    /// A public address that is paid for by itself.
+    /// A separately billed public address.
     Address,
 }
 
@@ -90,38 +91,38 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What a cloud's time has cost. Prices are those of the catalogue; they resemble the real ones and
-/// are not offers.
+/// The cost of all resources at the simulated clouds. Prices come from the catalogue; they resemble
+/// the real ones and are not offers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Bill {
-    /// One line for each thing that is or was paid for.
+    /// One line for each resource that is or was billed.
     pub lines: Vec<BillLine>,
 }
 
-/// What one thing has cost so far.
+/// The cost of one resource so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BillLine {
     /// The cloud.
     pub provider: String,
-    /// What it is.
+    /// The kind of resource.
     pub kind: Kind,
-    /// The cloud's id.
+    /// The cloud's id of it.
     pub id: String,
-    /// Its size; for snapshots, empty.
+    /// Its size; empty for snapshots.
     pub size: String,
-    /// Since when it was paid for.
+    /// Start of billing.
     pub from: DateTime<Utc>,
-    /// Until when; `None` while it is.
+    /// End of billing; `None` while it is billed.
     pub until: Option<DateTime<Utc>>,
     /// `USD` or `EUR`.
     pub currency: String,
-    /// Millionths of the currency.
+    /// The cost in millionths of the currency.
     pub micros: u64,
 }
 
 impl Bill {
-    /// The sum in a currency, in millionths of it.
+    /// The total in one currency, in millionths of it.
     ///
     /// # Examples
     /// ```

@@ -8,20 +8,20 @@ use async_trait::async_trait;
 use super::Observation;
 use crate::provider::error::ProviderResult;
 
-/// What is to be looked at.
+/// A resource to poll.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject<H> {
     pub(crate) id: String,
-    /// What the room knows of it.
+    /// What the provider module knows of it.
     pub(crate) hint: H,
-    /// Made a short while ago: lists need not show it yet.
+    /// Created recently: lists may not contain it yet.
     pub(crate) is_new: bool,
 }
 
-/// What looking at several things has shown, in their order.
+/// The observations of several subjects, in their order.
 pub(crate) struct BatchObservation<T> {
     pub(crate) observations: Vec<ProviderResult<Observation<T>>>,
-    /// How many requests it took.
+    /// How many requests were sent.
     pub(crate) requests: usize,
 }
 
@@ -29,11 +29,11 @@ pub(crate) struct BatchObservation<T> {
 #[async_trait]
 pub(crate) trait BatchPoll: Clone + Send + Sync + 'static {
     type Thing: Clone + Send + 'static;
-    /// What a client knows of a thing: two that know the same are told the same.
+    /// What a client knows of a resource; waiters with equal hints share an observation.
     type Hint: Clone + Eq + Hash + Send + Sync + 'static;
 
-    /// Whose credentials it polls with, where the clients of an account may have others: things are
-    /// looked at together only for the same ones.
+    /// The credentials it polls with, if the clients of an account may differ: only subjects with
+    /// the same identity are polled together.
     fn identity(&self) -> usize {
         0
     }
@@ -41,10 +41,10 @@ pub(crate) trait BatchPoll: Clone + Send + Sync + 'static {
     /// Whether the cloud has accepted these credentials before.
     fn is_accepted(&self) -> bool;
 
-    /// How long the account takes to earn a request: a poll spends no more than is earned
+    /// How long the rate limit takes to refill by one request: polls use no more than is refilled
     /// meanwhile.
     fn refill_interval(&self) -> Duration;
 
-    /// Looks at all of these, in as few requests as it takes.
+    /// Polls all of these, in as few requests as possible.
     async fn poll_batch(&self, subjects: &[Subject<Self::Hint>]) -> BatchObservation<Self::Thing>;
 }

@@ -1,5 +1,4 @@
-//! Looking at many things by a list of all of them, or at each alone, whichever takes fewer
-//! requests.
+//! Polls many resources by one list or each on its own, whichever takes fewer requests.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,23 +10,23 @@ use super::batch_poll::{BatchObservation, Subject};
 use super::shared_poll::{again, for_all};
 use super::{Observation, ProviderResult};
 
-/// A list that shows, among others, what is waited for.
+/// A list that contains, among others, the subjects.
 pub(crate) struct Listing<'a> {
-    /// How many pages it had last.
+    /// How many pages it had last time.
     pub(crate) pages: &'a AtomicUsize,
     pub(crate) per_page: usize,
-    /// How many requests it takes to look at one thing alone.
+    /// How many requests it takes to poll one resource on its own.
     pub(crate) alone: usize,
-    /// Whether it shows late what is new.
+    /// Whether new resources appear in it late.
     pub(crate) lags: bool,
 }
 
-/// What a list shows, by id.
+/// The observations of a list, by id.
 pub(crate) type Listed<T> = Vec<(String, ProviderResult<Observation<T>>)>;
 
 impl Listing<'_> {
-    /// Looks at all of these. What the list does not show is looked at alone, unless it is too new
-    /// for the list.
+    /// Polls all subjects. One that the list does not contain is polled on its own, unless it is
+    /// too new for a list that lags.
     pub(crate) async fn look<T, H, F>(
         &self,
         subjects: &[Subject<H>],
@@ -55,7 +54,7 @@ impl Listing<'_> {
         let pages = listed.len().div_ceil(self.per_page).max(1);
         self.pages.store(pages, Ordering::Relaxed);
         let listed: HashMap<String, _> = listed.into_iter().collect();
-        // Two clients may know different things of one.
+        // Two waiters may have different hints for one id.
         let found: Vec<_> =
             subjects.iter().map(|subject| listed.get(&subject.id).map(again)).collect();
         let is_missing = |at: &usize| found[*at].is_none() && !(self.lags && subjects[*at].is_new);
@@ -80,8 +79,8 @@ mod tests {
     use super::*;
     use crate::provider::error::ProviderError;
 
-    /// What each look showed, how many requests they took, and what was looked at alone. The list
-    /// shows `0` to `9`, in pages of five.
+    /// Returns what each poll observed, the number of requests, and the positions polled on their
+    /// own. The list contains `0` to `9`, in pages of five.
     async fn looked(
         ids: &[(&str, bool)],
         pages: usize,

@@ -1,29 +1,28 @@
-//! What one look at a thing has shown, or has failed by.
+//! What one poll of a resource has observed.
 
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ErrorParts, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
 
-/// What a look has shown.
+/// What a poll has observed.
 #[derive(Debug, Clone)]
 pub(crate) enum Observation<T> {
-    /// It is as it should be.
+    /// It is ready.
     Done(T),
-    /// Not yet; in words that a timeout can repeat.
+    /// It is not ready yet, with the state for a timeout's message.
     Pending(String),
-    /// Not, and it will not be by itself; in words that an error can repeat.
+    /// It is stopped and does not start by itself, with the state for an error's message.
     Stopped(String),
-    /// It is not there.
+    /// It does not exist.
     Absent,
-    /// The look itself failed in a way that may pass.
+    /// The poll failed with a transient error.
     Unclear(String),
-    /// The cloud has refused the credentials. It does so for a moment, too, when one of its parts
-    /// is out of order.
+    /// The API has refused the credentials, which it may also do briefly during an outage.
     Refused(Box<ErrorParts>),
 }
 
 impl<T> Observation<T> {
-    /// Looks past a failure that may pass; keeps any other.
+    /// Turns a transient failure into an observation; returns any other as an error.
     pub(crate) fn past(error: ProviderError) -> ProviderResult<Self> {
         match error {
             ProviderError::Authentication { .. } => {
@@ -34,9 +33,9 @@ impl<T> Observation<T> {
         }
     }
 
-    /// As [`past`](Self::past), of a call that only reads: one that is refused for want of room, or
-    /// for what else goes on, tells nothing of what was to be read. What a room has concluded of a
-    /// machine names it.
+    /// As [`past`](Self::past), for a read: a capacity, quota or conflict error says nothing about
+    /// the resource, so it is transient. The exception is one whose context names an instance: the
+    /// provider module concluded it from the instance itself.
     pub(crate) fn unread(error: ProviderError) -> ProviderResult<Self> {
         let is_concluded = error.context().is_some_and(|context| context.instance_id.is_some());
         match error {
@@ -51,15 +50,15 @@ impl<T> Observation<T> {
         }
     }
 
-    /// Whether the look has shown how the thing is, or that it is not there.
+    /// Whether the poll has shown the state of the resource, or its absence.
     pub(super) fn is_clear(&self) -> bool {
         !matches!(self, Self::Unclear(_) | Self::Refused(_))
     }
 }
 
 impl<T> Observation<T> {
-    /// Whether a thing that is asked for or changed is there already. Other failures have been
-    /// tried again by the pipeline.
+    /// The observation of a request for a resource; only an absence is retried. The pipeline has
+    /// already retried other failures.
     pub(crate) fn of_answer(answered: ProviderResult<T>) -> ProviderResult<Self> {
         match answered {
             Ok(answer) => Ok(Self::Done(answer)),
@@ -68,7 +67,7 @@ impl<T> Observation<T> {
         }
     }
 
-    /// Whether a thing that was read is in the state that is waited for.
+    /// Whether a resource that was read is in the wanted state.
     pub(crate) fn of_state(
         read: ProviderResult<T>,
         state: impl Fn(&T) -> &str,
@@ -84,7 +83,7 @@ impl<T> Observation<T> {
 }
 
 impl Observation<ProviderInstance> {
-    /// Whether a machine that was read is ready, may become so, or never will.
+    /// Whether an instance that was read is ready, pending, or can never be ready.
     pub(crate) fn of_instance(
         read: ProviderResult<ProviderInstance>,
         provider: &str,
@@ -107,8 +106,8 @@ impl Observation<ProviderInstance> {
 }
 
 impl Observation<()> {
-    /// Whether a delete has been taken. One that is refused because the thing is busy is tried
-    /// again; other failures have been tried again by the pipeline already.
+    /// Whether a delete was accepted. A busy resource is pending; the pipeline has already retried
+    /// other failures.
     pub(crate) fn of_delete(sent: Result<(), Failure>) -> ProviderResult<Self> {
         match sent.map_err(ProviderError::from) {
             Ok(()) => Ok(Self::Done(())),
@@ -120,7 +119,7 @@ impl Observation<()> {
         }
     }
 
-    /// The end of a delete: what is gone is as good as deleted. Whether it was there.
+    /// The result of a delete: whether the resource existed. One that is gone counts as deleted.
     pub(crate) fn deleted(ended: ProviderResult<()>) -> ProviderResult<bool> {
         match ended {
             Err(ProviderError::NotFound { .. }) => Ok(false),

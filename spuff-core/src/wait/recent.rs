@@ -1,5 +1,4 @@
-//! What this process has made a short while ago, and what it has ended: the clouds' reads lag
-//! behind their writes.
+//! What this process recently created and destroyed, to bridge the clouds' read lag.
 //!
 //! All clients of an account share it.
 
@@ -14,18 +13,17 @@ use super::{Observation, Wait};
 use crate::http::{Errand, HttpClient, number};
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// How long what was made is remembered: longer than any boot.
+/// How long a created id is remembered: longer than any boot.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// What this process has made in an account a short while ago: the clouds' reads lag behind their
-/// writes.
+/// The ids that this process recently created or destroyed in an account.
 #[derive(Debug, Clone)]
 pub(crate) struct RecentCreates<T> {
     made: Arc<Made<T>>,
     settling: Duration,
 }
 
-/// What was made, by id: when, and what only the create call could tell; nothing of what has ended.
+/// By id: when it was noted, and the note of its create call; `None` if it has ended.
 #[derive(Debug)]
 struct Made<T>(Mutex<HashMap<String, (Instant, Option<T>)>>);
 
@@ -36,18 +34,18 @@ impl<T> Default for Made<T> {
 }
 
 impl<T: Clone + Send + 'static> RecentCreates<T> {
-    /// Shared by all clients of the account. Its cloud shows by id what is new after `settling`,
-    /// and to be sure, twice that.
+    /// Returns the one shared by all clients of the account. After `settling`, a new resource is
+    /// usually readable by id; twice that is certain.
     pub(crate) fn of(http: &HttpClient) -> Self {
         Self { made: http.shared(), settling: http.settling() }
     }
 
-    /// Notes that `id` was just made, with what only the create call could tell.
+    /// Notes that `id` was just created, with data that only the create's reply contains.
     pub(crate) fn add(&self, id: &str, note: T) {
         self.note_now(id, Some(note));
     }
 
-    /// Notes an id whose end has been seen.
+    /// Notes that the end of `id` was observed.
     pub(crate) fn end(&self, id: &str) {
         self.note_now(id, None);
     }
@@ -56,38 +54,39 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
         let mut made = self.locked();
         if made.len() == made.capacity() {
             made.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
-            // So much may come before all are walked through again.
+            // The next pass over all entries comes after this many more.
             let kept = made.len();
             made.reserve(kept + 1);
         }
         made.insert(id.to_string(), (Instant::now(), note));
     }
 
-    /// Until when an absence of `id` is not believed; `None` for one that was not made here, or has
-    /// ended.
+    /// The time before which an absence of `id` is ignored; `None` if it was not created here, or
+    /// has ended.
     pub(crate) fn settles_at(&self, id: &str) -> Option<Instant> {
         let (since, _) = self.known(id).filter(|(_, note)| note.is_some())?;
         Some(number::later(since, self.settling.saturating_mul(2)))
     }
 
-    /// How long the absence of a thing is borne with that was never seen: another client may have
-    /// made it a moment ago. Not of one whose end has been seen.
+    /// How long the absence of a resource that was never seen is ignored: another client may have
+    /// just created it. Zero if its end was observed.
     pub(crate) fn unseen(&self, id: &str) -> Duration {
         if self.has_ended(id) { Duration::ZERO } else { self.settling }
     }
 
-    /// Until when it is not believed that there is nothing to end, where there is so much time.
+    /// The time before which a delete ignores an absence, limited to half of `limit` for unknown
+    /// ids.
     pub(crate) fn endable_until(&self, id: &str, limit: Duration) -> Instant {
         self.settles_at(id)
             .unwrap_or_else(|| number::later(Instant::now(), self.unseen(id).min(limit / 2)))
     }
 
-    /// What `read` reads; `None` where it is absent, which is not believed of what was made here a
-    /// moment ago.
+    /// Returns what `read` returns, or `None` if it is absent. An absence is read again if `id` was
+    /// just created here.
     ///
     /// # Errors
-    /// Those of `read`; [`ProviderError::Timeout`] where that one does not come to light in the
-    /// time of the errand.
+    /// Those of `read`; [`ProviderError::Timeout`] if a just created `id` does not appear before
+    /// the errand's deadline.
     pub(crate) async fn read<V, F>(
         &self,
         (operation, id): (&'static str, &str),
@@ -105,7 +104,7 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
                 let looked = read();
                 async move {
                     match looked.await {
-                        // Somebody has ended it meanwhile.
+                        // Another task has destroyed it meanwhile.
                         Err(error @ ProviderError::NotFound { .. }) if self.has_ended(id) => {
                             Err(error)
                         }
@@ -121,12 +120,12 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
         }
     }
 
-    /// Whether the end of `id` has been seen here.
+    /// Whether the end of `id` was observed here.
     pub(crate) fn has_ended(&self, id: &str) -> bool {
         self.known(id).is_some_and(|(_, note)| note.is_none())
     }
 
-    /// What the create call told.
+    /// The note of the create call.
     pub(crate) fn note(&self, id: &str) -> Option<T> {
         self.known(id).and_then(|(_, note)| note)
     }

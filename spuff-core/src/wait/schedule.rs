@@ -1,7 +1,7 @@
-//! When each look that is waited for is due, and who looks.
+//! When each pending poll is due, and which task polls.
 //!
-//! Bookkeeping alone: nothing here waits. Whoever looks shows that it is at it; one that does not
-//! is taken over from.
+//! Bookkeeping only: nothing here waits. The poller sends a heartbeat; if it stalls, another task
+//! takes over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,32 +15,32 @@ use crate::http::number;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::ProviderResult;
 
-/// How long after it was due a look is not waited for any more where nobody is seen to be at it:
-/// the runtime of whoever looks for all may stand still, neither driven nor ended.
+/// How long after its due time a poll without a heartbeat counts as stalled: the poller's runtime
+/// may be neither driven nor ended.
 pub(super) const OVERDUE: Duration = Duration::from_secs(3);
 
-/// Who waits for a look, when each is due, and who looks.
+/// The pending polls, when each is due, and the state of the poller.
 pub(super) struct PollSchedule<R: BatchPoll> {
     pub(super) waiting: Vec<PendingPoll<R>>,
     pub(super) is_driven: bool,
-    /// How often somebody has taken over from one that stood still.
+    /// How often another task took over from a stalled poller.
     epoch: u64,
-    /// When whoever looks was seen at it last.
+    /// The poller's last heartbeat.
     heartbeat: Option<Instant>,
-    /// When all were looked at last.
+    /// When the last poll ended.
     last: Option<Instant>,
-    /// How long after that they are looked at again.
+    /// The pause between `last` and the next poll.
     pub(super) pause: Duration,
-    /// How long after that newcomers are looked at: at once while they are found ready, else as the
-    /// others.
+    /// The pause between `last` and the first poll of a newcomer: zero while newcomers are found
+    /// ready, else growing to `pause`.
     first_poll_delay: Duration,
-    /// How long it takes to earn what the last look took.
+    /// How long the rate limit takes to refill what the last poll used.
     refill_interval: Duration,
 }
 
-/// One look that is waited for.
+/// One pending poll.
 pub(super) struct PendingPoll<R: BatchPoll> {
-    /// Of whoever asks: it looks with those credentials.
+    /// The waiter's provider module, whose credentials it polls with.
     pub(super) room: Arc<R>,
     pub(super) subject: Subject<R::Hint>,
     pub(super) due: Instant,
@@ -79,7 +79,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         if begins {
             (self.pause, self.first_poll_delay) = (Duration::ZERO, Duration::ZERO);
         }
-        // What others are patient about is not a newcomer's.
+        // A newcomer does not wait for the long poll intervals of others.
         let own = first_pause(poll_interval).max(self.refill_interval.min(poll_interval));
         let pause = if is_first { self.first_poll_delay.min(own) } else { self.pause };
         let due = self.last.map_or(now, |last| (last + pause).max(now));
@@ -87,7 +87,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         Ticket { begins, epoch: self.epoch, due }
     }
 
-    /// Whether whoever looked since that epoch does so no more: from now on, somebody else may.
+    /// Whether the poller of that epoch is stalled; if so, another task may take over from now on.
     pub(super) fn is_stalled(&mut self, epoch: u64) -> bool {
         if self.epoch == epoch {
             let due = self.waiting.iter().map(|asked| asked.due).min();
@@ -100,7 +100,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         true
     }
 
-    /// Notes that whoever looks is at it. Not, where somebody else has taken over.
+    /// Records a heartbeat. Returns `false` if another task has taken over.
     pub(super) fn heartbeat(&mut self, epoch: u64) -> bool {
         let is_current = self.epoch == epoch;
         if is_current {
@@ -109,7 +109,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         is_current
     }
 
-    /// Lets those that wait begin anew, as whoever looked since that epoch has broken off.
+    /// Drops all pending polls, so that the waiters start over: the poller of that epoch was lost.
     pub(super) fn poller_lost(&mut self, epoch: u64) {
         if self.epoch == epoch {
             self.is_driven = false;
@@ -117,7 +117,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         }
     }
 
-    /// Those whose look is due, or will be soon: looking at more costs little more.
+    /// Takes the polls that are due or will be soon: polling a few more costs little.
     pub(super) fn take(&mut self, now: Instant) -> Vec<PendingPoll<R>> {
         let soon = now + self.pause / 2;
         let (due, later) =
@@ -126,7 +126,7 @@ impl<R: BatchPoll> PollSchedule<R> {
         due
     }
 
-    /// Sets the next pauses, after a look that took so long to earn.
+    /// Sets the next pauses, after a poll whose requests take `refill_interval` to refill.
     pub(super) fn looked(
         &mut self,
         interval: Duration,
@@ -154,15 +154,15 @@ fn first_pause(interval: Duration) -> Duration {
 
 pub(super) type Answer<T> = oneshot::Sender<ProviderResult<Observation<T>>>;
 
-/// When something that was asked for is looked at, and by whom.
+/// When a requested poll is due, and whether a poller must be started.
 pub(super) struct Ticket {
-    /// Whether somebody must begin to look.
+    /// Whether the caller must start a poller.
     pub(super) begins: bool,
     pub(super) epoch: u64,
     pub(super) due: Instant,
 }
 
-/// What a look has shown of those that were looked at for the first time.
+/// What a poll has shown of the subjects that were polled for the first time.
 #[derive(Clone, Copy)]
 pub(super) enum Newcomers {
     None,

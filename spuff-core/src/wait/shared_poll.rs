@@ -1,7 +1,7 @@
-//! Many waiters, few requests: everything that is waited for in an account is looked at together.
+//! Shared polling: many waiters, few requests.
 //!
-//! Each waiter keeps its own deadline and end, and asks for one look after the other; when the next
-//! one is due, one task looks at all that have asked, in as few requests as the cloud's room can.
+//! Each waiter keeps its own deadline and result, and requests one poll after another. When the
+//! next one is due, one task polls for all waiters, in as few requests as the provider module can.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,16 @@ use super::batch_poll::{BatchObservation, BatchPoll, Subject};
 use super::schedule::{Answer, Newcomers, OVERDUE, PendingPoll, PollSchedule, Ticket};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// How often somebody else takes over from a task that has broken off.
+/// How often a waiter starts over after the polling task was lost.
 const TRIES: usize = 3;
 
-/// How often whoever looks shows that its runtime goes on.
+/// How often the poller sends a heartbeat during a poll.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Whoever is told "not yet" asks again within this time, or has left.
+/// A waiter whose resource is not ready asks again within this time, or has left.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Everything of one kind that is waited for in an account.
+/// All waits for one kind of resource in an account.
 pub(crate) struct SharedPoller<R: BatchPoll> {
     state: Mutex<PollSchedule<R>>,
     asked: Notify,
@@ -40,11 +40,11 @@ impl<R: BatchPoll> Default for SharedPoller<R> {
 }
 
 impl<R: BatchPoll> SharedPoller<R> {
-    /// The next look at something by `room`, when it is due, together with all that others wait
-    /// for.
+    /// Polls `subject` with `room` when its next poll is due, together with the other waiters'
+    /// subjects.
     ///
     /// # Errors
-    /// Those of the look.
+    /// Those of the poll.
     pub(crate) async fn look(
         self: &Arc<Self>,
         room: &Arc<R>,
@@ -64,8 +64,7 @@ impl<R: BatchPoll> SharedPoller<R> {
             } else {
                 self.asked.notify_one();
             }
-            // The runtime of the one that looked for all may have ended, or stand still; then
-            // another one does.
+            // The poller's runtime may have ended or be stalled; then another task takes over.
             match self.answer(answered, epoch, due).await {
                 Some(Ok(look)) => return look,
                 Some(Err(_)) => tries -= 1,
@@ -77,8 +76,7 @@ impl<R: BatchPoll> SharedPoller<R> {
         })
     }
 
-    /// The answer, or that whoever was to give it has broken off. `None` where that one stands
-    /// still.
+    /// Waits for the observation; an error if the poller was lost, `None` if it is stalled.
     async fn answer<A>(
         &self,
         mut answered: oneshot::Receiver<A>,
@@ -99,18 +97,18 @@ impl<R: BatchPoll> SharedPoller<R> {
     }
 }
 
-/// The task that looks for all, as long as anybody waits.
+/// The poller: the task that polls for all, as long as there are waiters.
 struct Driver<R: BatchPoll> {
     poller: Arc<SharedPoller<R>>,
     epoch: u64,
     is_over: bool,
 }
 
-/// All that one identity looks at.
+/// All subjects that are polled with one identity.
 struct Group<R: BatchPoll> {
     room: Arc<R>,
     subjects: Vec<Subject<R::Hint>>,
-    /// For each subject, whether it is looked at for the first time, and who asks.
+    /// For each subject, whether this is a first poll, and the waiters.
     asking: Vec<(bool, Vec<Answer<R::Thing>>)>,
     places: HashMap<(String, R::Hint), usize>,
 }
@@ -127,7 +125,7 @@ impl<R: BatchPoll> Group<R> {
             .or_insert(self.subjects.len());
         match (self.subjects.get_mut(at), self.asking.get_mut(at)) {
             (Some(known), Some((was_first, answers))) => {
-                // Who has seen it is to hear of its end.
+                // A waiter that has seen the resource must learn of its end.
                 known.is_new &= subject.is_new;
                 *was_first |= is_first;
                 answers.push(answer);
@@ -142,7 +140,7 @@ impl<R: BatchPoll> Group<R> {
 
 impl<R: BatchPoll> Driver<R> {
     async fn run(mut self, room: Arc<R>) {
-        // When those that were told "not yet" must have asked again, or have left.
+        // When the waiters of the last poll must have asked again, or have left.
         let mut linger = None;
         loop {
             let due = {
@@ -165,11 +163,11 @@ impl<R: BatchPoll> Driver<R> {
             if due > Instant::now() {
                 tokio::select! {
                     biased;
-                    // Whoever asks may be due earlier.
+                    // A new waiter may be due earlier.
                     () = self.poller.asked.notified() => {}
                     () = tokio::time::sleep_until(due) => {}
                 }
-                // Somebody else may have taken over meanwhile.
+                // Another task may have taken over meanwhile.
                 continue;
             }
             let asked = self.poller.state().take(Instant::now());
@@ -180,10 +178,10 @@ impl<R: BatchPoll> Driver<R> {
         }
     }
 
-    /// Looks, tells everybody, and says whether anybody may ask again.
+    /// Polls, answers all waiters, and returns whether any may ask again.
     async fn poll_batch(&self, room: &Arc<R>, asked: Vec<PendingPoll<R>>) -> bool {
         let interval = asked.iter().map(|asked| asked.poll_interval).min().unwrap_or_default();
-        // The connections of its own room are those of its own runtime.
+        // The poller's own `room` first: its connections belong to this runtime.
         let mut groups = vec![Group::new(room.clone())];
         for PendingPoll { room, subject, is_first, answer, .. } in asked {
             let identity = room.identity();
@@ -233,7 +231,7 @@ impl<R: BatchPoll> Driver<R> {
         for (group, BatchObservation { observations: looks, .. }) in groups.into_iter().zip(seen) {
             for ((_, mut answers), look) in group.asking.into_iter().zip(looks) {
                 let last = answers.pop();
-                // Whoever has left is not told.
+                // A waiter that has left gets no answer.
                 answers.into_iter().for_each(|answer| drop(answer.send(again(&look))));
                 if let Some(answer) = last {
                     drop(answer.send(look));
@@ -245,7 +243,7 @@ impl<R: BatchPoll> Driver<R> {
 }
 
 impl<R: BatchPoll> Drop for Driver<R> {
-    /// Broken off, with its runtime: those that wait begin anew.
+    /// The task was dropped with its runtime: the waiters start over.
     fn drop(&mut self) {
         if !self.is_over {
             self.poller
@@ -257,7 +255,7 @@ impl<R: BatchPoll> Drop for Driver<R> {
     }
 }
 
-/// The same look, for another waiter.
+/// Copies an observation for another waiter.
 pub(super) fn again<T: Clone>(
     look: &ProviderResult<Observation<T>>,
 ) -> ProviderResult<Observation<T>> {
@@ -267,7 +265,7 @@ pub(super) fn again<T: Clone>(
     }
 }
 
-/// The same outcome for all, of a request that was to tell of all.
+/// The same outcome for all, of one failed request that was to read all.
 pub(crate) fn for_all<T: Clone>(
     error: ProviderError,
     count: usize,

@@ -15,7 +15,7 @@ async fn go(governor: &Arc<Governor>, class: Class) -> Result<(), Duration> {
     governor.admit(rate_cost(), class, PATIENCE, |_| ()).await.map(drop)
 }
 
-/// The order in which these are admitted, when all ask at once, and after how many seconds each.
+/// Returns the order in which simultaneous requests are admitted, and after how many seconds each.
 async fn order(classes: &[Class]) -> Vec<(usize, u64)> {
     let governor = Arc::new(Governor::new(1.0));
     // Nothing is left.
@@ -88,7 +88,7 @@ async fn who_has_no_patience_is_told_how_long_it_takes() {
         "{due:?}"
     );
     ask(10).await.unwrap();
-    // Another place has a budget of its own.
+    // Another place has its own budget.
     let elsewhere = [Some(Cost { place: "elsewhere", budget: &NARROW, count: 1 }), None];
     governor.admit(elsewhere, Class::Safe, Duration::ZERO, |_| ()).await.unwrap();
 }
@@ -190,7 +190,7 @@ async fn places_of_which_all_is_left_make_room_for_others() {
         tokio::time::advance(Duration::from_secs(20)).await;
     }
     assert_eq!(governor.meters().len(), MOST);
-    // Of this one nothing is left: it is not forgotten.
+    // This meter is used up, so it is not reused.
     go("busy".to_string()).await.unwrap();
     for at in 0..4 {
         go(format!("other-{at}")).await.unwrap();

@@ -1,6 +1,6 @@
-//! Several machines by one call: the client token stands for all of them, and the launch index for
-//! each. Labels, and with them whose they are, are set by that call; the names, in which they
-//! differ, by one more for each.
+//! Launches several instances with one call: the client token stands for all of them, and the
+//! launch index for each. That call sets the labels, including the owner; one more call for each
+//! instance sets its name.
 
 use futures_util::future::join_all;
 
@@ -19,8 +19,8 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
-/// How many machines one call starts at most: where there is no room for all of them, none is
-/// started.
+/// The maximum number of instances in a call. If capacity does not suffice for all, EC2 starts
+/// none.
 pub(super) const AT_ONCE: usize = 25;
 
 impl AwsProvider {
@@ -76,7 +76,7 @@ impl AwsProvider {
         Ok(join_all(named).await)
     }
 
-    /// Gives a machine its name, which the call that has made it could not.
+    /// Sets an instance's name, which the launch could not.
     async fn named(
         &self,
         place: &Place,
@@ -88,7 +88,7 @@ impl AwsProvider {
         let timeouts = self.http.timeouts();
         let wait =
             Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
-        // A machine that was just launched is not found at once.
+        // EC2 may not find a just launched instance yet.
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
             let call =
                 place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
@@ -111,8 +111,9 @@ impl AwsProvider {
         Ok(instance)
     }
 
-    /// The machines that were launched under a key hash and have not ended: by their label, which
-    /// those of earlier versions carry as well, whose client token was the key itself.
+    /// Returns the instances that were launched under a key hash and have not ended, by label.
+    /// Instances of earlier versions carry it as well, although their client token was the key
+    /// itself.
     pub(super) async fn launched(
         &self,
         place: &Place,
@@ -130,7 +131,7 @@ impl AwsProvider {
     }
 }
 
-/// The machine of a launch with that index. One that the cloud does not number may be it.
+/// Returns the instance with that launch index. Fails if only an unnumbered one may be it.
 pub(super) fn part(made: Vec<Instance>, index: &str) -> ProviderResult<Option<Instance>> {
     let numbered = |instance: &Instance| instance.ami_launch_index.map(|number| number.to_string());
     let unclear = made
@@ -150,7 +151,7 @@ pub(super) fn part(made: Vec<Instance>, index: &str) -> ProviderResult<Option<In
     }
 }
 
-/// All machines of a launch, by their index; none when some are missing.
+/// Returns all instances of a launch by index, or `None` if any is missing.
 fn in_order(mut made: Vec<Instance>, count: usize) -> Option<Vec<Instance>> {
     made.retain(|instance| !instance.instance_id.is_empty());
     made.sort_by_key(|instance| instance.ami_launch_index);

@@ -2,7 +2,7 @@
 
 use super::wire::Image;
 
-/// An image, and the device that its root volume is attached as, where it has one.
+/// An image, and the device of its root volume, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BootImage {
     pub(super) id: String,

@@ -1,4 +1,4 @@
-//! Between the contract's nouns and EC2's: pure, and tested by tables.
+//! Pure conversions between the contract's types and EC2's, tested by tables.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::provider::{Address, ProviderInstance, Snapshot, labels};
 
-/// Of the raw bytes, before base64.
+/// The limit of the raw bytes, before base64.
 pub(super) const MAX_USER_DATA: usize = 16 * 1024;
 const MAX_TAGS: usize = 50;
 const MAX_KEY: usize = 128;
@@ -27,15 +27,15 @@ const MAX_VALUE: usize = 256;
 const MAX_KEY_NAME: usize = 255;
 /// The tag that EC2's own tools show as the name.
 pub(super) const NAME_TAG: &str = "Name";
-/// What EC2 keeps for itself.
+/// The prefix of tags that EC2 reserves.
 const RESERVED: &str = "aws:";
-/// The filter that finds what is spuff's.
+/// The filter for managed resources.
 pub(super) const MANAGED: (&str, &str) = ("tag:managed-by", labels::MANAGED_BY_VALUE);
 
-/// The filter that finds what was made under a key.
+/// The filter for resources made under a key.
 pub(super) const KEY: &str = "tag:spuff-key";
 
-/// Where in the network machines are put; EC2's default where nothing is said.
+/// The network placement of instances; EC2's default if unset.
 #[derive(Debug, Default)]
 pub(super) struct Network {
     pub(super) subnet: Option<String>,
@@ -43,8 +43,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// What a create was refused for: a size that a zone does not have is a wrong one where the
-    /// zone was chosen, with the subnet.
+    /// Corrects the error of a refused create: if the subnet fixes the zone, a size that the zone
+    /// does not have is invalid.
     pub(super) fn refused(&self, error: ProviderError) -> ProviderError {
         match &error {
             ProviderError::Capacity { message, context }
@@ -57,7 +57,7 @@ impl Network {
     }
 }
 
-/// The checks that need no look-up, made before the first request.
+/// Runs the checks that need no look-up, before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     validate::required("name", &request.name)?;
     validate::required("size", &request.size)?;
@@ -85,8 +85,8 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     user_data(request).map(drop)
 }
 
-/// Checks a request against EC2's limits and words it. The same request, image and key are the same
-/// bytes.
+/// Checks a request against EC2's limits and builds the query. The same request, image and key
+/// produce the same bytes.
 pub(super) fn run_instances(
     request: &InstanceRequest,
     count: usize,
@@ -108,8 +108,8 @@ pub(super) fn run_instances(
             .with("BlockDeviceMapping.1.DeviceName", device)
             .with("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true");
     }
-    // Whatever the subnet gives by itself: a machine without a public address would be waited for
-    // in vain.
+    // Overrides the subnet's default: without a public address, a wait for readiness cannot
+    // succeed.
     let mut query = query
         .with("NetworkInterface.1.DeviceIndex", "0")
         .with("NetworkInterface.1.AssociatePublicIpAddress", "true")
@@ -117,16 +117,16 @@ pub(super) fn run_instances(
         .with_some("NetworkInterface.1.SecurityGroupId.1", network.security_group.as_ref())
         .with("MetadataOptions.HttpTokens", "required");
     if request.ttl.is_some() {
-        // A machine that shuts itself down at the end of its lease is not paid for any more.
+        // An instance that shuts itself down at the end of its lease costs no more.
         query = query.with("InstanceInitiatedShutdownBehavior", "terminate");
     }
     let mut tags = tags(request)?;
-    // Several are named one by one, later.
+    // The instances of a batch are named later, one by one.
     tags.retain(|(key, _)| count == "1" || *key != NAME_TAG);
     Ok(query.tags(&["instance", "volume"], &tags))
 }
 
-/// The labels, and the name as the tag that EC2's own tools show.
+/// Returns the labels, and the name as the tag that EC2's own tools show.
 fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
     let mut tags = validate::labels(request)?;
     if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name)
@@ -181,7 +181,7 @@ pub(super) fn create_tags(id: &str, tags: &[(&str, &str)]) -> Query {
     )
 }
 
-/// In base64; compressed where it is too long as it stands. Cloud-init reads both.
+/// Encodes in base64, and compresses text above the limit. Cloud-init reads both.
 fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     let Some(text) = request.user_data.as_deref().filter(|text| !text.is_empty()) else {
         return Ok(None);
@@ -208,7 +208,7 @@ fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     ))
 }
 
-/// An id such as `i-0abc1234`, by its prefix.
+/// Checks an id such as `i-0abc1234` by its prefix.
 pub(super) fn check_id(field: &str, id: &str, prefix: &str) -> ProviderResult<()> {
     let digits = id.strip_prefix(prefix).unwrap_or_default();
     let hexadecimal = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -224,7 +224,7 @@ pub(super) fn check_id(field: &str, id: &str, prefix: &str) -> ProviderResult<()
     ))
 }
 
-/// A name that an image can have.
+/// Checks the name of an image.
 pub(super) fn check_image_name(name: &str) -> ProviderResult<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
     if let Some(wrong) = name.chars().find(|c| !allowed(*c)) {
@@ -249,7 +249,7 @@ pub(super) fn instance(instance: Instance, region: &str) -> ProviderInstance {
     let primary = interfaces
         .first()
         .filter(|interface| matches!(interface.attachment.device_index.as_str(), "0" | ""));
-    // The launch time is that of the last start.
+    // `launch_time` is the time of the last start.
     let created_at =
         primary.and_then(|interface| interface.attachment.attach_time).or(instance.launch_time);
 
@@ -286,7 +286,7 @@ fn tag<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
     tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
 }
 
-/// Whether these are the tags of what a caller's own key has made.
+/// Whether the tags belong to an instance made under a caller's own key.
 pub(super) fn has_digest(tags: &[Tag]) -> bool {
     tag(tags, labels::REQUEST_DIGEST).is_some()
 }
@@ -296,17 +296,17 @@ fn labels(tags: Vec<Tag>) -> HashMap<String, String> {
     own.map(|tag| (tag.key, tag.value)).collect()
 }
 
-/// Whether a machine was stopped, which none is on its way up.
+/// Whether an instance is stopping or stopped, a state that no launch passes through.
 pub(super) fn is_stopped(instance: &Instance) -> bool {
     matches!(instance.instance_state.name.as_str(), "stopping" | "stopped")
 }
 
-/// Ending, or ended.
+/// Whether an instance is ending or has ended.
 pub(super) fn is_ending(instance: &Instance) -> bool {
     matches!(instance.instance_state.name.as_str(), "shutting-down" | "terminated")
 }
 
-/// Why a machine that is ending did not come up. One that somebody has ended is just gone.
+/// Returns why an ending instance did not come up. One that a user ended is not found.
 pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
     let (id, reason) = (&instance.instance_id, &instance.state_reason);
     match reason.code.as_str() {
@@ -332,7 +332,7 @@ pub(super) fn has_failed(image: &Image) -> bool {
     matches!(image.image_state.as_str(), "failed" | "error" | "invalid")
 }
 
-/// Why an image will never be available.
+/// Returns why an image will never be available.
 pub(super) fn failed_image(image: &Image, instance_id: &str) -> ProviderError {
     let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
     let code = if reason.code.is_empty() { state } else { &reason.code };
@@ -354,19 +354,19 @@ pub(super) fn is_made_under(tags: &[Tag], key_hash: &str) -> bool {
     tag(tags, labels::CREATE_KEY) == Some(key_hash)
 }
 
-/// A snapshot of ours that still exists.
+/// Whether the image is a managed snapshot that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     image.image_state != "deregistered"
         && tag(&image.tag_set.item, labels::MANAGED_BY) == Some(labels::MANAGED_BY_VALUE)
 }
 
-/// The EBS snapshots that an image stands on.
+/// Returns the ids of an image's EBS snapshots.
 pub(super) fn stored(image: &Image) -> Vec<String> {
     let ids = image.block_device_mapping.item.iter().map(|device| device.ebs.snapshot_id.clone());
     ids.filter(|id| !id.is_empty()).collect()
 }
 
-/// The description that EC2 gives the EBS snapshots of an image, as a filter.
+/// Returns the description that EC2 sets on the EBS snapshots of an image, as a filter.
 pub(super) fn description_of(image_id: &str) -> String {
     format!("Created by CreateImage(*) for {image_id}*")
 }

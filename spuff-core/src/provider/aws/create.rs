@@ -1,4 +1,4 @@
-//! How an instance is made, and found by its key.
+//! Creates instances, and finds them by key.
 
 use super::region::Place;
 use super::wire::{self, Instance, RunInstances};
@@ -56,7 +56,7 @@ impl AwsProvider {
         Ok(instance)
     }
 
-    /// The machine that was made under a key and has not ended.
+    /// Returns the instance that was made under a key and has not ended.
     async fn find_by_key(
         &self,
         place: &Place,
@@ -68,7 +68,7 @@ impl AwsProvider {
         ) {
             (None, Some((batch, index))) => {
                 let mut launched = self.launched(place, &create::hash_of_key(batch)).await?;
-                // What a caller's own key has made is no part of a batch.
+                // An instance made under a caller's own key is not part of a batch.
                 launched.retain(|made| !convert::has_digest(&made.tag_set.item));
                 batch::part(launched, index)?
             }
@@ -79,8 +79,8 @@ impl AwsProvider {
 }
 
 impl create::Room for AwsProvider {
-    /// The client token: the same bytes are answered with the same machine. Those of another call
-    /// have its label, and are refused.
+    /// The client token: EC2 answers the same bytes with the same instance. Another call's bytes
+    /// have that call's label, so EC2 refuses them.
     const DEDUP: Dedup = Dedup::ByCloud;
 
     fn http(&self) -> &HttpClient {

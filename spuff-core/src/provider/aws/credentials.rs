@@ -1,8 +1,6 @@
-//! Whose requests they are: the keys that were given, or the first that the standard chain finds;
-//! and the signature.
+//! Credentials and signing: the given keys, or the first that the standard chain finds.
 //!
-//! The sources of the chain are spuff's own: reqsign's lose why they failed, and write some secrets
-//! to the log.
+//! The sources of the chain are spuff's own: reqsign's hide why they failed, and log some secrets.
 
 mod chain;
 #[cfg(feature = "fuzzing")]
@@ -44,7 +42,7 @@ const WAYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a pr
                     login`, pass the token ACCESS_KEY_ID:SECRET, or run on a machine or container \
  with a role";
 
-/// The variables that choose the credentials of the chain.
+/// The variables that select the credentials of the chain.
 const CHOICE: [&str; 16] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -64,20 +62,20 @@ const CHOICE: [&str; 16] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 ];
 
-/// Requests signed with AWS Signature Version 4; refusals in EC2's words.
+/// Signs requests with AWS Signature Version 4, and classifies refusals by EC2's codes.
 pub(super) struct SigV4 {
     context: Context,
     source: Source,
 }
 
-/// Where the credentials come from.
+/// The source of the credentials.
 enum Source {
     Given(Keys),
     Found(Box<Chain>, Kept),
 }
 
 impl SigV4 {
-    /// By the token, or without one by the standard chain, which asks in `region`.
+    /// Uses the token, or without one the standard chain, which asks STS in `region`.
     pub(super) fn new(config: &ProviderConfig, region: &str) -> ProviderResult<Self> {
         if let Some(keys) = Keys::parse(config.expose_token())? {
             return Ok(Self { context: Context::new(), source: Source::Given(keys) });
@@ -95,7 +93,7 @@ impl SigV4 {
         Self { context, source: Source::Found(Box::new(chain), Kept::default()) }
     }
 
-    /// Whether the standard chain finds the credentials.
+    /// Whether the credentials come from the standard chain.
     pub(super) fn is_chained(&self) -> bool {
         matches!(self.source, Source::Found(..))
     }
@@ -116,7 +114,7 @@ impl SigV4 {
             });
         };
         let credential = self.credential().await?;
-        // The sources of the error are left out: they may repeat what was read.
+        // Omits the sources of the error: they may repeat what was read.
         let failed =
             |error: String| ProviderError::auth(NAME, format!("cannot sign the request: {error}"));
         let digest =
@@ -163,7 +161,7 @@ impl Dialect for SigV4 {
     }
 }
 
-/// Keys that were given as they are.
+/// Keys given in the token.
 #[derive(Debug)]
 struct Keys {
     id: String,
@@ -172,7 +170,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`; none where nothing was given.
+    /// Parses `ACCESS_KEY_ID:SECRET[:SESSION_TOKEN]`; `None` for an empty token.
     fn parse(token: &str) -> ProviderResult<Option<Self>> {
         if token.trim().is_empty() {
             return Ok(None);

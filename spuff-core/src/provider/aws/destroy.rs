@@ -1,4 +1,4 @@
-//! Ends machines: an id that is not found just after a launch may still start and cost money.
+//! Destroys instances: one that is not found just after a launch may still start and cost money.
 
 use super::AwsProvider;
 use super::convert;
@@ -11,8 +11,8 @@ use crate::provider::error::ProviderResult;
 use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
-    /// Ends a machine of that place; [`NotFound`](crate::ProviderError::NotFound) when it is not
-    /// there.
+    /// Destroys an instance in `place`; returns [`NotFound`](crate::ProviderError::NotFound) if it
+    /// is not there.
     pub(super) async fn destroy_at(
         &self,
         place: &Place,
@@ -22,8 +22,8 @@ impl AwsProvider {
         let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
         let timeouts = self.http.timeouts();
         let wait = Wait::new("destroy_instance", ("instance", id), deadline.remaining(), timeouts);
-        // Ended machines are known for an hour. One that is not may have been made a moment ago, by
-        // another client.
+        // EC2 knows ended instances for an hour. Another client may have just created an unknown
+        // one.
         let settled = self.recent.endable_until(id, deadline.remaining());
         let ended = wait.absent_until(Some(settled)).until(|| async move {
             let call =
@@ -32,7 +32,7 @@ impl AwsProvider {
             if !matches!(look, Observation::Absent) {
                 return Ok(look);
             }
-            // Just after a launch, not found does not mean that nothing will start and cost money.
+            // Just after a launch, a missing instance may still start and cost money.
             let asking = Asking { operation: "destroy_instance", errand: &self.http.errand() };
             match self.seen(asking, place, id).await {
                 Ok(Some(instance)) if convert::is_ending(&instance) => Ok(Observation::Done(())),
@@ -47,7 +47,7 @@ impl AwsProvider {
         ended.await
     }
 
-    /// Whether a delete was taken, with the reply read: a proxy's page is not one.
+    /// Sends a delete and reads its reply: a proxy's page does not count as success.
     pub(super) async fn delete<T: Document>(
         &self,
         call: &Call<'_>,

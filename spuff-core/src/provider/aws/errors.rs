@@ -1,4 +1,4 @@
-//! EC2's error codes, and SSM's, sorted by what the reader should do: one table.
+//! EC2's and SSM's error codes, classified in one table by what the caller should do.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::clock;
 use crate::http::wire::nullable;
 use crate::http::{ApiError, ErrorClass, Reply};
 
-/// What EC2 asks for between two snapshots of one volume.
+/// The pause that EC2 requires between two snapshots of one volume.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(15);
 
-/// A signature is refused whose time differs by more.
+/// AWS refuses a signature whose time differs by more.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::minutes(5);
 
-/// The code for a size that cannot be had, everywhere or in a zone.
+/// The code for a size that is unavailable, everywhere or in a zone.
 pub(super) const UNSUPPORTED: &str = "Unsupported";
 
-/// What an unsuccessful reply says: by its code, for the HTTP status says little.
+/// Classifies an unsuccessful reply by its code: the HTTP status is not specific.
 pub(super) fn refusal(reply: &Reply) -> ApiError {
     let Problem { code, message, request_id } = Problem::read(reply);
     let (fault, field) = match of_code(code.trim()) {
         _ if of_zone(code.trim(), &message) => (Some(ErrorClass::Capacity), None),
         known => known,
     };
-    // The rest of such a message repeats the request, with its session token.
+    // The rest of such a message repeats the request with its session token.
     let about_signature =
         fault == Some(ErrorClass::Authentication) || message.contains("Canonical String");
     let message = if about_signature {
@@ -48,8 +48,8 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
     }
 }
 
-/// Of a client token that was used before: by what, and what to do. EC2 says the first also of a
-/// machine that has ended.
+/// Returns a hint for a client token that was used before. EC2 also returns
+/// `IdempotentParameterMismatch` for an instance that has ended.
 fn used_before(code: &str) -> Option<&'static str> {
     let is_so = matches!(code, "IdempotentParameterMismatch" | "IdempotentInstanceTerminated");
     is_so.then_some(
@@ -58,7 +58,7 @@ fn used_before(code: &str) -> Option<&'static str> {
     )
 }
 
-/// Of a refused signature: whether this computer's clock is why, and what to do.
+/// Returns a hint for a refused signature if this computer's clock is the cause.
 fn wrong_clock(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
     let behind = theirs - ours;
     let side = if behind > TimeDelta::zero() { "behind" } else { "ahead of" };
@@ -67,13 +67,12 @@ fn wrong_clock(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
         .then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: set it)"))
 }
 
-/// Whether what was asked for is not to be had in a zone: EC2 has chosen one where nobody else has,
-/// and others may do.
+/// Whether a zone lacks what was requested. If EC2 chose the zone, another may have it.
 fn of_zone(code: &str, message: &str) -> bool {
     code == UNSUPPORTED && message.contains("in your requested Availability Zone")
 }
 
-/// The kind of a code, and the field it complains about; nothing for a code that is not known.
+/// Returns the class of a code and the field that it concerns; none for an unknown code.
 fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     let (fault, field) = match code {
         "AuthFailure"
@@ -153,7 +152,7 @@ fn of_code(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     (Some(fault), field)
 }
 
-/// By the parts that codes are built of.
+/// Classifies a code by its parts.
 fn of_form(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     let begins = |parts: &[&str]| parts.iter().any(|part| code.starts_with(part));
     let (fault, field) = if code.starts_with("Insufficient") && code.ends_with("Capacity") {
@@ -176,7 +175,7 @@ fn of_form(code: &str) -> (Option<ErrorClass>, Option<&'static str>) {
     (Some(fault), field)
 }
 
-/// What an unsuccessful reply says: EC2's XML, or SSM's JSON.
+/// The content of an unsuccessful reply: EC2's XML, or SSM's JSON.
 #[derive(Debug, Default)]
 struct Problem {
     code: String,
@@ -185,7 +184,7 @@ struct Problem {
 }
 
 impl Problem {
-    /// What cannot be read says nothing.
+    /// An unreadable reply has no code or message.
     fn read(reply: &Reply) -> Self {
         let problem = match wire::root(&reply.body).as_deref() {
             Some("Response" | "ErrorResponse") => {
@@ -242,7 +241,7 @@ struct JsonProblem {
 }
 
 impl JsonProblem {
-    /// The type may have a namespace before it.
+    /// Drops the namespace that may precede the type.
     fn into_problem(self) -> Problem {
         let code = self.kind.rsplit('#').next().unwrap_or_default().to_string();
         Problem { code, message: self.message, request_id: String::new() }

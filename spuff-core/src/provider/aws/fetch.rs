@@ -1,4 +1,4 @@
-//! HTTP for the sources of credentials: STS, SSO, and the metadata services of machines and
+//! HTTP for the sources of credentials: STS, SSO, and the metadata services of instances and
 //! containers.
 
 use std::net::IpAddr;
@@ -12,13 +12,12 @@ use reqsign_core::{Error, HttpSend, Result};
 use crate::http::{Cause, Connection, Endpoint, TransportError};
 use crate::provider::config::ProviderConfig;
 
-/// A metadata service is near, or is not there at all.
+/// A metadata service answers quickly or does not exist.
 const NEAR: Duration = Duration::from_secs(2);
 const FAR: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Asks over https; over http only where nobody else can listen. Clients are made when they are
-/// needed.
+/// Sends over https; over http only if no other host can listen. Creates clients on demand.
 #[derive(Debug)]
 pub(super) struct Fetch {
     config: ProviderConfig,
@@ -36,7 +35,7 @@ impl Fetch {
         Self { config, near: OnceLock::new(), far: OnceLock::new() }
     }
 
-    /// The client for an address: near ones have no proxy and no TLS.
+    /// Returns the client for an address: near ones use no proxy and no TLS.
     fn client(&self, uri: &Uri) -> Result<(&Connection, Duration)> {
         let (place, like, patience) = match uri.scheme_str() {
             Some("https") => (&self.far, "https://sts.amazonaws.com", FAR),
@@ -59,7 +58,7 @@ impl Fetch {
     }
 }
 
-/// On this machine, or a service of its hypervisor.
+/// Whether the host is this computer or a service of its hypervisor.
 fn is_near(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match host.parse() {

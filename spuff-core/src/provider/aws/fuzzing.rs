@@ -1,5 +1,5 @@
-//! What fuzzing feeds of AWS: the replies of each verb, regions, queries, requests, and what stands
-//! in AWS's own files.
+//! Fuzz targets for AWS: the replies of each operation, regions, queries, requests, and AWS's own
+//! files.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -40,7 +40,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("aws_words", profile::fuzzing::command_words),
 ];
 
-/// A document. One that breaks off is none, where its root is the last thing of the reply.
+/// Reads a document. A truncated one must be rejected if its root is the last element of the reply.
 fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
     let body = text(&reply.body);
     let (start, end) = (format!("<{}", T::ROOT), format!("</{}>", T::ROOT));
@@ -57,8 +57,8 @@ fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
     wire::read::<T>(reply).inspect_err(check_unreadable).ok()
 }
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `destroy_instance`,
-/// `set_labels` and `resolve`.
+/// Replies of `create_instance`, `get_instance`, `list_instances`, `wait_ready`,
+/// `destroy_instance`, `set_labels` and `resolve`.
 fn instances(input: &[u8]) {
     let reply = reply(input);
     let made =
@@ -68,7 +68,7 @@ fn instances(input: &[u8]) {
     for mut instance in made.into_iter().chain(listed) {
         let _ = convert::has_digest(&instance.tag_set.item);
         let _ = (convert::is_stopped(&instance), convert::is_ending(&instance));
-        // An error is of the machine that was asked for.
+        // An error is about the instance that was requested, so it has a valid id.
         let id = std::mem::replace(&mut instance.instance_id, "i-0123456789abcdef0".to_string());
         check_error(&discreet(convert::failed_launch(&instance)));
         instance.instance_id = id;
@@ -79,8 +79,8 @@ fn instances(input: &[u8]) {
     let _ = (read_xml::<TerminateInstances>(&reply), read_xml::<CreateTags>(&reply));
 }
 
-/// Those of `create_snapshot`, `list_snapshots`, `delete_snapshot` and `resolve_snapshot`, and of
-/// what a create looks up.
+/// Replies of `create_snapshot`, `list_snapshots`, `delete_snapshot` and `resolve_snapshot`, and of
+/// the look-ups of a create.
 fn describe_images(input: &[u8]) {
     let reply = reply(input);
     let (listed, _) =
@@ -98,7 +98,7 @@ fn describe_images(input: &[u8]) {
     let _ = (read_xml::<DeregisterImage>(&reply), read_xml::<DeleteSnapshot>(&reply));
 }
 
-/// Those of `get_ssh_keys`, and of what a create looks up.
+/// Replies of `get_ssh_keys`, and of the look-ups of a create.
 fn lists(input: &[u8]) {
     let reply = reply(input);
     let _ = read_xml::<DescribeSnapshots>(&reply).map(|reply| reply.snapshot_set.item.len());
@@ -110,7 +110,7 @@ fn lists(input: &[u8]) {
         .map(|reply| convert::check_id("image", &reply.parameter.value, "ami-"));
 }
 
-/// Regions become hosts that requests are signed for, so nothing else may come of one.
+/// Regions become hosts that requests are signed for, so any other text must be rejected.
 fn regions(input: &[u8]) {
     let text = text(input);
     let [region, regions, endpoint, key] = words(&text);
@@ -127,7 +127,7 @@ fn regions(input: &[u8]) {
     assert!(place.is_none_or(|place| key.contains(&place.region)));
 }
 
-/// What is sent is what was meant, and a filter finds what it names alone.
+/// The query sends what was given, and a filter matches only the value that it names.
 fn query(input: &[u8]) {
     let text = text(input);
     let [name, value] = words(&text);

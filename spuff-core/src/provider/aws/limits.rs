@@ -1,7 +1,7 @@
-//! How EC2 counts requests: a bucket for each region and action, and one of machines for launches
-//! and ends.
+//! EC2's rate limits: a bucket of requests for each region and action, and one of instances for
+//! launches and terminations.
 //!
-//! From the EC2 Developer Guide, "Request throttling". There are no headers that tell what is left.
+//! From the EC2 Developer Guide, "Request throttling". No header reports the remaining requests.
 
 use super::region::Scope;
 use crate::http::{Budget, Call, Cost, Costs, Limit};
@@ -37,7 +37,7 @@ static ACTIONS: [Budget; 12] = [
     bucket("another action", CHANGE),
 ];
 
-/// What a call takes of the account's budgets.
+/// Returns the cost of a call in the account's budgets.
 pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
     let Some(scope) = call.notes.get::<Scope>() else { return [None, None] };
     let of = |budget, count| Some(Cost { place: &scope.region, budget, count });
@@ -46,7 +46,7 @@ pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
     }
     let body = std::str::from_utf8(&call.body).unwrap_or_default();
     let (action, given) = (value(body, "Action=").unwrap_or_default(), body.split('&').count());
-    // Beside the action and the version.
+    // Two parameters: the action and the version.
     if action.starts_with("Describe") && given <= 2 {
         return [None, of(&WIDE, 1)];
     }

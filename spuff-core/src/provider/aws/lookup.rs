@@ -1,5 +1,5 @@
-//! From "Ubuntu 24.04" to the id of an image that the region has and the machine's processor can
-//! boot.
+//! Resolves a release such as "Ubuntu 24.04" to the id of an image that the region has and that the
+//! instance's processor can boot.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use crate::provider::shared::validate;
 const OPERATION: &str = "create_instance";
 const JSON: &str = "application/x-amz-json-1.1";
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-/// Releases appear every few days, and the one before stays usable.
+/// Releases appear every few days, and the previous one stays usable.
 pub(super) const FRESH: Duration = Duration::from_secs(3600);
-/// A network without a way to SSM shall not hold up a create that can do without.
+/// A network without a route to SSM must not delay a create that does not need SSM.
 const SSM_PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,7 @@ enum Architecture {
 }
 
 impl Architecture {
-    /// As the publishers of images write it.
+    /// The name that publishers of images use.
     fn debian(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
@@ -40,7 +40,7 @@ impl Architecture {
         }
     }
 
-    /// As EC2 writes it.
+    /// The name that EC2 uses.
     fn ec2(self) -> &'static str {
         match self {
             Self::Amd64 => "x86_64",
@@ -49,17 +49,17 @@ impl Architecture {
     }
 }
 
-/// The accounts of those who publish images, which are one partition's each.
+/// The accounts of the publishers of images, in one partition.
 struct Publishers {
-    /// The beginning of its regions' names.
+    /// The prefix of its regions' names.
     regions: &'static str,
     canonical: Option<&'static str>,
-    /// Debian publishes in the first partition alone: what is to be had by that name elsewhere is
-    /// made by others.
+    /// Debian publishes in the partition `aws` only; elsewhere, images of that name are made by
+    /// others.
     debian: Option<&'static str>,
 }
 
-/// The first that fits. Where nobody is known, the parameters alone tell of images.
+/// The first match applies. Without a known publisher, only the parameters lead to images.
 const PUBLISHERS: [Publishers; 5] = [
     Publishers { regions: "cn-", canonical: Some("837727238323"), debian: None },
     Publishers { regions: "us-gov-", canonical: Some("513442679011"), debian: None },
@@ -68,8 +68,8 @@ const PUBLISHERS: [Publishers; 5] = [
     Publishers { regions: "", canonical: Some("099720109477"), debian: Some("136693071363") },
 ];
 
-/// Where a publisher's newest image of a release is found. Anybody may publish a name, so the owner
-/// is a part of it.
+/// How to find a publisher's newest image of a release. Anyone may publish under a name, so the
+/// owner is part of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Release {
     parameter: String,
@@ -77,7 +77,7 @@ struct Release {
     name: String,
 }
 
-/// What the checks need no look-up for.
+/// Runs the checks that need no look-up.
 pub(super) fn check(spec: &ImageSpec) -> ProviderResult<()> {
     match spec {
         ImageSpec::Ubuntu(version) | ImageSpec::Debian(version) => {
@@ -116,7 +116,7 @@ fn release(spec: &ImageSpec, architecture: Architecture, region: &str) -> Option
     }
 }
 
-/// By region, and the size or the image.
+/// Caches by region, and by size or image.
 #[derive(Debug)]
 pub(super) struct Images {
     architectures: Lookups<(String, String), Architecture>,
@@ -130,7 +130,7 @@ impl Default for Images {
 }
 
 impl Images {
-    /// The image that a machine of that size boots from.
+    /// Returns the image that an instance of that size boots from.
     pub(super) async fn find(
         &self,
         http: &HttpClient,
@@ -153,13 +153,13 @@ impl Images {
         }
     }
 
-    /// Forgets what a create was refused for.
+    /// Forgets the image of a refused create.
     pub(super) fn forget(&self, image: &BootImage) {
         self.images.retain(|known| known != image);
     }
 }
 
-/// A region's catalogue, as one create reads it.
+/// Reads a region's catalog for one create.
 struct Reader<'a> {
     http: &'a HttpClient,
     place: &'a Place,
@@ -171,7 +171,7 @@ impl Reader<'_> {
         ask(self.http, &self.place.ec2(OPERATION, Class::Safe, query).within(self.errand)).await
     }
 
-    /// What a size of machine runs.
+    /// Returns the architecture of a size.
     async fn architecture(&self, size: &str) -> ProviderResult<Architecture> {
         let query = Query::new("DescribeInstanceTypes").with("InstanceType.1", size);
         let reply: DescribeInstanceTypes = self.ask(&query).await?;
@@ -191,8 +191,8 @@ impl Reader<'_> {
         })
     }
 
-    /// The newest image of a release: from the publisher's parameter, or from the list of the
-    /// publisher's images.
+    /// Returns the newest image of a release: from the publisher's parameter, or from the list of
+    /// the publisher's images.
     async fn published(
         &self,
         spec: &ImageSpec,
@@ -210,7 +210,7 @@ impl Reader<'_> {
         let id = match found {
             Ok(Ok(id)) if convert::check_id("image", &id, "ami-").is_ok() => Some(id),
             Ok(Ok(_)) | Err(_) => None,
-            // Without the right to read parameters, or a way to SSM, there is another way.
+            // Without permission to read parameters, or a route to SSM, the list of images is used.
             Ok(Err(error)) => {
                 debug!(parameter = release.parameter, %error, "no parameter");
                 None
@@ -244,7 +244,7 @@ impl Reader<'_> {
         Ok(reply.parameter.value)
     }
 
-    /// The image of that id, for the device of its root volume.
+    /// Returns the image with that id, for the device of its root volume.
     async fn describe(&self, id: &str) -> ProviderResult<BootImage> {
         let query = Query::new("DescribeImages").with("ImageId.1", id);
         let reply: DescribeImages = self.ask(&query).await?;

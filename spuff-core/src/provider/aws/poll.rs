@@ -1,5 +1,4 @@
-//! How machines and images that are waited for are looked at together: by the filter on their ids,
-//! two hundred a call.
+//! Polls instances and images together, through the filter on their ids, 200 a call.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -19,18 +18,18 @@ use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
 use crate::wait::{BatchObservation, BatchPoll, Observation, SharedPoller, Subject, for_all};
 
-/// The most values that a filter takes.
+/// The maximum number of values in a filter.
 const VALUES: usize = 200;
 
-/// What is waited for in an account.
+/// The pollers of an account.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) instances: Arc<SharedPoller<AwsProvider>>,
-    /// Images that are done, well or not.
+    /// Images that are available or have failed.
     pub(super) images: Arc<SharedPoller<OfImages>>,
 }
 
-/// How images are looked at.
+/// Polls images.
 #[derive(Clone)]
 pub(super) struct OfImages(pub(super) AwsProvider);
 
@@ -43,7 +42,7 @@ impl BatchPoll for AwsProvider {
         self.http.paced(Duration::from_millis(50))
     }
 
-    /// What the standard chain finds may have changed since another client has asked it.
+    /// The credentials that the standard chain finds may have changed since another client polled.
     fn identity(&self) -> usize {
         if self.is_chained { Arc::as_ptr(&self.http).addr() } else { 0 }
     }
@@ -79,7 +78,7 @@ impl BatchPoll for OfImages {
     }
 }
 
-/// Looks at things region by region, as many at a time as one call takes.
+/// Polls region by region, as many resources per call as the filter takes.
 async fn by_region<'a, T, F>(
     subjects: &'a [Subject<Place>],
     look: impl Fn(Vec<&'a Subject<Place>>) -> F,
@@ -126,14 +125,14 @@ impl AwsProvider {
                 };
             }
         };
-        // One that has ended here is nowhere else.
+        // An instance that has ended here is in no other region.
         for ended in shown.iter().filter(|instance| convert::is_ending(instance)) {
             self.places.whereabouts.note(&ended.instance_id, &place.region);
         }
         let mut shown: HashMap<String, Instance> =
             shown.into_iter().map(|instance| (instance.instance_id.clone(), instance)).collect();
         let found: Vec<_> = subjects.iter().map(|subject| shown.remove(&subject.id)).collect();
-        // The filter shows what is new later than a call by the id does, which tells of one only.
+        // The filter shows new instances later than a call by id, but a call by id reads only one.
         let by_id = |subject: &Subject<Place>| !subject.is_new || subjects.len() == 1;
         let missing: Vec<_> = subjects
             .iter()
@@ -197,7 +196,7 @@ impl AwsProvider {
         instance: Instance,
         place: &Place,
     ) -> ProviderResult<Observation<ProviderInstance>> {
-        // Also of one that has ended: it is not looked for elsewhere.
+        // Also notes an ended instance, so that no other region is searched.
         self.places.whereabouts.note(&instance.instance_id, &place.region);
         if convert::is_ending(&instance) {
             self.places.whereabouts.end(&instance.instance_id);

@@ -1,5 +1,4 @@
-//! The AWS configuration files: their profiles, and what stands in them. Read as botocore reads
-//! them.
+//! The AWS configuration files: their profiles and settings, read as botocore reads them.
 
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -28,12 +27,12 @@ const IGNORE_ENDPOINTS: &str = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS";
 pub(super) struct Settings<'a>(&'a Section);
 
 impl<'a> Settings<'a> {
-    /// A value as it stands, which may be empty.
+    /// Returns a value as written, which may be empty.
     pub(super) fn stated(self, key: &str) -> Option<&'a str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// A value that is not empty.
+    /// Returns a value that is not empty.
     pub(super) fn get(self, key: &str) -> Option<&'a str> {
         self.stated(key).filter(|value| !value.is_empty())
     }
@@ -43,10 +42,10 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// What both files say.
+/// The content of both files.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
-    /// Of both files: what the credentials file says wins.
+    /// Merged from both files: the credentials file takes precedence.
     profiles: HashMap<String, Section>,
     config: HashMap<String, Section>,
     credentials: HashMap<String, Section>,
@@ -57,12 +56,12 @@ pub(super) struct Profiles {
 }
 
 impl Profiles {
-    /// Reads the files, which are small, and the choice: the given one, or the environment's. A
-    /// file that is not there has no profiles.
+    /// Reads the files, which are small, and the chosen profile: the given one, or the
+    /// environment's. A missing file has no profiles.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] for a file that Python's `configparser` refuses: half of it
-    /// could be another account's.
+    /// could select another account.
     pub(super) fn of(
         given: Option<&str>,
         var: impl Fn(&str) -> Option<String>,
@@ -121,17 +120,17 @@ impl Profiles {
         read
     }
 
-    /// The name of the profile that holds.
+    /// Returns the name of the active profile.
     pub(super) fn name(&self) -> &str {
         self.chosen.as_deref().unwrap_or(DEFAULT)
     }
 
-    /// Whether the profile was named, and is not there.
+    /// Whether a profile was named that does not exist.
     pub(super) fn is_missing(&self) -> bool {
         self.chosen.as_ref().is_some_and(|name| !self.profiles.contains_key(name))
     }
 
-    /// Whether a profile was named that is not the one that holds without a name.
+    /// Whether a profile other than the default was named.
     pub(super) fn is_chosen(&self) -> bool {
         self.chosen.as_deref().is_some_and(|name| name != DEFAULT)
     }
@@ -140,12 +139,12 @@ impl Profiles {
         self.profiles.get(name).map(Settings)
     }
 
-    /// What the credentials file alone says of a profile.
+    /// Returns a profile's settings from the credentials file alone.
     pub(super) fn in_credentials(&self, name: &str) -> Option<Settings<'_>> {
         self.credentials.get(name).map(Settings)
     }
 
-    /// What the config file alone says of a profile.
+    /// Returns a profile's settings from the config file alone.
     pub(super) fn in_config(&self, name: &str) -> Option<Settings<'_>> {
         self.config.get(name).map(Settings)
     }
@@ -154,7 +153,7 @@ impl Profiles {
         self.sessions.get(name).map(Settings)
     }
 
-    /// A setting of the profile that holds.
+    /// Returns a setting of the active profile.
     pub(super) fn setting(&self, key: &str) -> Option<&str> {
         self.profile(self.name())?.get(key)
     }
@@ -163,12 +162,11 @@ impl Profiles {
         self.setting("region").map(str::to_string)
     }
 
-    /// Where requests to a service go by the profile; `service` as botocore writes it, such as
+    /// Returns the profile's endpoint for a service; `service` as botocore writes it, such as
     /// `sso_oidc`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the profile names a `services` section that is not
-    /// there.
+    /// [`ProviderError::InvalidConfig`] when the profile names a missing `services` section.
     fn endpoint(
         &self,
         service: &str,
@@ -200,7 +198,7 @@ impl Profiles {
         Ok(of_service.or_else(|| self.setting("endpoint_url").map(str::to_string)))
     }
 
-    /// As [`endpoint`](Self::endpoint), with the environment before the profile.
+    /// As [`endpoint`](Self::endpoint), but the environment takes precedence over the profile.
     pub(super) fn endpoint_or_variable(
         &self,
         service: &str,
@@ -225,7 +223,7 @@ impl Profiles {
     }
 }
 
-/// A path with `~` and the variables in it, `$NAME` and `${NAME}`, put in; what is not set stays.
+/// Expands `~` and the variables `$NAME` and `${NAME}` in a path; unset variables stay.
 fn resolved(path: &str, var: impl Fn(&str) -> Option<String>, home: &Option<PathBuf>) -> PathBuf {
     let mut whole = String::new();
     let mut rest = path;

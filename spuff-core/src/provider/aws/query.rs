@@ -1,4 +1,4 @@
-//! The form encoding of the EC2 Query API: lists are flattened, and counted from 1.
+//! The form encoding of the EC2 Query API: lists are flattened and numbered from 1.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,7 @@ use crate::http::encode;
 
 const VERSION: &str = "2016-11-15";
 
-/// The parameters of one action, in the order in which they are sent: the same request is the same
-/// bytes.
+/// The parameters of one action, in sending order: the same request produces the same bytes.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
     pairs: Vec<(Cow<'static, str>, String)>,
@@ -37,15 +36,15 @@ impl Query {
         }
     }
 
-    /// Filters add up; the values of one are alternatives, to be taken as they stand: EC2 reads
-    /// them as patterns.
+    /// Adds a filter. All filters must match; the values of one are alternatives. EC2 reads values
+    /// as patterns, so this method escapes them.
     pub(super) fn filter(self, name: &str, values: &[&str]) -> Self {
         let values: Vec<_> = values.iter().map(|value| literally(value)).collect();
         self.matching(name, &values.iter().map(AsRef::as_ref).collect::<Vec<_>>())
     }
 
-    /// A filter of patterns, in which `*` and `?` stand for anything and a backslash takes the
-    /// meaning from what follows.
+    /// Adds a filter of patterns: `*` and `?` are wildcards, and a backslash escapes the next
+    /// character.
     pub(super) fn matching(mut self, name: &str, values: &[&str]) -> Self {
         self.filters += 1;
         let prefix = format!("Filter.{}", self.filters);
@@ -55,7 +54,7 @@ impl Query {
         })
     }
 
-    /// The tags of each of these resource types, which the action makes.
+    /// Adds the tags for each of these resource types, which the action makes.
     pub(super) fn tags(self, resource_types: &[&str], tags: &[(&str, &str)]) -> Self {
         resource_types.iter().enumerate().fold(self, |query, (at, resource_type)| {
             let prefix = format!("TagSpecification.{}", at + 1);
@@ -72,7 +71,7 @@ impl Query {
     }
 }
 
-/// The pattern of this text alone.
+/// Returns the pattern that matches only this text.
 fn literally(text: &str) -> Cow<'_, str> {
     let special = ['*', '?', '\\'];
     if !text.contains(special) {

@@ -1,4 +1,4 @@
-//! Where machines live: a region is a host, and a part of the signature.
+//! Regions: each is a host, and a part of the signature.
 
 use std::path::PathBuf;
 
@@ -15,10 +15,10 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-/// The region that requests to an endpoint of one's own are signed for where none is named.
+/// The signing region for a custom endpoint if no region is named.
 const DEFAULT: &str = "us-east-1";
 const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-/// By the beginning of a region's name.
+/// Domains by the prefix of a region's name.
 const DOMAINS: [(&str, &str); 7] = [
     ("cn-", "amazonaws.com.cn"),
     ("eusc-", "amazonaws.eu"),
@@ -29,12 +29,12 @@ const DOMAINS: [(&str, &str); 7] = [
     ("", "amazonaws.com"),
 ];
 
-/// The option that says which regions the account is used in.
+/// The option that lists the regions in use.
 pub(super) const REGIONS: &str = "regions";
-/// Its word for those that the account has enabled.
+/// The option's value for all regions that the account has enabled.
 const ALL: &str = "all";
 
-/// The regions that the account is used in, as far as somebody has said.
+/// The regions that the account uses, if configured.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Used {
     Unsaid,
@@ -58,14 +58,14 @@ impl Used {
     }
 }
 
-/// What the signature of a call is made for.
+/// The service and region that a call is signed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) service: &'static str,
     pub(super) region: String,
 }
 
-/// A region, and where its services answer.
+/// A region, and its services' endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(super) region: String,
@@ -94,14 +94,13 @@ impl Place {
     }
 }
 
-/// The regions that a provider works in: its own, those that were said, and those that something is
-/// in.
+/// The regions of a provider: its own, the configured ones, and those that hold resources.
 #[derive(Debug)]
 pub(super) struct Places {
     home: Option<String>,
     ec2: Option<Endpoint>,
     ssm: Option<Endpoint>,
-    /// The authorities that the profile names.
+    /// The file of certificate authorities that the profile names.
     pub(super) ca_file: Option<PathBuf>,
     pub(super) used: Used,
     pub(super) whereabouts: Whereabouts,
@@ -155,17 +154,17 @@ impl Places {
         })
     }
 
-    /// The region that credentials are asked for in.
+    /// Returns the region in which credentials are requested.
     pub(super) fn credentials(&self) -> &str {
         self.home.as_deref().unwrap_or(DEFAULT)
     }
 
-    /// An endpoint with the rules of all: https, unless one on loopback was given.
+    /// Returns an endpoint that stands for all: https, unless one on loopback was given.
     pub(super) fn endpoint(&self) -> ProviderResult<Endpoint> {
         self.ec2.clone().map_or_else(|| Endpoint::parse(&host("ec2", DEFAULT)), Ok)
     }
 
-    /// The region of that name; the provider's own where none is named.
+    /// Returns the place of a region; the provider's own if none is named.
     pub(super) fn at(&self, region: &str) -> ProviderResult<Place> {
         let region = match (region, &self.home) {
             ("", Some(home)) => home,
@@ -188,23 +187,22 @@ impl Places {
         })
     }
 
-    /// Where a thing is: where it was made or seen, or the provider's own region.
+    /// Returns the place where a resource was made or seen, or the provider's own region.
     pub(super) fn of(&self, id: &str) -> ProviderResult<Place> {
         self.at(self.whereabouts.of(id).as_deref().unwrap_or_default())
     }
 
-    /// The place that a random key carries.
+    /// Returns the place that a random key carries.
     pub(super) fn of_key(&self, key: &str) -> Option<Place> {
         create::place_of_key(key).and_then(|region| self.at(region).ok())
     }
 
-    /// Where what was made under a key is looked for first, and last where the key carries its
-    /// place.
+    /// Returns the places to search first for a key; the only one if the key carries its place.
     pub(super) fn sought(&self, key: &str) -> ProviderResult<Vec<Place>> {
         self.of_key(key).map_or_else(|| self.all(), |place| Ok(vec![place]))
     }
 
-    /// All that are known, the provider's own first.
+    /// Returns all known places, the provider's own first.
     pub(super) fn all(&self) -> ProviderResult<Vec<Place>> {
         let said: &[String] = if let Used::These(said) = &self.used { said } else { &[] };
         let mut regions = Vec::new();
@@ -228,7 +226,7 @@ pub(super) fn host(service: &str, region: &str) -> String {
     format!("https://{service}.{region}.{domain}")
 }
 
-/// A region becomes a part of a host name that requests are signed for and sent to.
+/// Checks a region: it becomes part of a host name that requests are signed for and sent to.
 fn check_region(field: &str, region: &str) -> ProviderResult<()> {
     validate::slug(field, region)?;
     let part = |part: &str| {

@@ -1,7 +1,7 @@
-//! Which region a thing is in: by the id of what was made or seen there, and by the key hash of
-//! what is being made.
+//! Caches the region of each resource: by id for one made or seen there, and by key hash for a
+//! create in progress.
 //!
-//! What is forgotten here is looked for again: it costs requests, and loses nothing.
+//! A forgotten entry is searched again, which costs requests but loses nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many things are kept.
+/// The maximum number of entries.
 const MOST: usize = 10_000;
-/// EC2 shows for an hour what has ended, and somebody may end it again.
+/// EC2 shows an ended resource for an hour, and a caller may destroy it again.
 const SHOWN: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Whereabouts(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     things: HashMap<String, Thing>,
-    /// Regions of things that had to make room.
+    /// Regions of evicted entries that had not ended.
     crowded: BTreeSet<String>,
 }
 
@@ -31,7 +31,7 @@ struct Thing {
 }
 
 impl Whereabouts {
-    /// Notes that a thing is, or may come to be, in a region.
+    /// Notes that a resource is, or may come to be, in a region.
     pub(super) fn note(&self, thing: &str, region: &str) {
         let mut known = self.locked();
         if known.things.len() >= MOST && !known.things.contains_key(thing) {
@@ -40,13 +40,12 @@ impl Whereabouts {
         known.things.insert(thing.to_string(), Thing { region: region.to_string(), ended: None });
     }
 
-    /// Forgets what has come to nothing.
+    /// Forgets an entry.
     pub(super) fn forget(&self, thing: &str) {
         self.locked().things.remove(thing);
     }
 
-    /// Notes that a thing has ended: its region is not one that holds something because of it any
-    /// more.
+    /// Notes that a resource has ended: its region no longer counts as holding it.
     pub(super) fn end(&self, thing: &str) {
         self.locked()
             .things
@@ -58,7 +57,7 @@ impl Whereabouts {
         self.locked().things.get(thing).map(|thing| thing.region.clone())
     }
 
-    /// The regions that hold something, or may.
+    /// Returns the regions that hold resources, or may.
     pub(super) fn regions(&self) -> BTreeSet<String> {
         let known = self.locked();
         let live =
@@ -72,7 +71,8 @@ impl Whereabouts {
 }
 
 impl Known {
-    /// What ended long ago goes; if that is not enough, what has ended, and then half of all.
+    /// Evicts entries that ended long ago; if not enough, all ended ones, and then half of the
+    /// rest.
     fn make_room(&mut self) {
         self.things.retain(|_, thing| thing.ended.is_none_or(|ended| ended.elapsed() < SHOWN));
         if self.things.len() > MOST / 2 {

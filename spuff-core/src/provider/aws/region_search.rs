@@ -1,6 +1,6 @@
-//! Nothing is certain about a region that was not asked. A verb on a thing asks where that was made
-//! or seen, or else the provider's own region, and is one request; before it says that there is no
-//! such thing, it asks all others.
+//! Searches regions. An operation on a resource asks the region in which it was made or seen,
+//! otherwise the provider's own, with one request. Before it reports that the resource does not
+//! exist, it asks all others.
 
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -25,7 +25,7 @@ impl Default for Enabled {
     }
 }
 
-/// A verb that asks, and how long it may in all, whichever regions it asks.
+/// An operation, and the errand that limits its requests in all regions.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub(super) operation: &'static str,
@@ -39,7 +39,7 @@ impl<'a> Asking<'a> {
 }
 
 impl AwsProvider {
-    /// The places that lists read.
+    /// Returns the places that lists read.
     pub(super) async fn listed(&self, asking: Asking<'_>) -> ProviderResult<Vec<Place>> {
         let mut places = self.places.all()?;
         if self.places.used == Used::AllEnabled {
@@ -48,10 +48,10 @@ impl AwsProvider {
         Ok(places)
     }
 
-    /// What a look at each of these places shows, in their order.
+    /// Calls `look` for each of these places. Returns the results in their order.
     ///
     /// # Errors
-    /// The first one, with its region: a list in which something is missing is none.
+    /// The first one, with its region: an incomplete list is not returned.
     pub(super) async fn in_each<T, F>(
         &self,
         places: &[Place],
@@ -75,13 +75,13 @@ impl AwsProvider {
         Ok(all)
     }
 
-    /// Does something with a machine where it is; [`ProviderError::NotFound`] of a place says that
-    /// it is not there. Where that is is asked within the errand, or where there is none, as one of
-    /// its own.
+    /// Runs `act` on an instance in its region; a place without it returns
+    /// [`ProviderError::NotFound`]. A search for the region runs within `errand`, or within an
+    /// errand of its own if `None`.
     ///
     /// # Errors
-    /// Those of `act`; where it is in no region that could be asked, and one could not, that of the
-    /// asking.
+    /// Those of `act`; if no region that could be asked has it, and one could not be asked, that
+    /// region's error.
     pub(super) async fn with_instance<T, F>(
         &self,
         (operation, errand): (&'static str, Option<&Errand>),
@@ -101,7 +101,7 @@ impl AwsProvider {
         act(self.at_last(asking, id, absent, look).await?).await
     }
 
-    /// As [`with_instance`](Self::with_instance), of a snapshot.
+    /// As [`with_instance`](Self::with_instance), for a snapshot.
     pub(super) async fn with_snapshot<T, F>(
         &self,
         asking: Asking<'_>,
@@ -123,8 +123,8 @@ impl AwsProvider {
         act(self.at_last(asking, id, absent, look).await?).await
     }
 
-    /// Does something with a thing where that was made or seen, or else in the provider's own
-    /// region, where it need not be. What is seen in another one meanwhile is not absent.
+    /// Runs `act` where the resource was made or seen, otherwise in the provider's own region.
+    /// Returns the place and the absence unless the resource is known to have been there.
     async fn at_first<T, F>(
         &self,
         id: &str,
@@ -145,7 +145,7 @@ impl AwsProvider {
         }
     }
 
-    /// Where a thing is that was absent from one place.
+    /// Returns the place of a resource that was absent from another one.
     async fn at_last<F>(
         &self,
         asking: Asking<'_>,
@@ -161,8 +161,8 @@ impl AwsProvider {
         Ok(place)
     }
 
-    /// Makes something by `create`, with its place noted before anything is sent, for as long as it
-    /// may exist.
+    /// Runs `create`, with its place noted before the first request and as long as the outcome is
+    /// open.
     pub(super) async fn noted<T>(
         &self,
         place: &Place,
@@ -177,7 +177,7 @@ impl AwsProvider {
         created
     }
 
-    /// Notes where a search under a key has found something.
+    /// Notes the place where a search under a key has found a resource.
     pub(super) fn taken_up<T>(
         &self,
         key: &str,
@@ -190,7 +190,7 @@ impl AwsProvider {
         Some(made)
     }
 
-    /// A key that carries its region, handed in again, leads there and nowhere else.
+    /// Refuses a reused key that carries another region.
     pub(super) fn check_key(&self, create_key: &CreateKey, place: &Place) -> ProviderResult<()> {
         match self.places.of_key(&create_key.key) {
             Some(other) if other != *place => {
@@ -204,8 +204,8 @@ impl AwsProvider {
         }
     }
 
-    /// What was made under a key: in the region that the key carries, or else in the regions that
-    /// are known, or in any other.
+    /// Searches for the resource of a key: in the region that the key carries, otherwise in the
+    /// known regions, then in all others.
     pub(super) async fn made_anywhere<T, F>(
         &self,
         operation: &'static str,
@@ -228,11 +228,11 @@ impl AwsProvider {
         self.elsewhere(asking, &format!("what was made under the key {key:?}"), known, look).await
     }
 
-    /// What a look shows in any region but those that were asked.
+    /// Searches every region except those already asked.
     ///
     /// # Errors
-    /// When nothing is found, and a region could not be asked: that one's. One that was not said to
-    /// be used, and may not be asked, is passed over where those that are have been said.
+    /// If nothing is found and a region could not be asked, that region's error. If the option
+    /// `regions` lists regions, refusals by others are ignored.
     async fn elsewhere<T, F>(
         &self,
         asking: Asking<'_>,
@@ -300,8 +300,8 @@ impl AwsProvider {
                 .collect::<Vec<_>>())
         };
         for region in self.http.shared::<Enabled>().0.or_look((), find).await? {
-            // A region whose name cannot be one is not signed for, nor can anything have been made
-            // there from here.
+            // Skips a region with an invalid name: requests are not signed for it, so nothing can
+            // have been made there from here.
             let Ok(place) = self.places.at(&region) else { continue };
             if !places.contains(&place) {
                 places.push(place);
@@ -311,7 +311,7 @@ impl AwsProvider {
     }
 }
 
-/// The same error, with more words around its own.
+/// Returns the same error, with text before and after its message.
 fn with_words(error: &ProviderError, before: &str, after: &str) -> ProviderError {
     let mut parts = ErrorParts::from(error);
     parts.message = format!("{before}{}{after}", parts.message);

@@ -1,4 +1,4 @@
-//! What stands behind a snapshot: an image, and the EBS snapshots that it boots from.
+//! Snapshots: an image, and the EBS snapshots that it boots from.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,8 +21,8 @@ use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
-    /// Makes an image and waits for it. A name is taken once in a region, so the cloud keeps a
-    /// second one out.
+    /// Makes an image and waits for it. A name is unique in a region, so EC2 rejects a second
+    /// image.
     pub(super) async fn snapshot(
         &self,
         place: &Place,
@@ -48,7 +48,7 @@ impl AwsProvider {
             if id.is_empty() { Err(reply.unreadable("names no image")) } else { Ok(id) }
         };
         let look = || async {
-            // Tags may be searched late; the name belongs to one image.
+            // A search by tag may lag; the name belongs to one image.
             match (
                 self.image_made_under(place, &create_key.key_hash).await?,
                 self.image_named(place, name).await?,
@@ -116,7 +116,7 @@ impl AwsProvider {
         found.ok_or_else(|| ProviderError::not_found("snapshot", id))
     }
 
-    /// The EBS snapshots of an image that is gone, which only their description still tells.
+    /// Returns the EBS snapshots of a deleted image, which only their description identifies.
     pub(super) async fn left_over(
         &self,
         asking: Asking<'_>,
@@ -132,7 +132,7 @@ impl AwsProvider {
         Ok(reply.snapshot_set.item.into_iter().map(|snapshot| snapshot.snapshot_id).collect())
     }
 
-    /// An image that was just made, when it is done, well or not. Its first reads may not find it.
+    /// Waits until a new image is available or has failed. Its first reads may not find it.
     async fn done(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<Image> {
         let wait = Wait::new(
             "create_snapshot",
@@ -145,8 +145,8 @@ impl AwsProvider {
         wait.together(&OfImages(self.clone()), &waiting.images, place.clone()).await
     }
 
-    /// Deletes an image of that place, then the EBS snapshots that it stood on;
-    /// [`ProviderError::NotFound`] where there is neither.
+    /// Deletes an image in `place`, then its EBS snapshots; returns [`ProviderError::NotFound`] if
+    /// there is neither.
     pub(super) async fn delete_at(
         &self,
         asking: Asking<'_>,
@@ -154,7 +154,7 @@ impl AwsProvider {
         id: &str,
         deadline: Deadline,
     ) -> ProviderResult<()> {
-        // After the image is gone, it no longer tells what it stood on.
+        // A deleted image no longer reports its EBS snapshots.
         let stored = match validate::absent_is_none(self.image(asking, place, id).await)? {
             Some(image) => {
                 let query = &Query::new("DeregisterImage").with("ImageId", id);
@@ -190,8 +190,7 @@ impl AwsProvider {
     }
 
     /// Deletes EBS snapshots, which may be in use for a while after their image was deregistered.
-    /// One that cannot be deleted does not hold up the others; what is left is returned, each with
-    /// the reason.
+    /// One failure does not stop the rest; returns those that are left, each with the reason.
     pub(super) async fn delete_stored(
         &self,
         place: &Place,

@@ -1,6 +1,6 @@
-//! The wire types of the EC2 Query API 2016-11-15: the part of the replies that is read.
+//! The wire types of the EC2 Query API 2016-11-15: the parts of replies that are read.
 //!
-//! Sets are `<name><item/>…</name>`, empty or absent ones alike.
+//! Sets are `<name><item/>…</name>`; empty and absent sets are equal.
 
 use chrono::{DateTime, Utc};
 use quick_xml::events::Event;
@@ -11,18 +11,18 @@ use serde::de::DeserializeOwned;
 use crate::http::{Call, HttpClient, Reply, wanted, wire};
 use crate::provider::error::ProviderResult;
 
-/// A reply, with the name of its root element: that of another one, or of a proxy's page, is not
-/// read as an empty reply.
+/// A reply, with the name of its root element. A document with another root, such as a proxy's
+/// page, is not read as an empty reply.
 pub(super) trait Document: DeserializeOwned {
     const ROOT: &'static str;
 
-    /// The element that names a thing, where one has none: what has no name cannot be ended.
+    /// Returns the id element that some item lacks: a resource without an id cannot be destroyed.
     fn nameless(&self) -> Option<&'static str> {
         None
     }
 }
 
-/// One page of a list, and the token of the next; empty at the end.
+/// One page of a list, and the token of the next page; empty at the end.
 pub(super) trait Listing: Document {
     type Item;
     fn into_parts(self) -> (Vec<Self::Item>, String);
@@ -72,7 +72,7 @@ pub(super) async fn ask<T: Document>(http: &HttpClient, call: &Call<'_>) -> Prov
     http.read(call, read).await
 }
 
-/// Reads a reply. The error never tells what stands there.
+/// Reads a reply. Errors never repeat its content.
 pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
     if root(&reply.body).as_deref() != Some(T::ROOT) {
         return Err(reply.unreadable(&format!("is not a {}", T::ROOT)));
@@ -91,7 +91,7 @@ pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
     }
 }
 
-/// The name of the root element.
+/// Returns the name of the root element.
 pub(super) fn root(body: &[u8]) -> Option<String> {
     let mut reader = Reader::from_reader(body);
     let mut buffer = Vec::new();
@@ -405,7 +405,7 @@ mod tests {
                 Err(error) => {
                     let error = error.to_string();
                     let named = error.contains(&format!("`{element}`")) || matches!(how, "filled");
-                    // An item without an id is one without an id.
+                    // A changed `item` is reported as an item without an id.
                     assert!(
                         named || (element == "item" && error.contains("instanceId")),
                         "{element} {how}: {error}"

@@ -1,4 +1,4 @@
-//! Several droplets by one call. It tells of all of them, and one tag finds all again.
+//! Creates several droplets with one call. The reply lists all of them, and one tag finds them.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,11 @@ use crate::provider::config::InstanceRequest;
 use crate::provider::error::ProviderResult;
 use crate::provider::{ProviderInstance, labels};
 
-/// The most names of a call.
+/// The maximum number of names in a call.
 const NAMES: usize = 10;
 
 impl DigitalOceanProvider {
-    /// Those with a GPU are not found by their tag.
+    /// GPU droplets cannot be found by tag, so they are created one by one.
     pub(super) fn batch_size(request: &InstanceRequest) -> usize {
         if request.size.starts_with("gpu-") { 1 } else { NAMES }
     }
@@ -77,7 +77,7 @@ impl DigitalOceanProvider {
     }
 }
 
-/// The droplets of these names; the ids of those that there are, when some are missing.
+/// Returns the droplets in the order of `names`, or the ids of the existing ones if any is missing.
 fn in_order(
     made: Vec<ProviderInstance>,
     names: &[&str],

@@ -1,4 +1,4 @@
-//! Between the contract's nouns and DigitalOcean's: pure, and tested by tables.
+//! Pure conversions between the contract's types and DigitalOcean's, tested by tables.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
@@ -17,12 +17,12 @@ const MAX_NAME: usize = 255;
 const MAX_TAG: usize = 255;
 /// The tag of `managed-by=spuff`.
 pub(super) const MANAGED_TAG: &str = "managed-by:spuff";
-/// The longest wait believed of `ratelimit-reset`, which is when the oldest request of the last
+/// The longest wait accepted from `ratelimit-reset`, which is when the oldest request of the last
 /// hour expires.
 const MAX_RESET: Duration = Duration::from_secs(60);
 
-/// Words of the API's messages for what the contract calls otherwise, in the order in which a
-/// message is searched for them: one about an image may name the region that lacks it.
+/// Words in API messages and the contract's names for them. Order matters: a message about an image
+/// may also name the region that lacks it.
 const FIELDS: [(&str, &str); 9] = [
     ("image", "image"),
     ("snapshot", "image"),
@@ -35,8 +35,8 @@ const FIELDS: [(&str, &str); 9] = [
     ("tag", "labels"),
 ];
 
-/// Checks a request against DigitalOcean's limits and words it. Keys are left to the caller: names
-/// need a look-up.
+/// Checks a request against DigitalOcean's limits and builds the body. The caller resolves the
+/// keys, as names need a look-up.
 pub(super) fn create_droplet(
     request: &InstanceRequest,
     ssh_keys: Vec<Reference>,
@@ -55,7 +55,7 @@ pub(super) fn create_droplet(
     })
 }
 
-/// Words requests that differ in nothing but their names.
+/// Builds the body for requests that differ only in their names.
 pub(super) fn create_droplets<'a>(
     request: &'a InstanceRequest,
     names: &'a [&'a str],
@@ -64,7 +64,7 @@ pub(super) fn create_droplets<'a>(
     Ok(CreateDroplet { name: None, names, ..create_droplet(request, ssh_keys)? })
 }
 
-/// The checks that need no look-up, made before the first request.
+/// Runs the checks that need no look-up, before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     validate::request(request, MAX_NAME, MAX_USER_DATA)?;
     image(&request.image)?;
@@ -120,7 +120,7 @@ pub(super) fn labelled_snapshot(image: Image) -> (Snapshot, HashMap<String, Stri
     (snapshot(image), labels)
 }
 
-/// What an hour costs, of each size: the same in every region. What cannot be read is left out.
+/// Returns the hourly price of each size, the same in every region. Omits unreadable prices.
 pub(super) fn prices(sizes: Vec<Size>) -> price_list::List {
     let offer = |price_hourly| price(price_hourly).map(|price| (String::new(), price));
     sizes
@@ -129,24 +129,24 @@ pub(super) fn prices(sizes: Vec<Size>) -> price_list::List {
         .collect()
 }
 
-/// A number of single precision, such as 0.00743999984115362, as the short decimals that it stands
-/// for: 0.00744.
+/// Converts a single-precision number, such as 0.00743999984115362, to the short decimal that it
+/// represents: 0.00744.
 #[allow(clippy::cast_possible_truncation, reason = "what is cut off says nothing")]
 fn price(amount: f64) -> Option<Price> {
     Price::listed(&(amount as f32).to_string(), "USD").filter(|price| price.micros > 0)
 }
 
-/// A snapshot of ours that still exists.
+/// Whether the image is a managed snapshot that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let gone = matches!(image.status.as_str(), "deleted" | "retired");
-    // A word that is new, or none, does not make what is tagged as ours another thing.
+    // An unknown or missing type does not exclude an image that is tagged as spuff's.
     let other = matches!(image.kind.as_str(), "admin" | "backup" | "base" | "custom");
     !other && !gone && image.tags.iter().any(|tag| tag.eq_ignore_ascii_case(MANAGED_TAG))
 }
 
-/// Each label as one tag `key:value`. Tags know no upper case that lasts and few symbols, so every
-/// byte but `a-z`, `0-9` and `-` becomes `_` and two hexadecimal digits: nothing of a value is
-/// lost.
+/// Encodes each label as one tag `key:value`. Tags do not preserve upper case and allow few
+/// symbols, so every byte except `a-z`, `0-9` and `-` becomes `_` and two hexadecimal digits. The
+/// encoding is lossless.
 pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>> {
     labels
         .iter()
@@ -169,13 +169,13 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
         .collect()
 }
 
-/// A label that is known to fit.
+/// Encodes a label that is known to fit.
 pub(super) fn tag(key: &str, value: &str) -> String {
     format!("{}:{}", encode(key), encode(value))
 }
 
-/// The labels among a droplet's tags; tags that are not written as [`tags`] writes them are
-/// somebody else's. Of several ends of a lease, which a renewal that broke off leaves, the latest
+/// Returns the labels among a droplet's tags. Ignores tags that are not in the form of [`tags`]:
+/// other clients wrote them. If an interrupted renewal left several ends of a lease, the latest
 /// holds.
 pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
     let mut labels = HashMap::new();
@@ -190,7 +190,7 @@ pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
     labels
 }
 
-/// The label that a tag stands for.
+/// Returns the label that a tag encodes, if any.
 pub(super) fn label(tag: &str) -> Option<(String, String)> {
     let tag = tag.to_ascii_lowercase();
     let (key, value) = tag.split_once(':')?;
@@ -225,7 +225,7 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// What an unsuccessful reply says. 422 stands for many things, which only the message tells apart.
+/// Classifies an unsuccessful reply. Only the message distinguishes the many meanings of 422.
 pub(super) fn refusal(reply: &Reply) -> ApiError {
     let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
     let (is_own, is_absence) = (problem.is_own(), problem.is_absence());
@@ -238,7 +238,7 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         422 if says(&["pending event", "blocking event"]) => {
             Some(ErrorClass::Conflict { retryable: true })
         }
-        // Where an image is not, it will not be later, nor need another region have it.
+        // An image that a region lacks will not appear later, and other regions may lack it too.
         422 if says(&["not available", "unavailable", "out of capacity"])
             && says(&["size", "region", "capacity"])
             && !says(&["image", "snapshot"]) =>
@@ -258,8 +258,7 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         message,
         request_id: problem.request_id.or_else(|| reply.header("x-request-id").map(str::to_string)),
         field,
-        // It stands in every reply, and tells only one that was refused for its rate when to come
-        // again.
+        // Every reply has this header. Only after a 429 does it say when to retry.
         retry_after: reset(reply, clock::now())
             .filter(|_| reply.status == 429 && reply.header("retry-after").is_none()),
     }

@@ -1,4 +1,4 @@
-//! What fuzzing feeds of DigitalOcean: the replies of each verb, tags, keys and requests.
+//! Fuzz targets for DigitalOcean: the replies of each operation, tags, keys and requests.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -32,7 +32,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_tags", tags),
 ];
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
+/// Replies of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
 /// `resolve`.
 fn droplets(input: &[u8]) {
     let reply = reply(input);
@@ -42,7 +42,7 @@ fn droplets(input: &[u8]) {
     }
 }
 
-/// Those of `create_snapshot`, `list_snapshots` and `resolve_snapshot`.
+/// Replies of `create_snapshot`, `list_snapshots` and `resolve_snapshot`.
 fn images(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<ImageReply>(&reply).map(|reply| reply.image);
@@ -52,7 +52,7 @@ fn images(input: &[u8]) {
     }
 }
 
-/// Those of what takes its time.
+/// Replies about actions.
 fn actions(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<ActionReply>(&reply).map(|reply| reply.action);
@@ -63,7 +63,7 @@ fn actions(input: &[u8]) {
     let _ = reply.no_content();
 }
 
-/// Those of `hourly_price`.
+/// Replies of `hourly_price`.
 fn sizes(input: &[u8]) {
     let reply = reply(input);
     let list = convert::prices(read_page::<List<Size>>(&reply));
@@ -76,7 +76,7 @@ fn sizes(input: &[u8]) {
     }
 }
 
-/// The options of every cloud, of which the input names one.
+/// The options common to all providers; the input names one.
 fn options(input: &[u8]) {
     let text = text(input);
     let [name, value] = words(&text);
@@ -90,7 +90,7 @@ fn options(input: &[u8]) {
     }
 }
 
-/// Those of `get_ssh_keys`, with what a request asks for in a header.
+/// Replies of `get_ssh_keys`, with the requested keys in a header.
 fn ssh_keys(input: &[u8]) {
     let reply = reply(input);
     let known = read_page::<List<SshKey>>(&reply);
@@ -103,7 +103,7 @@ fn ssh_keys(input: &[u8]) {
     assert!(chosen.is_none_or(|chosen| chosen.len() == asked.len()));
 }
 
-/// Those of the tidying after a destroy.
+/// Replies of the tag cleanup after a destroy.
 fn tags(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<TagReply>(&reply).map(|reply| reply.tag);
@@ -115,7 +115,7 @@ fn tags(input: &[u8]) {
     }
 }
 
-/// A label is the same when it comes back as a tag, however the cloud writes its letters.
+/// A label survives the round trip through a tag, even if the API changes the tag's case.
 fn labels(input: &[u8]) {
     let text = text(input);
     let [key, value] = words(&text);

@@ -1,7 +1,7 @@
-//! How DigitalOcean counts requests: 5000 in any hour and 250 in any minute for a token, ten reads
-//! of keys in any minute.
+//! DigitalOcean's rate limits: 5000 requests in any hour and 250 in any minute per token, and ten
+//! reads of keys in any minute.
 //!
-//! From the published API description, "Rate Limit". The headers tell of the hour.
+//! From the published API description, "Rate Limit". The headers report only the hourly limit.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ static TOKEN: Budget = Budget {
 static KEYS: Budget =
     Budget { name: "reads of keys", limits: &[Limit::Window { count: 10, span: MINUTE }] };
 
-/// What a call takes of the account's budgets.
+/// Returns the cost of a call in the account's budgets.
 pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
     let of = |budget| Some(Cost { place: "", budget, count: 1 });
     let reads_keys = call.class == Class::Safe && call.path.starts_with("/v2/account/keys");

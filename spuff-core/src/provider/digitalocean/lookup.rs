@@ -1,15 +1,15 @@
-//! Which of an account's keys are meant: by name, id or fingerprint, whatever it looks like.
+//! Resolves SSH keys of an account by name, id or fingerprint, whatever form the input has.
 
 use super::wire::{Reference, SshKey};
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Whether it can be nothing but a name.
+/// Whether the input can only be a name.
 pub(super) fn is_name(asked: &str) -> bool {
     matches!(Reference::parse(asked), Reference::Text(text) if !text.contains(':'))
 }
 
-/// The keys that are asked for, of those that there are. What may be an id or a fingerprint and is
-/// none of them is left to the cloud: it may be newer.
+/// Returns the requested keys. An unknown entry that may be an id or a fingerprint is sent as it
+/// is: the key may be newer than `known`.
 pub(super) fn chosen(known: &[SshKey], asked: &[String]) -> ProviderResult<Vec<Reference>> {
     asked.iter().map(|asked| choose(known, asked)).collect()
 }

@@ -1,6 +1,5 @@
-//! How what is waited for in an account is looked at together: droplets and snapshots by the lists
-//! of managed ones, two hundred a page, or one by one where that takes fewer requests. Actions can
-//! only be asked for one by one.
+//! Polls an account's resources together: droplets and snapshots through the lists of managed ones,
+//! 200 a page, or one by one if that takes fewer requests. Actions can only be polled one by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +21,10 @@ use crate::wait::{
 /// The id of a droplet's create action.
 type CreateAction = Option<u64>;
 
-/// Every so many looks at all, some are looked at closer.
+/// One in this many polls also checks a create action.
 const CLOSER: usize = 3;
 
-/// What is waited for in an account.
+/// The pollers of an account.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) droplets: Arc<SharedPoller<DigitalOceanProvider>>,
@@ -37,19 +36,19 @@ pub(super) struct Waiting {
     turn: AtomicUsize,
 }
 
-/// How a snapshot action has ended.
+/// The result of a snapshot action.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ended {
-    /// Its snapshot was made by then.
+    /// The snapshot was made no later than this time.
     Completed(Option<DateTime<Utc>>),
     InAnError,
 }
 
-/// How snapshot actions are looked at.
+/// Polls snapshot actions.
 #[derive(Clone)]
 pub(super) struct OfActions(pub(super) DigitalOceanProvider);
 
-/// How snapshots are looked at.
+/// Polls snapshots.
 #[derive(Clone)]
 pub(super) struct OfImages(pub(super) DigitalOceanProvider);
 
@@ -71,8 +70,8 @@ impl BatchPoll for DigitalOceanProvider {
         subjects: &[Subject<CreateAction>],
     ) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
-        // Alone, a droplet and its action are asked for. What the list does not show is not
-        // managed, has a GPU, or is gone.
+        // Polled alone, a droplet takes two requests: itself and its action. A droplet missing from
+        // the list is unmanaged, has a GPU, or is gone.
         let listing =
             Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
@@ -187,8 +186,8 @@ impl DigitalOceanProvider {
         Ok(look)
     }
 
-    /// Whether the create of one that is not ready has failed, which the list does not tell: every
-    /// third time, one after the other. How many requests it took.
+    /// Every third time, checks the create action of one pending droplet, in turn: the list does
+    /// not report failures. Returns the number of requests.
     async fn look_closer(
         &self,
         turn: &AtomicUsize,

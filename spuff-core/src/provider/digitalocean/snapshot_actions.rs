@@ -1,7 +1,7 @@
-//! Which snapshot actions are whose: an action knows no name, and its image does not know the
+//! Assigns snapshot actions to calls: an action has no name, and its image does not name the
 //! action.
 //!
-//! All clients of an account in this process share it.
+//! All clients of an account in this process share this state.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +13,8 @@ use tokio::time::Instant;
 use crate::create::{Cancel, CreateCall};
 use crate::http::{Call, Failure, HttpClient, Reply, Sight};
 
-/// The snapshot actions that replies have named to this process, by their ids: these, and the
-/// images that they have made, are no other call's. And the calls that may have begun one which no
-/// reply has named.
+/// The snapshot actions that replies have named to this process, by id; these and their images
+/// belong to no other call. Also the calls that may have begun an action that no reply has named.
 #[derive(Debug, Default)]
 pub(super) struct SnapshotActions {
     known: Mutex<HashMap<u64, SnapshotAction>>,
@@ -30,7 +29,7 @@ struct SnapshotAction {
     outcome: Outcome,
 }
 
-/// A call that is on its way, or whose outcome is unknown.
+/// A call that is in flight or has an unknown outcome.
 #[derive(Debug)]
 struct OpenCall {
     since: Instant,
@@ -45,9 +44,9 @@ enum Outcome {
     Failed,
 }
 
-/// How long an action is known: longer than any snapshot takes.
+/// How long an action is remembered: longer than any snapshot takes.
 const KNOWN: Duration = Duration::from_secs(24 * 3600);
-/// How long a call whose outcome stays unknown may still begin an action.
+/// How long a call with an unknown outcome may still begin an action.
 const OPEN: Duration = Duration::from_secs(600);
 
 impl SnapshotActions {
@@ -59,7 +58,7 @@ impl SnapshotActions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number for one call.
+    /// Returns a new number for a call.
     pub(super) fn number(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed)
     }
@@ -71,7 +70,7 @@ impl SnapshotActions {
         open.entry(call).or_insert_with(new).since = Instant::now();
     }
 
-    /// A request of the call was certainly not carried out; an earlier one may have been.
+    /// Notes that a request of the call was not carried out; an earlier one may have been.
     fn refused(&self, call: u64) {
         let mut open = self.open();
         if open.get(&call).is_some_and(|call| !call.is_unclear) {
@@ -85,12 +84,12 @@ impl SnapshotActions {
         }
     }
 
-    /// What became of the call is known.
+    /// Notes that the outcome of the call is known.
     pub(super) fn close(&self, call: u64) {
         self.open().remove(&call);
     }
 
-    /// Whether an action of the droplet that no reply has named may be that of another call.
+    /// Whether an action of the droplet that no reply has named may belong to another call.
     pub(super) fn may_be_of_another(&self, call: u64, droplet: u64) -> bool {
         let open = self.open();
         let others =
@@ -112,8 +111,8 @@ impl SnapshotActions {
         }
     }
 
-    /// Notes that an action has made an image, unless it is another's; tells whether it is this
-    /// one's.
+    /// Notes that an action has made an image, unless another action has it. Returns whether the
+    /// image belongs to this action.
     pub(super) fn take(&self, action: u64, image: &str) -> bool {
         let image = Outcome::Image(image.to_string());
         let mut known = self.known();
@@ -135,7 +134,7 @@ impl SnapshotActions {
             .any(|known| matches!(&known.outcome, Outcome::Image(id) if id == image))
     }
 
-    /// Whether a call of this process waits for what an action of the droplet makes.
+    /// Whether a call of this process waits for the result of an action of the droplet.
     pub(super) fn awaits(&self, droplet: u64) -> bool {
         self.known()
             .values()
@@ -166,7 +165,7 @@ impl CreateCall for SnapshotCall<'_> {
         self.actions.begin(self.number, self.droplet);
         let sent = self.request.send(cancel).await;
         match &sent {
-            // The reply need not be one that can be read.
+            // The reply may still be unreadable.
             Ok(_) | Err(Failure::Unknown(_)) => self.actions.unclear(self.number),
             Err(Failure::NotSent(_) | Failure::Rejected(_)) => self.actions.refused(self.number),
         }

@@ -1,5 +1,5 @@
-//! What an unknown outcome of a snapshot is known by: a snapshot cannot carry a key, so the key
-//! tells where to look for it.
+//! The key of a snapshot with an unknown outcome. A snapshot cannot carry a key, so the key encodes
+//! how to find it.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use chrono::{DateTime, Utc};
 
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// The last second of the year 9999: what is later is no time of ours, and cannot be reckoned with.
+/// The last second of the year 9999. Later times are rejected: arithmetic on them may fail.
 const LATEST: i64 = 253_402_300_799;
 
-/// Where a snapshot is to be looked for. Written `droplet:begun.before.action:name`, without the
-/// action while there is none, and with 0 for nothing before. Keys of earlier versions are
+/// How to find a snapshot. Written `droplet:begun.before.action:name`; `action` is omitted if
+/// unknown, and `before` is 0 if there was no snapshot. Keys of earlier versions are
 /// `droplet:begun:name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SnapshotKey {
     pub(super) droplet: u64,
-    /// By this machine's clock.
+    /// By this computer's clock.
     pub(super) begun: DateTime<Utc>,
     pub(super) before: Before,
-    /// What makes it, where the cloud has told.
+    /// The action that makes the snapshot, if the API has reported it.
     pub(super) action: Option<u64>,
     pub(super) name: String,
 }
 
-/// What the droplet's newest snapshot was before this one was begun.
+/// The droplet's newest snapshot when this one was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
     NotTold,

@@ -1,5 +1,5 @@
-//! How a snapshot comes to be: an action that never tells its id, and tags afterwards. Until it has
-//! its tags nobody can find it, so that it is followed for longer than the caller waits.
+//! Creates snapshots: an action that never reports the snapshot's id, then tags. A snapshot cannot
+//! be found until it has its tags, so it is followed for longer than the caller waits.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use crate::wait::{Observation, Wait};
 
 /// A snapshot that is being made.
 struct Started {
-    /// `None` for one that has ended while its reply was looked for.
+    /// `None` if the snapshot was complete when the lookup found it.
     action: Option<u64>,
     at: Option<DateTime<Utc>>,
 }
 
-/// What leads to the image of a snapshot that is being made.
+/// The data that leads to the image of a snapshot in progress.
 #[derive(Clone)]
 struct Begun {
     droplet: u64,
     name: String,
-    /// The droplet's snapshots before.
+    /// The droplet's snapshots before this one.
     before: HashSet<String>,
     action: Option<u64>,
     at: Option<DateTime<Utc>>,
 }
 
-/// Whether an image was made by a time, that of its action's end. A later one is another action's:
-/// the first may be deleted by then.
+/// Whether an image was made by `time`, the end of its action. A later image belongs to another
+/// action; the first one may have been deleted by then.
 fn is_made_by(image: &Image, time: Option<DateTime<Utc>>) -> bool {
     let apart = TimeDelta::from_std(CLOCKS_APART).unwrap_or_default();
     image.created_at.zip(time).is_none_or(|(created, time)| created - time <= apart)
@@ -58,7 +58,7 @@ impl DigitalOceanProvider {
         self.list(call, |image: &Image| image.id.clone()).await
     }
 
-    /// The snapshots of a droplet that may be gone, among all of the account.
+    /// Returns the snapshots of a droplet, which may be gone, from the account's list.
     async fn snapshots_left_by(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
         let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
         let mut left = self.list(call, |image: &Image| image.id.clone()).await?;
@@ -66,7 +66,7 @@ impl DigitalOceanProvider {
         Ok(left)
     }
 
-    /// Puts the managed tag, and those of the lease, on a snapshot.
+    /// Adds the managed tag and the lease tags to a snapshot.
     pub(super) async fn claim(&self, id: &str) -> ProviderResult<()> {
         let tags: Vec<_> =
             self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
@@ -83,7 +83,7 @@ impl DigitalOceanProvider {
         })
     }
 
-    /// Makes a snapshot, and follows it until it is tagged and can be used.
+    /// Makes a snapshot and follows it until it is tagged and usable.
     pub(super) async fn snapshot(
         &self,
         droplet: u64,
@@ -138,7 +138,7 @@ impl DigitalOceanProvider {
         follow("create_snapshot", key.to_string(), deadline, timeouts, attempt).await
     }
 
-    /// Waits for a snapshot's action, finds what it has made, and tags it.
+    /// Waits for a snapshot's action, finds the image that it made, and tags the image.
     async fn finish(
         &self,
         begun: &Begun,
@@ -176,11 +176,11 @@ impl DigitalOceanProvider {
         }
     }
 
-    /// Whether a snapshot whose reply was lost has begun: the action knows no name, and the
-    /// snapshot no tag yet, but a droplet makes one snapshot at a time. What is finished has a
-    /// name, and is it rather than an action, which may be another process's; unless another call
-    /// of this process waits for its own. An action is not known to be this call's as long as
-    /// another one of this process may have begun it.
+    /// Looks for a snapshot whose reply was lost. The action has no name and the snapshot no tag
+    /// yet, but a droplet makes one snapshot at a time. A finished snapshot with this name takes
+    /// precedence over an action, which may be another process's, unless another call of this
+    /// process waits for its own snapshot. An action is ambiguous while another call of this
+    /// process may have begun it.
     async fn started_snapshot(
         &self,
         droplet: u64,
@@ -218,8 +218,8 @@ impl DigitalOceanProvider {
         self.list(call, |action: &Action| action.id).await
     }
 
-    /// The snapshot that a key leads to, also of a droplet that is gone. One that is still being
-    /// made is not listed.
+    /// Returns the snapshot that a key leads to, even if the droplet is gone. The list omits a
+    /// snapshot in progress.
     pub(super) async fn begun_snapshot(&self, key: &SnapshotKey) -> ProviderResult<Lookup<Image>> {
         let action = match key.action {
             Some(id) => validate::absent_is_none(self.action(id).await)?,
@@ -237,8 +237,8 @@ impl DigitalOceanProvider {
             Some((_, id)) => return Ok(Lookup::Ambiguous(vec![format!("what action {id} makes")])),
         }
         let mut made = self.snapshots_left_by(key.droplet).await?;
-        // By the cloud's own clock, where something was there before; this computer's may have been
-        // set meanwhile.
+        // Uses the API's clock if there was an earlier snapshot: this computer's clock may have
+        // been set since.
         let mut since = Some(key.begun - SKEW).filter(|_| key.before != Before::Nothing);
         if let Before::Snapshot(before) = key.before {
             let before = before.to_string();
@@ -269,8 +269,8 @@ impl DigitalOceanProvider {
         })
     }
 
-    /// The image that a finished snapshot action has made: the one that was not there before. Its
-    /// listing may lag.
+    /// Returns the image that a finished snapshot action has made: the one that did not exist
+    /// before. The list may lag.
     async fn new_snapshot(
         &self,
         begun: &Begun,
@@ -297,7 +297,7 @@ impl DigitalOceanProvider {
             };
             let mut new: Vec<_> = listed.into_iter().filter(fresh).collect();
             // A droplet makes one snapshot at a time, so the first since the action began is its
-            // own; or one from just before, where two clocks are apart.
+            // own. Clock differences also allow one from just before.
             let since = begun.at.map(|started| started - CLOCKS_APART);
             new.retain(|image| {
                 image.created_at.zip(since).is_none_or(|(created, since)| created >= since)
@@ -308,7 +308,7 @@ impl DigitalOceanProvider {
                     image.created_at.zip(begun.at).map(|(made, at)| (made - at).abs()),
                 )
             });
-            // Without an action it is not certain whose an image is.
+            // Without an action, it is uncertain which call made an image.
             let is_own = |image: &Image| match begun.action {
                 Some(action) => self.snapshot_actions().take(action, &image.id),
                 None => !self.snapshot_actions().has_image(&image.id),

@@ -1,16 +1,15 @@
-//! Tags: put on, taken off, and deleted when nobody can want them any more, as they outlive what
-//! they were on.
+//! Adds and removes tags, and deletes tags that no create can use again: tags outlive their
+//! droplets.
 //!
-//! A tag that is deleted is taken off everything, also off a droplet that a create makes at that
-//! moment with this tag among others. So only those are deleted that no create can name any more:
-//! the tag that one create alone has named, of a random key or of one call under a caller's own,
-//! after all of its droplets were destroyed here; and the end of a lease that was over long ago.
-//! Tags of callers' own keys may come again, owners are shared, and other tags are not spuff's:
-//! they stay.
+//! Deleting a tag removes it from every resource, including a droplet that a concurrent create
+//! makes with this tag. So only tags that no create can name again are deleted: the tag of one
+//! create (of a random key, or of one call under a caller's own key), after all its droplets were
+//! destroyed here, and the end of a lease that expired long ago. Tags of callers' own keys may be
+//! used again, owners are shared, and other tags are not spuff's: they stay.
 //!
-//! A caller's own key is told from a random one by the tag of its call beside it. That goes first,
-//! while lists still show the droplet: what a droplet carries is not believed any more after its
-//! end, and who has not ended it deletes nothing.
+//! The tag of its call beside it distinguishes a caller's own key from a random one. That tag
+//! disappears first, while lists still show the droplet. Therefore tags read from an ended droplet
+//! are ignored, and a client that has not ended the droplet deletes nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,19 +29,18 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::provider::{ProviderInstance, labels};
 
-/// How much longer a destroy may take for this.
+/// The extra time that a destroy may spend on this cleanup.
 const TIDYING: Duration = Duration::from_secs(5);
-/// So many requests must be left to the account, of the 250 in a minute: nobody waits for this.
+/// The requests of the 250 in a minute that must stay available: no caller waits for this cleanup.
 const LEFT: u32 = 125;
-/// How long after the end of a lease no create or renewal names it any more: longer than clocks
-/// differ.
+/// This long after its end, no create or renewal names a lease. Longer than clocks differ.
 const LONG_OVER: TimeDelta = TimeDelta::days(1);
-/// How often the tags of leases are looked through.
+/// The minimum time between two scans of the lease tags.
 const SELDOM: Duration = Duration::from_secs(3600);
-/// How long a droplet is remembered that lists do not show: they lag.
+/// How long to remember a droplet that lists do not show: they lag.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// What droplets carry of tags that outlive them, as far as this provider has seen.
+/// The tags of droplets that outlive them, as far as this provider has seen.
 #[derive(Debug, Default)]
 pub(super) struct Worn(Mutex<Wearers>);
 
@@ -54,7 +52,7 @@ struct Wearers {
 
 #[derive(Debug)]
 struct Wearer {
-    /// That one create alone has named.
+    /// The tag that only one create has named.
     tag: Option<String>,
     leased: bool,
     ended: bool,
@@ -66,7 +64,7 @@ impl Worn {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what a droplet carries.
+    /// Notes a droplet's tags.
     pub(super) fn note(&self, id: &str, labels: &HashMap<String, String>) {
         let tag = create::label_of_one(labels).map(|(key, value)| convert::tag(key, value));
         let leased = labels.contains_key(labels::EXPIRES_AT);
@@ -83,7 +81,7 @@ impl Worn {
         wearer.leased |= leased;
     }
 
-    /// Notes what all droplets carry, and forgets those that are gone.
+    /// Notes the tags of all droplets, and forgets droplets that are gone.
     pub(super) fn note_all(&self, listed: &[ProviderInstance]) {
         listed.iter().for_each(|instance| self.note(&instance.id, &instance.labels));
         let ids: HashSet<_> = listed.iter().map(|instance| instance.id.as_str()).collect();
@@ -92,8 +90,8 @@ impl Worn {
             .retain(|id, wearer| ids.contains(id.as_str()) || wearer.seen.elapsed() < REMEMBERED);
     }
 
-    /// Notes that a droplet was destroyed. Tells the tag that nobody else is known to carry, and
-    /// whether it was leased.
+    /// Notes that a droplet was destroyed. Returns the tag that no other droplet is known to carry,
+    /// and whether the droplet was leased.
     fn end(&self, id: &str) -> (Option<String>, bool) {
         let mut wearers = self.wearers();
         let Some(wearer) = wearers.droplets.get_mut(id) else { return (None, false) };
@@ -118,7 +116,7 @@ impl Worn {
 }
 
 impl DigitalOceanProvider {
-    /// Puts tags on a snapshot, which cannot be done in the call that makes it, or on a droplet.
+    /// Adds tags to a snapshot, which its create call cannot do, or to a droplet.
     pub(super) async fn tag(
         &self,
         (operation, errand): (&'static str, &Errand),
@@ -136,7 +134,7 @@ impl DigitalOceanProvider {
             let call = call.about(resource_type, id).within(errand);
             let put = || async {
                 match self.http.json::<TagReply>(&tag).await.map(|made| drop(made.tag)) {
-                    // A tag that is there already is refused as invalid.
+                    // The API refuses an existing tag as invalid.
                     Ok(_)
                     | Err(ProviderError::InvalidConfig { .. } | ProviderError::Conflict { .. }) => {
                     }
@@ -145,8 +143,8 @@ impl DigitalOceanProvider {
                 Ok(self.http.told(&call, Reply::no_content).await?)
             };
             match put().await {
-                // The tag may be what is not there: somebody has deleted it meanwhile. Made twice,
-                // it is not.
+                // Another client may have deleted the tag in between. The second attempt creates it
+                // again.
                 Err(ProviderError::NotFound { .. }) => put().await?,
                 done => done?,
             }
@@ -154,7 +152,7 @@ impl DigitalOceanProvider {
         Ok(())
     }
 
-    /// Takes tags off a droplet. One that is gone is off.
+    /// Removes tags from a droplet. Succeeds if the tag or the droplet is gone.
     pub(super) async fn untag(
         &self,
         errand: &Errand,
@@ -175,8 +173,8 @@ impl DigitalOceanProvider {
         Ok(())
     }
 
-    /// After a destroy, deletes tags that nobody can want any more: as far as the account's pace
-    /// has room for it, for a short time, and whether or not it succeeds.
+    /// After a destroy, deletes tags that no create can use again. Uses only spare rate limit and a
+    /// limited time, and ignores failures.
     pub(super) async fn tidy_after(&self, id: &str, was_there: bool) {
         let (tag, leased) = self.worn.end(id);
         let work = async {
@@ -187,11 +185,11 @@ impl DigitalOceanProvider {
                 self.delete_old_leases().await;
             }
         };
-        // What is not done then is left.
+        // Work left at the timeout is dropped.
         let _ = tokio::time::timeout(TIDYING, work).await;
     }
 
-    /// The droplets of one batch share it.
+    /// Deletes the tag if all its droplets have ended: those of a batch share it.
     async fn delete_worn(&self, tag: &str) -> Option<()> {
         let call = Call::get("destroy_instance", "/v2/droplets")
             .query("tag_name", tag)
@@ -202,7 +200,7 @@ impl DigitalOceanProvider {
         if all_ended { self.delete_tag(tag).await } else { None }
     }
 
-    /// Ends of leases that were over long ago, and that nothing carries any more.
+    /// Deletes ends of leases that expired long ago and that no resource carries.
     async fn delete_old_leases(&self) -> Option<()> {
         for page in 1_usize.. {
             let call =

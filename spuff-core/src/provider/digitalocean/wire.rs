@@ -1,4 +1,4 @@
-//! The wire types of the DigitalOcean API v2: what is sent, and the part of the replies that is
+//! The wire types of the DigitalOcean API v2: request bodies, and the parts of replies that are
 //! read.
 
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use crate::http::NumberedPage;
 use crate::http::wire::{self, Liberal};
 use crate::provider::InstanceStatus;
 
-/// The largest page that the API gives.
+/// The largest page size of the API.
 pub(super) const PER_PAGE: usize = 200;
 
 #[derive(Debug, Serialize)]
 pub(super) struct CreateDroplet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<&'a str>,
-    /// Of several at once.
+    /// The names of a batch.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(super) names: &'a [&'a str],
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -32,7 +32,7 @@ pub(super) struct CreateDroplet<'a> {
     pub(super) ipv6: bool,
 }
 
-/// An image or key: by number, or by slug or fingerprint.
+/// An image or key, by number, slug or fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(super) enum Reference {
@@ -64,7 +64,7 @@ pub(super) struct TagReply {
     pub(super) tag: Tag,
 }
 
-/// A tag, and on how many things it is.
+/// A tag, and the number of resources that carry it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag {
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -80,7 +80,7 @@ struct Tagged {
 }
 
 impl Tag {
-    /// Where the cloud says so.
+    /// Whether the API reports that no resource carries the tag.
     pub(super) fn is_on_nothing(&self) -> bool {
         self.resources.as_ref().is_some_and(|tagged| tagged.count == Some(0))
     }
@@ -153,7 +153,7 @@ pub(super) struct Network {
     pub(super) kind: NetworkKind,
 }
 
-/// Only what is said to be public is.
+/// An address is public only if the reply says so.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum NetworkKind {
     Public,
@@ -275,7 +275,7 @@ pub(super) struct ImageReply {
     pub(super) image: Image,
 }
 
-/// A snapshot, as images and as snapshots are listed.
+/// A snapshot, from the list of images or of snapshots.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Image {
     #[serde(deserialize_with = "wire::id")]
@@ -290,12 +290,12 @@ pub(crate) struct Image {
     pub(super) created_at: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) tags: Vec<String>,
-    /// The droplet that it was taken of, where it is listed as a snapshot.
+    /// The droplet that the snapshot was taken of; only in the list of snapshots.
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) resource_id: String,
 }
 
-/// A size. Where it can be had is left to the create, which knows it now.
+/// A size. Availability is not read: the create checks the current state.
 #[derive(Debug, Deserialize)]
 pub(super) struct Size {
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -333,13 +333,13 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// Whether it is in one of the API's forms: others have messages and errors too.
+    /// Whether the body has one of the API's forms: other servers send messages and errors too.
     pub(super) fn is_own(&self) -> bool {
         let is_plain = !self.id.is_empty() || (self.message.is_some() && self.request_id.is_some());
         is_plain || self.is_absence()
     }
 
-    /// Whether it can only mean, with the status 404, that what the path names is not there.
+    /// Whether, with status 404, this can only mean that the resource of the path does not exist.
     pub(super) fn is_absence(&self) -> bool {
         self.id == "not_found" || self.is_of_tags() || self.message.as_deref() == Some(ABSENT)
     }
@@ -349,7 +349,7 @@ impl Problem {
     }
 }
 
-/// What it says of what is not there; the id with it may be empty.
+/// The message for a missing resource; the `id` beside it may be empty.
 const ABSENT: &str = "The resource you were accessing could not be found.";
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! One call of the engine: what it is for, what it is about, and how long it may take.
+//! One call of the engine: its operation, subject and time limit.
 
 use std::time::Duration;
 
-/// What a call is for, what it is about, and how long it may take.
+/// The operation, subject and time limit of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask<'a> {
     pub(super) operation: &'static str,
     pub(super) subject: Option<(&'static str, &'a str)>,
     pub(super) limit: Option<Duration>,
-    /// What else may help, where no engine answers.
+    /// Hint for the error if no engine answers.
     pub(super) hint: &'a str,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Ask<'a> {
         Self { subject: Some((resource_type, id)), ..self }
     }
 
-    /// For longer than an ordinary call takes.
+    /// Allows more time than an ordinary call takes.
     pub(super) fn within(self, limit: Duration) -> Self {
         Self { limit: Some(limit), ..self }
     }

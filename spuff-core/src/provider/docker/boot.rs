@@ -1,4 +1,4 @@
-//! What a machine runs: its user data once, and then nothing, for as long as it lives.
+//! The first process of an instance: runs its user data once, then idles until the instance ends.
 
 use std::io;
 
@@ -14,10 +14,10 @@ use super::user_data;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// Is there as soon as the first process has begun.
+/// Exists as soon as the first process has begun.
 pub(super) const MARK: &str = "/.spuff/begun";
 
-/// The first process after the init. As with cloud-init, what has begun once is not begun again.
+/// The first process after the init. As with cloud-init, user data that has begun never runs again.
 const BOOT: &str = r#"cd /.spuff && : >begun && {
   if [ -f keys ]; then
     umask 077
@@ -40,7 +40,7 @@ while :; do
   wait $!
 done"#;
 
-/// What a machine is handed over before its first start.
+/// The files uploaded to an instance before its first start.
 #[derive(Debug)]
 pub(super) struct Boot {
     key_hash: String,
@@ -65,8 +65,7 @@ impl Boot {
             .map(|key| public_key(key))
             .collect::<ProviderResult<Vec<_>>>()?;
         let keys = Some(keys.concat()).filter(|keys| !keys.is_empty());
-        // Some shells end when they are told to set what is theirs alone, unless it is done by
-        // `command`.
+        // Some shells exit when a script sets a variable reserved to them, unless by `command`.
         let export = |variable: &Variable| {
             format!("command export {}={}\n", variable.name, quote(&variable.value))
         };
@@ -75,12 +74,12 @@ impl Boot {
         Ok(Self { key_hash: key_hash.to_string(), script, keys, environment })
     }
 
-    /// The command of the container.
+    /// Returns the entrypoint of the container.
     pub(super) fn entrypoint(&self) -> Vec<String> {
         ["/bin/sh", "-c", BOOT, "spuff", &self.key_hash].map(str::to_string).to_vec()
     }
 
-    /// The files to hand over, where there are any.
+    /// Returns the files as a tar archive; `None` if there are none.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when they cannot be packed.
@@ -114,23 +113,23 @@ fn append(archive: &mut Builder<Vec<u8>>, name: &str, mode: u32, content: &str) 
     archive.append_data(&mut header, name, content.as_bytes())
 }
 
-/// Puts files into a container.
+/// Uploads files to a container.
 pub(super) async fn upload(docker: Docker, id: String, archive: Vec<u8>) -> Result<(), Error> {
     let options = UploadToContainerOptionsBuilder::new().path(FOLDER).build();
-    // The client writes a whole body into its log.
+    // The client would log a whole body.
     docker
         .upload_to_container(&id, Some(options), body_stream(stream::iter([archive.into()])))
         .await
 }
 
-/// A line of `authorized_keys`: an engine has no account whose keys could be named.
+/// Returns a line of `authorized_keys`: an engine keeps no keys that a request could name.
 fn public_key(key: &str) -> ProviderResult<String> {
     let line = key.trim();
     let is_line = line.split_whitespace().nth(1).is_some() && !line.contains(['\n', '\0']);
     if is_line && ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| line.starts_with(kind)) {
         return Ok(format!("{line}\n"));
     }
-    // What stands here may be a private key.
+    // This may be a private key.
     let begin: String = line.chars().take(8).collect();
     let message = format!(
         "{begin:?}…: an engine keeps no keys; give the public key itself, as it stands in a .pub \

@@ -1,5 +1,4 @@
-//! What the docker command keeps for itself, in `~/.docker`: which engine it uses, and who somebody
-//! is to a registry.
+//! The docker command's files in `~/.docker`: the engine it uses, and its registry credentials.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -21,10 +20,10 @@ use crate::signals::as_the_program;
 /// Docker Hub, as images and `config.json` call it.
 const HUB: &str = "docker.io";
 const HUB_KEY: &str = "https://index.docker.io/v1/";
-/// What stands for a user in front of a token.
+/// The user name that marks a token.
 const TOKEN_USER: &str = "<token>";
 
-/// The folder of the docker command.
+/// The folder of the docker command, and the configured context.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     folder: Option<PathBuf>,
@@ -55,7 +54,7 @@ impl std::fmt::Debug for Auth {
     }
 }
 
-/// What a helper of the docker command says.
+/// The reply of a credential helper.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Told {
@@ -81,7 +80,7 @@ struct MetaEndpoint {
 #[derive(Debug, PartialEq)]
 pub(super) struct Context {
     pub(super) host: String,
-    /// The folder of its certificates, where it has some.
+    /// The folder of its certificates, if it has any.
     pub(super) certificates: Option<PathBuf>,
 }
 
@@ -102,7 +101,7 @@ impl Client {
         }
     }
 
-    /// Where certificates are, if nobody says it.
+    /// Returns the default folder of certificates.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
@@ -114,7 +113,7 @@ impl Client {
         Ok(read(&path)?.unwrap_or_default())
     }
 
-    /// The engine that the docker command is told to use; none where that is the default one.
+    /// Returns the engine of the docker command's context; `None` if it is the default one.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when it has no such context, or its files cannot be read.
@@ -163,7 +162,7 @@ impl Client {
         Err(invalid(Self::CONTEXT, message))
     }
 
-    /// The names of all contexts, for a message.
+    /// Returns the names of all contexts, for a message.
     pub(super) fn context_names(&self) -> Vec<String> {
         let mut names: Vec<_> =
             self.contexts().unwrap_or_default().into_iter().map(|(meta, _)| meta.name).collect();
@@ -193,8 +192,8 @@ impl Client {
         Ok(contexts)
     }
 
-    /// Who the docker command is to the registry of an image. It asks the helper of that registry,
-    /// or of all.
+    /// Returns the docker command's credentials for the registry of an image: from the helper of
+    /// that registry or of all, or else from `config.json`.
     ///
     /// # Errors
     /// [`ProviderError::InvalidConfig`] when `config.json` cannot be read,
@@ -223,20 +222,20 @@ impl Client {
     }
 }
 
-/// What Docker calls a registry in its files.
+/// Returns the name of a registry in Docker's files.
 fn key(host: &str) -> &str {
     if host == HUB { HUB_KEY } else { host }
 }
 
 impl Config {
-    /// The helper that knows who somebody is to a registry.
+    /// Returns the credential helper of a registry.
     pub(super) fn helper(&self, host: &str) -> Option<&str> {
         let helper = self.cred_helpers.get(host).or_else(|| self.cred_helpers.get(key(host)));
         Some(helper.map_or(self.creds_store.as_str(), String::as_str))
             .filter(|helper| !helper.is_empty())
     }
 
-    /// What the file itself holds for a registry.
+    /// Returns the credentials that `config.json` holds for a registry.
     pub(super) fn kept(&self, host: &str) -> ProviderResult<Option<DockerCredentials>> {
         let kept =
             self.auths.iter().find(|(name, _)| same_registry(name, host)).map(|(_, auth)| auth);
@@ -248,7 +247,7 @@ fn invalid(option: &str, message: String) -> ProviderError {
     ProviderError::invalid_config(option, message)
 }
 
-/// A file of JSON; nothing where it is not there.
+/// Reads a JSON file; `None` if it does not exist.
 fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -259,14 +258,14 @@ fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
         }
         Err(error) => return Err(invalid(Client::FOLDER, format!("{}: {error}", path.display()))),
     };
-    // What stands there may be a secret, which the error of the parser may repeat.
+    // The file may hold secrets, which the parser's error may repeat.
     let place = |error: serde_json::Error| {
         format!("{}: not as Docker writes it, at line {}", path.display(), error.line())
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| invalid(Client::FOLDER, place(error)))
 }
 
-/// The registry of an image.
+/// Returns the registry of an image.
 pub(super) fn registry(image: &str) -> &str {
     match image.split_once('/') {
         Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => {
@@ -276,7 +275,7 @@ pub(super) fn registry(image: &str) -> &str {
     }
 }
 
-/// Whether a key of `auths`, which may be a URL, means that registry.
+/// Whether a key of `auths`, which may be a URL, means the registry `host`.
 fn same_registry(key: &str, host: &str) -> bool {
     let bare = key.trim_start_matches("https://").trim_start_matches("http://");
     let bare = bare.split('/').next().unwrap_or_default();
@@ -316,7 +315,7 @@ fn credentials(
     })
 }
 
-/// Asks a helper for a registry.
+/// Asks a helper for the credentials of a registry.
 fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
     let program = format!("docker-credential-{helper}");
     let failed = |why: String| {
@@ -328,7 +327,7 @@ fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
         as_the_program(|| command.spawn()).map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(key.as_bytes()) {
-            // One that knows its answer need not read.
+            // A helper may reply without reading its input.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(failed(error.to_string()));
             }
@@ -348,7 +347,7 @@ fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
         .map_err(|_| failed("its answer is not that of a helper".to_string()))
 }
 
-/// Who somebody is, by the answer of a helper.
+/// Reads the credentials in a helper's reply.
 pub(super) fn answered(key: &str, answer: &[u8]) -> serde_json::Result<Option<DockerCredentials>> {
     let told: Told = serde_json::from_slice(answer)?;
     Ok(if told.username == TOKEN_USER {

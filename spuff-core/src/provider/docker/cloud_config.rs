@@ -1,8 +1,7 @@
-//! A `#cloud-config` as a script, for machines on which no cloud-init runs.
+//! Converts a `#cloud-config` to a script, for instances without cloud-init.
 //!
-//! What a key does is what cloud-init's documentation says of it. A key that is not done here is
-//! refused, and so is a value that cloud-init would take for something other than what is written:
-//! nothing is dropped.
+//! Each key does what cloud-init's documentation says. Refuses keys that are not supported, and
+//! values that cloud-init would read as something other than written: nothing is dropped.
 
 mod accounts;
 mod commands;
@@ -22,12 +21,11 @@ use self::shell::Script;
 pub(super) use self::shell::quote;
 use crate::provider::error::ProviderResult;
 
-/// The script of a cloud-config; `None` where it asks for nothing. It runs once, and `bootcmd` with
-/// it, which cloud-init repeats at each boot.
+/// Returns the script of a cloud-config; `None` if it asks for nothing. The script runs once,
+/// including `bootcmd`, which cloud-init repeats at each boot.
 ///
-/// Its steps come in the order of cloud-init's stages, but for the time zone, which comes after the
-/// packages since images for containers have none. Members join their groups when the users are
-/// there.
+/// The steps follow cloud-init's stages, except the time zone, which comes after the packages since
+/// container images have no zones. Members join their groups once the users exist.
 pub(super) fn script(text: &str) -> ProviderResult<Option<String>> {
     let Some(root) = yaml::parse(text)? else {
         return Ok(None);
@@ -73,7 +71,7 @@ pub(super) fn script(text: &str) -> ProviderResult<Option<String>> {
     Ok((!script.is_empty()).then(|| script.text()))
 }
 
-/// The name of a file below `/usr/share/zoneinfo`.
+/// Reads the name of a file below `/usr/share/zoneinfo`.
 fn timezone<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let name = item.text()?;
     let part = |part: &str| {
@@ -85,7 +83,7 @@ fn timezone<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     Ok(name)
 }
 
-/// cloud-init fills in the time and the like, which is not done here.
+/// Refuses placeholders, which cloud-init would replace with the time and the like.
 fn final_message<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.text()?.trim();
     if text.contains('$')

@@ -1,4 +1,4 @@
-//! Conversions between the contract's nouns and the engine's.
+//! Converts between the contract's types and the engine's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::shared::validate;
 use crate::provider::{Address, InstanceStatus, ProviderInstance};
 
-/// The most that is handed over at a start.
+/// Limit on user data, in bytes.
 pub(super) const MAX_USER_DATA: usize = 1 << 20;
 const MAX_NAME: usize = 63;
 const MIN_NAME: usize = 2;
@@ -28,20 +28,19 @@ const ID: usize = 64;
 /// The network that every engine has.
 pub(super) const DEFAULT_NETWORK: &str = "bridge";
 
-/// Holds what a machine was asked to be: an image's labels come down to containers that were made
-/// without spuff.
+/// Label that holds an instance's request. Containers made without spuff may inherit it from their
+/// image.
 pub(super) const MACHINE_KEY: &str = "spuff-machine";
-/// Holds what a snapshot was asked to be.
+/// Label that holds a snapshot's request.
 pub(super) const SNAPSHOT_KEY: &str = "spuff-snapshot";
 
-/// The label of a published port begins so; the port inside and its protocol follow.
+/// Prefix of the label of a published port; the container's port and protocol follow.
 const PORT_PREFIX: &str = "spuff-port-";
 
-/// A machine as it was asked for.
+/// The request of an instance.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Asked {
-    /// That of the container too: one that was made from an image of a machine by other means has
-    /// another name.
+    /// Also the container's name: one made otherwise from an instance's image has another name.
     name: String,
     region: String,
     size: String,
@@ -53,7 +52,7 @@ struct Asked {
     marked: bool,
 }
 
-/// A machine as an engine tells it.
+/// An instance as an engine reports it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     pub(super) instance: ProviderInstance,
@@ -99,7 +98,7 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     Ok(())
 }
 
-/// An id is whole: a name, or a part of an id, might be that of a container which is not spuff's.
+/// Accepts full ids only: a name or part of an id might match a container that is not spuff's.
 pub(super) fn check_id(field: &str, id: &str) -> ProviderResult<()> {
     if id.len() == ID && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
@@ -111,7 +110,7 @@ pub(super) fn check_id(field: &str, id: &str) -> ProviderResult<()> {
     Err(ProviderError::invalid_config(field, message))
 }
 
-/// What a size allows: billionths of a processor, and bytes of memory; nothing of an empty one.
+/// Returns a size's limits: billionths of a processor, and bytes of memory; `None` if it is empty.
 pub(super) fn limits(size: &str) -> ProviderResult<Option<(i64, i64)>> {
     if size.is_empty() {
         return Ok(None);
@@ -150,7 +149,7 @@ pub(super) fn limits(size: &str) -> ProviderResult<Option<(i64, i64)>> {
     Ok(Some((billionths as i64, memory)))
 }
 
-/// A container that is a machine.
+/// Returns the container of an instance, to create.
 pub(super) fn container(
     request: &InstanceRequest,
     image: &str,
@@ -176,13 +175,13 @@ pub(super) fn container(
     let mut host = HostConfig {
         init: Some(true),
         network_mode: Some(region.to_string()),
-        // It comes back with its engine, as a machine with its power. Docker takes one that it has
-        // ended itself, when it came back after being killed, for one that somebody has stopped.
+        // It restarts with its engine. Docker takes an instance that it ended itself, when it
+        // returned after being killed, for one that a user has stopped.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::ALWAYS),
             maximum_retry_count: None,
         }),
-        // No part of what a snapshot is made of, nor what an image has there a part of it.
+        // Snapshots exclude it, and the image's files are not copied into it.
         mounts: Some(vec![Mount {
             target: Some(FOLDER.to_string()),
             typ: Some(MountType::VOLUME),
@@ -212,12 +211,12 @@ pub(super) fn container(
     })
 }
 
-/// Labels that keep an image from handing down that a container is a machine.
+/// Returns the label that keeps containers from inheriting an instance's request from an image.
 pub(super) fn no_machine() -> (String, String) {
     (MACHINE_KEY.to_string(), String::new())
 }
 
-/// A machine, as it was inspected. One that spuff has not made has what can be seen.
+/// Converts an inspected container. One that spuff did not make has its visible properties.
 pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Seen {
     let has_run = has_begun(&container);
     let config = container.config.unwrap_or_default();
@@ -233,7 +232,7 @@ pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Se
         .and_then(|health| health.status)
         .map(|health: HealthStatusEnum| health.to_string());
     let mut status = state.status.map(|status| status.to_string()).unwrap_or_default();
-    // So Podman calls what ran before the power went.
+    // Podman reports this state for instances that ran before a power loss.
     if status == "created" && has_run {
         status = "exited".to_string();
     }
@@ -262,7 +261,7 @@ pub(super) fn inspected(container: ContainerInspectResponse, reach: Reach) -> Se
     Seen { instance, is_marked: asked.marked }
 }
 
-/// Whether a container runs, or is started again and again.
+/// Whether a container runs, or is restarting.
 pub(super) fn runs(container: &ContainerInspectResponse) -> bool {
     let status = container.state.as_ref().and_then(|state| state.status);
     matches!(status, Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING))
@@ -274,12 +273,12 @@ pub(super) fn has_begun(container: &ContainerInspectResponse) -> bool {
     began.is_some_and(|time| !time.is_empty() && !time.starts_with("0001-"))
 }
 
-/// Whether a container is a machine whose image is a snapshot.
+/// Whether a container is an instance made from a snapshot.
 pub(super) fn is_of_snapshot(container: &ContainerInspectResponse) -> bool {
     asked_of(container).is_some_and(|asked| asked.snapshot)
 }
 
-/// Whether a container is a machine whose first process leaves a mark.
+/// Whether a container is an instance whose first process leaves a mark.
 pub(super) fn is_marked(container: &ContainerInspectResponse) -> bool {
     asked_of(container).is_some_and(|asked| asked.marked)
 }
@@ -289,7 +288,7 @@ fn asked_of(container: &ContainerInspectResponse) -> Option<Asked> {
     (asked.name == name(container.name.as_deref())).then_some(asked)
 }
 
-/// A machine, as the list has it; nothing of a container that spuff has not made.
+/// Converts a listed container; `None` if spuff did not make it.
 pub(super) fn listed(container: ContainerSummary, reach: Reach) -> Option<Seen> {
     let mut asked = asked(&container.labels.unwrap_or_default())?;
     if !container.names.unwrap_or_default().iter().any(|name| self::name(Some(name)) == asked.name)
@@ -355,14 +354,13 @@ fn status(state: &str, health: &str) -> InstanceStatus {
     }
 }
 
-/// Where the ports inside are to be had outside: labels, for what an engine has chosen is told by
-/// nothing else.
+/// Returns labels with the published ports: nothing else reports the ports that an engine chose.
 fn published(
     bound: impl Iterator<Item = (String, Option<String>, String)>,
 ) -> impl Iterator<Item = (String, String)> {
     let mut ports: BTreeMap<String, BTreeSet<SocketAddr>> = BTreeMap::new();
     for (inside, ip, port) in bound {
-        // Podman leaves out what means all interfaces.
+        // Podman omits the address that means all interfaces.
         let ip =
             ip.filter(|ip| !ip.is_empty()).unwrap_or_else(|| Ipv4Addr::UNSPECIFIED.to_string());
         if let (Ok(ip), Ok(port)) = (ip.parse::<IpAddr>(), port.parse()) {
@@ -375,8 +373,7 @@ fn published(
     })
 }
 
-/// Where a machine is reached: where that is not known, at an address that only its engine's
-/// computer reaches.
+/// Returns the primary address; if unknown, one that only the engine's computer reaches.
 fn primary(addresses: &[Address]) -> IpAddr {
     let primary = Address::primary(addresses);
     if primary.is_unspecified() {
@@ -386,10 +383,9 @@ fn primary(addresses: &[Address]) -> IpAddr {
     }
 }
 
-/// The addresses on a machine's networks, that of its region first. They can be reached from the
-/// engine's computer; where that is another one, or has the networks behind one of their own, the
-/// address at which published ports are stands before them. What does not run may show those that
-/// others have got meanwhile.
+/// Returns the addresses on an instance's networks, that of its region first. The engine's computer
+/// reaches them; if that is another one, or isolates its networks, the address of published ports
+/// comes first. A container that does not run has none: it may show addresses that others use now.
 fn addresses(
     networks: &HashMap<String, EndpointSettings>,
     region: &str,

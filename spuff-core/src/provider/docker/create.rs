@@ -1,4 +1,4 @@
-//! How a container is made, begun, and found by the key or the name of its create.
+//! Creates and starts a container, and finds it by its create key or name.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -19,11 +19,11 @@ use crate::provider::shared::validate;
 use crate::provider::{InstanceStatus, Provider, ProviderInstance};
 use crate::wait::Pauses;
 
-/// What is to be made.
+/// A prepared create.
 pub(super) struct Plan {
     request: InstanceRequest,
     image: String,
-    /// What is handed over to it.
+    /// The files to upload, as a tar archive.
     archive: Option<Vec<u8>>,
     body: ContainerCreateBody,
 }
@@ -41,7 +41,7 @@ impl Plan {
     }
 }
 
-/// The call that makes a container.
+/// The call that creates a container.
 struct CreateContainer<'a> {
     room: &'a DockerProvider,
     name: &'a str,
@@ -49,7 +49,7 @@ struct CreateContainer<'a> {
 }
 
 impl CreateContainer<'_> {
-    /// Whether there is a container of that name.
+    /// Whether a container has this name.
     async fn is_there(&self) -> Result<bool, Failure> {
         let found = self.room.inspect(self.operation(), self.name).await;
         Ok(validate::absent_is_none(found).map_err(Failure::Unknown)?.is_some())
@@ -73,10 +73,10 @@ impl CreateCall for CreateContainer<'_> {
         let body = self.body.clone();
         let create =
             |docker: Docker| async move { docker.create_container(Some(options), body).await };
-        // An engine may take long to make it, and goes on with it when nobody listens.
+        // An engine may take long, and continues after the connection drops.
         let ask = Ask::of(self.operation()).within(self.room.patience());
         match engine.call(ask, create).await {
-            // The name is taken before there is a container: whose it will be cannot be told yet.
+            // The name is reserved before the container exists: its create key is not known yet.
             Err(Failure::Rejected(error @ ProviderError::Conflict { .. }))
                 if !self.is_there().await? =>
             {
@@ -94,7 +94,7 @@ impl DockerProvider {
         create_key: &CreateKey,
         cancel: &Cancel,
     ) -> ProviderResult<ProviderInstance> {
-        // What has to be asked for is, before anything is made.
+        // Read what is needed before anything is created.
         self.engine.reach().await?;
         let given = if create_key.is_caller_supplied() {
             self.given(create_key, cancel).await?
@@ -103,7 +103,7 @@ impl DockerProvider {
         };
         let (mut id, adopted) = match given {
             Some(made) => {
-                // It was begun, whatever has become of it since.
+                // It was started before, whatever its state is now.
                 if made.status != InstanceStatus::New
                     && self.has_begun("create_instance", &made.id).await?
                 {
@@ -121,8 +121,8 @@ impl DockerProvider {
             let course = Course::default();
             let error = match self.start(&id, plan.archive.clone(), &course).await {
                 Ok(started) => return Ok(started.adopted_if(adopted)),
-                // The engine is not there, and nobody knows what has become of it; or it may be in
-                // use elsewhere.
+                // The engine is unreachable and the outcome unknown; or another caller may use the
+                // instance.
                 Err(error)
                     if adopted
                         || (create_key.is_caller_supplied() && !course.hopeless.load(Relaxed))
@@ -140,13 +140,13 @@ impl DockerProvider {
             if destroyed.is_err() || !remains {
                 return Err(error.after_create(id, Some(destroyed)));
             }
-            // What a killed engine leaves of a start can be in the way of that container for ever:
-            // another one takes its place.
+            // A start that a killed engine began can block that container forever: create another
+            // one.
             (id, _) = self.create(&plan, create_key, cancel).await?;
         }
     }
 
-    /// A container for it, and whether it was there before.
+    /// Returns the container's id, and whether it is adopted.
     async fn create(
         &self,
         plan: &Plan,
@@ -155,7 +155,7 @@ impl DockerProvider {
     ) -> ProviderResult<(String, bool)> {
         let deadline = Deadline::after(self.engine.timeouts().instance_ready);
         let call = CreateContainer { room: self, name: &plan.request.name, body: &plan.body };
-        // A name is taken once, a moment before the container is listed.
+        // Names are unique; the engine reserves one a moment before it lists the container.
         let create = Create { call, create_key, dedup: Dedup::ByCloud, deadline, cancel };
         let look = || async {
             let made = match create_key.found(self.find_by_key(&create_key.key_hash).await?)? {
@@ -165,14 +165,14 @@ impl DockerProvider {
             };
             Ok(made.map(|made| (made.id, made.labels)))
         };
-        // A reply tells no labels: they are those that were asked for.
+        // The reply has no labels: use the requested ones.
         let read =
             |reply: &ContainerCreateResponse| Ok((reply.id.clone(), plan.request.labels.clone()));
         let ((id, labels), origin) = create.make_or_find(read, look).await?;
         Ok((id, !create_key.has_made(origin, &labels)))
     }
 
-    /// The container that has the name of a create.
+    /// Looks up the container that has the name of a create.
     async fn named(
         &self,
         name: &str,
@@ -186,8 +186,8 @@ impl DockerProvider {
         }
     }
 
-    /// What was made under a caller's own key before. One that is being destroyed is waited for
-    /// until it is gone.
+    /// Returns the instance made earlier under the caller's idempotency key. Waits until one that
+    /// is being destroyed is gone.
     async fn given(
         &self,
         create_key: &CreateKey,

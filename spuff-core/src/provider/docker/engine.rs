@@ -1,4 +1,4 @@
-//! Calls of the engine: where it is, how long a call may take, and what a failed one says.
+//! Calls the engine: finds it, limits the time of a call, and maps failures.
 
 use std::env;
 use std::future::Future;
@@ -23,33 +23,32 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::registry::OptionDescription;
 use crate::signals::{as_the_program, of_the_program};
 
-/// The client's own limit on a call; those that are told here are shorter.
+/// The client's own limit on a call; the limits of this module are shorter.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How often, and after what time, something is read again.
+/// How many times, and at what interval, a read is retried.
 pub(super) const AGAIN: usize = 40;
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
 
-/// An engine.
 pub(super) struct Engine {
-    /// Where it is; found at the first call where nobody has said it.
+    /// Its address; found at the first call if not configured.
     place: Option<Place>,
-    /// What the docker command keeps.
+    /// The docker command's settings.
     client: Client,
     timeouts: ProviderTimeouts,
-    /// What no message may repeat.
+    /// Values that no message may contain.
     secrets: Vec<String>,
-    /// Opens a connection for each call, so that any runtime may use it; to `ssh://` it keeps them.
+    /// Opens a connection for each call, so that any runtime may use it; keeps them for `ssh://`.
     docker: OnceCell<(Docker, Place)>,
     reach: OnceCell<Reach>,
 }
 
-/// How machines are reached from here.
+/// How this computer reaches the instances.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Reach {
     /// By their own addresses.
     Direct,
-    /// By their published ports alone, which are at this address, where it is known.
+    /// Only by their published ports, at this address if it is known.
     Published(Option<IpAddr>),
 }
 
@@ -57,12 +56,12 @@ pub(super) enum Reach {
 #[derive(Debug, Clone, PartialEq)]
 struct Place {
     address: String,
-    /// The folder of the certificates, for TLS.
+    /// The folder of the TLS certificates.
     certificates: Option<PathBuf>,
 }
 
 impl Engine {
-    /// Takes plain TCP beyond this computer.
+    /// Allows plain TCP to other computers.
     pub(super) const PLAIN_TCP: &'static str = "plain_tcp";
     pub(super) const TLS_VERIFY: &'static str = "tls_verify";
     pub(super) const CERT_PATH: &'static str = "cert_path";
@@ -110,7 +109,7 @@ impl Engine {
         ]
     }
 
-    /// Who the docker command is to the registry of an image.
+    /// Returns the docker command's credentials for the registry of an image.
     pub(super) async fn credentials(
         &self,
         image: &str,
@@ -122,10 +121,10 @@ impl Engine {
         &self.timeouts
     }
 
-    /// Does something with the engine.
+    /// Calls the engine within the time limit.
     ///
     /// # Errors
-    /// Those of the engine, and a timeout, with what they say about what was done.
+    /// Those of the engine, and a timeout; each says whether the call may have taken effect.
     pub(super) async fn call<T, F>(
         &self,
         ask: Ask<'_>,
@@ -161,8 +160,8 @@ impl Engine {
         }
     }
 
-    /// Reads something; again when the connection breaks off. Podman 4 has states for a moment for
-    /// which the API has no word: what cannot be read is read again.
+    /// Reads, and retries if the connection breaks or the reply cannot be parsed: Podman 4 briefly
+    /// reports states that the API does not define.
     ///
     /// # Errors
     /// As [`call`](Self::call).
@@ -185,8 +184,8 @@ impl Engine {
         Ok(self.call(ask, work).await?)
     }
 
-    /// The client, which speaks a version of the API that the engine knows, and where that is.
-    /// Where nobody has said which engine, it is the first that answers.
+    /// Returns the client, which speaks an API version that the engine knows, and the engine's
+    /// address. If none is configured, uses the first engine that answers.
     async fn docker(&self) -> Result<(Docker, Place), Failure> {
         let connect = || async {
             let places = self.place.clone().map_or_else(sockets, |place| vec![place]);
@@ -208,7 +207,7 @@ impl Engine {
                 )
             };
             let (error, place) = failed.unwrap_or_else(absent);
-            // Asking for the version changes nothing.
+            // The version request changes nothing.
             match errors::failure(
                 error,
                 &place,
@@ -220,11 +219,11 @@ impl Engine {
         })
     }
 
-    /// Where else an engine may be, for a message.
+    /// Lists other engines, for a message.
     fn elsewhere(&self, place: &str) -> String {
         let sockets =
             sockets().into_iter().map(|socket| socket.address).filter(|address| address != place);
-        // A folder that cannot be read has no names to tell.
+        // An unreadable folder adds no names.
         let contexts =
             self.client.context_names().into_iter().map(|name| format!("the context {name:?}"));
         let found: Vec<_> = sockets.chain(contexts).collect();
@@ -235,7 +234,7 @@ impl Engine {
         }
     }
 
-    /// How the machines of the engine are reached.
+    /// Returns how this computer reaches the engine's instances.
     pub(super) async fn reach(&self) -> ProviderResult<Reach> {
         let find = || async {
             let late = |_| ProviderError::timeout("connect", self.timeouts.http_request);
@@ -250,7 +249,7 @@ impl Engine {
             }
             let is_apart = cfg!(not(target_os = "linux"))
                 || match place.is_of_a_user() {
-                    // Docker Desktop has a socket of root's where Linux is a guest of Windows.
+                    // Under WSL, Docker Desktop's socket belongs to root.
                     Some(is_of_a_user) if is_of_a_user || !is_guest_of_windows() => is_of_a_user,
                     _ => is_apart(&self.version().await?),
                 };
@@ -335,8 +334,8 @@ impl Place {
         Ok(Self { address, certificates: None })
     }
 
-    /// Whether its socket, where it has one, is not root's: so are those of rootless engines and of
-    /// Docker Desktop.
+    /// Whether its socket belongs to a user other than root, as with rootless engines and Docker
+    /// Desktop; `None` if it has no readable socket.
     fn is_of_a_user(&self) -> Option<bool> {
         #[cfg(unix)]
         if let Some(path) = self.address.strip_prefix("unix://") {
@@ -346,7 +345,7 @@ impl Place {
         None
     }
 
-    /// The name of another computer than this one.
+    /// Returns the engine's host if it is not this computer.
     fn remote_host(&self) -> Option<&str> {
         let (scheme, rest) = self.address.split_once("://")?;
         let host = host_of(rest);
@@ -368,7 +367,7 @@ impl Place {
                     API_DEFAULT_VERSION,
                 )?
             }
-            // By the host alone it would ask the environment for TLS.
+            // `connect_with_host` would read TLS settings from the environment.
             None if self.address.starts_with("tcp://") || self.address.starts_with("http://") => {
                 Docker::connect_with_http(&self.address, LONGEST.as_secs(), API_DEFAULT_VERSION)?
             }
@@ -383,7 +382,7 @@ fn is_guest_of_windows() -> bool {
         .is_ok_and(|release| release.to_ascii_lowercase().contains("microsoft"))
 }
 
-/// Whether an engine says that it has its networks elsewhere than this computer.
+/// Whether the engine's networks are isolated from this computer (rootless, or Docker Desktop).
 pub(super) fn is_apart(version: &SystemVersion) -> bool {
     let is_rootless = version
         .components
@@ -397,7 +396,7 @@ pub(super) fn is_apart(version: &SystemVersion) -> bool {
             .is_some_and(|platform| platform.name.contains("Docker Desktop"))
 }
 
-/// The host of `USER@HOST:PORT/PATH`.
+/// Returns the host of `USER@HOST:PORT/PATH`.
 pub(super) fn host_of(rest: &str) -> &str {
     let authority = rest.split('/').next().unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -407,8 +406,7 @@ pub(super) fn host_of(rest: &str) -> &str {
     }
 }
 
-/// The address of a host. A name may be known to `ssh` alone, and what is behind another one has
-/// none from here.
+/// Resolves a host. Only `ssh` may know its name; a host behind another one has no address here.
 fn resolve(host: &str, is_ssh: bool) -> Option<IpAddr> {
     let look = |host: &str| {
         let found: Vec<_> = (host, 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
@@ -424,19 +422,19 @@ fn resolve(host: &str, is_ssh: bool) -> Option<IpAddr> {
     if is_ssh { named().or_else(|| look(host)) } else { look(host) }
 }
 
-/// The client takes the process's cryptography, and panics where a program has brought two and
-/// chosen none.
+/// Sets the process's crypto provider if there is none: the client panics if a program links two
+/// and chooses none.
 fn choose_crypto() {
     if CryptoProvider::get_default().is_none() {
-        // Another thread may have chosen meanwhile, which is as good.
+        // Another thread's choice is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// Sockets that there are where engines listen by default: the system's Docker, a user's own, those
-/// of Docker Desktop, Colima and Rancher Desktop, and Podman's.
+/// Returns the existing default sockets: the system's Docker, a user's own, Docker Desktop, Colima,
+/// Rancher Desktop, and Podman.
 fn sockets() -> Vec<Place> {
     let below = |variable: &str, path: &str| {
         env::var_os(variable).map(|folder| Path::new(&folder).join(path))
@@ -464,7 +462,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
     } else {
         &["unix", "tcp", "http", "https", "ssh"]
     };
-    // A path by itself is a socket.
+    // A bare path is a socket.
     if endpoint.starts_with('/') {
         return Ok(format!("unix://{endpoint}"));
     }

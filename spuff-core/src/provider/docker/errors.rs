@@ -1,5 +1,4 @@
-//! What a failed call of the engine says: about the engine's state, and to whoever must do
-//! something.
+//! Maps failed calls of the engine to errors that say whether it acted, and what the user can do.
 
 use std::error::Error as _;
 use std::io;
@@ -11,7 +10,7 @@ use super::ask::Ask;
 use crate::http::{Failure, tidy};
 use crate::provider::error::{ErrorContext, NetworkError, ProviderError};
 
-/// Sorts a failed call of the engine at that place.
+/// Maps a failed call of the engine at `place`.
 pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
@@ -51,23 +50,21 @@ pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
     }
 }
 
-/// Whether there was no reply, or one in words that the client does not know.
+/// Whether a read may be retried: there was no reply, or one that the client cannot parse.
 pub(super) fn may_be_read_again(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Network(_) | ProviderError::Api { retryable: true, .. })
 }
 
-/// Whether an engine has failed at a removal that it began: it is overtaken by itself, such as
-/// Podman by a start or a stop, or by what still uses the machine's files, and does what is left
-/// when it is asked again.
+/// Whether an engine failed during a removal: it conflicts with itself, such as Podman with a start
+/// or a stop, or the instance's files are still in use. Another request completes the removal.
 pub(super) fn is_half_removed(error: &ProviderError) -> bool {
     matches!(error, ProviderError::Api { status: 500, retryable: false, .. })
 }
 
-/// What the engine has refused. An engine's 500 is its own word, not that of something between: the
-/// call has failed.
+/// Maps a refusal. A 500 comes from the engine itself, not from a proxy: the call has failed.
 fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let context = ErrorContext::new(NAME).with_status(status);
-    // As it may be shown.
+    // Cleaned for display.
     let said = tidy(message, &[]);
     let full = ["no space left on device", "disk quota exceeded", "not enough space"]
         .iter()
@@ -77,7 +74,7 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
             "disk",
             format!("{said}{context}; make room, such as by `docker system prune`"),
         ),
-        // Podman says 500 of what goes while it is asked for.
+        // Podman replies 500 if the resource disappears during the request.
         (404, Some((resource_type, id))) if says_absent(resource_type, message) => {
             ProviderError::not_found(resource_type, id)
         }
@@ -100,7 +97,7 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
         }
         (400, _) => ProviderError::invalid_config("request", format!("{said}{context}")),
         (401 | 403, _) => ProviderError::auth(NAME, format!("{said}{context}")),
-        // Podman has no other status for it.
+        // Podman replies 500 in this case.
         (409, _) | (500, None) if message.contains("already in use") => {
             ProviderError::conflict(said, false)
         }
@@ -113,8 +110,8 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     Failure::Rejected(error.with_context(context))
 }
 
-/// Whether the engine says that this is not there: a network, or what else it needs, may be what is
-/// not.
+/// Whether the engine says that this resource is absent: a 404 may also mean a network or another
+/// dependency.
 fn says_absent(resource_type: &str, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     match resource_type {
@@ -124,7 +121,7 @@ fn says_absent(resource_type: &str, message: &str) -> bool {
             message.contains("no such image") || message.contains("image not known")
         }
         "network" => message.contains("network") && message.contains("not found"),
-        // It is asked for by a HEAD, whose answer has no words.
+        // A HEAD asks for it, whose reply has no message.
         "file" => {
             message.is_empty()
                 || message.contains("no such file")
@@ -134,18 +131,17 @@ fn says_absent(resource_type: &str, message: &str) -> bool {
     }
 }
 
-/// Whether a refusal is not the engine's, which always gives a reason, but that of something before
-/// it.
+/// Whether a refusal comes from a proxy: the engine always gives a reason.
 fn is_strange(status: u16, message: &str) -> bool {
     (400..500).contains(&status)
         && status != 429
         && (message.is_empty() || message.starts_with('<') || message == GO_ABSENT)
 }
 
-/// What a server written in Go says by default of a path that it does not have.
+/// Default reply of Go servers to an unknown path.
 const GO_ABSENT: &str = "404 page not found";
 
-/// What a message of the engine is about, by words in it.
+/// Request fields, by words in the engine's message.
 const FIELDS: [(&str, &str); 8] = [
     ("cpus", "size"),
     ("memory limit", "size"),
@@ -157,7 +153,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("network", "region"),
 ];
 
-/// A container that cannot be made, in the words of the request.
+/// Maps a failed create of a container to a field of the request.
 pub(super) fn of_create(failure: Failure) -> Failure {
     match failure {
         Failure::Rejected(
@@ -175,7 +171,7 @@ pub(super) fn of_create(failure: Failure) -> Failure {
     }
 }
 
-/// A container that cannot be started, in the words of the request.
+/// Maps a failed start of a container to a field of the request.
 pub(super) fn of_start(error: ProviderError) -> ProviderError {
     let (ProviderError::Api { message, .. }
     | ProviderError::InvalidConfig { message, .. }
@@ -194,7 +190,7 @@ pub(super) fn of_start(error: ProviderError) -> ProviderError {
     }
 }
 
-/// There is no socket, or none that may be seen.
+/// The socket does not exist, or may not be seen.
 fn no_socket(place: &str, hint: &str) -> ProviderError {
     match std::fs::metadata(place.trim_start_matches("unix://")) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(place, hint),
@@ -202,7 +198,7 @@ fn no_socket(place: &str, hint: &str) -> ProviderError {
     }
 }
 
-/// No connection came about.
+/// The connection failed.
 fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
     if place.starts_with("ssh://") {
         let message = format!(
@@ -278,7 +274,7 @@ mod tests {
                 "{message}: {failure:?}"
             );
         }
-        // Of a machine that is gone before the engine has read all of it.
+        // The instance disappeared while the engine read it.
         let failure =
             told("instance", 500, "container it does not exist in database: no such container");
         assert!(
@@ -287,7 +283,7 @@ mod tests {
         );
         let failure = told("file", 500, "");
         assert!(matches!(failure, Failure::Rejected(ProviderError::Api { .. })), "{failure:?}");
-        // Something else that is not there.
+        // Another resource is absent.
         for (resource_type, message) in [
             ("instance", "network it not found"),
             ("instance", "No such image: it:latest"),

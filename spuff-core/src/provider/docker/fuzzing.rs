@@ -1,5 +1,5 @@
-//! What fuzzing feeds of Docker: the replies of each verb, cloud-configs, options, requests, and
-//! the docker command's files.
+//! Fuzz targets of Docker: the replies to each operation, cloud-configs, options, requests, and the
+//! docker command's files.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("docker_user_data", scripts),
 ];
 
-/// Those of `get_instance`, `list_instances`, `wait_ready` and `resolve`.
+/// Replies to `get_instance`, `list_instances`, `wait_ready` and `resolve`.
 fn containers(input: &[u8]) {
     for reach in
         [Reach::Direct, Reach::Published(None), Reach::Published(Some(Ipv4Addr::LOCALHOST.into()))]
@@ -62,7 +62,7 @@ fn containers(input: &[u8]) {
     }
 }
 
-/// Those of `list_snapshots` and `resolve_snapshot`.
+/// Replies to `list_snapshots` and `resolve_snapshot`.
 fn images(input: &[u8]) {
     for image in serde_json::from_slice::<Vec<ImageSummary>>(input).unwrap_or_default() {
         if let Some((snapshot, _)) = snapshot(image) {
@@ -71,7 +71,7 @@ fn images(input: &[u8]) {
     }
 }
 
-/// What an engine tells while it pulls an image, a line for each step.
+/// The engine's progress during a pull, a line for each step.
 fn pull(input: &[u8]) {
     at_once(async {
         let mut pull = Pull::new("alpine:3.22", Deadline::after(Duration::from_secs(1)));
@@ -83,7 +83,7 @@ fn pull(input: &[u8]) {
     });
 }
 
-/// What an engine says instead, whatever was asked.
+/// Error replies of the engine to any call.
 fn refusals(input: &[u8]) {
     let reply = reply(input);
     let message = text(&reply.body).into_owned();
@@ -117,7 +117,7 @@ fn scripts(input: &[u8]) {
     let text = text(input);
     let Some(Some(script)) = check_refusal(user_data::script(&text)) else { return };
     assert!(script.starts_with("#!"));
-    // What is compressed, or stands for something else, may become long.
+    // Compressed or aliased content may become long.
     if !text.contains(['*', '!']) && !text.contains("gz") {
         assert!(
             script.len() <= 64 * 1024 + 64 * text.len(),
@@ -162,7 +162,7 @@ fn requests(input: &[u8]) {
     };
     let _ = check_refusal(boot.archive());
     let container = check_refusal(convert::container(&request, &image, &boot, &Options::default()));
-    // What a machine was asked to be is read from its own label.
+    // The instance's own label holds its request.
     let labels = container.and_then(|container| container.labels).unwrap_or_default();
     let names = Some(vec![format!("/{}", request.name)]);
     let listed = convert::listed(
@@ -175,7 +175,7 @@ fn requests(input: &[u8]) {
     assert!(is_same, "{request:?} is seen as {seen:?}");
 }
 
-/// The files of the docker command, and what its helpers answer.
+/// The docker command's files, and the replies of its helpers.
 fn config(input: &[u8]) {
     let told =
         |error: &ProviderError| assert!(!error.to_string().contains("canary-word"), "{error}");

@@ -1,5 +1,4 @@
-//! Images: those that machines are made of, pulled when the engine does not have them, and
-//! snapshots.
+//! Images: pulls those that the engine lacks, and makes snapshots.
 
 use std::collections::HashMap;
 
@@ -29,12 +28,12 @@ use crate::provider::shared::validate;
 use crate::provider::{Snapshot, labels};
 use crate::wait::{Observation, Wait};
 
-/// The name that all snapshots have; their ids are its tags.
+/// The image name of all snapshots; their ids are its tags.
 const REPOSITORY: &str = "spuff-snapshot";
-/// What Podman puts before a name without a host.
+/// Prefixes that Podman adds to a name without a host.
 const PREFIXES: [&str; 2] = ["docker.io/library/", "localhost/"];
 
-/// A snapshot as it was asked for.
+/// The requested name and labels of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     name: String,
@@ -42,7 +41,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// As a label that nothing on its way takes for more than letters and digits.
+    /// Encodes it as a label of letters, digits, `-` and `_`, which needs no escaping.
     fn write(&self) -> ProviderResult<String> {
         let json = serde_json::to_vec(self)
             .map_err(|error| ProviderError::invalid_config("name", error.to_string()))?;
@@ -54,7 +53,7 @@ impl Asked {
     }
 }
 
-/// What the engine calls an image.
+/// Returns the engine's reference to an image.
 pub(super) fn reference(image: &ImageSpec) -> ProviderResult<String> {
     let reference = match image {
         ImageSpec::Ubuntu(version) => format!("ubuntu:{version}"),
@@ -70,7 +69,7 @@ pub(super) fn reference(image: &ImageSpec) -> ProviderResult<String> {
         );
         return Err(ProviderError::invalid_config("image", message));
     }
-    // Without a tag all of them would be pulled. A colon before the last slash is that of a port.
+    // Without a tag the engine would pull all of them. A colon before the last slash is a port's.
     let name = reference.rsplit('/').next().unwrap_or(&reference);
     Ok(if name.contains([':', '@']) { reference } else { format!("{reference}:latest") })
 }
@@ -93,10 +92,10 @@ fn check_id(field: &str, id: &str) -> ProviderResult<()> {
 }
 
 impl DockerProvider {
-    /// Sees that a network is there.
+    /// Checks that a network exists.
     pub(super) async fn check_network(&self, region: &str) -> ProviderResult<()> {
         let network = if region.is_empty() { convert::DEFAULT_NETWORK } else { region };
-        // Podman's own is not called like Docker's, but answers to that name.
+        // Podman's default network has another name, but answers to this one.
         if network == convert::DEFAULT_NETWORK {
             return Ok(());
         }
@@ -107,7 +106,7 @@ impl DockerProvider {
             .call(ask, |docker| async move { docker.inspect_network(&name, None).await })
             .await;
         match inspected.map_err(ProviderError::from) {
-            // The beginning of an id finds a network too.
+            // The engine also finds a network by the beginning of its id.
             Ok(found) if found.name.as_deref().is_none_or(|name| name == network) => Ok(()),
             Ok(_) | Err(ProviderError::NotFound { .. }) => {
                 let listed = self.engine.call(Ask::of("list_networks"), |docker| async move {
@@ -128,7 +127,7 @@ impl DockerProvider {
         }
     }
 
-    /// Sees that an image is there, and pulls it when it is not.
+    /// Pulls an image if the engine lacks it.
     pub(super) async fn provide_image(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
         let ask = Ask::of("inspect_image").about("image", image);
         let name = image.to_string();
@@ -155,7 +154,7 @@ impl DockerProvider {
                 let mut steps =
                     std::pin::pin!(docker.create_image(Some(options), None, credentials));
                 while let Some(step) = steps.try_next().await? {
-                    // Nothing was made yet, and nobody waits for it any more.
+                    // Nothing is made yet, and the caller has left.
                     if cancel.is_set() {
                         return Ok(false);
                     }
@@ -172,7 +171,7 @@ impl DockerProvider {
         }
     }
 
-    /// Makes a snapshot of a machine.
+    /// Makes a snapshot of an instance.
     pub(super) async fn snapshot(
         &self,
         instance_id: &str,
@@ -189,14 +188,14 @@ impl DockerProvider {
         let look = || async {
             Ok(match self.snapshot_made_under(&create_key.key_hash).await? {
                 Some(_) => Lookup::Found(()),
-                // An engine goes on with it when nobody listens, and lets the machine stand still
-                // until it has done.
+                // An engine continues after the connection drops, and keeps the instance paused
+                // until it is done.
                 None if self.stands_still(instance_id).await? => Lookup::Ambiguous(Vec::new()),
                 None => Lookup::Nothing,
             })
         };
         create.run(|_| Ok(()), look).await?;
-        // The same as all others are told of it.
+        // Returns the same as any later lookup.
         let look =
             || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
         let limit = self.engine.timeouts().action_complete;
@@ -220,7 +219,7 @@ impl DockerProvider {
         Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == key_hash))
     }
 
-    /// All snapshots that spuff manages.
+    /// Returns all snapshots that spuff manages.
     pub(super) async fn snapshots(
         &self,
         operation: &'static str,
@@ -251,8 +250,7 @@ impl DockerProvider {
             .collect())
     }
 
-    /// Takes away the image of a machine that is gone, where it is a snapshot that was deleted
-    /// while it was in use.
+    /// Removes the image of a destroyed instance if it is a snapshot that was deleted while in use.
     pub(super) async fn remove_orphan(
         &self,
         container: &ContainerInspectResponse,
@@ -284,7 +282,7 @@ impl DockerProvider {
             of_removal(self.engine.call(ask(), remove).await.map(drop), deadline)
         });
         match Observation::deleted(ended.await).map(drop) {
-            // Another machine is made of it, or another snapshot.
+            // Another instance or snapshot is based on it.
             Err(ProviderError::Conflict { .. }) => Ok(()),
             ended => ended,
         }
@@ -310,8 +308,8 @@ impl DockerProvider {
         let deadline = wait.deadline;
         let ended = wait.until(|| async move {
             match remove(false).await {
-                // Of an image that is in use Docker takes away the name alone; Podman would take
-                // away the machines too.
+                // By force, Docker removes only the name of an image in use; Podman would remove
+                // the instances too.
                 Err(Failure::Rejected(ProviderError::Conflict { .. }))
                     if !self.engine.is_podman().await? =>
                 {
@@ -348,7 +346,8 @@ impl CreateCall for Commit<'_> {
         let asked = Asked { name: self.name.to_string(), labels: self.labels.clone() };
         let asked = asked.write().map_err(Failure::NotSent)?;
         let own = [convert::no_machine(), (convert::SNAPSHOT_KEY.to_string(), asked)];
-        // Podman takes no labels in the body, and one a line. None of these values needs quotes.
+        // Podman takes no labels in the body, and one `LABEL` per line. These values need no
+        // quotes.
         let labels = self.labels.clone().into_iter().chain(own);
         let changes: Vec<_> = labels.map(|(key, value)| format!("LABEL {key}={value}")).collect();
         let options = CommitContainerOptionsBuilder::new()
@@ -369,7 +368,7 @@ impl CreateCall for Commit<'_> {
     }
 }
 
-/// An image that is a snapshot of spuff's, with its labels.
+/// Reads the snapshot and its labels from an image; `None` if spuff did not make it.
 pub(super) fn snapshot(image: ImageSummary) -> Option<(Snapshot, HashMap<String, String>)> {
     let asked = Asked::read(image.labels.get(convert::SNAPSHOT_KEY)?)?;
     let id = image.repo_tags.iter().find_map(|name| {
@@ -434,7 +433,7 @@ fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderErr
     ProviderError::unavailable(message).with_context(ErrorContext::new(NAME).with_status(status))
 }
 
-/// How far a pull is.
+/// Progress of a pull.
 pub(super) struct Pull<'a> {
     image: &'a str,
     deadline: Deadline,
@@ -447,7 +446,7 @@ impl<'a> Pull<'a> {
         Self { image, deadline, layers: HashMap::new(), told: None }
     }
 
-    /// Tells of it when the percentage is another one.
+    /// Reports the percentage when it changes.
     pub(super) fn step(&mut self, step: &CreateImageInfo) {
         if let (Some(layer), Some(detail)) = (&step.id, &step.progress_detail)
             && let (Some(current), Some(total)) = (detail.current, detail.total)

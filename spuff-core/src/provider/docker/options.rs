@@ -1,5 +1,4 @@
-//! What all machines of a provider have in common and no cloud knows: mounts, ports and
-//! environment.
+//! Options for all instances of a provider that clouds do not have: mounts, ports and environment.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,26 +12,26 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::registry::OptionDescription;
 use crate::provider::shared::validate;
 
-/// Where a machine keeps what was handed over: a volume of its own.
+/// The folder of an instance's uploaded files: an anonymous volume.
 pub(super) const FOLDER: &str = "/.spuff";
 
-/// The options of a provider, for each of its machines.
+/// The options of a provider, for each of its instances.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Options {
     mounts: Vec<String>,
-    /// By the port inside, with its protocol.
+    /// By the container's port, with its protocol.
     ports: HashMap<String, Vec<PortBinding>>,
     pub(super) environment: Vec<Variable>,
 }
 
-/// A variable of the environment.
+/// An environment variable.
 #[derive(PartialEq)]
 pub(super) struct Variable {
     pub(super) name: String,
     pub(super) value: String,
 }
 
-/// Its value may be a secret.
+/// Hides the value, which may be a secret.
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Variable").field("name", &self.name).finish_non_exhaustive()
@@ -70,7 +69,7 @@ impl Options {
         })
     }
 
-    /// The values of the environment.
+    /// Returns the values of the environment, which may be secrets.
     pub(super) fn secrets(&self) -> Vec<String> {
         self.environment.iter().map(|variable| variable.value.clone()).collect()
     }
@@ -84,7 +83,7 @@ impl Options {
             Some(bindings.collect()).filter(|ports: &HashMap<_, _>| !ports.is_empty());
     }
 
-    /// The ports inside.
+    /// Returns the container's ports.
     pub(super) fn exposed(&self) -> Option<Vec<String>> {
         Some(self.ports.keys().cloned().collect()).filter(|ports: &Vec<_>| !ports.is_empty())
     }
@@ -108,8 +107,7 @@ impl Options {
     }
 }
 
-/// Entries stand on lines. In a text of one line they are separated by commas too, between what may
-/// be entries.
+/// Splits entries by line. On a single line, also splits at commas between possible entries.
 fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let [line] = lines[..] else { return lines };
@@ -128,8 +126,7 @@ fn entries(text: &str, may_be_entry: fn(&str) -> bool) -> Vec<&str> {
     entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
-/// Whether a text, as far as the next comma, may be a mount: folders have commas in their names,
-/// and modes have them too.
+/// Whether a text, up to the next comma, may be a mount: folder names and modes contain commas too.
 fn is_mount(text: &str) -> bool {
     text.is_empty() || text.contains(":/")
 }
@@ -200,7 +197,7 @@ fn variable(entry: &str) -> ProviderResult<Variable> {
         Some((name, value)) if is_name(name) && !value.contains('\0') => {
             Ok(Variable { name: name.to_string(), value: value.to_string() })
         }
-        // The value may be a secret, and what stands before it a part of another one.
+        // The value may be a secret, and the text before it part of another one.
         _ => {
             let message = "an entry is not NAME=VALUE on a line of its own, with a name of \
              letters, digits and _";
@@ -223,7 +220,7 @@ mod tests {
         assert_eq!(mounts, ["/src:/app:ro", "cache:/var/cache"]);
         for (text, expected) in [
             ("A=1,2\nB=x=y\n", vec![("A", "1,2"), ("B", "x=y")]),
-            // As a URL has it: what follows a comma may look like an entry.
+            // A URL: the text after a comma may look like an entry.
             ("URL=postgres://h/db?hosts=a,b=c", vec![("URL", "postgres://h/db?hosts=a,b=c")]),
             ("A=1\r\nB=2\r\n", vec![("A", "1"), ("B", "2")]),
         ] {

@@ -1,8 +1,8 @@
-//! How a machine comes up, and how it is known that it is.
+//! Starts instances, and detects whether they have come up.
 //!
-//! An engine says that a container runs as soon as its init does, also where the init finds nothing
-//! that it can execute, and is started again for ever. The first process of a machine therefore
-//! leaves a mark.
+//! An engine reports a container as running once its init runs, even if the init can execute
+//! nothing and the engine restarts it forever. The first process of an instance therefore leaves a
+//! mark.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,16 +22,15 @@ use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{InstanceStatus, ProviderInstance};
 use crate::wait::{Observation, Wait};
 
-/// A first process that begins does so within some milliseconds.
+/// Interval and number of polls for the first process, which begins within some milliseconds.
 const INSTANT: Duration = Duration::from_millis(20);
 const INSTANTS: usize = 100;
-/// An engine that has started a machine so often by itself, of which nothing has begun, will never
-/// get there.
+/// After this many restarts by the engine without a mark, an instance will never come up.
 const RESTARTS: i64 = 2;
-/// As often where its init has said nothing.
+/// The same if its init has logged nothing.
 const SILENT_RESTARTS: i64 = 6;
 
-/// Machines whose first process is known to have begun, which stays true.
+/// Instances whose first process is known to have begun, which stays true.
 #[derive(Debug, Default)]
 pub(super) struct Begun(Mutex<HashSet<String>>);
 
@@ -53,17 +52,17 @@ fn cannot_run(said: &str) -> String {
     )
 }
 
-/// What a start has shown besides its outcome.
+/// Observations of a start besides its outcome.
 #[derive(Debug, Default)]
 pub(super) struct Course {
-    /// A call was cut off, which the engine may have begun with.
+    /// A call was cut off that the engine may have begun.
     pub(super) cut: AtomicBool,
-    /// The machine will never be up, so that nobody uses it.
+    /// The instance will never come up, so no caller uses it.
     pub(super) hopeless: AtomicBool,
 }
 
 impl DockerProvider {
-    /// A machine as it was seen; a new one where its first process has not begun.
+    /// Returns the instance as observed, but `New` if its first process has not begun.
     pub(super) async fn believed(
         &self,
         operation: &'static str,
@@ -79,7 +78,7 @@ impl DockerProvider {
         Ok(instance)
     }
 
-    /// Whether the first process of a machine is known to have begun, once at least.
+    /// Whether the first process of an instance is known to have begun at least once.
     pub(super) async fn has_begun(
         &self,
         operation: &'static str,
@@ -88,7 +87,7 @@ impl DockerProvider {
         Ok(self.look_for_mark(operation, id).await? == Some(true))
     }
 
-    /// Whether the first process of a machine has begun; none where that cannot be seen now.
+    /// Whether the first process of an instance has begun; `None` if it cannot be seen now.
     async fn look_for_mark(
         &self,
         operation: &'static str,
@@ -107,13 +106,13 @@ impl DockerProvider {
                 Ok(Some(true))
             }
             Err(ProviderError::NotFound { .. }) => Ok(Some(false)),
-            // So it is while an engine is about to start it, or to take it away.
+            // The engine is about to start or remove it.
             Err(ProviderError::Conflict { .. } | ProviderError::Api { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// A machine by its id, for who waits for it.
+    /// Returns an instance by its id, for a caller that waits for it.
     ///
     /// # Errors
     /// A [`ProviderError::Conflict`] when it will never be up.
@@ -130,7 +129,7 @@ impl DockerProvider {
         self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
 
-    /// Why a machine will never be up, where that is so.
+    /// Returns why an instance will never come up; `None` if it may.
     async fn never_up(
         &self,
         operation: &'static str,
@@ -150,7 +149,7 @@ impl DockerProvider {
              give it a larger size";
             return Ok(Some(why.to_string()));
         }
-        // What it says can be written down a moment after it is gone.
+        // The engine may log the output a moment after the process exits.
         let Some(said) = self.last_words(operation, id).await? else {
             let is_silent = container.restart_count.is_some_and(|count| count >= SILENT_RESTARTS);
             return Ok(is_silent.then(|| cannot_run("its init has said nothing")));
@@ -158,7 +157,7 @@ impl DockerProvider {
         Ok(Some(cannot_run(&said)))
     }
 
-    /// What the init has said last: nothing else has run.
+    /// Returns the last line that the init has logged: nothing else has run.
     async fn last_words(
         &self,
         operation: &'static str,
@@ -174,7 +173,7 @@ impl DockerProvider {
                 let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
                 Ok(last.map(|line| line.chars().take(300).collect()))
             }
-            // A driver that keeps no log.
+            // The log driver keeps no log.
             Err(error @ (ProviderError::Api { .. } | ProviderError::InvalidConfig { .. })) => {
                 Ok(Some(error.to_string()))
             }
@@ -182,7 +181,7 @@ impl DockerProvider {
         }
     }
 
-    /// Sees that a machine can run, before it is started.
+    /// Checks that an instance has a `/bin/sh` before it is started.
     async fn check_shell(&self, id: &str) -> Result<(), Failure> {
         let name = id.to_string();
         let options = ContainerArchiveInfoOptionsBuilder::new().path("/bin/sh").build();
@@ -207,9 +206,9 @@ impl DockerProvider {
         self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
     }
 
-    /// Gives a container what it runs first, and starts it; also one that was begun. An engine that
-    /// is not there may come back: then the start was cut. An engine's failure for no known reason
-    /// is not believed the first time.
+    /// Uploads the boot files to a container that has never run, and starts it. If the engine goes
+    /// away, waits for it and marks the start as cut. Retries once if the engine fails for no known
+    /// reason.
     pub(super) async fn start(
         &self,
         id: &str,
@@ -222,7 +221,7 @@ impl DockerProvider {
         let (archive, refused) = (&archive, &AtomicBool::new(false));
         wait.until(|| async move {
             let begun = match self.inspect("create_instance", id).await {
-                // What was cut off may have come about.
+                // A start that was cut off may have succeeded.
                 Ok(container) if convert::runs(&container) => {
                     return self.until_begun(id, course).await;
                 }
@@ -244,13 +243,13 @@ impl DockerProvider {
             };
             match began.await {
                 Ok(()) => self.until_begun(id, course).await,
-                // Whether it runs is seen at the next look.
+                // The next poll shows whether it runs.
                 Err(Failure::Unknown(error)) | Err(Failure::NotSent(error)) => {
                     course.cut.store(true, Relaxed);
                     Ok(Observation::Unclear(error.to_string()))
                 }
                 Err(Failure::Rejected(error)) => {
-                    // Somebody else with the same key may have started it.
+                    // Another caller with the same key may have started it.
                     let read = self.read("create_instance", id).await;
                     if let Some(running) =
                         read.ok().filter(|instance| instance.status == InstanceStatus::Active)
@@ -258,7 +257,7 @@ impl DockerProvider {
                         return Ok(Observation::Done(running));
                     }
                     match errors::of_start(error) {
-                        // Podman's storage gets in its own way when many begin at once.
+                        // Podman's storage conflicts with itself when many start at once.
                         error @ ProviderError::Api { .. } if !refused.swap(true, Relaxed) => {
                             Ok(Observation::Unclear(error.to_string()))
                         }
@@ -270,13 +269,13 @@ impl DockerProvider {
         .await
     }
 
-    /// Waits a moment until the first process of a machine has begun, which was started.
+    /// Waits briefly until the first process of a started instance has begun.
     async fn until_begun(
         &self,
         id: &str,
         course: &Course,
     ) -> ProviderResult<Observation<ProviderInstance>> {
-        // The engine may be started anew at any of its answers.
+        // The engine may restart at any of these calls.
         self.has_it_begun(id, course).await.or_else(Observation::unread)
     }
 

@@ -1,4 +1,4 @@
-//! User data as one script, which a container runs at its first start.
+//! Converts user data to one script, which a container runs at its first start.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::provider::shared::validate;
 const CLOUD_CONFIG: &str = "#cloud-config";
 const WAY_OUT: &str = "begin it with #! for a script, or with the line #cloud-config";
 
-/// How other kinds of user data begin, in small letters, and what they are.
+/// Prefixes of other kinds of user data, in lower case, and their names.
 const OTHER_KINDS: [(&str, &str); 12] = [
     ("#cloud-config-archive", "a #cloud-config-archive"),
     ("#cloud-config-jsonp", "a #cloud-config-jsonp"),
@@ -21,17 +21,17 @@ const OTHER_KINDS: [(&str, &str); 12] = [
     ("content-type:", "a MIME message"),
     ("mime-version:", "a MIME message"),
     ("from ", "a MIME message"),
-    // gzip in base64: a string of Rust cannot hold it raw.
+    // gzip in base64: a Rust string cannot hold it raw.
     ("h4si", "what is compressed"),
     ("<powershell>", "a script for PowerShell"),
 ];
 
-/// What a machine runs at its first start: user data as an executable script. `None` where there is
-/// nothing to run, which is so of white space and of a cloud-config that asks for nothing.
+/// Converts user data to an executable script, which an instance runs at its first start. Returns
+/// `None` if there is nothing to run: for white space, or a cloud-config that asks for nothing.
 ///
-/// White space before the first line counts for nothing, as in cloud-init. As there, all lines of a
-/// script whose first one ends as on Windows are taken to end so: its interpreter would not be
-/// found otherwise.
+/// Ignores white space before the first line, as cloud-init does. If the first line of a script
+/// ends with CRLF, converts all line ends, as cloud-init does: its interpreter would not be found
+/// otherwise.
 pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
     validate::user_data(user_data)?;
     let text = user_data.trim_start();
@@ -48,7 +48,7 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
         }));
     }
     if is_cloud_config(text) {
-        // Whole, so that the lines that errors name are those of the caller.
+        // Passed whole, so that errors name the caller's lines.
         return Ok(cloud_config::script(user_data)?.map(Cow::Owned));
     }
     let start: String = text.chars().take(32).collect::<String>().to_ascii_lowercase();
@@ -66,7 +66,7 @@ pub(super) fn script(user_data: &str) -> ProviderResult<Option<Cow<'_, str>>> {
     }
 }
 
-/// The first line may go on after a space, as a comment in YAML may.
+/// The first line may continue after a space, as a YAML comment may.
 fn is_cloud_config(text: &str) -> bool {
     let Some((start, rest)) = text.split_at_checked(CLOUD_CONFIG.len()) else {
         return false;

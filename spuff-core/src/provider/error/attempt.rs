@@ -1,4 +1,4 @@
-//! What was tried, place by place, before a machine was made or an error came of it.
+//! The attempts of a placement, one per candidate.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ErrorKind;
 use crate::provider::price::Price;
 
-/// What came of one candidate of a placement.
+/// The outcome of one candidate of a placement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -20,34 +20,34 @@ pub struct Attempt {
     pub region: String,
     /// The size or type.
     pub size: String,
-    /// What an hour costs there, where that was asked for and is known.
+    /// The hourly price there, if it was requested and is known.
     pub price: Option<Price>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: AttemptOutcome,
-    /// The kind of error, where it was one.
+    /// The kind of error, if it failed.
     pub kind: Option<ErrorKind>,
-    /// What came of it, in words.
+    /// The outcome, in words.
     pub message: String,
     /// How long it took.
     pub elapsed: Duration,
 }
 
-/// What came of a candidate.
+/// The outcome of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AttemptOutcome {
-    /// The machine was made there.
+    /// The instance was made there.
     Made,
-    /// There is no room, and nothing was made: the next one was tried.
+    /// There was no room, and nothing was made; the next candidate was tried.
     Full,
-    /// Not asked: another machine of the same call had found no room there.
+    /// Skipped: another instance of the same call had found no room there.
     KnownFull,
-    /// Not asked: it costs more than was allowed.
+    /// Skipped: it costs more than allowed.
     TooDear,
-    /// Not asked: what it costs is not known.
+    /// Skipped: its price is unknown.
     PriceUnknown,
-    /// It failed in a way that ended the placement.
+    /// It failed with an error that ended the placement.
     Failed,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for AttemptOutcome {
 }
 
 impl Attempt {
-    /// The candidate in words: `hetzner fsn1 cx22`, without what it leaves to the provider.
+    /// The candidate as text, such as `hetzner fsn1 cx22`, without the fields left to the provider.
     pub fn place(&self) -> String {
         let words = [&self.provider, &self.region, &self.size];
         words

@@ -1,8 +1,8 @@
-//! Where an error comes from.
+//! The error context.
 
 use std::fmt;
 
-/// Where an error comes from: what support staff of a cloud ask for.
+/// The origin of an error: the data that a cloud's support asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorContext {
@@ -10,16 +10,16 @@ pub struct ErrorContext {
     pub provider: Option<String>,
     /// The HTTP status.
     pub status: Option<u16>,
-    /// The cloud's own code, such as `uniqueness_error` or `InvalidAMIID.NotFound`.
+    /// The cloud's error code, such as `uniqueness_error` or `InvalidAMIID.NotFound`.
     pub code: Option<String>,
-    /// The cloud's id of the request.
+    /// The cloud's request id.
     pub request_id: Option<String>,
-    /// The machine that exists although the call failed.
+    /// The id of the instance that exists although the call failed.
     pub instance_id: Option<String>,
 }
 
 impl ErrorContext {
-    /// An error of this provider.
+    /// A context with this provider.
     pub fn new(provider: impl Into<String>) -> Self {
         Self { provider: Some(provider.into()), ..Self::default() }
     }
@@ -31,21 +31,21 @@ impl ErrorContext {
         self
     }
 
-    /// Sets the cloud's own code.
+    /// Sets the cloud's error code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Sets the cloud's id of the request.
+    /// Sets the cloud's request id.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
         self.request_id = Some(request_id.into());
         self
     }
 
-    /// Sets the machine that exists although the call failed.
+    /// Sets the id of the instance that exists although the call failed.
     #[must_use]
     pub fn with_instance_id(mut self, instance_id: impl Into<String>) -> Self {
         self.instance_id = Some(instance_id.into());
@@ -53,7 +53,7 @@ impl ErrorContext {
     }
 }
 
-/// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing where nothing is known.
+/// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing if every field is empty.
 impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = [

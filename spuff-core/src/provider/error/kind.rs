@@ -1,9 +1,9 @@
-//! The kinds of errors, as numbers and names that every language shares.
+//! The kinds of errors, with numbers and names shared by all languages.
 
 use serde::{Deserialize, Serialize};
 
 /// The kinds of [`ProviderError`](super::ProviderError), with the numbers that C and Python share.
-/// A number is never given to another kind.
+/// A number is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Every kind, by number.
+    /// Every kind, in the order of the numbers.
     pub const ALL: [Self; 18] = [
         Self::Authentication,
         Self::RateLimit,
@@ -58,7 +58,7 @@ impl ErrorKind {
         self as u32
     }
 
-    /// The kind with that number.
+    /// Returns the kind with that number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
@@ -87,7 +87,7 @@ impl ErrorKind {
         }
     }
 
-    /// What the reader should do, in one sentence.
+    /// What the caller should do, in one sentence.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Authentication => {

@@ -1,4 +1,4 @@
-//! Failures below HTTP, and of the client that others bring.
+//! Failures below HTTP, and the conversion of `reqwest` errors.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,19 +6,18 @@ use std::io;
 
 use super::ProviderError;
 
-/// A failure below HTTP: name resolution, connection, TLS, or a reply that broke off.
+/// A failure below HTTP: name resolution, connection, TLS, or a truncated reply.
 #[derive(Debug)]
 pub struct NetworkError {
     pub(super) message: String,
     pub(super) source: Option<Box<dyn StdError + Send + Sync>>,
     pub(super) may_have_been_sent: bool,
-    /// Whether nothing listens at a port of this computer, and has not for as long as a server
-    /// takes to start.
+    /// Whether nothing listens at a port of this computer, for longer than a server takes to start.
     pub(super) is_deserted: bool,
 }
 
 impl NetworkError {
-    /// A network error with the failure under it, of a call that is safe to repeat.
+    /// A network error of a call that is safe to repeat, with its cause.
     pub fn new(
         message: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -31,13 +30,13 @@ impl NetworkError {
         }
     }
 
-    /// The same, of a port of this computer at which nothing has listened for a while: it is not
-    /// waited for any longer.
+    /// Marks that nothing has listened for a while at this port of this computer, so that spuff
+    /// stops retrying.
     pub(crate) fn deserted(self) -> Self {
         Self { is_deserted: true, ..self }
     }
 
-    /// Whether the connection was refused: nothing listens there.
+    /// Whether the connection was refused.
     pub(crate) fn is_refused(&self) -> bool {
         let mut cause = self.source.as_deref().map(|source| source as &(dyn StdError + 'static));
         while let Some(error) = cause {
@@ -71,10 +70,11 @@ impl StdError for NetworkError {
     }
 }
 
-/// For providers that talk to `reqwest` themselves. The address is left out: it may hold a secret.
+/// For third-party providers that use `reqwest` directly. The URL is left out: it may hold a
+/// secret.
 ///
-/// Only a request that could not be made or connected is known not to have been carried out; any
-/// other failure is not [retryable](ProviderError::is_retryable), since it may be that of a create.
+/// Only failures to build the request or to connect prove that it was not carried out. Other
+/// failures are not [retryable](ProviderError::is_retryable), because the request may be a create.
 impl From<reqwest::Error> for ProviderError {
     fn from(error: reqwest::Error) -> Self {
         let may_have_been_sent = !(error.is_connect() || error.is_builder());

@@ -1,4 +1,4 @@
-//! An error as plain fields, for languages without enums, for logs and for wires.
+//! An error as plain fields, for languages without enums, for logs and for serialization.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, NetworkError, ProviderError};
 
-/// A [`ProviderError`] as plain fields. What a kind does not have is empty.
+/// A [`ProviderError`] as plain fields. Fields that its kind does not have are empty.
 ///
 /// # Examples
 /// ```
@@ -22,52 +22,51 @@ use super::{Attempt, AttemptOutcome, ErrorContext, ErrorKind, NetworkError, Prov
 pub struct ErrorParts {
     /// The kind.
     pub kind: ErrorKind,
-    /// The whole error in words. Not read when an error is made from its parts.
+    /// The whole error message. Ignored when an error is made from its parts.
     pub text: String,
-    /// What went wrong, without what the other fields say; the cloud's words where it has said
-    /// something.
+    /// The failure, without the content of other fields; the cloud's message, if there is one.
     pub message: String,
     /// The provider.
     pub provider: Option<String>,
     /// The HTTP status.
     pub status: Option<u16>,
-    /// The cloud's own code.
+    /// The cloud's error code.
     pub code: Option<String>,
-    /// The cloud's id of the request.
+    /// The cloud's request id.
     pub request_id: Option<String>,
     /// Whether the same call may succeed later, and repeating it is safe.
     pub retryable: bool,
-    /// How long to wait before a repeat.
+    /// How long to wait before a retry.
     pub retry_after: Option<Duration>,
-    /// `instance`, `snapshot`, `image` …; of a quota, what there would be too many of.
+    /// `instance`, `snapshot`, `image` …; for a quota, the limited resource.
     pub resource_type: Option<String>,
     /// The id that does not exist.
     pub resource_id: Option<String>,
-    /// The field that cannot be used.
+    /// The invalid field.
     pub field: Option<String>,
-    /// What is not supported.
+    /// The unsupported operation or option.
     pub feature: Option<String>,
-    /// The verb that did not finish.
+    /// The operation that timed out, was cancelled, or has an unknown outcome.
     pub operation: Option<String>,
-    /// The time spent on it.
+    /// The time spent, for a timeout.
     pub elapsed: Option<Duration>,
     /// The key to [`resolve`](crate::Provider::resolve).
     pub key: Option<String>,
-    /// Ids of what may have been made.
+    /// Ids of the resources that the call may have made.
     pub candidates: Vec<String>,
     /// The name that is unknown or not part of this build.
     pub name: Option<String>,
-    /// The names that would work.
+    /// The registered names.
     pub supported: Vec<String>,
-    /// The machine that the error is about, and that may exist and cost money.
+    /// The id of the instance that the error is about. It may exist and cost money.
     pub instance_id: Option<String>,
-    /// After a create by a call that does more: whether the machine still exists.
+    /// For a failure after a create: whether the instance still exists.
     pub instance_exists: Option<bool>,
-    /// Whether it is being destroyed in the background.
+    /// Whether the instance is being destroyed in the background.
     pub instance_ending: bool,
-    /// Why it could not be destroyed, where that was tried.
+    /// Why the instance could not be destroyed, if that was tried.
     pub cleanup: Option<Box<ErrorParts>>,
-    /// Of a machine that has found no place: what came of each candidate.
+    /// For a failed placement: the outcome of each candidate.
     pub attempts: Vec<Attempt>,
 }
 
@@ -78,7 +77,7 @@ impl Default for ErrorParts {
 }
 
 impl ErrorParts {
-    /// An error of which only this is known.
+    /// An error with this kind and message; the other fields are empty.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -108,8 +107,7 @@ impl ErrorParts {
         }
     }
 
-    /// With what the caller of a verb knows, where the error itself does not say it: the provider,
-    /// and the machine that was asked about.
+    /// Adds the provider, and the instance id of the call, unless the error already has them.
     #[must_use]
     pub fn about(mut self, provider: &str, instance_id: Option<&str>) -> Self {
         self.provider.get_or_insert_with(|| provider.to_string());
@@ -117,7 +115,7 @@ impl ErrorParts {
         self
     }
 
-    /// Fills the fields that only this kind has; gives the message.
+    /// Fills the fields of this kind and returns the message.
     fn take_apart(&mut self, error: &ProviderError) -> String {
         let some = |text: &String| Some(text.clone());
         match error {
@@ -164,13 +162,13 @@ impl ErrorParts {
             }
             ProviderError::NotPlaced { source, attempts } => {
                 let message = self.take_apart(source);
-                // One at which the machine was made is the last.
+                // If an attempt made the instance, it is the last one.
                 let of_this = |attempt: &&Attempt| {
                     attempt.outcome == AttemptOutcome::Made || attempt.kind == Some(self.kind)
                 };
                 let provider =
                     attempts.iter().rev().find(of_this).map(|attempt| attempt.provider.clone());
-                // Of a kind that has no room for it.
+                // Only for kinds without an error context.
                 let provider = provider.filter(|_| source.context().is_none());
                 self.provider = self.provider.take().or(provider);
                 self.attempts.clone_from(attempts);
@@ -198,7 +196,7 @@ impl From<&ProviderError> for ErrorParts {
     }
 }
 
-/// The error that the fields describe. A field that its kind does not have is left out.
+/// Rebuilds the error. Fields that its kind does not have are ignored.
 impl From<ErrorParts> for ProviderError {
     fn from(parts: ErrorParts) -> Self {
         let (message, operation) = (parts.message, parts.operation.unwrap_or_default());

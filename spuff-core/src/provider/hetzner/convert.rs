@@ -1,4 +1,4 @@
-//! Between the contract's nouns and Hetzner's: pure, and tested by tables.
+//! Pure conversions between the contract's types and Hetzner's, tested by tables.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{AddrParseError, Ipv6Addr};
@@ -15,17 +15,17 @@ use crate::provider::shared::validate;
 use crate::provider::{Address, Price, ProviderInstance, Snapshot, labels};
 
 pub(super) const MAX_USER_DATA: usize = 32 * 1024;
-/// Of a host name, whole and between two dots.
+/// Limits of a host name, whole and between two dots.
 const MAX_NAME: usize = 253;
 const MAX_NAME_PART: usize = 63;
-/// Of a label's key and value, and of the prefix that a key may have.
+/// Limits of a label's key and value, and of a key's optional prefix.
 const MAX_LABEL: usize = 63;
 const MAX_LABEL_PREFIX: usize = 253;
 const RESERVED_PREFIX: &str = "hetzner.cloud";
-/// Selects what carries `managed-by=spuff`.
+/// Selects resources with `managed-by=spuff`.
 pub(super) const MANAGED_SELECTOR: &str = "managed-by==spuff";
 
-/// The checks that need no look-up, made before the first request.
+/// Runs the checks that need no look-up, before the first request.
 pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     validate::request(request, MAX_NAME, MAX_USER_DATA)?;
     for part in request.name.split('.') {
@@ -60,8 +60,8 @@ pub(super) fn create_server(
     })
 }
 
-/// A snapshot's name goes into its description: the API gives it no name, and labels hold no free
-/// text.
+/// A snapshot's name goes into its description: the API has no snapshot names, and labels hold no
+/// free text.
 pub(super) fn create_image<'a>(
     name: &'a str,
     labels: BTreeMap<&'static str, String>,
@@ -69,7 +69,7 @@ pub(super) fn create_image<'a>(
     CreateImage { kind: "snapshot", description: name, labels }
 }
 
-/// What an hour costs, of each type in each location. What cannot be read is left out.
+/// Returns the hourly price of each type in each location. Omits unreadable prices.
 pub(super) fn prices(pricing: Pricing) -> price_list::List {
     let currency = &pricing.currency;
     let types = pricing.server_types.into_iter();
@@ -84,11 +84,11 @@ pub(super) fn prices(pricing: Pricing) -> price_list::List {
         .collect()
 }
 
-/// What an image is asked for by.
+/// How a request identifies an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Wanted {
     Id(u64),
-    /// The name of one of the cloud's operating systems.
+    /// The name of one of Hetzner's operating system images.
     System(String),
     /// The name of any image.
     Any(String),
@@ -114,12 +114,12 @@ pub(super) fn image(spec: &ImageSpec) -> ProviderResult<Wanted> {
     }
 }
 
-/// An id as a number, which is how the API tells it from a name.
+/// Returns an id as a number, which is how the API distinguishes it from a name.
 pub(super) fn ssh_key(key: &str) -> Value {
     validate::numeric_id(NAME, "ssh_keys", key).map_or_else(|_| Value::from(key), Value::from)
 }
 
-/// Sixteen bytes in hexadecimal, with colons between.
+/// Whether the key is sixteen hexadecimal bytes separated by colons.
 pub(super) fn is_fingerprint(key: &str) -> bool {
     let pairs = || key.split(':');
     pairs().count() == 16
@@ -191,7 +191,7 @@ pub(super) fn instance(server: Server) -> ProviderInstance {
     }
 }
 
-/// A server has a whole /64 network; its images give it the first address, `::1`.
+/// A server has a whole /64 network; Hetzner's images assign it the first address, `::1`.
 impl FromStr for Host {
     type Err = AddrParseError;
 
@@ -213,24 +213,24 @@ pub(super) fn labelled_snapshot(mut image: Image) -> (Snapshot, HashMap<String, 
     (snapshot(image), labels)
 }
 
-/// A snapshot of ours that still exists.
+/// Whether the image is a managed snapshot that still exists.
 pub(super) fn is_managed_snapshot(image: &Image) -> bool {
     let ours =
         image.labels.get(labels::MANAGED_BY).is_some_and(|value| value == labels::MANAGED_BY_VALUE);
-    // Only snapshots were asked for: a word that is new, or none, does not make it another thing.
+    // Only snapshots were requested: an unknown or missing type does not exclude an image.
     let other = matches!(image.kind.as_str(), "app" | "backup" | "system" | "temporary");
     !other && image.deleted.is_none() && ours
 }
 
-/// How some actions stand together.
+/// The combined state of several actions.
 #[derive(Debug)]
 pub(super) enum Progress<'a> {
-    /// This one ended in an error.
+    /// An action that ended in an error.
     Failed(&'a Action),
-    /// This one has not ended.
+    /// An action that has not ended.
     Running(&'a Action),
     Success,
-    /// There are none, or the cloud does not show all of them any more.
+    /// There are none, or the API no longer shows all of them.
     Unknown,
 }
 
@@ -502,7 +502,7 @@ mod tests {
     fn actions_stand_together() {
         for (ids, states, expected) in [
             (&[1, 2][..], &[(1, "success"), (2, "success")][..], "success"),
-            // An error beside `running` is only a form of the API.
+            // The API may fill `error` while an action is running.
             (&[1, 2], &[(1, "success"), (2, "running")], "running step_2"),
             (&[1, 2], &[(1, "running"), (2, "error")], "failed step_2"),
             (&[1, 2], &[(1, "queued"), (2, "success")], "running step_1"),

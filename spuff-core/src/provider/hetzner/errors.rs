@@ -1,4 +1,4 @@
-//! What the cloud says when it refuses or fails: its codes come first, its statuses second.
+//! Classifies unsuccessful replies and failed actions: by code first, by status second.
 
 use serde_json::Value;
 
@@ -8,8 +8,7 @@ use crate::http::{ApiError, ErrorClass, Reply};
 use crate::provider::error::ProviderError;
 use crate::provider::shared::validate;
 
-/// Words of the API for what the contract calls otherwise, in the order in which a message is
-/// searched for them.
+/// Words in API messages and the contract's names for them, in the order of the search.
 const FIELDS: [(&str, &str); 8] = [
     ("location", "region"),
     ("server_type", "size"),
@@ -21,7 +20,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("description", "name"),
 ];
 
-/// The error of a failed action, and what came of it.
+/// Returns the error of a failed action, followed by `aftermath`.
 pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> ProviderError {
     let (code, message) = (action.error.code.as_str(), action.error.message.as_str());
     let reason = format!(
@@ -43,8 +42,7 @@ pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> Pro
     }
 }
 
-/// What an unsuccessful reply says. The same status stands for several things, which the code tells
-/// apart.
+/// Classifies an unsuccessful reply. The code distinguishes errors that share a status.
 pub(super) fn refusal(reply: &Reply) -> ApiError {
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let error = &body["error"];
@@ -74,13 +72,13 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
         code,
         message,
         request_id: reply.header("x-correlation-id").map(str::to_string),
-        // `RateLimit-Reset` is when the whole hour's budget is back; a single request is possible
-        // long before.
+        // `RateLimit-Reset` is when the whole hourly budget is restored; a single request is
+        // possible long before.
         retry_after: None,
     }
 }
 
-/// The contract's name for the field that is spoken of.
+/// Returns the contract's name for the field that the words mention.
 fn field(words: &str) -> Option<&'static str> {
     let words = words.to_lowercase().replace(' ', "_");
     FIELDS.iter().find(|(word, _)| words.contains(word)).map(|(_, field)| *field)
@@ -95,7 +93,7 @@ fn fault(code: &str) -> Option<ErrorClass> {
         "invalid_input" | "invalid_server_type" | "json_error" | "unsupported_error" => {
             ErrorClass::InvalidConfig
         }
-        // These pass by themselves.
+        // These conflicts are temporary.
         "conflict" | "locked" => ErrorClass::Conflict { retryable: true },
         "uniqueness_error" | "protected" | "resource_locked" | "server_not_stopped"
         | "must_be_unassigned" => ErrorClass::Conflict { retryable: false },

@@ -1,4 +1,4 @@
-//! What fuzzing feeds of Hetzner: the replies of each verb, labels and requests.
+//! Fuzz targets for Hetzner: the replies of each operation, labels and requests.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("hetzner_servers", servers),
 ];
 
-/// Those of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
+/// Replies of `create_instance`, `get_instance`, `list_instances`, `wait_ready`, `set_labels` and
 /// `resolve`.
 fn servers(input: &[u8]) {
     let reply = reply(input);
@@ -43,7 +43,7 @@ fn servers(input: &[u8]) {
     let _ = read_json::<LabelsReply>(&reply).map(|reply| (reply.server.id, reply.server.labels));
 }
 
-/// Those of `create_snapshot`, `list_snapshots` and `resolve_snapshot`.
+/// Replies of `create_snapshot`, `list_snapshots` and `resolve_snapshot`.
 fn images(input: &[u8]) {
     let reply = reply(input);
     let made = read_json::<CreateImageReply>(&reply).map(|reply| reply.image);
@@ -54,7 +54,7 @@ fn images(input: &[u8]) {
     }
 }
 
-/// Those of what takes its time, and of `destroy_instance`.
+/// Replies about actions, including those of `destroy_instance`.
 fn actions(input: &[u8]) {
     let reply = reply(input);
     let one = read_json::<ActionReply>(&reply).map(|reply| reply.action);
@@ -68,7 +68,7 @@ fn actions(input: &[u8]) {
     let _ = reply.no_content();
 }
 
-/// Those of what a create looks up.
+/// Replies to the look-ups of a create.
 fn catalog(input: &[u8]) {
     let reply = reply(input);
     for found in read_page::<List<ServerType>>(&reply) {
@@ -80,7 +80,7 @@ fn catalog(input: &[u8]) {
     }
 }
 
-/// Those of `hourly_price`.
+/// Replies of `hourly_price`.
 fn pricing(input: &[u8]) {
     let Some(read) = read_json::<PricingReply>(&reply(input)) else { return };
     let list = convert::prices(read.pricing);
@@ -96,7 +96,7 @@ fn labels(input: &[u8]) {
     let text = text(input);
     let [key, value] = words(&text);
     let is_taken = check_refusal(convert::check_label(key, value)).is_some();
-    // The cloud's own rule, in other words.
+    // The API's own rule, written differently.
     assert!(
         !is_taken || (value.len() <= 63 && value.is_ascii() && !key.contains(char::is_whitespace)),
         "{key:?}={value:?}"

@@ -1,7 +1,7 @@
-//! Looks up what the API wants by number, and remembers it: a second create costs no look-up.
+//! Looks up the numbers that the API needs, and caches them: a second create costs no look-up.
 //!
-//! One image name stands for an image of each architecture, and only the server type tells which of
-//! them fits.
+//! One image name stands for an image of each architecture; the server type determines which one
+//! fits.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::provider::shared::validate;
 pub(super) struct Catalog {
     /// By server type.
     architectures: Lookups<String, String>,
-    /// By what was asked for and architecture.
+    /// By requested image and architecture.
     images: Lookups<(Wanted, String), u64>,
-    /// By digits that were asked for.
+    /// By requested digits.
     keys: Lookups<String, Value>,
 }
 
-/// What a refused create tells to forget is kept until then.
+/// Entries do not expire; a refused create clears them.
 impl Default for Catalog {
     fn default() -> Self {
         Self {
@@ -37,20 +37,20 @@ impl Default for Catalog {
     }
 }
 
-/// A project's catalogue, as one create reads it.
+/// Reads a project's catalog for one create.
 pub(super) struct Reader<'a> {
     pub(super) http: &'a HttpClient,
     pub(super) errand: &'a Errand,
 }
 
 impl Catalog {
-    /// The image of a request, by number.
+    /// Returns the number of a request's image.
     ///
-    /// An endpoint that does not have the lists gets the name as it is: it may lead to servers
-    /// only, and refuses an image that does not fit.
+    /// If the endpoint lacks the lists, returns the name unchanged: such an endpoint may serve only
+    /// servers, and refuses an image that does not fit.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] names `size` or `image` when the cloud has no such thing.
+    /// [`ProviderError::InvalidConfig`] names `size` or `image` when the cloud does not have it.
     pub(super) async fn image(
         &self,
         reader: &Reader<'_>,
@@ -101,11 +101,12 @@ impl Catalog {
         self.images.or_look((wanted.clone(), architecture.clone()), find).await
     }
 
-    /// The keys of a request: ids and names as they are, where it is certain which of them they
-    /// are. The API takes no fingerprints, so these become ids.
+    /// Returns the keys of a request. Unambiguous ids and names stay as they are; fingerprints
+    /// become ids, as the API does not accept them.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the project has no key with a fingerprint.
+    /// [`ProviderError::InvalidConfig`] when no key has the fingerprint, or when digits are the id
+    /// of one key and the name of another.
     pub(super) async fn ssh_keys(
         &self,
         reader: &Reader<'_>,
@@ -139,7 +140,7 @@ impl Catalog {
         Ok(keys)
     }
 
-    /// Forgets everything: a refused create may mean that the cloud has replaced an image.
+    /// Forgets everything: a refused create may mean that Hetzner has replaced an image.
     pub(super) fn forget(&self) {
         self.architectures.retain(|_| false);
         self.images.retain(|_| false);
@@ -164,10 +165,10 @@ impl Reader<'_> {
         })
     }
 
-    /// A key by its name or id. Digits may be either: there may be a key of that name.
+    /// Returns a key by its name or id: digits may be either.
     async fn named_key(&self, id: u64, key: &str) -> ProviderResult<Value> {
         let call = Call::get("create_instance", "/ssh_keys").query("name", key);
-        // An endpoint without the list takes it as it is.
+        // If the endpoint lacks the list, the digits are taken as an id.
         let named: Vec<SshKey> =
             validate::absent_is_none(self.list(call).await)?.unwrap_or_default();
         let Some(named) = named.into_iter().find(|named| named.name == key && named.id != id)
@@ -188,7 +189,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A list that is known to fit on one page, because it is asked for by a name.
+    /// Reads a list that fits on one page because the query filters it.
     async fn list<T: DeserializeOwned>(&self, call: Call<'_>) -> ProviderResult<Vec<T>> {
         let call = call.optional().within(self.errand).query("per_page", PER_PAGE.to_string());
         let page: List<T> = self.http.json(&call).await?;

@@ -1,6 +1,5 @@
-//! How what is waited for in a project is looked at together: servers and snapshots by the lists of
-//! managed ones, fifty a page, or one by one where that takes fewer requests; actions twenty-five
-//! at a time.
+//! Polls a project's resources together: servers and snapshots through the lists of managed ones,
+//! 50 a page, or one by one if that takes fewer requests; actions 25 at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,17 +17,17 @@ use crate::wait::{
     BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject, for_all,
 };
 
-/// The ids of the actions of a server's create.
+/// The ids of a server's create actions.
 type Actions = Vec<u64>;
 
-/// Every so many looks at all, some are looked at closer.
+/// One in this many polls also checks create actions.
 const CLOSER: usize = 3;
 
-/// What is waited for in a project.
+/// The pollers of a project.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) servers: Arc<SharedPoller<HetznerProvider>>,
-    /// Snapshots, each with the id of its action: the action, when it has failed.
+    /// Snapshots, each with the id of its action. Reports the action if it has failed.
     pub(super) actions: Arc<SharedPoller<OfActions>>,
     pub(super) images: Arc<SharedPoller<OfImages>>,
     server_pages: AtomicUsize,
@@ -36,11 +35,11 @@ pub(super) struct Waiting {
     turn: AtomicUsize,
 }
 
-/// How actions are looked at.
+/// Polls actions.
 #[derive(Clone)]
 pub(super) struct OfActions(pub(super) HetznerProvider);
 
-/// How snapshots are looked at.
+/// Polls snapshots.
 #[derive(Clone)]
 pub(super) struct OfImages(pub(super) HetznerProvider);
 
@@ -62,8 +61,8 @@ impl BatchPoll for HetznerProvider {
         subjects: &[Subject<Actions>],
     ) -> BatchObservation<ProviderInstance> {
         let waiting = self.http.shared::<Waiting>();
-        // Alone, a server and its actions are asked for. What the list does not show is not
-        // managed, or gone.
+        // Polled alone, a server takes two requests: itself and its actions. A server missing from
+        // the list is unmanaged or gone.
         let listing =
             Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
         let list = async {
@@ -168,8 +167,8 @@ impl HetznerProvider {
         self.look(read, &subject.id, &subject.hint).await
     }
 
-    /// Whether the creates of some that are not ready have failed, which the list does not tell:
-    /// every third time, as many as one request tells of, in turn. How many requests it took.
+    /// Every third time, checks the create actions of pending servers, in turn, as many as fit in
+    /// one request: the list does not report failures. Returns the number of requests.
     async fn look_closer(
         &self,
         turn: &AtomicUsize,
@@ -197,7 +196,7 @@ impl HetznerProvider {
             ids.extend(subject.hint.iter().filter(|_| fits));
             fits
         });
-        // A failure to look closer is not one of what is looked at.
+        // A failure of this extra check is not a failure of the servers.
         let Ok(actions) = self.actions("wait_ready", &ids).await else { return 1 };
         for (at, subject) in pending {
             if let Progress::Failed(action) = convert::progress(&subject.hint, &actions) {
@@ -208,7 +207,7 @@ impl HetznerProvider {
     }
 }
 
-/// A server as the list shows it: its lock tells whether the actions of its create go on.
+/// Returns the observation of a listed server: its lock shows whether its create actions continue.
 fn listed_look(server: Server) -> ProviderResult<Observation<ProviderInstance>> {
     let locked = server.locked;
     Ok(match Observation::of_instance(Ok(convert::instance(server)), NAME)? {

@@ -1,8 +1,8 @@
-//! The wire types of the Hetzner Cloud API v1: what is sent, and the part of the replies that is
+//! The wire types of the Hetzner Cloud API v1: request bodies, and the parts of replies that are
 //! read.
 //!
-//! Left out on purpose: `root_password`, which must not lie about in memory, and `datacenter`,
-//! which the API has dropped.
+//! Omitted on purpose: `root_password`, which must not stay in memory, and `datacenter`, which the
+//! API has dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,9 +16,9 @@ use serde_json::Value;
 use crate::http::{NumberedPage, wire};
 use crate::provider::InstanceStatus;
 
-/// The largest page that the API gives.
+/// The largest page size of the API.
 pub(super) const PER_PAGE: usize = 50;
-/// Actions come in pages of 25 that cannot be turned, so no more are asked for at once.
+/// The API returns 25 actions and no further pages, so at most 25 are requested at once.
 pub(super) const ACTIONS_PER_CALL: usize = 25;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) struct CreateServer<'a> {
     pub(super) location: &'a str,
     /// An id as a number, or a name.
     pub(super) image: Value,
-    /// As the image.
+    /// Like `image`.
     pub(super) ssh_keys: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_data: Option<&'a str>,
@@ -52,13 +52,13 @@ pub(super) struct CreateImage<'a> {
     pub(super) labels: BTreeMap<&'static str, String>,
 }
 
-/// All labels of a server: those that are left out are taken away.
+/// All labels of a server; omitted ones are removed.
 #[derive(Debug, Serialize)]
 pub(super) struct SetLabels<'a> {
     pub(super) labels: &'a HashMap<String, String>,
 }
 
-/// What a server's labels are, before they are replaced: none is not the same as not told.
+/// A server's labels before they are replaced: an empty set differs from a missing field.
 #[derive(Debug, Deserialize)]
 pub(super) struct LabelsReply {
     pub(super) server: Labelled,
@@ -71,7 +71,7 @@ pub(super) struct Labelled {
     pub(super) labels: HashMap<String, String>,
 }
 
-/// What has been begun.
+/// The action that a call has begun.
 #[derive(Debug, Deserialize)]
 pub(super) struct ActionReply {
     pub(super) action: Action,
@@ -213,7 +213,7 @@ wire::objects! {
     PublicAddresses,
 }
 
-/// The public IPv6 address, which is written as the network of the server.
+/// The public IPv6 address, which the API writes as the server's network.
 #[derive(Debug)]
 pub(super) struct Host(pub(super) Ipv6Addr);
 
@@ -229,7 +229,7 @@ pub(crate) struct Action {
     pub(super) id: u64,
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) command: String,
-    /// The only word on how it stands: `error` may be filled while it runs.
+    /// The only reliable state: `error` may be filled while the action is running.
     #[serde(default, deserialize_with = "wire::nullable")]
     pub(super) status: String,
     #[serde(default, deserialize_with = "wire::nullable")]
@@ -245,7 +245,7 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-/// An image; of a snapshot, `name` is always null.
+/// An image; `name` is always null for a snapshot.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Image {
     #[serde(deserialize_with = "wire::number")]
@@ -276,7 +276,7 @@ pub(super) struct ServerType {
     pub(super) architecture: String,
 }
 
-/// The price list, which is one page. Its currency is that of the project's owner.
+/// The price list, which is one page, in the currency of the project's owner.
 #[derive(Debug, Deserialize)]
 pub(super) struct PricingReply {
     #[serde(deserialize_with = "wire::thing")]
@@ -307,8 +307,8 @@ pub(super) struct LocationPrice {
     pub(super) price_hourly: Amount,
 }
 
-/// An amount as text. With tax it would differ from customer to customer, and compare with no other
-/// cloud's.
+/// An amount as text, without tax. With tax it would vary by customer and not compare with the
+/// prices of other clouds.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Amount {
     #[serde(default, deserialize_with = "wire::nullable")]

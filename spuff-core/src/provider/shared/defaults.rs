@@ -1,6 +1,6 @@
-//! What a provider fills in where a request leaves it out: region, owner and lease.
+//! Defaults for fields that a request omits: region, owner and lease.
 //!
-//! The options are the same at every cloud here.
+//! The options are the same for every cloud.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::labels;
 use crate::provider::registry::OptionDescription;
 
-/// What a provider fills in where a request leaves it out, and what it writes on snapshots.
+/// The defaults for requests, and the labels of snapshots.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Defaults {
     region: String,
@@ -21,9 +21,9 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// The options of every provider.
+    /// The lease options, of every provider.
     pub(crate) const LEASE: [&str; 2] = ["owner", "ttl"];
-    /// Those of every cloud.
+    /// The options of every cloud provider.
     pub(crate) const CLOUD: [&str; 2] = [SETTLING_OPTION, PACE_OPTION];
 
     pub(crate) fn new(config: &ProviderConfig) -> ProviderResult<Self> {
@@ -48,7 +48,7 @@ impl Defaults {
         })
     }
 
-    /// The region that was named, or else the default.
+    /// Returns `named`, or the default region if it is empty.
     pub(crate) fn region<'a>(&'a self, named: &'a str) -> &'a str {
         if named.is_empty() { &self.region } else { named }
     }
@@ -84,7 +84,7 @@ impl Defaults {
         ]
     }
 
-    /// The request with what it leaves out, the key of its create, and the labels that carry it.
+    /// Returns the create key, and the request with defaults and the labels that carry the key.
     pub(crate) fn tagged(
         &self,
         request: &InstanceRequest,
@@ -92,7 +92,7 @@ impl Defaults {
         CreateKey::of(&self.filled(request))
     }
 
-    /// The same, where a random key carries the place to look in.
+    /// As [`tagged`](Self::tagged), but a random key carries the place to search.
     pub(crate) fn tagged_in(
         &self,
         place: &str,
@@ -111,8 +111,8 @@ impl Defaults {
         request
     }
 
-    /// Requests that differ in nothing but their names, under one key, as
-    /// [`tagged_in`](Self::tagged_in).
+    /// As [`tagged_in`](Self::tagged_in), for a batch: requests that differ only in their names,
+    /// under one key.
     pub(crate) fn tagged_batch(
         &self,
         place: &str,
@@ -123,7 +123,7 @@ impl Defaults {
         Ok((create_key, create::named_batch(&tagged, requests)))
     }
 
-    /// The key of a snapshot, as [`tagged_in`](Self::tagged_in), and the labels that carry it.
+    /// Returns a random create key that carries `place`, and the labels of the snapshot.
     pub(crate) fn snapshot(
         &self,
         place: &str,
@@ -134,7 +134,7 @@ impl Defaults {
         Ok((create_key, labels))
     }
 
-    /// The labels of a snapshot that tell that it is spuff's, whose, and until when.
+    /// Returns the labels that mark a snapshot as managed, with its owner and the end of its lease.
     pub(crate) fn lease(&self) -> ProviderResult<BTreeMap<&'static str, String>> {
         let mut labels =
             BTreeMap::from([(labels::MANAGED_BY, labels::MANAGED_BY_VALUE.to_string())]);

@@ -1,6 +1,7 @@
-//! Where many ask, one looks: the others take what it finds, or its failure.
+//! A cache that coalesces concurrent lookups: one caller looks up, the others share its result or
+//! failure.
 //!
-//! What is looked up, and how, is the rooms'.
+//! The provider modules supply the lookups.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,11 +14,11 @@ use tokio::time::Instant;
 use crate::changes::Changes;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
 
-/// The longest wait for what another call is looking up: one that nobody drives on holds up nobody
-/// else.
+/// The longest wait for another caller's lookup, so that a future that is not polled blocks no
+/// other caller.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What has been looked up, each for so long.
+/// Cached values, each valid for `fresh`.
 #[derive(Debug)]
 pub(crate) struct Lookups<K, V> {
     fresh: Duration,
@@ -27,13 +28,13 @@ pub(crate) struct Lookups<K, V> {
 #[derive(Debug)]
 enum Known<V> {
     Found(Instant, V),
-    /// One looks.
+    /// A lookup is under way.
     Sought(Arc<Look<V>>),
 }
 
 type Outcome<V> = Result<V, ErrorParts>;
 
-/// A look, until all who wait for it know what came of it.
+/// A lookup, shared by all who wait for it.
 #[derive(Debug)]
 struct Look<V> {
     state: Mutex<State<V>>,
@@ -44,7 +45,7 @@ struct Look<V> {
 enum State<V> {
     UnderWay,
     Ended(Box<Outcome<V>>),
-    /// Who was looking has left.
+    /// The caller that was looking up dropped its future.
     Left,
 }
 
@@ -58,7 +59,7 @@ impl<V: Clone> Look<V> {
         self.changes.tell();
     }
 
-    /// What came of it; none where who was looking has left.
+    /// Waits for the outcome; returns `None` if the caller that was looking up has left.
     async fn ended(&self) -> Option<Outcome<V>> {
         let mut changes = self.changes.seen();
         loop {
@@ -71,7 +72,7 @@ impl<V: Clone> Look<V> {
     }
 }
 
-/// The one who looks; when this is dropped before the end, it has left.
+/// A guard of the caller that looks up; if dropped before the end, it marks the lookup as left.
 struct Looking<V: Clone>(Arc<Look<V>>);
 
 impl<V: Clone> Drop for Looking<V> {
@@ -82,7 +83,7 @@ impl<V: Clone> Drop for Looking<V> {
     }
 }
 
-/// What is to be done by one who asks.
+/// The next step of a caller.
 enum Turn<V: Clone> {
     Take(V),
     Wait(Arc<Look<V>>),
@@ -90,16 +91,16 @@ enum Turn<V: Clone> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
-    /// For what stays true for so long.
+    /// A cache whose values stay valid for `fresh`.
     pub(crate) fn new(fresh: Duration) -> Self {
         Self { fresh, known: Mutex::default() }
     }
 
-    /// What is known, or what `look` finds. A failure is that of all who have waited for it, and of
-    /// nobody later.
+    /// Returns the cached value, or the result of `look`. All current waiters share a failure; it
+    /// is not cached.
     ///
     /// # Errors
-    /// Those of the look.
+    /// Those of the lookup.
     pub(crate) async fn or_look(
         &self,
         key: K,
@@ -115,14 +116,14 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
                     {
                         return outcome.map_err(ProviderError::from);
                     }
-                    // Who was looking has left, or does not get on.
+                    // The other caller has left, or makes no progress.
                     given_up = Some(sought);
                 }
             }
         };
         let found = look.await;
         let mut known = self.locked();
-        // Another one may have begun since, and is to be waited for then.
+        // Another lookup may have begun since; waiters need its entry.
         let is_last =
             matches!(known.get(&key), Some(Known::Sought(last)) if Arc::ptr_eq(&sought.0, last));
         match &found {
@@ -157,12 +158,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Lookups<K, V> {
         Turn::Look(Looking(sought))
     }
 
-    /// Keeps a finding that was made otherwise.
+    /// Caches a value found by other means.
     pub(crate) fn insert(&self, key: K, value: V) {
         self.locked().insert(key, Known::Found(Instant::now(), value));
     }
 
-    /// Forgets what was found and is not to be kept.
+    /// Removes the cached values that `keep` rejects.
     pub(crate) fn retain(&self, keep: impl Fn(&V) -> bool) {
         self.locked().retain(|_, known| !matches!(known, Known::Found(_, value) if !keep(value)));
     }

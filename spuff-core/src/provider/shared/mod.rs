@@ -1,4 +1,4 @@
-//! What the rooms of the clouds share, and nobody else needs.
+//! Code shared only by the provider modules.
 
 pub(super) mod defaults;
 #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]

@@ -1,6 +1,6 @@
-//! A cloud's list of prices, read once for many questions.
+//! A cloud's price list, read once for many queries.
 //!
-//! The rooms read the list, each in its own way.
+//! Each provider module reads its own cloud's list.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,14 +11,13 @@ use super::lookup::Lookups;
 use crate::provider::error::{ProviderError, ProviderResult};
 use crate::provider::price::Price;
 
-/// Prices change a few times a year, and not without notice.
+/// Prices change a few times a year, with notice.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// What each size costs, in which region; of a size that costs the same in all of them, in the
-/// region "".
+/// The prices of each size by region. A size that costs the same in all regions has the region "".
 pub(crate) type List = HashMap<String, Vec<(String, Price)>>;
 
-/// What is remembered of a cloud's list.
+/// The cached price list of a cloud.
 #[derive(Debug)]
 pub(crate) struct Prices(Lookups<(), Arc<List>>);
 
@@ -29,11 +28,11 @@ impl Default for Prices {
 }
 
 impl Prices {
-    /// What a size costs in a region; where none is named, in the dearest. The list is read when it
-    /// is needed, once for many questions at once.
+    /// Returns the price of a size in a region, or in the most expensive region if `region` is
+    /// empty. Reads the list when needed, once for concurrent queries.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list has no such thing.
+    /// [`ProviderError::InvalidConfig`] names `size` or `region` when the list does not contain it.
     pub(crate) async fn find<F>(
         &self,
         region: &str,

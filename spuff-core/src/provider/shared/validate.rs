@@ -1,5 +1,5 @@
-//! Checks of what a caller gave, made before anything is sent. The limits themselves are in the
-//! rooms: they differ.
+//! Checks of the caller's input, made before any request is sent. The limits differ, so the
+//! provider modules define them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use crate::provider::config::{InstanceRequest, ProviderConfig};
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
 use crate::provider::{labels, similar};
 
-/// A value that the cloud needs.
+/// Refuses an empty value.
 pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
     if value.trim().is_empty() {
         Err(ProviderError::invalid_config(field, "empty; it is required"))
@@ -17,7 +17,7 @@ pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
     }
 }
 
-/// No more than `limit` of a `unit`.
+/// Refuses more than `limit` of a `unit`.
 pub(crate) fn at_most(
     field: &str,
     actual: usize,
@@ -34,8 +34,8 @@ pub(crate) fn at_most(
     ))
 }
 
-/// A name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with a
-/// letter or digit.
+/// Checks a name that becomes a host name: letters, digits, `-` and `.`, beginning and ending with
+/// a letter or digit.
 pub(crate) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult<()> {
     required(field, name)?;
     at_most(field, name.len(), limit, "characters", "shorten it")?;
@@ -58,7 +58,7 @@ pub(crate) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult
     Ok(())
 }
 
-/// A region, location, size or type: a short word in the cloud's own spelling.
+/// Checks a region, location, size or type: at most 64 letters, digits, `-`, `.` and `_`.
 pub(crate) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     if value.chars().all(allowed) && value.len() <= 64 {
@@ -72,8 +72,7 @@ pub(crate) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     ))
 }
 
-/// What a request must be on every cloud whose machines are named like hosts, within that cloud's
-/// limits.
+/// Checks a request for a cloud whose instance names are host names, against that cloud's limits.
 pub(crate) fn request(
     request: &InstanceRequest,
     max_name: usize,
@@ -89,8 +88,8 @@ pub(crate) fn request(
     request.ssh_keys.iter().try_for_each(|key| required("ssh_keys", key))
 }
 
-/// User data that a machine knows by its beginning. A cloud takes any, and cloud-init passes in
-/// silence over what it does not know: the machine would come up bare.
+/// Refuses user data that cloud-init would not recognize by its beginning. Clouds accept any, and
+/// cloud-init silently ignores what it does not recognize: the instance would boot unconfigured.
 pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     let invalid = |message: String| Err(ProviderError::invalid_config("user_data", message));
     if let Some(at) = text.find('\0') {
@@ -100,7 +99,7 @@ pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     }
     let text = text.trim_start();
     match text.chars().next() {
-        // The second is the mark of UTF-8, read as Latin-1.
+        // The last one is the UTF-8 byte order mark, decoded as Latin-1.
         _ if text.starts_with(['\u{feff}', '\u{fffe}'])
             || text.starts_with("\u{ef}\u{bb}\u{bf}") =>
         {
@@ -113,7 +112,7 @@ pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     }
 }
 
-/// The labels of a new machine, in a fixed order, with the mark that makes it spuff's.
+/// Returns the labels of a new instance, in a fixed order, with `managed-by=spuff`.
 pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str, &str>> {
     let mut labels: BTreeMap<_, _> =
         request.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -129,7 +128,7 @@ pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
     }
 }
 
-/// Labels that are put on a machine which is there: none of those by which its key leads to it.
+/// Refuses to change the labels by which a key finds its instance.
 pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
     for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST] {
         if labels.contains_key(key) {
@@ -143,7 +142,7 @@ pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult
     Ok(())
 }
 
-/// A provider with these options, beside those of every provider here.
+/// Refuses options that are neither in `own` nor among those of every provider.
 pub(crate) fn known_options(
     config: &ProviderConfig,
     own: &[&[&'static str]],
@@ -162,7 +161,7 @@ pub(crate) fn known_options(
     }
 }
 
-/// Says what was given for the field that a cloud complains about, where the cloud's words do not.
+/// Adds the given value of the refused field, if the cloud's message lacks it.
 pub(crate) fn with_given(error: ProviderError, request: &InstanceRequest) -> ProviderError {
     let ProviderError::InvalidConfig { field, message } = &error else { return error };
     let given = match field.as_str() {
@@ -178,7 +177,7 @@ pub(crate) fn with_given(error: ProviderError, request: &InstanceRequest) -> Pro
     ProviderError::invalid_config(field, format!("{message} (given was {given:?})"))
 }
 
-/// Of a read: what is not there is none.
+/// Converts `NotFound` of a read to `None`.
 pub(crate) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
@@ -187,15 +186,15 @@ pub(crate) fn absent_is_none<T>(read: ProviderResult<T>) -> ProviderResult<Optio
     }
 }
 
-/// A machine or snapshot that cannot become ready any more, with the cloud's reason.
+/// The error of an instance or snapshot that has failed, with the cloud's reason.
 pub(crate) fn failed(provider: &str, instance_id: &str, code: &str, reason: &str) -> ProviderError {
     let context = ErrorContext::new(provider).with_code(code).with_instance_id(instance_id);
     ProviderError::api(200, reason).with_context(context)
 }
 
-/// The id of a cloud that counts its things.
+/// Parses a numeric id.
 pub(crate) fn numeric_id(provider: &str, field: &str, id: &str) -> ProviderResult<u64> {
-    // What begins with a zero would be another spelling of an id.
+    // A leading zero would be another spelling of an id.
     let digits =
         (id == "0" || !id.starts_with('0')) && id.bytes().all(|byte| byte.is_ascii_digit());
     id.parse().ok().filter(|_| digits).ok_or_else(|| {

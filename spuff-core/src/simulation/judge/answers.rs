@@ -1,4 +1,4 @@
-//! What a call has answered, held against what is true.
+//! Compares the result of a call with the true state.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::provider::ProviderInstance;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
 use crate::simulator::{Inside, Kind, Resource};
 
-/// How long a list may lack what is new.
+/// How long a list may lack a new resource.
 const LAG: Duration = Duration::from_secs(30);
-/// How long another program may find that there is nothing by the id of what is new.
+/// How long another program may not find a new resource by its id.
 const READ_LAG: Duration = Duration::from_secs(5);
 
 impl Judge {
-    /// A call has answered.
+    /// Records and checks the result of a call.
     pub(in super::super) fn told(
         &mut self,
         number: usize,
@@ -99,7 +99,7 @@ impl Judge {
                         }
                         Fate::Nothing
                     }
-                    // What the work says is told, and the machine is ended in the background.
+                    // The error is that of the work; the instance is destroyed in the background.
                     Err(ProviderError::Other { .. }) => Fate::Nothing,
                     Err(error) => self.failed(number, &who, &name, error, &machines),
                 };
@@ -168,7 +168,7 @@ impl Judge {
         }
     }
 
-    /// A caller was given a machine.
+    /// Checks an instance that a caller received.
     fn given(
         &mut self,
         number: usize,
@@ -203,8 +203,8 @@ impl Judge {
             fact_of(&self.facts, cloud, &machine.id).and_then(|fact| fact.ended.zip(fact.ended_by));
         if !lives && let Some((ended, by)) = ended {
             let ender = &self.calls[by];
-            // What another was told to end is that one's to end; and who shares a key with one that
-            // fails shares the end.
+            // A call may destroy its own targets; callers that share a key with a failed create
+            // share its cleanup.
             let is_known = ender.targets.contains(&machine.id)
                 || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
             if !is_known {
@@ -221,7 +221,7 @@ impl Judge {
         fate
     }
 
-    /// What a call has made under a name, and not ended.
+    /// Returns what a call has made under a name and not destroyed.
     fn left(&self, number: usize, name: &str, existing: &[Resource]) -> Vec<String> {
         let own = self.facts.iter().filter(|fact| fact.call == number && fact.ended.is_none());
         if self.calls[number].is_deceived {
@@ -231,13 +231,13 @@ impl Judge {
         let left = own.filter(|fact| {
             existing.iter().any(|there| there.id == fact.id && !there.ending && there.name == name)
         });
-        // What others were given is known.
+        // Callers know of the instances that they received.
         left.filter(|fact| fact.given.iter().all(|(taker, _)| *taker == number))
             .map(|fact| fact.id.clone())
             .collect()
     }
 
-    /// What a batch has left without a name is named by one of its outcomes.
+    /// Checks that an outcome of a batch names each instance that it has left without a name.
     fn unnamed(
         &mut self,
         number: usize,
@@ -264,7 +264,7 @@ impl Judge {
         }
     }
 
-    /// A caller was told of a failure.
+    /// Checks a failure that a caller received.
     fn failed(
         &mut self,
         number: usize,
@@ -292,7 +292,7 @@ impl Judge {
         }
         let named = error.instance_id().map(str::to_string);
         for id in left {
-            // An error of a snapshot names it in its words.
+            // The message of a snapshot's error names it.
             let is_said =
                 self.calls[number].verb == Verb::CreateSnapshot && error.to_string().contains(&id);
             if named.as_ref() != Some(&id) && !is_said {
@@ -302,8 +302,8 @@ impl Judge {
         named.map_or(Fate::Nothing, Fate::Left)
     }
 
-    /// The machine whose end a create under a key has waited for, where nobody was told to end it
-    /// or would do so unasked.
+    /// Returns the instance whose end a create under a key awaited, if no call was to destroy it or
+    /// could reap it.
     pub(super) fn waits_in_vain(
         &self,
         number: usize,
@@ -332,8 +332,8 @@ impl Judge {
             .then(|| fact.id.clone())
     }
 
-    /// Whether a program cannot know of something, as the cloud did not show it: a cloud that lags
-    /// by reads does so for any time.
+    /// Whether a program cannot know of a resource that the cloud did not show: a fault that hides
+    /// it from some reads has no time limit.
     fn is_unseen(&self, cloud: &str, id: &str, program: u64, took: Duration) -> bool {
         self.fact(cloud, id).is_none_or(|fact| {
             let is_anothers =
@@ -342,7 +342,7 @@ impl Judge {
         })
     }
 
-    /// Machines were listed: all that were there for long before, and still are, are among them.
+    /// Checks that a list has all instances that existed long before it and still do.
     fn listed(&mut self, number: usize, who: &str, ids: &[&str], plan: &Plan, truth: &Inside) {
         let Call { cloud, verb, began, program, ref owner, .. } = self.calls[number];
         let there = existing(truth, cloud, Kind::Instance);
@@ -363,12 +363,12 @@ impl Judge {
         }
     }
 
-    /// A key was said to have made nothing.
+    /// Checks a key that was resolved to nothing.
     fn resolved_to_nothing(&mut self, who: &str, number: usize, key: &str, truth: &Inside) {
         let Call { cloud, verb, began, .. } = self.calls[number];
         let kind = if verb == Verb::ResolveSnapshot { Kind::Snapshot } else { Kind::Instance };
         let there = existing(truth, cloud, kind);
-        // What came while it was looking, or is shown after some reads only, need not be seen.
+        // A lookup may miss what came during it, or what only later reads show.
         let known = self
             .facts
             .iter()

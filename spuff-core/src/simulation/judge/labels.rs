@@ -1,4 +1,4 @@
-//! What becomes of labels, and of leases, which are labels.
+//! Checks labels, and leases, which are labels.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use super::super::verb::Verb;
 use super::{Call, Judge};
 use crate::provider::ProviderInstance;
 
-/// After this time what has left has arrived.
+/// After this time a request that has left has arrived.
 const LATE: Duration = Duration::from_secs(60);
-/// Within this time a reap that goes well reads again what it ends.
+/// Within this time a successful reap reads again what it destroys.
 const READ_AGAIN: Duration = Duration::from_secs(20);
 
 impl Call {
-    /// Whether a request of it may arrive after its end.
+    /// Whether its requests may arrive after its end.
     fn may_come_late(&self) -> bool {
         self.has_left
             || self.is_killed
             || self.faults.iter().any(|fact| fact.starts_with("network"))
     }
 
-    /// When it has written for sure; none while it may still.
+    /// Returns when its writes are certainly done; `None` while it runs.
     fn written(&self) -> Option<Instant> {
         self.ended.map(|ended| if self.may_come_late() { ended + LATE } else { ended })
     }
@@ -34,9 +34,9 @@ impl Call {
 }
 
 impl Judge {
-    /// Until when the lease of a machine was renewed, where a reap must have seen that.
+    /// Returns the end of a renewed lease that a reap must have seen.
     pub(super) fn renewed(&self, cloud: &str, id: &str, reap: usize) -> Option<i64> {
-        // What has failed on its way it need not have seen.
+        // A reap whose requests met a fault need not have seen it.
         let is_hindered = self.calls[reap].faults.iter().any(|fault| *fault != "locked");
         let renewals: Vec<&Call> =
             self.labels_of(cloud, id).filter(|call| call.verb == Verb::Renew).collect();
@@ -44,15 +44,15 @@ impl Judge {
             call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN)
         };
         let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
-        // One at the same time, or a later one, may have written too: of a clock that was set back,
-        // an earlier end.
+        // A concurrent or later renewal may have written too: after the clock was set back, an
+        // earlier end.
         let may_hold = |(at, call): &(usize, &&Call)| *at >= told || call.overlaps(renewals[told]);
         let held = renewals.iter().enumerate().filter(may_hold);
         held.filter_map(|(_, call)| call.label.as_ref()?.1.1.parse().ok()).min()
     }
 
-    /// In the end a machine has the labels that were put on it: each that nobody else has written
-    /// to at the same time.
+    /// Checks that in the end an instance has the labels set on it, except those that another call
+    /// may have written at the same time.
     pub(in super::super) fn labelled(&mut self, cloud: &str, machine: &ProviderInstance) {
         let mut findings = Vec::new();
         let calls: Vec<&Call> = self.labels_of(cloud, &machine.id).collect();
@@ -87,7 +87,7 @@ impl Judge {
         findings.into_iter().for_each(|finding| self.find(finding));
     }
 
-    /// The calls that were to label a machine, in the order of their beginnings.
+    /// Returns the calls that label an instance, by their start.
     fn labels_of(&self, cloud: &str, id: &str) -> impl DoubleEndedIterator<Item = &Call> {
         let calls = self.calls.iter().filter(move |call| call.cloud == cloud);
         calls.filter(move |call| call.label.as_ref().is_some_and(|(of, _)| of == id))

@@ -43,8 +43,8 @@ fn served(route: Route, made: Vec<Resource>, ended: Vec<Resource>) -> Served {
     }
 }
 
-/// What is found when these calls make and end machines: each the number of its call, if it has
-/// one.
+/// Returns the findings when these calls make and destroy instances, each with the number of its
+/// call, if any.
 fn found(
     calls: Vec<Call>,
     made: &[(Option<usize>, &str, &str)],
@@ -158,8 +158,8 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
     );
 }
 
-/// A lease that was over when a reap listed, and was renewed long before the reap ended the
-/// machine: so many findings.
+/// Returns the number of findings for a lease that was over when a reap listed, and was renewed
+/// long before the reap destroyed the instance.
 async fn reaped_after(renewed_until: &[i64]) -> usize {
     let (mut judge, truth) = (Judge::default(), truth());
     let reap =
@@ -174,7 +174,7 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
         &truth,
     );
     for (at, until) in renewed_until.iter().enumerate() {
-        // Only the first is so old that each reap must have read it.
+        // Only the first is old enough that each reap must have read it.
         if at == 1 {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
@@ -244,8 +244,8 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
         given: vec![(call, true)],
     };
     let (ours, theirs) = (PROGRAM, PROGRAM + 1);
-    // The program that has made the other one, whether something was made under the key, and
-    // whether the two may be mixed up.
+    // The program that made the other snapshot, whether something was made under the key, and
+    // whether the two may be confused.
     for (maker, has_made, may_be) in
         [(ours, true, false), (ours, false, false), (theirs, true, true), (theirs, false, true)]
     {

@@ -1,4 +1,4 @@
-//! The end of a run: all goes right, what is under way ends, and what is left is known.
+//! The end of a run: faults stop, operations finish, and the rest is checked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::lease;
 use crate::provider::{ProviderError, ProviderInstance};
 use crate::simulator::{Kind, account_of};
 
-/// How long what goes on in the background may take when nothing goes wrong any more.
+/// Time limit of background tasks once faults have stopped.
 const BACKGROUND: Duration = Duration::from_secs(8 * 3600);
 
 impl Run {
-    /// All goes right from now on: what is under way comes to its end, and what is left is known.
+    /// Stops all faults, waits for operations to finish, and checks what is left.
     pub(super) async fn end(self: &Arc<Self>) {
         self.log.line(|| "all goes right from now on".to_string());
         self.clouds.clear_faults();
@@ -49,7 +49,7 @@ impl Run {
                 return;
             }
         }
-        // Ends have been accepted, snapshots are made, and lists have caught up.
+        // Destroys and snapshots finish, and lists catch up.
         tokio::time::sleep(SNAPSHOT * 2).await;
         for running in &running {
             self.known(running).await;
@@ -70,8 +70,8 @@ impl Run {
         }
     }
 
-    /// What is left of a program's is what its owner's list shows; and what nobody wants has been
-    /// ended.
+    /// Checks that the owner's list shows all that is left of a program, and that abandoned creates
+    /// were rolled back.
     async fn known(&self, running: &Running) {
         for cloud in &self.plan.clouds {
             let there = self.owned(running, cloud);
@@ -79,7 +79,7 @@ impl Run {
             let is_shown = |shown: &[ProviderInstance], id: &String| {
                 shown.iter().any(|machine| machine.id == *id)
             };
-            // What was hidden from some reads is seen after as many; a limit passes.
+            // Hidden resources appear after some reads; a rate limit passes.
             for _ in 0..6 {
                 match lease::list_owned(&*running.providers[cloud], &running.owner).await {
                     Ok(listed) => shown = listed,
@@ -131,7 +131,7 @@ impl Run {
         }
     }
 
-    /// The machines that exist and are a program's owner's, as far as its lists read their regions.
+    /// Returns the existing instances of a program's owner in regions that its lists read.
     fn owned(&self, running: &Running, cloud: &str) -> Vec<String> {
         let state = self.state();
         let is_owned = |id: &str| {
@@ -149,7 +149,7 @@ impl Run {
             .collect()
     }
 
-    /// The snapshots of all programs that were not killed are listed.
+    /// Checks that the snapshots of all programs that were not killed are listed.
     async fn snapshots(&self, running: &Running, cloud: &'static str) {
         let listed = match running.providers[cloud].list_snapshots().await {
             Ok(listed) => listed,
@@ -162,8 +162,8 @@ impl Run {
             }
         };
         let there = existing(&self.clouds, cloud, Kind::Snapshot);
-        // Of one that was not known to have begun, a key was told: it is found by that. Then the
-        // key names no action, after a second dot.
+        // A snapshot that was not known to have begun has a key, which finds it. Such a key has no
+        // action after a second dot.
         let names_no_action =
             |key: &str| key.split(':').nth(1).is_some_and(|at| at.matches('.').count() == 1);
         let is_open = |fate: &Fate| matches!(fate, Fate::Unknown(key) if names_no_action(key));
@@ -189,7 +189,7 @@ impl Run {
         }
     }
 
-    /// What is told as unknown can be resolved.
+    /// Checks that the keys of unknown outcomes can be resolved.
     async fn keys(&self, running: &Running) {
         let unknown = self.state().unknown.clone();
         for (cloud, kind, key) in unknown {
@@ -223,7 +223,7 @@ impl Run {
             self.log.line(|| format!("{key} is resolved: {found:?}; there is {made:?}"));
             let finding = match found {
                 Err(_) if state.stuck.contains(&key) => None,
-                // Two snapshots of one name, of which neither is known by its action.
+                // Two snapshots share the name, and neither is known by its action.
                 Err(ProviderError::UnknownOutcome { .. }) if is_by_name && named > 1 => None,
                 Err(error) => {
                     Some(format!("{cloud}: {key} cannot be resolved in the end: {error}"))

@@ -1,6 +1,7 @@
-//! The network between the programs and the clouds: it takes time, and loses what the plan says.
+//! The network between the programs and the clouds: delays requests, and loses those that the plan
+//! says.
 //!
-//! What has left arrives, also when nobody waits for it any more.
+//! A request that has left arrives, even if its sender has given up.
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -20,7 +21,7 @@ use crate::per_process::Program;
 use crate::provider::error::NetworkError;
 use crate::simulator::Answered;
 
-/// Headers that hold a number, and one that is beyond reason.
+/// Headers that hold a number, and an absurdly large one.
 const NUMBERED: [&str; 5] = [
     "retry-after",
     "ratelimit-limit",
@@ -57,8 +58,8 @@ impl Transport for Net {
             return Err(TransportError { sent: Sent::No, cause: Cause::Network(refused) });
         }
         let late = || TransportError { sent: Sent::Unknown, cause: Cause::Late };
-        // What has left arrives whatever becomes of its sender; of the other half nothing has left
-        // when it is dropped.
+        // A request that has left arrives even if its sender drops it; one of the other half that
+        // is dropped has never left.
         let arrive = arrive(run.clone(), request, by, way);
         let exchange = async {
             let answered =
@@ -82,7 +83,7 @@ impl Transport for Net {
     }
 }
 
-/// The way of a request to its cloud.
+/// Carries a request to its cloud.
 async fn arrive(run: Arc<Run>, request: Request<Bytes>, by: Option<Program>, way: Way) -> Answered {
     match way.outage {
         Some(outage @ Outage::Late(time)) => {

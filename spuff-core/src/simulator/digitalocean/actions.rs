@@ -1,4 +1,4 @@
-//! Actions: what is done with a droplet, and how far it has come.
+//! Actions on droplets, and their status.
 
 use serde_json::{Map, Value};
 
@@ -52,7 +52,7 @@ impl DigitalOcean {
         Ok(respond(201, &Keyed("action", show::action(&action, &self.shelf, ask.now))))
     }
 
-    /// An action on every droplet with a tag; those that it cannot be begun on are passed over.
+    /// Starts an action on every droplet with a tag; skips droplets that cannot accept it.
     pub(super) fn act_on_tagged(&mut self, ask: &Ask<'_>) -> Outcome {
         let tag = ask
             .asked
@@ -116,8 +116,8 @@ impl DigitalOcean {
         self.world.power(id, kind, states, now, ask.effects).ok_or_else(Problem::not_found)
     }
 
-    /// An action that holds a droplet for as long as one of power does, and leaves its state as it
-    /// is.
+    /// Starts an action that locks a droplet for the duration of a power action and does not change
+    /// its state.
     fn hold(&mut self, ask: &Ask<'_>, id: u64, kind: &'static str) -> Action {
         let ends = ask.now + self.world.take(self.world.timings.power);
         self.hold_until(ask, id, kind, ends, Some(ends))
@@ -168,8 +168,8 @@ impl DigitalOcean {
         self.world.power(id, "rebuild", states, ask.now, ask.effects).ok_or_else(Problem::not_found)
     }
 
-    /// A snapshot can be seen once its action has ended well. One that fails, or never ends, leaves
-    /// nothing behind.
+    /// A snapshot is visible once its action has succeeded. An action that fails or never ends
+    /// creates no snapshot.
     fn take_snapshot(
         &mut self,
         ask: &Ask<'_>,
@@ -195,7 +195,7 @@ impl DigitalOcean {
             let ending = (!ask.effects.is(Fault::StuckCreating)).then_some(ends);
             return Ok(self.hold_until(ask, id, "snapshot", ends, ending));
         }
-        // What the droplet has written since it was made.
+        // The droplet has written some data since it was created.
         let new =
             NewImage { size_centi_gib: new.size_centi_gib + self.world.rng.u32(100..250), ..new };
         let rate = snapshot_rate(new.size_centi_gib);
@@ -204,7 +204,7 @@ impl DigitalOcean {
         Ok(action)
     }
 
-    /// The droplets that stand on the same machine as another: in this cloud each has its own.
+    /// Lists the droplets on the same physical host: always none.
     pub(super) fn neighbors(&self, id: &str) -> Outcome {
         self.existing(number(id).ok_or_else(Problem::not_found)?)?;
         Ok(respond(200, &Keyed("droplets", [(); 0])))

@@ -1,7 +1,7 @@
-//! What a request asks for: its method and path, and where one path serves several purposes, its
+//! Parses a request into a call: by its method and path, and if one path has several uses, by its
 //! query and body.
 //!
-//! The only place that knows paths.
+//! Only this module knows the paths.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::super::room::Asked;
 use super::super::route::Route;
 use super::problem::Problem;
 
-/// A call of the API that is simulated. Names in paths are as they were sent, but decoded.
+/// A simulated API call. Names in paths are decoded and otherwise unchanged.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Call<'a> {
     Account,
@@ -36,7 +36,7 @@ pub(super) enum Call<'a> {
     DropletAction(Text<'a>, Text<'a>),
     Leftovers(Text<'a>),
     Neighbors(Text<'a>),
-    /// Of a droplet: what is simulated as none, under this key.
+    /// A list of a droplet that is always empty, under this key.
     NoneOf(Text<'a>, &'static str),
     Actions,
     Action(Text<'a>),
@@ -54,7 +54,7 @@ pub(super) enum Call<'a> {
     DeleteTag(Text<'a>),
     TagResources(Text<'a>),
     UntagResources(Text<'a>),
-    /// Things that are not simulated, and of which the account has none, under this key.
+    /// A list of resources that are not simulated, always empty, under this key.
     NoneAtAll(&'static str),
 }
 
@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// `is_own`: whether an image of that id is one of the account's.
+    /// `is_own`: whether the image of an id belongs to the account.
     pub(super) fn route(&self, asked: &Asked<'_>, is_own: impl Fn(&str) -> bool) -> Route {
         match self {
             Self::CreateDroplets => Route::CreateInstance,
@@ -164,7 +164,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether it is for the service behind the tags, which words some refusals in its own way.
+    /// Whether the tag service answers it, which formats some refusals differently.
     pub(super) fn is_for_tags(&self) -> bool {
         matches!(
             self,
@@ -178,7 +178,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The body of a request, which has to be an object.
+/// Parses the request's body, which must be a JSON object.
 pub(super) fn body(asked: &Asked<'_>) -> Result<Map<String, Value>, Problem> {
     match serde_json::from_slice(asked.body) {
         Ok(Value::Object(body)) => Ok(body),
@@ -187,7 +187,7 @@ pub(super) fn body(asked: &Asked<'_>) -> Result<Map<String, Value>, Problem> {
     }
 }
 
-/// The text of a field; `None` where it is null or absent.
+/// Returns a string field; `None` if it is null or absent.
 pub(super) fn text<'a>(
     body: &'a Map<String, Value>,
     name: &str,
@@ -195,12 +195,12 @@ pub(super) fn text<'a>(
     field(body, name, "string", Value::as_str)
 }
 
-/// Whether a switch is on; a field that is null or absent is off.
+/// Returns a boolean field; `None` if it is null or absent.
 pub(super) fn flag(body: &Map<String, Value>, name: &str) -> Result<Option<bool>, Problem> {
     field(body, name, "boolean", Value::as_bool)
 }
 
-/// The items of a list; none where it is null or absent.
+/// Returns the items of a list field; empty if it is null or absent.
 pub(super) fn list<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&'a [Value], Problem> {
     field(body, name, "array", |value| value.as_array().map(Vec::as_slice))
         .map(Option::unwrap_or_default)

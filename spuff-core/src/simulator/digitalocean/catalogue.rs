@@ -1,11 +1,11 @@
-//! What DigitalOcean offers: regions, sizes with their prices, and images. Prices resemble those on
-//! its public list, and are no offers.
+//! DigitalOcean's catalogue: regions, sizes with their prices, and images. Prices resemble those of
+//! its public list and are not offers.
 //!
-//! Plain tables.
+//! Static tables.
 
 use super::super::world::{Architecture, Rate, Rounding, Size};
 
-/// A region. `open`: droplets can be made there.
+/// A region. `open`: accepts new droplets.
 pub(super) struct Region {
     pub(super) slug: &'static str,
     pub(super) name: &'static str,
@@ -37,31 +37,31 @@ pub(super) static REGIONS: [Region; 15] = [
 pub(super) const FEATURES: &[&str] =
     &["backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"];
 
-/// A size, with what the bodies say of it besides.
+/// A size, with the further fields that the API shows.
 pub(super) struct Plan {
     pub(super) size: Size,
-    /// TiB a month.
+    /// Transfer in TiB per month.
     pub(super) transfer: f64,
     pub(super) cents_per_month: u64,
     pub(super) gpu: Option<Gpu>,
 }
 
-/// Processors for graphics: how many, which, and their memory together.
+/// GPUs: their number, model and total memory.
 pub(super) struct Gpu {
     pub(super) count: u32,
     pub(super) model: &'static str,
     pub(super) vram_gib: u32,
 }
 
-/// DigitalOcean's month has 28 days: what a droplet costs that lives longer is capped there.
+/// DigitalOcean caps a droplet's monthly price at 672 hours (28 days).
 const HOURS: u64 = 672;
 
-/// What a price by the month comes to in millionths by the hour.
+/// Converts a monthly price in cents to an hourly price in millionths of a dollar.
 const fn hourly(cents_per_month: u64) -> u64 {
     (cents_per_month * 10_000 + HOURS / 2) / HOURS
 }
 
-/// A gibibyte of a snapshot costs six cents a month.
+/// A snapshot costs six cents per GiB and month.
 pub(super) fn snapshot_rate(size_centi_gib: u32) -> Rate {
     Rate {
         currency: "USD",
@@ -90,7 +90,7 @@ const fn plan(
     Plan { size, transfer, cents_per_month, gpu: None }
 }
 
-/// A size with GPUs, whose price is made by the hour.
+/// A size with GPUs, priced by the hour.
 const fn gpu(
     name: &'static str,
     class: &'static str,
@@ -154,7 +154,7 @@ pub(super) static PLANS: [Plan; 62] = [
     plan("s-8vcpu-16gb-amd", "Basic AMD", (8, 16384, 320), 6.0, 112, PREMIUM),
     plan("s-8vcpu-16gb-intel", "Basic Intel", (8, 16384, 320), 6.0, 112, PREMIUM),
     plan("s-8vcpu-32gb-amd", "Basic AMD", (8, 32768, 400), 10.0, 168, PREMIUM),
-    // Not sold any more.
+    // No longer sold.
     plan("s-1vcpu-3gb", "Basic", (1, 3072, 60), 3.0, 15, &[]),
     plan("s-3vcpu-1gb", "Basic", (3, 1024, 60), 3.0, 15, &[]),
     plan("c-2", "CPU-Optimized", (2, 4096, 25), 4.0, 42, WIDE),
@@ -202,7 +202,7 @@ pub(super) fn find_plan(slug: &str) -> Option<&'static Plan> {
     PLANS.iter().find(|plan| plan.size.name == slug)
 }
 
-/// One of DigitalOcean's own images; `app`: with software on it.
+/// A public image of DigitalOcean; `app`: with preinstalled software.
 pub(super) struct Stock {
     pub(super) slug: &'static str,
     pub(super) distribution: &'static str,

@@ -1,4 +1,4 @@
-//! Droplets: making, reading, listing and destroying them.
+//! Droplets: create, read, list and destroy.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const MAX_NAME: usize = 255;
 const MAX_NAMES: usize = 10;
 const MAX_USER_DATA: usize = 64 << 10;
 
-/// What a create asks for, once it is known to be possible.
+/// A validated create request.
 struct Wanted {
     names: Vec<String>,
     several: bool,
@@ -58,7 +58,7 @@ struct Several<'a> {
     droplets: Vec<DropletBody<'a>>,
 }
 
-/// A name becomes the droplet's host name.
+/// Checks a droplet's name, which becomes its host name.
 pub(super) fn check_name(name: &str) -> Result<(), Problem> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     if name.is_empty() {
@@ -125,7 +125,7 @@ impl DigitalOcean {
         self.quota != usize::MAX && there() + more > self.quota
     }
 
-    /// Reads a create request, and checks it against all that is known.
+    /// Parses and validates a create request.
     fn wanted(&self, body: &Map<String, Value>, now: Moment) -> Result<Wanted, Problem> {
         let (names, several) = names(body)?;
         names.iter().try_for_each(|name| check_name(name))?;
@@ -200,12 +200,12 @@ impl DigitalOcean {
         Ok(respond(200, &Keyed("droplet", self.droplet(machine, ask.now))))
     }
 
-    /// A droplet that exists. What changes one sees it before reads do.
+    /// Returns an existing droplet. Changes see a new droplet before reads do.
     pub(super) fn existing(&self, id: u64) -> Result<&Machine, Problem> {
         self.world.machine(id).ok_or_else(Problem::not_found)
     }
 
-    /// GPU droplets are listed only where they alone are asked for.
+    /// Lists omit GPU droplets unless the request asks for only these.
     pub(super) fn list_droplets(&mut self, ask: &Ask<'_>) -> Outcome {
         let [tag, name, kind] = ["tag_name", "name", "type"]
             .map(|name| ask.asked.param(name).filter(|value| !value.is_empty()));
@@ -255,8 +255,7 @@ impl DigitalOcean {
         Ok(Answer::new(204, ""))
     }
 
-    /// Destroys every droplet with a tag. Those that are busy are passed over: the request ends
-    /// well all the same.
+    /// Destroys every droplet with a tag. Skips locked droplets; the request still succeeds.
     pub(super) fn destroy_tagged(&mut self, ask: &Ask<'_>) -> Outcome {
         let tag = ask
             .asked
@@ -273,7 +272,7 @@ impl DigitalOcean {
     }
 }
 
-/// The names of a create, and whether they were asked for as several.
+/// The names in a create request, and whether `names` (not `name`) held them.
 fn names(body: &Map<String, Value>) -> Result<(Vec<String>, bool), Problem> {
     let given = list(body, "names")?;
     if given.is_empty() {
@@ -288,7 +287,7 @@ fn names(body: &Map<String, Value>) -> Result<(Vec<String>, bool), Problem> {
     Ok((names.ok_or_else(|| Problem::malformed("names has to be a list of strings"))?, true))
 }
 
-/// The region of a slug, or of the beginning of one; with none, any that will do.
+/// Finds a region by its slug or a prefix of it; an empty slug matches any suitable region.
 fn region_for(slug: &str, plan: &Plan, images: &[&'static str]) -> Result<&'static str, Problem> {
     let exact = REGIONS.iter().any(|region| region.slug == slug);
     let meant: Vec<_> = REGIONS

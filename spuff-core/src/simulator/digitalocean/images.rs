@@ -1,6 +1,6 @@
-//! Images: the cloud's own, and snapshots, which are listed in two forms.
+//! Images: the cloud's public ones, and snapshots, which the API lists in two forms.
 //!
-//! A snapshot can be seen once its action has ended, and in lists somewhat later.
+//! A snapshot is visible once its action has ended, and in lists after a further lag.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::show;
 use super::{Ask, DigitalOcean, Outcome, number};
 
-/// What stays, and is paid for, when a droplet is destroyed.
+/// Billable resources that remain when a droplet is destroyed.
 #[derive(Serialize)]
 struct Leftovers {
     reserved_ips: [(); 0],
@@ -35,7 +35,7 @@ struct Leftover {
 }
 
 impl DigitalOcean {
-    /// The image that the field `image` means: by its slug, or by its id as a number or as digits.
+    /// Resolves the field `image`: a slug, or an id as a number or a string of digits.
     pub(super) fn image_for(
         &self,
         body: &Map<String, Value>,
@@ -49,7 +49,7 @@ impl DigitalOcean {
             .ok_or_else(|| Problem::refused("You specified an invalid image for Droplet creation."))
     }
 
-    /// A snapshot of the account, whether or not it can be seen.
+    /// Returns a snapshot of the account, whether or not a client can see it.
     pub(super) fn own_image(&self, id: u64) -> Option<&Image> {
         self.world.image(id).filter(|image| !image.public)
     }
@@ -65,14 +65,14 @@ impl DigitalOcean {
         ids.iter().filter(shown).copied().collect()
     }
 
-    /// The images that a list shows, of those that `wanted` picks.
+    /// The images that `wanted` selects and a list shows.
     fn listed(&mut self, now: Moment, wanted: impl Fn(&Image) -> bool) -> Vec<u64> {
         let since = now - delta(self.world.timings.list_lag);
         let wanted = move |image: &Image| (image.public || image.has_ended(since)) && wanted(image);
         self.world.list_images_where(now, wanted).map(|image| image.id).collect()
     }
 
-    /// An image that can be read by its id. Counts as a read of one that is hidden for some.
+    /// Returns an image if a read by id shows it. Counts as a read if it is hidden.
     fn read(&mut self, id: u64, now: Moment) -> Result<&Image, Problem> {
         let since = now - delta(self.world.timings.read_lag);
         if !self.world.image(id).is_some_and(|image| image.public || image.has_ended(since)) {
@@ -112,7 +112,7 @@ impl DigitalOcean {
         Ok(page.answer("images", (images.collect(), total)))
     }
 
-    /// By id or, one of the cloud's own, by slug.
+    /// Reads an image by its id, or a public one by its slug.
     pub(super) fn show_image(&mut self, ask: &Ask<'_>, name: &str) -> Outcome {
         let id = number(name)
             .or_else(|| self.stock.get(name).copied())
@@ -203,7 +203,7 @@ impl DigitalOcean {
         Ok(respond(200, &Keyed("snapshot", show::snapshot(image))))
     }
 
-    /// Here the ids of snapshots are numbers.
+    /// In this list, snapshot ids are numbers.
     pub(super) fn list_droplet_snapshots(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let droplet = self.existing(number(id).ok_or_else(Problem::not_found)?)?.id;
         let ids = self.listed(ask.now, |image| {
@@ -235,7 +235,7 @@ impl DigitalOcean {
         Ok(respond(200, &leftovers))
     }
 
-    /// Nothing is ever done with an image but to make and to delete it.
+    /// Always empty: no actions on images are simulated.
     pub(super) fn list_image_actions(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let id = number(id).ok_or_else(Problem::not_found)?;
         self.read(id, ask.now)?;

@@ -10,7 +10,7 @@ use super::page::{Keyed, respond};
 use super::problem::Problem;
 use super::{Ask, DigitalOcean, Outcome, number, show};
 
-/// The keys that an account has from the beginning.
+/// The keys that every account starts with.
 const FIRST: [(&str, &str); 2] = [
     (
         "alice@laptop",
@@ -21,7 +21,7 @@ const FIRST: [(&str, &str); 2] = [
 ];
 
 pub(super) fn first(world: &mut World, now: Moment) {
-    // They are as old as the account, and so known everywhere.
+    // They are as old as the account, so no lag hides them.
     let created = now - chrono::TimeDelta::days(365);
     for (name, public_key) in FIRST {
         let id = world.next_id();
@@ -37,8 +37,8 @@ pub(super) fn first(world: &mut World, now: Moment) {
 }
 
 impl DigitalOcean {
-    /// The keys that a create names by ids, as numbers or digits, or by fingerprints. A key is
-    /// known there somewhat later than it is listed.
+    /// Resolves the keys of a create request: ids, as numbers or strings of digits, or
+    /// fingerprints. A create accepts a new key only after the list lag.
     pub(super) fn keys_for(&self, given: &[Value], now: Moment) -> Result<Vec<u64>, Problem> {
         let lag = delta(self.world.timings.list_lag);
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ impl DigitalOcean {
         )))
     }
 
-    /// Where a key stands, by its id or its fingerprint.
+    /// The index of a key, by its id or fingerprint.
     fn find_key(&self, name: &str) -> Option<usize> {
         let id = number(name);
         self.world.keys.iter().position(|key| Some(key.id) == id || key.fingerprint == name)

@@ -1,4 +1,4 @@
-//! How many requests a token may send: sliding windows, and the headers that tell of them.
+//! Rate limits of a token: sliding windows, and the headers that report them.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,10 +8,10 @@ use super::super::clock::Moment;
 
 const PER_HOUR: usize = 5000;
 const PER_MINUTE: usize = 250;
-/// Reads of the account's keys in a minute.
+/// Maximum reads of the account's keys per minute.
 const KEYS_PER_MINUTE: usize = 10;
 
-/// A window that slides: so many requests, each of which counts until its time has passed.
+/// A sliding window: at most `limit` requests within `span`.
 #[derive(Debug)]
 struct Window {
     limit: usize,
@@ -24,7 +24,7 @@ impl Window {
         Self { limit, span, sent: VecDeque::new() }
     }
 
-    /// How long until one more may be sent; `None` when it may.
+    /// Returns the wait until the next request is allowed; `None` if it is allowed now.
     fn wait(&mut self, now: Moment) -> Option<TimeDelta> {
         while self.sent.front().is_some_and(|sent| *sent + self.span <= now) {
             self.sent.pop_front();
@@ -42,11 +42,11 @@ struct Budget {
     keys: Window,
 }
 
-/// What the headers of a reply say.
+/// The values of a reply's rate limit headers.
 #[derive(Debug, Clone, Copy)]
 struct Told {
     remaining: usize,
-    /// When the oldest request that counts will count no more.
+    /// When the oldest counted request leaves the window.
     reset: Moment,
     retry_after: Option<i64>,
 }
@@ -56,12 +56,12 @@ struct Told {
 pub(super) struct Limits {
     budgets: HashMap<String, Budget>,
     told: Option<Told>,
-    /// A refusal that was asked for, and stands for an hour that is used up.
+    /// A refusal by a fault, reported as an exhausted hour that resets after this many seconds.
     used_up: Option<u64>,
 }
 
 impl Limits {
-    /// Counts a request, or says how long it has to wait.
+    /// Counts a request, or returns how long it must wait.
     pub(super) fn take(
         &mut self,
         token: &str,
@@ -86,30 +86,31 @@ impl Limits {
         self.told = Some(Told {
             remaining: PER_HOUR - budget.hour.sent.len(),
             reset: budget.hour.sent.front().map_or(now, |oldest| *oldest + budget.hour.span),
-            // Whole seconds, rounded up: one who waits so long is let in.
+            // Whole seconds, rounded up: a client that waits this long is accepted.
             retry_after: burst.map(|burst| (burst.num_milliseconds() + 999) / 1000),
         });
         wait.map_or(Ok(()), Err)
     }
 
-    /// The `retry-after` of a refusal by [`take`](Self::take): only the limit on bursts sends one.
+    /// The `retry-after` of a refusal by [`take`](Self::take); only the burst limit sends one.
     pub(super) fn retry_after(&self) -> Option<i64> {
         self.told.and_then(|told| told.retry_after)
     }
 
-    /// A refusal without a cause here: the headers of its reply are to bear it out.
+    /// Makes the headers match a refusal by a fault.
     pub(super) fn pretend_used_up(&mut self, retry_after: Option<u64>) {
         if self.told.is_none() {
             self.used_up = Some(retry_after.unwrap_or(1));
         }
     }
 
-    /// Forgets what was pretended for a reply that went out without headers.
+    /// Clears what a previous reply without headers left behind.
     pub(super) fn begin(&mut self) {
         self.used_up = None;
     }
 
-    /// The headers of a reply. Where limits are off, a request is always the first of its hour.
+    /// The headers of a reply. If limits are disabled, each request counts as the first of its
+    /// hour.
     pub(super) fn headers(&mut self, now: Moment) -> [(&'static str, String); 3] {
         let used_up = self.used_up.take().map(|seconds| Told {
             remaining: 0,
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(limits.take("t", false, full).unwrap_err(), TimeDelta::seconds(30));
         assert_eq!(limits.retry_after(), Some(30));
         assert!(limits.take("another", false, full).is_ok());
-        // Only the first has expired after a minute, not all.
+        // After a minute only the first has expired.
         let later = began + TimeDelta::seconds(60);
         assert!(limits.take("t", false, later).is_ok());
         assert_eq!(limits.take("t", false, later).unwrap_err(), TimeDelta::milliseconds(100));

@@ -1,4 +1,4 @@
-//! Pages of lists, and bodies that hold them.
+//! Pages of lists, and JSON bodies.
 
 use form_urlencoded::Serializer;
 use serde::Serialize;
@@ -9,21 +9,21 @@ use super::super::room::{Answer, Asked, page_of};
 
 const PER_PAGE: usize = 20;
 const MAX_PER_PAGE: usize = 200;
-/// Links never name the address that was asked.
+/// Base of links, which never contain the address of the request.
 pub(super) const HOME: &str = "https://api.digitalocean.com";
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug)]
 pub(super) struct Page {
     number: usize,
     size: usize,
     shift: bool,
-    /// The path with the other parameters, ready for one more.
+    /// The path with the other parameters, to which `page` is appended.
     address: String,
 }
 
 impl Page {
-    /// A number that is none is taken for the default, one that is too large for the largest.
+    /// An invalid number counts as the default; a page size that is too large is capped.
     pub(super) fn of(asked: &Asked<'_>, effects: Effects) -> Self {
         let number = |name: &str| {
             asked
@@ -45,7 +45,7 @@ impl Page {
         }
     }
 
-    /// What stands on the page, with how much there is in all.
+    /// Returns the items of the page, and the total.
     pub(super) fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, usize) {
         let total = all.len();
         (page_of(all, self.number, self.size, self.shift), total)
@@ -65,7 +65,7 @@ impl Page {
         Links { pages: (back || on).then_some(pages) }
     }
 
-    /// A body with a page of a list.
+    /// Builds a reply with a page of a list.
     pub(super) fn answer<T: Serialize>(
         &self,
         key: &'static str,
@@ -115,7 +115,7 @@ struct Total {
     total: usize,
 }
 
-/// An object with this one key.
+/// A JSON object with this one key.
 pub(super) struct Keyed<T>(pub(super) &'static str, pub(super) T);
 
 impl<T: Serialize> Serialize for Keyed<T> {
@@ -124,10 +124,10 @@ impl<T: Serialize> Serialize for Keyed<T> {
     }
 }
 
-/// A reply with a body.
+/// Builds a reply with a JSON body.
 pub(super) fn respond(status: u16, body: &impl Serialize) -> Answer {
     let mut text = Vec::with_capacity(4096);
-    // Nothing here can fail to be written: there are only plain structs, and memory has no errors.
+    // Serializing plain structs into memory cannot fail.
     let _ = body.serialize(&mut serde_json::Serializer::new(&mut text));
     Answer::new(status, text)
 }

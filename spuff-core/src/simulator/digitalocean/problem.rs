@@ -1,4 +1,4 @@
-//! Refusals in DigitalOcean's words.
+//! Refusals in DigitalOcean's format.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ impl Problem {
         Self::new(404, "not_found", "The resource you were accessing could not be found.")
     }
 
-    /// The request cannot be read.
+    /// The request cannot be parsed.
     pub(super) fn malformed(why: impl AsRef<str>) -> Self {
         Self::new(
             400,
@@ -30,12 +30,12 @@ impl Problem {
         )
     }
 
-    /// The request can be read and cannot be done as it is.
+    /// The request is well-formed but invalid.
     pub(super) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, "bad_request", message)
     }
 
-    /// What is asked for cannot be carried out.
+    /// The request cannot be carried out.
     pub(super) fn refused(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(422, "unprocessable_entity", message)
     }
@@ -56,7 +56,7 @@ impl Problem {
         Self::new(status, "server_error", "Unexpected server-side error")
     }
 
-    /// Something is going on that has to end first.
+    /// A pending action has to end first.
     pub(super) fn busy(what: &str) -> Self {
         Self::refused(format!("{what} already has a pending event."))
     }
@@ -69,7 +69,7 @@ impl Problem {
         Self::refused("creating this/these droplet(s) will exceed your droplet limit")
     }
 
-    /// `listed`: in the form of the service behind the tags, which it has for what it cannot read.
+    /// `listed`: in the format of the tag service, which it uses for invalid requests.
     pub(super) fn body(&self, request_id: &str, listed: bool) -> Value {
         if listed && self.status == 400 {
             return json!({"error": self.id, "messages": [self.message], "root_causes": []});

@@ -1,6 +1,6 @@
-//! Bodies: droplets, images, actions and the rest, as DigitalOcean shows them.
+//! Bodies of droplets, images, actions and other resources in DigitalOcean's format.
 //!
-//! What is shown is borrowed, so that a reply costs one pass over it.
+//! Bodies borrow from the world, so a reply takes one pass over it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -67,7 +67,7 @@ fn disk(gib: u32) -> [DiskBody; 1] {
     [DiskBody { kind: "local", size: Amount { amount: gib, unit: "gib" } }]
 }
 
-/// The bodies of the catalogue, which never change.
+/// The constant bodies of the catalogue.
 #[derive(Debug)]
 pub(super) struct Shelf {
     pub(super) regions: Vec<RegionBody>,
@@ -107,7 +107,7 @@ fn size(plan: &Plan) -> SizeBody {
         disk: size.disk_gib,
         transfer: plan.transfer,
         price_monthly: plan.cents_per_month as f64 / 100.0,
-        // Shown to five places.
+        // Rounded to five decimal places.
         price_hourly: ((size.rate.micros_per_hour + 5) / 10) as f64 / 1e5,
         regions: size.regions,
         available: !size.regions.is_empty(),
@@ -162,8 +162,7 @@ struct Network<Ip, Mask> {
     kind: &'static str,
 }
 
-/// The word for what a droplet is doing. One that is being destroyed stays as it was until it is
-/// gone.
+/// A droplet's status. During deletion it keeps its previous status until it is gone.
 pub(super) fn status(machine: &Machine, now: Moment) -> &'static str {
     match machine.power_before_end(now) {
         Power::Booting => "new",
@@ -177,7 +176,7 @@ pub(super) fn is_locked(machine: &Machine, now: Moment) -> bool {
     machine.is_locked(now) || machine.power(now) == Power::Deleting
 }
 
-/// Addresses come in the middle of a boot: neither with the droplet, nor only when it is active.
+/// Addresses appear halfway through the boot: after the create, before the droplet is active.
 fn networks(machine: &Machine, now: Moment) -> Networks {
     let (passed, left) = (now - machine.created, machine.locked_until - now);
     if machine.power(now) == Power::Booting && passed <= left {
@@ -186,7 +185,7 @@ fn networks(machine: &Machine, now: Moment) -> Networks {
     let net = |ip: Ipv4Addr| Ipv4Addr::from(u32::from(ip) & 0xffff_f000 | 1).to_string();
     let v4 =
         |ip_address, gateway, kind| Network { ip_address, netmask: "255.255.240.0", gateway, kind };
-    // The private address stands first, and there is no gateway to it.
+    // The private address comes first, and has no gateway.
     let private = v4(machine.private, "<nil>".to_string(), "private");
     let public = machine.ipv4.map(|ip| v4(ip, net(ip), "public"));
     let v6 = machine.ipv6.map(|ip| Network {
@@ -198,7 +197,7 @@ fn networks(machine: &Machine, now: Moment) -> Networks {
     Networks { v4: std::iter::once(private).chain(public).collect(), v6: v6.into_iter().collect() }
 }
 
-/// The default network of a region.
+/// The id of a region's default network.
 pub(super) fn vpc(region: &str) -> String {
     let index = REGIONS.iter().position(|known| known.slug == region).unwrap_or_default();
     format!("5a4981aa-9653-4bd1-bef5-d6bff52042{index:02x}")
@@ -240,7 +239,7 @@ pub(super) fn droplet<'a>(
     }
 }
 
-/// No order of tags is promised: every other thing shows its own backwards.
+/// The order of tags is undefined, so some resources, chosen by id, show theirs reversed.
 fn tags(labels: &BTreeMap<String, String>, id: u64) -> Vec<&str> {
     let mut tags: Vec<_> = labels.keys().map(String::as_str).collect();
     if id.count_ones() % 2 == 1 {
@@ -288,7 +287,7 @@ pub(super) fn image(image: &Image) -> ImageBody<'_> {
     }
 }
 
-/// What is left of an image that a droplet was made of and that has been deleted.
+/// The placeholder for a droplet's image that has been deleted.
 fn deleted_image(machine: &Machine) -> ImageBody<'_> {
     ImageBody {
         id: machine.image,
@@ -312,7 +311,7 @@ fn gigabytes(image: &Image) -> f64 {
     f64::from(image.size_centi_gib) / 100.0
 }
 
-/// A snapshot in the list of all: its ids are texts.
+/// A snapshot in the list of all snapshots, in which ids are strings.
 #[derive(Debug, Serialize)]
 pub(super) struct SnapshotBody<'a> {
     id: String,
@@ -366,7 +365,7 @@ pub(super) fn action<'a>(action: &Action, shelf: &'a Shelf, now: Moment) -> Acti
         kind: action.kind,
         started_at: time(action.started),
         completed_at: action.ends.filter(|ends| *ends <= now).map(time),
-        // The droplet's, for a snapshot too: what it makes is not told.
+        // The droplet, for a snapshot too: the action does not contain the snapshot's id.
         resource_id: action.machine,
         resource_type: "droplet",
         region: shelf.region(action.region),
@@ -374,7 +373,7 @@ pub(super) fn action<'a>(action: &Action, shelf: &'a Shelf, now: Moment) -> Acti
     }
 }
 
-/// The link to the action that makes a droplet.
+/// The link to a droplet's create action.
 #[derive(Debug, Serialize)]
 pub(super) struct ActionLink {
     id: u64,

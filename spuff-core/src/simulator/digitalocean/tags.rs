@@ -1,4 +1,4 @@
-//! Tags: objects of the account that outlive what they are on, and keep the spelling of their first
+//! Tags: objects of the account that outlive their resources, and keep the spelling of their first
 //! use.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const MAX_TAG: usize = 255;
 /// A tag of the account.
 #[derive(Debug)]
 struct Tag {
-    /// As it was first written.
+    /// The spelling of its first use.
     name: String,
     created: Moment,
     last: Option<(Kind, u64)>,
@@ -31,12 +31,12 @@ struct Tag {
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     by_key: BTreeMap<String, Tag>,
-    /// What filters do not find yet: by tag, kind and id, until when.
+    /// Taggings that filters do not show yet: tag, kind, id, and end of the lag.
     fresh: Vec<(String, Kind, u64, Moment)>,
 }
 
 impl Tags {
-    /// The tag's own spelling of a name, which makes it if need be.
+    /// Returns the tag of a name, and creates it if needed.
     fn spell(&mut self, name: &str, now: Moment) -> &mut Tag {
         let new = || Tag {
             name: name.to_string(),
@@ -52,7 +52,7 @@ impl Tags {
         self.by_key.get(&name.to_ascii_lowercase()).filter(|tag| tag.name == name)
     }
 
-    /// Notes that a tag is put on something, and gives its spelling.
+    /// Records that a resource is tagged, and returns the tag's spelling.
     fn note(&mut self, name: &str, kind: Kind, id: u64, now: Moment) -> String {
         let tag = self.spell(name, now);
         tag.last = Some((kind, id));
@@ -61,7 +61,7 @@ impl Tags {
         tag.name.clone()
     }
 
-    /// Whether a filter by the tag does not find this yet, though the tag is on it.
+    /// Whether a filter by the tag does not show the tagged resource yet.
     pub(super) fn is_fresh(&self, name: &str, kind: Kind, id: u64, now: Moment) -> bool {
         self.fresh.iter().any(|(tag, of, which, until)| {
             tag == name && *of == kind && *which == id && now < *until
@@ -69,7 +69,7 @@ impl Tags {
     }
 }
 
-/// Whether a name may be that of a tag.
+/// Checks a tag's name.
 pub(super) fn check(name: &str) -> Result<(), &'static str> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':');
     if name.is_empty() {
@@ -109,7 +109,7 @@ struct Count {
 }
 
 impl DigitalOcean {
-    /// The spelling of each tag that a new droplet is to carry; makes those that are new.
+    /// Tags a new droplet, and creates missing tags.
     pub(super) fn tag_droplet(&mut self, id: u64, names: &[String], now: Moment) {
         for name in names {
             let name = self.tags.note(name, Kind::Instance, id, now);
@@ -132,7 +132,7 @@ impl DigitalOcean {
         Ok(page.answer("tags", (bodies.collect(), total)))
     }
 
-    /// How many droplets and images carry each tag.
+    /// The numbers of droplets and images with each tag.
     fn counts(&self) -> BTreeMap<&str, (usize, usize)> {
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         let droplets = self.world.machines().flat_map(|machine| machine.labels.keys());
@@ -158,7 +158,7 @@ impl DigitalOcean {
         Ok(respond(200, &Keyed("tag", tag_body(tag, (droplets, images)))))
     }
 
-    /// Deletes a tag, and takes it off everything.
+    /// Deletes a tag, and removes it from all resources.
     pub(super) fn delete_tag(&mut self, name: &str) -> Outcome {
         let key = self
             .tags
@@ -178,7 +178,7 @@ impl DigitalOcean {
         Ok(Answer::new(204, ""))
     }
 
-    /// The droplets that carry a tag.
+    /// The droplets with a tag.
     pub(super) fn tagged_droplets(&self, name: &str) -> Vec<u64> {
         self.world
             .machines()
@@ -199,7 +199,7 @@ impl DigitalOcean {
         }
     }
 
-    /// Puts a tag on things, or takes it off, once all of them are known to exist.
+    /// Adds a tag to resources or removes it, after checking that all of them exist.
     pub(super) fn change_tagged(&mut self, ask: &Ask<'_>, name: &str, on: bool) -> Outcome {
         if !self.has_tag(name) {
             return Err(Problem::not_found());
@@ -239,7 +239,7 @@ impl DigitalOcean {
         Ok(Answer::new(204, ""))
     }
 
-    /// What an entry such as `{"resource_id": "7555620", "resource_type": "image"}` means.
+    /// Resolves an entry such as `{"resource_id": "7555620", "resource_type": "image"}`.
     fn resource(&self, resource: &Value) -> Result<(Kind, u64), Problem> {
         let resource = resource
             .as_object()
@@ -252,7 +252,7 @@ impl DigitalOcean {
             "image" => {
                 number(id).filter(|id| self.own_image(*id).is_some()).map(|id| (Kind::Snapshot, id))
             }
-            // There are none of these here.
+            // The account has none of these.
             "volume" | "volume_snapshot" | "database" => None,
             other => {
                 return Err(Problem::bad_request(format!("{other} is not a valid resource type")));

@@ -1,6 +1,6 @@
-//! The actions that are simulated: what each may be asked with, what it does, how it is throttled.
+//! Table of the simulated actions: their parameters, functions and throttling.
 //!
-//! One table; any other action is unknown.
+//! Any other action is refused as unknown.
 
 use super::call::Call;
 use super::problem::Outcome;
@@ -10,17 +10,16 @@ use super::{
     status, tags,
 };
 
-/// How an action is throttled: the requests that may come at once, and those that come again each
-/// second.
+/// An action's throttling: the burst size, and the refill in requests per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// 100 and 20, but 50 and 10 where neither a filter, an id nor a page size is given.
+    /// 100 and 20; 50 and 10 if the request has no filter, no id and no page size.
     Describe,
-    /// Of its own.
+    /// Separate values of the action.
     Own(u32, u32),
 }
 
-/// Reads of single things.
+/// Reads of single resources.
 const READ: Pace = Pace::Own(100, 20);
 /// Changes.
 const CHANGE: Pace = Pace::Own(50, 5);
@@ -30,7 +29,7 @@ type Run = fn(&mut Ec2, &Call<'_>, &mut Xml) -> Outcome<()>;
 /// An action.
 pub(super) struct Action {
     pub(super) name: &'static str,
-    /// The name of its reply.
+    /// The root element of its reply.
     pub(super) reply: &'static str,
     pub(super) pace: Pace,
     pub(super) known: &'static [&'static str],

@@ -1,6 +1,6 @@
-//! AMIs: made of a machine, read, deregistered.
+//! AMIs: create from an instance, read, deregister.
 //!
-//! Deregistering leaves the copies of disks that an AMI stands on, unless they are to go with it.
+//! Deregistering keeps an AMI's EBS snapshots, unless the request asks to delete them.
 
 use super::super::clock::{Moment, delta};
 use super::super::fault::Fault;
@@ -97,7 +97,7 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 }
 
 impl Ec2 {
-    /// Copies a machine's disks for an AMI, as long as making that takes.
+    /// Copies an instance's volumes for an AMI; the copies are ready when the AMI is.
     fn copy_disks(
         &mut self,
         call: &Call<'_>,

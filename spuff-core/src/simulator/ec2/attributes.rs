@@ -1,4 +1,4 @@
-//! The attributes of machines that are read and changed one at a time.
+//! Instance attributes, which are read and changed one at a time.
 
 use super::super::truth::Kind;
 use super::super::world::Power;
@@ -57,13 +57,13 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
     Ok(())
 }
 
-/// A change of one attribute, in either of the forms in which it may be asked for.
+/// A change of one attribute, in either of its two request forms.
 struct Change<'a, 'c> {
     call: &'a Call<'c>,
 }
 
 impl<'a> Change<'a, '_> {
-    /// The parameter that holds the new value, if it is this attribute that is to change.
+    /// The name of the parameter with the new value, if the request changes this attribute.
     fn of(&self, attribute: &str) -> Option<String> {
         let params = &self.call.params;
         let capital: String = attribute

@@ -1,11 +1,11 @@
-//! A request of an action, read.
+//! The parsed request of an action.
 
 use super::super::clock::Moment;
 use super::super::fault::Effects;
 use super::catalogue::Region;
 use super::params::Params;
 
-/// A request of an action.
+/// The parsed request of an action.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) params: Params<'a>,

@@ -1,30 +1,30 @@
-//! Regions, and the types of machines with their prices. Prices resemble the public ones of
-//! Northern Virginia.
+//! Regions, and instance types with their prices. Prices resemble the public ones of Northern
+//! Virginia.
 //!
-//! Static tables, and what can be told from them.
+//! Static tables, with their lookups.
 
 use super::super::world::{Architecture, Rate, Rounding, Size};
 use Architecture::{Arm, X86};
 
-/// A region, with the beginning of its zones' ids.
+/// A region, with the prefix of its zones' ids.
 #[derive(Debug)]
 pub(super) struct Region {
     pub(super) name: &'static str,
     pub(super) zone_id: &'static str,
     pub(super) long_name: &'static str,
-    /// One that an account has to ask for first; the simulated one has not.
+    /// Whether the account must opt in first; the simulated account has not.
     pub(super) opt_in: bool,
 }
 
 impl Region {
-    /// Its zones, by their letters.
+    /// The name of the zone with this index.
     pub(super) fn zone(&self, index: usize) -> String {
         let letter = ZONES.get(index).copied().unwrap_or("a");
         format!("{}{letter}", self.name)
     }
 }
 
-/// The letters of the zones that each region has.
+/// The zone letters of each region.
 pub(super) const ZONES: [&str; 3] = ["a", "b", "c"];
 
 const fn region(name: &'static str, zone_id: &'static str, long_name: &'static str) -> Region {
@@ -59,7 +59,7 @@ pub(super) static REGIONS: [Region; 21] = [
     region("us-west-2", "usw2", "US West (Oregon)"),
 ];
 
-/// A region that the account can use.
+/// Returns a region that the account can use.
 pub(super) fn usable(name: &str) -> Option<&'static Region> {
     REGIONS.iter().find(|region| region.name == name && !region.opt_in)
 }
@@ -78,7 +78,7 @@ const OLDEST: &[&str] = &[
 const LARGE: &[&str] =
     &["ap-northeast-1", "eu-central-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2"];
 
-/// A price is in millionths of a dollar an hour. The class is how fast the network is.
+/// Prices are in millionths of a dollar per hour. The class is the network's speed.
 const fn size(
     name: &'static str,
     (cpus, memory_mib): (u32, u32),
@@ -178,17 +178,17 @@ pub(super) static SIZES: [Size; 59] = [
     gpu(0, size("p3.2xlarge", (8, 62_464), X86, 3_060_000, TEN)),
 ];
 
-/// The type of that name, wherever there is one.
+/// Returns the type of this name, in whatever region it is offered.
 pub(super) fn any_size(name: &str) -> Option<&'static Size> {
     SIZES.iter().find(|size| size.name == name)
 }
 
-/// Whether a region has machines of that type.
+/// Whether a region offers an instance type.
 pub(super) fn is_offered(size: &Size, region: &str) -> bool {
     size.regions.is_empty() || size.regions.contains(&region)
 }
 
-/// As EC2 writes it.
+/// An architecture, as EC2 names it.
 pub(super) fn architecture(architecture: Architecture) -> &'static str {
     match architecture {
         X86 => "x86_64",
@@ -196,10 +196,10 @@ pub(super) fn architecture(architecture: Architecture) -> &'static str {
     }
 }
 
-/// The account that is simulated.
+/// The id of the simulated account.
 pub(super) const ACCOUNT: &str = "123456789012";
 
-/// A kind of disk, with its price in millionths of a dollar for a GiB and month.
+/// A volume type, with its price in millionths of a dollar per GiB and month.
 pub(super) struct Disk {
     pub(super) name: &'static str,
     micros: u64,
@@ -230,15 +230,15 @@ impl Disk {
     }
 }
 
-/// A copy of a disk, by the hundredths of a GiB that are in it.
+/// The price of an EBS snapshot, by its size in hundredths of a GiB.
 pub(super) fn copy_rate(centi_gib: u32) -> Rate {
     monthly(50_000 * u64::from(centi_gib) / 100)
 }
 
-/// An AMI costs nothing by itself: its copies of disks do.
+/// An AMI itself is free; its EBS snapshots are billed.
 pub(super) const FREE: Rate = monthly(0);
 
-/// A public IPv4 address.
+/// The price of a public IPv4 address.
 pub(super) const ADDRESS: Rate =
     Rate { currency: "USD", micros_per_hour: 5_000, rounding: Rounding::Seconds };
 

@@ -1,4 +1,4 @@
-//! Reading the catalogue and the account: regions, zones, types of machines, limits.
+//! Reads of the catalogue and the account: regions, zones, instance types, limits.
 
 use super::Ec2;
 use super::call::Call;
@@ -197,7 +197,7 @@ pub(super) fn account(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()
     Ok(())
 }
 
-/// Elastic addresses are not simulated, so there are none.
+/// Always empty: elastic addresses are not simulated.
 pub(super) fn addresses(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     if let Some(address) = call.params.list("PublicIp").first() {
         return Err(Problem::new(

@@ -1,7 +1,7 @@
-//! Copies of disks, which EC2 calls snapshots. No machine boots from one: that takes an AMI, which
-//! stands on some.
+//! EBS snapshots: copies of volumes. An instance cannot boot from one, only from an AMI that is
+//! based on it.
 //!
-//! Each is paid for until it is deleted, also when the AMI that it was made for is gone.
+//! Each is billed until it is deleted, even if its AMI is gone.
 
 use chrono::TimeDelta;
 
@@ -19,19 +19,19 @@ use super::problem::{Outcome, Problem};
 use super::tags::Specifications;
 use super::xml::Xml;
 
-/// Between two copies of one disk that are made at the same time.
+/// Minimum time between two concurrent snapshots of one volume.
 const PAUSE: TimeDelta = TimeDelta::seconds(15);
-/// Of one disk at the same time.
+/// Maximum concurrent snapshots of one volume.
 const MAX_OF_VOLUME: usize = 5;
-/// Of an account in a region at the same time.
+/// Maximum concurrent snapshots of an account in a region.
 const MAX_PENDING: usize = 100;
 
-/// How much of a disk is used, in hundredths of a GiB: a copy holds nothing else.
+/// The used part of a volume in hundredths of a GiB: a snapshot stores only this.
 pub(super) fn used(gib: u32) -> u32 {
     gib.saturating_mul(30)
 }
 
-/// Whether one more copy of a disk may be begun.
+/// Checks whether one more snapshot of a volume may start.
 pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()> {
     let now = call.now;
     let pending = || {
@@ -65,7 +65,7 @@ pub(super) fn check_rate(room: &Ec2, call: &Call<'_>, volume: u64) -> Outcome<()
 }
 
 impl Ec2 {
-    /// Keeps a copy, and begins to charge for it. One that will fail costs nothing once it has.
+    /// Stores a snapshot and starts its charge. The charge of one that fails ends when it fails.
     pub(super) fn keep_copy(&mut self, copy: Stored) -> u64 {
         let id = self.world.next_id();
         self.world.charge(Kind::DiskSnapshot, id, "", copy.created, copy_rate(copy.centi_gib));
@@ -81,7 +81,7 @@ impl Ec2 {
         self.world.end_charge(Kind::DiskSnapshot, id, now);
     }
 
-    /// A copy of the region that exists.
+    /// Returns an existing snapshot of the region.
     pub(super) fn find_copy(&self, call: &Call<'_>, text: &str) -> Outcome<u64> {
         let malformed = || {
             let message = format!(
@@ -184,7 +184,7 @@ pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcom
         ));
     }
     let window = Window::read(&call.params, call.effects, (5, 1000))?;
-    // Those of others are not simulated.
+    // Snapshots of other accounts are not simulated.
     let own = owners.is_empty() || owners.iter().any(|owner| matches!(*owner, "self" | ACCOUNT));
     let here = room.stored.iter().filter(|(id, copy)| {
         own && copy.region == call.region.name

@@ -1,6 +1,6 @@
-//! Disks: those that a launch makes, and reading and deleting those that are left.
+//! Volumes: create at a launch, read, delete.
 //!
-//! A disk that is not to end with its machine stays, and is paid for.
+//! A volume that is not deleted with its instance remains and is billed.
 
 use super::super::clock::Moment;
 use super::super::truth::Kind;
@@ -16,7 +16,7 @@ use super::problem::{Outcome, Problem};
 use super::publish;
 use super::xml::Xml;
 
-/// A disk that is asked for.
+/// A requested volume.
 struct Wanted {
     device: String,
     gib: u32,
@@ -26,14 +26,14 @@ struct Wanted {
     encrypted: bool,
 }
 
-/// The disks of a launch.
+/// The volumes of a launch.
 pub(super) struct Disks {
     pub(super) root_device: &'static str,
     wanted: Vec<Wanted>,
 }
 
 impl Disks {
-    /// The image's own, with what the request says of them, and the request's further ones.
+    /// Reads the image's volumes with the request's changes, and the request's additional volumes.
     pub(super) fn read(room: &Ec2, call: &Call<'_>, image: u64) -> Outcome<Self> {
         let mut disks = Self::of_image(room, image)?;
         for number in call.params.numbers("BlockDeviceMapping") {
@@ -68,7 +68,7 @@ impl Disks {
         Ok(Self { root_device: publisher.root_device, wanted: vec![root] })
     }
 
-    /// One mapping of the request. Of a device that the image has not, it is a further disk.
+    /// Reads one mapping of the request. A device that the image lacks is an additional volume.
     fn add(&mut self, call: &Call<'_>, prefix: &str) -> Outcome<()> {
         let params = &call.params;
         let name = |part: &str| format!("{prefix}.{part}");
@@ -78,7 +78,7 @@ impl Disks {
             self.wanted.retain(|wanted| wanted.device != device);
             return Ok(());
         }
-        // Disks of the host are not simulated.
+        // Instance store volumes are not simulated.
         if params.get(&name("VirtualName")).is_some() {
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl Disks {
         Ok(())
     }
 
-    /// Makes them for a machine.
+    /// Creates the volumes of an instance.
     pub(super) fn make(
         &self,
         room: &mut Ec2,
@@ -159,7 +159,7 @@ impl Disks {
     }
 }
 
-/// Whether a disk stays when its machine, which is gone or is going, has ended.
+/// Whether a volume remains after its instance, which is terminated or terminating.
 pub(super) fn outlives(volume: &Volume, machine: Option<&Machine>, now: Moment) -> bool {
     let ends =
         machine.is_none_or(|machine| matches!(machine.power(now), Power::Deleting | Power::Gone));
@@ -167,7 +167,7 @@ pub(super) fn outlives(volume: &Volume, machine: Option<&Machine>, now: Moment) 
 }
 
 impl Ec2 {
-    /// A disk of the region that exists.
+    /// Returns an existing volume of the region.
     pub(super) fn find_volume(&self, call: &Call<'_>, text: &str) -> Outcome<u64> {
         let malformed = || {
             Problem::value(format!(

@@ -1,10 +1,9 @@
-//! Filters: they add up, the values of one are alternatives, and `*` and `?` in them stand for
-//! anything.
+//! Filters: all must match, one matching value of each is enough, and `*` and `?` are wildcards.
 
 use super::params::Params;
 use super::problem::{Outcome, Problem};
 
-/// How many values all filters of a request may have together.
+/// Maximum values of all filters of a request together.
 const MAX_VALUES: usize = 200;
 
 /// A filter.
@@ -19,8 +18,7 @@ struct Filter<'p> {
 pub(super) struct Filters<'p>(Vec<Filter<'p>>);
 
 impl<'p> Filters<'p> {
-    /// The filters, each of which must be known; `tag` among the known stands for `tag:` with any
-    /// key.
+    /// Reads the filters, each of which must be known. A known `tag` allows `tag:` with any key.
     pub(super) fn read(params: &'p Params<'_>, known: &[&str]) -> Outcome<Self> {
         let mut filters = Vec::new();
         for number in params.numbers("Filter") {
@@ -32,7 +30,7 @@ impl<'p> Filters<'p> {
             }
             let prefix = format!("Filter.{number}.Value");
             let mut values: Vec<&str> = params.list(&prefix);
-            // A tag can have an empty value.
+            // A tag's value may be empty.
             let all = params.numbers(&prefix).len();
             if is_tag && values.len() < all {
                 values.push("");
@@ -51,8 +49,8 @@ impl<'p> Filters<'p> {
         Ok(Self(filters))
     }
 
-    /// Whether a thing passes. `field` is given a filter's name and a test, and tells whether any
-    /// of the thing's values of that name passes the test.
+    /// Whether a resource matches. `field` takes a filter's name and a predicate, and returns
+    /// whether any of the resource's values of that name satisfies it.
     pub(super) fn hold(&self, mut field: impl FnMut(&str, &dyn Fn(&str) -> bool) -> bool) -> bool {
         self.0.iter().all(|filter| {
             let is = |value: &str| filter.values.iter().any(|pattern| matches(pattern, value));
@@ -60,7 +58,7 @@ impl<'p> Filters<'p> {
         })
     }
 
-    /// The values of a filter, if none of them is a pattern.
+    /// The values of a filter, if none of them has wildcards.
     pub(super) fn exactly(&self, name: &str) -> Option<&[&'p str]> {
         let values = &self.0.iter().find(|filter| filter.name == name)?.values;
         let plain = values.iter().all(|value| !value.contains(['*', '?', '\\']));
@@ -68,7 +66,7 @@ impl<'p> Filters<'p> {
     }
 }
 
-/// Whether tags pass a filter on tags.
+/// Whether tags match a filter on tags.
 pub(super) fn on_tags<'t>(
     tags: impl Iterator<Item = (&'t str, &'t str)>,
     name: &str,
@@ -81,7 +79,7 @@ pub(super) fn on_tags<'t>(
     }
 }
 
-/// Whether a text is what a pattern says. A backslash takes the meaning from what follows it.
+/// Whether a text matches a pattern. A backslash escapes the next character.
 fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains(['*', '?', '\\']) {
         return pattern == text;
@@ -89,7 +87,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut read) = (0, 0);
-    // Where the last star stands, and how far it has been stretched.
+    // The position of the last star, and how much text it covers.
     let mut star: Option<(usize, usize)> = None;
     while let Some(letter) = text.get(read) {
         let step = match pattern.get(at) {

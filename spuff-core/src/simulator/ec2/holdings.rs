@@ -1,5 +1,5 @@
-//! What EC2 knows of things beyond what every cloud does: how a machine was launched, its disks,
-//! what an AMI stands on, and the key pairs of a region.
+//! EC2's data that the world does not store: launches of instances, volumes, the composition of
+//! AMIs, and the key pairs of a region.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::super::world::{Machine, Power};
 
 pub(super) type Tags = BTreeMap<String, String>;
 
-/// The tag that is a machine's name. The world keeps it apart from the labels.
+/// The tag with an instance's name. The world stores it separately from the labels.
 pub(super) const NAME_TAG: &str = "Name";
 
-/// How a machine was launched, and what has been done to it since.
+/// An instance's launch parameters, and later changes.
 #[derive(Debug)]
 pub(super) struct Launch {
     pub(super) reservation: u64,
-    /// Which of its reservation it is.
+    /// The instance's index in its reservation.
     pub(super) index: u32,
     pub(super) subnet: usize,
     pub(super) groups: Vec<usize>,
@@ -25,15 +25,15 @@ pub(super) struct Launch {
     pub(super) user_data: Option<String>,
     pub(super) root_device: &'static str,
     pub(super) volumes: Vec<u64>,
-    /// Whether there is a tag for the name, which may be empty.
+    /// Whether the name tag exists; its value may be empty.
     pub(super) named: bool,
-    /// The tags that filters still go by, and until when.
+    /// The previous tags, which filters use until this moment.
     pub(super) tags_before: Option<(Moment, Tags)>,
-    /// The last start.
+    /// The time of the last start.
     pub(super) started: Moment,
-    /// The last boot, which a reboot is too.
+    /// The time of the last boot, reboots included.
     pub(super) booted: Moment,
-    /// Whether it was ended, and has not ended of itself.
+    /// Whether a request terminated it; otherwise it ended by itself.
     pub(super) ended_by_user: bool,
     pub(super) protected: bool,
     pub(super) ends_at_shutdown: bool,
@@ -45,7 +45,7 @@ pub(super) struct Launch {
     pub(super) credits: Option<String>,
 }
 
-/// All tags of a machine.
+/// All tags of an instance, the name included.
 pub(super) fn tags_of<'m>(
     machine: &'m Machine,
     launch: &Launch,
@@ -54,7 +54,7 @@ pub(super) fn tags_of<'m>(
     machine.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(name)
 }
 
-/// A disk of a machine, or one that it has left behind.
+/// A volume of an instance, or one that it has left behind.
 #[derive(Debug)]
 pub(super) struct Volume {
     pub(super) machine: u64,
@@ -70,7 +70,7 @@ pub(super) struct Volume {
     pub(super) tags: Tags,
 }
 
-/// What has become of a disk.
+/// The attachment state of a volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attachment {
     InUse,
@@ -79,7 +79,7 @@ pub(super) enum Attachment {
 }
 
 impl Volume {
-    /// By the machine that it was made for.
+    /// Its state, from that of the instance it was created for.
     pub(super) fn attachment(&self, machine: Option<&Machine>, now: Moment) -> Attachment {
         match machine.map_or(Power::Gone, |machine| machine.power(now)) {
             Power::Gone if self.ends_with_machine => Attachment::Gone,
@@ -89,12 +89,12 @@ impl Volume {
     }
 }
 
-/// A copy of a disk: an EBS snapshot.
+/// An EBS snapshot: a copy of a volume.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// The AMI that stands on it, also when that is gone.
+    /// The AMI that is based on it, even if that AMI is gone.
     pub(super) ami: Option<u64>,
-    /// From when on it is free of an AMI that is gone.
+    /// When it stops being in use by an AMI that is gone.
     pub(super) free_from: Option<Moment>,
     pub(super) volume: u64,
     pub(super) region: &'static str,
@@ -103,7 +103,7 @@ pub(super) struct Stored {
     pub(super) description: String,
     pub(super) created: Moment,
     pub(super) listed_from: Moment,
-    /// `None` for one that is never done.
+    /// `None` if it is never completed.
     pub(super) ready: Option<Moment>,
     pub(super) fails: bool,
     pub(super) tags: Tags,
@@ -118,7 +118,7 @@ impl Stored {
         }
     }
 
-    /// From 0 to 100.
+    /// Progress from 0 to 100.
     pub(super) fn percent(&self, now: Moment) -> i64 {
         let Some(ready) = self.ready else { return 0 };
         let (whole, passed) =
@@ -127,7 +127,7 @@ impl Stored {
     }
 }
 
-/// A disk in an AMI.
+/// A volume of an AMI.
 #[derive(Debug)]
 pub(super) struct Mapping {
     pub(super) device: String,
@@ -137,7 +137,7 @@ pub(super) struct Mapping {
     pub(super) ends_with_machine: bool,
 }
 
-/// What an AMI of the account stands on.
+/// The composition of an AMI of the account.
 #[derive(Debug)]
 pub(super) struct Ami {
     pub(super) root_device: &'static str,
@@ -155,15 +155,15 @@ pub(super) struct KeyPair {
     pub(super) tags: Tags,
 }
 
-/// What the account has in a region, and what others publish there.
+/// The account's keys in a region, and the public parameters there.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) keys: BTreeMap<String, KeyPair>,
-    /// SSM's public parameters, with the images that they name.
+    /// SSM's public parameters, with the ids of their images.
     pub(super) parameters: BTreeMap<String, u64>,
 }
 
-/// What a client token has launched.
+/// The instances that a client token has launched.
 #[derive(Debug)]
 pub(super) struct Launched {
     pub(super) meaning: u64,

@@ -1,10 +1,9 @@
-//! Names as EC2 gives them: a prefix and seventeen hexadecimal digits, from which the number can be
-//! told again.
+//! EC2 ids: a prefix and seventeen hexadecimal digits, which encode the number reversibly.
 
 use super::super::truth::Kind;
 use super::problem::{Outcome, Problem};
 
-/// Odd, so that multiplying by it can be undone.
+/// Odd, so that multiplication by it is invertible.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const INVERSE: u64 = inverse(FACTOR);
 
@@ -27,12 +26,12 @@ fn gathered(scattered: u64) -> u64 {
     (scattered ^ (scattered >> 32)).wrapping_mul(INVERSE)
 }
 
-/// The name of a thing.
+/// Formats the id of a resource.
 pub(super) fn name(prefix: &str, id: u64) -> String {
     format!("{prefix}0{:016x}", scattered(id))
 }
 
-/// What a thing of that kind is called.
+/// Formats the id of a resource of this kind.
 pub(super) fn of_kind(kind: Kind, id: u64) -> String {
     let prefix = match kind {
         Kind::Instance => "i-",
@@ -44,7 +43,7 @@ pub(super) fn of_kind(kind: Kind, id: u64) -> String {
     name(prefix, id)
 }
 
-/// The name of something that a region has from the start.
+/// The id of a resource that every region has from the start.
 pub(super) fn fixed(prefix: &str, region: &str, what: &str) -> String {
     let bytes = region.bytes().chain([b'/']).chain(what.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -53,19 +52,19 @@ pub(super) fn fixed(prefix: &str, region: &str, what: &str) -> String {
     name(prefix, hash)
 }
 
-/// What a text names.
+/// The result of parsing an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
-    /// It is no name of that kind at all.
+    /// It does not have the format of this kind.
     Malformed,
-    /// A thing that may exist.
+    /// A resource that may exist.
     Thing(u64),
-    /// It has the form, but nothing is ever called so here.
+    /// It is well-formed, but the simulator never issues it.
     Nothing,
 }
 
 impl Named {
-    /// The number, if it can have one.
+    /// Returns the number, if any.
     pub(super) fn thing(self, malformed: impl FnOnce() -> Problem) -> Outcome<Option<u64>> {
         match self {
             Self::Malformed => Err(malformed()),

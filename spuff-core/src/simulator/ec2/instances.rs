@@ -1,6 +1,6 @@
-//! Machines: finding them by their ids or by filters, and reading them.
+//! Instances: finding them by ids or filters, and reading them.
 //!
-//! An id that is not seen yet is refused, and fails the whole call; a filter leaves it out.
+//! An id that is not visible yet fails the whole call; a filter omits it.
 
 use super::super::clock::Moment;
 use super::super::truth::Kind;
@@ -15,7 +15,7 @@ use super::problem::{Outcome, Problem};
 use super::xml::Xml;
 use super::{Ec2, network, show, state};
 
-/// The filters that are simulated.
+/// The simulated filters.
 const FILTERS: [&str; 30] = [
     "architecture",
     "availability-zone",
@@ -50,8 +50,7 @@ const FILTERS: [&str; 30] = [
 ];
 
 impl Ec2 {
-    /// The machines that are named, all of which must be seen in the region. Counts as a read of
-    /// each.
+    /// Resolves instance ids, all of which must be visible in the region. Counts as a read of each.
     pub(super) fn find_machines(&mut self, call: &Call<'_>, texts: &[&str]) -> Outcome<Vec<u64>> {
         let mut found = Vec::with_capacity(texts.len());
         let mut missing = Vec::new();
@@ -82,13 +81,13 @@ impl Ec2 {
         Err(Problem::new("InvalidInstanceID.NotFound", message))
     }
 
-    /// The one machine that a parameter names.
+    /// Resolves the single `InstanceId` parameter.
     pub(super) fn find_machine(&mut self, call: &Call<'_>) -> Outcome<u64> {
         let found = self.find_machines(call, &[call.params.need("InstanceId")?])?;
         found.first().copied().ok_or_else(|| Problem::missing("InstanceId"))
     }
 
-    /// At least one machine, by a list.
+    /// Resolves the `InstanceId` list, which must not be empty.
     pub(super) fn need_machines(&mut self, call: &Call<'_>) -> Outcome<Vec<u64>> {
         let asked = call.params.list("InstanceId");
         if asked.is_empty() {
@@ -98,7 +97,8 @@ impl Ec2 {
         }
     }
 
-    /// Machines that may pass the filters, oldest first: few where an index can tell, else all.
+    /// Instances that may match the filters, oldest first: narrowed by an index if possible,
+    /// otherwise all.
     fn candidates<'w>(
         &'w self,
         call: &Call<'_>,
@@ -126,7 +126,7 @@ impl Ec2 {
         Box::new(few.into_iter())
     }
 
-    /// A machine, if it is in the region and passes the filters.
+    /// Whether an instance is in the region and matches the filters.
     fn passes(&self, id: u64, call: &Call<'_>, filters: &Filters<'_>) -> bool {
         let found = self.world.machine(id).zip(self.launches.get(&id));
         found.is_some_and(|(machine, launch)| {
@@ -200,7 +200,7 @@ impl Ec2 {
     }
 }
 
-/// The page of machines that a request asks for, by ids or filters.
+/// Returns the requested page of instances, by ids or filters.
 pub(super) fn page(
     room: &mut Ec2,
     call: &Call<'_>,
@@ -223,7 +223,7 @@ pub(super) fn page(
     let passing =
         room.candidates(call, &filters, window.from).filter(|id| room.passes(*id, call, &filters));
     let page = window.page(passing.map(|id| (id, id)));
-    // What cannot be seen yet is taken out last: a page may be empty, and still not the last.
+    // Invisible instances are removed last: a page may be empty without being the last.
     let seen =
         page.items.into_iter().filter(|id| room.world.lists_machine(*id, call.now)).collect();
     Ok((seen, page.next))

@@ -1,7 +1,6 @@
-//! Key pairs, of which each region has its own. Two are there from the start.
+//! Key pairs, separate for each region. Each region starts with two.
 //!
-//! Fingerprints have the form of real ones, and are not computed as those are: they say nothing of
-//! a key.
+//! Fingerprints have the real format but are not computed from the key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,13 +20,13 @@ use super::tags::Specifications;
 use super::xml::Xml;
 
 const MAX_NAME: usize = 255;
-/// How long the fingerprints are: SHA-1 of keys that AWS has made, MD5 of others' RSA, SHA-256 of
-/// ED25519.
+/// Fingerprint lengths in bytes: SHA-1 for RSA keys that AWS created, MD5 for imported RSA keys,
+/// SHA-256 for ED25519 keys.
 const SHA_1: usize = 20;
 const MD5: usize = 16;
 const SHA_256: usize = 32;
 
-/// The keys that a region has from the start.
+/// The keys that a region starts with.
 pub(super) fn at_first(world: &mut World, region: &str, now: Moment) -> BTreeMap<String, KeyPair> {
     let mut pair = |kind: &'static str, name: &str| {
         let public_key = public_key(kind, &format!("{region}/{name}"), name);
@@ -45,7 +44,7 @@ pub(super) fn at_first(world: &mut World, region: &str, now: Moment) -> BTreeMap
     BTreeMap::from([pair("ed25519", "laptop"), pair("rsa", "ci")])
 }
 
-/// Bytes that belong to a text, and to no other.
+/// Bytes derived deterministically from a text.
 fn bytes_of(text: &str, length: usize) -> Vec<u8> {
     let seed = text.bytes().fold(0x1234_5678_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -130,7 +129,7 @@ fn missing(name: &str) -> Problem {
     Problem::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"))
 }
 
-/// A name for a new key that no other has.
+/// Reads and validates the name of a new key, which must be unused.
 fn new_name<'c>(room: &Ec2, call: &'c Call<'_>) -> Outcome<&'c str> {
     let name = call.params.need("KeyName")?;
     if name.len() > MAX_NAME || !name.is_ascii() {
@@ -199,7 +198,7 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     let id = room.world.next_id();
     let public_key = public_key(kind, &format!("{}/{id}", call.region.name), name);
     let fingerprint = fingerprint(kind, &public_key, true);
-    // It opens nothing: there is nothing behind it.
+    // Pseudorandom bytes, not a usable private key.
     let material = STANDARD.encode(bytes_of(&format!("private {id}"), 420));
     let label = if kind == "rsa" { "RSA" } else { "OPENSSH" };
     let pair = KeyPair { id, kind, fingerprint, public_key, created: call.now, tags };
@@ -213,7 +212,7 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     Ok(())
 }
 
-/// What is not there is deleted already.
+/// Deletes a key pair; succeeds if it does not exist.
 pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let id = call.params.get("KeyPairId");
     let name = call.params.get("KeyName");

@@ -1,5 +1,5 @@
-//! EC2's throttling: a bucket of requests for each region and action, and one of machines for
-//! launches and ends.
+//! EC2's throttling: a token bucket of requests for each region and action, and buckets of
+//! instances for launches and terminations.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,15 @@ use super::super::room::Bucket;
 use super::actions::{self, Pace};
 use super::params::Params;
 
-/// The machines that may be launched or ended at once.
+/// Maximum burst of instances that are launched or terminated.
 const MACHINES: u32 = 1000;
 
-/// The buckets that have been drawn from.
+/// The buckets that are in use.
 #[derive(Debug, Default)]
 pub(super) struct Limits(HashMap<(&'static str, &'static str), Bucket>);
 
 impl Limits {
-    /// Takes a request, or says how long until there is one.
+    /// Takes a request, or returns how long until one is available.
     pub(super) fn take(
         &mut self,
         params: &Params<'_>,
@@ -69,7 +69,7 @@ impl Limits {
     }
 }
 
-/// Whether a page size, a filter or ids are given.
+/// Whether the request has a page size, a filter or ids.
 fn is_narrow(params: &Params<'_>, known: &[&str]) -> bool {
     known.iter().any(|name| !matches!(*name, "DryRun" | "NextToken") && params.has(name))
 }

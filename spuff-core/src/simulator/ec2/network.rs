@@ -1,8 +1,7 @@
-//! The default network of each region: a VPC, its subnets and its security groups, and what is read
-//! of them.
+//! The default network of each region: a VPC, its subnets and its security groups, and their reads.
 //!
-//! There is a public subnet in each zone, and a private one that gives no public addresses. The
-//! group `default` lets nobody in from the internet; `ssh` does.
+//! Each zone has a public subnet, and the region has one private subnet without public addresses.
+//! The group `default` accepts no connections from the internet; `ssh` accepts SSH.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +14,7 @@ use super::problem::{Outcome, Problem};
 use super::xml::Xml;
 
 pub(super) const SUBNETS: usize = 4;
-/// The subnet whose machines have no public address.
+/// The subnet without public addresses.
 pub(super) const PRIVATE_SUBNET: usize = 3;
 pub(super) const GROUPS: [(&str, &str); 2] =
     [("default", "default VPC security group"), ("ssh", "SSH from anywhere")];
@@ -32,19 +31,19 @@ pub(super) fn group(region: &str, index: usize) -> String {
     ids::fixed("sg-", region, &format!("group {index}"))
 }
 
-/// The zone of a subnet, by its number.
+/// The index of a subnet's zone.
 pub(super) fn zone_of(subnet: usize) -> usize {
     subnet % ZONES.len()
 }
 
-/// The private address of a machine.
+/// The private address of an instance.
 pub(super) fn private_address(subnet: usize, machine: u64) -> Ipv4Addr {
     let host = 4 + u32::try_from(machine % 16_370).unwrap_or_default();
     let block = u32::try_from(subnet % SUBNETS).unwrap_or_default() << 14;
     (u32::from(Ipv4Addr::new(172, 31, 0, 0)) | block | host).into()
 }
 
-/// The number of a subnet.
+/// The index of a subnet, by its id.
 pub(super) fn find_subnet(region: &str, id: &str) -> Outcome<usize> {
     if !id.starts_with("subnet-") {
         return Err(Problem::new(
@@ -58,7 +57,7 @@ pub(super) fn find_subnet(region: &str, id: &str) -> Outcome<usize> {
     })
 }
 
-/// The number of a group.
+/// The index of a security group, by its id.
 pub(super) fn find_group(region: &str, id: &str) -> Outcome<usize> {
     if !id.starts_with("sg-") {
         return Err(Problem::new(
@@ -72,7 +71,7 @@ pub(super) fn find_group(region: &str, id: &str) -> Outcome<usize> {
     })
 }
 
-/// The number of the group of that name in the default VPC.
+/// The index of the default VPC's security group of this name.
 pub(super) fn find_group_named(region: &str, name: &str) -> Outcome<usize> {
     let missing = || {
         let message =

@@ -1,25 +1,25 @@
 //! Pages of lists: `MaxResults` and `NextToken`.
 //!
-//! A token tells the last thing of the page before, so that what is made or ends meanwhile moves
-//! nothing.
+//! A token encodes the last item of the previous page, so that creates and deletes in between do
+//! not shift the pages.
 
 use super::super::fault::{Effects, Fault};
 use super::params::Params;
 use super::problem::{Outcome, Problem};
 
-/// So that tokens do not look like numbers to count with.
+/// Obfuscates tokens, so that they do not look like plain numbers.
 const MASK: u64 = 0x5d58_8b65_6c07_8965;
 const CHECK: u64 = 0x2545_f491_4f6c_dd1d;
 
-/// The part of a list that a request asks for.
+/// The requested part of a list.
 #[derive(Debug)]
 pub(super) struct Window {
     limit: usize,
-    /// The first id that may be shown.
+    /// The lowest id on the page.
     pub(super) from: u64,
 }
 
-/// A page, and the token of the one after it.
+/// A page, and the token of the next one.
 #[derive(Debug)]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
@@ -27,7 +27,7 @@ pub(super) struct Page<T> {
 }
 
 impl Window {
-    /// Everything, where no size is asked for.
+    /// Reads the page parameters; without a page size, the page holds all items.
     pub(super) fn read(
         params: &Params<'_>,
         effects: Effects,
@@ -56,7 +56,7 @@ impl Window {
         })
     }
 
-    /// Takes the page from things in the order of their ids.
+    /// Takes the page from items in the order of their ids.
     pub(super) fn page<T>(&self, all: impl Iterator<Item = (u64, T)>) -> Page<T> {
         let mut rest = all.skip_while(|(id, _)| *id < self.from);
         let mut last = None;

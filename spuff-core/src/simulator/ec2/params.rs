@@ -1,12 +1,12 @@
-//! The parameters of a Query request, from its body or its address: lists are flattened, and their
-//! numbers may begin anywhere.
+//! The parameters of a Query request, from its body or its query: lists are flattened, and their
+//! numbering may start anywhere.
 
 use std::borrow::Cow;
 
 use super::super::room::Asked;
 use super::problem::{Outcome, Problem};
 
-/// What every request may carry beside the parameters of its action.
+/// Parameters that every request may have besides those of its action.
 const COMMON: [&str; 16] = [
     "Action",
     "Version",
@@ -35,12 +35,12 @@ impl<'a> Params<'a> {
         let text =
             if asked.method == http::Method::GET { asked.query.as_bytes() } else { asked.body };
         let mut pairs: Vec<_> = form_urlencoded::parse(text).collect();
-        // Stable: of two with one name the first counts.
+        // Stable: the first of two parameters with one name wins.
         pairs.sort_by(|one, other| one.0.cmp(&other.0));
         Self(pairs)
     }
 
-    /// A parameter's value; an empty one counts as none.
+    /// Returns a parameter's value; an empty one counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let first = self.0.partition_point(|(key, _)| &**key < name);
         self.0
@@ -49,12 +49,12 @@ impl<'a> Params<'a> {
             .map(|(_, value)| &**value)
     }
 
-    /// Whether a parameter is there, be its value empty.
+    /// Whether a parameter is present, even if its value is empty.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.0.binary_search_by(|(key, _)| (**key).cmp(name)).is_ok()
     }
 
-    /// Whether anything of that name is there, be it a value, a list or a structure.
+    /// Whether anything of this name is present: a value, a list or a structure.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| top(key) == name)
     }
@@ -63,8 +63,7 @@ impl<'a> Params<'a> {
         self.get(name).ok_or_else(|| Problem::missing(name))
     }
 
-    /// The numbers under a name, in their order: those of `Filter.1.Name` and `Filter.2.Name` are 1
-    /// and 2.
+    /// The numbers under a name, sorted: `Filter.1.Name` and `Filter.2.Name` have 1 and 2.
     pub(super) fn numbers(&self, name: &str) -> Vec<u32> {
         let mut numbers: Vec<u32> = self
             .0
@@ -77,7 +76,7 @@ impl<'a> Params<'a> {
         numbers
     }
 
-    /// The values of a list; a value that stands there without a number is one of them.
+    /// The values of a list; a value without a number is included.
     pub(super) fn list(&self, name: &str) -> Vec<&str> {
         let numbered = self
             .numbers(name)
@@ -106,7 +105,7 @@ impl<'a> Params<'a> {
         self.get(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
-    /// The first name that the action does not know.
+    /// The first parameter that is unknown to the action.
     pub(super) fn unknown(&self, known: &[&str]) -> Option<&str> {
         self.0
             .iter()
@@ -114,7 +113,7 @@ impl<'a> Params<'a> {
             .find(|name| !known.contains(name) && !COMMON.contains(name))
     }
 
-    /// What was asked for, without the parts that differ when the same is asked for again.
+    /// The parameters without those that differ when the same request is sent again.
     pub(super) fn meaning(&self) -> impl Iterator<Item = (&str, &str)> {
         let own =
             self.0.iter().filter(|(key, _)| !COMMON.contains(&&**key) && key != "ClientToken");

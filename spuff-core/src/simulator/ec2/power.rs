@@ -1,4 +1,4 @@
-//! Ending, stopping, starting and rebooting machines.
+//! Terminating, stopping, starting and rebooting instances.
 
 use std::net::Ipv4Addr;
 
@@ -13,11 +13,11 @@ use super::xml::Xml;
 use super::{Ec2, catalogue, ids, show};
 
 type State = (u16, &'static str);
-/// How many machines may be ended at once.
+/// Maximum instances in one terminate request.
 const MAX_IDS: usize = 1000;
 const STOPPING: State = (64, "stopping");
 
-/// The machines, each with the state that it is in now, and the one before.
+/// Writes the instances, each with its current and previous state.
 fn show_changes(xml: &mut Xml, changes: Vec<(u64, State, State)>) {
     xml.set("instancesSet", changes, |xml, (id, current, previous)| {
         xml.text("instanceId", &ids::of_kind(Kind::Instance, id));
@@ -33,7 +33,7 @@ fn wrong_state(id: u64, what: &str) -> Problem {
 }
 
 impl Ec2 {
-    /// Ends the charges for what ends with a machine.
+    /// Ends the charges that end with an instance.
     pub(super) fn settle(&mut self, id: u64, at: Moment) {
         self.world.end_charge(Kind::Address, id, at);
         for volume in self.launches.get(&id).into_iter().flat_map(|launch| &launch.volumes) {
@@ -43,7 +43,7 @@ impl Ec2 {
         }
     }
 
-    /// The states that machines are in, which all must pass the test.
+    /// Returns the instances' states; refuses if one of them is not allowed.
     fn states(
         &self,
         machines: &[u64],
@@ -177,13 +177,13 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
     Ok(())
 }
 
-/// An address that no machine has had, of a range that leads nowhere.
+/// The public address of an id; the range is not routed.
 fn another_address(id: u64) -> Ipv4Addr {
     let low = u32::try_from(id % (1 << 17)).unwrap_or_default();
     (u32::from(Ipv4Addr::new(198, 18, 0, 0)) | low).into()
 }
 
-/// The state does not change: only the status checks tell of a reboot.
+/// Reboots instances: the state does not change, only the status checks show it.
 pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let asked = room.need_machines(call)?;
     let can_reboot =
@@ -196,7 +196,7 @@ pub(super) fn reboot(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 }
 
 impl Ec2 {
-    /// Boots a machine again, while it stays what it is called.
+    /// Reboots a running instance without changing its state.
     pub(super) fn restart(&mut self, id: u64, now: Moment) {
         let takes = self.world.take(self.timings.power);
         let runs =
@@ -206,7 +206,7 @@ impl Ec2 {
         }
     }
 
-    /// Whether a machine that runs has passed the checks of its last boot.
+    /// Whether a running instance has passed the checks of its last boot.
     pub(super) fn has_passed_checks(&self, machine: &Machine, now: Moment) -> bool {
         let booted = self.launches.get(&machine.id).map_or(machine.created, |launch| launch.booted);
         machine.power(now) == Power::Running

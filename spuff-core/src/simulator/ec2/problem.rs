@@ -1,6 +1,7 @@
-//! How EC2 refuses: by a code, which alone says what is wrong, in XML.
+//! Refusals in EC2's format: XML with a code, which identifies the error.
 //!
-//! Statuses are those seen in the field: 400 for nearly everything, 500 for lack of capacity.
+//! The statuses are those observed in practice: 400 for nearly everything, 500 for lack of
+//! capacity.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-/// What carrying an action out gives.
+/// The result of an action.
 pub(super) type Outcome<T> = Result<T, Problem>;
 
 impl Problem {
@@ -27,12 +28,12 @@ impl Problem {
         Self { status, ..self }
     }
 
-    /// A parameter that has to be there.
+    /// A required parameter is missing.
     pub(super) fn missing(parameter: &str) -> Self {
         Self::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
     }
 
-    /// A value that cannot be.
+    /// A value is invalid.
     pub(super) fn value(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterValue", message)
     }
@@ -41,18 +42,18 @@ impl Problem {
         Self::new("InvalidParameterCombination", message)
     }
 
-    /// Credentials that are not taken.
+    /// The credentials are invalid.
     pub(super) fn auth() -> Self {
         Self::new("AuthFailure", "AWS was not able to validate the provided access credentials")
             .with_status(401)
     }
 
-    /// A request that nobody has signed.
+    /// The request is not signed.
     pub(super) fn unsigned() -> Self {
         Self::missing("AWSAccessKeyId")
     }
 
-    /// What every cloud refuses, in EC2's words.
+    /// The refusals that all clouds have, in EC2's format.
     pub(super) fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unauthorized => Self::auth(),
@@ -69,7 +70,7 @@ impl Problem {
         }
     }
 
-    /// In EC2's form.
+    /// Builds the reply in EC2's format.
     pub(super) fn into_answer(self, request_id: &str) -> Answer {
         let mut xml = Xml::root("Response", "");
         xml.within("Errors", |xml| xml.within("Error", |xml| self.write(xml)));
@@ -77,7 +78,7 @@ impl Problem {
         Answer::new(self.status, xml.finish("Response"))
     }
 
-    /// In the form of the services that came later.
+    /// Builds the reply in the format of STS.
     pub(super) fn into_sts_answer(self, request_id: &str) -> Answer {
         let mut xml = Xml::root("ErrorResponse", super::xml::STS);
         xml.within("Error", |xml| {

@@ -1,7 +1,7 @@
-//! The images that others publish in a region, and the parameters that name the newest of them.
+//! The public images of a region, and the SSM parameters that name the newest of them.
 //!
-//! Of each release there are two builds; a list is not sorted by their time, and somebody else has
-//! published a newer image under the most wanted name.
+//! Each release has two builds; lists are not sorted by time, and another account has published a
+//! newer image under the most requested name.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::super::clock::Moment;
 use super::super::world::{Architecture, Image, NewImage, World};
 use super::catalogue::{ACCOUNT, architecture};
 
-/// Who publishes images.
+/// A publisher of images.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    /// The distribution, which images are kept under.
+    /// The `distribution` of its images.
     pub(super) name: &'static str,
     pub(super) owner: &'static str,
     pub(super) alias: Option<&'static str>,
@@ -53,7 +53,7 @@ static PUBLISHERS: [Publisher; 4] = [
     },
 ];
 
-/// Who has published an image, or what it was made from.
+/// The publisher of an image, or of the image it was created from.
 pub(super) fn publisher(image: &Image) -> &'static Publisher {
     PUBLISHERS
         .iter()
@@ -61,15 +61,15 @@ pub(super) fn publisher(image: &Image) -> &'static Publisher {
         .unwrap_or(&PUBLISHERS[0])
 }
 
-/// The account that an image belongs to.
+/// The account that owns an image.
 pub(super) fn owner(image: &Image) -> &'static str {
     if image.public { publisher(image).owner } else { ACCOUNT }
 }
 
-/// A release. In its name and parameter, `{arch}` and `{build}` are filled in.
+/// A release. `{arch}` and `{build}` in its texts are replaced.
 struct Release {
     publisher: &'static str,
-    /// As the publisher writes the architectures.
+    /// The architectures, as the publisher names them.
     architectures: [&'static str; 2],
     name: &'static str,
     parameters: &'static [&'static str],
@@ -150,7 +150,7 @@ static RELEASES: [Release; 8] = [
     },
 ];
 
-/// Publishes what a region has, and gives the parameters, each with the id of an image.
+/// Publishes a region's images, and returns the parameters with the ids of their images.
 pub(super) fn publish(
     world: &mut World,
     region: &'static str,
@@ -200,24 +200,24 @@ pub(super) fn publish(
     parameters
 }
 
-/// The kind of disk that an image's root is.
+/// The volume type of an image's root.
 pub(super) fn root_kind(image: &Image) -> &'static str {
     let old = image.public && (image.name.contains("/hvm-ssd/") || image.name.ends_with("gp2"));
     if old { "gp2" } else { "gp3" }
 }
 
-/// Where an image is found by name: under its owner's alias, if there is one.
+/// The location of an image: its owner's alias or account, and its name.
 pub(super) fn location(image: &Image) -> String {
     let owner = if image.public { publisher(image).alias } else { None };
     format!("{}/{}", owner.unwrap_or_else(|| self::owner(image)), image.name)
 }
 
-/// How long an image of others is shown in lists.
+/// When a public image is deprecated.
 pub(super) fn deprecated_at(image: &Image) -> Option<Moment> {
     image.public.then(|| image.created + TimeDelta::days(730))
 }
 
-/// The architecture of an image, as EC2 writes it.
+/// The architecture of an image, as EC2 names it.
 pub(super) fn architecture_of(image: &Image) -> &'static str {
     architecture(image.architecture)
 }

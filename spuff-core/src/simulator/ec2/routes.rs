@@ -1,4 +1,4 @@
-//! What a request of EC2 is for, in the words that hold for every cloud.
+//! Maps an EC2 request to the kind of request that all clouds share.
 
 use super::super::route::Route;
 use super::params::Params;

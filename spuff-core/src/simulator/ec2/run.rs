@@ -1,6 +1,6 @@
-//! `RunInstances`: what may be asked for, and that the same client token never launches twice.
+//! `RunInstances`: validation, and idempotency by the client token.
 //!
-//! Everything is checked before anything is made.
+//! The request is fully validated before anything is created.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -22,13 +22,13 @@ use super::tags::Specifications;
 use super::xml::Xml;
 use super::{Ec2, REMEMBERED, network, show};
 
-/// Of the raw bytes.
+/// Maximum decoded bytes of user data.
 const MAX_USER_DATA: usize = 16 * 1024;
 const MAX_TOKEN: usize = 64;
-/// What has been terminated counts against the quota for a while.
+/// How long a terminated instance still counts against the quota.
 const STILL_COUNTED: TimeDelta = TimeDelta::seconds(30);
 
-/// Where in the network a machine is put.
+/// The network placement of an instance.
 struct Position {
     subnet: usize,
     groups: Vec<usize>,
@@ -54,19 +54,19 @@ pub(super) fn run_instances(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> O
     if let Some(key) = key {
         room.launched.insert(key, Launched { meaning: meaning(call), machines: machines.clone() });
     }
-    // What has just been launched is pending, however fast it will be.
+    // A new instance is shown as pending, however fast it boots.
     show_reservation(room, &machines, call.now - TimeDelta::milliseconds(1), xml);
     Ok(())
 }
 
-/// What a request asks for, in a number: the same for the same.
+/// A hash of the request's parameters, equal for equal requests.
 fn meaning(call: &Call<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     call.params.meaning().for_each(|pair| pair.hash(&mut hasher));
     hasher.finish()
 }
 
-/// What was launched with the token before, if it was asked for in the same way.
+/// Returns the instances of the token's first launch, if the requests are equal.
 fn again(room: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> {
     if launched.meaning != meaning(call) {
         let message = "Arguments on this idempotent request are inconsistent with arguments used \
@@ -341,7 +341,7 @@ fn user_data(call: &Call<'_>) -> Outcome<Option<String>> {
     Ok(Some(plain))
 }
 
-/// How many machines there may be, for a request that asks for so many.
+/// How many of the requested instances may be launched.
 fn allowed_count(
     room: &Ec2,
     call: &Call<'_>,
@@ -386,7 +386,7 @@ fn show_reservation(room: &Ec2, machines: &[u64], now: Moment, xml: &mut Xml) {
 }
 
 impl Ec2 {
-    /// The image that a text names: one of the region, that can be seen. Counts as a read of it.
+    /// Resolves an image id: visible, and in the region. Counts as a read.
     pub(super) fn find_image(&mut self, call: &Call<'_>, text: &str) -> Outcome<u64> {
         let malformed = || {
             Problem::new(

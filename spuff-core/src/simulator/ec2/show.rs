@@ -1,6 +1,6 @@
-//! A machine as EC2 shows it.
+//! An instance in EC2's format.
 //!
-//! What a machine loses when it ends is left out then: addresses, network, disks.
+//! Fields that a terminated instance loses are omitted: addresses, network, volumes.
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +13,7 @@ use super::xml::Xml;
 use super::{Ec2, catalogue, ids, network, state};
 
 impl Ec2 {
-    /// The public address of a running machine: it comes a moment after the start.
+    /// The public address of a running instance, which appears a moment after the start.
     pub(super) fn public_address(&self, machine: &Machine, now: Moment) -> Option<Ipv4Addr> {
         let runs = machine.power(now) == Power::Running;
         let lag = super::super::clock::delta(self.timings.read_lag);
@@ -21,7 +21,7 @@ impl Ec2 {
     }
 }
 
-/// The name of a public address.
+/// The DNS name of a public address.
 pub(super) fn public_name(region: &str, address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
     if region == "us-east-1" {
@@ -30,7 +30,7 @@ pub(super) fn public_name(region: &str, address: Ipv4Addr) -> String {
     format!("ec2-{a}-{b}-{c}-{d}.{region}.compute.amazonaws.com")
 }
 
-/// The name of a private address.
+/// The DNS name of a private address.
 pub(super) fn private_name(machine: &Machine, launch: &Launch) -> String {
     let [a, b, c, d] = network::private_address(launch.subnet, machine.id).octets();
     if machine.region == "us-east-1" {
@@ -39,7 +39,7 @@ pub(super) fn private_name(machine: &Machine, launch: &Launch) -> String {
     format!("ip-{a}-{b}-{c}-{d}.{}.compute.internal", machine.region)
 }
 
-/// Why a machine is in the state that it is in.
+/// The reason for an instance's state.
 pub(super) fn reason(
     machine: &Machine,
     launch: &Launch,
@@ -79,7 +79,7 @@ pub(super) fn code_and_name(xml: &mut Xml, name: &str, (code, word): (u16, &str)
     });
 }
 
-/// One machine, in a set of them.
+/// Writes one instance of a set.
 pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &Launch, now: Moment) {
     let power = machine.power(now);
     let alive = power != Power::Gone;
@@ -169,7 +169,7 @@ pub(super) fn instance(xml: &mut Xml, room: &Ec2, machine: &Machine, launch: &La
     xml.within("operator", |xml| xml.flag("managed", false));
 }
 
-/// How many threads a core has.
+/// The number of threads per core.
 pub(super) fn threads(size: &super::super::world::Size) -> u32 {
     let one =
         size.cpus < 2 || architecture(size.architecture) == "arm64" || size.name.starts_with("t2.");
@@ -242,7 +242,7 @@ fn interface(
     xml.within("operator", |xml| xml.flag("managed", false));
 }
 
-/// An image, in a set of them.
+/// Writes one image of a set.
 pub(super) fn image(xml: &mut Xml, room: &Ec2, image: &Image, now: Moment) {
     let (publisher, ami) = (super::publish::publisher(image), room.amis.get(&image.id));
     let owner = super::publish::owner(image);

@@ -1,15 +1,15 @@
-//! Who asks, and in which region: what a request's signature says. The signature itself is not
-//! checked, for the simulator takes any secret.
+//! Reads the access key, region and service from a request's signature. The signature itself is not
+//! verified; the simulator accepts any secret.
 //!
-//! Known are version 4 in the `Authorization` header, and version 2 among the parameters, which
-//! older clients use and which names no region.
+//! Supports version 4 in the `Authorization` header, and version 2 in the parameters, which older
+//! clients use and which has no region.
 
 use super::super::room::Asked;
 
-/// The region of a signature that names none.
+/// The region of a signature without one.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// What a signature says.
+/// The contents of a signature.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Signer<'a> {
     pub(super) key: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Signer<'a> {
 }
 
 impl<'a> Signer<'a> {
-    /// Nothing where a request is not signed, or the signature has not the form of one.
+    /// Returns `None` if the request is not signed or the signature is malformed.
     pub(super) fn of(asked: &Asked<'a>) -> Option<Self> {
         let header = asked.header("authorization");
         if header.is_empty() { Self::of_query(asked) } else { Self::of_header(header) }

@@ -1,4 +1,4 @@
-//! The part of SSM that names images: the public parameters of publishers, in JSON.
+//! The part of SSM that names images: publishers' public parameters, as JSON.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub(super) fn answer(room: &mut Ec2, asked: &Asked<'_>, now: Moment) -> Answer {
         "AmazonSSM.GetParameter" => match serde_json::from_slice::<One>(asked.body) {
             Ok(One { name }) => match parameter(&name) {
                 Some(found) => Answer::json(200, &json!({"Parameter": found})),
-                // The message of the real service is empty too.
+                // The real service's message is also empty.
                 None => problem(400, "ParameterNotFound", ""),
             },
             Err(error) => malformed(&error),
@@ -81,7 +81,7 @@ fn malformed(error: &serde_json::Error) -> Answer {
     }
 }
 
-/// What every cloud refuses, in SSM's words.
+/// The refusals that all clouds have, in SSM's format.
 pub(super) fn refuse(refusal: Refusal, is_unsigned: bool) -> Answer {
     match refusal {
         Refusal::Unauthorized if is_unsigned => {

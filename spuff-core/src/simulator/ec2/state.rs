@@ -1,4 +1,4 @@
-//! States as EC2 words them, and where an instance is.
+//! States as EC2 names them, and an instance's zone.
 
 use super::super::clock::Moment;
 use super::super::world::{Image, Machine, Power};
@@ -6,7 +6,7 @@ use super::catalogue::REGIONS;
 use super::holdings::Launch;
 use super::network;
 
-/// EC2's code and word for a state.
+/// EC2's code and name of an instance's state.
 pub(super) fn of_machine(machine: &Machine, now: Moment) -> (u16, &'static str) {
     match machine.power(now) {
         Power::Booting | Power::Starting => PENDING,
@@ -21,7 +21,7 @@ pub(super) fn of_machine(machine: &Machine, now: Moment) -> (u16, &'static str) 
 pub(super) const PENDING: (u16, &str) = (0, "pending");
 pub(super) const SHUTTING_DOWN: (u16, &str) = (32, "shutting-down");
 
-/// EC2's word for an image's state.
+/// EC2's name of an image's state.
 pub(super) fn of_image(image: &Image, now: Moment) -> &'static str {
     match image.has_ended(now) {
         true if image.failed => "failed",
@@ -30,7 +30,7 @@ pub(super) fn of_image(image: &Image, now: Moment) -> &'static str {
     }
 }
 
-/// The zone that a machine is in.
+/// The zone of an instance.
 pub(super) fn zone(machine: &Machine, launch: &Launch) -> String {
     let region = REGIONS.iter().find(|region| region.name == machine.region);
     region.map_or_else(String::new, |region| region.zone(network::zone_of(launch.subnet)))

@@ -1,4 +1,4 @@
-//! What the status checks, the CPU credits and the console tell of machines.
+//! Status checks, CPU credits and console output of instances.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,7 @@ const FILTERS: [&str; 6] = [
     "tag-key",
 ];
 
-/// Only of machines that run, unless all are asked for.
+/// Returns only running instances, unless the request asks for all.
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let all = call.params.flag("IncludeAllInstances")?.unwrap_or_default();
     let asked = call.params.list("InstanceId").len();

@@ -1,4 +1,4 @@
-//! The part of STS that clients call on the way: who am I?
+//! The part of STS that clients also call: the caller's identity.
 
 use super::super::room::{Asked, Refusal};
 use super::catalogue::ACCOUNT;
@@ -26,7 +26,7 @@ pub(super) fn answer(asked: &Asked<'_>, request_id: &str) -> Outcome<Vec<u8>> {
     Ok(xml.finish(REPLY))
 }
 
-/// What every cloud refuses, in STS's words.
+/// The refusals that all clouds have, in STS's format.
 pub(super) fn refuse(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Unauthorized => {

@@ -1,6 +1,6 @@
-//! Tags: their rules, those that a request gives to what it makes, and changing them afterwards.
+//! Tags: their rules, the tags of a create request, and later changes.
 //!
-//! Filters go by the tags of before for a while.
+//! Filters on instances use the previous tags for the list lag.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use super::xml::Xml;
 const MAX_TAGS: usize = 50;
 const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 256;
-/// What AWS keeps for itself.
+/// The prefix that AWS reserves.
 const RESERVED: &str = "aws:";
 
 fn check(key: &str, value: &str) -> Outcome<()> {
@@ -48,19 +48,19 @@ fn check_count(tags: &Tags) -> Outcome<()> {
     ))
 }
 
-/// The tags under a name. `None` as a value stands where none is given.
+/// Reads the tags under a prefix; a tag without a value has `None`.
 fn read<'p>(params: &'p Params<'_>, prefix: &str) -> Outcome<Vec<(&'p str, Option<&'p str>)>> {
     let one = |number: u32| {
         let key = params.get(&format!("{prefix}.{number}.Key")).unwrap_or_default();
         let name = format!("{prefix}.{number}.Value");
-        // An empty value is a value.
+        // An empty value counts as a value.
         let value = params.get(&name).or_else(|| params.is_set(&name).then_some(""));
         check(key, value.unwrap_or_default()).map(|()| (key, value))
     };
     params.numbers(prefix).into_iter().map(one).collect()
 }
 
-/// The tags that a request gives to what it makes, by the kind of thing.
+/// The tags of a create request, by resource type.
 #[derive(Debug, Default)]
 pub(super) struct Specifications(BTreeMap<String, Tags>);
 
@@ -105,7 +105,7 @@ impl Specifications {
     }
 }
 
-/// A thing that has tags.
+/// A resource that has tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Tagged {
     Machine(u64),
@@ -219,7 +219,7 @@ impl Ec2 {
         }
     }
 
-    /// The things that a request names, all of which must exist.
+    /// Resolves the request's resources, all of which must exist.
     fn need_tagged(&mut self, call: &Call<'_>) -> Outcome<Vec<Tagged>> {
         let asked = call.params.list("ResourceId");
         if asked.is_empty() {
@@ -258,8 +258,7 @@ pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
     Ok(())
 }
 
-/// A tag that is given with a value is deleted only where it has that one; without any tag, all
-/// are.
+/// Deletes tags: one given with a value only if the value matches; all tags if none is given.
 pub(super) fn delete(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let things = room.need_tagged(call)?;
     let given = read(&call.params, "Tag")?;

@@ -1,11 +1,11 @@
-//! A type of machines as EC2 shows it.
+//! An instance type in EC2's format.
 
 use super::super::world::{Architecture, Size};
 use super::catalogue::architecture;
 use super::show::threads;
 use super::xml::Xml;
 
-/// Whether new machines should be of that type.
+/// Whether the type is of a current generation.
 pub(super) fn is_current(size: &Size) -> bool {
     !size.name.starts_with("m1.")
 }

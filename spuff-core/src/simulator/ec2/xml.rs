@@ -1,6 +1,6 @@
-//! XML as EC2 writes it: elements without attributes, and sets of `item`s.
+//! XML in EC2's format: elements without attributes, and sets of `item`s.
 //!
-//! Whatever text is put in, what comes out is well-formed.
+//! The output is well-formed for any input text.
 
 use std::fmt::{Display, Write};
 
@@ -11,12 +11,12 @@ use super::super::clock::Moment;
 /// The namespace of STS.
 pub(super) const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-/// A document that is being written.
+/// A document under construction.
 #[derive(Debug)]
 pub(super) struct Xml(String);
 
 impl Xml {
-    /// A document with this root. It is ended by [`finish`](Self::finish).
+    /// Starts a document with this root, which [`finish`](Self::finish) closes.
     pub(super) fn root(name: &str, namespace: &str) -> Self {
         let mut text = String::with_capacity(4096);
         text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<");
@@ -47,28 +47,28 @@ impl Xml {
         self.0.push('>');
     }
 
-    /// An element with elements in it.
+    /// Writes an element with child elements.
     pub(super) fn within(&mut self, name: &str, inner: impl FnOnce(&mut Self)) {
         self.open(name);
         inner(self);
         self.close(name);
     }
 
-    /// An element with text in it, which is escaped.
+    /// Writes an element with escaped text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         self.open(name);
         escape(&mut self.0, text);
         self.close(name);
     }
 
-    /// The same, where there is a text.
+    /// Writes an element with escaped text, if there is one.
     pub(super) fn maybe(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
         }
     }
 
-    /// An element with a number, an address, or whatever else needs no escaping.
+    /// Writes an element with a number, an address, or another value that needs no escaping.
     pub(super) fn value(&mut self, name: &str, value: impl Display) {
         self.open(name);
         // Writing into a string cannot fail.
@@ -80,7 +80,7 @@ impl Xml {
         self.text(name, if flag { "true" } else { "false" });
     }
 
-    /// A time, of which EC2 tells no parts of a second.
+    /// Writes a time in whole seconds, as EC2 does.
     pub(super) fn time(&mut self, name: &str, time: Moment) {
         self.open(name);
         let parts = [
@@ -102,7 +102,7 @@ impl Xml {
         self.close(name);
     }
 
-    /// A set: one `item` for each.
+    /// Writes a set: one `item` for each.
     pub(super) fn set<T>(
         &mut self,
         name: &str,
@@ -118,12 +118,12 @@ impl Xml {
         self.close(name);
     }
 
-    /// A set of texts.
+    /// Writes a set of texts.
     pub(super) fn texts<'t>(&mut self, name: &str, items: impl IntoIterator<Item = &'t str>) {
         self.set(name, items, |xml, text| escape(&mut xml.0, text));
     }
 
-    /// The tags of a thing.
+    /// Writes a set of tags.
     pub(super) fn tags<'t>(
         &mut self,
         name: &str,
@@ -136,7 +136,7 @@ impl Xml {
     }
 }
 
-/// Characters that XML cannot hold at all become a question mark.
+/// Escapes text; characters that XML cannot represent become a question mark.
 fn escape(out: &mut String, text: &str) {
     let plain =
         |byte: u8| (b' '..0x7f).contains(&byte) && !matches!(byte, b'<' | b'>' | b'&' | b'"');

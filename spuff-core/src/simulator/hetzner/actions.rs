@@ -1,4 +1,4 @@
-//! What is done with a server, and the actions that tell how far it has come.
+//! Operations on servers, and the actions that report their progress.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::servers::find_type;
 use super::show::{Image, ShownAction, action_status};
 use super::{About, Hetzner, Nature, Outcome, refusal, reply};
 
-/// Millionths of a euro for a GB of an image in a month of 720 hours.
+/// Monthly price (720 hours) of an image in millionths of a euro per GB.
 pub(super) const IMAGE_MICROS: u64 = 11_000;
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ impl Hetzner {
         act(self, asked, id, now, effects)
     }
 
-    /// What is off stays off, unless it is started.
+    /// A server that is off stays off, unless it is started.
     fn power(
         &mut self,
         id: u64,
@@ -118,7 +118,8 @@ impl Hetzner {
         Ok(ShownAction::new(&action, now))
     }
 
-    /// The action ends when the server has been told; when it is off is its own business.
+    /// The action ends when the server has received the shutdown signal; the server may turn off
+    /// later.
     fn shutdown(&mut self, id: u64, now: Moment, effects: Effects) -> Outcome {
         let (told, off) = (now + TimeDelta::seconds(1), (Power::Stopping, Power::Off));
         let action = self
@@ -135,7 +136,7 @@ impl Hetzner {
         Ok(reply(201, &json!({"action": ShownAction::new(&Action { ends, ..action }, now)})))
     }
 
-    /// An action that takes no time.
+    /// Runs an action that ends immediately.
     fn at_once(
         &mut self,
         id: u64,
@@ -193,7 +194,7 @@ impl Hetzner {
         };
         let os_version = self.images.get(&machine.image).and_then(|about| about.os_version);
         let size_centi_gib = self.world.rng.u32(110..290);
-        // A backup is paid for with its server.
+        // The server's price includes its backups.
         let month = if nature == Nature::Backup {
             0
         } else {
@@ -288,7 +289,7 @@ impl Hetzner {
         Ok(reply(201, &json!({"action": action})))
     }
 
-    /// A server with backups costs a fifth more.
+    /// Restarts the charge of a server at its current price; backups add 20 %.
     fn charge_anew(&mut self, id: u64, now: Moment) {
         let Some(machine) = self.world.machine(id) else { return };
         let (name, mut rate) = (machine.size.name, machine.size.rate);
@@ -348,7 +349,7 @@ impl Hetzner {
 
     // Actions.
 
-    /// One action; with `of`, only if it is one of that server's or image's.
+    /// Returns one action; with `of`, only if it belongs to that server or image.
     pub(super) fn get_action(&self, id: &str, of: Option<&str>, now: Moment) -> Outcome {
         let action = input::number(id).and_then(|id| self.world.action(id));
         let action =
@@ -357,7 +358,7 @@ impl Hetzner {
         Ok(reply(200, &json!({"action": ShownAction::new(action, now)})))
     }
 
-    /// Those of these ids that there are. To ask for all of them is no longer possible.
+    /// Returns the actions with the requested ids. The API no longer lists all actions.
     pub(super) fn list_asked_actions(
         &self,
         asked: &Asked<'_>,
@@ -370,7 +371,7 @@ impl Hetzner {
         page_of_actions(asked, actions, now, effects)
     }
 
-    /// The actions of all servers, or of all images, or those of them that have these ids.
+    /// Returns the actions of all servers or of all images; if ids are given, only those.
     pub(super) fn list_actions(
         &self,
         asked: &Asked<'_>,

@@ -1,7 +1,7 @@
-//! What Hetzner offers: locations and server types with their prices.
+//! Hetzner's catalogue: locations, and server types with their prices.
 //!
-//! The prices resemble the public ones and are not offers. A month is billed as 624 hours at most,
-//! which is how the monthly prices come about.
+//! The prices resemble the public ones and are not offers. At most 624 hours of a month are billed;
+//! monthly prices are calculated accordingly.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::world::{Architecture, Rate, Rounding, Size};
 
-/// How many hours of a month are paid for.
+/// Maximum billed hours per month.
 const MONTH: u64 = 624;
 
 const DEPRECATION: Deprecation = Deprecation {
@@ -44,7 +44,7 @@ pub(super) struct TypePrice {
     pub(super) location: &'static str,
     pub(super) price_hourly: Price,
     pub(super) price_monthly: Price,
-    /// Bytes.
+    /// Included traffic in bytes.
     pub(super) included_traffic: u64,
     pub(super) price_per_tb_traffic: Price,
 }
@@ -55,7 +55,7 @@ pub(super) struct Deprecation {
     pub(super) unavailable_after: &'static str,
 }
 
-/// A location in which a server type is offered.
+/// A location that offers a server type.
 #[derive(Serialize)]
 pub(super) struct TypeSite {
     pub(super) id: u64,
@@ -91,7 +91,7 @@ pub(super) fn architecture(architecture: Architecture) -> &'static str {
     }
 }
 
-/// The locations; the ids count from 1.
+/// The locations; their ids count from 1.
 pub(super) static LOCATIONS: [Location; 6] = [
     location(
         1,
@@ -146,21 +146,21 @@ pub(super) struct Type {
     pub(super) name: &'static str,
     pub(super) architecture: Architecture,
     pub(super) disk_gib: u32,
-    /// Can no longer be ordered.
+    /// No longer available for new servers.
     pub(super) deprecated: bool,
-    /// One for each group of locations in which it costs the same.
+    /// One for each group of locations with the same price.
     pub(super) sizes: Vec<Size>,
     pub(super) shown: ServerType,
 }
 
 impl Type {
-    /// The size in one location; `None` where the type is not offered.
+    /// Returns the size in one location; `None` if the type is not offered there.
     pub(super) fn at(&'static self, location: &str) -> Option<&'static Size> {
         self.sizes.iter().find(|size| size.regions.contains(&location))
     }
 }
 
-/// The server types, by their ids.
+/// The server types, sorted by id.
 pub(super) static TYPES: LazyLock<Vec<Type>> = LazyLock::new(|| {
     let mut types: Vec<Type> = ROWS.iter().map(server_type).collect();
     types.sort_by_key(|server_type| server_type.id);
@@ -175,12 +175,12 @@ pub(super) fn location_named(name: &str) -> Option<&'static Location> {
     LOCATIONS.iter().find(|location| location.name == name)
 }
 
-/// The type that a machine's size belongs to.
+/// The server type of an instance's size.
 pub(super) fn type_of(size: &Size) -> Option<&'static Type> {
     type_named(size.name)
 }
 
-/// An amount as the API writes it: net, and with 19 % VAT.
+/// Formats a price as the API does: net, and gross with 19 % VAT.
 pub(super) fn price(micros: u64) -> Price {
     let gross = micros * 119;
     Price {
@@ -189,13 +189,13 @@ pub(super) fn price(micros: u64) -> Price {
     }
 }
 
-/// What a price by the hour comes to in a month.
+/// Converts an hourly price to a monthly price.
 pub(super) fn monthly(micros_per_hour: u64) -> u64 {
     micros_per_hour * MONTH
 }
 
 /// Id, name, cores, memory and disk in GB, and millionths of a euro per hour in Europe, America and
-/// Asia; 0 where it is not offered.
+/// Asia; 0 if the type is not offered there.
 type Row = (u64, &'static str, u32, u32, u32, [u64; 3]);
 
 #[rustfmt::skip]
@@ -258,7 +258,7 @@ fn server_type(&(id, name, cpus, memory, disk_gib, hourly): &Row) -> Type {
         location,
         price_hourly: price(hourly),
         price_monthly: price(monthly(hourly)),
-        // Europe includes far more than the others.
+        // Europe includes 20 TiB of traffic, other locations 1 TiB.
         included_traffic: (if EUROPE.contains(&location) { 20 } else { 1 }) << 40,
         price_per_tb_traffic: price(if ASIA.contains(&location) { 7_400_000 } else { 1_000_000 }),
     };

@@ -1,6 +1,6 @@
-//! Images: the cloud's own, which can only be read, and snapshots and backups.
+//! Images: the cloud's public ones, which are read-only, and snapshots and backups.
 //!
-//! A snapshot is made by an action of its server.
+//! An action of the server creates a snapshot.
 
 use serde::Serialize;
 use serde_json::json;
@@ -36,7 +36,7 @@ impl Hetzner {
         let kinds = input::words(asked, "type", &["system", "app", "snapshot", "backup"])?;
         let statuses = input::words(asked, "status", &["available", "creating", "unavailable"])?;
         let architectures = input::words(asked, "architecture", &["x86", "arm"])?;
-        // The official clients write `true` or `True`.
+        // The official clients send `true` or `True`.
         let with_deprecated =
             asked.param("include_deprecated").is_some_and(|word| word.eq_ignore_ascii_case("true"));
         let bound_to: Vec<_> = asked.params("bound_to").collect();
@@ -143,14 +143,14 @@ impl Hetzner {
         Ok(reply(201, &json!({"action": ShownAction::new(&action, now)})))
     }
 
-    /// An image that can be read now.
+    /// Returns the id of an image if a read shows it now.
     pub(super) fn visible_image(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let number = input::number(id).ok_or_else(|| refusal::not_found("image"))?;
         let found = self.world.read_image(number, now).map(|image| image.id);
         found.ok_or_else(|| refusal::not_found(&format!("image with ID '{number}'")))
     }
 
-    /// A snapshot or a backup that can be read now.
+    /// Returns the id of a snapshot or backup if a read shows it now.
     fn own_image(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let id = self.visible_image(id, now)?;
         let own = self.world.image(id).is_some_and(|image| !image.public);
@@ -158,7 +158,7 @@ impl Hetzner {
             .ok_or_else(|| refusal::unsupported("only snapshots and backups can be changed"))
     }
 
-    /// Whether the action that makes it goes on. One that never ends does not hold it.
+    /// Whether its create action is running. An action that never ends does not count.
     fn is_being_made(&self, id: u64, now: Moment) -> bool {
         let Some((server, _)) = self.world.image(id).and_then(|image| image.source.as_ref()) else {
             return false;

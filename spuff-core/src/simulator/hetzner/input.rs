@@ -1,6 +1,6 @@
-//! What a request says: its body, field by field, and the pages that it wants.
+//! Parses and validates a request's body, field by field, and its query parameters.
 //!
-//! What is wrong is collected, so that one refusal tells of all of it.
+//! Errors are collected, so that one refusal reports all of them.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use super::super::room::{Answer, Asked};
 use super::refusal;
 use super::rules::{self, Labels, Selector};
 
-/// A thing by its id or by its name.
+/// A reference to a resource by its id or name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reference {
     Id(u64),
@@ -27,7 +27,7 @@ impl Reference {
         }
     }
 
-    /// Whether it means the thing that is called so.
+    /// Whether it refers to the resource with this id and name.
     pub(super) fn is(&self, id: u64, name: &str) -> bool {
         match self {
             Self::Id(wanted) => *wanted == id || wanted.to_string() == name,
@@ -36,7 +36,7 @@ impl Reference {
     }
 }
 
-/// The body of a request. A field that is null is one that is absent.
+/// The body of a request. A null field counts as absent.
 pub(super) struct Input {
     fields: Map<String, Value>,
     wrong: Vec<(String, String)>,
@@ -44,7 +44,7 @@ pub(super) struct Input {
 
 impl Input {
     /// # Errors
-    /// The cloud's answer to what is no JSON object.
+    /// The cloud's refusal, if the body is not a JSON object.
     pub(super) fn read(asked: &Asked<'_>) -> Result<Self, Answer> {
         match serde_json::from_slice(asked.body) {
             Ok(Value::Object(fields)) => Ok(Self { fields, wrong: Vec::new() }),
@@ -52,7 +52,7 @@ impl Input {
         }
     }
 
-    /// As [`read`](Self::read), where no body at all says nothing.
+    /// Like [`read`](Self::read), but accepts an empty body as an empty object.
     pub(super) fn read_optional(asked: &Asked<'_>) -> Result<Self, Answer> {
         if asked.body.is_empty() {
             Ok(Self { fields: Map::new(), wrong: Vec::new() })
@@ -69,7 +69,7 @@ impl Input {
         self.wrong.iter().any(|(wrong, _)| wrong == field)
     }
 
-    /// The refusal, if anything was wrong.
+    /// Returns the refusal if there were errors.
     pub(super) fn check(&self) -> Result<(), Answer> {
         if self.wrong.is_empty() { Ok(()) } else { Err(refusal::invalid_fields(&self.wrong)) }
     }
@@ -107,7 +107,8 @@ impl Input {
         self.get(field, "an ID or a name", Reference::parse)
     }
 
-    /// Checked only by [`check`](Self::check), before which nothing is done.
+    /// A missing field is reported only by [`check`](Self::check), which the caller calls before
+    /// acting.
     pub(super) fn required_reference(&mut self, field: &str) -> Reference {
         let reference = self.reference(field);
         self.require(field, reference).unwrap_or(Reference::Id(0))
@@ -118,7 +119,7 @@ impl Input {
         self.get(field, "a list of IDs or names", all).unwrap_or_default()
     }
 
-    /// Whether a list holds anything.
+    /// Whether a list field is non-empty.
     pub(super) fn names_any(&mut self, field: &str) -> bool {
         self.get(field, "a list", |value| value.as_array().map(|items| !items.is_empty()))
             .unwrap_or_default()
@@ -136,7 +137,7 @@ impl Input {
         Some(labels)
     }
 
-    /// An object within, with what is wrong with its fields told as `field.of_it`.
+    /// Reads a nested object; reports errors of its fields as `field.name`.
     pub(super) fn within<T>(&mut self, field: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let fields =
             self.get(field, "an object", |value| value.as_object().cloned()).unwrap_or_default();
@@ -149,12 +150,12 @@ impl Input {
     }
 }
 
-/// The number in a path or a query.
+/// Parses a number in a path or a query.
 pub(super) fn number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The label selector of a list.
+/// Parses the label selector of a list request.
 pub(super) fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Answer> {
     match asked.param("label_selector") {
         Some(text) if !text.trim().is_empty() => Selector::parse(&text)
@@ -164,8 +165,8 @@ pub(super) fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Answer> {
     }
 }
 
-/// A parameter that may be given several times, each one of these words; empty where it is not
-/// given.
+/// Returns the values of a repeatable parameter, each of which must be one of the known words;
+/// empty if it is absent.
 pub(super) fn words(asked: &Asked<'_>, name: &str, known: &[&str]) -> Result<Vec<String>, Answer> {
     let words: Vec<String> = asked.params(name).map(|word| word.into_owned()).collect();
     match words.iter().find(|word| !known.contains(&word.as_str())) {

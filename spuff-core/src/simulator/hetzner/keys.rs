@@ -10,7 +10,7 @@ use super::input::{self, Input};
 use super::list::{self, Key};
 use super::{Hetzner, Outcome, refusal, reply, show};
 
-/// Those that a project has from the start.
+/// The keys that every project starts with.
 const FIRST: [(&str, &str); 2] = [
     (
         "laptop",
@@ -111,7 +111,7 @@ impl Hetzner {
         Ok(reply(200, &json!({"ssh_key": self.show_key(self.find(id)?)})))
     }
 
-    /// A server keeps the key that it was made with.
+    /// Servers created with the key keep it.
     pub(super) fn delete_key(&mut self, id: &str) -> Outcome {
         let id = self.find_key(id)?.id;
         self.world.keys.retain(|key| key.id != id);

@@ -1,4 +1,4 @@
-//! Lists: their order, their pages, and what is told of these.
+//! Lists: sorting, pages, and the pagination metadata.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use super::{input, refusal};
 const PER_PAGE: usize = 25;
 const MAX_PER_PAGE: usize = 50;
 
-/// What stands beside the things of a page.
+/// The metadata of a page.
 #[derive(Serialize)]
 pub(super) struct Meta {
     pagination: Pagination,
@@ -27,24 +27,24 @@ struct Pagination {
     total_entries: usize,
 }
 
-/// What a thing is sorted by.
+/// A sort key.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Number(i64),
     Text(String),
 }
 
-/// Puts things into the order that is asked for: by each `sort` in turn, then as they were.
+/// Sorts items by each `sort` parameter in turn; otherwise keeps their order.
 ///
 /// # Errors
-/// The cloud's answer to a field that these things are not sorted by.
+/// The cloud's refusal, if the items cannot be sorted by a field.
 pub(super) fn sort<T>(
     asked: &Asked<'_>,
     items: &mut [T],
     key: impl Fn(&T, &str) -> Option<Key>,
 ) -> Result<(), Answer> {
     let orders: Vec<_> = asked.params("sort").collect();
-    // The last order is the weakest one, and a stable sort keeps what a weaker one has done.
+    // Sorts by the last parameter first: stable sorts keep it as the weakest order.
     for order in orders.iter().rev() {
         let (field, direction) = order.split_once(':').unwrap_or((order, "asc"));
         let wrong = || refusal::invalid_field("sort", &format!("'{order}' is no order of these"));
@@ -61,11 +61,10 @@ pub(super) fn sort<T>(
     Ok(())
 }
 
-/// The page that is asked for. `shift` is a fault's: a thing that nobody has seen is in front of
-/// the rest.
+/// Returns the requested page. With the `ShiftingPages` fault, an unseen item precedes the rest.
 ///
 /// # Errors
-/// The cloud's answer to a page that cannot be.
+/// The cloud's refusal of an invalid page.
 pub(super) fn page<T>(
     asked: &Asked<'_>,
     all: Vec<T>,

@@ -1,5 +1,5 @@
-//! What is only read: locations, server types, prices; and the collections of which a project here
-//! has nothing.
+//! Read-only resources: locations, server types, prices; and the collections that are always empty
+//! in the simulator.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::catalogue::{LOCATIONS, Location, ServerType, TYPES, monthly, price};
 use super::list::{self, Key};
 use super::{Outcome, input, refusal, reply};
 
-/// Collections that are always empty here.
+/// Collections that are always empty in the simulator.
 const EMPTY: [&str; 9] = [
     "certificates",
     "firewalls",
@@ -23,7 +23,7 @@ const EMPTY: [&str; 9] = [
     "volumes",
 ];
 
-/// Millionths of a euro for an IPv4 address in an hour.
+/// Price of an IPv4 address in millionths of a euro per hour.
 const IPV4_MICROS: u64 = 800;
 
 pub(super) fn answer(asked: &Asked<'_>, parts: &[&str], effects: Effects) -> Outcome {

@@ -1,4 +1,4 @@
-//! How Hetzner refuses: a status, a code, a sentence, and sometimes details.
+//! Refusals in Hetzner's format: a status, a code, a message, and sometimes details.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn plain(status: u16, code: &str, message: &str) -> Answer {
     with_details(status, code, message, Value::Null)
 }
 
-/// What every cloud knows.
+/// The refusals that all clouds have.
 pub(super) fn general(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::Unauthorized => plain(401, "unauthorized", "unable to authenticate"),
@@ -44,7 +44,7 @@ pub(super) fn general(refusal: Refusal) -> Answer {
     }
 }
 
-/// There is no such thing as `what`.
+/// The resource `what` does not exist.
 pub(super) fn not_found(what: &str) -> Answer {
     plain(404, "not_found", &format!("{what} not found"))
 }
@@ -53,7 +53,7 @@ pub(super) fn method_not_allowed() -> Answer {
     plain(405, "method_not_allowed", "method not allowed")
 }
 
-/// Taken out of the API.
+/// The function was removed from the API.
 pub(super) fn removed(announcement: &str) -> Answer {
     let message = "the requested API functionality was removed";
     let details =
@@ -65,7 +65,7 @@ pub(super) fn json_error() -> Answer {
     with_details(400, "json_error", "syntax error", json!({}))
 }
 
-/// What is wrong with which fields.
+/// Reports the invalid fields, with a message for each.
 pub(super) fn invalid_fields(wrong: &[(String, String)]) -> Answer {
     let names: Vec<String> = wrong.iter().map(|(name, _)| format!("'{name}'")).collect();
     let plural = if names.len() == 1 { "" } else { "s" };
@@ -79,7 +79,7 @@ pub(super) fn invalid_field(name: &str, message: &str) -> Answer {
     invalid_fields(&[(name.to_string(), message.to_string())])
 }
 
-/// Each field is right, and they do not go together.
+/// Each field is valid, but their combination is not.
 pub(super) fn invalid(message: &str) -> Answer {
     plain(422, "invalid_input", message)
 }

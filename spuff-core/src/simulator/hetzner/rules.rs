@@ -1,16 +1,16 @@
-//! What names, labels and label selectors may be.
+//! Validation of names, labels and label selectors.
 
 use std::collections::BTreeMap;
 
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// The most bytes of user data.
+/// Maximum bytes of user data.
 pub(super) const MAX_USER_DATA: usize = 32 << 10;
 
 const MAX_NAME: usize = 253;
 const MAX_PART: usize = 63;
 
-/// Why a server cannot have this name: it must be a host name by RFC 1123.
+/// Checks a server's name, which must be a host name by RFC 1123.
 pub(super) fn server_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("must not be empty");
@@ -29,7 +29,7 @@ pub(super) fn server_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Why these labels are not taken.
+/// Checks labels.
 pub(super) fn labels(labels: &Labels) -> Result<(), String> {
     for (key, value) in labels {
         let (prefix, name) =
@@ -46,7 +46,7 @@ pub(super) fn labels(labels: &Labels) -> Result<(), String> {
     Ok(())
 }
 
-/// Letters and digits at both ends, and also these symbols between.
+/// Whether the text begins and ends with a letter or digit, and contains only these and `symbols`.
 fn is_word(text: &str, most: usize, symbols: &str) -> bool {
     let is_end = |c: char| c.is_ascii_alphanumeric();
     text.len() <= most
@@ -55,7 +55,7 @@ fn is_word(text: &str, most: usize, symbols: &str) -> bool {
         && text.chars().all(|c| is_end(c) || symbols.contains(c))
 }
 
-/// Which labels are meant: all of its terms must hold.
+/// A label selector: all of its terms must match.
 #[derive(Debug, PartialEq)]
 pub(super) struct Selector(Vec<Term>);
 
@@ -70,12 +70,12 @@ enum Wanted {
     Present,
     Absent,
     In(Vec<String>),
-    /// Also true where there is no such label.
+    /// Also matches if the label is absent.
     NotIn(Vec<String>),
 }
 
 impl Selector {
-    /// `None` for what is no selector.
+    /// Returns `None` if the text is not a valid selector.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut terms = Vec::new();
         let (mut start, mut depth) = (0, 0_u32);

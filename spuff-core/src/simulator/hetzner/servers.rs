@@ -1,4 +1,4 @@
-//! Servers: make, read, list, change, delete.
+//! Servers: create, read, list, update, delete.
 
 use serde::Serialize;
 use serde_json::json;
@@ -44,7 +44,7 @@ struct Created<'a> {
     root_password: Option<String>,
 }
 
-/// What a create asks for, once it is known to be right.
+/// A validated create request.
 struct Order {
     machine: NewMachine,
     start: bool,
@@ -69,7 +69,7 @@ impl Hetzner {
         }
         let root_password = machine.keys.is_empty().then(|| self.password());
         let (id, mut create) = self.world.launch(machine, "create_server", now, effects);
-        // Those of the server's addresses.
+        // Reserves the ids of the server's two addresses.
         let _ = (self.world.next_id(), self.world.next_id());
         let mut next_actions = Vec::new();
         if start {
@@ -78,7 +78,7 @@ impl Hetzner {
                 &self.world.act("start_server", id, None, region, now, ends, fails),
                 now,
             ));
-            // The server is made before it starts.
+            // The create action ends before the start action does.
             create.ends = ends.map(|ends| now + (ends - now) * 2 / 3);
             if let Some(action) = self.world.action_mut(create.id) {
                 action.ends = create.ends;
@@ -121,7 +121,7 @@ impl Hetzner {
             }
             (net.flag("enable_ipv4").unwrap_or(true), net.flag("enable_ipv6").unwrap_or(true))
         });
-        // None of these exists in the project.
+        // The project has none of these.
         for (field, message) in [
             ("volumes", "volume not found"),
             ("networks", "network not found"),
@@ -167,8 +167,8 @@ impl Hetzner {
         })
     }
 
-    /// An image that a server of this type can be made from. A name means the one for the type's
-    /// processors.
+    /// Returns an image that can be used with this server type. A name resolves to the image for
+    /// the type's architecture.
     pub(super) fn usable_image(
         &self,
         wanted: &Reference,
@@ -278,7 +278,7 @@ impl Hetzner {
         Ok(reply(200, &json!({"action": ShownAction::new(&action, now)})))
     }
 
-    /// A server that can be read now.
+    /// Returns the id of a server if a read shows it now.
     pub(super) fn visible_server(&mut self, id: &str, now: Moment) -> Result<u64, Answer> {
         let number = input::number(id).ok_or_else(|| refusal::not_found("server"))?;
         let found = self.world.read_machine(number, now).filter(|machine| machine.exists(now));
@@ -287,8 +287,7 @@ impl Hetzner {
             .ok_or_else(|| refusal::not_found(&format!("server with ID '{number}'")))
     }
 
-    /// Whether something can be done with a server; while one thing is done with it, no other can
-    /// be.
+    /// Refuses if a running action or a fault locks the server.
     pub(super) fn unlocked(&self, id: u64, now: Moment, effects: Effects) -> Result<(), Answer> {
         let locked = self.world.machine(id).is_some_and(|machine| machine.is_locked(now));
         if locked || effects.is(Fault::Locked) { Err(refusal::locked("server")) } else { Ok(()) }
@@ -334,7 +333,7 @@ impl Hetzner {
         Server::new(machine, self.status(machine, now), image, self.extras.get(&machine.id), now)
     }
 
-    /// Backups end with their server; snapshots do not.
+    /// Deletes a server's backups, which end with it; its snapshots remain.
     pub(super) fn forget_backups(&mut self, server: u64, now: Moment) {
         let of_server = |image: &&WorldImage| {
             image.source.as_ref().is_some_and(|(source, _)| *source == server)

@@ -1,4 +1,4 @@
-//! The things of the API as it writes them: every field that its documentation shows.
+//! The API's resources as JSON, with all documented fields.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::catalogue::{self, Location, ServerType, Type, architecture};
 use super::rules::Labels;
 use super::{About, Nature};
 
-/// Whole seconds and an offset of `+00:00`.
+/// Formats a time in whole seconds with the offset `+00:00`.
 pub(super) struct Time(pub(super) Moment);
 
 impl Serialize for Time {
@@ -49,13 +49,14 @@ pub(super) struct Server<'a> {
     placement_group: Option<()>,
 }
 
-/// What the room knows of a server beyond the machine.
+/// Server data of Hetzner that the world does not store.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extra {
     pub(super) protected: bool,
     pub(super) rescue: bool,
     pub(super) backups: bool,
-    /// Where it is not that of the server type, because the type was changed without the disk.
+    /// The disk's size, if it differs from the server type's: the type was changed without the
+    /// disk.
     pub(super) disk_gib: Option<u32>,
 }
 
@@ -139,8 +140,7 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The ids of a server's addresses: the two that were taken right behind its own and that of its
-/// first action.
+/// The ids of a server's addresses: the two ids after its own and its create action's.
 pub(super) fn primary_ip_ids(machine: &Machine) -> [u64; 2] {
     [machine.id + 2, machine.id + 3]
 }
@@ -150,7 +150,7 @@ fn dns_ptr(ip: Ipv4Addr) -> String {
     format!("static.{d}.{c}.{b}.{a}.clients.your-server.de")
 }
 
-/// The /64 that an address is in.
+/// The /64 network of an address.
 fn network(ip: Ipv6Addr) -> String {
     format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)))
 }
@@ -185,7 +185,7 @@ struct Protection {
 }
 
 impl PrimaryIp<'_> {
-    /// The addresses that were made with a server, and end with it.
+    /// The addresses that were created with a server, and are deleted with it.
     pub(super) fn of(machine: &Machine) -> Vec<Self> {
         let [ipv4_id, ipv6_id] = primary_ip_ids(machine);
         let address = |id, kind, ip, dns_ptr| Self {
@@ -221,7 +221,7 @@ pub(super) struct Image<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     status: &'static str,
-    /// Null unless it is one of the cloud's own.
+    /// Null unless it is a public image.
     name: Option<&'a str>,
     description: &'a str,
     image_size: Option<f64>,

@@ -1,4 +1,4 @@
-//! Hetzner's own images: operating systems and apps, most of them once for each architecture.
+//! Hetzner's public images: operating systems and apps, most of them for each architecture.
 
 use chrono::TimeDelta;
 
@@ -8,7 +8,7 @@ use super::{About, Nature};
 
 use Architecture::{Arm, X86};
 
-/// Name, description, distribution, its version, for which processors.
+/// Name, description, distribution, its version, and architectures.
 type Row =
     (&'static str, &'static str, &'static str, Option<&'static str>, &'static [Architecture]);
 
@@ -38,10 +38,10 @@ const APPS: [Row; 3] = [
     ("gitlab", "GitLab CE", "ubuntu", Some("24.04"), &[X86]),
 ];
 
-/// Deprecated, and with that hidden unless it is asked for.
+/// Deprecated images, which lists omit unless requested.
 const DEPRECATED: [&str; 1] = ["ubuntu-20.04"];
 
-/// Puts the images into the world; gives what else is known of each.
+/// Adds the images to the world, and returns Hetzner's data of each.
 pub(super) fn publish(world: &mut World, now: Moment) -> Vec<(u64, About)> {
     let systems = SYSTEMS.iter().map(|row| (Nature::System, row));
     let apps = APPS.iter().map(|row| (Nature::App, row));

@@ -1,23 +1,23 @@
-//! An action: something that takes time, and is asked how far it has come.
+//! Actions: asynchronous operations whose progress can be read.
 
 use super::super::clock::Moment;
 
-/// Something that takes time, and is asked how far it has come.
+/// An asynchronous operation whose progress can be read.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Action {
     pub(in super::super) id: u64,
-    /// The cloud's word for it.
+    /// The action's type, as the cloud names it.
     pub(in super::super) kind: &'static str,
     pub(in super::super) machine: u64,
     pub(in super::super) image: Option<u64>,
     pub(in super::super) region: &'static str,
     pub(in super::super) started: Moment,
-    /// `None` for one that never ends.
+    /// `None` if it never ends.
     pub(in super::super) ends: Option<Moment>,
     pub(in super::super) fails: bool,
 }
 
-/// How far an action has come.
+/// The status of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Progress {
     Running,
@@ -34,7 +34,7 @@ impl Action {
         }
     }
 
-    /// From 0 to 100.
+    /// Progress from 0 to 100.
     pub(in super::super) fn percent(&self, now: Moment) -> i64 {
         let Some(ends) = self.ends else { return 0 };
         let (whole, passed) =

@@ -1,18 +1,18 @@
-//! The fingerprint of an SSH key as clouds write it: the MD5 of the key's bytes.
+//! The fingerprint of an SSH key as clouds show it: the MD5 of the key's bytes.
 
-/// The fingerprint of a public key such as `ssh-ed25519 AAAA… comment`; `None` for what is no such
-/// key.
+/// Returns the fingerprint of a public key such as `ssh-ed25519 AAAA… comment`, or `None` if it is
+/// not a valid key.
 pub(in super::super) fn fingerprint(public_key: &str) -> Option<String> {
     let mut words = public_key.split_whitespace();
     let (kind, key) = (words.next()?, decode(words.next()?)?);
-    // A key's bytes begin with its kind, and the kind with its length.
+    // The key's bytes begin with its type, prefixed with its length.
     let (length, rest) = key.split_first_chunk::<4>()?;
     let named = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
     let pairs: Vec<String> = md5(&key).iter().map(|byte| format!("{byte:02x}")).collect();
     (named == kind.as_bytes() && rest.len() > named.len()).then(|| pairs.join(":"))
 }
 
-/// Base64 of the standard alphabet, with its padding.
+/// Decodes padded base64 of the standard alphabet.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if text.len() - digits.len() > 2 || !text.len().is_multiple_of(4) {
@@ -38,10 +38,10 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// How far each step of a round turns.
+/// Rotation amounts of the steps of each round.
 const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
-/// RFC 1321.
+/// MD5, as in RFC 1321.
 fn md5(message: &[u8]) -> [u8; 16] {
     let mut padded = message.to_vec();
     padded.push(0x80);
@@ -88,7 +88,7 @@ fn md5(message: &[u8]) -> [u8; 16] {
     digest
 }
 
-/// The constant of a step.
+/// The additive constant of a step.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

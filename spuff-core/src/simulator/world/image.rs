@@ -1,11 +1,11 @@
-//! An image: one of the cloud's own, or a snapshot of a machine.
+//! An image: a public one of the cloud, or a snapshot of an instance.
 
 use std::collections::BTreeMap;
 
 use super::super::clock::Moment;
 use super::Sight;
 
-/// For which processors.
+/// The processor architecture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in super::super) enum Architecture {
     #[default]
@@ -13,21 +13,21 @@ pub(in super::super) enum Architecture {
     Arm,
 }
 
-/// What an image is made of.
+/// The parameters of a new image.
 #[derive(Debug, Default)]
 pub(in super::super) struct NewImage {
-    /// The name, or the slug of one of the cloud's own.
+    /// The name; for a public image, its slug.
     pub(in super::super) name: String,
     pub(in super::super) description: String,
-    /// One of the cloud's own.
+    /// Whether it is a public image of the cloud.
     pub(in super::super) public: bool,
     pub(in super::super) distribution: &'static str,
     pub(in super::super) architecture: Architecture,
     pub(in super::super) regions: Vec<&'static str>,
     pub(in super::super) min_disk_gib: u32,
-    /// Hundredths of a GiB.
+    /// Size in hundredths of a GiB.
     pub(in super::super) size_centi_gib: u32,
-    /// The machine it was taken of, and its name.
+    /// The id and name of the instance that it is a snapshot of.
     pub(in super::super) source: Option<(u64, String)>,
     pub(in super::super) labels: BTreeMap<String, String>,
 }
@@ -47,7 +47,7 @@ pub(in super::super) struct Image {
     pub(in super::super) source: Option<(u64, String)>,
     pub(in super::super) labels: BTreeMap<String, String>,
     pub(in super::super) created: Moment,
-    /// Making it has failed, or will at its end.
+    /// Whether its creation has failed or will fail.
     pub(in super::super) failed: bool,
     pub(super) ready: Option<Moment>,
     pub(super) sight: Sight,
@@ -74,17 +74,17 @@ impl Image {
         }
     }
 
-    /// Whether it can be used; one whose making has failed never can.
+    /// Whether it is usable. An image whose creation failed never is.
     pub(in super::super) fn is_available(&self, now: Moment) -> bool {
         !self.failed && self.has_ended(now)
     }
 
-    /// When its making ends, or has ended, if it ever does.
+    /// When its creation ends or ended; `None` if it never does.
     pub(in super::super) fn ready_at(&self) -> Option<Moment> {
         self.ready
     }
 
-    /// Whether its making has ended, well or not.
+    /// Whether its creation has ended, successfully or not.
     pub(in super::super) fn has_ended(&self, now: Moment) -> bool {
         self.ready.is_some_and(|ready| ready <= now)
     }

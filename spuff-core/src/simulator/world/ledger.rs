@@ -1,4 +1,4 @@
-//! What things cost: since when, until when, and how the time is counted.
+//! Billing: the start, end and rounding of each charge.
 
 use std::collections::HashMap;
 
@@ -7,27 +7,27 @@ use chrono::TimeDelta;
 use super::super::clock::Moment;
 use super::super::truth::{BillLine, Kind};
 
-/// What a thing costs while it exists.
+/// The price of a resource while it exists.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Rate {
     pub(in super::super) currency: &'static str,
-    /// Millionths of the currency.
+    /// Millionths of the currency per hour.
     pub(in super::super) micros_per_hour: u64,
     pub(in super::super) rounding: Rounding,
 }
 
-/// How the time of a bill is counted.
+/// How billed time is rounded.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) enum Rounding {
-    /// Each hour that was begun.
+    /// Per hour begun.
     Hours,
-    /// Each hour that was begun, but so many of each thirty days at most.
+    /// Per hour begun, at most this many hours in each 30 days.
     HoursUpTo(u64),
-    /// Each second, but a minute at least.
+    /// Per second, at least a minute.
     Seconds,
-    /// Each second, but a minute and a hundredth of the currency at least.
+    /// Per second, at least a minute and at least a hundredth of the currency.
     SecondsFromACent,
-    /// Each second from its first start on, but a minute at least; nothing for what has never run.
+    /// Per second from the first start, at least a minute; free if it has never run.
     Running,
 }
 
@@ -58,7 +58,7 @@ struct Charge {
     rate: Rate,
 }
 
-/// Everything that is or was paid for.
+/// All current and past charges.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     charges: Vec<Charge>,
@@ -78,7 +78,7 @@ impl Ledger {
         self.charges.push(Charge { kind, id, size, from, until: None, rate });
     }
 
-    /// Ends a charge, unless it has ended before.
+    /// Ends a charge, unless it has already ended earlier.
     pub(super) fn end(&mut self, kind: Kind, id: u64, until: Moment) {
         if let Some(charge) =
             self.last_of.get(&(kind, id)).and_then(|charge| self.charges.get_mut(*charge))

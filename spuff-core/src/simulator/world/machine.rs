@@ -1,4 +1,4 @@
-//! A machine: what it was made of, and what it is at a moment.
+//! An instance: its parameters, and its state at a moment.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::super::clock::Moment;
 use super::{Architecture, Rate, Sight};
 
-/// What a machine is doing.
+/// The power state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Power {
     Booting,
@@ -18,11 +18,11 @@ pub(in super::super) enum Power {
     Gone,
 }
 
-/// A size of machines in a cloud's catalogue.
+/// An instance size in a cloud's catalogue.
 #[derive(Debug)]
 pub(in super::super) struct Size {
     pub(in super::super) name: &'static str,
-    /// What the cloud says of it: a family, or a line for humans.
+    /// The cloud's description: a family, or a display text.
     pub(in super::super) class: &'static str,
     pub(in super::super) cpus: u32,
     pub(in super::super) memory_mib: u32,
@@ -33,7 +33,7 @@ pub(in super::super) struct Size {
     pub(in super::super) rate: Rate,
 }
 
-/// What a machine is made of.
+/// The parameters of a new instance.
 #[derive(Debug)]
 pub(in super::super) struct NewMachine {
     pub(in super::super) name: String,
@@ -47,7 +47,7 @@ pub(in super::super) struct NewMachine {
     pub(in super::super) ipv6: bool,
 }
 
-/// A machine.
+/// An instance.
 #[derive(Debug)]
 pub(in super::super) struct Machine {
     pub(in super::super) id: u64,
@@ -60,14 +60,14 @@ pub(in super::super) struct Machine {
     pub(in super::super) user_data: Option<String>,
     pub(in super::super) created: Moment,
     pub(in super::super) ipv4: Option<Ipv4Addr>,
-    /// The first address of the machine's own /64.
+    /// The first address of the instance's own /64.
     pub(in super::super) ipv6: Option<Ipv6Addr>,
     pub(in super::super) private: Ipv4Addr,
-    /// Until when an action holds it.
+    /// When the action that locks it ends.
     pub(in super::super) locked_until: Moment,
-    /// Its create has failed, or will at its end.
+    /// Whether its creation has failed or will fail.
     pub(in super::super) failed: bool,
-    /// What was asked for besides, in the cloud's words.
+    /// Further requested features, as the cloud names them.
     pub(in super::super) features: Vec<&'static str>,
     pub(super) states: Vec<(Moment, Power)>,
     pub(super) sight: Sight,
@@ -97,8 +97,7 @@ impl Machine {
         }
     }
 
-    /// From then on it is in that state. Plans are made in the order of their times; one that is
-    /// earlier than others takes their place.
+    /// Schedules a state from a moment on, and drops all states scheduled for later.
     pub(in super::super) fn plan(&mut self, from: Moment, power: Power) {
         self.states.retain(|(moment, _)| *moment <= from);
         self.states.push((from, power));
@@ -112,7 +111,7 @@ impl Machine {
             .map_or(Power::Booting, |(_, power)| *power)
     }
 
-    /// As [`power`](Self::power), but for one that is being deleted what it was before.
+    /// Like [`power`](Self::power), but during deletion returns the state before it.
     pub(in super::super) fn power_before_end(&self, now: Moment) -> Power {
         let past = self
             .states
@@ -122,7 +121,7 @@ impl Machine {
         past.map(|(_, power)| *power).next().unwrap_or(Power::Booting)
     }
 
-    /// Since when it is in the state that it is in.
+    /// When its current state began.
     pub(in super::super) fn since(&self, now: Moment) -> Moment {
         self.states
             .iter()
@@ -139,14 +138,14 @@ impl Machine {
         now < self.locked_until
     }
 
-    /// When it will be, or was, gone, if that is known.
+    /// When it will be or was gone, if known.
     pub(in super::super) fn gone_at(&self) -> Option<Moment> {
         self.states.iter().find(|(_, power)| *power == Power::Gone).map(|(moment, _)| *moment)
     }
 }
 
-/// A public, a private and an IPv6 address that no other of 131,072 machines has: of ranges that
-/// lead nowhere.
+/// The public IPv4, IPv6 and private IPv4 address of an instance, unique among 131,072 instances.
+/// The ranges are not routed.
 fn addresses(id: u64) -> (Ipv4Addr, Ipv6Addr, Ipv4Addr) {
     let low = u32::try_from(id % (1 << 17)).unwrap_or_default();
     let public = u32::from(Ipv4Addr::new(198, 18, 0, 0)) | low;

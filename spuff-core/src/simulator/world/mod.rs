@@ -1,7 +1,7 @@
-//! An account at a cloud: its machines, images, actions and keys, each of which knows when it
+//! An account at a cloud: its instances, images, actions and keys, each of which stores when it
 //! changes.
 //!
-//! Holds what is the same at every cloud; what a cloud calls it and how it shows it is its room's.
+//! Holds the state that all clouds share; each room adds its cloud's names and formats.
 
 mod action;
 mod fingerprint;
@@ -39,18 +39,18 @@ pub(super) struct Key {
     pub(super) created: Moment,
 }
 
-/// What an account holds. Ids come from one sequence, so that no two things share one.
+/// The resources of an account. All ids come from one sequence, so each is unique.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) provider: &'static str,
     pub(super) timings: Timings,
     pub(super) rng: fastrand::Rng,
     pub(super) keys: Vec<Key>,
-    /// Whether names are looked up without regard to upper and lower case.
+    /// Whether name lookups ignore case.
     pub(super) fold_names: bool,
-    /// What the bill and the truth call a machine, an image and a disk snapshot.
+    /// Formats an id for the bill and the reported resources.
     ids: fn(Kind, u64) -> String,
-    /// How long a machine that is gone can still be read.
+    /// How long an instance that is gone can still be read.
     remembered: TimeDelta,
     quota: usize,
     machines: BTreeMap<u64, Machine>,
@@ -70,8 +70,7 @@ impl World {
         ids: fn(Kind, u64) -> String,
         remembered: TimeDelta,
     ) -> Self {
-        // Each cloud has chances of its own, so that one more request to one does not change
-        // another.
+        // Each cloud has its own random sequence, so that a request to one does not affect another.
         let salt = provider
             .bytes()
             .fold(0_u64, |salt, byte| salt.wrapping_mul(31).wrapping_add(u64::from(byte)));
@@ -100,20 +99,20 @@ impl World {
         self.last_id
     }
 
-    /// A duration with the account's jitter.
+    /// Applies the account's jitter to a duration.
     pub(super) fn take(&mut self, duration: std::time::Duration) -> TimeDelta {
         let jitter = self.timings.jitter;
         let factor = (1.0 + jitter * self.rng.f64().mul_add(2.0, -1.0)).max(0.0);
         times(duration, factor)
     }
 
-    /// Forgets what has ended and can no longer be read. To be called before each request.
+    /// Removes instances that are gone and can no longer be read. Called before each request.
     pub(super) fn sweep(&mut self, now: Moment) {
         while let Some(Reverse((moment, id))) = self.ends.peek().copied()
             && moment <= now
         {
             self.ends.pop();
-            // One that was to vanish of itself may have been destroyed since, and is then gone at
+            // An instance that was to vanish may have been destroyed since, and then is gone at
             // another time.
             let gone = self.machines.get(&id).and_then(Machine::gone_at);
             if gone.is_none_or(|gone| gone + self.remembered > now) {
@@ -122,8 +121,8 @@ impl World {
             let Some(machine) = self.machines.remove(&id) else { continue };
             self.unname(&machine.name, id);
             for action in self.machine_actions.remove(&id).unwrap_or_default() {
-                // An action can be read for a while longer than its machine: the last of them tells
-                // of the end.
+                // Actions stay readable after their instance is removed, so that clients can read
+                // its deletion; the limit bounds the memory.
                 if self.actions.len() > 100_000 {
                     self.actions.remove(&action);
                 }
@@ -133,12 +132,12 @@ impl World {
 
     // Machines.
 
-    /// Whether one more would be too many.
+    /// Whether the quota allows no more instances.
     pub(super) fn quota_reached(&self, now: Moment) -> bool {
         self.quota_left(now) == 0
     }
 
-    /// How many more there may be.
+    /// Number of instances that the quota still allows.
     pub(super) fn quota_left(&self, now: Moment) -> usize {
         if self.quota == usize::MAX {
             return usize::MAX;
@@ -147,7 +146,7 @@ impl World {
             .saturating_sub(self.machines.values().filter(|machine| machine.exists(now)).count())
     }
 
-    /// Makes a machine, with the action that makes it. The cloud's rules have been checked before.
+    /// Creates an instance and its create action. The caller has checked the cloud's rules.
     pub(super) fn launch(
         &mut self,
         new: NewMachine,
@@ -182,22 +181,22 @@ impl World {
         (id, self.act(action, id, None, region, now, ends, fails))
     }
 
-    /// A machine that can be read by its id now. Counts as a read of one that is hidden for some.
+    /// Returns an instance if a read by id shows it now. Counts as a read if it is hidden.
     pub(super) fn read_machine(&mut self, id: u64, now: Moment) -> Option<&Machine> {
         let machine = self.machines.get_mut(&id)?;
         machine.sight.reads(now).then_some(&*machine)
     }
 
-    /// Machines that a list shows now, oldest first. Counts as a read of each that is hidden for
-    /// some.
+    /// Returns the instances that a list shows now, oldest first. Counts as a read of each hidden
+    /// one.
     pub(super) fn list_machines(&mut self, now: Moment) -> impl Iterator<Item = &Machine> {
         self.machines
             .values_mut()
             .filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
     }
 
-    /// As [`list_machines`](Self::list_machines), of those that `wanted` picks: only these have
-    /// been looked at.
+    /// Like [`list_machines`](Self::list_machines), but only of the instances that `wanted`
+    /// selects: only these count as read.
     pub(super) fn list_machines_where(
         &mut self,
         now: Moment,
@@ -207,7 +206,7 @@ impl World {
         machines.filter_map(move |machine| machine.sight.lists(now).then_some(&*machine))
     }
 
-    /// Every machine, whether or not it can be seen.
+    /// All instances, whether or not a client can see them.
     pub(super) fn machines(&self) -> impl Iterator<Item = &Machine> {
         self.machines.values()
     }
@@ -216,7 +215,7 @@ impl World {
         if self.fold_names { Cow::Owned(name.to_lowercase()) } else { Cow::Borrowed(name) }
     }
 
-    /// Machines of that exact name that a list shows now.
+    /// Returns the instances of exactly this name that a list shows now.
     pub(super) fn list_named(&mut self, name: &str, now: Moment) -> Vec<&Machine> {
         let ids = self.by_name.get(self.name_key(name).as_ref()).cloned().unwrap_or_default();
         let shown: Vec<u64> = ids
@@ -226,38 +225,38 @@ impl World {
         shown.iter().filter_map(|id| self.machines.get(id)).collect()
     }
 
-    /// Whether a list shows a machine now. Counts as a read of one that is hidden for some.
+    /// Whether a list shows an instance now. Counts as a read if it is hidden.
     pub(super) fn lists_machine(&mut self, id: u64, now: Moment) -> bool {
         self.machines.get_mut(&id).is_some_and(|machine| machine.sight.lists(now))
     }
 
-    /// Machines from that id on, oldest first, whether or not they can be seen.
+    /// Instances from this id on, oldest first, whether or not a client can see them.
     pub(super) fn machines_from(&self, id: u64) -> impl Iterator<Item = &Machine> {
         self.machines.range(id..).map(|(_, machine)| machine)
     }
 
-    /// How many machines are remembered.
+    /// Number of instances kept, including those that are gone and still readable.
     pub(super) fn machine_count(&self) -> usize {
         self.machines.len()
     }
 
-    /// The ids of the machines of exactly that name, whether or not they can be seen.
+    /// The ids of the instances of exactly this name, whether or not a client can see them.
     pub(super) fn ids_named(&self, name: &str) -> &[u64] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// A machine, whether or not it can be seen.
+    /// Returns an instance, whether or not a client can see it.
     pub(super) fn machine(&self, id: u64) -> Option<&Machine> {
         self.machines.get(&id)
     }
 
-    /// A machine to change, whether or not it can be seen. Its name is changed by
-    /// [`rename`](Self::rename).
+    /// Returns an instance for changes, whether or not a client can see it. To change its name,
+    /// call [`rename`](Self::rename).
     pub(super) fn machine_mut(&mut self, id: u64) -> Option<&mut Machine> {
         self.machines.get_mut(&id)
     }
 
-    /// A machine of that name that exists, whether or not it can be seen.
+    /// Returns an existing instance of this name, whether or not a client can see it.
     pub(super) fn named(&self, name: &str, now: Moment) -> Option<&Machine> {
         let ids = self.by_name.get(self.name_key(name).as_ref()).into_iter().flatten();
         ids.filter_map(|id| self.machines.get(id)).find(|machine| machine.exists(now))
@@ -281,8 +280,8 @@ impl World {
         }
     }
 
-    /// Brings a machine into a state by way of another, with the action that does so. While that
-    /// lasts it is locked.
+    /// Moves an instance through state `by` into state `to`, and returns the action. The action
+    /// locks the instance until it ends.
     pub(super) fn power(
         &mut self,
         id: u64,
@@ -298,7 +297,7 @@ impl World {
         let (back, gone) = (machine.power(now), machine.gone_at());
         machine.plan(now, by);
         machine.plan(ends, if fails { back } else { to });
-        // One that is to vanish does so whatever is done to it.
+        // An instance that is to vanish still does, at the end of the action at the earliest.
         if let Some(gone) = gone {
             machine.plan(gone.max(ends), Power::Gone);
         }
@@ -307,7 +306,7 @@ impl World {
         Some(self.act(action, id, None, region, now, Some(ends), fails))
     }
 
-    /// Ends a machine, with the action that does so.
+    /// Destroys an instance, and returns the action.
     pub(super) fn destroy(
         &mut self,
         id: u64,
@@ -331,7 +330,7 @@ impl World {
         Some(self.act(action, id, None, region, now, Some(ends), fails))
     }
 
-    /// Stops the charge of a machine that will be gone of itself, at that time.
+    /// Schedules the end of the charge and the removal of an instance that is going to vanish.
     fn note_end(&mut self, id: u64) {
         if let Some(gone) = self.machines.get(&id).and_then(Machine::gone_at) {
             self.end_charge(Kind::Instance, id, gone);
@@ -341,7 +340,7 @@ impl World {
 
     // Actions.
 
-    /// Begins an action.
+    /// Starts an action.
     #[allow(clippy::too_many_arguments, reason = "all that an action is")]
     pub(super) fn act(
         &mut self,
@@ -373,7 +372,7 @@ impl World {
         self.actions.values()
     }
 
-    /// The actions of a machine, oldest first.
+    /// The actions of an instance, oldest first.
     pub(super) fn actions_of(&self, machine: u64) -> impl DoubleEndedIterator<Item = &Action> {
         self.machine_actions
             .get(&machine)
@@ -384,15 +383,15 @@ impl World {
 
     // Images.
 
-    /// Adds an image of the cloud's own.
+    /// Adds a public image of the cloud.
     pub(super) fn publish(&mut self, new: NewImage, now: Moment) -> u64 {
         let id = self.next_id();
         self.images.insert(id, Image::new(id, new, now, Some(now)));
         id
     }
 
-    /// Takes a snapshot of a machine, with the action that does so. The machine is locked while
-    /// that lasts.
+    /// Creates a snapshot of an instance, and returns its id and the action. The instance is locked
+    /// for the snapshot's duration.
     pub(super) fn snapshot(
         &mut self,
         machine: u64,
@@ -419,14 +418,14 @@ impl World {
         (id, self.act(action, machine, Some(id), region, now, ends, fails))
     }
 
-    /// An image that can be read by its id now. Counts as a read of one that is hidden for some.
+    /// Returns an image if a read by id shows it now. Counts as a read if it is hidden.
     pub(super) fn read_image(&mut self, id: u64, now: Moment) -> Option<&Image> {
         let image = self.images.get_mut(&id)?;
         image.sight.reads(now).then_some(&*image)
     }
 
-    /// Images that a list shows now, oldest first, of those that `wanted` picks. Counts as a read
-    /// of each of these that is hidden for some.
+    /// Returns the images that `wanted` selects and a list shows now, oldest first. Counts as a
+    /// read of each hidden one.
     pub(super) fn list_images_where(
         &mut self,
         now: Moment,
@@ -436,41 +435,41 @@ impl World {
         images.filter_map(move |image| image.sight.lists(now).then_some(&*image))
     }
 
-    /// Whether a list would show an image now. Counts as no look.
+    /// Whether a list would show an image now. Does not count as a read.
     pub(super) fn shows_image(&self, id: u64, now: Moment) -> bool {
         self.images.get(&id).is_some_and(|image| image.sight.would_list(now))
     }
 
-    /// Whether a list shows an image now. Counts as a read of one that is hidden for some.
+    /// Whether a list shows an image now. Counts as a read if it is hidden.
     pub(super) fn lists_image(&mut self, id: u64, now: Moment) -> bool {
         self.images.get_mut(&id).is_some_and(|image| image.sight.lists(now))
     }
 
-    /// Every image, whether or not it can be seen.
+    /// All images, whether or not a client can see them.
     pub(super) fn images(&self) -> impl Iterator<Item = &Image> {
         self.images.values()
     }
 
-    /// An image, whether or not it can be seen.
+    /// Returns an image, whether or not a client can see it.
     pub(super) fn image(&self, id: u64) -> Option<&Image> {
         self.images.get(&id)
     }
 
-    /// An image to change, whether or not it can be seen.
+    /// Returns an image for changes, whether or not a client can see it.
     pub(super) fn image_mut(&mut self, id: u64) -> Option<&mut Image> {
         self.images.get_mut(&id)
     }
 
-    /// Deletes a snapshot at once; gives it back.
+    /// Deletes a snapshot at once, and returns it.
     pub(super) fn delete_image(&mut self, id: u64, now: Moment) -> Option<Image> {
         let image = self.images.remove(&id)?;
         self.end_charge(Kind::Snapshot, id, now);
         Some(image)
     }
 
-    // Truth.
+    // Reporting.
 
-    /// Begins to charge for something.
+    /// Starts a charge for a resource.
     pub(super) fn charge(
         &mut self,
         kind: Kind,
@@ -482,7 +481,7 @@ impl World {
         self.ledger.begin(kind, id, size, from, rate);
     }
 
-    /// Ends the charge for something, unless it has ended before.
+    /// Ends the charge for a resource, unless it has already ended earlier.
     pub(super) fn end_charge(&mut self, kind: Kind, id: u64, until: Moment) {
         self.ledger.end(kind, id, until);
     }
@@ -491,7 +490,7 @@ impl World {
         self.ledger.lines(self.provider, self.ids, now)
     }
 
-    /// Machines that exist, by what `state` calls their state.
+    /// The existing instances, with their states named by `state`.
     pub(super) fn instances(
         &self,
         now: Moment,
@@ -513,8 +512,8 @@ impl World {
             .collect()
     }
 
-    /// Snapshots that exist, by what `state` calls their state; images of the cloud's own are not
-    /// among them.
+    /// The existing snapshots, with their states named by `state`. The cloud's public images are
+    /// not included.
     pub(super) fn snapshots(&self, state: impl Fn(&Image) -> &'static str) -> Vec<Resource> {
         let own = self.images.values().filter(|image| !image.public);
         own.map(|image| Resource {

@@ -1,10 +1,10 @@
-//! When a new thing comes to light: reads and lists lag behind writes.
+//! Visibility of new resources: reads and lists lag behind writes.
 
 use super::super::clock::{Moment, delta};
 use super::super::fault::Effects;
 use super::super::options::Timings;
 
-/// From when, and after how many looks, a new thing can be seen.
+/// When, and after how many reads, a new resource becomes visible.
 #[derive(Debug)]
 pub(super) struct Sight {
     listed_from: Moment,
@@ -25,7 +25,7 @@ impl Sight {
         }
     }
 
-    /// Whether a read by id shows it; counts as one.
+    /// Whether a read by id shows it; counts as a read.
     pub(super) fn reads(&mut self, now: Moment) -> bool {
         self.readable_from <= now && self.looked_at()
     }
@@ -35,7 +35,7 @@ impl Sight {
         self.listed_from <= now && self.looked_at()
     }
 
-    /// Whether a list would show it; counts as no read.
+    /// Whether a list would show it; does not count as a read.
     pub(super) fn would_list(&self, now: Moment) -> bool {
         self.listed_from <= now && self.hidden_reads == 0
     }

@@ -6,15 +6,15 @@ use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A cloud whose things are ready some time after the beginning, as their ids say.
+/// A cloud whose resources become ready some time after the start: their ids are the seconds.
 #[derive(Clone)]
 struct Room {
     began: Instant,
     ticks: Arc<AtomicUsize>,
-    /// Of each look.
+    /// For each poll.
     requests: usize,
     fails: bool,
-    /// Looks, and does not come to an end.
+    /// Its polls never end.
     slow: bool,
 }
 
@@ -69,7 +69,7 @@ impl BatchPoll for Room {
 
 type Watched = Arc<SharedPoller<Room>>;
 
-/// Waits for a thing; when it was seen to be ready.
+/// Waits for a resource, and returns when it was seen to be ready.
 async fn wait(poller: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
     let subject = Subject { id: ready.to_string(), hint: (), is_new: false };
     let (mut is_first, asker) = (true, Arc::new(room.clone()));
@@ -157,7 +157,7 @@ async fn one_failure_is_told_to_all_and_one_that_leaves_is_forgotten() {
     assert!(!poller.state().is_driven, "nobody looks for nobody");
 }
 
-/// A client of an account: its things are there for its own credentials, in its own region.
+/// A client of an account: its resources are visible to its own credentials, in its own region.
 #[derive(Clone)]
 struct Client {
     identity: usize,
@@ -247,12 +247,12 @@ fn a_runtime_that_ends_hands_over() {
     );
     let (there, here) = (poller.clone(), Room { began: Instant::now(), ..room });
     let waiting = std::thread::spawn(move || second.block_on(wait(there, here, 0)));
-    // Ends the task that looks for both.
+    // Ends the task that polls for both.
     drop(first);
     assert!(waiting.join().unwrap().is_ok());
 }
 
-/// Its clock is real: that of a runtime that stands still would stand still too.
+/// Uses a real clock: the clock of a stalled runtime would stand still too.
 fn is_stalled(slow: bool) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (poller, room) = (Watched::default(), Room { slow, ..Room::new() });
@@ -267,7 +267,7 @@ fn is_stalled(slow: bool) {
     let second =
         async { tokio::time::timeout(Duration::from_secs(60), wait(poller, room, 0)).await };
     assert!(runtime().block_on(second).is_ok_and(|ready| ready.is_ok()));
-    // It goes on, and finds that it is not needed.
+    // It continues, and finds that it is not needed.
     first.block_on(async { tokio::time::sleep(Duration::from_millis(10)).await });
 }
 

@@ -1,6 +1,6 @@
 //! The standard chain, in botocore's order: environment, role, web identity, SSO, keys and process
-//! of the profile, container, machine. The first source that was set up is the one that is meant:
-//! its failure is told, and no other identity steps in.
+//! of the profile, container, instance. The first configured source is used: its failure is
+//! reported, and no other identity replaces it.
 
 use std::pin::Pin;
 
@@ -15,7 +15,7 @@ use super::{process, when};
 use crate::provider::aws::profile::{Profiles, Settings};
 use crate::provider::aws::region::host;
 
-/// So many profiles in a row that are sources of each other are no chain that somebody has written.
+/// The maximum length of a chain of source profiles; real configurations are far shorter.
 const MOST_SOURCES: usize = 64;
 const SESSION_NAME: &str = "spuff";
 
@@ -23,7 +23,7 @@ type Looked<'a, T> = Pin<Box<dyn Future<Output = Found<T>> + Send + 'a>>;
 
 #[derive(Debug)]
 pub(super) struct Chain {
-    /// One that was chosen in the configuration is the only source.
+    /// A profile chosen in the configuration is the only source.
     profile: Option<String>,
     region: String,
     machine: Machine,
@@ -34,7 +34,7 @@ impl Chain {
         Self { profile, region: region.to_string(), machine: Machine::default() }
     }
 
-    /// The files are read anew each time: somebody may have signed in meanwhile.
+    /// Reads the files each time: the user may have signed in meanwhile.
     pub(super) async fn credential(&self, ctx: &Context) -> Found<Credential> {
         let profiles =
             Profiles::of(self.profile.as_deref(), |name| ctx.env_var(name), ctx.home_dir())?;
@@ -68,7 +68,7 @@ impl Chain {
     }
 }
 
-/// The keys in the environment variables.
+/// Returns the keys in the environment variables.
 fn from_environment(ctx: &Context) -> Found<Option<Credential>> {
     let get = |name: &str| ctx.env_var(name).filter(|value| !value.trim().is_empty());
     let Some(access_key_id) = get("AWS_ACCESS_KEY_ID") else { return Ok(None) };
@@ -82,7 +82,7 @@ fn from_environment(ctx: &Context) -> Found<Option<Credential>> {
     Ok(Some(Credential { access_key_id, secret_access_key, session_token, expires_in }))
 }
 
-/// The keys that stand in a file, if the profile has any there.
+/// Returns the keys of a profile in a file, if it has any there.
 fn from_file(name: &str, settings: Option<Settings<'_>>) -> Found<Option<Credential>> {
     let Some((settings, id)) =
         settings.and_then(|settings| Some((settings, settings.stated("aws_access_key_id")?)))
@@ -113,7 +113,8 @@ fn has_keys(settings: Settings<'_>) -> bool {
     ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| settings.stated(key).is_some())
 }
 
-/// A role that is taken with other keys: one for the token of a web identity is another source.
+/// Whether the profile assumes a role with other keys. A role for a web identity token is another
+/// source.
 fn has_role(settings: Settings<'_>) -> bool {
     settings.stated("role_arn").is_some() && settings.stated("web_identity_token_file").is_none()
 }
@@ -133,7 +134,7 @@ impl Lookup<'_> {
         self.sources(name, variables).await
     }
 
-    /// The sources of a profile but for a role with other keys.
+    /// Returns the credentials of a profile's sources other than a role with other keys.
     async fn sources(&self, name: &str, variables: bool) -> Found<Option<Credential>> {
         if let Some(found) = self.web_identity(name, variables).await? {
             return Ok(Some(found));
@@ -158,7 +159,7 @@ impl Lookup<'_> {
         from_file(name, self.profiles.in_config(name))
     }
 
-    /// `seen` are the profiles on the way here.
+    /// `seen` holds the profiles on the path so far.
     fn role(&self, name: String, seen: Vec<String>) -> Looked<'_, Credential> {
         Box::pin(async move {
             let wrong = |what: &str| Problem::of_profile(&name, what);
@@ -191,8 +192,8 @@ impl Lookup<'_> {
                      assume-role`",
                 ));
             }
-            // An id that cannot be is STS's to refuse: left out, it would ask for another session
-            // than was meant.
+            // STS refuses an invalid external id; omitting it would request another session than
+            // intended.
             let mut parameters = vec![
                 ("RoleArn", settings.stated("role_arn").unwrap_or_default().to_string()),
                 (
@@ -209,7 +210,7 @@ impl Lookup<'_> {
         })
     }
 
-    /// A source with keys of its own is the end of the way, whatever role it names beside them.
+    /// A source profile with keys of its own ends the path, even if it also names a role.
     async fn source_profile(
         &self,
         name: &str,

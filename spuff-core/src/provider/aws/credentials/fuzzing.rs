@@ -1,4 +1,4 @@
-//! What fuzzing feeds of the sources of credentials.
+//! Fuzz targets for the sources of credentials.
 
 use http::Response;
 use reqsign_core::time::Timestamp;
@@ -46,8 +46,8 @@ fn sign_in_of(portal: &str) -> SignIn<'_> {
     }
 }
 
-/// Answers of STS, of the portal of a sign-in, and of the metadata services of containers and
-/// machines; and what a program prints.
+/// Replies of STS, of the SSO portal, and of the metadata services of containers and instances; and
+/// the output of a credential process.
 pub(in crate::provider::aws) fn answers(input: &[u8]) {
     let reply = reply(input);
     let body = reply.body.clone();
@@ -78,8 +78,8 @@ pub(in crate::provider::aws) fn answers(input: &[u8]) {
     let _ = process::printed(&body);
 }
 
-/// The files of a profile, with variables of the environment before them, a line each; each service
-/// answers with keys, or with an error.
+/// The files of a profile, preceded by environment variables, one a line. Each service answers with
+/// keys or with an error.
 pub(in crate::provider::aws) fn chain(input: &[u8]) {
     let text = text(input);
     let (variables, files) = text.split_once("\n\n").unwrap_or(("", &text));
@@ -97,7 +97,7 @@ pub(in crate::provider::aws) fn chain(input: &[u8]) {
     let ctx = Context::new()
         .with_http_send(Always(reply(answer.as_bytes())))
         .with_env(StaticEnv { home_dir: None, envs });
-    // Where it stands as a secret, and as nothing else.
+    // Whether the canary is the secret and appears nowhere else.
     let is_secret = text.matches(CANARY).count() == 1
         && text.contains("\naws_secret_access_key = canary-word\n");
     for profile in [None, Some(profiles.name().to_string())] {
@@ -116,7 +116,7 @@ fn check(found: Found<Option<Credential>>, has_secret: bool) {
     check_error(&error);
 }
 
-/// The cache of a sign-in, or the answer that is to go into it.
+/// The cache of a sign-in, or the reply to be stored in it.
 pub(in crate::provider::aws) fn sign_in(input: &[u8]) {
     let sign_in = sign_in_of("https://portal.example.com");
     let told = |problem: &Problem| assert!(!problem.message().contains(CANARY), "{problem:?}");
@@ -125,14 +125,14 @@ pub(in crate::provider::aws) fn sign_in(input: &[u8]) {
     }
     let before = serde_json::json!({"clientId": "id", "clientSecret": "secret"});
     let Ok((token, kept)) = sign_in.renewal(input, &before).inspect_err(told) else { return };
-    // What was put into the cache is found there.
+    // The cache returns what was stored in it.
     let again = sign_in.cached(kept.to_string().as_bytes());
     assert!(matches!(&again, Ok((_, found, _)) if *found == token), "{again:?}");
 }
 
 pub(in crate::provider::aws) fn expirations(input: &[u8]) {
     let text = text(input);
-    // What ended before 1970 has ended: no more is asked of it.
+    // A time before 1970 is expired; it need not survive the round trip.
     if let Some(time) = when::parse(&text).filter(|time| time.as_second() >= 0) {
         assert_eq!(
             when::parse(&time.format_rfc3339_zulu()).map(|again| again.as_second()),

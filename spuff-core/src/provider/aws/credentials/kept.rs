@@ -1,4 +1,4 @@
-//! Credentials that are kept until they expire, renewed before, once for all who ask.
+//! Caches credentials, and renews them before they expire, once for all callers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tracing::debug;
 
 use super::problem::{Found, Problem};
 
-/// From here on one of those who ask renews them, and the others go on with what there is.
+/// With less time left, one caller renews them and the others use the cached ones.
 const ADVISED: Duration = Duration::from_secs(15 * 60);
-/// From here on all wait for the new ones.
+/// With less time left, all callers wait for the new ones.
 const NEEDED: Duration = Duration::from_secs(10 * 60);
-/// What a signed request needs to arrive.
+/// The time that a signed request needs to arrive.
 const HEADROOM: Duration = Duration::from_secs(15);
-/// Between two attempts while there are some that hold.
+/// The pause between two attempts while the cached credentials are valid.
 const PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub(super) struct Kept {
 #[derive(Default)]
 struct State {
     credential: Option<Credential>,
-    /// How many attempts have ended, how the last did, and when.
+    /// The number of finished attempts, and the last one's failure and time.
     attempts: u64,
     failure: Option<Problem>,
     tried: Option<Instant>,
@@ -40,15 +40,15 @@ impl State {
         self.credential.clone().filter(|kept| kept.expires_in.is_none_or(|expires| expires > until))
     }
 
-    /// What holds still, where it is too soon to try again.
+    /// Returns the cached credentials if they are valid and it is too soon to try again.
     fn resting(&self) -> Option<Credential> {
         self.lasts(HEADROOM).filter(|_| self.tried.is_some_and(|tried| tried.elapsed() < PAUSE))
     }
 }
 
 impl Kept {
-    /// What is kept, or what `source` gives. A failure of the source is told when nothing holds any
-    /// more.
+    /// Returns the cached credentials, or those of `source`. Reports a failure of `source` only if
+    /// the cached credentials are no longer valid.
     pub(super) async fn get(
         &self,
         source: impl AsyncFnOnce() -> Found<Credential>,
@@ -65,7 +65,7 @@ impl Kept {
             (Err(_), Some(held)) => return Ok(held),
             (Err(_), None) => self.turn.lock().await,
         };
-        // Who has waited for another's attempt takes what came of it.
+        // A caller that waited for another's attempt takes its result.
         if let Some(outcome) = self.outcome_since(attempts) {
             return outcome;
         }

@@ -1,4 +1,4 @@
-//! The roles of the container and of the machine that this runs in.
+//! The roles of the container and of the instance that this process runs in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,11 +21,10 @@ const MACHINE: &str = "http://169.254.169.254";
 const MACHINE_V6: &str = "http://[fd00:ec2::254]";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
-/// What the machine's agent is asked for, and what is made of it: the agent may have restarted
-/// meanwhile.
+/// The lifetime requested for a metadata token. It is used for 10 minutes less.
 const TOKEN_SECONDS: u64 = 21_600;
-/// Keys of the machine's role that end sooner, or have ended: the service behind them is away, and
-/// EC2 takes them meanwhile.
+/// The least time that keys of the instance's role count as valid, even if they have expired: the
+/// service behind them is then down, and EC2 accepts them meanwhile.
 const EXTENDED: Duration = Duration::from_secs(25 * 60);
 
 #[derive(Deserialize)]
@@ -51,7 +50,7 @@ impl Keys {
     }
 }
 
-/// The role of the container, if it has one.
+/// Returns the credentials of the container's role, if it has one.
 pub(super) async fn container(ctx: &Context) -> Found<Option<Credential>> {
     let set = |name: &str| ctx.env_var(name).filter(|value| !value.is_empty());
     let relative =
@@ -84,15 +83,15 @@ pub(super) async fn container(ctx: &Context) -> Found<Option<Credential>> {
     Keys::read(&reply).map(Some).ok_or_else(|| unreadable("container role"))
 }
 
-/// The role of the machine. What it says is the end of the chain.
+/// The role of the instance, the last source of the chain.
 #[derive(Default)]
 pub(super) struct Machine {
     token: Mutex<Option<(HeaderValue, Timestamp)>>,
-    /// It has answered: what it does not say now, it will say again.
+    /// Whether the service has ever answered: later failures are reported as they are.
     answered: AtomicBool,
 }
 
-/// The token is not shown.
+/// Hides the token.
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Machine")
@@ -154,7 +153,7 @@ impl Machine {
         Ok(found)
     }
 
-    /// Asks with the token that is kept; one that is refused is dropped, and another asked for.
+    /// Sends the request with the cached token. If the token is refused, retries with a new one.
     async fn get(&self, ctx: &Context, uri: &str, base: &str) -> Found<Reply> {
         let first = self.token(ctx, base).await?;
         match self.send(ctx, Method::GET, uri, (TOKEN, first)).await {

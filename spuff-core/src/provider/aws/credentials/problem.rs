@@ -1,4 +1,4 @@
-//! Why there are no credentials, and the requests for them.
+//! Requests for credentials, and why they fail.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::clock;
 use crate::http::{ErrorClass, Reply, sent_with, tidy};
 use crate::provider::error::{NetworkError, ProviderError};
 
-/// Told to all who wait for the same credentials.
+/// Shared by all callers that wait for the same credentials.
 #[derive(Debug, Clone)]
 pub(super) enum Problem {
-    /// No source, one that cannot be used, or a denial: asking again does not help.
+    /// No source, an unusable one, or a denial: a retry does not help.
     Final(String),
     RateLimit(String, Option<Duration>),
     Unavailable(String),
@@ -60,8 +60,8 @@ impl From<ProviderError> for Problem {
     }
 }
 
-/// Sends a request for credentials; `what` names what is asked. A denial is final; anything else
-/// that fails passes.
+/// Sends a request for credentials; `what` names it in errors. A denial or an invalid request is
+/// final; other failures are temporary.
 pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> Found<Reply> {
     let secrets = sent_with(request.headers());
     let reply = ctx.http_send(request).await.map_err(|error| match error.kind() {
@@ -75,7 +75,7 @@ pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> F
     if reply.is_success() { Ok(reply) } else { Err(problem(what, &reply, &secrets)) }
 }
 
-/// What an answer that cannot be read means: a service that is half there.
+/// The problem of an unreadable reply: the service is partly available.
 pub(super) fn unreadable(what: &str) -> Problem {
     Problem::Unavailable(format!("{what}: the answer has no credentials of the expected form"))
 }

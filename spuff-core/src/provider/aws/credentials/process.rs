@@ -1,5 +1,5 @@
-//! `credential_process`: a program that prints credentials. What it prints is never repeated: it
-//! may hold the secret.
+//! `credential_process`: a program that prints credentials. Its output is never repeated, as it may
+//! hold the secret.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::when;
 use crate::provider::aws::profile::command_words;
 use crate::signals::of_the_program;
 
-/// The program may ask a person.
+/// The program may prompt the user.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Output {
-    /// 1.0 is a number like 1.
+    /// A float, because 1.0 is valid too.
     version: f64,
     access_key_id: String,
     secret_access_key: String,
@@ -39,7 +39,7 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
         output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
     let output = output.map_err(|_| failed("cannot be started"))?;
     if !output.success() {
-        // It may have asked a service that is away: it is asked again.
+        // The program may have called a service that is down, so a retry is allowed.
         let ended = failed(&format!("ended with status {}", output.status));
         return Err(Problem::Unavailable(ended.message().to_string()));
     }

@@ -1,5 +1,5 @@
-//! IAM Identity Center: the keys of a role for the token of a sign-in, which is renewed as long as
-//! the sign-in lasts.
+//! IAM Identity Center: exchanges the token of a sign-in for the keys of a role, and renews the
+//! token as long as the sign-in lasts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::http::encode;
 use crate::http::number::LONGEST;
 use crate::random;
 
-/// A token that ends sooner is renewed.
+/// A token with less time left is renewed.
 const EARLY: Duration = Duration::from_secs(15 * 60);
 
-/// What a profile says of its sign-in, and where the services answer.
+/// A profile's sign-in settings, and the endpoints of the services.
 pub(super) struct SignIn<'a> {
     pub(super) profile: &'a str,
     pub(super) account: &'a str,
     pub(super) role: &'a str,
     pub(super) start_url: &'a str,
     pub(super) region: &'a str,
-    /// The name of the `sso-session`; its tokens can be renewed.
+    /// The name of the `sso-session`, whose tokens can be renewed.
     pub(super) session: Option<&'a str>,
     pub(super) portal: String,
     pub(super) oidc: String,
@@ -76,7 +76,7 @@ impl SignIn<'_> {
         )
     }
 
-    /// The token of the sign-in: the one in the cache, or a new one for it.
+    /// Returns the token of the sign-in: the cached one, or a renewed one.
     async fn token(&self, ctx: &Context) -> Found<String> {
         let home = ctx
             .home_dir()
@@ -99,7 +99,7 @@ impl SignIn<'_> {
         }
     }
 
-    /// What is in the cache: the token in it, and until when it holds.
+    /// Returns the content of the cache, its token, and the token's expiry.
     pub(super) fn cached(&self, bytes: &[u8]) -> Found<(Value, String, Timestamp)> {
         let cached: Value =
             serde_json::from_slice(bytes).map_err(|_| self.ended("cannot be read"))?;
@@ -113,7 +113,7 @@ impl SignIn<'_> {
         Ok((cached, token, expires))
     }
 
-    /// None where the sign-in cannot be renewed.
+    /// Returns `None` if the sign-in cannot be renewed.
     async fn renewed(&self, ctx: &Context, cached: &Value, path: &Path) -> Option<Found<String>> {
         let text = |key: &str| cached.get(key).and_then(Value::as_str);
         let (id, secret, refresh) =
@@ -132,8 +132,8 @@ impl SignIn<'_> {
         )
     }
 
-    /// Writes the new token to the cache, where AWS's tools find it: the old refresh token may have
-    /// been used up.
+    /// Writes the new token to the cache, where AWS's tools find it: the old refresh token may be
+    /// used up.
     fn keep(&self, answer: Bytes, cached: &Value, path: &Path) -> Found<String> {
         let (token, kept) = self.renewal(&answer, cached)?;
         if let Err(error) = write(path, &kept.to_string()) {
@@ -142,7 +142,7 @@ impl SignIn<'_> {
         Ok(token)
     }
 
-    /// A new token, and what the cache is to hold of it.
+    /// Returns the new token, and the content for the cache.
     pub(super) fn renewal(&self, answer: &[u8], cached: &Value) -> Found<(String, Value)> {
         let answer: Token =
             serde_json::from_slice(answer).map_err(|_| unreadable("SSO CreateToken"))?;
@@ -163,7 +163,7 @@ impl SignIn<'_> {
     }
 }
 
-/// Whole or not at all, and for its owner alone.
+/// Writes the whole file or nothing, readable by its owner only.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! STS: a role for keys, or for the token of another identity.
+//! STS: assumes a role with keys, or with the token of another identity.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -14,7 +14,7 @@ use crate::http::encode;
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const VERSION: &str = "2011-06-15";
 
-/// Where STS answers, and what for.
+/// An STS endpoint, and the region of its signatures.
 pub(super) struct Sts<'a> {
     pub(super) ctx: &'a Context,
     pub(super) endpoint: String,
@@ -22,7 +22,7 @@ pub(super) struct Sts<'a> {
 }
 
 impl Sts<'_> {
-    /// Signed with `keys`, if there are any.
+    /// Signs the request with `keys`, if given.
     pub(super) async fn assume(
         &self,
         action: &'static str,

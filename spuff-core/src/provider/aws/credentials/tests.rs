@@ -1,5 +1,5 @@
-//! The chain against a scripted environment, files in a folder of their own, and metadata services
-//! on this machine.
+//! Tests the chain against a scripted environment, files in temporary folders, and local metadata
+//! services.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,7 @@ impl Drop for Home {
     }
 }
 
-/// STS and SSO: keeps what was asked, and gives the keys of a role.
+/// A fake STS and SSO: records the requests and returns the keys of a role.
 #[derive(Debug, Clone, Default)]
 struct Roles(Arc<Mutex<Vec<String>>>);
 
@@ -302,8 +302,7 @@ async fn web_identity_is_exchanged() {
 
 #[tokio::test]
 async fn sso_uses_the_cached_sign_in() {
-    // The SHA-1 of `corp` and of `https://corp.awsapps.com/start`, which AWS's tools name the files
-    // by.
+    // AWS's tools name the files by the SHA-1 of `corp` and of `https://corp.awsapps.com/start`.
     let session = reqsign_core::hash::hex_sha1(b"corp");
     let start = reqsign_core::hash::hex_sha1(b"https://corp.awsapps.com/start");
     let cached = |token: &str| {
@@ -412,7 +411,7 @@ async fn machines_give_their_role() {
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
-/// Notes where it is asked for a token, and has none.
+/// Records the URI of each request, and fails it.
 #[derive(Debug, Clone, Default)]
 struct Nobody(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! Times as the AWS tools have written them over the years.
+//! Parses the time formats that AWS's tools have used.
 
 use chrono::DateTime;
 use reqsign_core::time::Timestamp;
@@ -11,7 +11,7 @@ const FORMS: [&str; 5] = [
     "%a, %d %b %Y %H:%M:%S%#z",
 ];
 
-/// A time with its zone; one without is of no use, as it would be read as another.
+/// Parses a time with its zone. A time without one is rejected, as it could mean another time.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let named = ["UTC", "GMT", "Z", "z"].iter().find_map(|zone| text.strip_suffix(zone));

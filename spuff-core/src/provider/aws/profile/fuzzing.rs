@@ -1,4 +1,4 @@
-//! What fuzzing feeds of AWS's configuration files.
+//! Fuzz targets for AWS's configuration files.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::ini::{self, Section};
 use super::{Profiles, resolved, words};
 use crate::fuzzing::checks::{check_refusal, text};
 
-/// Both files, with a line of dashes between them; the first line names a profile.
+/// Reads both files, separated by a line of dashes; the first line names a profile.
 pub(in crate::provider::aws) fn read(text: &str) -> Option<Profiles> {
     let (chosen, files) = text.split_once('\n').unwrap_or(("", text));
     let (config, credentials) = files.split_once("\n-----\n").unwrap_or((files, ""));
@@ -61,7 +61,7 @@ fn written(sections: &[(String, Section)]) -> String {
     })
 }
 
-/// Words that were put in quotes are the words again.
+/// Quoted words parse to the same words.
 pub(in crate::provider::aws) fn command_words(input: &[u8]) {
     let text = text(input);
     let _ = words::words(&text);

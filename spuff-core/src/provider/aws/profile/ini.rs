@@ -1,33 +1,32 @@
-//! INI files as Python's `configparser` reads them, which decides what AWS's own tools see in a
-//! file.
+//! Parses INI files as Python's `configparser` does, which determines what AWS's own tools read.
 
 use std::collections::{HashMap, HashSet};
 
 pub(super) type Section = HashMap<String, String>;
 
-/// Its keys belong to every section.
+/// The section whose keys every section inherits.
 const DEFAULTS: &str = "DEFAULT";
 
-/// So many values at most that sections have of it: no file that somebody has written has as many.
+/// The maximum number of inherited values; real files have far fewer.
 const MOST_INHERITED: usize = 100_000;
 
-/// What was read so far.
+/// The state of the parser.
 #[derive(Default)]
 struct Reading {
     defaults: Section,
     sections: Vec<(String, Section)>,
     known: HashSet<(String, String)>,
-    /// The section that is read, the key, and how far the line of either is indented.
+    /// The current section and key, and the indentation of their line.
     section: Option<String>,
     key: Option<String>,
     indent: usize,
 }
 
-/// The sections in the order of the file; keys in small letters. A value of several lines keeps its
-/// line ends.
+/// Returns the sections in the order of the file; keys are in lower case. A value of several lines
+/// keeps its line ends.
 ///
 /// # Errors
-/// Says what is wrong in which line, without the line, which may hold a secret.
+/// Reports the reason and, if known, the line's number, but not the line: it may hold a secret.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, Section)>, String> {
     let mut reading = Reading::default();
     for (index, line) in text.replace("\r\n", "\n").replace('\r', "\n").split('\n').enumerate() {
@@ -111,7 +110,7 @@ impl Reading {
         }
     }
 
-    /// A line more of the last value.
+    /// Appends a line to the last value.
     fn append(&mut self, text: &str) {
         let Some(key) = self.key.clone() else { return };
         if let Some(value) = self.current().and_then(|section| section.get_mut(&key)) {
@@ -121,13 +120,13 @@ impl Reading {
     }
 }
 
-/// Up to the last bracket: more than brackets is a title.
+/// Returns the title, which ends at the last bracket; `[]` is not a title.
 fn title(text: &str) -> Option<&str> {
     let (title, _) = text.strip_prefix('[')?.rsplit_once(']')?;
     Some(title).filter(|title| !title.is_empty())
 }
 
-/// The settings that stand indented below a key; none where a line is no setting.
+/// Parses the settings indented below a key; `None` if a line is not a setting.
 pub(super) fn nested(value: &str) -> Option<Section> {
     let lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
     lines
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_python_refuses_is_refused_without_the_line() {
-        // And what would be many times as long as it is.
+        // Also refuses a file that inheritance would multiply.
         let keys: String = (0..1_000).map(|n| format!("k{n} = canary\n")).collect();
         let inherited = format!(
             "[DEFAULT]\n{keys}{}",

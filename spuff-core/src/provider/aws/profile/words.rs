@@ -1,6 +1,6 @@
-//! The words of a command line or a section's title, as a shell's quotes hold them together.
+//! Splits a command line or a section's title into words, with a shell's quoting rules.
 
-/// None for a quote that is not closed, or a backslash with nothing after it.
+/// Returns `None` for an unclosed quote, or a backslash at the end.
 pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut chars = text.chars();
@@ -28,8 +28,7 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// As Windows splits a command line, where a backslash stands for itself unless it is before a
-/// quote.
+/// Splits a command line as Windows does: a backslash is literal unless it precedes a quote.
 #[cfg(any(windows, test))]
 pub(crate) fn windows_words(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quoted, mut slashes) = (Vec::new(), None::<String>, false, 0);

@@ -1,4 +1,4 @@
-//! Each field of each reply, changed in turn: it still reads as what it means, or an error names
+//! Changes each field of each reply in turn: the reply still reads correctly, or the error names
 //! the field.
 
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn action(status: &str) -> Value {
     })
 }
 
-/// What must not change of a machine when another field does.
+/// Whether the droplet's other fields are unchanged when one field changes.
 fn is_the_droplet(path: &str, written: &Written, droplet: Droplet, id: u64) -> bool {
     let told: ProviderInstance = convert::instance(droplet);
     let is = |field: &str| path.contains(field);
@@ -62,7 +62,7 @@ fn listed(items: &str, things: &[Value]) -> Value {
     json!({items: things, "links": {"pages": {"next": next, "last": next}}, "meta": {"total": 3}})
 }
 
-/// Whether the list goes on, and has what is left of two.
+/// Whether the list has a next page, and holds what is left of two items.
 fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> bool {
     let goes_on = path.starts_with("links") || list.links.pages.next.is_some();
     goes_on && are_left(path, written, items, list.items.len())

@@ -7,7 +7,7 @@ use super::read::Item;
 use super::shell::Script;
 use crate::provider::error::ProviderResult;
 
-/// What cloud-init calls the user of the image. In a container that is root, who is there.
+/// cloud-init's name for the user of the image. In a container that is root, which exists.
 const DEFAULT_USER: &str = "default";
 const MAX_NAME: usize = 32;
 
@@ -43,8 +43,7 @@ pub(super) struct User<'a> {
     keys: Vec<&'a str>,
 }
 
-/// Names with commas between them, a list of names and of maps, or a map of names with their
-/// members.
+/// Reads comma-separated names, a list of names and maps, or a map of names to their members.
 pub(super) fn groups<'a>(item: &Item<'a>) -> ProviderResult<Vec<Group<'a>>> {
     let mut groups = Groups::default();
     if item.as_text().is_some() {
@@ -93,7 +92,7 @@ fn push_group<'a>(
     Ok(())
 }
 
-/// Names with commas between them, or a list of names.
+/// Reads comma-separated names, or a list of names.
 fn names<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     if let Some(items) = item.as_list() {
         return items.iter().map(|item| word(item, item.text()?)).collect();
@@ -102,7 +101,7 @@ fn names<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     text.split(',').map(str::trim).map(|name| word(item, name)).collect()
 }
 
-/// The name of a user or group: no option, and nothing that ends a field of /etc/passwd.
+/// Checks the name of a user or group: no option, and nothing that ends a field of /etc/passwd.
 fn word<'a>(item: &Item<'a>, name: &'a str) -> ProviderResult<&'a str> {
     let name = name.trim();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -208,7 +207,7 @@ fn uid<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     Ok(text)
 }
 
-/// What stands between two colons of /etc/passwd.
+/// Reads a field of /etc/passwd.
 fn field<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.line()?;
     if text.contains(':') {
@@ -218,7 +217,7 @@ fn field<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     }
 }
 
-/// One rule or several; `false` is none.
+/// Reads one rule or several; `false` means none.
 fn rules<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     let rule = |item: &Item<'a>| {
         let rule = item.line()?;

@@ -4,15 +4,14 @@ use super::read::Item;
 use super::shell::{Script, quote};
 use crate::provider::error::ProviderResult;
 
-/// Each command as the shell is to read it; `None` for one that does nothing, so that the others
-/// keep their numbers.
+/// Commands for the shell; `None` for one that does nothing, so that the others keep their numbers.
 pub(super) type Commands = Vec<Option<String>>;
 
 pub(super) fn read(item: &Item<'_>) -> ProviderResult<Commands> {
     item.list("commands")?.iter().map(command).collect()
 }
 
-/// A string is for the shell; a list holds the words of one command.
+/// A string is shell code; a list holds the words of one command.
 fn command(item: &Item<'_>) -> ProviderResult<Option<String>> {
     if item.is_null() {
         return Ok(None);

@@ -13,17 +13,17 @@ use super::shell::Script;
 use super::yaml::Value;
 use crate::provider::error::ProviderResult;
 
-/// Of all files together, as they are written.
+/// Limit on all files together, decoded.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 const DEFAULT_MODE: u32 = 0o644;
-/// What the script knows as root.
+/// The script reads this as root.
 const DEFAULT_OWNER: &str = "";
-/// What the script leaves as it is.
+/// The script leaves the owner as it is.
 const NO_OWNER: &str = "-";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// Before there are users and packages.
+    /// Before users and packages exist.
     Early,
     /// After them.
     Late,
@@ -138,8 +138,8 @@ fn content<'a>(item: &Item<'a>, encoding: Encoding, limit: usize) -> ProviderRes
     Ok(bytes)
 }
 
-/// Octal digits, in quotes or without, as YAML 1.1 has octal numbers. A decimal number is none:
-/// cloud-init takes `644` for the mode 1204.
+/// Reads octal digits, quoted or not, as in YAML 1.1. Refuses decimal numbers: cloud-init reads
+/// `644` as the mode 1204.
 fn mode(item: &Item<'_>) -> ProviderResult<u32> {
     let digits = match &item.node.value {
         Value::Scalar(Scalar::Integer, text) if text.starts_with('0') => text,
@@ -156,7 +156,7 @@ fn mode(item: &Item<'_>) -> ProviderResult<u32> {
     mode.ok_or_else(|| item.invalid("these are no permissions; write octal digits such as '0644'"))
 }
 
-/// `user:group`, `user` or `:group`. For `-1` and `none` it stays as it is.
+/// Reads `user:group`, `user` or `:group`. `-1` and `none` leave it as it is.
 fn owner(item: &Item<'_>) -> ProviderResult<String> {
     let text = item.text()?;
     let (user, group) = text.split_once(':').unwrap_or((text, ""));

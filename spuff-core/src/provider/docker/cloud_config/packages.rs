@@ -8,7 +8,7 @@ use crate::provider::error::ProviderResult;
 pub(super) struct Packages<'a> {
     update: bool,
     upgrade: bool,
-    /// Each with its version, which may be empty.
+    /// Names with their versions, which may be empty.
     install: Vec<(&'a str, &'a str)>,
 }
 
@@ -23,7 +23,7 @@ pub(super) fn read<'a>(fields: &mut Fields<'a>) -> ProviderResult<Packages<'a>> 
 
 fn package<'a>(item: &Item<'a>) -> ProviderResult<(&'a str, &'a str)> {
     if let Some(managers) = item.as_map() {
-        // Of one package manager, `apt` or `snap`.
+        // Packages of one manager, such as `apt` or `snap`.
         let first = managers.first();
         return Err(first
             .map_or_else(|| item.wants("a name, or [name, version]"), |item| item.unsupported()));
@@ -43,7 +43,7 @@ fn name<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     if name.is_empty() { Err(item.invalid("the name is empty")) } else { Ok(name) }
 }
 
-/// No option of a package manager, and one word.
+/// Checks that a word is no option of a package manager.
 fn checked<'a>(item: &Item<'a>, word: &'a str) -> ProviderResult<&'a str> {
     if word.starts_with('-') || word.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(item.invalid("this is one package, without options and white space"));
@@ -51,7 +51,7 @@ fn checked<'a>(item: &Item<'a>, word: &'a str) -> ProviderResult<&'a str> {
     Ok(word)
 }
 
-/// The lists of packages are renewed once: images for containers come without them.
+/// Updates the package lists once: container images come without them.
 pub(super) fn write(script: &mut Script, packages: &Packages<'_>) {
     if packages.update || packages.upgrade || !packages.install.is_empty() {
         script.package_step("package_update", "spuff_update", &[]);

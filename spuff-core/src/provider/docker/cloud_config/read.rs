@@ -1,4 +1,4 @@
-//! Nodes read as what is wanted of them, with errors that name where they stand.
+//! Typed access to nodes, with errors that name their position.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ impl<'a> Item<'a> {
         Self { path: String::new(), node }
     }
 
-    /// This cannot be used.
+    /// Returns an error for a value that cannot be used.
     pub(super) fn invalid(&self, problem: &str) -> ProviderError {
         let path = if self.path.is_empty() { "the cloud-config" } else { &self.path };
         let message = format!(
@@ -29,7 +29,7 @@ impl<'a> Item<'a> {
         ProviderError::invalid_config("user_data", message)
     }
 
-    /// This is cloud-init's, but not done here.
+    /// Returns an error for a key of cloud-init that is not supported here.
     pub(super) fn unsupported(&self) -> ProviderError {
         unsupported(&self.path)
     }
@@ -60,7 +60,7 @@ impl<'a> Item<'a> {
         Ok(text)
     }
 
-    /// A text, or a number that is the same text in every reading.
+    /// Returns a text, or a number that every reader writes the same way.
     pub(super) fn word(&self) -> ProviderResult<&'a str> {
         match &self.node.value {
             Value::Scalar(Scalar::Integer | Scalar::Float, text) if scalar::is_canonical(text) => {
@@ -70,7 +70,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A text of one line.
+    /// Returns a text of one line.
     pub(super) fn line(&self) -> ProviderResult<&'a str> {
         let text = self.text()?.trim_end_matches(['\r', '\n']);
         if text.contains(['\r', '\n']) {
@@ -135,16 +135,16 @@ impl<'a> Item<'a> {
     }
 }
 
-/// The entries of a map that nobody has asked for yet.
+/// The entries of a map that were not taken yet.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     entries: Vec<(&'a str, Item<'a>)>,
-    /// Whether `-` in a key is as `_`.
+    /// Whether `-` in a key equals `_`.
     loose: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// With `-` as `_` in the keys, as cloud-init reads those of users.
+    /// Treats `-` in keys as `_`, as cloud-init does for users.
     pub(super) fn loosely(mut self) -> ProviderResult<Self> {
         let mut seen = HashSet::new();
         for (key, item) in &self.entries {
@@ -158,7 +158,7 @@ impl<'a> Fields<'a> {
         Ok(self)
     }
 
-    /// What stands at a key. `null` is as nothing.
+    /// Takes the value of a key. `null` counts as absent.
     pub(super) fn take(&mut self, key: &str) -> Option<Item<'a>> {
         let index = self.entries.iter().position(|(found, _)| {
             if self.loose { found.replace('-', "_") == key } else { *found == key }
@@ -179,7 +179,7 @@ impl<'a> Fields<'a> {
         self.entries
     }
 
-    /// Refuses what is left.
+    /// Refuses the remaining entries.
     pub(super) fn finish(self) -> ProviderResult<()> {
         self.first().map_or(Ok(()), |item| Err(item.unsupported()))
     }

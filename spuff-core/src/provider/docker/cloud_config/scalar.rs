@@ -1,4 +1,4 @@
-//! What a plain scalar means by YAML 1.1, as PyYAML reads it.
+//! Resolves plain scalars by YAML 1.1, as PyYAML does.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -46,8 +46,7 @@ pub(super) fn resolve(text: &str) -> Scalar {
     }
 }
 
-/// Whether YAML 1.1 writes this number so, and Python prints it so: no other form is safe as a
-/// text.
+/// Whether YAML 1.1 and Python write this number the same way: only then is it safe as a text.
 pub(super) fn is_canonical(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let integer = digits == "0"
@@ -105,7 +104,7 @@ fn is_float(text: &str) -> bool {
     digits && exponent.is_none_or(signed)
 }
 
-/// A number to the base of sixty, such as `12:30:59`.
+/// Whether a text is a number in base 60, such as `12:30:59`.
 fn is_to_base_sixty(text: &str) -> bool {
     let Some((first, rest)) = text.split_once(':') else {
         return false;
@@ -120,7 +119,7 @@ fn is_to_base_sixty(text: &str) -> bool {
         && rest.split(':').all(below_sixty)
 }
 
-/// A date, alone or with a time after it.
+/// Whether a text is a date, alone or followed by a time.
 fn is_time(text: &str) -> bool {
     let date = text.split(['T', 't', ' ', '\t']).next().unwrap_or_default();
     let rest = &text[date.len()..];
@@ -145,7 +144,7 @@ fn is_time(text: &str) -> bool {
         && is_zone
 }
 
-/// Whether a text is as many numbers as there are lengths, each of such a length.
+/// Whether a text consists of one number per length, each of such a length.
 fn has_parts(text: &str, between: char, lengths: &[RangeInclusive<usize>]) -> bool {
     let fits = |(part, length): (&str, &RangeInclusive<usize>)| {
         length.contains(&part.len()) && all(part, |c| c.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! The script that is written.
+//! Writes the script.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,16 +7,16 @@ const BASE: &str = include_str!("shell/base.sh");
 const ACCOUNTS: &str = include_str!("shell/accounts.sh");
 const PACKAGES: &str = include_str!("shell/packages.sh");
 const COMMANDS: &str = include_str!("shell/commands.sh");
-/// Stands in no base64.
+/// Never occurs in base64.
 const END: &str = "-----";
 const LINE: usize = 76;
 
-/// As one word of a shell, whatever it holds but NUL.
+/// Quotes a text as one shell word; it may hold anything but NUL.
 pub(in super::super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Steps in their order. A step is a function of the parts below with its arguments.
+/// Steps in order. A step calls a function of the included parts with its arguments.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     steps: String,
@@ -31,13 +31,13 @@ impl Script {
         self.steps.is_empty() && self.last.is_empty()
     }
 
-    /// A step that is named in what it says when it fails.
+    /// Adds a step; its failure message contains `name`.
     pub(super) fn step(&mut self, name: &str, function: &str, arguments: &[&str]) {
         let line = call(name, function, arguments);
         self.steps.push_str(&format!("{line} </dev/null\n"));
     }
 
-    /// A step that reads bytes.
+    /// Adds a step that reads bytes.
     pub(super) fn step_with(
         &mut self,
         name: &str,
@@ -65,8 +65,8 @@ impl Script {
         self.step(name, function, arguments);
     }
 
-    /// Commands in a shell of their own, one after the other, so that a `cd` or a variable holds
-    /// for those that follow. `None` counts, but does nothing.
+    /// Adds commands that run in sequence in one subshell, so that a `cd` or a variable holds for
+    /// later ones. `None` counts, but does nothing.
     pub(super) fn commands(&mut self, name: &str, commands: &[Option<String>]) {
         self.commands = true;
         self.steps.push_str(&format!("(\nspuff_begin {} {}\n", quote(name), commands.len()));
@@ -76,11 +76,11 @@ impl Script {
             }
             self.steps.push_str("spuff_next \"$?\"\n");
         }
-        // Not `|| spuff_fail`, which would make a `set -e` of theirs mean nothing.
+        // Not `|| spuff_fail`, which would disable a `set -e` in the commands.
         self.steps.push_str(&format!(") </dev/null\nspuff_check {} \"$?\"\n", quote(name)));
     }
 
-    /// What is said at the end.
+    /// Sets the final message.
     pub(super) fn say_last(&mut self, text: &str) {
         self.last = format!("printf '%s\\n' {} >&2\n", quote(text));
     }

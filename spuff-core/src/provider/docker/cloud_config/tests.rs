@@ -1,5 +1,4 @@
-//! What is read of a cloud-config and what is refused, by tables; `run` and `tools` have the
-//! scripts run.
+//! Tables of accepted and refused cloud-configs; `run` and `tools` run the scripts.
 
 #[cfg(unix)]
 mod run;
@@ -510,7 +509,7 @@ fn nothing_asks_for_nothing() {
     }
 }
 
-/// Eight times the keys take eight times as long, give or take, and not sixty-four times.
+/// Eight times the keys take about eight times as long, and not sixty-four times.
 #[test]
 fn many_keys_are_read_in_proportion() {
     let keys = |count: usize, indent: &str| {

@@ -1,8 +1,7 @@
-//! YAML as a tree of nodes that know their place.
+//! Parses YAML into a tree of nodes with their positions.
 //!
-//! Scalars are read as PyYAML reads them, which is what cloud-init stands on: by YAML 1.1, where
-//! `yes` is a boolean. Beside its meaning a scalar keeps its text, since what is written and what
-//! is meant may differ.
+//! Reads scalars as PyYAML does, on which cloud-init relies: by YAML 1.1, in which `yes` is a
+//! boolean. A scalar keeps its text beside its meaning, since the two may differ.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -14,7 +13,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 use super::scalar::{self, Scalar};
 use crate::provider::error::{ProviderError, ProviderResult};
 
-/// How much a document may be once its aliases stand for what they name.
+/// Limits on a document after its aliases are expanded.
 const MAX_NODES: usize = 50_000;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
@@ -41,14 +40,14 @@ impl Place {
 pub(super) struct Node {
     pub(super) at: Place,
     pub(super) value: Value,
-    /// Of this node and all below it.
+    /// The size of this node and all below it.
     size: Size,
 }
 
 #[derive(Debug)]
 pub(super) enum Value {
     Scalar(Scalar, String),
-    /// What `!!binary` holds.
+    /// Decoded `!!binary`.
     Bytes(Vec<u8>),
     List(Vec<Rc<Node>>),
     Map(Vec<(String, Rc<Node>)>),
@@ -67,7 +66,7 @@ impl Size {
     }
 }
 
-/// The one document of a text; `None` where it is empty.
+/// Returns the one document of a text; `None` if it is empty.
 pub(super) fn parse(text: &str) -> ProviderResult<Option<Rc<Node>>> {
     let mut composer = Composer::default();
     for event in Parser::new_from_str(text) {
@@ -86,11 +85,11 @@ struct Composer {
     root: Option<Rc<Node>>,
     documents: usize,
     open: Vec<Open>,
-    /// What is named; nothing while it is still open.
+    /// Nodes by anchor; `None` while a node is open.
     anchors: HashMap<usize, Option<Rc<Node>>>,
 }
 
-/// A list or map whose end has not come.
+/// A list or map that has not ended.
 struct Open {
     at: Place,
     anchor: usize,
@@ -106,7 +105,7 @@ enum Kind {
 #[derive(Default)]
 struct Map {
     entries: Vec<(String, Rc<Node>)>,
-    /// Of the entries.
+    /// The keys of the entries.
     names: HashSet<String>,
     merged: Vec<Rc<Node>>,
     key: Option<Key>,
@@ -184,7 +183,7 @@ impl Composer {
         self.place(node, at)
     }
 
-    /// Puts a node where it stands. What is named counts each time.
+    /// Adds a node to its parent. An aliased node counts each time.
     fn place(&mut self, node: Rc<Node>, at: Place) -> ProviderResult<()> {
         let size = node.size;
         let Some(open) = self.open.last_mut() else {
@@ -238,7 +237,7 @@ impl Map {
         }
     }
 
-    /// With what `<<` brings: nothing that is there already, and of several sources the first.
+    /// Adds the entries of `<<`: existing keys win, then the first source.
     fn merge(mut self) -> ProviderResult<Vec<(String, Rc<Node>)>> {
         for source in &self.merged {
             let sources = if let Value::List(sources) = &source.value {
@@ -284,7 +283,7 @@ fn scalar_value(
     Ok(Value::Scalar(Scalar::Text, text.to_string()))
 }
 
-/// The name of a tag of YAML's own; that of `!`, which makes a scalar a text, is `str`.
+/// Returns the name of a standard YAML tag; for `!`, which makes a scalar a text, `str`.
 fn suffix(tag: &Tag) -> Option<&str> {
     match (tag.handle(), tag.suffix()) {
         ("tag:yaml.org,2002:", suffix) => Some(suffix),

@@ -38,7 +38,7 @@ fn requests_are_checked() {
     }
 }
 
-/// What an engine is told to make, and what the label of a machine says of it.
+/// Returns the body sent to the engine, and the request in the instance's label.
 fn made(request: &InstanceRequest, options: &Options) -> (Value, Value) {
     let boot = Boot::new(request, "7", &options.environment).unwrap();
     let mut body =
@@ -363,7 +363,7 @@ fn what_an_image_hands_down_is_no_machine() {
     let container = ContainerSummary { labels: Some(labels), ..ContainerSummary::default() };
     assert_eq!(listed(container, Reach::Direct), None);
 
-    // Of an image that was made by `docker commit`, without spuff.
+    // From an image that `docker commit` made, without spuff.
     let asked = Asked { name: "web-1".to_string(), ..Asked::default() };
     let labels = HashMap::from([(MACHINE_KEY.to_string(), serde_json::to_string(&asked).unwrap())]);
     let container = |name: &str| ContainerSummary {

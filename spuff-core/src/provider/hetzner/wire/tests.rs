@@ -1,4 +1,4 @@
-//! Each field of each reply, changed in turn: it still reads as what it means, or an error names
+//! Changes each field of each reply in turn: the reply still reads correctly, or the error names
 //! the field.
 
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn image(id: u64) -> Value {
     })
 }
 
-/// What must not change of a machine when another field does.
+/// Whether the server's other fields are unchanged when one field changes.
 fn is_the_server(path: &str, server: Server, id: u64) -> bool {
     let told = convert::instance(server);
     let is = |field: &str| path.contains(field);
@@ -55,7 +55,7 @@ fn listed(items: &str, things: &[Value]) -> Value {
     json!({items: things, "meta": {"pagination": {"page": 1, "per_page": 50, "next_page": 2, "total_entries": 52}}})
 }
 
-/// Whether the list goes on, and has what is left of two.
+/// Whether the list has a next page, and holds what is left of two items.
 fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> bool {
     let goes_on = path.starts_with("meta") || list.meta.pagination.next_page.is_some();
     goes_on && are_left(path, written, items, list.items.len())

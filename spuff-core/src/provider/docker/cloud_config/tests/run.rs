@@ -1,4 +1,4 @@
-//! The scripts, run by the shells that are installed.
+//! Runs the scripts with the installed shells.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -66,7 +66,7 @@ pub(super) fn shells() -> Vec<Vec<&'static str>> {
     all.into_iter().filter(is_there).collect()
 }
 
-/// Where a program is.
+/// Returns the path of a program.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -74,7 +74,7 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// Runs a configuration with each shell, in a directory that stands for `DIR` in it.
+/// Runs a configuration with each shell, in a directory that replaces `DIR` in it.
 fn each_shell(name: &str, config: &str, check: impl Fn(&Scratch, &str, Output)) {
     let shells = shells();
     assert!(!shells.is_empty(), "no shell is installed");

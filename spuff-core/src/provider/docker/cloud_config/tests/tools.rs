@@ -1,5 +1,5 @@
-//! What the scripts have the machine's tools do: the tools are stand-ins that write down their
-//! words, and the machine's files stand in a directory.
+//! Runs the scripts with stand-in tools that record their arguments; a directory holds the
+//! instance's files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -63,7 +63,7 @@ fn each_shell(
                 .output()
                 .unwrap()
         };
-        // BusyBox may have tools of its own, which change the machine that the tests run on.
+        // BusyBox may run tools of its own, which would change the computer that runs the tests.
         if run(&["-c", "command -v chown"]).stdout != format!("{place}/bin/chown\n").into_bytes() {
             continue;
         }

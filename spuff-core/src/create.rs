@@ -315,7 +315,7 @@ impl<M: CreateCall> Create<'_, M> {
     /// that is being destroyed, or to one that no poll shows. Until the read lag has passed, an
     /// unseen one may be leaving, or may have gone before the poll. Under an idempotency key it may
     /// be the requested resource: the request is then sent again only if the cloud prevents
-    /// duplicates. A poll that fails temporarily counts as empty.
+    /// duplicates.
     async fn is_leaving<T, F>(
         &self,
         error: &ProviderError,
@@ -330,17 +330,12 @@ impl<M: CreateCall> Create<'_, M> {
         {
             return false;
         }
-        let looked = look().await;
-        let is_unseen = match &looked {
-            Ok(found) => matches!(found, Lookup::Nothing),
-            Err(error) => error.is_transient(),
-        };
-        let state = match looked {
+        let state = match look().await {
             Ok(Lookup::Leaving(id)) => {
                 format!("its name is still that of {id}, which is being destroyed")
             }
-            _ if is_unseen
-                && (!self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud) =>
+            Ok(Lookup::Nothing)
+                if !self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud =>
             {
                 if unseen_since.get_or_insert_with(Instant::now).elapsed()
                     >= self.call.sight().settling

@@ -300,17 +300,6 @@ async fn a_name_that_becomes_free_is_waited_for() {
     );
     let (word, sends, looks, _) = create(OURS, &[taken], &[ours]).await;
     assert!(word.contains("taken") && (sends, looks) == (1, 1), "{word}: somebody else's");
-    let broken = || Err(ProviderError::unavailable("for a moment"));
-    assert_eq!(
-        create(OURS, &[taken, taken, || Ok(7)], &[broken]).await,
-        ("7 Answered".to_string(), 3, 2, 5)
-    );
-    let denied = || Err(ProviderError::auth("test", "no"));
-    let (word, sends, looks, _) = create(OURS, &[taken, || Ok(7)], &[denied]).await;
-    assert!(
-        word.contains("taken") && (sends, looks) == (1, 1),
-        "{word}: who has it is never shown"
-    );
     let (word, _, _, seconds) = create(Stand { limit: 20, ..OURS }, &[taken], &[leaving]).await;
     assert!(word.contains("taken") && (20..24).contains(&seconds), "{word} after {seconds} s");
 }

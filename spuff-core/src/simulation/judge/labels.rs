@@ -44,11 +44,13 @@ impl Judge {
             call.has_written && call.ended.is_some_and(|ended| ended.elapsed() > READ_AGAIN)
         };
         let told = renewals.iter().rposition(is_told).filter(|_| !is_hindered)?;
-        // A concurrent or later renewal may have written too: after the clock was set back, an
-        // earlier end.
+        // A concurrent or later renewal may have written too: after the clock was set back, or for
+        // a shorter time, an earlier end. Of one that failed after its write the end is not known.
         let may_hold = |(at, call): &(usize, &&Call)| *at >= told || call.overlaps(renewals[told]);
         let held = renewals.iter().enumerate().filter(may_hold);
-        held.filter_map(|(_, call)| call.label.as_ref()?.1.1.parse().ok()).min()
+        let ends: Option<Vec<i64>> =
+            held.map(|(_, call)| call.label.as_ref()?.1.1.parse().ok()).collect();
+        ends?.into_iter().min()
     }
 
     /// Checks that in the end an instance has the labels set on it, except those that another call

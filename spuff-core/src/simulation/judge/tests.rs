@@ -159,8 +159,8 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
 }
 
 /// Returns the number of findings for a lease that was over when a reap listed, and was renewed
-/// long before the reap destroyed the instance.
-async fn reaped_after(renewed_until: &[i64]) -> usize {
+/// long before the reap destroyed the instance. `None` is a renewal that failed.
+async fn reaped_after(renewed_until: &[Option<i64>]) -> usize {
     let (mut judge, truth) = (Judge::default(), truth());
     let reap =
         Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
@@ -180,11 +180,14 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
         }
         let label = Some((
             "7".to_string(),
-            (crate::provider::labels::EXPIRES_AT.to_string(), until.to_string()),
+            (
+                crate::provider::labels::EXPIRES_AT.to_string(),
+                until.map_or(String::new(), |until| until.to_string()),
+            ),
         ));
         judge.calls.push(Call {
             label,
-            has_written: true,
+            has_written: until.is_some(),
             ended: Some(Instant::now()),
             ..call(Verb::Renew, &[], &["7"])
         });
@@ -209,14 +212,15 @@ async fn reaped_after(renewed_until: &[i64]) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_lease_was_renewed_is_not_reaped() {
-    assert_eq!(reaped_after(&[500]).await, 1);
-    assert_eq!(reaped_after(&[60]).await, 0, "it is over again");
+    assert_eq!(reaped_after(&[Some(500)]).await, 1);
+    assert_eq!(reaped_after(&[Some(60)]).await, 0, "it is over again");
+    assert_eq!(reaped_after(&[Some(500), None]).await, 0, "the second may have let it end earlier");
     assert_eq!(
-        reaped_after(&[500, 60]).await,
+        reaped_after(&[Some(500), Some(60)]).await,
         0,
         "a later one has let it end earlier, by a clock that was set back"
     );
-    assert_eq!(reaped_after(&[500, 600]).await, 1);
+    assert_eq!(reaped_after(&[Some(500), Some(600)]).await, 1);
 }
 
 #[tokio::test(start_paused = true)]

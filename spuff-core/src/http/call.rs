@@ -41,6 +41,8 @@ pub(crate) struct Call<'a> {
     pub(crate) errand: Option<&'a Errand>,
     /// Whether the endpoint may lack this path, so that any 404 means that it does.
     pub(crate) optional: bool,
+    /// Whether a list may be read in one pass; see [`in_one_pass`](Self::in_one_pass).
+    pub(crate) one_pass: bool,
     /// Another base than the client's, for clouds with an endpoint per region or service.
     pub(crate) base: Option<&'a str>,
     /// Data for the dialect only, such as the scope of a signature.
@@ -65,6 +67,7 @@ impl<'a> Call<'a> {
             subject: None,
             errand: None,
             optional: false,
+            one_pass: false,
             base: None,
             notes: Extensions::new(),
         }
@@ -118,6 +121,13 @@ impl<'a> Call<'a> {
     /// Marks a lookup as optional: a server that stands in for the cloud may lack it.
     pub(crate) fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Reads a list to its last page once, for a caller that asks by id for what is missing: an item
+    /// that moves between pages during the read may be missed.
+    pub(crate) fn in_one_pass(mut self) -> Self {
+        self.one_pass = true;
         self
     }
 

@@ -232,6 +232,7 @@ fn pages(input: &[u8]) {
     };
     let numbered = at_once(page::all_numbered(
         "list",
+        false,
         |item| *item,
         |_| {
             let (about, total, items) = page();

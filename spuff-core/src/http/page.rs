@@ -83,7 +83,7 @@ pub(crate) async fn numbered_pages<P: NumberedPage, K: Hash + Eq>(
             http.json(&call.clone().within(errand).query("page", number.to_string())).await?;
         Ok(Numbered { is_last: page.is_last(), total: page.total(), items: page.into_items() })
     };
-    all_numbered(call.operation, key, fetch).await
+    all_numbered(call.operation, call.one_pass, key, fetch).await
 }
 
 pub(super) struct Numbered<T> {
@@ -123,8 +123,11 @@ impl<T, K: Hash + Eq> Reading<T, K> {
 /// read to the last and back to the first: only an item that moves forward and then back can be
 /// missed. The total reveals many other changes, and then the list is read again. If it never stays
 /// still, all items seen are returned: an ended one does less harm than a missed one.
+///
+/// In one pass, the pages are read to the last and no further.
 pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
     operation: &'static str,
+    one_pass: bool,
     key: impl Fn(&T) -> K,
     mut fetch: impl FnMut(u32) -> F,
 ) -> ProviderResult<Vec<T>>
@@ -138,7 +141,13 @@ where
         if first.is_last {
             return Ok(first.items);
         }
-        let reading = read_on_and_back(operation, &key, first, &mut fetch).await?;
+        let (mut reading, last) = read_on(operation, &key, first, &mut fetch).await?;
+        if one_pass {
+            return Ok(reading.items);
+        }
+        for number in (1..last).rev() {
+            reading.take(fetch(number).await?, &key);
+        }
         if reading.is_whole() {
             return Ok(reading.items);
         }
@@ -149,15 +158,15 @@ where
     Ok(before)
 }
 
-/// Reads the pages after the first, and then those before the last again. Only an empty page or the
-/// cloud's own mark is the end: a page without new items may be the previous one again, because as
-/// many items appeared in front.
-async fn read_on_and_back<T, K: Hash + Eq, F>(
+/// Reads the pages after the first, and returns the number of the last one too. Only an empty page
+/// or the cloud's own mark is the end: a page without new items may be the previous one again,
+/// because as many items appeared in front.
+async fn read_on<T, K: Hash + Eq, F>(
     operation: &'static str,
     key: &impl Fn(&T) -> K,
     first: Numbered<T>,
     fetch: &mut impl FnMut(u32) -> F,
-) -> ProviderResult<Reading<T, K>>
+) -> ProviderResult<(Reading<T, K>, u32)>
 where
     F: Future<Output = ProviderResult<Numbered<T>>>,
 {
@@ -168,10 +177,7 @@ where
         let is_end = page.is_last || page.items.is_empty();
         stale = if reading.take(page, key) { 0 } else { stale + 1 };
         if is_end {
-            for number in (1..number).rev() {
-                reading.take(fetch(number).await?, key);
-            }
-            return Ok(reading);
+            return Ok((reading, number));
         }
         if stale == MAX_STALE {
             break;
@@ -240,7 +246,19 @@ mod tests {
             };
             async move { Ok(page) }
         };
-        (all_numbered("test", |item| *item, fetch).await.unwrap(), reads)
+        (all_numbered("test", false, |item| *item, fetch).await.unwrap(), reads)
+    }
+
+    #[tokio::test]
+    async fn in_one_pass_each_page_is_read_once() {
+        let reads = std::cell::RefCell::new(Vec::new());
+        let fetch = |number: u32| {
+            reads.borrow_mut().push(number);
+            let page = Numbered { items: vec![number], is_last: number == 3, total: Some(9) };
+            async move { Ok(page) }
+        };
+        assert_eq!(all_numbered("test", true, |item| *item, fetch).await.unwrap(), [1, 2, 3]);
+        assert_eq!(reads.into_inner(), [1, 2, 3]);
     }
 
     #[tokio::test]
@@ -327,6 +345,6 @@ mod tests {
             reads += 1;
             async { Ok(Numbered { items: vec![1], is_last: false, total: None }) }
         };
-        assert!(all_numbered("test", |item| *item, fetch).await.is_err() && reads == 11);
+        assert!(all_numbered("test", false, |item| *item, fetch).await.is_err() && reads == 11);
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 
-use super::wire::{DropletReply, Image, ImageReply, PER_PAGE};
+use super::wire::{Droplet, DropletReply, Image, ImageReply, PER_PAGE};
 use super::{DigitalOceanProvider, NAME, convert};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
@@ -75,11 +75,11 @@ impl BatchPoll for DigitalOceanProvider {
         let listing =
             Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
-            let droplets = self
-                .droplets("wait_ready", ("tag_name", convert::MANAGED_TAG))
-                .await?
-                .into_iter()
-                .map(convert::instance);
+            let call = Call::get("wait_ready", "/v2/droplets")
+                .query("tag_name", convert::MANAGED_TAG)
+                .in_one_pass();
+            let droplets = self.list(call, |droplet: &Droplet| droplet.id).await?;
+            let droplets = droplets.into_iter().map(convert::instance);
             Ok(droplets
                 .map(|droplet| (droplet.id.clone(), Observation::of_instance(Ok(droplet), NAME)))
                 .collect::<Listed<_>>())

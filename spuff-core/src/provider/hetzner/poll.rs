@@ -67,7 +67,8 @@ impl BatchPoll for HetznerProvider {
             Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
         let list = async {
             let call = Call::get("wait_ready", "/servers")
-                .query("label_selector", convert::MANAGED_SELECTOR);
+                .query("label_selector", convert::MANAGED_SELECTOR)
+                .in_one_pass();
             let listed = self.list(call, |server: &Server| server.id).await?;
             Ok(listed
                 .into_iter()

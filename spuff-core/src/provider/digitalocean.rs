@@ -1,11 +1,13 @@
-//! DigitalOcean, API v2: the reference provider module. Wire types are in `wire`, conversions and
-//! error codes in `convert`, rate limits in `limits`, SSH keys in `lookup`.
+//! DigitalOcean, API v2: the reference provider module. Wire types are in `wire`, conversions in
+//! `convert`, error codes in `errors`, rate limits in `limits`, SSH keys in `lookup`.
 //!
 //! Facts from the published OpenAPI document and its guides: lists lag creates by seconds, the API
 //! never returns a snapshot's id, tags carry no values, and status 422 has many meanings.
 
 mod batch;
 mod convert;
+mod create;
+mod errors;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod limits;
@@ -24,9 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 use tracing::{debug, instrument};
 
 use self::poll::Waiting;
@@ -42,10 +42,9 @@ use super::shared::defaults::Defaults;
 use super::shared::lookup::Lookups;
 use super::shared::price_list::Prices;
 use super::shared::validate;
-use super::{Price, Provider, ProviderInstance, Snapshot, labels};
-use crate::clock;
-use crate::create::{self, Answer, Cancel, Create, CreateKey, Dedup, Looking, Lookup, Origin};
-use crate::http::{Call, Deadline, Endpoint, Errand, HttpClient, Reply, numbered_pages};
+use super::{Price, Provider, ProviderInstance, Snapshot};
+use crate::create::{About, Batch, Ending, Keys, keyed, resolve_keyed, run_to_completion};
+use crate::http::{Call, Endpoint, Errand, HttpClient, Reply, numbered_pages};
 use crate::wait::{Observation, RecentCreates, Subject, Wait};
 
 const NAME: &str = "digitalocean";
@@ -113,7 +112,7 @@ impl DigitalOceanProvider {
         let endpoint =
             Endpoint::parse(config.endpoint.as_deref().unwrap_or(ENDPOINT))?.without_suffix("/v2");
         let http =
-            HttpClient::with_bearer(NAME, endpoint, convert::refusal, limits::rate_cost, config)?;
+            HttpClient::with_bearer(NAME, endpoint, errors::refusal, limits::rate_cost, config)?;
         Ok(Self {
             recent: RecentCreates::of(&http),
             http: Arc::new(http),
@@ -149,100 +148,6 @@ impl DigitalOceanProvider {
     ) -> ProviderResult<Vec<Droplet>> {
         let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1).within(errand);
         self.list(call, |droplet: &Droplet| droplet.id).await
-    }
-
-    async fn make(
-        &self,
-        request: &InstanceRequest,
-        create_key: &CreateKey,
-        cancel: &Cancel,
-    ) -> ProviderResult<ProviderInstance> {
-        let looked = Instant::now();
-        let body = convert::create_droplet(request, self.ssh_keys(&request.ssh_keys).await?)?;
-        let call = Looking::new(
-            self,
-            create_key,
-            Call::once("create_instance", "/v2/droplets").json(&body)?,
-            looked,
-        );
-        let deadline = Deadline::after(self.http.timeouts().instance_ready);
-        let create =
-            Create { call, create_key, dedup: <Self as create::Room>::DEDUP, deadline, cancel };
-        let read = |answer: &Answer| {
-            let reply = match answer {
-                Answer::Reply(reply) => reply,
-                Answer::Found(found) => return Ok((found.clone().adopted_if(true), None)),
-            };
-            let created: DropletReply = reply.json()?;
-            let action = created
-                .links
-                .actions
-                .iter()
-                .find(|action| action.rel == "create")
-                .map(|action| action.id);
-            let made = convert::instance(created.droplet);
-            create_key.check_answer(reply, &made)?;
-            Ok((made, action))
-        };
-        let sent = clock::utc();
-        let look = || async move {
-            let named = self.named(request).await?;
-            let (mut unsure, mut others) = (Vec::new(), None);
-            for made in named {
-                match create_key.matches(&made.labels, &made.id) {
-                    Ok(true) if create_key.has_made(Origin::Recovered, &made.labels) => {
-                        return Ok(Lookup::Found((made, None)));
-                    }
-                    Ok(true) => others = others.or(Some(Ok((made, None)))),
-                    Ok(false) if may_be_new(&made, sent) => unsure.push(made.id),
-                    Ok(false) => {}
-                    Err(error) => others = others.or(Some(Err(error))),
-                }
-            }
-            Ok(match others {
-                _ if !unsure.is_empty() => Lookup::Ambiguous(unsure),
-                Some(others) => Lookup::Others(others),
-                None => Lookup::Nothing,
-            })
-        };
-        let ((instance, action), origin) = create.make_or_find(read, look).await?;
-        self.recent.add(&instance.id, action);
-        self.worn.note(&instance.id, &request.labels);
-        let is_own = !instance.adopted && create_key.has_made(origin, &instance.labels);
-        Ok(instance.adopted_if(!is_own))
-    }
-
-    /// Returns the droplets with the request's name. GPU droplets are in a list of their own.
-    async fn named(&self, request: &InstanceRequest) -> ProviderResult<Vec<ProviderInstance>> {
-        let filter = if request.size.starts_with("gpu-") {
-            ("type", "gpus")
-        } else {
-            ("name", request.name.as_str())
-        };
-        let named = self.droplets("create_instance", filter).await?.into_iter();
-        Ok(named
-            .filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name))
-            .map(convert::instance)
-            .collect())
-    }
-
-    /// Returns the oldest droplet with this key hash and, if given, this name.
-    async fn tagged(
-        &self,
-        errand: &Errand,
-        key_hash: &str,
-        name: Option<&str>,
-    ) -> ProviderResult<Option<ProviderInstance>> {
-        let tag = convert::tag(labels::CREATE_KEY, key_hash);
-        let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
-        let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
-        let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
-        let is_named =
-            |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));
-        let made = tagged.into_iter().chain(gpus).map(convert::instance).filter(is_named);
-        Ok(ProviderInstance::oldest(made.filter(|made| {
-            made.labels.get(labels::CREATE_KEY).is_some_and(|value| value == key_hash)
-        })))
     }
 
     async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
@@ -298,40 +203,6 @@ impl DigitalOceanProvider {
     }
 }
 
-/// Whether a droplet with the right name may result from this request. Tags may appear after the
-/// droplet; until then only its age is known, if it can be read.
-fn may_be_new(made: &ProviderInstance, sent: DateTime<Utc>) -> bool {
-    !made.labels.contains_key(labels::CREATE_KEY)
-        && made.known_created_at().is_none_or(|created| created + SKEW >= sent)
-}
-
-impl create::Room for DigitalOceanProvider {
-    const DEDUP: Dedup = Dedup::LookupFirst;
-
-    fn http(&self) -> &HttpClient {
-        &self.http
-    }
-
-    fn is_ending(&self, machine: &ProviderInstance) -> bool {
-        self.recent.has_ended(&machine.id)
-    }
-
-    async fn found_under(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        Ok(self.found_lately(key).await?.0)
-    }
-
-    async fn found_lately(&self, key: &str) -> ProviderResult<(Option<ProviderInstance>, Instant)> {
-        let errand = self.http.errand();
-        let mut made = self.tagged(&errand, &create::hash_of_key(key), None).await?;
-        if let (None, Some((batch, name))) = (&made, create::part_of_key(key)) {
-            made = self.tagged(&errand, &create::hash_of_key(batch), Some(name)).await?;
-            // An instance made under a caller's own key is not part of a batch.
-            made = made.filter(|made| !made.labels.contains_key(labels::REQUEST_DIGEST));
-        }
-        Ok((made, errand.as_of()))
-    }
-}
-
 #[async_trait]
 impl Provider for DigitalOceanProvider {
     fn name(&self) -> &str {
@@ -348,7 +219,7 @@ impl Provider for DigitalOceanProvider {
             let made = room.make(&request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
         };
-        create::keyed(self, &create_key, on_cancel, work).await
+        keyed(self, &create_key, on_cancel, work).await
     }
 
     fn max_batch_size(&self, request: &InstanceRequest) -> usize {
@@ -356,7 +227,7 @@ impl Provider for DigitalOceanProvider {
     }
 
     #[instrument(skip_all, fields(provider = NAME, machines = requests.len()))]
-    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<create::Batch> {
+    async fn create_batch(&self, requests: &[InstanceRequest]) -> ProviderResult<Batch> {
         let (create_key, requests) = self.defaults.tagged_batch("", requests)?;
         requests.iter().try_for_each(convert::check_request)?;
         let on_cancel = requests.first().map_or(OnCancel::Destroy, InstanceRequest::cancellation);
@@ -364,12 +235,12 @@ impl Provider for DigitalOceanProvider {
         let making = create_key.clone();
         let work =
             |room: Self, cancel| async move { room.make_batch(&requests, &making, &cancel).await };
-        create::instances(self, &create_key, parts, on_cancel, work).await
+        crate::create::instances(self, &create_key, parts, on_cancel, work).await
     }
 
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
-        let _ending = create::Ending::begin(NAME, id);
+        let _ending = Ending::begin(NAME, id);
         let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
         let wait =
@@ -379,7 +250,7 @@ impl Provider for DigitalOceanProvider {
         let was_there =
             wait.absent_until(Some(settled)).delete(&self.http, &path, Reply::no_content).await?;
         self.recent.end(id);
-        self.http.shared::<create::Keys>().forget(id);
+        self.http.shared::<Keys>().forget(id);
         self.tidy_after(id, was_there).await;
         Ok(())
     }
@@ -440,9 +311,9 @@ impl Provider for DigitalOceanProvider {
         let droplet = validate::numeric_id(NAME, "instance_id", instance_id)?;
         validate::required("name", name)?;
         let (room, name) = (self.clone(), name.to_string());
-        let about = create::About::new("create_snapshot", NAME, &name);
+        let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
-        create::run_to_completion(about, work, |_| async {}).await
+        run_to_completion(about, work, |_| async {}).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
@@ -478,7 +349,7 @@ impl Provider for DigitalOceanProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        create::resolve_keyed(self, key).await
+        resolve_keyed(self, key).await
     }
 
     /// The API cannot store a key on a snapshot. The key instead encodes the droplet, the start
@@ -488,7 +359,7 @@ impl Provider for DigitalOceanProvider {
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
         let begun = &SnapshotKey::read(key)?;
         let look = || self.begun_snapshot(begun);
-        let Some(found) = create::resolve(
+        let Some(found) = crate::create::resolve(
             self.http.sight(),
             "create_snapshot",
             key,

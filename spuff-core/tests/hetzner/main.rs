@@ -11,6 +11,7 @@ mod instances;
 mod prices;
 mod refusals;
 mod snapshots;
+mod taken;
 mod wait_ready;
 
 use std::time::Duration;

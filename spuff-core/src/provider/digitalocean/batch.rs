@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::create::may_be_new;
 use super::wire::{Droplet, List};
-use super::{DigitalOceanProvider, convert, may_be_new};
+use super::{DigitalOceanProvider, convert};
 use crate::clock;
 use crate::create::{Batch, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Deadline, NumberedPage, Reply};

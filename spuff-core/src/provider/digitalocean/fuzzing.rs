@@ -7,7 +7,7 @@ use super::wire::{
     ActionReply, Droplet, DropletReply, Image, ImageReply, List, Reference, Size, SshKey, Tag,
     TagReply,
 };
-use super::{Action, NAME, ProviderConfig, convert, lookup};
+use super::{Action, NAME, ProviderConfig, convert, errors, lookup};
 use crate::fuzzing::checks::{
     Target, at_once, check_instance, check_refusal, check_snapshot, marked, request, text, words,
 };
@@ -25,7 +25,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target::new("digitalocean_keys", ssh_keys),
     Target::new("digitalocean_labels", labels),
     Target::new("digitalocean_options", options),
-    Target::new("digitalocean_refusal", |input| refused(NAME, &reply(input), convert::refusal)),
+    Target::new("digitalocean_refusal", |input| refused(NAME, &reply(input), errors::refusal)),
     Target::new("digitalocean_request", requests),
     Target::new("digitalocean_sizes", sizes),
     Target::new("digitalocean_snapshot_key", snapshot_key),

@@ -13,8 +13,8 @@ MACHINES: dict[str, spuff.Instance] = {}
 NUMBERS = itertools.count(1)
 
 
-@spuff.provider("shed", summary="machines in this process", token_required=False)
-class Shed:
+@spuff.provider("memory", summary="machines in this process", token_required=False)
+class InMemory:
     """Machines that are entries of a dictionary."""
 
     def __init__(self, config: spuff.ProviderConfig) -> None:
@@ -53,17 +53,17 @@ class Shed:
 
 
 async def in_asyncio() -> None:
-    async with spuff.aio.connect("shed").instance("two", region="here", size="small") as machine:
+    async with spuff.aio.connect("memory").instance("two", region="here", size="small") as machine:
         print("asyncio:", machine)
 
 
 def main() -> None:
-    with spuff.connect("shed").instance("one", region="here", size="small") as machine:
+    with spuff.connect("memory").instance("one", region="here", size="small") as machine:
         print("sync:   ", machine)
     asyncio.run(in_asyncio())
     timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02)
     config = spuff.ProviderConfig(timeouts=timeouts)
-    report = check_provider(Shed, spuff.InstanceRequest("", "here", "small"), "m-none", config=config, settling=5)
+    report = check_provider(InMemory, spuff.InstanceRequest("", "here", "small"), "m-none", config=config, settling=5)
     print(report)
     report.assert_passed()
 

@@ -1,7 +1,7 @@
 //! The quick start without `async`.
 //!
 //! ```sh
-//! HETZNER_TOKEN=… cargo run -p spuff-core --features blocking --example blocking -- hetzner fsn1 cx22
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example blocking -- hetzner fsn1 cx22
 //! ```
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]

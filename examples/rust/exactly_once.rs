@@ -3,7 +3,7 @@
 //! exactly one machine each time and the caller knows it.
 //!
 //! ```sh
-//! cargo run -p spuff-core --example exactly_once --features blocking
+//! cargo run -p spuff-examples --example exactly_once
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]

@@ -1,8 +1,8 @@
 //! A hundred machines at once: started, waited for with a live display, and ended.
 //!
 //! ```sh
-//! cargo run -p spuff-core --example fleet
-//! HETZNER_TOKEN=… cargo run -p spuff-core --example fleet -- --provider hetzner --region fsn1 --size cx22 --count 20
+//! cargo run -p spuff-examples --example fleet
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner --region fsn1 --size cx22 --count 20
 //! ```
 //! Without a provider it runs against a simulated cloud in its own process. With one it starts real
 //! machines there, and ends them: also when some fail, and after Ctrl-C.
@@ -183,7 +183,7 @@ fn simulate() -> Result<Cloud, ProviderError> {
         "nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:"
     );
     println!(
-        "  HETZNER_TOKEN=… cargo run -p spuff-core --example fleet -- --provider hetzner --region \
+        "  HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner --region \
          fsn1 --size cx22 --count 3\n"
     );
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();

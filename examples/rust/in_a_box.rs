@@ -1,7 +1,7 @@
 //! A lost reply, tried out on a simulated cloud: what the caller is told, and what the cloud knows.
 //!
 //! ```sh
-//! cargo run -p spuff-core --example in_a_box
+//! cargo run -p spuff-examples --example in_a_box
 //! ```
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]

@@ -1,9 +1,9 @@
 //! The whole life of a machine: create, wait, list, snapshot, restore from the snapshot, destroy.
 //!
 //! ```sh
-//! cargo run -p spuff-core --example lifecycle
-//! cargo run -p spuff-core --example lifecycle -- --provider docker
-//! HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner
+//! cargo run -p spuff-examples --example lifecycle
+//! cargo run -p spuff-examples --example lifecycle -- --provider docker
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example lifecycle -- --provider hetzner
 //! ```
 //! Without a provider it runs against a simulated cloud in its own process. With one it starts real
 //! machines there, or containers on this computer, and ends them: also after a failure, and after
@@ -126,10 +126,10 @@ fn simulate() -> Result<Cloud, ProviderError> {
         "nothing to pay; its time goes {SPEED} times as fast. For containers on this computer, \
          with Docker or Podman:"
     );
-    println!("  cargo run -p spuff-core --example lifecycle -- --provider docker");
+    println!("  cargo run -p spuff-examples --example lifecycle -- --provider docker");
     println!("For real machines, and real money:");
     println!(
-        "  HETZNER_TOKEN=… cargo run -p spuff-core --example lifecycle -- --provider hetzner\n"
+        "  HETZNER_TOKEN=… cargo run -p spuff-examples --example lifecycle -- --provider hetzner\n"
     );
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
     started.map_err(|error| ProviderError::Other {

@@ -2,7 +2,7 @@
 //! places, and what came of each.
 //!
 //! ```sh
-//! HETZNER_TOKEN=… DIGITALOCEAN_TOKEN=… cargo run -p spuff-core --example placement -- \
+//! HETZNER_TOKEN=… DIGITALOCEAN_TOKEN=… cargo run -p spuff-examples --example placement -- \
 //!     "hetzner fsn1 cx22 0.007 USD" "hetzner nbg1 cx32 0.013 USD" "digitalocean fra1 s-2vcpu-4gb"
 //! ```
 //! A place may end in what an hour costs there: for a provider that does not tell, or one that

@@ -1,7 +1,7 @@
 //! Starts a machine, waits until it is ready, and ends it.
 //!
 //! ```sh
-//! HETZNER_TOKEN=… cargo run -p spuff-core --example quickstart -- hetzner fsn1 cx22
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example quickstart -- hetzner fsn1 cx22
 //! ```
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]

@@ -1,7 +1,7 @@
 //! Plays whole programs at simulated clouds, with faults, and says where what they were told is not
 //! what is true.
 //!
-//! `cargo run -p spuff-core --release --features simulation --example simulate -- --seeds 1000`
+//! `cargo run -p spuff-examples --release --features simulation --example simulate -- --seeds 1000`
 
 #![allow(clippy::print_stdout, reason = "a program for a terminal")]
 

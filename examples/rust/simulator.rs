@@ -1,7 +1,7 @@
 //! The three clouds on the loopback interface, for programs in any language.
 //!
 //! ```sh
-//! cargo run -p spuff-core --example simulator --features simulator -- --port 8000 --speed 60
+//! cargo run -p spuff-examples --example simulator -- --port 8000 --speed 60
 //! ```
 //! It prints the environment variables that point the clouds' own tools at it, and runs until it is
 //! ended: by Ctrl-C, by a signal, or, with `--until-eof`, by the end of its standard input, as a

@@ -1,7 +1,7 @@
 //! A machine that ends with the work it is for.
 //!
 //! ```sh
-//! HETZNER_TOKEN=… cargo run -p spuff-core --example with_instance -- hetzner fsn1 cx22
+//! HETZNER_TOKEN=… cargo run -p spuff-examples --example with_instance -- hetzner fsn1 cx22
 //! ```
 //! Ctrl-C drops the work, and waits until the machine is gone.
 

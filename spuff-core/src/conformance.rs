@@ -14,12 +14,12 @@
 //! #
 //! # /// A cloud in this process. It has no snapshots, and its machines are ready at once.
 //! # #[derive(Clone, Default)]
-//! # struct Shed(Arc<Mutex<Vec<ProviderInstance>>>);
+//! # struct InMemory(Arc<Mutex<Vec<ProviderInstance>>>);
 //! #
 //! # #[async_trait]
-//! # impl Provider for Shed {
+//! # impl Provider for InMemory {
 //! #     fn name(&self) -> &str {
-//! #         "shed"
+//! #         "memory"
 //! #     }
 //! #     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
 //! #         for (field, value) in [("name", &request.name), ("size", &request.size), ("region", &request.region)] {
@@ -75,11 +75,11 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 //! # runtime.block_on(async {
 //!
-//! // Shed is a provider without snapshots, whose machines live in this process.
-//! let shed = Shed::default();
+//! // InMemory is a provider without snapshots, whose machines live in this process.
+//! let memory = InMemory::default();
 //! let mut capabilities = Capabilities::default();
 //! capabilities.snapshots = false;
-//! let subject = Subject::new(move |_timeouts| Ok(Box::new(shed.clone())), InstanceRequest::new("", "here", "small"), "m-none")
+//! let subject = Subject::new(move |_timeouts| Ok(Box::new(memory.clone())), InstanceRequest::new("", "here", "small"), "m-none")
 //!     .with_capabilities(capabilities);
 //!
 //! let report = conformance::check(&subject).await;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use support::clouds::CLOUDS;
 use support::raw::{Asked, Server};
 
-/// The example, pointed at a server; `cargo test` has built it beside this program.
+/// The example, pointed at a server: `cargo test --workspace` builds it.
 fn start(server: &Server) -> Child {
     let program = std::env::current_exe().unwrap();
     let program = program.parent().unwrap().with_file_name("examples").join("lifecycle");
     assert!(
         program.exists(),
-        "{} is not built; run `cargo test` without choosing a target",
+        "{} is not built: `cargo build -p spuff-examples --examples`",
         program.display()
     );
     Command::new(program)

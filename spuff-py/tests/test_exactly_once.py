@@ -8,7 +8,7 @@ import pytest
 
 import spuff
 from conftest import Face, Place
-from shed import Shed
+from fake_provider import FakeProvider
 from spuff.simulator import Cloud
 
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -78,7 +78,7 @@ def test_what_was_found_by_its_key_is_told_and_left(place: Place, face: Face) ->
 
 
 def test_a_provider_of_ones_own_tells_what_it_has_found() -> None:
-    class Attic(Shed):
+    class Attic(FakeProvider):
         def create_instance(self, request: spuff.InstanceRequest, /) -> spuff.Instance:
             return spuff.Instance("m-1", "192.0.2.1", "active", name=request.name, adopted=True)
 

@@ -13,7 +13,7 @@ import pytest
 
 import spuff
 from conftest import HETZNER, Face, Place
-from shed import MEMORY, AsyncShed, Shed
+from fake_provider import MEMORY, AsyncFakeProvider, FakeProvider
 from spuff.simulator import Cloud
 
 ORDER = ["accepted", "booting", "ready"]
@@ -318,24 +318,24 @@ def test_a_block_that_is_lost_ends_its_machines(cloud: Cloud, hetzner: spuff.Pro
     cloud.assert_no_leaks()
 
 
-@pytest.mark.parametrize("shed", [Shed, AsyncShed])
-def test_a_provider_written_in_python_has_fleets(face: Face, shed: Any) -> None:
+@pytest.mark.parametrize("fake", [FakeProvider, AsyncFakeProvider])
+def test_a_provider_written_in_python_has_fleets(face: Face, fake: Any) -> None:
     registry = spuff.ProviderRegistry()
-    registry.register("shed", shed)
-    provider = face.over(registry.connect("shed", "token"))
+    registry.register("fake", fake)
+    provider = face.over(registry.connect("fake", "token"))
     given = [spuff.InstanceRequest(f"box-{n}", "west" if n == 3 else "east", "small") for n in range(40)]
     outcomes = provider.create_instances(given, wait_ready=True)
     assert [n for n, kind in enumerate(errors(outcomes)) if kind] == [3]
     refused = outcomes[3]
     assert isinstance(refused, spuff.InvalidConfigError)
-    assert (refused.field, refused.provider) == ("region", "shed")
+    assert (refused.field, refused.provider) == ("region", "fake")
     assert provider.destroy_instances([machine.id for machine in made(outcomes)]) == [None] * 39
     rolled_back = provider.create_instances(given, on_failure="destroy_all")
     assert set(errors(rolled_back)) == {"cancelled", "invalid_config"}
     assert MEMORY.machines == {}
 
 
-class Locked(Shed):
+class Locked(FakeProvider):
     """Nothing can be done with its machines, and its errors do not say with which."""
 
     def destroy_instance(self, id: str, /) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import spuff
 from conftest import PLACES, Face
-from shed import MEMORY, AsyncShed, Shed
+from fake_provider import MEMORY, AsyncFakeProvider, FakeProvider
 from spuff.simulator import Cloud
 
 AWS = PLACES[2]
@@ -238,7 +238,7 @@ def test_what_asyncio_cancels_leaves_nothing(cloud: Cloud, hetzner: spuff.Provid
     asyncio.run(main())
 
 
-class Priced(Shed):
+class Priced(FakeProvider):
     """It tells what an hour costs, and has room for nothing."""
 
     def hourly_price(self, region: str, size: str, /) -> spuff.Price:
@@ -248,12 +248,12 @@ class Priced(Shed):
         raise spuff.CapacityError("nothing is free", code="sold_out")
 
 
-class AsyncPriced(AsyncShed):
+class AsyncPriced(AsyncFakeProvider):
     async def hourly_price(self, region: str, size: str, /) -> spuff.Price:
         return spuff.Price("0.01", "EUR", "catalogue")
 
 
-@pytest.mark.parametrize("second", [Shed, AsyncShed, AsyncPriced])
+@pytest.mark.parametrize("second", [FakeProvider, AsyncFakeProvider, AsyncPriced])
 def test_providers_written_in_python(placing: Placing, second: Any) -> None:
     registry = spuff.ProviderRegistry()
     registry.register("priced", Priced)
@@ -274,17 +274,17 @@ def test_providers_written_in_python(placing: Placing, second: Any) -> None:
 
 
 def test_a_price_that_is_none(face: Face) -> None:
-    class Wrong(Shed):
+    class Wrong(FakeProvider):
         def hourly_price(self, region: str, size: str, /) -> Any:
             return 0.01
 
     registry = spuff.ProviderRegistry()
     registry.register("wrong", Wrong)
-    registry.register("shed", Shed)
+    registry.register("fake", FakeProvider)
     with pytest.raises(spuff.OtherError, match=r"spuff\.Price, not 0\.01"):
         face.over(registry.connect("wrong", "token")).hourly_price("east", "small")
     with pytest.raises(spuff.NotSupportedError, match="hourly_price"):
-        face.over(registry.connect("shed", "token")).hourly_price("east", "small")
+        face.over(registry.connect("fake", "token")).hourly_price("east", "small")
 
 
 def test_what_cannot_be_used_is_told_before_anything_is_sent(cloud: Cloud, placing: Placing) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import spuff
 from conftest import Face
-from shed import MEMORY, AsyncShed, Shed
+from fake_provider import MEMORY, AsyncFakeProvider, FakeProvider
 from spuff.protocol import ProviderFactory
 from spuff.testing import check_provider, checks
 
@@ -24,19 +24,19 @@ REQUEST = spuff.InstanceRequest("web-1", "east", "small")
 
 def connect(factory: Any, face: Face, **options: Any) -> spuff.Provider:
     registry = spuff.ProviderRegistry()
-    registry.register("shed", factory)
-    return face.over(registry.connect("shed", "token", **options))
+    registry.register("fake", factory)
+    return face.over(registry.connect("fake", "token", **options))
 
 
-@pytest.mark.parametrize("factory", [Shed, AsyncShed])
+@pytest.mark.parametrize("factory", [FakeProvider, AsyncFakeProvider])
 def test_the_verbs(factory: ProviderFactory, face: Face) -> None:
     provider = connect(factory, face)
-    assert provider.name == "shed"
+    assert provider.name == "fake"
     machine = provider.create_and_wait(REQUEST)
     assert provider.get_instance(machine.id) == machine
     assert machine.id in [one.id for one in provider.list_instances()]
-    assert provider.supports_snapshots() == (factory is Shed)
-    if factory is Shed:
+    assert provider.supports_snapshots() == (factory is FakeProvider)
+    if factory is FakeProvider:
         taken = provider.create_snapshot(machine.id, "before")
         assert taken in provider.list_snapshots()
         assert (taken, {"managed-by": "spuff"}) in provider.list_labelled_snapshots()
@@ -56,7 +56,7 @@ def test_the_verbs(factory: ProviderFactory, face: Face) -> None:
     assert gone.value.instance_id == machine.id
 
 
-@pytest.mark.parametrize("factory", [Shed, AsyncShed])
+@pytest.mark.parametrize("factory", [FakeProvider, AsyncFakeProvider])
 def test_the_contract(factory: ProviderFactory) -> None:
     timeouts = spuff.ProviderTimeouts(instance_ready=20, action_complete=20, poll_interval=0.02, http_request=10)
     report = check_provider(
@@ -69,13 +69,13 @@ def test_the_contract(factory: ProviderFactory) -> None:
     )
     report.assert_passed()
     assert (len(report.outcomes), report.failed) == (len(checks()), [])
-    assert sum(outcome.verdict == "passed" for outcome in report.outcomes) >= (20 if factory is Shed else 15)
+    assert sum(outcome.verdict == "passed" for outcome in report.outcomes) >= (20 if factory is FakeProvider else 15)
     assert "0 failed" in str(report)
     assert MEMORY.machines == {}
 
 
 def test_a_broken_provider_is_told_what_is_wrong() -> None:
-    class Broken(Shed):
+    class Broken(FakeProvider):
         def destroy_instance(self, id: str, /) -> None:
             if id not in MEMORY.machines:
                 raise spuff.NotFoundError(resource_type="instance", resource_id=id)
@@ -92,12 +92,12 @@ def test_a_broken_provider_is_told_what_is_wrong() -> None:
     with pytest.raises(AssertionError, match="FAILED  destroy_is_idempotent"):
         report.assert_passed()
     with pytest.raises(spuff.InvalidConfigError, match="no_such_check"):
-        check_provider(Shed, REQUEST, "m-none", check="no_such_check")
+        check_provider(FakeProvider, REQUEST, "m-none", check="no_such_check")
     for machine in list(MEMORY.machines):
         MEMORY.machines.pop(machine)
 
 
-class Faulty(Shed):
+class Faulty(FakeProvider):
     def list_instances(self) -> list[spuff.Instance]:
         raise ZeroDivisionError("on purpose")
 
@@ -108,7 +108,7 @@ class Faulty(Shed):
         return [7]  # type: ignore[list-item]
 
 
-class AsyncFaulty(AsyncShed):
+class AsyncFaulty(AsyncFakeProvider):
     async def list_instances(self) -> list[spuff.Instance]:
         raise ZeroDivisionError("on purpose")
 
@@ -124,11 +124,11 @@ def test_exceptions_keep_their_traceback(factory: ProviderFactory, face: Face) -
     cause = wrapped.value.__cause__
     assert isinstance(cause, ZeroDivisionError)
     assert "in list_instances" in "".join(traceback.format_tb(cause.__traceback__))
-    assert wrapped.value.provider == "shed"
+    assert wrapped.value.provider == "fake"
     with pytest.raises(spuff.CapacityError) as own:
         provider.get_instance("7")
     assert "in get_instance" in "".join(traceback.format_tb(own.value.__traceback__))
-    assert (own.value.code, own.value.provider, own.value.instance_id) == ("sold_out", "shed", "7")
+    assert (own.value.code, own.value.provider, own.value.instance_id) == ("sold_out", "fake", "7")
 
 
 def test_what_is_no_answer_is_an_error(face: Face) -> None:
@@ -137,7 +137,7 @@ def test_what_is_no_answer_is_an_error(face: Face) -> None:
 
 
 def test_a_factory_that_refuses(face: Face) -> None:
-    def refuses(config: spuff.ProviderConfig) -> Shed:
+    def refuses(config: spuff.ProviderConfig) -> FakeProvider:
         raise spuff.InvalidConfigError("it is too short", field="token")
 
     with pytest.raises(spuff.InvalidConfigError, match="too short") as refused:
@@ -149,9 +149,9 @@ def test_a_factory_that_refuses(face: Face) -> None:
 def test_a_factory_is_given_the_configuration(face: Face) -> None:
     given: list[spuff.ProviderConfig] = []
 
-    def factory(config: spuff.ProviderConfig) -> Shed:
+    def factory(config: spuff.ProviderConfig) -> FakeProvider:
         given.append(config)
-        return Shed(config)
+        return FakeProvider(config)
 
     timeouts = spuff.ProviderTimeouts(poll_interval=1)
     connect(factory, face, endpoint="https://example.org", region="east", timeouts=timeouts, colour="red", level=3, left_out=None)
@@ -162,7 +162,7 @@ def test_a_factory_is_given_the_configuration(face: Face) -> None:
 
 def test_the_decorator() -> None:
     @spuff.provider("drawer", summary="machines in a drawer", token_required=False, max_user_data=100)
-    class Drawer(Shed): ...
+    class Drawer(FakeProvider): ...
 
     described = spuff.ProviderRegistry.with_defaults().describe("drawer")
     assert (described.summary, described.max_user_data, described.snapshots) == ("machines in a drawer", 100, True)
@@ -178,7 +178,7 @@ def test_a_wait_that_nobody_waits_for_is_told() -> None:
     told: list[bool] = []
     begun, over = threading.Event(), threading.Event()
 
-    class Slow(Shed):
+    class Slow(FakeProvider):
         def wait_ready(self, id: str, /) -> spuff.Instance:
             assert not spuff.is_cancelled()
             begun.set()
@@ -203,7 +203,7 @@ def test_a_wait_that_nobody_waits_for_is_told() -> None:
 def test_an_async_wait_that_nobody_waits_for_is_cancelled_but_no_create() -> None:
     ended = threading.Event()
 
-    class Slow(AsyncShed):
+    class Slow(AsyncFakeProvider):
         async def wait_ready(self, id: str, /) -> spuff.Instance:
             try:
                 await asyncio.sleep(60)
@@ -231,7 +231,7 @@ def test_an_async_wait_that_nobody_waits_for_is_cancelled_but_no_create() -> Non
 def test_a_provider_may_use_another(cloud: Any) -> None:
     inner = cloud.connect("hetzner")
 
-    class Outer(Shed):
+    class Outer(FakeProvider):
         def list_instances(self) -> list[spuff.Instance]:
             return list(inner.list_instances())
 
@@ -245,7 +245,7 @@ def test_a_provider_may_use_another(cloud: Any) -> None:
 def test_a_thousand_providers_come_and_go() -> None:
     ended: list[None] = []
 
-    class Counted(Shed):
+    class Counted(FakeProvider):
         def __init__(self, config: spuff.ProviderConfig) -> None:
             super().__init__(config)
             weakref.finalize(self, ended.append, None)
@@ -265,7 +265,7 @@ def test_a_factory_that_holds_its_registry_is_collected_with_it() -> None:
     ended: list[str] = []
 
     def registered(name: str) -> spuff.ProviderRegistry:
-        class Held(Shed):
+        class Held(FakeProvider):
             pass
 
         def make(config: spuff.ProviderConfig) -> Held:
@@ -298,7 +298,7 @@ def test_a_factory_that_holds_its_registry_is_collected_with_it() -> None:
 
 
 def test_a_report_speaks_python_and_tells_where_an_exception_came_from() -> None:
-    class Forgets(Shed):
+    class Forgets(FakeProvider):
         def destroy_instance(self, id: str, /) -> None:
             del MEMORY.machines[id]
 

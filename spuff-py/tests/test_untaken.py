@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import spuff
-from shed import MEMORY, AsyncShed, Shed
+from fake_provider import MEMORY, AsyncFakeProvider, FakeProvider
 from spuff.simulator import Cloud
 from test_processes import in_child
 
@@ -210,11 +210,11 @@ def test_a_task_that_is_cancelled_when_its_outcome_has_come(
     SCOPES.clear()
 
 
-@pytest.mark.parametrize("shed", [Shed, AsyncShed])
-def test_a_provider_written_in_python(shed: Any) -> None:
+@pytest.mark.parametrize("fake", [FakeProvider, AsyncFakeProvider])
+def test_a_provider_written_in_python(fake: Any) -> None:
     registry = spuff.ProviderRegistry()
-    registry.register("shed", shed)
-    provider = registry.connect("shed", "token").aio
+    registry.register("fake", fake)
+    provider = registry.connect("fake", "token").aio
 
     async def create(on_cancel: Any, left: int) -> None:
         create = provider.create_instance("box-1", region="east", size="small", on_cancel=on_cancel)

@@ -1,6 +1,6 @@
 """boto3, as it is, through a machine's whole life on the simulated EC2.
 
-    cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- python tests/clients/boto3_client.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/boto3_client.py
 
 The endpoint, the keys and the region come from the environment variables that the simulator sets, which boto3 reads itself.
 Every reply is also held against botocore's own model of it: an element that the model does not know is an error.

@@ -1,6 +1,6 @@
 """Drives Hetzner's own Python client, unmodified, against the simulator: the whole life of servers and snapshots.
 
-    cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- python tests/clients/hcloud_client.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/hcloud_client.py
 
 Prints a line for each step, and ends with 1 at the first thing that is wrong.
 """

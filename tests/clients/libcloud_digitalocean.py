@@ -1,6 +1,6 @@
 r"""Apache Libcloud's DigitalOcean driver against the simulator.
 
-    cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- \
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- \
         python tests/clients/libcloud_digitalocean.py
 
 The driver cannot be given an address: any keyword argument ends in a `TypeError` of its `__new__`, and its `__init__` throws

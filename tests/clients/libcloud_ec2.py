@@ -1,6 +1,6 @@
 """apache-libcloud's EC2 driver, as it is, through a machine's whole life on the simulated EC2.
 
-    cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- python tests/clients/libcloud_ec2.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/libcloud_ec2.py
 
 Only the host and port are given to it. In us-east-1 the driver signs in the old way (version 2, in the address); the other
 driver here signs in the new one.

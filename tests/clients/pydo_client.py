@@ -1,6 +1,6 @@
 """pydo, DigitalOcean's own Python client, against the simulator.
 
-    cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- python tests/clients/pydo_client.py
+    cargo run -p spuff-examples --example simulator -- --speed 60 -- python tests/clients/pydo_client.py
 
 Only its endpoint is changed. It refuses to send a bearer token over plain HTTP, which `enforce_https` of the library below
 it (azure-core) allows for each call.

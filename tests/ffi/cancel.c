@@ -1,6 +1,6 @@
 /* What ends a call early: a token from another thread, a deadline, handles that are freed in the middle. The clouds' clock
  * stands still, so that nothing is ready until it is moved. */
-#include "shelf.h"
+#include "fake_provider.h"
 
 static struct world world;
 
@@ -334,30 +334,30 @@ static void callbacks_call_spuff(const char *id) {
 /* A function of a provider in C that waits is told to end, and ends a create that nobody waits for. */
 static int32_t slow_create(void *self, const spuff_request *request, const spuff_cancel *cancel, spuff_instance **out,
                            spuff_error **error) {
-    struct shelf *shelf = self;
-    while (shelf_count(shelf) == 0 && !spuff_cancel_wait(cancel, 20)) {
+    struct fake *fake = self;
+    while (fake_count(fake) == 0 && !spuff_cancel_wait(cancel, 20)) {
     }
     pause_ms(50);
-    return shelf_create(self, request, cancel, out, error);
+    return fake_create(self, request, cancel, out, error);
 }
 
 static int32_t slow_get(void *self, const char *id, const spuff_cancel *cancel, spuff_instance **out, spuff_error **error) {
     (void)self, (void)id, (void)out;
     while (!spuff_cancel_wait(cancel, 60000)) {
     }
-    return shelf_fails(error, SPUFF_CANCELLED, "told to end");
+    return fake_fails(error, SPUFF_CANCELLED, "told to end");
 }
 
 static void foreign_calls_end(void) {
-    static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    spuff_provider_vtable table = shelf_vtable(&shelf);
+    static struct fake fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    spuff_provider_vtable table = fake_vtable(&fake);
     table.create_instance = slow_create;
     table.get_instance = slow_get;
     spuff_error *error = NULL;
     spuff_provider *provider = NULL;
     spuff_instance *found = NULL;
-    is_ok(spuff_registry_register(world.registry, "shelf", NULL, &table, &error), &error, "register");
-    is_ok(spuff_registry_connect(world.registry, "shelf", NULL, &provider, &error), &error, "connect");
+    is_ok(spuff_registry_register(world.registry, "fake", NULL, &table, &error), &error, "register");
+    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &provider, &error), &error, "connect");
     struct call call = CALL(.provider = provider, .cancel = spuff_cancel_new(), .request = world_request("foreign"));
     start(&call, create_and_wait);
     pause_ms(100);
@@ -365,10 +365,10 @@ static void foreign_calls_end(void) {
     pthread_join(call.thread, NULL);
     CHECK(call.code == SPUFF_CANCELLED, "%s", shown(spuff_error_text(call.error)));
     is_ok(spuff_settled(NULL, &error), &error, "settled");
-    CHECK(shelf_count(&shelf) == 0, "the shelf is empty: %zu", shelf_count(&shelf));
+    CHECK(fake_count(&fake) == 0, "the fake is empty: %zu", fake_count(&fake));
     spuff_cancel *limit = spuff_cancel_with_deadline_ms(100);
     double since = now_ms();
-    spuff_code code = spuff_provider_get_instance(provider, "shelf-1", limit, &found, &error);
+    spuff_code code = spuff_provider_get_instance(provider, "fake-1", limit, &found, &error);
     CHECK(code == SPUFF_TIMEOUT && now_ms() - since < 1000, "%s", shown(spuff_error_text(error)));
     spuff_error_free(&error);
     spuff_cancel_free(&limit);

@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-#include "shelf.h"
+#include "fake_provider.h"
 
 enum what { VALID, IS_NULL, EMPTIED, BAD_UTF8, EMPTY, HUGE_TEXT, NUMBER, TOO_SMALL, TOO_LARGE, NEWER, UNKNOWN_FIELD, ALL_NULL, ALL_BUT_ERROR };
 /* FINE: success, or something to tell. REFUSED: SPUFF_INVALID_CONFIG. MISSING: nothing to tell. ANY: all but a crash. */
@@ -22,7 +22,7 @@ struct test {
 };
 
 static struct world world;
-static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct fake fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static char *huge;
 static spuff_placed *attempted;
 static spuff_request *asked_for;
@@ -85,9 +85,9 @@ static spuff_config *make_full_config(void) {
 
 static spuff_registry *make_registry(void) {
     spuff_registry *made = spuff_registry_with_defaults();
-    spuff_provider_vtable vtable = shelf_vtable(&shelf);
+    spuff_provider_vtable vtable = fake_vtable(&fake);
     spuff_error *error = NULL;
-    worked(spuff_registry_register(made, "shelf", NULL, &vtable, &error), &error, "register");
+    worked(spuff_registry_register(made, "fake", NULL, &vtable, &error), &error, "register");
     return made;
 }
 
@@ -111,8 +111,8 @@ static spuff_error *make_error(void) {
 }
 
 static spuff_instance *make_instance(void) {
-    const struct shelf_machine machine = {.id = "shelf-0", .name = "full", .labels = {{"key", "value"}}, .label_count = 1};
-    return shelf_handle(&machine);
+    const struct fake_machine machine = {.id = "fake-0", .name = "full", .labels = {{"key", "value"}}, .label_count = 1};
+    return fake_handle(&machine);
 }
 
 static spuff_provider *make_provider(void) {
@@ -225,7 +225,7 @@ static spuff_report *make_report(void) {
     spuff_cancel *cancel = make_cancelled();
     spuff_report *made = NULL;
     spuff_error *error = NULL;
-    const spuff_subject subject = {.size = sizeof subject, .name = "shelf", .request = request, .absent_id = "absent"};
+    const spuff_subject subject = {.size = sizeof subject, .name = "fake", .request = request, .absent_id = "absent"};
     worked(spuff_conformance_check(registry, &subject, cancel, &made, &error), &error, "report");
     spuff_cancel_free(&cancel);
     spuff_request_free(&request);
@@ -460,8 +460,8 @@ static void tear_down(void) {
     world_close(&world);
     spuff_placed_free(&attempted);
     free(huge);
-    CHECK(atomic_load(&shelf.connected) == atomic_load(&shelf.disconnected), "what the table connected is disconnected");
-    CHECK(shelf_count(&shelf) == 0, "the shelf is empty");
+    CHECK(atomic_load(&fake.connected) == atomic_load(&fake.disconnected), "what the table connected is disconnected");
+    CHECK(fake_count(&fake) == 0, "the fake is empty");
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* What is set is what is told, also when it is set again, and from the handle's own text; what is refused changes nothing;
  * numbers at their ends reach the verbs without harm. */
-#include "shelf.h"
+#include "fake_provider.h"
 
 #include <stddef.h>
 
@@ -209,25 +209,25 @@ static void lists(void) {
 
 /* A table that is refused is dropped all the same, and an older, shorter one is taken. */
 static void tables(void) {
-    static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct fake fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
     int dropped = 0;
-    spuff_provider_vtable table = shelf_vtable(&shelf);
+    spuff_provider_vtable table = fake_vtable(&fake);
     table.create_instance = NULL;
     REFUSES(spuff_registry_register(world.registry, "attic", NULL, &table, error), "create_instance");
-    CHECK(atomic_load(&shelf.dropped) == ++dropped, "a function is missing: dropped %d times", atomic_load(&shelf.dropped));
-    table = shelf_vtable(&shelf);
+    CHECK(atomic_load(&fake.dropped) == ++dropped, "a function is missing: dropped %d times", atomic_load(&fake.dropped));
+    table = fake_vtable(&fake);
     table.list_instances = NULL;
     REFUSES(spuff_registry_register(world.registry, "attic", NULL, &table, error), "list_instances");
-    CHECK(atomic_load(&shelf.dropped) == ++dropped, "a function is missing: dropped %d times", atomic_load(&shelf.dropped));
-    table = shelf_vtable(&shelf);
+    CHECK(atomic_load(&fake.dropped) == ++dropped, "a function is missing: dropped %d times", atomic_load(&fake.dropped));
+    table = fake_vtable(&fake);
     table.size = offsetof(spuff_provider_vtable, wait_ready) - 1;
     REFUSES(spuff_registry_register(world.registry, "attic", NULL, &table, error), "vtable");
-    CHECK(atomic_load(&shelf.dropped) == ++dropped, "it is too short: dropped %d times", atomic_load(&shelf.dropped));
-    table = shelf_vtable(&shelf);
+    CHECK(atomic_load(&fake.dropped) == ++dropped, "it is too short: dropped %d times", atomic_load(&fake.dropped));
+    table = fake_vtable(&fake);
     REFUSES(spuff_registry_register(world.registry, " ", NULL, &table, error), "name");
-    CHECK(atomic_load(&shelf.dropped) == ++dropped, "it has no name: dropped %d times", atomic_load(&shelf.dropped));
+    CHECK(atomic_load(&fake.dropped) == ++dropped, "it has no name: dropped %d times", atomic_load(&fake.dropped));
     REFUSES(spuff_registry_register(NULL, "attic", NULL, &table, error), "registry");
-    CHECK(atomic_load(&shelf.dropped) == ++dropped, "there is no registry: dropped %d times", atomic_load(&shelf.dropped));
+    CHECK(atomic_load(&fake.dropped) == ++dropped, "there is no registry: dropped %d times", atomic_load(&fake.dropped));
     size_t size = offsetof(spuff_provider_vtable, wait_ready);
     spuff_provider_vtable *older = malloc(size);
     NEED(older != NULL, "memory");
@@ -239,13 +239,13 @@ static void tables(void) {
     spuff_provider *provider = NULL;
     SET(spuff_registry_register(registry, "loft", NULL, &table, error));
     SET(spuff_registry_connect(registry, "loft", NULL, &provider, error));
-    CHECK(atomic_load(&shelf.dropped) == dropped, "both are used");
+    CHECK(atomic_load(&fake.dropped) == dropped, "both are used");
     spuff_registry_free(&registry);
-    CHECK(atomic_load(&shelf.dropped) == dropped, "the provider still uses it");
+    CHECK(atomic_load(&fake.dropped) == dropped, "the provider still uses it");
     spuff_provider_free(&provider);
-    CHECK(atomic_load(&shelf.dropped) == dropped + 1 && atomic_load(&shelf.disconnected) == 1, "nobody uses it");
+    CHECK(atomic_load(&fake.dropped) == dropped + 1 && atomic_load(&fake.disconnected) == 1, "nobody uses it");
     SET(spuff_registry_register(world.registry, "attic", NULL, &table, error));
-    CHECK(atomic_load(&shelf.dropped) == dropped + 2, "another has taken its place");
+    CHECK(atomic_load(&fake.dropped) == dropped + 2, "another has taken its place");
 }
 
 /* Numbers that no clock and no calendar can hold. */

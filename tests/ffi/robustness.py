@@ -41,7 +41,7 @@ NEEDED_ALL_THE_SAME = {
 
 # (functions, argument): what makes a call succeed, in C; the first that fits is taken.
 RIGHT = {
-    ("spuff_registry_connect", "name"): '"shelf"',
+    ("spuff_registry_connect", "name"): '"fake"',
     ("spuff_registry_register", "name"): '"attic"',
     ("spuff_registry_*", "name"): '"hetzner"',
     ("spuff_has_feature", "name"): '"aws"',
@@ -99,8 +99,8 @@ VIEWS = {
     "spuff_observer": "{.progress = on_progress, .user_data = &delivered}",
     "spuff_fleet_options": "{.wait_ready = true}",
     "spuff_cloud_options": "{.speed = 1000.0}",
-    "spuff_provider_vtable": "shelf_vtable(&shelf)",
-    "spuff_subject": '{.name = "shelf", .request = asked(), .absent_id = "absent"}',
+    "spuff_provider_vtable": "fake_vtable(&fake)",
+    "spuff_subject": '{.name = "fake", .request = asked(), .absent_id = "absent"}',
 }
 CALLBACKS = {"spuff_done_callback": "on_done", "spuff_log_callback": "on_log", "spuff_cancel_callback": "on_cancel"} | {
     f"spuff_{made}_callback": f"on_{made}"

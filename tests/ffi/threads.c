@@ -1,12 +1,12 @@
 /* Sixteen threads use one registry, one provider, one cloud and one token at once, and a provider in C beside them; at the end
  * nothing may be left, and every callback was called once. */
-#include "shelf.h"
+#include "fake_provider.h"
 
 #define THREADS 16
 
 static struct world world;
-static struct shelf shelf = {.lock = PTHREAD_MUTEX_INITIALIZER};
-static spuff_provider *shelf_provider;
+static struct fake fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static spuff_provider *fake_provider;
 static spuff_cancel *token;
 static pthread_barrier_t barrier;
 static atomic_long delivered, submitted, seen, logged, cancelled;
@@ -84,9 +84,9 @@ static void look_around(int number) {
     spuff_provider *own = NULL;
     spuff_description *description = NULL;
     spuff_resources *resources = NULL;
-    spuff_provider_vtable vtable = shelf_vtable(&shelf);
+    spuff_provider_vtable vtable = fake_vtable(&fake);
     char name[16];
-    snprintf(name, sizeof name, "shelf-%d", number);
+    snprintf(name, sizeof name, "fake-%d", number);
     is_ok(spuff_registry_register(world.registry, name, NULL, &vtable, &error), &error, "register");
     is_ok(spuff_registry_connect(world.registry, name, NULL, &own, &error), &error, "connect");
     CHECK(same(spuff_provider_name(own), name) && spuff_registry_is_registered(world.registry, name), "%s", name);
@@ -157,18 +157,18 @@ static void *work(void *given) {
     pthread_barrier_wait(&barrier);
     for (int round = 0; round < rounds; round++) {
         snprintf(name, sizeof name, "live-%d-%d", number, round);
-        live(number % 4 == 3 ? shelf_provider : world.provider, name);
+        live(number % 4 == 3 ? fake_provider : world.provider, name);
         look_around(number);
     }
     snprintf(name, sizeof name, "submit-%d", number);
-    submit(number % 4 == 3 ? shelf_provider : world.provider, name);
+    submit(number % 4 == 3 ? fake_provider : world.provider, name);
     pthread_barrier_wait(&barrier);
     snprintf(name, sizeof name, "cut-%d", number);
     if (number == 0) {
         pause_ms(15);
         spuff_cancel_cancel(token);
     } else {
-        create_until_cancelled(number % 4 == 3 ? shelf_provider : world.provider, name);
+        create_until_cancelled(number % 4 == 3 ? fake_provider : world.provider, name);
     }
     CHECK(spuff_cancel_is_cancelled(token) || number != 0, "the token is cancelled");
     return NULL;
@@ -178,14 +178,14 @@ int main(void) {
     pthread_t threads[THREADS];
     int numbers[THREADS];
     spuff_error *error = NULL;
-    spuff_provider_vtable vtable = shelf_vtable(&shelf);
+    spuff_provider_vtable vtable = fake_vtable(&fake);
     if (getenv("SPUFF_TEST_ROUNDS") != NULL) {
         rounds = atoi(getenv("SPUFF_TEST_ROUNDS"));
     }
     world = world_open(200.0);
     token = spuff_cancel_new();
-    is_ok(spuff_registry_register(world.registry, "shelf", "a shelf", &vtable, &error), &error, "register");
-    is_ok(spuff_registry_connect(world.registry, "shelf", NULL, &shelf_provider, &error), &error, "connect");
+    is_ok(spuff_registry_register(world.registry, "fake", "a fake", &vtable, &error), &error, "register");
+    is_ok(spuff_registry_connect(world.registry, "fake", NULL, &fake_provider, &error), &error, "connect");
     pthread_barrier_init(&barrier, NULL, THREADS);
     for (int at = 0; at < THREADS; at++) {
         numbers[at] = at;
@@ -201,16 +201,16 @@ int main(void) {
     is_ok(spuff_settled(NULL, &error), &error, "settled");
     CHECK(atomic_load(&delivered) == atomic_load(&submitted), "%ld callbacks for %ld submits", delivered, submitted);
     CHECK(atomic_load(&logged) > 0, "the log is told");
-    CHECK(shelf_count(&shelf) == 0, "left on the shelf: %zu", shelf_count(&shelf));
+    CHECK(fake_count(&fake) == 0, "left on the fake: %zu", fake_count(&fake));
     is_ok(spuff_log_listen(SPUFF_LOG_LEVEL_OFF, NULL, NULL, &error), &error, "log");
     world_is_empty(&world);
     printf("%d threads: %ld callbacks, %ld cancelled, %ld progress, %ld log lines, %d calls of the provider in C\n", THREADS,
-           delivered, cancelled, seen, logged, shelf.calls);
+           delivered, cancelled, seen, logged, fake.calls);
     spuff_cancel_free(&token);
-    spuff_provider_free(&shelf_provider);
+    spuff_provider_free(&fake_provider);
     world_close(&world);
     pthread_barrier_destroy(&barrier);
-    CHECK(shelf.connected == shelf.disconnected, "connected %d, disconnected %d", shelf.connected, shelf.disconnected);
-    CHECK(shelf.dropped == THREADS * rounds + 1, "dropped %d times", shelf.dropped);
+    CHECK(fake.connected == fake.disconnected, "connected %d, disconnected %d", fake.connected, fake.disconnected);
+    CHECK(fake.dropped == THREADS * rounds + 1, "dropped %d times", fake.dropped);
     return verdict("threads");
 }

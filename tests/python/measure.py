@@ -45,7 +45,7 @@ def rss() -> float:
     return int(fields["VmRSS"].split()[0]) / 1024
 
 
-class Shed:
+class FakeProvider:
     """A provider written in Python."""
 
     def __init__(self, config: spuff.ProviderConfig) -> None:
@@ -75,9 +75,9 @@ async def asyncio_calls(provider: spuff.AsyncProvider, id: str, count: int) -> N
 
 def providers(count: int) -> None:
     registry = spuff.ProviderRegistry()
-    registry.register("shed", Shed)
+    registry.register("fake", FakeProvider)
     for _ in range(count):
-        provider = registry.connect("shed", "token")
+        provider = registry.connect("fake", "token")
         provider.list_instances()
         with contextlib.suppress(spuff.CapacityError):
             provider.create_instance("web-1")

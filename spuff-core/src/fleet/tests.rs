@@ -12,7 +12,7 @@ use crate::provider::error::ErrorKind;
 /// A provider whose instances behave by name: `full` cannot be made, `half` fail once they exist,
 /// `bad` do not become ready, `dark` cannot be polled.
 #[derive(Default)]
-struct Yard {
+struct FakeProvider {
     /// The existing instances, and the number of destroys of each.
     there: Mutex<Vec<String>>,
     destroys: Mutex<HashMap<String, u32>>,
@@ -25,9 +25,9 @@ struct Yard {
 }
 
 #[async_trait]
-impl Provider for Yard {
+impl Provider for FakeProvider {
     fn name(&self) -> &str {
-        "yard"
+        "fake"
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
@@ -62,7 +62,7 @@ impl Provider for Yard {
             return Err(ProviderError::capacity("full"));
         }
         if is_any("denied") {
-            return Err(ProviderError::auth("yard", "no"));
+            return Err(ProviderError::auth("fake", "no"));
         }
         let made = |request: &InstanceRequest| ProviderInstance {
             id: request.name.clone(),
@@ -100,7 +100,7 @@ impl Provider for Yard {
             return Err(ProviderError::capacity("it did not come up"));
         }
         if id.starts_with("dark") {
-            return Err(ProviderError::auth("yard", "revoked"));
+            return Err(ProviderError::auth("fake", "revoked"));
         }
         Ok(ProviderInstance {
             id: id.to_string(),
@@ -122,9 +122,9 @@ impl Provider for Yard {
     }
 }
 
-fn yard(yard: Yard) -> (Arc<Yard>, Arc<dyn Provider>) {
-    let yard = Arc::new(yard);
-    (yard.clone(), yard)
+fn fake(fake: FakeProvider) -> (Arc<FakeProvider>, Arc<dyn Provider>) {
+    let fake = Arc::new(fake);
+    (fake.clone(), fake)
 }
 
 fn requests(names: &[&str]) -> Vec<InstanceRequest> {
@@ -133,7 +133,7 @@ fn requests(names: &[&str]) -> Vec<InstanceRequest> {
 
 /// Creates instances. Returns each outcome as text, and the instances that exist afterwards.
 async fn made(names: &[&str], options: FleetOptions) -> (Vec<String>, Vec<String>) {
-    let (yard, provider) = yard(Yard::default());
+    let (fake, provider) = fake(FakeProvider::default());
     let outcomes = create_instances(&provider, &requests(names), options).await;
     let word = |outcome: &ProviderResult<ProviderInstance>| match outcome {
         Ok(made) => format!("{} {}", made.id, made.name).trim().to_string(),
@@ -142,7 +142,7 @@ async fn made(names: &[&str], options: FleetOptions) -> (Vec<String>, Vec<String
         }
         Err(error) => format!("{:?}", error.kind()),
     };
-    let mut there = yard.there.lock().unwrap().clone();
+    let mut there = fake.there.lock().unwrap().clone();
     there.sort();
     (outcomes.iter().map(word).collect(), there)
 }
@@ -211,7 +211,7 @@ async fn a_fleet_is_made_as_its_options_say() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_are_made_at_once_than_was_said_and_none_after_the_end_of_all() {
-    let (yard, provider) = yard(Yard::default());
+    let (fake, provider) = fake(FakeProvider::default());
     let names = ["a", "full", "b", "c", "d", "e"];
     let options = FleetOptions::default().with_concurrency(2).with_on_failure(Rollback::DestroyAll);
     let outcomes = create_instances(&provider, &requests(&names), options).await;
@@ -221,13 +221,13 @@ async fn no_more_are_made_at_once_than_was_said_and_none_after_the_end_of_all() 
         kinds,
         names.map(|name| if name == "full" { ErrorKind::Capacity } else { ErrorKind::Cancelled })
     );
-    assert_eq!(yard.at_once.lock().unwrap().1, 2);
-    assert!(yard.destroys.lock().unwrap().keys().all(|id| "a b".contains(id.as_str())));
+    assert_eq!(fake.at_once.lock().unwrap().1, 2);
+    assert!(fake.destroys.lock().unwrap().keys().all(|id| "a b".contains(id.as_str())));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_that_is_waited_for_has_its_own_outcome_in_its_place() {
-    let (_, provider) = yard(Yard::default());
+    let (_, provider) = fake(FakeProvider::default());
     let outcomes = wait_ready_many(&provider, &["a", "bad", "b"]).await;
     let ids: Vec<_> = outcomes
         .iter()
@@ -251,7 +251,7 @@ async fn each_that_is_waited_for_has_its_own_outcome_in_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_put_off_is_destroyed_later() {
-    let (yard, provider) = yard(Yard { put_off: 3, ..Yard::default() });
+    let (fake, provider) = fake(FakeProvider { put_off: 3, ..FakeProvider::default() });
     let began = Instant::now();
     let gone = destroy_instances(&provider, &["a", "bad", "b"], 2).await;
     assert!(matches!(&gone[..], [Ok(()), Err(ProviderError::Conflict { .. }), Ok(())]), "{gone:?}");
@@ -260,19 +260,19 @@ async fn what_is_put_off_is_destroyed_later() {
         Duration::from_secs(6),
         "three pauses of a second, and two at once"
     );
-    assert!(yard.destroys.lock().unwrap().values().all(|count| *count == 4));
+    assert!(fake.destroys.lock().unwrap().values().all(|count| *count == 4));
     let none = destroy_instances(&provider, &["a"], 0).await;
     assert!(matches!(&none[..], [Err(ProviderError::InvalidConfig { .. })]), "{none:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_put_off_for_ever_is_told_after_two_hours() {
-    let (yard, provider) = yard(Yard { put_off: u32::MAX, ..Yard::default() });
+    let (fake, provider) = fake(FakeProvider { put_off: u32::MAX, ..FakeProvider::default() });
     let began = Instant::now();
     let gone = destroy_instances(&provider, &["a"], 1).await;
     assert!(matches!(&gone[..], [Err(ProviderError::RateLimit { .. })]), "{gone:?}");
     assert_eq!(began.elapsed(), Duration::from_secs(7200));
-    assert_eq!(yard.destroys.lock().unwrap()["a"], 7201);
+    assert_eq!(fake.destroys.lock().unwrap()["a"], 7201);
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,7 +286,7 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
             vec!["c"],
         ),
     ] {
-        let (yard, provider) = yard(Yard { alike: 2, ..Yard::default() });
+        let (fake, provider) = fake(FakeProvider { alike: 2, ..FakeProvider::default() });
         let outcomes =
             create_instances(&provider, &requests(&names), FleetOptions::default()).await;
         let ids = outcomes.iter().map(|outcome| outcome.as_ref().map(|made| made.id.as_str()));
@@ -296,10 +296,10 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
             expected.collect::<Vec<_>>()
         );
         // A single remaining instance is created by a separate call.
-        let mut made = yard.there.lock().unwrap().clone();
+        let mut made = fake.there.lock().unwrap().clone();
         made.sort();
         assert_eq!(
-            (*yard.calls.lock().unwrap(), made),
+            (*fake.calls.lock().unwrap(), made),
             (1, there.into_iter().map(str::to_string).collect()),
             "{names:?}"
         );
@@ -328,7 +328,7 @@ impl Maker for OneByOne {
 
 #[tokio::test(start_paused = true)]
 async fn each_is_a_batch_of_its_own_where_nothing_else_is_said() {
-    let maker = OneByOne(yard(Yard::default()).1);
+    let maker = OneByOne(fake(FakeProvider::default()).1);
     let requests = requests(&["a", "b", "c"]);
     assert_eq!(Maker::batches(&maker, &requests), [0..1, 1..2, 2..3]);
     let made = make(&maker, &requests, FleetOptions::default()).await;

@@ -150,7 +150,7 @@ fn what_became_of_each_is_told_in_a_word() {
 
 /// Instances that are locked or of unknown age, and snapshots, some of which are still listed for a
 /// while after their deletion.
-struct Shed {
+struct FakeProvider {
     machines: Vec<ProviderInstance>,
     /// Number of reads after which the lease of a locked instance is renewed, and after which the
     /// instance is gone.
@@ -168,9 +168,9 @@ struct Shed {
 }
 
 #[async_trait]
-impl Provider for Shed {
+impl Provider for FakeProvider {
     fn name(&self) -> &str {
-        "shed"
+        "fake"
     }
 
     async fn create_instance(&self, _: &InstanceRequest) -> ProviderResult<ProviderInstance> {
@@ -186,7 +186,7 @@ impl Provider for Shed {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let reads = self.reads.fetch_add(1, Relaxed);
         if reads >= self.denied_after {
-            return Err(ProviderError::auth("shed", "revoked"));
+            return Err(ProviderError::auth("fake", "revoked"));
         }
         let is_renewed = reads >= self.renewed_after;
         let status = if is_renewed && self.tells_its_end { "shutting-down" } else { "running" };
@@ -210,7 +210,7 @@ impl Provider for Shed {
     async fn list_snapshots(&self) -> ProviderResult<Vec<Snapshot>> {
         let lists = self.lists.fetch_add(1, Relaxed);
         if lists >= self.most_lists {
-            return Err(ProviderError::auth("shed", "revoked"));
+            return Err(ProviderError::auth("fake", "revoked"));
         }
         if lists == 1 && !self.snapshots.lock().unwrap().is_empty() {
             return Err(ProviderError::timeout("list_snapshots", Duration::from_secs(1)));
@@ -245,7 +245,7 @@ fn leased(id: &str, end: &str) -> ProviderInstance {
     ProviderInstance { id: id.to_string(), labels, ..ProviderInstance::default() }
 }
 
-fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
+fn fake(snapshots: usize, most_lists: usize) -> (Arc<FakeProvider>, Arc<dyn Provider>) {
     let made = Some(Utc::now() - TimeDelta::days(2));
     let snapshot = |number| {
         (Snapshot { id: format!("s-{number}"), name: String::new(), created_at: made }, 1000)
@@ -261,13 +261,13 @@ fn shed(snapshots: usize, most_lists: usize) -> (Arc<Shed>, Arc<dyn Provider>) {
             .map(machine)
             .to_vec();
     let snapshots = Mutex::new((0..snapshots).map(snapshot).collect());
-    let shed = Arc::new(Shed { machines, snapshots, most_lists, ..lock() });
-    (shed.clone(), shed)
+    let fake = Arc::new(FakeProvider { machines, snapshots, most_lists, ..lock() });
+    (fake.clone(), fake)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_age_is_not_known_is_not_ended_for_its_age() {
-    let (_, provider) = shed(0, usize::MAX);
+    let (_, provider) = fake(0, usize::MAX);
     for age in [Duration::ZERO, Duration::from_secs(86_400), Duration::from_secs(10 * 365 * 86_400)]
     {
         assert!(reap(&provider, &Reap::older_than(age)).await.unwrap().is_empty(), "{age:?}");
@@ -293,22 +293,22 @@ async fn a_lease_that_is_renewed_before_the_end_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_though_its_lease_was_renewed_is_told() {
     for (gone_after, tells_its_end) in [(2, false), (4, false), (40, true)] {
-        let (shed, provider) = locked(1, gone_after, tells_its_end);
+        let (fake, provider) = locked(1, gone_after, tells_its_end);
         let reaped = reap(&provider, &Reap::expired()).await.unwrap();
         assert!(
             matches!(reaped[..], [Reaped { outcome: Ok(true), .. }]),
             "{gone_after}: {reaped:?}"
         );
-        assert_eq!(shed.reads.load(Relaxed), gone_after + 1);
+        assert_eq!(fake.reads.load(Relaxed), gone_after + 1);
     }
     // For as long as any other destroy, and with the same pauses.
-    let (shed, provider) = locked(1, usize::MAX, true);
+    let (fake, provider) = locked(1, usize::MAX, true);
     let reaped = reap(&provider, &Reap::expired()).await.unwrap();
     assert!(
         matches!(reaped[..], [Reaped { outcome: Err(ProviderError::Timeout { .. }), .. }]),
         "{reaped:?}"
     );
-    assert!(shed.reads.load(Relaxed) < 100, "{} reads", shed.reads.load(Relaxed));
+    assert!(fake.reads.load(Relaxed) < 100, "{} reads", fake.reads.load(Relaxed));
 }
 
 /// One instance, listed twice, whose destroy does not end. Takes the number of reads after which
@@ -317,13 +317,13 @@ fn locked(
     renewed_after: usize,
     gone_after: usize,
     tells_its_end: bool,
-) -> (Arc<Shed>, Arc<dyn Provider>) {
-    let shed = Arc::new(Shed { renewed_after, gone_after, tells_its_end, ..lock() });
-    (shed.clone(), shed)
+) -> (Arc<FakeProvider>, Arc<dyn Provider>) {
+    let fake = Arc::new(FakeProvider { renewed_after, gone_after, tells_its_end, ..lock() });
+    (fake.clone(), fake)
 }
 
-fn lock() -> Shed {
-    Shed {
+fn lock() -> FakeProvider {
+    FakeProvider {
         machines: vec![leased("locked", "1"), leased("locked", "1")],
         renewed_after: 0,
         gone_after: usize::MAX,
@@ -339,7 +339,7 @@ fn lock() -> Shed {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_refused_ends_the_look_for_an_instance() {
     let provider: Arc<dyn Provider> =
-        Arc::new(Shed { renewed_after: 1, denied_after: 2, ..lock() });
+        Arc::new(FakeProvider { renewed_after: 1, denied_after: 2, ..lock() });
     let began = Instant::now();
     let reaped = reap(&provider, &Reap::expired()).await.unwrap();
     assert!(
@@ -351,7 +351,7 @@ async fn a_read_that_is_refused_ends_the_look_for_an_instance() {
 
 #[tokio::test(start_paused = true)]
 async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
-    let (shed, provider) = shed(40, usize::MAX);
+    let (fake, provider) = fake(40, usize::MAX);
     let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
     assert_eq!(reaped.len(), 40);
     for (number, reaped) in reaped.iter().enumerate() {
@@ -367,15 +367,15 @@ async fn snapshots_are_seen_to_be_gone_by_one_list_for_all() {
         }
     }
     // Within five minutes; separate reads would have been thousands.
-    assert!(shed.lists.load(Relaxed) < 100, "{} lists", shed.lists.load(Relaxed));
+    assert!(fake.lists.load(Relaxed) < 100, "{} lists", fake.lists.load(Relaxed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_fails_for_a_moment_does_not_end_the_look_for_what_was_deleted() {
-    let (shed, provider) = shed(3, usize::MAX);
+    let (fake, provider) = fake(3, usize::MAX);
     let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
     assert!(reaped.len() == 3 && reaped.iter().all(Reaped::is_deleted), "{reaped:?}");
-    assert!(shed.lists.load(Relaxed) > 3, "the second failed, and two showed them still");
+    assert!(fake.lists.load(Relaxed) > 3, "the second failed, and two showed them still");
 }
 
 #[tokio::test(start_paused = true)]
@@ -393,13 +393,13 @@ async fn only_what_is_asked_for_is_told() {
         owned("3", "", "1"),
         owned("4", "ci", "9999999999"),
     ];
-    let shed = Shed { machines, ..lock() };
+    let fake = FakeProvider { machines, ..lock() };
     let ids = |listed: Vec<ProviderInstance>| {
         listed.into_iter().map(|machine| machine.id).collect::<Vec<_>>()
     };
-    assert_eq!(ids(list_owned(&shed, "ci").await.unwrap()), ["1", "4"]);
-    assert_eq!(ids(list_owned(&shed, "dev").await.unwrap()), ["2"]);
-    let provider: Arc<dyn Provider> = Arc::new(shed);
+    assert_eq!(ids(list_owned(&fake, "ci").await.unwrap()), ["1", "4"]);
+    assert_eq!(ids(list_owned(&fake, "dev").await.unwrap()), ["2"]);
+    let provider: Arc<dyn Provider> = Arc::new(fake);
     for (which, expected) in [
         (Reap::expired(), vec!["1", "3"]),
         (Reap::owned_by("ci"), vec!["1", "4"]),
@@ -417,7 +417,7 @@ async fn only_what_is_asked_for_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_refused_ends_the_look_for_what_was_deleted() {
-    let (shed, provider) = shed(3, 1);
+    let (fake, provider) = fake(3, 1);
     let began = Instant::now();
     let reaped = reap(&provider, &Reap::older_than(Duration::from_secs(86_400))).await.unwrap();
     assert!(
@@ -426,7 +426,7 @@ async fn a_list_that_is_refused_ends_the_look_for_what_was_deleted() {
             .all(|reaped| matches!(reaped.outcome, Err(ProviderError::Authentication { .. }))),
         "{reaped:?}"
     );
-    assert_eq!((reaped.len(), shed.lists.load(Relaxed), began.elapsed()), (3, 2, Duration::ZERO));
+    assert_eq!((reaped.len(), fake.lists.load(Relaxed), began.elapsed()), (3, 2, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

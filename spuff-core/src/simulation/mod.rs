@@ -3,7 +3,7 @@
 //! true state.
 //!
 //! A run is drawn from a seed and can be replayed from it.
-//! `cargo run -p spuff-core --release --example simulate` plays many.
+//! `cargo run -p spuff-examples --release --features simulation --example simulate` plays many.
 //!
 //! This module is in the top layer, as the simulator is.
 //!

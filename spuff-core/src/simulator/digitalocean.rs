@@ -25,7 +25,7 @@ use self::catalogue::{REGIONS, STOCK};
 use self::limits::Limits;
 use self::page::{Keyed, Page, respond};
 use self::problem::Problem;
-use self::show::Shelf;
+use self::show::CatalogueBodies;
 use self::tags::Tags;
 use super::clock::Moment;
 use super::fault::{Effects, Fault};
@@ -41,7 +41,7 @@ const SHOWN_LIMIT: usize = 100_000;
 /// The simulated cloud.
 pub(super) struct DigitalOcean {
     world: World,
-    shelf: Shelf,
+    bodies: CatalogueBodies,
     /// The ids of the cloud's public images, by slug.
     stock: HashMap<&'static str, u64>,
     tags: Tags,
@@ -125,7 +125,7 @@ impl DigitalOcean {
         Self {
             stock: STOCK.iter().map(publish).collect(),
             world,
-            shelf: Shelf::new(),
+            bodies: CatalogueBodies::new(),
             tags: Tags::default(),
             limits: Limits::default(),
             quota: options.quota,
@@ -174,8 +174,8 @@ impl DigitalOcean {
     fn carry_out(&mut self, ask: &Ask<'_>, call: &Call<'_>) -> Outcome {
         match call {
             Call::Account => Ok(self.account()),
-            Call::Regions => Ok(self.shelved(ask, "regions", &self.shelf.regions)),
-            Call::Sizes => Ok(self.shelved(ask, "sizes", &self.shelf.sizes)),
+            Call::Regions => Ok(self.catalogue_page(ask, "regions", &self.bodies.regions)),
+            Call::Sizes => Ok(self.catalogue_page(ask, "sizes", &self.bodies.sizes)),
             Call::Keys => self.list_keys(ask),
             Call::CreateKey => self.create_key(ask),
             Call::Key(name) => self.show_key(name),
@@ -216,7 +216,7 @@ impl DigitalOcean {
         }
     }
 
-    fn shelved<T: Serialize>(&self, ask: &Ask<'_>, key: &'static str, all: &[T]) -> Answer {
+    fn catalogue_page<T: Serialize>(&self, ask: &Ask<'_>, key: &'static str, all: &[T]) -> Answer {
         let page = ask.page();
         page.answer(key, page.cut(all.iter().collect()))
     }

@@ -35,7 +35,7 @@
 //! reserved for documentation and benchmarks; no SSH server answers there.
 //!
 //! # From other programs
-//! `cargo run -p spuff-core --example simulator --features simulator -- --port 8000` runs it as a
+//! `cargo run -p spuff-examples --example simulator -- --port 8000` runs it as a
 //! separate process and prints the environment variables that point the clouds' own tools at it.
 //! Faults, the clock and the simulator's state are under `/simulator`:
 //!

@@ -7,7 +7,7 @@ use spuff_core::{OnFailure, create_and_wait, create_instance, settled, unclaimed
 use tokio::time::timeout;
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 const COUNT: usize = 40;
 
@@ -75,19 +75,19 @@ async fn at_any_time_and_under_any_rollback() {
                 ("m-5", Fate::Lost { made: true }),
                 ("m-7", Fate::WaitsForEver),
             ];
-            let (yard, provider) = Yard::new(fates);
+            let (fake, provider) = FakeProvider::new(fates);
             let options = FleetOptions::default()
                 .with_concurrency(2)
                 .with_on_failure(on_failure)
                 .with_wait_ready(true);
-            let requests = requests("yard", 10);
+            let requests = requests("fake", 10);
             let made = timeout(
                 Duration::from_millis(700 * tenths),
                 create_instances(&provider, &requests, options),
             )
             .await;
             settled().await;
-            let left = yard.alive();
+            let left = fake.alive();
             match made {
                 Ok(made) => assert_eq!(
                     (on_failure, left.len(), given(&made).len()),
@@ -107,9 +107,9 @@ async fn at_any_time_and_under_any_rollback() {
 #[tokio::test(start_paused = true)]
 async fn while_a_batch_that_was_refused_is_made_one_by_one() {
     for tenths in 0..80 {
-        let (yard, provider) = Yard::for_one_by_one();
+        let (fake, provider) = FakeProvider::for_one_by_one();
         let (requests, options) =
-            (requests("yard", 10), FleetOptions::default().with_concurrency(2));
+            (requests("fake", 10), FleetOptions::default().with_concurrency(2));
         let made = timeout(
             Duration::from_millis(100 * tenths),
             create_instances(&provider, &requests, options),
@@ -118,7 +118,7 @@ async fn while_a_batch_that_was_refused_is_made_one_by_one() {
         settled().await;
         let expected = if made.is_ok() { 10 } else { 0 };
         assert_eq!(
-            (made.is_ok(), yard.alive().len()),
+            (made.is_ok(), fake.alive().len()),
             (tenths >= 60, expected),
             "after {tenths} tenths of a second"
         );
@@ -127,32 +127,32 @@ async fn while_a_batch_that_was_refused_is_made_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn when_destroys_are_dropped_no_more_begin() {
-    let (yard, provider) = Yard::new([]);
-    let made = create_instances(&provider, &requests("yard", 10), FleetOptions::default()).await;
+    let (fake, provider) = FakeProvider::new([]);
+    let made = create_instances(&provider, &requests("fake", 10), FleetOptions::default()).await;
     let ids = given(&made);
     assert!(
         timeout(Duration::from_millis(2500), destroy_instances(&provider, &ids, 2)).await.is_err()
     );
     settled().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(yard.alive().len(), 10 - 2 * 2);
+    assert_eq!(fake.alive().len(), 10 - 2 * 2);
 }
 
 /// All is done, and the caller leaves without the outcome.
 #[tokio::test(start_paused = true)]
 async fn what_nobody_takes_is_as_if_it_was_dropped() {
-    let (yard, provider) = Yard::new([("m-1", Fate::PanicsOverWait)]);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::PanicsOverWait)]);
     let keeps = FleetOptions::default().with_on_failure(Rollback::Keep).with_wait_ready(true);
-    let mut requests = requests("yard", 4);
+    let mut requests = requests("fake", 4);
     requests[3].on_cancel = Some(OnCancel::Keep);
     drop(unclaimed(create_instances(&provider, &requests, keeps)).await);
     settled().await;
-    assert_eq!(yard.alive(), ["m-3"]);
+    assert_eq!(fake.alive(), ["m-3"]);
     drop(unclaimed(create_instance(&provider, &requests[0])).await);
     drop(unclaimed(create_and_wait(&provider, &requests[0], OnFailure::Destroy)).await);
     settled().await;
-    assert_eq!(yard.alive(), ["m-3"]);
+    assert_eq!(fake.alive(), ["m-3"]);
     let made = unclaimed(create_instances(&provider, &requests[..3], keeps)).await.claim();
     settled().await;
-    assert_eq!((given(&made).len(), yard.alive().len()), (2, 4));
+    assert_eq!((given(&made).len(), fake.alive().len()), (2, 4));
 }

@@ -5,7 +5,7 @@ use spuff_core::provider::{ErrorKind, OnCancel, ProviderError};
 use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance, with_instances};
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 fn keyed(mut requests: Vec<InstanceRequest>) -> Vec<InstanceRequest> {
     requests.iter_mut().for_each(|request| request.idempotency_key = Some(request.name.clone()));
@@ -53,19 +53,19 @@ async fn a_roll_back_leaves_what_an_earlier_run_has_made() {
 #[tokio::test(start_paused = true)]
 async fn of_a_fleet_that_is_rolled_back_what_was_made_is_destroyed_and_what_was_found_is_left() {
     let refused = Fate::Refused(|| ProviderError::quota("machines", "enough"));
-    let (yard, provider) = Yard::new([
+    let (fake, provider) = FakeProvider::new([
         ("m-3", refused),
         ("m-1", Fate::WaitFails(|| ProviderError::capacity("sold out"))),
     ]);
     let before =
-        create_instances(&provider, &keyed(requests("yard", 2)), FleetOptions::default()).await;
+        create_instances(&provider, &keyed(requests("fake", 2)), FleetOptions::default()).await;
     assert!(before.iter().flatten().all(|made| !made.adopted) && before.len() == 2, "{before:?}");
     for (on_failure, left) in [(Rollback::DestroyAll, 2), (Rollback::DestroyFailed, 3)] {
         let options = FleetOptions::default().with_on_failure(on_failure).with_wait_ready(true);
-        let made = create_instances(&provider, &keyed(requests("yard", 4)), options).await;
+        let made = create_instances(&provider, &keyed(requests("fake", 4)), options).await;
         settled().await;
-        assert_eq!(yard.alive()[..2], ["m-0", "m-1"], "{on_failure:?}");
-        assert_eq!(yard.alive().len(), left, "{on_failure:?}");
+        assert_eq!(fake.alive()[..2], ["m-0", "m-1"], "{on_failure:?}");
+        assert_eq!(fake.alive().len(), left, "{on_failure:?}");
         let failed = made[1].as_ref().unwrap_err();
         assert!(
             matches!(failed, ProviderError::AfterCreate { exists: true, .. }),
@@ -81,20 +81,20 @@ async fn of_a_fleet_that_is_rolled_back_what_was_made_is_destroyed_and_what_was_
 
 #[tokio::test(start_paused = true)]
 async fn what_was_found_outlives_the_work_and_what_was_made_does_not() {
-    let (yard, provider) = Yard::new([]);
-    let requests = keyed(requests("yard", 3));
+    let (fake, provider) = FakeProvider::new([]);
+    let requests = keyed(requests("fake", 3));
     let found = create_and_wait(&provider, &requests[0], OnFailure::Destroy).await.unwrap();
     assert!(!found.adopted);
     let adopted = with_instance(&provider, &requests[0], |machine| async move {
         Ok::<_, ProviderError>(machine.adopted)
     })
     .await;
-    assert_eq!((adopted.unwrap(), yard.alive()), (true, vec!["m-0".to_string()]));
+    assert_eq!((adopted.unwrap(), fake.alive()), (true, vec!["m-0".to_string()]));
     let used = with_instances(&provider, &requests, 16, |machines| async move {
         Ok::<_, FleetError>(machines.iter().map(|machine| machine.adopted).collect::<Vec<_>>())
     });
     assert_eq!(used.await.unwrap(), [true, false, false]);
-    assert_eq!(yard.alive(), ["m-0"]);
+    assert_eq!(fake.alive(), ["m-0"]);
 
     // Left half-way, too.
     let waits = with_instances(&provider, &requests, 16, |_| {
@@ -102,5 +102,5 @@ async fn what_was_found_outlives_the_work_and_what_was_made_does_not() {
     });
     assert!(tokio::time::timeout(Duration::from_secs(100), waits).await.is_err());
     settled().await;
-    assert_eq!(yard.alive(), ["m-0"]);
+    assert_eq!(fake.alive(), ["m-0"]);
 }

@@ -9,7 +9,7 @@ use spuff_core::{FleetError, OnFailure, create_and_wait, settled, with_instance,
 use tokio::time::Instant;
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 /// More than the least at which the machines of an account are looked at by lists.
 const COUNT: usize = 12;
@@ -60,7 +60,7 @@ async fn credentials_that_are_refused_for_good_end_all_waits_after_a_few_looks()
 type Failure = fn() -> ProviderError;
 
 fn context() -> ErrorContext {
-    ErrorContext::new("yard").with_code("boot").with_instance_id("id-m-1")
+    ErrorContext::new("fake").with_code("boot").with_instance_id("id-m-1")
 }
 
 /// What the machine itself has failed by.
@@ -75,13 +75,13 @@ const OF_THE_MACHINE: [Failure; 6] = [
 
 /// What looking at it has failed by.
 const OF_THE_LOOK: [Failure; 9] = [
-    || ProviderError::auth("yard", "the token has been revoked"),
+    || ProviderError::auth("fake", "the token has been revoked"),
     || ProviderError::timeout("looking for credentials", Duration::from_secs(30)),
     || ProviderError::not_found("endpoint", "/v1/servers"),
     || ProviderError::api(200, "the reply is not JSON"),
     || {
         ProviderError::api(403, "a page of a proxy")
-            .with_context(ErrorContext::new("yard").with_status(403))
+            .with_context(ErrorContext::new("fake").with_status(403))
     },
     || ProviderError::unavailable("maintenance").with_context(context()),
     || ProviderError::RateLimit { retry_after: None },
@@ -98,16 +98,16 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
     for (failure, is_its_own) in failures {
         let (kind, what) = (failure().kind(), failure().to_string());
         for on_failure in [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll] {
-            let (yard, provider) = Yard::new([("m-1", Fate::WaitFails(failure))]);
+            let (fake, provider) = FakeProvider::new([("m-1", Fate::WaitFails(failure))]);
             let options = FleetOptions::default().with_on_failure(on_failure).with_wait_ready(true);
-            let made = create_instances(&provider, &requests("yard", 3), options).await;
+            let made = create_instances(&provider, &requests("fake", 3), options).await;
             settled().await;
             let left = match on_failure {
                 Rollback::DestroyFailed if is_its_own => vec!["m-0", "m-2"],
                 Rollback::DestroyAll if is_its_own => vec![],
                 _ => vec!["m-0", "m-1", "m-2"],
             };
-            assert_eq!(yard.alive(), left, "{on_failure:?}: {what}");
+            assert_eq!(fake.alive(), left, "{on_failure:?}: {what}");
             let ProviderError::AfterCreate { instance_id, exists, source, .. } =
                 made[1].as_ref().unwrap_err()
             else {
@@ -121,16 +121,16 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
             );
         }
         for on_failure in [OnFailure::Destroy, OnFailure::Keep] {
-            let (yard, provider) = Yard::new([("m-1", Fate::WaitFails(failure))]);
+            let (fake, provider) = FakeProvider::new([("m-1", Fate::WaitFails(failure))]);
             let error =
-                create_and_wait(&provider, &requests("yard", 2)[1], on_failure).await.unwrap_err();
+                create_and_wait(&provider, &requests("fake", 2)[1], on_failure).await.unwrap_err();
             settled().await;
             let stays = on_failure == OnFailure::Keep || !is_its_own;
             assert!(
                 matches!(&error, ProviderError::AfterCreate { exists, .. } if *exists == stays),
                 "{on_failure:?}: {error}"
             );
-            assert_eq!(yard.alive().len(), usize::from(stays), "{on_failure:?}: {what}");
+            assert_eq!(fake.alive().len(), usize::from(stays), "{on_failure:?}: {what}");
         }
     }
 }
@@ -139,26 +139,28 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_of_a_scope_that_cannot_look() {
     for failure in OF_THE_LOOK {
-        let (yard, provider) = Yard::new([("m-1", Fate::WaitFails(failure))]);
-        let used = with_instance(&provider, &requests("yard", 2)[1], |_| async {
+        let (fake, provider) = FakeProvider::new([("m-1", Fate::WaitFails(failure))]);
+        let used = with_instance(&provider, &requests("fake", 2)[1], |_| async {
             Ok::<_, ProviderError>(())
         })
         .await;
-        assert_eq!((used.unwrap_err().kind(), yard.alive().len()), (failure().kind(), 0));
-        let used = with_instances(&provider, &requests("yard", 3), 16, |_| async {
+        assert_eq!((used.unwrap_err().kind(), fake.alive().len()), (failure().kind(), 0));
+        let used = with_instances(&provider, &requests("fake", 3), 16, |_| async {
             Ok::<_, FleetError>(())
         })
         .await;
-        assert_eq!((used.unwrap_err().first, yard.alive().len()), (1, 0));
+        assert_eq!((used.unwrap_err().first, fake.alive().len()), (1, 0));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_has_not_been_destroyed_by_us() {
-    let (_, provider) =
-        Yard::new([("m-1", Fate::WaitFails(|| ProviderError::not_found("instance", "id-m-1")))]);
+    let (_, provider) = FakeProvider::new([(
+        "m-1",
+        Fate::WaitFails(|| ProviderError::not_found("instance", "id-m-1")),
+    )]);
     let error =
-        create_and_wait(&provider, &requests("yard", 2)[1], OnFailure::Destroy).await.unwrap_err();
+        create_and_wait(&provider, &requests("fake", 2)[1], OnFailure::Destroy).await.unwrap_err();
     assert!(
         matches!(&error, ProviderError::AfterCreate { exists: false, .. })
             && !error.to_string().contains("destroyed"),
@@ -168,30 +170,30 @@ async fn what_is_gone_has_not_been_destroyed_by_us() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_destroyed_now_is_destroyed_in_the_background() {
-    let one = requests("yard", 2).remove(1);
-    let (yard, provider) = Yard::new([("m-1", Fate::HeldOnce)]);
+    let one = requests("fake", 2).remove(1);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::HeldOnce)]);
     let error = create_and_wait(&provider, &one, OnFailure::Destroy).await.unwrap_err();
     let ProviderError::AfterCreate { exists: true, source, cleanup: Some(cleanup), .. } = &error
     else {
         panic!("{error:?}")
     };
     assert_eq!((source.kind(), cleanup.kind()), (ErrorKind::Timeout, ErrorKind::Unavailable));
-    assert_eq!(yard.alive(), ["m-1"]);
+    assert_eq!(fake.alive(), ["m-1"]);
     settled().await;
-    assert_eq!((yard.alive().len(), yard.destroys()), (0, 2));
+    assert_eq!((fake.alive().len(), fake.destroys()), (0, 2));
 
-    let (yard, provider) = Yard::new([("m-1", Fate::HeldOnce)]);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::HeldOnce)]);
     let options = FleetOptions::default().with_wait_ready(true);
-    let made = create_instances(&provider, &requests("yard", 3), options).await;
+    let made = create_instances(&provider, &requests("fake", 3), options).await;
     assert!(
         matches!(&made[1], Err(ProviderError::AfterCreate { exists: true, cleanup: Some(_), .. })),
         "{made:?}"
     );
     settled().await;
-    assert_eq!((yard.alive(), yard.destroys()), (vec!["m-0".to_string(), "m-2".to_string()], 2));
+    assert_eq!((fake.alive(), fake.destroys()), (vec!["m-0".to_string(), "m-2".to_string()], 2));
 
     // At the end of the work.
-    let (yard, provider) = Yard::new([("m-1", Fate::Stays)]);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::Stays)]);
     let used = with_instances(&provider, &[one], 16, |_| async { Ok::<_, FleetError>(()) })
         .await
         .unwrap_err();
@@ -200,7 +202,7 @@ async fn what_cannot_be_destroyed_now_is_destroyed_in_the_background() {
         "{used}"
     );
     settled().await;
-    assert!(yard.destroys() > 1, "it is tried again");
+    assert!(fake.destroys() > 1, "it is tried again");
 }
 
 /// Thirty days are longer than anybody waits.
@@ -209,9 +211,9 @@ async fn what_is_put_off_for_very_long_is_given_up_when_the_patience_is_over() {
     const LONG: Duration = Duration::from_secs(30 * 86_400);
     const PATIENCE: Duration = Duration::from_secs(2 * 3600 + 60);
     let refused = Fate::Refused(|| ProviderError::RateLimit { retry_after: Some(LONG) });
-    let (_, provider) = Yard::new([("m-0", refused), ("m-1", Fate::PutOff(LONG))]);
+    let (_, provider) = FakeProvider::new([("m-0", refused), ("m-1", Fate::PutOff(LONG))]);
     let began = Instant::now();
-    let made = create_instances(&provider, &requests("yard", 2), FleetOptions::default()).await;
+    let made = create_instances(&provider, &requests("fake", 2), FleetOptions::default()).await;
     assert_eq!(made[0].as_ref().unwrap_err().kind(), ErrorKind::RateLimit);
     assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 

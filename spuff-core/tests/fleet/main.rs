@@ -18,6 +18,7 @@ mod cancel;
 mod chaos;
 mod crash;
 mod facade;
+mod fake_provider;
 mod found;
 #[path = "../support/killed.rs"]
 mod killed;
@@ -28,7 +29,6 @@ mod panics;
 mod rollback;
 mod unknown;
 mod watching;
-mod yard;
 
 use std::sync::Arc;
 use std::time::Duration;

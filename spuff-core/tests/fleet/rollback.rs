@@ -6,7 +6,7 @@ use spuff_core::simulator::{Fault, Route};
 use spuff_core::{Phase, Progress, observe};
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 const COUNT: usize = 100;
 /// How many creates succeed before the one that fails.
@@ -138,13 +138,13 @@ async fn one_of_a_hundred_fails_at_ec2() {
 #[tokio::test(start_paused = true)]
 async fn when_all_are_rolled_back_no_more_begin_while_the_failed_one_is_cleaned_up() {
     // The failure is known at the 31st second, and the machine's end at the 32nd.
-    let (yard, provider) = Yard::new([("m-0", Fate::NeverReady)]);
+    let (fake, provider) = FakeProvider::new([("m-0", Fate::NeverReady)]);
     let options = FleetOptions::default()
         .with_concurrency(1)
         .with_on_failure(Rollback::DestroyAll)
         .with_wait_ready(true);
     let mut seen = Vec::new();
-    let requests = requests("yard", 60);
+    let requests = requests("fake", 60);
     let made =
         observe(create_instances(&provider, &requests, options), |progress| seen.push(progress))
             .await;
@@ -152,8 +152,8 @@ async fn when_all_are_rolled_back_no_more_begin_while_the_failed_one_is_cleaned_
         (0..60).all(|index| seen.iter().rfind(|told| told.index == Some(index)).unwrap().phase
             == Phase::Failed)
     );
-    assert_eq!((culprit(&made).0, yard.alive().len()), (0, 0));
-    assert_eq!(yard.creates(), 31, "one a second, until the first was not ready");
+    assert_eq!((culprit(&made).0, fake.alive().len()), (0, 0));
+    assert_eq!(fake.creates(), 31, "one a second, until the first was not ready");
     let started = made
         .iter()
         .filter(|made| matches!(made, Err(ProviderError::AfterCreate { exists: false, .. })))
@@ -168,9 +168,9 @@ async fn when_all_are_rolled_back_no_more_begin_while_the_failed_one_is_cleaned_
 #[tokio::test(start_paused = true)]
 async fn one_that_cannot_be_destroyed_is_told_of_with_its_id() {
     let refused = Fate::Refused(|| ProviderError::capacity("sold out"));
-    let (yard, provider) = Yard::new([("m-1", Fate::Stays), ("m-5", refused)]);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::Stays), ("m-5", refused)]);
     let options = FleetOptions::default().with_concurrency(1).with_on_failure(Rollback::DestroyAll);
-    let made = create_instances(&provider, &requests("yard", 8), options).await;
+    let made = create_instances(&provider, &requests("fake", 8), options).await;
     let ProviderError::AfterCreate { instance_id, exists, source, cleanup, .. } =
         made[1].as_ref().unwrap_err()
     else {
@@ -181,5 +181,5 @@ async fn one_that_cannot_be_destroyed_is_told_of_with_its_id() {
         ("id-m-1", true, ErrorKind::Cancelled)
     );
     assert_eq!(cleanup.as_ref().map(|error| error.kind()), Some(ErrorKind::Authentication));
-    assert_eq!(yard.alive(), ["m-1"]);
+    assert_eq!(fake.alive(), ["m-1"]);
 }

@@ -5,7 +5,7 @@ use spuff_core::provider::{ErrorKind, OnCancel, ProviderError};
 use spuff_core::settled;
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 /// A fleet of three, with this fate for the second: its outcome, and what is left.
 async fn second(
@@ -13,13 +13,13 @@ async fn second(
     on_failure: Rollback,
     change: impl Fn(&mut InstanceRequest),
 ) -> (ProviderError, Vec<String>) {
-    let (yard, provider) = Yard::new([("m-1", fate)]);
-    let mut requests = requests("yard", 3);
+    let (fake, provider) = FakeProvider::new([("m-1", fate)]);
+    let mut requests = requests("fake", 3);
     requests.iter_mut().for_each(change);
     let made =
         create_instances(&provider, &requests, FleetOptions::default().with_on_failure(on_failure))
             .await;
-    (made.into_iter().nth(1).unwrap().unwrap_err(), yard.alive())
+    (made.into_iter().nth(1).unwrap().unwrap_err(), fake.alive())
 }
 
 fn key(error: &ProviderError) -> Option<&str> {
@@ -78,12 +78,12 @@ async fn what_is_to_be_kept_or_has_a_callers_own_key_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_is_dropped_while_one_is_looked_for_leaves_none_of_it() {
-    let (yard, provider) = Yard::new([("m-1", Fate::Lost { made: true })]);
-    let requests = requests("yard", 3);
+    let (fake, provider) = FakeProvider::new([("m-1", Fate::Lost { made: true })]);
+    let requests = requests("fake", 3);
     let made = create_instances(&provider, &requests, FleetOptions::default());
     // The create ends after a second, and the look for it after another one.
     assert!(tokio::time::timeout(Duration::from_millis(1500), made).await.is_err());
-    assert_eq!(yard.alive().len(), 3);
+    assert_eq!(fake.alive().len(), 3);
     settled().await;
-    assert_eq!(yard.alive().len(), 0);
+    assert_eq!(fake.alive().len(), 0);
 }

@@ -5,7 +5,7 @@ use spuff_core::fleet::{FleetOptions, create_instances, watch};
 use spuff_core::{Phase, Progress};
 
 use super::*;
-use yard::{Fate, Yard};
+use fake_provider::{FakeProvider, Fate};
 
 async fn all(stream: &mut (impl Stream<Item = Progress> + Unpin)) -> Vec<Progress> {
     let mut seen = Vec::new();
@@ -41,8 +41,8 @@ async fn a_stream_of_what_is_seen_and_then_the_outcomes() {
 
 #[tokio::test(start_paused = true)]
 async fn results_come_as_they_are_known() {
-    let (_, provider) = Yard::new([("m-1", Fate::WaitsForEver), ("m-2", Fate::NeverReady)]);
-    let made = create_instances(&provider, &requests("yard", 3), FleetOptions::default()).await;
+    let (_, provider) = FakeProvider::new([("m-1", Fate::WaitsForEver), ("m-2", Fate::NeverReady)]);
+    let made = create_instances(&provider, &requests("fake", 3), FleetOptions::default()).await;
     let mut watch = watch(&provider, given(&made));
     let (one, two) = (watch.next().await.unwrap(), watch.next().await.unwrap());
     let mut phases = [(one.index, one.phase), (two.index, two.phase)];
@@ -55,7 +55,7 @@ async fn results_come_as_they_are_known() {
 
 #[tokio::test(start_paused = true)]
 async fn none_are_watched_to_the_end_at_once() {
-    let (_, provider) = Yard::new([]);
+    let (_, provider) = FakeProvider::new([]);
     let mut watch = watch(&provider, Vec::<String>::new());
     assert!(watch.next().await.is_none() && watch.into_outcomes().is_empty());
 }

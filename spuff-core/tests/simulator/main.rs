@@ -9,7 +9,7 @@
 )]
 
 mod broken;
-mod cloudy;
+mod cloud_faults;
 mod control;
 mod manual;
 #[cfg(all(feature = "conformance", feature = "blocking"))]

@@ -10,13 +10,13 @@ use spuff_core::simulator::{Cloud, Route};
 /// Whose machines all of them are.
 const OWNER: &str = "crash";
 
-/// An example, wired to a cloud; `cargo test` has built it beside this program.
+/// An example, wired to a cloud: `cargo test --workspace` builds it.
 pub(crate) fn example(cloud: &Cloud, program: &str, name: &str) -> Command {
     let path = std::env::current_exe().unwrap();
     let path = path.parent().unwrap().with_file_name("examples").join(program);
     assert!(
         path.exists(),
-        "{} is not built; run `cargo test` without choosing a target",
+        "{} is not built: `cargo build -p spuff-examples --examples`",
         path.display()
     );
     let mut command = Command::new(path);

@@ -1,7 +1,7 @@
 // godo, DigitalOcean's own Go client, against the simulator. Only its endpoint is changed.
 //
 //	cd tests/clients/godo && go build -o "$TMPDIR/godo-check" . && cd - &&
-//	cargo run -p spuff-core --example simulator --features simulator -- --speed 60 -- "$TMPDIR/godo-check"
+//	cargo run -p spuff-examples --example simulator -- --speed 60 -- "$TMPDIR/godo-check"
 package main
 
 import (

@@ -27,14 +27,14 @@ impl DigitalOcean {
     fn page_of_actions(&self, ask: &Ask<'_>, newest_first: Vec<&Action>) -> Answer {
         let page = ask.page();
         let (actions, total) = page.cut(newest_first);
-        let bodies = actions.into_iter().map(|action| show::action(action, &self.shelf, ask.now));
+        let bodies = actions.into_iter().map(|action| show::action(action, &self.bodies, ask.now));
         page.answer("actions", (bodies.collect(), total))
     }
 
     pub(super) fn show_action(&self, ask: &Ask<'_>, id: &str) -> Outcome {
         let action =
             number(id).and_then(|id| self.world.action(id)).ok_or_else(Problem::not_found)?;
-        Ok(respond(200, &Keyed("action", show::action(action, &self.shelf, ask.now))))
+        Ok(respond(200, &Keyed("action", show::action(action, &self.bodies, ask.now))))
     }
 
     pub(super) fn show_droplet_action(&self, ask: &Ask<'_>, droplet: &str, id: &str) -> Outcome {
@@ -43,13 +43,13 @@ impl DigitalOcean {
             .and_then(|id| self.world.action(id))
             .filter(|action| action.machine == machine);
         let action = action.ok_or_else(Problem::not_found)?;
-        Ok(respond(200, &Keyed("action", show::action(action, &self.shelf, ask.now))))
+        Ok(respond(200, &Keyed("action", show::action(action, &self.bodies, ask.now))))
     }
 
     pub(super) fn act(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {
         let id = self.existing(number(id).ok_or_else(Problem::not_found)?)?.id;
         let action = self.begin(ask, id, &body(ask.asked)?)?;
-        Ok(respond(201, &Keyed("action", show::action(&action, &self.shelf, ask.now))))
+        Ok(respond(201, &Keyed("action", show::action(&action, &self.bodies, ask.now))))
     }
 
     /// Starts an action on every droplet with a tag; skips droplets that cannot accept it.
@@ -71,7 +71,7 @@ impl DigitalOcean {
             .filter_map(|id| self.begin(ask, id, &body).ok())
             .collect();
         let bodies: Vec<_> =
-            begun.iter().map(|action| show::action(action, &self.shelf, ask.now)).collect();
+            begun.iter().map(|action| show::action(action, &self.bodies, ask.now)).collect();
         Ok(respond(201, &Keyed("actions", bodies)))
     }
 

@@ -190,7 +190,7 @@ impl DigitalOcean {
     }
 
     pub(super) fn droplet<'a>(&'a self, machine: &'a Machine, now: Moment) -> DropletBody<'a> {
-        show::droplet(machine, &self.world, &self.shelf, self.snapshot_ids(machine.id, now), now)
+        show::droplet(machine, &self.world, &self.bodies, self.snapshot_ids(machine.id, now), now)
     }
 
     pub(super) fn show_droplet(&mut self, ask: &Ask<'_>, id: &str) -> Outcome {

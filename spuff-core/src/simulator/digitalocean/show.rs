@@ -69,12 +69,12 @@ fn disk(gib: u32) -> [DiskBody; 1] {
 
 /// The constant bodies of the catalogue.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct CatalogueBodies {
     pub(super) regions: Vec<RegionBody>,
     pub(super) sizes: Vec<SizeBody>,
 }
 
-impl Shelf {
+impl CatalogueBodies {
     pub(super) fn new() -> Self {
         let sold_in = |slug| {
             PLANS
@@ -206,7 +206,7 @@ pub(super) fn vpc(region: &str) -> String {
 pub(super) fn droplet<'a>(
     machine: &'a Machine,
     world: &'a World,
-    shelf: &'a Shelf,
+    bodies: &'a CatalogueBodies,
     snapshot_ids: Vec<u64>,
     now: Moment,
 ) -> DropletBody<'a> {
@@ -230,10 +230,10 @@ pub(super) fn droplet<'a>(
         snapshot_ids,
         image: world.image(machine.image).map_or_else(|| deleted_image(machine), image),
         volume_ids: [],
-        size: shelf.sizes.iter().find(|body| body.slug == size.name),
+        size: bodies.sizes.iter().find(|body| body.slug == size.name),
         size_slug: size.name,
         networks: networks(machine, now),
-        region: shelf.region(machine.region),
+        region: bodies.region(machine.region),
         tags: tags(&machine.labels, machine.id),
         vpc_uuid: vpc(machine.region),
     }
@@ -353,7 +353,11 @@ pub(super) struct ActionBody<'a> {
     region_slug: &'static str,
 }
 
-pub(super) fn action<'a>(action: &Action, shelf: &'a Shelf, now: Moment) -> ActionBody<'a> {
+pub(super) fn action<'a>(
+    action: &Action,
+    bodies: &'a CatalogueBodies,
+    now: Moment,
+) -> ActionBody<'a> {
     let status = match action.progress(now) {
         Progress::Running => "in-progress",
         Progress::Success => "completed",
@@ -368,7 +372,7 @@ pub(super) fn action<'a>(action: &Action, shelf: &'a Shelf, now: Moment) -> Acti
         // The droplet, for a snapshot too: the action does not contain the snapshot's id.
         resource_id: action.machine,
         resource_type: "droplet",
-        region: shelf.region(action.region),
+        region: bodies.region(action.region),
         region_slug: action.region,
     }
 }

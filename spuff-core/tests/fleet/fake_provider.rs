@@ -55,7 +55,7 @@ struct State {
 }
 
 /// The cloud, and a provider of it.
-pub(crate) struct Yard {
+pub(crate) struct FakeProvider {
     fates: BTreeMap<String, Fate>,
     state: Mutex<State>,
     /// How many one call could make, if there were room for as many.
@@ -66,17 +66,17 @@ pub(crate) struct Yard {
 const CALL: Duration = Duration::from_secs(1);
 pub(crate) const BOOT: Duration = Duration::from_secs(30);
 
-impl Yard {
+impl FakeProvider {
     pub(crate) fn new<const N: usize>(fates: [(&str, Fate); N]) -> (Arc<Self>, Arc<dyn Provider>) {
         let fates = fates.map(|(name, fate)| (name.to_string(), fate)).into();
-        let yard = Arc::new(Self { fates, state: Mutex::default(), at_once: 1 });
-        (yard.clone(), yard)
+        let fake = Arc::new(Self { fates, state: Mutex::default(), at_once: 1 });
+        (fake.clone(), fake)
     }
 
     /// One that has no room for several at once.
     pub(crate) fn for_one_by_one() -> (Arc<Self>, Arc<dyn Provider>) {
-        let yard = Arc::new(Self { fates: BTreeMap::new(), state: Mutex::default(), at_once: 10 });
-        (yard.clone(), yard)
+        let fake = Arc::new(Self { fates: BTreeMap::new(), state: Mutex::default(), at_once: 10 });
+        (fake.clone(), fake)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,14 +131,14 @@ impl Yard {
 }
 
 /// A call that is under way.
-struct Call<'a>(&'a Yard);
+struct Call<'a>(&'a FakeProvider);
 
 impl<'a> Call<'a> {
-    fn begin(yard: &'a Yard) -> Self {
-        let mut state = yard.state();
+    fn begin(fake: &'a FakeProvider) -> Self {
+        let mut state = fake.state();
         state.under_way += 1;
         state.most = state.most.max(state.under_way);
-        Self(yard)
+        Self(fake)
     }
 }
 
@@ -149,9 +149,9 @@ impl Drop for Call<'_> {
 }
 
 #[async_trait]
-impl Provider for Yard {
+impl Provider for FakeProvider {
     fn name(&self) -> &str {
-        "yard"
+        "fake"
     }
 
     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
@@ -217,7 +217,7 @@ impl Provider for Yard {
             Some(Fate::PutOff(retry_after)) => {
                 return Err(ProviderError::RateLimit { retry_after: Some(retry_after) });
             }
-            Some(Fate::Stays) => return Err(ProviderError::auth("yard", "not yours")),
+            Some(Fate::Stays) => return Err(ProviderError::auth("fake", "not yours")),
             Some(Fate::PanicsOverDestroy) => panic!("over {id}"),
             _ => {}
         }

@@ -56,7 +56,7 @@ class Memory:
 MEMORY = Memory()
 
 
-class Shed:
+class FakeProvider:
     """Plain methods."""
 
     def __init__(self, config: spuff.ProviderConfig) -> None:
@@ -84,7 +84,7 @@ class Shed:
         MEMORY.snapshots.pop(id, None)
 
 
-class AsyncShed:
+class AsyncFakeProvider:
     """`async def` methods, without snapshots, and with a wait of its own."""
 
     def __init__(self, config: spuff.ProviderConfig) -> None:

@@ -108,9 +108,11 @@ fn compare(what: &str, times: usize, left: Side<'_>, right: Side<'_>) {
     let mut asked = [0, 0];
     for round in 0..=ROUNDS {
         for (at, side) in sides.iter_mut().enumerate() {
-            let (calls, began) = (alloc::calls(), Instant::now());
+            let calls = alloc::calls();
+            let began = Instant::now();
             let weight: usize = (0..times).map(|_| (side.1)()).sum();
-            let (elapsed, calls) = (began.elapsed(), alloc::calls() - calls);
+            let elapsed = began.elapsed();
+            let calls = alloc::calls() - calls;
             assert!(weight > 0);
             // The first round warms connections and caches.
             if round > 0 {
@@ -158,8 +160,10 @@ fn main() {
     };
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
 
-    let (ours, theirs) = (runtime(), runtime());
-    let (provider, url) = (connect(&one), format!("{}/servers/42", one.url));
+    let ours = runtime();
+    let theirs = runtime();
+    let provider = connect(&one);
+    let url = format!("{}/servers/42", one.url);
     compare(
         "get_instance",
         400,
@@ -170,10 +174,9 @@ fn main() {
         ("bare reqwest", Box::new(|| theirs.block_on(bare::<One>(&client, &url)).server.weight())),
     );
 
-    let (provider, url) = (
-        connect(&many),
-        format!("{}/servers?label_selector=managed-by%3D%3Dspuff&per_page=50&page=1", many.url),
-    );
+    let provider = connect(&many);
+    let url =
+        format!("{}/servers?label_selector=managed-by%3D%3Dspuff&per_page=50&page=1", many.url);
     compare(
         "list_instances, a page",
         40,
@@ -191,7 +194,8 @@ fn main() {
         ),
     );
 
-    let (provider, boxed) = (connect(&one), connect(&one));
+    let provider = connect(&one);
+    let boxed = connect(&one);
     let blocking = blocking::Provider::from(boxed);
     compare(
         "get_instance",

@@ -92,12 +92,14 @@ fn hammer(address: SocketAddr, request: &str, time: Duration) -> usize {
     stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::with_capacity(1 << 16, stream.try_clone().unwrap());
     let many = request.repeat(AHEAD);
-    let (began, mut answered) = (Instant::now(), 0);
+    let began = Instant::now();
+    let mut answered = 0;
     let mut body = Vec::new();
     while began.elapsed() < time {
         stream.write_all(many.as_bytes()).unwrap();
         for _ in 0..AHEAD {
-            let (mut line, mut length) = (String::new(), 0);
+            let mut line = String::new();
+            let mut length = 0;
             reader.read_line(&mut line).unwrap();
             assert!(line.starts_with("HTTP/1.1 200"), "{line}");
             loop {
@@ -135,7 +137,9 @@ fn server_time() -> Option<Duration> {
 /// Reads a second, as the clients see it and of a core of the server's.
 fn rate(cloud: &Cloud, request: &str) -> (f64, Option<f64>) {
     let time = Duration::from_secs(2);
-    let (address, before, began) = (cloud.address(), server_time(), Instant::now());
+    let address = cloud.address();
+    let before = server_time();
+    let began = Instant::now();
     let answered: usize = thread::scope(|scope| {
         let clients: Vec<_> =
             (0..CONNECTIONS).map(|_| scope.spawn(move || hammer(address, request, time))).collect();

@@ -423,7 +423,8 @@ impl ProviderRegistry {
         token: &str,
         timeouts: ProviderTimeouts,
     ) -> ProviderResult<Provider> {
-        let (registry, token) = (self.0.clone(), SecretString::from(token));
+        let registry = self.0.clone();
+        let token = SecretString::from(token);
         Provider::made(move || registry.create(provider_type, token.expose_secret(), timeouts))
     }
 
@@ -433,12 +434,15 @@ impl ProviderRegistry {
         token: &str,
         timeouts: ProviderTimeouts,
     ) -> ProviderResult<Provider> {
-        let (registry, name, token) = (self.0.clone(), name.to_string(), SecretString::from(token));
+        let registry = self.0.clone();
+        let name = name.to_string();
+        let token = SecretString::from(token);
         Provider::made(move || registry.create_by_name(&name, token.expose_secret(), timeouts))
     }
 
     pub fn connect(&self, name: &str, config: ProviderConfig) -> ProviderResult<Provider> {
-        let (registry, name) = (self.0.clone(), name.to_string());
+        let registry = self.0.clone();
+        let name = name.to_string();
         Provider::made(move || registry.connect(&name, config.clone()))
     }
 

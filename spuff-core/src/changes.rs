@@ -65,7 +65,8 @@ mod tests {
 
     #[tokio::test]
     async fn all_who_wait_are_told_in_their_order() {
-        let (changes, order) = (Changes::default(), Mutex::new(Vec::new()));
+        let changes = Changes::default();
+        let order = Mutex::new(Vec::new());
         let wait = |at| {
             let mut seen = changes.seen();
             let order = &order;

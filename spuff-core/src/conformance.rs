@@ -329,7 +329,8 @@ async fn run(
 }
 
 async fn trial(subject: &Subject, run: &Arc<Run>) -> Tried<Trial> {
-    let (subject, run) = (subject.clone(), run.clone());
+    let subject = subject.clone();
+    let run = run.clone();
     caught(async move { Trial::new(&subject, &run) }, pending())
         .await
         .unwrap_or_else(|| Err(rule::FINISHED.broken("it was stopped")))

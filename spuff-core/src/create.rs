@@ -450,8 +450,11 @@ where
 {
     let mut since = Instant::now();
     let mut pauses = Pauses::new(sight.poll_interval);
-    let (mut empty, mut denied, mut was_unsure) = (0, 0, false);
-    let (mut candidates, mut failed) = (Vec::new(), String::new());
+    let mut empty = 0;
+    let mut denied = 0;
+    let mut was_unsure = false;
+    let mut candidates = Vec::new();
+    let mut failed = String::new();
     loop {
         let asked = Instant::now();
         match tokio::time::timeout(deadline.remaining(), look()).await {

@@ -181,7 +181,8 @@ pub async fn destroy_instances<S: AsRef<str>>(
     if concurrency == 0 {
         return ids.iter().map(|_| Err(no_concurrency())).collect();
     }
-    let (began, turns) = (Instant::now(), Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS)));
+    let began = Instant::now();
+    let turns = Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS));
     let abort = AbortFlag::new("destroy_instances");
     each(ids, began, |id| async {
         let _turn = turns.acquire().await;

@@ -167,7 +167,9 @@ fn placement_prices(input: &[u8]) {
     let text = text(input);
     let [most, given, listed] = words(&text);
     let price = |text: &str| text.parse::<Price>().ok();
-    let (most, given, listed) = (price(most), price(given), price(listed));
+    let most = price(most);
+    let given = price(given);
+    let listed = price(listed);
     let provider: Arc<dyn Provider> = Arc::new(Priced(listed.clone()));
     let mut candidate = Candidate::new(&provider, "region", "size");
     candidate.price.clone_from(&given);

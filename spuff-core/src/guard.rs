@@ -175,7 +175,8 @@ impl Drop for InstanceGuard {
         if self.on_drop == OnCancel::Keep || self.process != process::id() {
             return;
         }
-        let (provider, id) = (self.provider.clone(), std::mem::take(&mut self.instance.id));
+        let provider = self.provider.clone();
+        let id = std::mem::take(&mut self.instance.id);
         let about = About::new("destroy_instance", provider.name(), &id);
         // Mark it now, because the background task may start later.
         let ending = Ending::begin(provider.name(), &id);

@@ -270,7 +270,8 @@ impl Reaped {
 
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, owner) = (self.kind.as_str(), self.owner.as_deref().unwrap_or("nobody"));
+        let kind = self.kind.as_str();
+        let owner = self.owner.as_deref().unwrap_or("nobody");
         write!(f, "{kind} {} ({}, of {owner}): ", self.id, self.name)?;
         f.write_str(self.state())?;
         self.outcome.as_ref().err().map_or(Ok(()), |error| write!(f, ": {error}"))
@@ -295,7 +296,8 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     if let Some(owner) = &which.owner {
         create::check_owner(owner)?;
     }
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
     for instance in provider.list_instances().await? {
         if which.takes(&instance.labels, |now| instance.age(now))
             && seen.insert((Reapable::Instance, instance.id.clone()))
@@ -318,7 +320,9 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
     let (limit, mut ending, here) =
         (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new(), create::Here::current());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {
-        let (provider, limit, which) = (provider.clone(), limit.clone(), which.clone());
+        let provider = provider.clone();
+        let limit = limit.clone();
+        let which = which.clone();
         ending.spawn(here.clone().scope(async move {
             // The semaphore is never closed.
             let _turn = limit.acquire().await;
@@ -334,7 +338,8 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
                     catch_panic(provider.delete_snapshot(&id)).await.map(|()| true)
                 }
             };
-            let (owner, expires_at) = (labels.get(labels::OWNER).cloned(), expires_at(&labels));
+            let owner = labels.get(labels::OWNER).cloned();
+            let expires_at = expires_at(&labels);
             Some((place, Reaped { kind, id, name, owner, expires_at, outcome }))
         }));
     }

@@ -91,7 +91,8 @@ impl<'a> Wait<'a> {
         limit: Duration,
         timeouts: &ProviderTimeouts,
     ) -> Self {
-        let (deadline, poll_interval) = (Deadline::after(limit), timeouts.poll_interval);
+        let deadline = Deadline::after(limit);
+        let poll_interval = timeouts.poll_interval;
         Self { operation, subject, deadline, poll_interval, absent_until: None, unseen_until: None }
     }
 
@@ -186,8 +187,11 @@ impl<'a> Wait<'a> {
     {
         let (resource_type, id) = self.subject;
         let mut so_far = SoFar::Nothing;
-        let (mut state, mut told) = ("no answer yet".to_string(), String::new());
-        let (mut was_clear, mut refused, mut stopped) = (false, None, None);
+        let mut state = "no answer yet".to_string();
+        let mut told = String::new();
+        let mut was_clear = false;
+        let mut refused = None;
+        let mut stopped = None;
         // For an unshared poll, a limit of zero means one poll without a timeout.
         let is_one_look = pauses.is_some() && self.deadline.remaining().is_zero();
         while (is_one_look && so_far == SoFar::Nothing) || !self.deadline.remaining().is_zero() {

@@ -33,7 +33,8 @@ fn capabilities() -> Capabilities {
 }
 
 fn subject(cloud: &Arc<Cloud>, fault: Option<Fault>) -> Subject {
-    let (cloud, lost) = (cloud.clone(), cloud.clone());
+    let lost = cloud.clone();
+    let cloud = cloud.clone();
     let make = move |timeouts| Ok(Box::new(Memory::new(&cloud, timeouts, fault)) as _);
     Subject::new(make, InstanceRequest::new("", "east", "small"), "m-absent")
         .with_absent_snapshot_id("s-absent")

@@ -77,7 +77,8 @@ fn words_for_states() {
 
 #[test]
 fn the_primary_address_is_public_ipv4_first() {
-    let (v4, v6) = (Ipv4Addr::new(203, 0, 113, 7), Ipv6Addr::LOCALHOST);
+    let v4 = Ipv4Addr::new(203, 0, 113, 7);
+    let v6 = Ipv6Addr::LOCALHOST;
     assert_eq!(Address::primary(&[]), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     assert_eq!(Address::primary(&[Address::private(v4)]), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     assert_eq!(Address::primary(&[Address::private(v4), Address::public(v6)]), IpAddr::V6(v6));

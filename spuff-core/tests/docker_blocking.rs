@@ -112,7 +112,9 @@ fn a_wait_that_is_cancelled_ends_at_once() {
     let made = provider
         .create_instance(&InstanceRequest::new("rust-late", "", "").with_image(image))
         .unwrap();
-    let (token, began, id) = (CancelToken::new(), Instant::now(), made.id.clone());
+    let token = CancelToken::new();
+    let began = Instant::now();
+    let id = made.id.clone();
     let by_hand = token.clone();
     let canceller = thread::spawn(move || {
         thread::sleep(Duration::from_millis(300));

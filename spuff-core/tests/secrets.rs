@@ -309,7 +309,8 @@ async fn no_secret_of_a_container_is_ever_shown() {
     let refused = |number: usize, asked: &Asked| {
         // The first engine does all; the others refuse a step.
         let steps = ["/containers/create?", "/archive", "/start"];
-        let (step, status) = (steps[number % steps.len()], STATUSES[number / steps.len()]);
+        let step = steps[number % steps.len()];
+        let status = STATUSES[number / steps.len()];
         match asked.path.contains(step) && asked.method != "HEAD" && status != 200 {
             true => Answer::reply(
                 status,
@@ -363,7 +364,8 @@ async fn what_an_engine_echoes_is_not_shown() {
     const STATUSES: [u16; 8] = [400, 401, 403, 404, 409, 500, 503, 504];
     let log = log_of_all();
     let echo = |number: usize, asked: &Asked| {
-        let (status, is_json) = (STATUSES[number / 2], number.is_multiple_of(2));
+        let status = STATUSES[number / 2];
+        let is_json = number.is_multiple_of(2);
         if asked.method != "POST" && asked.method != "PUT" {
             return engine(asked);
         }

@@ -111,7 +111,8 @@ fn two_processes_with_one_seed_write_the_same_log() {
                 .map(str::to_string)
                 .collect::<Vec<_>>()
         };
-        let (one, other) = (lines(), lines());
+        let one = lines();
+        let other = lines();
         assert!(one.len() > 300, "{} lines", one.len());
         let differs = one.iter().zip(&other).find(|(one, other)| one != other);
         assert_eq!((differs, one.len()), (None, other.len()), "{cloud}, seed {seed}");

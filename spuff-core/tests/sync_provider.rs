@@ -45,7 +45,8 @@ impl SyncProvider for Blocks {
 async fn it_keeps_the_contract_whether_or_not_it_waits_by_itself() {
     for waits in [true, false] {
         let cloud = Cloud::new(Duration::from_millis(80), Duration::ZERO);
-        let (machines, strangers) = (cloud.clone(), cloud.clone());
+        let machines = cloud.clone();
+        let strangers = cloud.clone();
         let make = move |timeouts| {
             let provider: Box<dyn Provider> = Box::new(Memory::new(&machines, timeouts, None));
             Ok(from_sync(Blocks { provider: provider.into(), waits }, timeouts))
@@ -134,7 +135,8 @@ async fn a_create_that_nobody_waits_for_is_told_and_what_it_makes_is_destroyed_o
         };
         let provider: Arc<dyn Provider> = from_sync(slow, ProviderTimeouts::default()).into();
         let request = InstanceRequest::new("web-1", "east", "small").with_on_cancel(fate);
-        let (asked, created) = (provider.clone(), Arc::new(AtomicBool::new(false)));
+        let asked = provider.clone();
+        let created = Arc::new(AtomicBool::new(false));
         let flag = created.clone();
         let create = tokio::spawn(async move {
             flag.store(asked.create_instance(&request).await.is_ok(), SeqCst);
@@ -153,7 +155,9 @@ async fn a_create_that_nobody_waits_for_is_told_and_what_it_makes_is_destroyed_o
 
 #[tokio::test]
 async fn a_panic_of_a_verb_is_an_internal_error_and_ends_no_other() {
-    let ((begun, _), (_, wait), (destroyed, _gone)) = (channel(), channel(), channel());
+    let (begun, _) = channel();
+    let (_, wait) = channel();
+    let (destroyed, _gone) = channel();
     let slow =
         Slow { begun: Mutex::new(begun), go: Mutex::new(wait), destroyed: Mutex::new(destroyed) };
     let provider = from_sync(slow, ProviderTimeouts::default());

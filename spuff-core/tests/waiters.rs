@@ -115,14 +115,17 @@ async fn ten_thousand_waiters_are_small() {
         ProviderRegistry::with_defaults().connect("hetzner", config).unwrap().into();
     provider.list_instances().await.unwrap();
 
-    let (before, answered) = (alloc::live(), project.answered.load(SeqCst));
+    let before = alloc::live();
+    let answered = project.answered.load(SeqCst);
     let wait = |id: usize| {
         let provider = Arc::clone(&provider);
         tokio::spawn(async move { provider.wait_ready(&id.to_string()).await })
     };
     let waiting: Vec<_> = (1..=WAITERS).map(wait).collect();
-    let (mut most, mut least) = (0, i64::MAX);
-    let (mut began, mut spent) = (0, Duration::ZERO);
+    let mut most = 0;
+    let mut least = i64::MAX;
+    let mut began = 0;
+    let mut spent = Duration::ZERO;
     while project.answered.load(SeqCst) < answered + (LOOKS + 1) * PAGES {
         if began == 0 && project.answered.load(SeqCst) >= answered + PAGES {
             (began, spent) = (project.answered.load(SeqCst), processor_time());

@@ -81,7 +81,8 @@ fn in_rust(provider: &blocking::Provider, id: &str) -> usize {
 
 fn compare(what: &str, times: u32, provider: &blocking::Provider, id: &str) {
     const ROUNDS: usize = 41;
-    let (handle, c_id) = (Handle::from(provider.clone()), CString::new(id).unwrap());
+    let handle = Handle::from(provider.clone());
+    let c_id = CString::new(id).unwrap();
     let mut spent = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         let mut sides: [&mut dyn FnMut() -> usize; 2] =

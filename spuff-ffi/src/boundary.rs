@@ -202,7 +202,8 @@ pub(crate) fn pairs<'a>(
     values: *const *const c_char,
     count: usize,
 ) -> Outcome<impl Iterator<Item = Outcome<(&'a str, &'a str)>>> {
-    let (keys, values) = (array(keys, count, "keys")?, array(values, count, "values")?);
+    let keys = array(keys, count, "keys")?;
+    let values = array(values, count, "values")?;
     Ok(keys
         .iter()
         .zip(values)

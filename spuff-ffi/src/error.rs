@@ -431,7 +431,8 @@ pub unsafe extern "C" fn spuff_error_set_text(
     value: *const c_char,
 ) -> Code {
     guard(std::ptr::null_mut(), || {
-        let (name, value) = (text(name, "name")?, text(value, "value")?.to_string());
+        let name = text(name, "name")?;
+        let value = text(value, "value")?.to_string();
         change(error, |parts| {
             let place = match name {
                 "provider" => &mut parts.provider,

@@ -110,7 +110,8 @@ impl Drop for Foreign {
     fn drop(&mut self) {
         if let (Some(disconnect), true) = (self.table.0.disconnect, self.table.0.connect.is_some())
         {
-            let (state, table) = (self.state, self.table.clone());
+            let state = self.state;
+            let table = self.table.clone();
             defer_blocking(move || {
                 let state = state;
                 // SAFETY: the caller's function, called once for what `connect` has made.
@@ -141,7 +142,9 @@ impl Foreign {
         cancel: &CancelToken,
         call: impl FnOnce(*mut c_void, *const Cancel, *mut *mut T, *mut *mut Error) -> i32,
     ) -> Result<Option<T>, Beside<T>> {
-        let (mut out, mut error, cancel) = (null_mut(), null_mut(), Cancel(cancel.clone()));
+        let mut out = null_mut();
+        let mut error = null_mut();
+        let cancel = Cancel(cancel.clone());
         let code = call(self.state.0, &raw const cancel, &raw mut out, &raw mut error);
         let made = take(&raw mut out);
         match answered(self.name, verb, code, error) {
@@ -199,7 +202,8 @@ impl SyncProvider for Foreign {
         request: &InstanceRequest,
         cancel: &CancelToken,
     ) -> ProviderResult<ProviderInstance> {
-        let (create, request) = (function!(self.create_instance), Request::from(request.clone()));
+        let create = function!(self.create_instance);
+        let request = Request::from(request.clone());
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe {
             create(state, &raw const request, cancel, out, error)
@@ -209,7 +213,8 @@ impl SyncProvider for Foreign {
     }
 
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        let (destroy, id) = (function!(self.destroy_instance), argument(id, "id")?);
+        let destroy = function!(self.destroy_instance);
+        let id = argument(id, "id")?;
         // SAFETY: see above.
         self.done("destroy_instance", cancel, |state, cancel, error| unsafe {
             destroy(state, id.as_ptr(), cancel, error)
@@ -221,7 +226,8 @@ impl SyncProvider for Foreign {
         id: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Option<ProviderInstance>> {
-        let (get, id) = (function!(self.get_instance), argument(id, "id")?);
+        let get = function!(self.get_instance);
+        let id = argument(id, "id")?;
         // SAFETY: see above.
         let call =
             |state, cancel, out, error| unsafe { get(state, id.as_ptr(), cancel, out, error) };
@@ -237,7 +243,8 @@ impl SyncProvider for Foreign {
     }
 
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        let (wait, id) = (function!(self.wait_ready), argument(id, "id")?);
+        let wait = function!(self.wait_ready);
+        let id = argument(id, "id")?;
         // SAFETY: see above.
         let call =
             |state, cancel, out, error| unsafe { wait(state, id.as_ptr(), cancel, out, error) };
@@ -251,7 +258,8 @@ impl SyncProvider for Foreign {
         cancel: &CancelToken,
     ) -> ProviderResult<CoreSnapshot> {
         let create = function!(self.create_snapshot);
-        let (id, name) = (argument(instance_id, "instance_id")?, argument(name, "name")?);
+        let id = argument(instance_id, "instance_id")?;
+        let name = argument(name, "name")?;
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe {
             create(state, id.as_ptr(), name.as_ptr(), cancel, out, error)
@@ -272,7 +280,8 @@ impl SyncProvider for Foreign {
     }
 
     fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        let (delete, id) = (function!(self.delete_snapshot), argument(id, "id")?);
+        let delete = function!(self.delete_snapshot);
+        let id = argument(id, "id")?;
         // SAFETY: see above.
         self.done("delete_snapshot", cancel, |state, cancel, error| unsafe {
             delete(state, id.as_ptr(), cancel, error)
@@ -280,7 +289,8 @@ impl SyncProvider for Foreign {
     }
 
     fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        let (resolve, key) = (function!(self.resolve), argument(key, "key")?);
+        let resolve = function!(self.resolve);
+        let key = argument(key, "key")?;
         // SAFETY: see above.
         let call =
             |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
@@ -292,7 +302,8 @@ impl SyncProvider for Foreign {
         key: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Option<CoreSnapshot>> {
-        let (resolve, key) = (function!(self.resolve_snapshot), argument(key, "key")?);
+        let resolve = function!(self.resolve_snapshot);
+        let key = argument(key, "key")?;
         // SAFETY: see above.
         let call =
             |state, cancel, out, error| unsafe { resolve(state, key.as_ptr(), cancel, out, error) };
@@ -305,7 +316,9 @@ impl SyncProvider for Foreign {
         labels: &HashMap<String, String>,
         cancel: &CancelToken,
     ) -> ProviderResult<()> {
-        let (set, id, labels) = (function!(self.set_labels), argument(id, "id")?, c_pairs(labels));
+        let set = function!(self.set_labels);
+        let id = argument(id, "id")?;
+        let labels = c_pairs(labels);
         let keys: Vec<_> = labels.iter().map(|(key, _)| key.as_ptr()).collect();
         let values: Vec<_> = labels.iter().map(|(_, value)| value.as_ptr()).collect();
         self.done("set_labels", cancel, |state, cancel, error| {
@@ -333,7 +346,8 @@ impl SyncProvider for Foreign {
         cancel: &CancelToken,
     ) -> ProviderResult<CorePrice> {
         let ask = function!(self.hourly_price);
-        let (region, size) = (argument(region, "region")?, argument(size, "size")?);
+        let region = argument(region, "region")?;
+        let size = argument(size, "size")?;
         // SAFETY: see above.
         let call = |state, cancel, out, error| unsafe {
             ask(state, region.as_ptr(), size.as_ptr(), cancel, out, error)

@@ -353,7 +353,8 @@ pub unsafe extern "C" fn spuff_instance_add_label(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (key, value) = (text(key, "key")?, text(value, "value")?);
+        let key = text(key, "key")?;
+        let value = text(value, "value")?;
         change(instance, |machine| {
             machine.labels.insert(key.to_string(), value.to_string());
             Ok(())

@@ -83,13 +83,15 @@ pub unsafe extern "C" fn spuff_log_listen(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (level, user_data) = (self::level(level)?, UserData(user_data));
+        let level = self::level(level)?;
+        let user_data = UserData(user_data);
         let Some(callback) = callback else {
             logging::end().wait();
             return Ok(());
         };
         let listener = move |record: &logging::Record<'_>| {
-            let (target, message) = (c_text(record.target), c_text(record.message));
+            let target = c_text(record.target);
+            let message = c_text(record.message);
             let user_data = user_data;
             // SAFETY: the caller's function, called as the header says.
             unsafe {

@@ -84,7 +84,8 @@ pub unsafe extern "C" fn spuff_registry_create_by_name(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let (name, token) = (text(name, "name")?, text(token, "token")?);
+        let name = text(name, "name")?;
+        let token = text(token, "token")?;
         let registry = handle(registry, "registry")?.lock().clone();
         out.put(registry.create_by_name(name, token, ProviderTimeouts::default())?.into());
         Ok(())

@@ -153,7 +153,8 @@ pub unsafe extern "C" fn spuff_request_add_label(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (key, value) = (text(key, "key")?, text(value, "value")?);
+        let key = text(key, "key")?;
+        let value = text(value, "value")?;
         change(request, |request| Ok(request.with_label(key, value)))
     })
 }

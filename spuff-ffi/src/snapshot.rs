@@ -130,7 +130,8 @@ pub unsafe extern "C" fn spuff_snapshot_new(
 ) -> Code {
     guard(error, || {
         let out = Out::new(out, "out")?;
-        let (id, name) = (text(id, "id")?, text(name, "name")?);
+        let id = text(id, "id")?;
+        let name = text(name, "name")?;
         if id.is_empty() {
             return Err(Failure::argument("id", "it is empty; give the cloud's id"));
         }
@@ -174,7 +175,8 @@ pub unsafe extern "C" fn spuff_snapshot_add_label(
     error: *mut *mut Error,
 ) -> Code {
     guard(error, || {
-        let (key, value) = (text(key, "key")?.to_string(), text(value, "value")?.to_string());
+        let key = text(key, "key")?.to_string();
+        let value = text(value, "value")?.to_string();
         change(snapshot, |snapshot| drop(snapshot.labels.insert(key, value)))
     })
 }

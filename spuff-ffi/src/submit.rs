@@ -143,9 +143,11 @@ fn when_done(
     callback: DoneCallback,
     user_data: *mut c_void,
 ) -> Outcome<impl FnOnce(Outcome<()>) + Send + 'static> {
-    let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
+    let callback = callback.ok_or_else(missing)?;
+    let user_data = UserData(user_data);
     Ok(move |outcome: Outcome<()>| {
-        let (user_data, error) = (user_data, outcome.err());
+        let user_data = user_data;
+        let error = outcome.err();
         let code = error.as_ref().map_or(Code::Ok, Code::from);
         // SAFETY: the caller's function, called as the header says.
         unsafe {
@@ -470,7 +472,8 @@ pub unsafe extern "C" fn spuff_provider_renew_submit(
 ) -> Code {
     guard(error, || {
         let verb = verb::renew(text(id, "id")?, Duration::from_secs(ttl_seconds));
-        let (callback, user_data) = (callback.ok_or_else(missing)?, UserData(user_data));
+        let callback = callback.ok_or_else(missing)?;
+        let user_data = UserData(user_data);
         verb.submit(provider, cancel, std::ptr::null(), move |outcome| {
             let user_data = user_data;
             let (code, end, error) = match outcome {

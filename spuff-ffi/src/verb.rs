@@ -118,7 +118,8 @@ impl<T: Send + 'static> Call<T> {
 
     /// Blocks until it is done, or cancelled.
     pub(crate) fn block(self, cancel: *const Cancel, observer: *const Observer) -> Outcome<T> {
-        let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
+        let cancel = cancel::token(cancel);
+        let observer = Observer::read(observer)?;
         let Self { operation, about, work } = self;
         let limited = caught(cancel.limit(operation, about.id.as_deref(), work));
         let outcome = match observer {
@@ -135,7 +136,8 @@ impl<T: Send + 'static> Call<T> {
         observer: *const Observer,
         deliver: impl FnOnce(Outcome<T>) + Send + 'static,
     ) -> Outcome<()> {
-        let (cancel, observer) = (cancel::token(cancel), Observer::read(observer)?);
+        let cancel = cancel::token(cancel);
+        let observer = Observer::read(observer)?;
         let Self { operation, about, work } = self;
         let submitted = async move {
             let limited = cancel.limit(operation, about.id.as_deref(), work);
@@ -218,7 +220,8 @@ of_nothing! {
 }
 
 pub(crate) fn create_snapshot(instance_id: &str, name: &str) -> Verb<CoreSnapshot> {
-    let (id, name) = (instance_id.to_string(), name.to_string());
+    let id = instance_id.to_string();
+    let name = name.to_string();
     Verb::new("create_snapshot", move |provider| async move {
         provider.create_snapshot(&id, &name).await
     })
@@ -232,7 +235,8 @@ pub(crate) fn set_labels(id: &str, labels: HashMap<String, String>) -> Verb<()> 
 }
 
 pub(crate) fn hourly_price(region: &str, size: &str) -> Verb<Price> {
-    let (region, size) = (region.to_string(), size.to_string());
+    let region = region.to_string();
+    let size = size.to_string();
     Verb::new(
         "hourly_price",
         move |provider| async move { provider.hourly_price(&region, &size).await },

@@ -71,7 +71,8 @@ fn empty() -> Handle {
 
 /// Reads a machine of a provider, and blocks.
 fn read(provider: &Handle) -> Code {
-    let (mut out, mut error) = (null_mut(), null_mut());
+    let mut out = null_mut();
+    let mut error = null_mut();
     // SAFETY: a handle of this program, and room for the results.
     unsafe {
         let code = spuff_provider_get_instance(
@@ -233,7 +234,9 @@ fn wrapping() -> *mut Handle {
 
 #[test]
 fn a_provider_that_the_background_lets_go_of_last_may_call_another_when_it_ends() {
-    let ((begun, begins), (go, let_go), (ended, ends)) = (channel(), channel(), channel());
+    let (begun, begins) = channel();
+    let (go, let_go) = channel();
+    let (ended, ends) = channel();
     assert!(WRAPPER.set(Wrapper { inner: empty(), begun, let_go: let_go.into(), ended }).is_ok());
 
     // Whoever frees the last handle has both called before the free returns.

@@ -60,7 +60,8 @@ fn in_sections(header: &str, names: &HashMap<String, String>) -> String {
     let (opening, body) = header.split_once("#include <stdint.h>\n").unwrap();
     let sources = sources();
     let mut parts: HashMap<String, Vec<String>> = HashMap::new();
-    let (mut forward, mut code) = (String::new(), String::new());
+    let mut forward = String::new();
+    let mut code = String::new();
     for item in body
         .split("\n\n")
         .map(|item| item.trim_matches('\n'))
@@ -282,7 +283,8 @@ fn exports() -> Vec<(PathBuf, Vec<(String, String)>)> {
 
 #[test]
 fn the_header_is_that_of_the_sources() {
-    let (written, committed) = (header(), folder().join("../include/spuff.h"));
+    let written = header();
+    let committed = folder().join("../include/spuff.h");
     if std::env::var_os("SPUFF_WRITE_HEADER").is_some() {
         fs::write(&committed, &written).unwrap();
     }

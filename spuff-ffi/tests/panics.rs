@@ -69,8 +69,10 @@ fn read_text(mut error: *mut Error) -> String {
 
 #[test]
 fn a_panic_is_an_error_of_a_call_that_blocks() {
-    let (provider, id) = (provider(), c"7".as_ptr());
-    let (mut out, mut error) = (null_mut(), null_mut());
+    let provider = provider();
+    let id = c"7".as_ptr();
+    let mut out = null_mut();
+    let mut error = null_mut();
     // SAFETY: handles of this program, and room for the results.
     let code = unsafe {
         spuff_provider_get_instance(&raw const provider, id, null(), &raw mut out, &raw mut error)

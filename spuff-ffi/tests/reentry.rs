@@ -146,9 +146,11 @@ unsafe extern "C" fn list(
     // SAFETY: the list is the library's.
     unsafe {
         for at in 0..64 {
-            let (mut one, id) = (null_mut(), CString::new(format!("m-{at}")).unwrap());
+            let mut one = null_mut();
+            let id = CString::new(format!("m-{at}")).unwrap();
             spuff_instance_new(id.as_ptr(), &raw mut one, null_mut());
-            let (own, first) = (one.cast_const(), spuff_instances_get(list, 0));
+            let own = one.cast_const();
+            let first = spuff_instances_get(list, 0);
             spuff_instances_push(list, &raw mut one, null_mut());
             assert_eq!(spuff_instances_get(list, at), own, "the one that was pushed");
             if at > 0 {
@@ -319,7 +321,8 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
                 on_failure: 0,
                 wait_ready: false,
             };
-            let (requests, mut outcomes) = ([request.cast_const()], null_mut());
+            let requests = [request.cast_const()];
+            let mut outcomes = null_mut();
             let code = spuff_provider_create_instances(
                 provider,
                 requests.as_ptr(),
@@ -334,7 +337,8 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
             spuff::outcomes::spuff_outcomes_free(&raw mut outcomes);
 
             let mut snapshot = null_mut();
-            let (id, name) = (c"m-1".as_ptr(), c"golden".as_ptr());
+            let id = c"m-1".as_ptr();
+            let name = c"golden".as_ptr();
             let code = spuff_provider_create_snapshot(
                 provider,
                 id,
@@ -347,8 +351,11 @@ fn a_tables_functions_may_ask_the_registry_and_what_they_made_beside_an_error_is
             let (_, text, ..) = told(code, error);
             assert!(snapshot.is_null() && text.contains("snapshot s-1 was made"), "{text}");
 
-            let (mut price, mut machines, mut found) = (null_mut(), null_mut(), null_mut());
-            let (region, size) = (c"r".as_ptr(), c"s".as_ptr());
+            let mut price = null_mut();
+            let mut machines = null_mut();
+            let mut found = null_mut();
+            let region = c"r".as_ptr();
+            let size = c"s".as_ptr();
             let code = spuff::place::spuff_provider_hourly_price(
                 provider,
                 region,
@@ -434,7 +441,8 @@ unsafe extern "C" fn ending_line(
 
 /// Logs a line, whatever else.
 fn log_something() {
-    let (mut provider, mut machines) = (null_mut(), null_mut());
+    let mut provider = null_mut();
+    let mut machines = null_mut();
     // SAFETY: the functions are called as the header says.
     unsafe {
         let mut registry = spuff::registry::spuff_registry_with_defaults();
@@ -521,7 +529,8 @@ fn a_notice_tells_once_of_a_cancel_and_nothing_after_its_end() {
     // SAFETY: the functions are called as the header says.
     unsafe {
         let mut cancel = spuff_cancel_new();
-        let (mut notice, mut freed): (*mut Notice, *mut Notice) = (null_mut(), null_mut());
+        let mut notice: *mut Notice = null_mut();
+        let mut freed: *mut Notice = null_mut();
         assert_eq!(
             spuff_cancel_notify(cancel, Some(on_cancelled), user_data, &raw mut notice, null_mut()),
             Code::Ok

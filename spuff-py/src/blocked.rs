@@ -52,7 +52,8 @@ pub(crate) fn run(
     begin: impl FnOnce() -> Work,
 ) -> PyResult<Py<PyAny>> {
     let mut visit = Visit::begin();
-    let (mut work, mut signals) = (begin(), Signals::default());
+    let mut work = begin();
+    let mut signals = Signals::default();
     let Some(on_progress) = on_progress else {
         loop {
             if let Step::Done(outcome) = next(py, &mut work, &mut signals, subject)? {
@@ -272,7 +273,9 @@ enum Settled {
 /// # Errors
 /// What a handler of a signal raises.
 fn settle_within(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
-    let (began, mut signals, mut is_told) = (Instant::now(), Signals::default(), false);
+    let began = Instant::now();
+    let mut signals = Signals::default();
+    let mut is_told = false;
     let mut work = settling(None);
     loop {
         match py.detach(|| step(&mut work, true, false)) {
@@ -317,7 +320,8 @@ pub(crate) fn closed(py: Python<'_>, subject: &Subject) -> PyErr {
 /// # Errors
 /// What a handler of a signal raises.
 fn settle_all(py: Python<'_>, limit: Duration) -> PyResult<Settled> {
-    let (began, mut signals) = (Instant::now(), Signals::default());
+    let began = Instant::now();
+    let mut signals = Signals::default();
     loop {
         task::exit();
         let left = limit.saturating_sub(began.elapsed());

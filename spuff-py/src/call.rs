@@ -226,7 +226,8 @@ impl<S: Source> Call<S> {
         T: Outcome,
         W: Future<Output = ProviderResult<T>> + Send + 'static,
     {
-        let (source, timeout) = (self.source.clone(), self.timeout);
+        let source = self.source.clone();
+        let timeout = self.timeout;
         let Subject { operation, instance_id, raised, .. } = self.subject.clone();
         let group = source.group().carrying(raised);
         let limited = async move {

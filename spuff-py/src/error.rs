@@ -210,7 +210,8 @@ fn origin(error: &PyErr, py: Python<'_>) -> String {
             }
             at = next;
         }
-        let (code, line) = (at.getattr("tb_frame")?.getattr("f_code")?, at.getattr("tb_lineno")?);
+        let code = at.getattr("tb_frame")?.getattr("f_code")?;
+        let line = at.getattr("tb_lineno")?;
         let file: String = code.getattr("co_filename")?.extract()?;
         let file = file.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
         Ok(Some(format!(" ({file}, line {line}, in {})", code.getattr("co_name")?)))

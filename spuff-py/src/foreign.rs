@@ -52,7 +52,8 @@ impl Factory {
     }
 
     pub(crate) fn make(&self, config: Config) -> ProviderResult<Box<dyn Provider>> {
-        let (name, timeouts) = (self.description.provider_type.to_string(), config.timeouts);
+        let name = self.description.provider_type.to_string();
+        let timeouts = config.timeouts;
         attached(|py| {
             let object = guard::call(self.factory.bind(py), (ProviderConfig(config),))?;
             let snapshots = match object.getattr_opt("supports_snapshots")? {

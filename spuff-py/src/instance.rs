@@ -83,7 +83,8 @@ impl Instance {
         addresses: Vec<Address>,
         adopted: bool,
     ) -> PyResult<Self> {
-        let (given, unset) = (labels.unwrap_or_default(), ProviderInstance::default());
+        let given = labels.unwrap_or_default();
+        let unset = ProviderInstance::default();
         let addresses: Vec<_> = addresses.into_iter().map(|Address(address)| address).collect();
         let ip =
             ip.map(address).transpose()?.unwrap_or_else(|| provider::Address::primary(&addresses));

@@ -124,7 +124,8 @@ impl Price {
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, how: CompareOp) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let Ok(other) = other.cast::<Self>() else { return Ok(py.NotImplemented()) };
-        let (ours, theirs) = (&self.0, &other.get().0);
+        let ours = &self.0;
+        let theirs = &other.get().0;
         let answer = match how {
             CompareOp::Eq => ours == theirs,
             CompareOp::Ne => ours != theirs,

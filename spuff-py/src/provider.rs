@@ -388,7 +388,8 @@ impl Verbs {
         timeout: Option<Seconds>,
         on_progress: Option<Py<PyAny>>,
     ) -> Given {
-        let (ids, concurrency) = (fleet::ids(ids)?, fleet::concurrency(concurrency)?);
+        let ids = fleet::ids(ids)?;
+        let concurrency = fleet::concurrency(concurrency)?;
         let call = self.call("destroy_instances").within(timeout).telling(on_progress);
         call.run(py, move |provider| async move {
             let outcomes = core::destroy_instances(&provider, &ids, concurrency).await;

@@ -91,7 +91,8 @@ impl ProviderRegistry {
         name: &str,
         ask: impl Fn(&blocking::ProviderRegistry) -> ProviderResult<T>,
     ) -> PyResult<T> {
-        let (py, this) = (slf.py(), slf.get());
+        let py = slf.py();
+        let this = slf.get();
         let copy = || this.lock(py).registry.clone();
         error::made(py, || {
             let asked = ask(&copy());

@@ -168,7 +168,8 @@ impl Scope {
                 )
             }
             What::Fleet { requests, concurrency } => {
-                let (requests, concurrency) = (requests.clone(), *concurrency);
+                let requests = requests.clone();
+                let concurrency = *concurrency;
                 self.open(
                     py,
                     Call::new(face, &self.provider, "create_instances"),
@@ -203,7 +204,8 @@ impl Scope {
     {
         let call = call.within(self.timeout.map(Seconds));
         let call = call.telling(self.on_progress.as_ref().map(|told| told.clone_ref(py)));
-        let (place, raised) = (self.held.clone(), call.subject.raised.clone());
+        let place = self.held.clone();
+        let raised = call.subject.raised.clone();
         let group = self.provider.group.carrying(raised.clone());
         call.run(py, |provider| async move {
             let ((tell, mut made), (end, over)) = (oneshot::channel(), oneshot::channel());

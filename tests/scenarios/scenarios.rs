@@ -186,7 +186,8 @@ impl Stage {
                 self.told(ready, |stage, machine| stage.machine(&machine, true))
             }
             "gone" => {
-                let (id, began) = (arguments.text("id").to_string(), Instant::now());
+                let id = arguments.text("id").to_string();
+                let began = Instant::now();
                 loop {
                     let wanted = id.clone();
                     let get = |provider: Arc<dyn Provider>| async move {
@@ -222,7 +223,8 @@ impl Stage {
             "snapshot" => {
                 let (id, name) =
                     (arguments.text("id").to_string(), arguments.text("name").to_string());
-                let (about, cancel) = (id.clone(), arguments.cancel()?);
+                let about = id.clone();
+                let cancel = arguments.cancel()?;
                 let work = |provider: Arc<dyn Provider>| async move {
                     provider.create_snapshot(&id, &name).await
                 };
@@ -287,7 +289,8 @@ impl Stage {
                 })
             }
             "set_labels" => {
-                let (id, labels) = (arguments.text("id").to_string(), arguments.labels());
+                let id = arguments.text("id").to_string();
+                let labels = arguments.labels();
                 let about = id.clone();
                 let set = |provider: Arc<dyn Provider>| async move {
                     provider.set_labels(&id, &labels).await
@@ -296,11 +299,10 @@ impl Stage {
                 self.told(done, |_, ()| "ok".to_string())
             }
             "renew" => {
-                let (id, ttl) = (
-                    arguments.text("id").to_string(),
-                    Duration::from_secs(arguments.number("ttl")?.unwrap_or(0)),
-                );
-                let (about, now) = (id.clone(), chrono::Utc::now());
+                let id = arguments.text("id").to_string();
+                let ttl = Duration::from_secs(arguments.number("ttl")?.unwrap_or(0));
+                let about = id.clone();
+                let now = chrono::Utc::now();
                 let renew = |provider: Arc<dyn Provider>| async move {
                     lease::renew(&*provider, &id, ttl).await
                 };
@@ -461,7 +463,8 @@ impl Stage {
         } else {
             OnFailure::Destroy
         };
-        let (waits, cancel) = (step == "create_and_wait", arguments.cancel()?);
+        let waits = step == "create_and_wait";
+        let cancel = arguments.cancel()?;
         let work = |provider: Arc<dyn Provider>| async move {
             match waits {
                 true => create_and_wait(&provider, &request, on_failure).await,
@@ -542,7 +545,8 @@ impl Stage {
     where
         W: Future<Output = ProviderResult<Vec<T>>>,
     {
-        let (count, began) = (arguments.number("count")?, Instant::now());
+        let count = arguments.number("count")?;
+        let began = Instant::now();
         loop {
             let found = self.ask(operation, None, None, &work);
             let enough = match (&found, count) {
@@ -592,7 +596,8 @@ impl Stage {
         Ok(self.told(reaped, |stage, reaped| {
             lines(reaped.iter().map(|item| {
                 let kind = item.kind.as_str();
-                let (id, owner) = (stage.show_id(&item.id), item.owner.as_deref().unwrap_or("-"));
+                let id = stage.show_id(&item.id);
+                let owner = item.owner.as_deref().unwrap_or("-");
                 let gone = matches!(item.outcome, Ok(true));
                 let error = item
                     .outcome

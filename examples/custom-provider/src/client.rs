@@ -190,7 +190,8 @@ impl Client {
             request = request.json(body);
         }
         let response = request.send().await.map_err(lost)?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let status = response.status();
+        let headers = response.headers().clone();
         let body = response.bytes().await.map_err(lost)?;
         if status.is_success() {
             Ok((status.as_u16(), body.into()))

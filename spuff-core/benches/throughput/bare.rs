@@ -122,7 +122,8 @@ impl Bare {
             let keys = StaticCredentialProvider::new(&id, &secret);
             Signer::new(Context::new(), keys, RequestSigner::new("ec2", "us-east-1"))
         });
-        let (name, token) = (name.to_string(), config.expose_token().to_string());
+        let name = name.to_string();
+        let token = config.expose_token().to_string();
         Self { name, token, signer, client: client(), calls: calls.collect() }
     }
 

@@ -61,7 +61,8 @@ fn cpu() -> Duration {
 }
 
 fn timed(runtime: &Runtime, work: impl Future<Output = ()>) -> Spent {
-    let (cpu_before, began) = (cpu(), Instant::now());
+    let cpu_before = cpu();
+    let began = Instant::now();
     runtime.block_on(work);
     Spent { elapsed: began.elapsed(), cpu: cpu() - cpu_before }
 }
@@ -112,7 +113,8 @@ impl fmt::Display for Line<'_> {
 
 fn measure(name: &str) {
     let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
-    let (ours, theirs) = (runtime(), runtime());
+    let ours = runtime();
+    let theirs = runtime();
     let config =
         ProviderRegistry::with_defaults().config_from_env(name, ProviderConfig::default()).unwrap();
     let provider: Arc<dyn Provider> =
@@ -127,7 +129,8 @@ fn measure(name: &str) {
     println!("{name}: {}", bare.calls());
 
     for (words, at_once) in [("sequential", 1), ("16 at once", 16)] {
-        let (mut spuff, mut reqwest) = (Vec::new(), Vec::new());
+        let mut spuff = Vec::new();
+        let mut reqwest = Vec::new();
         for round in 0..=ROUNDS {
             let spent = timed(&ours, lives(at_once, || lifecycle(&*provider)));
             let other = timed(&theirs, lives(at_once, || bare.lifecycle()));
@@ -140,7 +143,8 @@ fn measure(name: &str) {
         let ratio = |part: fn(Spent) -> f64| {
             median(spuff.iter().zip(&reqwest).map(|(a, b)| part(*a) / part(*b)).collect())
         };
-        let (cpu, rate) = (ratio(Spent::each), ratio(Spent::a_second));
+        let cpu = ratio(Spent::each);
+        let rate = ratio(Spent::a_second);
         println!("  {}", Line(&format!("spuff {words}"), &spuff));
         println!("  {}", Line(&format!("bare reqwest {words}"), &reqwest));
         println!("  CPU time x{cpu:.2}, rate x{rate:.2}");

@@ -83,7 +83,8 @@ struct Ip {
 impl From<Server> for ProviderInstance {
     fn from(server: Server) -> Self {
         let ip = server.public_net.ipv4.map(|v4| v4.ip);
-        let (region, size) = (server.location.name, server.server_type.name);
+        let region = server.location.name;
+        let size = server.server_type.name;
         let machine = instance(server.id.to_string(), &server.status, server.name, ip);
         Self { region, size, labels: server.labels, created_at: server.created, ..machine }
     }
@@ -216,7 +217,8 @@ impl From<Instance> for ProviderInstance {
             name,
             found.ip_address.parse().ok(),
         );
-        let (region, size) = (found.placement.availability_zone, found.instance_type);
+        let region = found.placement.availability_zone;
+        let size = found.instance_type;
         Self { region, size, labels, created_at: found.launch_time, ..machine }
     }
 }

@@ -175,7 +175,8 @@ impl<P: SyncProvider> FromSync<P> {
         cancel: CancelToken,
         verb: impl FnOnce(&P, &CancelToken) -> ProviderResult<T> + Send + 'static,
     ) -> ProviderResult<T> {
-        let (provider, here) = (self.provider.clone(), Here::current());
+        let provider = self.provider.clone();
+        let here = Here::current();
         match task::spawn_blocking(move || here.sync_scope(|| verb(&provider, &cancel))).await {
             Ok(outcome) => outcome,
             Err(error) => Err(ProviderError::from_panic(&*error.into_panic())),
@@ -195,7 +196,8 @@ impl<P: SyncProvider> FromSync<P> {
     {
         let cancel = CancelToken::new();
         let guard = cancel.guard();
-        let (this, ender) = (self.clone(), self.clone());
+        let this = self.clone();
+        let ender = self.clone();
         let work = move |_| async move { this.run(cancel, verb).await };
         let outcome = run_to_completion(about, work, move |made| unwanted(ender, made)).await;
         guard.disarm();
@@ -214,7 +216,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         // caller's idempotency key may be in use elsewhere.
         let half =
             if request.idempotency_key.is_some() { OnCancel::Keep } else { request.cancellation() };
-        let (request, fate) = (request.clone(), request.cancellation());
+        let fate = request.cancellation();
+        let request = request.clone();
         let unwanted = move |this: Self, made: Result<ProviderInstance, ProviderError>| async move {
             match made {
                 Ok(made) => create::unwanted(&this, &made, fate).await,
@@ -268,7 +271,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        let (id, name) = (instance_id.to_string(), name.to_string());
+        let id = instance_id.to_string();
+        let name = name.to_string();
         // A snapshot is finished and kept, as with the built-in providers.
         let about = About::new("create_snapshot", self.name(), &name);
         self.make(
@@ -310,7 +314,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn set_labels(&self, id: &str, labels: &HashMap<String, String>) -> ProviderResult<()> {
-        let (id, labels) = (id.to_string(), labels.clone());
+        let id = id.to_string();
+        let labels = labels.clone();
         self.call(move |provider, cancel| provider.set_labels(&id, &labels, cancel)).await
     }
 
@@ -319,7 +324,8 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     }
 
     async fn hourly_price(&self, region: &str, size: &str) -> ProviderResult<Price> {
-        let (region, size) = (region.to_string(), size.to_string());
+        let region = region.to_string();
+        let size = size.to_string();
         self.call(move |provider, cancel| provider.hourly_price(&region, &size, cancel)).await
     }
 

@@ -88,7 +88,8 @@ impl Trial {
         let mut left = Vec::new();
         for (resource_type, ids) in TYPES.into_iter().zip(made) {
             for id in ids {
-                let (trial, its_id) = (self.clone(), id.clone());
+                let trial = self.clone();
+                let its_id = id.clone();
                 let ended =
                     caught(async move { trial.end(resource_type, &its_id).await }, pending()).await;
                 if let Some(Err(Verdict::Failed(failure))) = ended {

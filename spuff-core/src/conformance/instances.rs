@@ -240,7 +240,8 @@ pub(super) async fn a_failed_look_is_no_absence(trial: Trial) -> Tried {
 /// Whatever creation time the cloud reports, a new instance must not be reaped for its age.
 pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     let id = &trial.create(&trial.request()).await?.id;
-    let (found, listed) = (trial.found(id).await?, shown(&trial, id).await?);
+    let found = trial.found(id).await?;
+    let listed = shown(&trial, id).await?;
     for (verb, seen) in [("get_instance", &found), ("list_instances", &listed)] {
         let young = seen.age(clock::utc()).is_none_or(|age| age < OLD);
         rule::AGE.holds(young, || {
@@ -263,7 +264,8 @@ pub(super) async fn others_words_are_no_absence(trial: Trial) -> Tried {
             "no provider was given at an address where something else answers",
         ));
     };
-    let (id, snapshot) = (&trial.subject.absent_id, &trial.subject.absent_snapshot_id);
+    let id = &trial.subject.absent_id;
+    let snapshot = &trial.subject.absent_snapshot_id;
     let fails = |what: &str, failed: bool| {
         rule::LOOK_FAILS.holds(failed, || format!("where something else answers, {what}"))
     };

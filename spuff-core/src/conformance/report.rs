@@ -110,7 +110,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let passed = self.count(|verdict| *verdict == Verdict::Passed);
         let other = self.count(|verdict| matches!(verdict, Verdict::NotApplicable { .. }));
-        let (failed, seconds) = (self.failed().count(), self.elapsed.as_secs_f64());
+        let failed = self.failed().count();
+        let seconds = self.elapsed.as_secs_f64();
         writeln!(
             f,
             "{}: {passed} passed, {failed} failed, {other} not applicable, in {seconds:.1} s",

@@ -52,7 +52,8 @@ pub(super) async fn snapshot_delete_is_idempotent(trial: Trial) -> Tried {
 
 pub(super) async fn snapshot_of_nothing_is_not_found(trial: Trial) -> Tried {
     supported(&trial)?;
-    let (id, name) = (&trial.subject.absent_id, trial.name());
+    let id = &trial.subject.absent_id;
+    let name = trial.name();
     match trial.try_create_snapshot(id, &name).await? {
         Err(ProviderError::NotFound { .. }) => Ok(()),
         Err(error) => Err(rule::SNAPSHOT_OF_NOTHING.broken(format!(

@@ -85,7 +85,9 @@ impl Subject {
         absent_id: impl Into<String>,
     ) -> ProviderResult<Self> {
         let capabilities = registry.describe(name)?.capabilities;
-        let (registry, name, timeouts) = (registry.clone(), name.to_string(), config.timeouts);
+        let registry = registry.clone();
+        let name = name.to_string();
+        let timeouts = config.timeouts;
         let make = move |timeouts| registry.connect(&name, config.clone().with_timeouts(timeouts));
         Ok(Self::new(make, request, absent_id)
             .with_capabilities(capabilities)

@@ -43,7 +43,8 @@ pub(super) async fn timeouts_beyond_reason_are_borne(trial: Trial) -> Tried {
         (Duration::MAX, Duration::ZERO),
         (Duration::ZERO, Duration::MAX),
     ] {
-        let (instance_ready, action_complete) = (limit, limit);
+        let instance_ready = limit;
+        let action_complete = limit;
         let timeouts = ProviderTimeouts { instance_ready, action_complete, poll_interval, ..usual };
         let beyond = trial.with_timeouts(timeouts)?;
         match trial.call("wait_ready", beyond.provider.wait_ready(id)).await? {

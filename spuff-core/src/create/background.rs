@@ -192,7 +192,8 @@ where
     W: Future<Output = ProviderResult<T>> + Send + 'static,
     U: Future<Output = ()> + Send,
 {
-    let (cancel, place) = (Cancel::default(), Place::new());
+    let cancel = Cancel::default();
+    let place = Place::new();
     // A create's future is large; boxing it moves it only once.
     let work = Box::pin(work(cancel.clone()));
     let (done, is_done) = oneshot::channel::<()>();
@@ -200,7 +201,8 @@ where
     let site = Here::current();
     let begun = Job::begin(&site, State::Attached);
     begun.job().is_about(about);
-    let (job, inside) = (begun.job().clone(), site.inside(begun.job()));
+    let job = begun.job().clone();
+    let inside = site.inside(begun.job());
     let mut calls = RollCall::of(job.clone());
     let caller = Caller {
         cancel: cancel.clone(),
@@ -210,7 +212,8 @@ where
         _here: here,
     };
     let listener = progress::listener();
-    let (worker, tie) = (place.clone(), cancel.clone());
+    let worker = place.clone();
+    let tie = cancel.clone();
     let task = async move {
         let mut result = catch_panic(progress::inherit(listener, work)).await;
         if let Err(fault @ ProviderError::Internal { .. }) = result {

@@ -67,7 +67,8 @@ where
         let followed = Deadline::after(FOLLOWED);
         let seldom =
             usual.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL).saturating_mul(SELDOM);
-        let (mut caller, mut refusals) = (Some((tell, listener)), 0);
+        let mut caller = Some((tell, listener));
+        let mut refusals = 0;
         let mut pauses = Pauses::new(seldom);
         loop {
             let outcome = match &caller {
@@ -150,7 +151,8 @@ mod tests {
         after: Duration,
         fails: impl Fn(u32) -> Option<ProviderError>,
     ) -> (Duration, ProviderResult<u32>, u32) {
-        let (began, tries) = (Instant::now(), Arc::new(AtomicU32::new(0)));
+        let began = Instant::now();
+        let tries = Arc::new(AtomicU32::new(0));
         let fails =
             (0..1000).map(|at| fails(at).map(|error| error.to_string())).collect::<Vec<_>>();
         let counted = tries.clone();
@@ -199,7 +201,8 @@ mod tests {
     /// Returns the limit of each attempt in seconds, for an operation that takes this long. The
     /// first attempt fails after 200 s.
     async fn tries_of(takes: Duration) -> Vec<u64> {
-        let (began, tries) = (Instant::now(), Arc::new(std::sync::Mutex::new(Vec::new())));
+        let began = Instant::now();
+        let tries = Arc::new(std::sync::Mutex::new(Vec::new()));
         let told = tries.clone();
         let attempt = move |timeouts: ProviderTimeouts| {
             let is_first = {

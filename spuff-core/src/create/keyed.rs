@@ -39,7 +39,8 @@ where
     R: Room,
     W: Future<Output = ProviderResult<ProviderInstance>> + Send + 'static,
 {
-    let (room, create_key) = (room.clone(), create_key.clone());
+    let room = room.clone();
+    let create_key = create_key.clone();
     let about = About::new(OPERATION, room.name(), &create_key.name);
     let work = |cancel: Cancel| async move {
         let settling = room.http().settling();
@@ -57,7 +58,8 @@ where
             turn.found(&made, settling);
             return Ok((made, None));
         }
-        let (site, id) = (Site::current(), made.id.clone());
+        let site = Site::current();
+        let id = made.id.clone();
         // Hold the turn until the instance is gone, so that no create under this key finds it.
         let ending = move |turn: Option<Turn>| {
             let about = About::new("destroy_instance", room.name(), &id);
@@ -223,7 +225,8 @@ pub(crate) async fn resolve_keyed<R: Room>(
     room: &R,
     key: &str,
 ) -> ProviderResult<Option<ProviderInstance>> {
-    let (http, key_hash) = (room.http(), hash_of_key(key));
+    let http = room.http();
+    let key_hash = hash_of_key(key);
     let keys = http.shared::<Keys>();
     let look = || async {
         Ok(match room.found_anywhere(key).await? {

@@ -284,7 +284,8 @@ impl Keys {
             return None;
         }
         known.insert(create_key.key_hash.clone(), Known::Busy { digest: None, stake: Weak::new() });
-        let (stake, cancel) = (Arc::new(Stake::new()), Cancel::default());
+        let stake = Arc::new(Stake::new());
+        let cancel = Cancel::default();
         Some(Turn {
             keys: self.clone(),
             create_key: create_key.clone(),
@@ -346,7 +347,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_create_at_a_time_is_at_a_key() {
         let keys = Arc::new(Keys::default());
-        let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
+        let create_key = given("order-7", "small");
+        let other = given("order-7", "large");
         let first = turn(&keys, &create_key);
         assert!(keys.is_busy(&create_key.key_hash) && !keys.is_busy("another"));
         assert!(
@@ -370,7 +372,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_made_a_moment_ago_is_given_to_who_asks_for_the_same() {
         let keys = Arc::new(Keys::default());
-        let (create_key, other) = (given("order-7", "small"), given("order-7", "large"));
+        let create_key = given("order-7", "small");
+        let other = given("order-7", "large");
         let mut changes = keys.changes();
         turn(&keys, &create_key).found(&machine(), SETTLING);
         assert!(
@@ -400,7 +403,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_of_a_create_stays_open_until_it_must_have_come_to_light() {
         let keys = Arc::new(Keys::default());
-        let (create_key, cancel) = (given("order-7", "small"), Cancel::default());
+        let create_key = given("order-7", "small");
+        let cancel = Cancel::default();
         let first = turn_of(&keys, &create_key, &cancel);
         cancel.sent("create_instance", "order-7");
         let sent = Instant::now();

@@ -8,7 +8,8 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
     let sight = Sight { poll_interval: Duration::from_secs(5), settling: Duration::from_secs(30) };
-    let (began, looks) = (Instant::now(), AtomicUsize::new(0));
+    let began = Instant::now();
+    let looks = AtomicUsize::new(0);
     let look = || async {
         match (looks.fetch_add(1, Ordering::Relaxed), began.elapsed().as_secs()) {
             (0, _) => Ok(Lookup::Ambiguous(vec!["what goes on".to_string()])),
@@ -311,7 +312,8 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), denied).await;
     assert!(matches!(&resolved, Err(ProviderError::UnknownOutcome { .. })), "{resolved:?}");
     assert_eq!(began.elapsed().as_millis(), 1000 + 1500, "three times");
-    let (began, looks) = (Instant::now(), AtomicUsize::new(0));
+    let began = Instant::now();
+    let looks = AtomicUsize::new(0);
     let at_times = || async {
         match looks.fetch_add(1, Ordering::Relaxed) % 3 {
             0 => Ok(Lookup::<u32>::Ambiguous(Vec::new())),
@@ -391,7 +393,8 @@ impl Provider for Stubborn {
 /// Destroys an unwanted instance. Returns the number of attempts, the pauses between them in
 /// milliseconds, and the total time.
 async fn ended(answers: &'static [fn() -> ProviderResult<()>]) -> (usize, Vec<u128>, Duration) {
-    let (began, cloud) = (Instant::now(), Stubborn { answers, asked: std::sync::Mutex::default() });
+    let began = Instant::now();
+    let cloud = Stubborn { answers, asked: std::sync::Mutex::default() };
     end(&cloud, "7").await;
     let asked = cloud.asked.into_inner().unwrap();
     let pauses = asked.windows(2).map(|two| (two[1] - two[0]).as_millis()).collect();

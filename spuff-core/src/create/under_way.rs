@@ -432,7 +432,8 @@ mod tests {
             tokio::join!(group.run(create("a", &unwanted)), waited(group.settled()));
         assert_eq!((made.unwrap(), waited), (7, 0));
         let task = tokio::spawn({
-            let (group, unwanted) = (group.clone(), unwanted.clone());
+            let group = group.clone();
+            let unwanted = unwanted.clone();
             async move { group.run(create("b", &unwanted)).await }
         });
         sleep(Duration::from_millis(10)).await;
@@ -448,7 +449,8 @@ mod tests {
         let _ = timeout(Duration::from_millis(10), group.run(create("a", &unwanted))).await;
         assert_eq!((waited(group.settled()).await, unwanted.load(Ordering::Relaxed)), (1, 1));
         let task = tokio::spawn({
-            let (group, unwanted) = (group.clone(), unwanted.clone());
+            let group = group.clone();
+            let unwanted = unwanted.clone();
             async move { group.run(create("b", &unwanted)).await }
         });
         sleep(Duration::from_millis(10)).await;
@@ -471,7 +473,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_others_have_left_is_not_waited_for_by_a_group_but_by_all() {
-        let (ours, theirs, unwanted) = (Group::new(), Group::new(), Arc::default());
+        let ours = Group::new();
+        let theirs = Group::new();
+        let unwanted = Arc::default();
         let _ = timeout(Duration::from_millis(10), theirs.run(create("a", &unwanted))).await;
         assert_eq!(waited(ours.settled()).await, 0);
         assert_eq!(waited(Group::of_all([&ours, &theirs]).settled()).await, 1);
@@ -481,7 +485,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_begins_later_is_waited_for_where_it_is_a_part_of_what_was_there() {
         let group = Group::new();
-        let (done, parts) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let done = Arc::<AtomicUsize>::default();
+        let parts = Arc::<AtomicUsize>::default();
         group
             .run(async {
                 let parts = parts.clone();

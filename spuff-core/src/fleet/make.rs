@@ -206,7 +206,8 @@ impl<M: Maker> Fleet<'_, M> {
     }
 
     async fn track(&self, index: usize, created: ProviderResult<ProviderInstance>) -> Made {
-        let (provider, request) = (self.maker.provider(index), &self.requests[index]);
+        let provider = self.maker.provider(index);
+        let request = &self.requests[index];
         let made = match created {
             Ok(instance) => InstanceGuard::new(&provider, instance, request.cancellation()),
             Err(error) => {

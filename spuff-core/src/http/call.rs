@@ -180,7 +180,8 @@ impl Reply {
     /// Reads the body as JSON. The error states where reading failed, never the content.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
+            let line = error.line();
+            let column = error.column();
             let what = match error.classify() {
                 serde_json::error::Category::Data => &objection(&self.body, &error),
                 serde_json::error::Category::Eof => "ends too early",
@@ -202,7 +203,8 @@ impl Reply {
 
     /// The error for a success whose body cannot be used: the reply is not the API's.
     pub(crate) fn unreadable(&self, what: &str) -> ProviderError {
-        let (status, form) = (self.status, self.form());
+        let status = self.status;
+        let form = self.form();
         ProviderError::not_the_api(
             status,
             format!("the reply ({form}) {what}; check that the endpoint is the API's"),

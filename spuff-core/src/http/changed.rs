@@ -124,7 +124,8 @@ fn find(path: &str, pointer: String, value: &Value, places: &mut Vec<(String, St
         Value::Object(fields) => object(fields, places),
         Value::Array(list) => {
             for (at, value) in list.iter().enumerate() {
-                let (path, pointer) = (format!("{path}[{at}]"), format!("{pointer}/{at}"));
+                let path = format!("{path}[{at}]");
+                let pointer = format!("{pointer}/{at}");
                 places.push((path.clone(), pointer.clone()));
                 find(&path, pointer, value, places);
             }
@@ -162,7 +163,9 @@ fn written(
     name: &str,
     (from, content, closing, to): (usize, usize, usize, usize),
 ) -> Vec<(String, &'static str, String)> {
-    let (before, element, after) = (&whole[..from], &whole[from..to], &whole[to..]);
+    let before = &whole[..from];
+    let element = &whole[from..to];
+    let after = &whole[to..];
     let is_text = !whole[content..closing].contains('<');
     let with = |middle: &str| format!("{before}{middle}{after}");
     let mut all = vec![

@@ -255,7 +255,8 @@ impl HttpClient {
         let own = self.errand();
         let errand = call.errand.unwrap_or(&own);
         let mut backoff = Backoff::new();
-        let (mut before, mut refused_since) = (None, None);
+        let mut before = None;
+        let mut refused_since = None;
         loop {
             let asked = Instant::now();
             let permit = self.turn(call, self.patience()).await.map_err(Failure::NotSent)?;
@@ -317,7 +318,8 @@ impl HttpClient {
     /// Sends an optional call once, and only if `left` more such calls could be sent at once after
     /// it.
     pub(crate) async fn spare(&self, call: &Call<'_>, left: u32) -> Option<Reply> {
-        let (governor, rate_cost) = (&self.account.governor, self.dialect.rate_cost(call));
+        let governor = &self.account.governor;
+        let rate_cost = self.dialect.rate_cost(call);
         if !governor.has_left(rate_cost, left) {
             return None;
         }

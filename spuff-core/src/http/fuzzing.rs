@@ -48,10 +48,8 @@ pub(crate) fn reply(input: &[u8]) -> Reply {
     let mut headers = HeaderMap::new();
     for line in lines {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let (name, value) = (
-            HeaderName::from_bytes(&line[..colon]),
-            HeaderValue::from_bytes(line[colon + 1..].trim_ascii()),
-        );
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }

@@ -153,7 +153,8 @@ impl Governor {
         if self.pace.is_infinite() {
             return true;
         }
-        let (mut meters, now) = (self.meters(), Instant::now());
+        let mut meters = self.meters();
+        let now = Instant::now();
         let drawn = drawn(&mut meters, rate_cost, self.pace, now);
         let is_free = |(meter, _): &(usize, u32)| {
             meters[*meter].writes.is_empty() && meters[*meter].reads.is_empty()
@@ -211,7 +212,8 @@ impl Permit {
         let mut meters = governor.meters();
         let Some((meter, count)) = self.drawn[1].or(self.drawn[0]) else { return };
         let meter = &mut meters[meter];
-        let (now, limit) = (Instant::now(), header("ratelimit-limit").and_then(number::count));
+        let now = Instant::now();
+        let limit = header("ratelimit-limit").and_then(number::count);
         let alone = self.alone == Some(meter.turns);
         let Some((told, derived)) = meter.gauges.split_first_mut() else { return };
         // The limit per minute scales with the one per hour.
@@ -379,10 +381,8 @@ fn expected(
 ) -> Option<Duration> {
     let queue = meters[first].queue(class);
     let place = queue.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok()?;
-    let (drawn, before) = (
-        queue[place].drawn,
-        queue.iter().take(place).filter(|waiter| !waiter.turn.is_closed()).count(),
-    );
+    let drawn = queue[place].drawn;
+    let before = queue.iter().take(place).filter(|waiter| !waiter.turn.is_closed()).count();
     Some(due(meters, &drawn, u32::try_from(before).unwrap_or(u32::MAX), now))
 }
 

@@ -36,9 +36,11 @@ pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
 where
     F: Future<Output = ProviderResult<Page<T>>>,
 {
-    let (mut seen, mut tokens) = (HashSet::new(), HashSet::new());
+    let mut seen = HashSet::new();
+    let mut tokens = HashSet::new();
     let mut items = Vec::new();
-    let (mut at, mut stale) = (None, 0);
+    let mut at = None;
+    let mut stale = 0;
     for _ in 0..MAX_PAGES {
         let mut page = fetch(at).await?;
         // Most lists are one page, and one page has no item twice.
@@ -172,7 +174,8 @@ where
 {
     let mut reading =
         Reading { items: Vec::new(), seen: HashSet::new(), total: first.total, is_still: true };
-    let (mut page, mut stale) = (first, 0);
+    let mut page = first;
+    let mut stale = 0;
     for number in 1..MAX_PAGES {
         let is_end = page.is_last || page.items.is_empty();
         stale = if reading.take(page, key) { 0 } else { stale + 1 };
@@ -233,7 +236,8 @@ mod tests {
         mut change: impl FnMut(u32, &mut Vec<u32>),
         is_counted: bool,
     ) -> (Vec<u32>, u32) {
-        let (mut list, mut reads) = (list, 0);
+        let mut list = list;
+        let mut reads = 0;
         let fetch = |number: u32| {
             reads += 1;
             change(reads, &mut list);

@@ -110,7 +110,8 @@ fn without_beginnings(text: String, word: &str) -> String {
         Some(at) => at,
         None => return text,
     };
-    let (mut kept, mut rest) = (String::with_capacity(text.len()), text.as_str());
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text.as_str();
     loop {
         kept.push_str(&rest[..at]);
         kept.push_str(REDACTED);

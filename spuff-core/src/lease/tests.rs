@@ -33,7 +33,8 @@ fn everything_that_is_said_must_be_true_of_what_is_managed() {
         (labels::OWNER, "ci"),
         (labels::EXPIRES_AT, "1999999999"),
     ]);
-    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
+    let hour = Duration::from_secs(3600);
+    let day = Duration::from_secs(86_400);
     let made =
         ProviderInstance { created_at: now - TimeDelta::hours(2), ..ProviderInstance::default() };
     let takes = |which: Reap, labels: &HashMap<String, String>| {
@@ -95,7 +96,8 @@ fn each_thing_that_is_said_counts_by_itself() {
             (labels::EXPIRES_AT, end),
         ])
     };
-    let (over, runs) = (lease("2000000000"), lease("2000000001"));
+    let over = lease("2000000000");
+    let runs = lease("2000000001");
     let age = Duration::from_secs(7200);
     let takes =
         |which: Reap, labels: &HashMap<String, String>| which.at(now).takes(labels, |_| Some(age));
@@ -137,7 +139,9 @@ fn what_became_of_each_is_told_in_a_word() {
             "snapshot 7 (web-1, of ci): may still exist: ",
         ),
     ] {
-        let (id, name, owner) = ("7".to_string(), "web-1".to_string(), Some("ci".to_string()));
+        let id = "7".to_string();
+        let name = "web-1".to_string();
+        let owner = Some("ci".to_string());
         let reaped = Reaped { kind, id, name, owner, expires_at: None, outcome };
         assert!(reaped.to_string().starts_with(expected), "{reaped}");
         assert_eq!(

@@ -222,7 +222,8 @@ impl Provider for AwsProvider {
         lookup::check(&request.image)?;
         convert::check_request(&request)?;
         let on_cancel = request.cancellation();
-        let (making, noted) = (create_key.clone(), place.clone());
+        let making = create_key.clone();
+        let noted = place.clone();
         let work = |room: Self, cancel| async move {
             let made = room.make(&place, &request, &making, &cancel).await;
             made.map_err(|error| validate::with_given(error, &request))
@@ -347,10 +348,15 @@ impl Provider for AwsProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         convert::check_id("instance_id", instance_id, "i-")?;
         convert::check_image_name(name)?;
-        let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let room = self.clone();
+        let instance_id = instance_id.to_string();
+        let name = name.to_string();
         let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move {
-            let (room, id, name, cancel) = (&room, &*instance_id, &*name, &cancel);
+            let room = &room;
+            let id = &*instance_id;
+            let name = &*name;
+            let cancel = &cancel;
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
             room.with_instance(("create_snapshot", None), id, act).await
         };
@@ -418,7 +424,8 @@ impl Provider for AwsProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn resolve_snapshot(&self, key: &str) -> ProviderResult<Option<Snapshot>> {
-        let (known, limit) = (&self.places.sought(key)?, self.http.timeouts().action_complete);
+        let known = &self.places.sought(key)?;
+        let limit = self.http.timeouts().action_complete;
         let key_hash = &hash_of_key(key);
         let look = || async move {
             let made = |place: Place| async move { self.image_made_under(&place, key_hash).await };
@@ -454,7 +461,8 @@ impl Provider for AwsProvider {
     /// Returns the names of the key pairs of the provider's own region.
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        let (place, query) = (self.places.at("")?, Query::new("DescribeKeyPairs"));
+        let place = self.places.at("")?;
+        let query = Query::new("DescribeKeyPairs");
         let reply: DescribeKeyPairs =
             ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
         Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())

@@ -310,7 +310,8 @@ impl Provider for DigitalOceanProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         let droplet = validate::numeric_id(NAME, "instance_id", instance_id)?;
         validate::required("name", name)?;
-        let (room, name) = (self.clone(), name.to_string());
+        let room = self.clone();
+        let name = name.to_string();
         let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
         run_to_completion(about, work, |_| async {}).await

@@ -235,7 +235,9 @@ impl Provider for HetznerProvider {
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
         validate::numeric_id(NAME, "instance_id", instance_id)?;
         validate::required("name", name)?;
-        let (room, instance_id, name) = (self.clone(), instance_id.to_string(), name.to_string());
+        let room = self.clone();
+        let instance_id = instance_id.to_string();
+        let name = name.to_string();
         let about = About::new("create_snapshot", NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels identify the snapshot, so an abandoned create is not lost.

@@ -504,7 +504,8 @@ mod tests {
             ..ProviderInstance::default()
         };
         let unknown = machine("a", DateTime::UNIX_EPOCH);
-        let (new, old) = (machine("b", now), machine("c", now - TimeDelta::hours(1)));
+        let new = machine("b", now);
+        let old = machine("c", now - TimeDelta::hours(1));
         assert_eq!(ProviderInstance::oldest([unknown.clone(), new, old.clone()]), Some(old));
         assert_eq!(ProviderInstance::oldest([unknown.clone()]), Some(unknown));
     }

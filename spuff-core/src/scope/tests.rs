@@ -255,7 +255,8 @@ async fn an_outcome_that_is_not_taken_is_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_verb_that_is_left_in_the_middle_has_told_what_it_has_made() {
     for (on_failure, is_ended) in [(OnFailure::Destroy, true), (OnFailure::Keep, false)] {
-        let (provider, request): (Arc<dyn Provider>, _) = (Arc::new(one(made, ready)), request());
+        let provider: Arc<dyn Provider> = Arc::new(one(made, ready));
+        let request = request();
         let (verb, made) = watch_made(create_and_wait(&provider, &request, on_failure));
         assert_eq!(made(), None);
         assert!(tokio::time::timeout(Duration::from_secs(1), verb).await.is_err());

@@ -222,7 +222,8 @@ impl Judge {
         let Some(Program { number, call }) = by else {
             return self.find(format!("{cloud}: {id} ({name}) was made by no call"));
         };
-        let (of, who) = (&self.calls[call], self.show(call));
+        let of = &self.calls[call];
+        let who = self.show(call);
         let place = of.names.iter().position(|wanted| wanted == name);
         // At EC2 each instance of a batch gets its name once all exist.
         let is_unnamed = name.is_empty() && of.verb == Verb::CreateMany;
@@ -302,11 +303,10 @@ impl Judge {
             return self.find(format!("{cloud}: {id} ({name}) was ended by no call"));
         };
         let who = self.show(call);
-        let (verb, is_told) = (self.calls[call].verb, self.calls[call].targets.contains(id));
-        let (given, has_left) = (
-            self.calls[call].fates.iter().any(|fate| *fate == Fate::Given(id.clone())),
-            self.calls[call].has_left,
-        );
+        let verb = self.calls[call].verb;
+        let is_told = self.calls[call].targets.contains(id);
+        let given = self.calls[call].fates.iter().any(|fate| *fate == Fate::Given(id.clone()));
+        let has_left = self.calls[call].has_left;
         let Some(fact) = self.fact_mut(cloud, id) else {
             return self.find(format!("{who} has ended {id} ({name}), which no call had made"));
         };
@@ -315,7 +315,9 @@ impl Judge {
         if is_told {
             return;
         }
-        let (maker, takers, created) = (fact.call, fact.given.clone(), fact.created);
+        let maker = fact.call;
+        let takers = fact.given.clone();
+        let created = fact.created;
         if verb == Verb::Reap {
             // A renewal after the reap's read is too late.
             let expires = self.calls[call].leases.get(id).copied();

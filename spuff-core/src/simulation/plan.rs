@@ -162,7 +162,8 @@ impl Plan {
         let page =
             if rng.u8(..3) == 0 { [1, 3, 5][rng.usize(..3)].max(smallest) } else { usize::MAX };
         let focus = Focus::ALL[rng.usize(..Focus::ALL.len())];
-        let (keys, says_regions) = (rng.u32(1..=3), rng.bool());
+        let keys = rng.u32(1..=3);
+        let says_regions = rng.bool();
         let mut plan = Self {
             seed,
             clouds,

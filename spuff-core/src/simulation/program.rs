@@ -146,8 +146,12 @@ impl Task {
         let requests: Vec<_> = self.names.iter().map(|name| self.request(&owner, name)).collect();
         let first = requests.first().cloned().unwrap_or_default();
         let seconds = Duration::from_millis(u64::from(self.pick % 20_000));
-        let (pick, cloud, key) = (self.pick, self.cloud, self.key.clone().unwrap_or_default());
-        let (ids, on_failure, label) = (self.ids.clone(), self.on_failure(), self.label());
+        let pick = self.pick;
+        let cloud = self.cloud;
+        let key = self.key.clone().unwrap_or_default();
+        let ids = self.ids.clone();
+        let on_failure = self.on_failure();
+        let label = self.label();
         match self.verb {
             Verb::Create | Verb::CreateKeyed => {
                 Box::pin(async move { Told::Made(vec![provider.create_instance(&first).await]) })

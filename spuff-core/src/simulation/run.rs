@@ -370,7 +370,8 @@ impl Run {
         let group = running.group.carrying(Arc::new(program));
         let work = task.run(&running);
         drop(running);
-        let (run, leave) = (self.clone(), begin.leave);
+        let run = self.clone();
+        let leave = begin.leave;
         tokio::spawn(async move {
             let ended = AssertUnwindSafe(group.run(Left::new(work, leave))).catch_unwind().await;
             run.ended(
@@ -394,7 +395,9 @@ impl Run {
         });
         let outcome = told.as_ref().map_or("left".to_string(), Told::word);
         let Call { verb, cloud, faults, .. } = &state.judge.calls[number];
-        let (verb, cloud, faults) = (*verb, *cloud, faults.clone());
+        let verb = *verb;
+        let cloud = *cloud;
+        let faults = faults.clone();
         for fault in if faults.is_empty() { ["none"].into() } else { faults } {
             state.coverage.add(verb, fault, &outcome);
         }
@@ -430,7 +433,9 @@ impl State {
             if here.is_empty() { None } else { Some(here[pick as usize % here.len()].clone()) }
         };
         let own = || format!("n{number}");
-        let (mut names, mut ids, mut key) = (Vec::new(), Vec::new(), None);
+        let mut names = Vec::new();
+        let mut ids = Vec::new();
+        let mut key = None;
         match verb {
             Verb::Create | Verb::CreateAndWait | Verb::WithInstance | Verb::Place => {
                 names.push(own())

@@ -15,9 +15,11 @@ use super::plan::Plan;
 /// ```
 pub fn shrink(plan: &Plan, most_tries: usize, is_true: impl Fn(&Plan) -> bool) -> (Plan, usize) {
     let mut least = plan.clone();
-    let (mut tries, mut part) = (0, least.steps.len().div_ceil(2));
+    let mut tries = 0;
+    let mut part = least.steps.len().div_ceil(2);
     while part > 0 && tries < most_tries {
-        let (mut at, before) = (0, least.steps.len());
+        let mut at = 0;
+        let before = least.steps.len();
         while at < least.steps.len() && tries < most_tries {
             let mut without = least.clone();
             without.steps.drain(at..(at + part).min(least.steps.len()));

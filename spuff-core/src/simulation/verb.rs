@@ -201,7 +201,8 @@ impl Verb {
     /// Returns the longest time until a caller has a reply, with a margin for requests in transit.
     pub(super) fn bound(self, limits: &Limits) -> Duration {
         let ask = limits.http_request * 2;
-        let (ready, action) = (limits.instance_ready, limits.action_complete);
+        let ready = limits.instance_ready;
+        let action = limits.action_complete;
         // A fleet waits this long when an API takes no more requests.
         let patience = Duration::from_secs(2 * 3600);
         let limit = match self {

@@ -138,7 +138,8 @@ impl DigitalOcean {
     fn new_request_id(&mut self) -> String {
         let bits = self.rng.u128(..);
         let part = |shift: u32, mask: u128| (bits >> shift) & mask;
-        let (variant, version) = (0x8000 | part(48, 0x3fff), 0x4000 | part(64, 0xfff));
+        let variant = 0x8000 | part(48, 0x3fff);
+        let version = 0x4000 | part(64, 0xfff);
         format!(
             "{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}",
             part(96, 0xffff_ffff),

@@ -151,8 +151,11 @@ impl Ec2 {
 
     fn next_request_id(&mut self) {
         let number = self.rng.u128(..);
-        let (a, b, c) = (number >> 96, (number >> 80) & 0xffff, (number >> 64) & 0xfff);
-        let (d, e) = ((number >> 48) & 0x3fff | 0x8000, number & 0xffff_ffff_ffff);
+        let a = number >> 96;
+        let b = (number >> 80) & 0xffff;
+        let c = (number >> 64) & 0xfff;
+        let d = (number >> 48) & 0x3fff | 0x8000;
+        let e = number & 0xffff_ffff_ffff;
         self.request_id = format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}");
     }
 

@@ -104,7 +104,8 @@ impl Engine {
         let index = room_of(asked.path)?;
         let room = &mut self.rooms[index];
         room.world_mut().sweep(now);
-        let (provider, route) = (room.world().provider, room.route(asked));
+        let provider = room.world().provider;
+        let route = room.route(asked);
         let fault = self.faults.strike(provider, route, &mut self.rng);
         let effects = Effects { fault, page: self.page };
         let (answer, committed) =
@@ -258,7 +259,8 @@ fn answer(
     rate_limits: bool,
     tokens: &[String],
 ) -> (Answer, bool) {
-    let (fault, token) = (effects.fault, room.token(asked));
+    let fault = effects.fault;
+    let token = room.token(asked);
     let known =
         !token.is_empty() && (tokens.is_empty() || tokens.iter().any(|known| known == token));
     let refusal = match fault {

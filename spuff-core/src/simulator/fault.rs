@@ -283,7 +283,8 @@ mod tests {
     use super::*;
 
     fn strikes(rule: FaultRule, provider: &str, route: Route, requests: usize) -> Vec<bool> {
-        let (mut faults, mut rng) = (Faults::default(), fastrand::Rng::with_seed(1));
+        let mut faults = Faults::default();
+        let mut rng = fastrand::Rng::with_seed(1);
         faults.add(rule);
         (0..requests).map(|_| faults.strike(provider, route, &mut rng).is_some()).collect()
     }
@@ -313,7 +314,8 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_strikes_is_the_one() {
-        let (mut faults, mut rng) = (Faults::default(), fastrand::Rng::with_seed(1));
+        let mut faults = Faults::default();
+        let mut rng = fastrand::Rng::with_seed(1);
         let first = faults.add(Fault::ReplyLost.everywhere().times(1));
         let second = faults.add(Fault::Truncated.everywhere());
         let struck: Vec<_> = (0..3).map(|_| faults.strike("aws", Route::Other, &mut rng)).collect();

@@ -104,7 +104,8 @@ impl Inside {
         let before = if changes { engine.resources() } else { Vec::new() };
         let delivery = delivery(engine, &asked);
         let after = if changes { engine.resources() } else { Vec::new() };
-        let (mut made, mut ended): (Vec<Resource>, Vec<Resource>) = (Vec::new(), Vec::new());
+        let mut made: Vec<Resource> = Vec::new();
+        let mut ended: Vec<Resource> = Vec::new();
         let are_one = |one: &Resource, other: &Resource| {
             (&one.provider, one.kind, &one.id) == (&other.provider, other.kind, &other.id)
         };

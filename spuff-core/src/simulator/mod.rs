@@ -149,10 +149,8 @@ impl Cloud {
         let server = Server::start(options.port, engine.clone())?;
         let token = options.tokens.first().cloned().unwrap_or_else(|| TOKEN.to_string());
         let speed = options.clock.factor().max(1.0);
-        let (settling, pace) = (
-            (SETTLING / speed).max(LEAST_SETTLING),
-            if options.rate_limits { speed } else { f64::INFINITY },
-        );
+        let settling = (SETTLING / speed).max(LEAST_SETTLING);
+        let pace = if options.rate_limits { speed } else { f64::INFINITY };
         let poll_interval = ProviderTimeouts::default()
             .poll_interval
             .div_f64(speed)

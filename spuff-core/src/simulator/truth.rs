@@ -138,7 +138,9 @@ impl Bill {
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
-            let (provider, id, size) = (&line.provider, &line.id, &line.size);
+            let provider = &line.provider;
+            let id = &line.id;
+            let size = &line.size;
             writeln!(
                 f,
                 "{provider:14}{id:24}{size:16}{:>12.6} {}",

@@ -161,7 +161,8 @@ mod tests {
                 ProviderInstance::new("42", ip.parse().unwrap(), status, Default::default());
             Observation::of_instance(Ok(machine), "test")
         };
-        let (there, none) = ("203.0.113.7", "0.0.0.0");
+        let there = "203.0.113.7";
+        let none = "0.0.0.0";
         assert!(
             matches!(read(InstanceStatus::Active, there), Ok(Observation::Done(machine)) if machine.id == "42")
         );

@@ -51,7 +51,11 @@ pub(super) struct PendingPoll<R: BatchPoll> {
 
 impl<R: BatchPoll> Default for PollSchedule<R> {
     fn default() -> Self {
-        let (waiting, is_driven, epoch, heartbeat, last) = (Vec::new(), false, 0, None, None);
+        let waiting = Vec::new();
+        let is_driven = false;
+        let epoch = 0;
+        let heartbeat = None;
+        let last = None;
         let zero = Duration::ZERO;
         Self {
             waiting,

@@ -301,7 +301,8 @@ async fn a_machine_that_was_just_made_is_read_when_it_comes_to_light() {
         .expect(1)
         .mount(&server)
         .await;
-    let (maker, other) = (provider(&server), provider(&server));
+    let maker = provider(&server);
+    let other = provider(&server);
     maker.create_instance(&good()).await.unwrap();
     assert!(
         other.get_instance(ID).await.unwrap().is_some(),

@@ -165,7 +165,8 @@ async fn creates_at_once_look_up_key_names_once() {
         .expect(16)
         .mount(&server)
         .await;
-    let (provider, request) = (provider(&server), good().with_ssh_key("laptop"));
+    let provider = provider(&server);
+    let request = good().with_ssh_key("laptop");
     for made in
         futures_util::future::join_all((0..16).map(|_| provider.create_instance(&request))).await
     {
@@ -290,10 +291,9 @@ async fn one_list_that_is_wrong_makes_no_second_droplet() {
     {
         let server = MockServer::start().await;
         let list = || Mock::given(method("GET")).and(path("/v2/droplets"));
-        let (by_tag, gpus) = (
-            || list().and(query_param("tag_name", "spuff-key:df8cf80227ec3237922df0ecd88385c5")),
-            list(),
-        );
+        let by_tag =
+            || list().and(query_param("tag_name", "spuff-key:df8cf80227ec3237922df0ecd88385c5"));
+        let gpus = list();
         by_tag()
             .respond_with(reply(200, wrong.clone()))
             .up_to_n_times(1)

@@ -253,10 +253,8 @@ async fn a_key_leads_to_what_came_after_the_one_before() {
 
 #[tokio::test]
 async fn a_key_of_a_clock_that_was_ahead_leads_to_what_came_after_the_one_before() {
-    let (before, made) = (
-        of_droplet_7("100", "nightly", "2026-01-05T10:00:00Z"),
-        of_droplet_7("101", "nightly", "2026-01-05T10:00:05Z"),
-    );
+    let before = of_droplet_7("100", "nightly", "2026-01-05T10:00:00Z");
+    let made = of_droplet_7("101", "nightly", "2026-01-05T10:00:05Z");
     for (listed, key) in [
         (json!([before, made]), format!("7:{NOON}.100:nightly")),
         (json!([made]), format!("7:{NOON}.0:nightly")),

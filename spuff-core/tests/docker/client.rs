@@ -236,10 +236,8 @@ async fn a_registry_is_told_who_the_docker_command_is() {
     }
     // Podman speaks to a registry without TLS only where its own configuration says so.
     if is_podman() {
-        let (folder, image) = (
-            Folder::new(),
-            format!("{}/spuff-pull:2", std::env::var("SPUFF_TEST_REGISTRY").unwrap()),
-        );
+        let folder = Folder::new();
+        let image = format!("{}/spuff-pull:2", std::env::var("SPUFF_TEST_REGISTRY").unwrap());
         write(
             &folder.0.join("config.json"),
             r#"{"auths": {"http://other.example.com/v1/": {"auth": "dXNlcjpzZWNyZXQ="}}}"#,

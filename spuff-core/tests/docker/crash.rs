@@ -113,7 +113,8 @@ async fn in_the_middle_of_a_wait_and_of_a_destroy() {
             .create_instance(&request().with_image("spuff-health:1".parse().unwrap()))
             .await
             .unwrap();
-        let (waiting, id) = (provider.clone(), made.id.clone());
+        let waiting = provider.clone();
+        let id = made.id.clone();
         let wait = tokio::spawn(async move { waiting.wait_ready(&id).await });
         tokio::time::sleep(Duration::from_millis(600)).await;
         tokio::task::block_in_place(|| {

@@ -136,7 +136,8 @@ async fn what_cannot_run_is_never_active_and_ends_early_with_the_reason() {
     let proxy = Proxy::start();
     proxy.fault("DELETE /containers/", 1..usize::MAX, Fault::RequestLost);
     let hasty = ProviderTimeouts { action_complete: Duration::from_secs(2), ..timeouts() };
-    let (cut_off, provider) = (connect(proxy.config().with_timeouts(hasty)), provider());
+    let cut_off = connect(proxy.config().with_timeouts(hasty));
+    let provider = provider();
     let looking = async {
         loop {
             for machine in provider
@@ -181,7 +182,8 @@ async fn a_machine_is_active_as_long_as_its_first_process_runs() {
     assert_eq!(made.status, InstanceStatus::Active, "its user data need not end");
     soon(&made.id, "ps | grep -q '[s]leep 1000'").await;
     // Whoever has not made it sees the same.
-    let (other, is_it) = (super::provider(), |listed: &ProviderInstance| listed.id == made.id);
+    let other = super::provider();
+    let is_it = |listed: &ProviderInstance| listed.id == made.id;
     assert_eq!(
         other.list_instances().await.unwrap().into_iter().find(is_it).unwrap().status,
         InstanceStatus::Active

@@ -87,7 +87,8 @@ async fn a_start_that_is_never_answered_leaves_one_machine_that_the_caller_knows
         let proxy = Proxy::start();
         proxy.fault("POST /start", 1..2, first);
         proxy.fault("POST /start", 2..usize::MAX, Fault::Silence);
-        let (http_request, instance_ready) = (Duration::from_secs(2), Duration::from_secs(5));
+        let http_request = Duration::from_secs(2);
+        let instance_ready = Duration::from_secs(5);
         let hasty = connect(proxy.config().with_timeouts(ProviderTimeouts {
             http_request,
             instance_ready,
@@ -156,7 +157,8 @@ async fn any_call_of_a_create_is_lost() {
 async fn late(fault: Fault, patience: u64, is_keyed: bool) {
     let proxy = Proxy::start();
     proxy.fault("POST /containers/create", 1..2, fault);
-    let (http_request, instance_ready) = (Duration::from_secs(4), Duration::from_secs(patience));
+    let http_request = Duration::from_secs(4);
+    let instance_ready = Duration::from_secs(patience);
     let provider = connect(proxy.config().with_timeouts(ProviderTimeouts {
         http_request,
         instance_ready,

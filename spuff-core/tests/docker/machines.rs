@@ -334,7 +334,8 @@ async fn a_name_is_taken_once() {
     let keyed = request().with_idempotency_key(format!("order-{}", std::process::id()));
     let (one, two) =
         tokio::join!(provider.create_instance(&keyed), provider.create_instance(&keyed));
-    let (one, two) = (one.unwrap(), two.unwrap());
+    let one = one.unwrap();
+    let two = two.unwrap();
     assert_eq!(one.id, two.id);
     assert_eq!(
         provider.resolve(keyed.idempotency_key.as_ref().unwrap()).await.unwrap().unwrap().id,

@@ -219,7 +219,8 @@ impl Proxy {
     fn note(&self, line: &str) -> (usize, Option<(usize, Fault)>, bool) {
         let mut asked = self.asked.lock().unwrap();
         asked.push(Asked { line: line.to_string(), status: None, over: false });
-        let (mut chosen, mut refused) = (None, false);
+        let mut chosen = None;
+        let mut refused = false;
         for (index, rule) in self
             .rules
             .lock()

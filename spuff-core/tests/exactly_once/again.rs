@@ -171,7 +171,8 @@ async fn the_same_names_again_wait_for_those_that_are_being_destroyed() {
                 provider.wait_ready(&first.id).await.unwrap();
             }
             provider.destroy_instance(&first.id).await.unwrap();
-            let (mut seen, request) = (Vec::new(), asked(key));
+            let mut seen = Vec::new();
+            let request = asked(key);
             let second =
                 observe(provider.create_instance(&request), |progress| seen.push(progress.state))
                     .await;
@@ -196,7 +197,8 @@ async fn one_that_all_have_left_is_destroyed() {
         let cloud = laggy();
         cloud.inject(Fault::Slow { millis: 300 }.once(name, Route::CreateInstance));
         let request = keyed(name).with_on_cancel(OnCancel::Destroy);
-        let (one, two) = (provider(&cloud, name), provider(&cloud, name));
+        let one = provider(&cloud, name);
+        let two = provider(&cloud, name);
         tokio::select! {
             made = one.create_instance(&request) => panic!("{name}: {made:?}"),
             made = two.create_instance(&request) => panic!("{name}: {made:?}"),
@@ -212,7 +214,8 @@ async fn another_request_under_a_key_in_use_is_a_conflict() {
     for name in PROVIDERS {
         let cloud = laggy();
         let provider = provider(&cloud, name);
-        let (ours, other) = (keyed(name), keyed(name).with_user_data("#!/bin/sh"));
+        let ours = keyed(name);
+        let other = keyed(name).with_user_data("#!/bin/sh");
         let (made, refused) =
             tokio::join!(provider.create_instance(&ours), provider.create_instance(&other));
         assert_eq!(alive(&cloud), [made.unwrap().id], "{name}");

@@ -138,7 +138,8 @@ async fn a_batch_that_nobody_waits_for_is_destroyed() {
     for (name, at_once) in BATCHES {
         let cloud = cloud();
         cloud.inject(Fault::Slow { millis: 300 }.once(name, Route::CreateInstance));
-        let (provider, requests) = (provider(&cloud, name), requests(name, at_once));
+        let provider = provider(&cloud, name);
+        let requests = requests(name, at_once);
         let fleet = create_instances(&provider, &requests, FleetOptions::default());
         assert!(tokio::time::timeout(Duration::from_millis(150), fleet).await.is_err());
         settled().await;

@@ -66,7 +66,8 @@ async fn batch(name: &'static str, seed: u64) -> Result<(), String> {
         });
     }
     let mut known = BTreeSet::new();
-    let (mut open, mut refused) = (Vec::new(), Vec::new());
+    let mut open = Vec::new();
+    let mut refused = Vec::new();
     while let Some(created) = creates.join_next().await {
         let (name, created) = created.unwrap();
         match created {

@@ -67,10 +67,12 @@ fn two_programs_with_the_same_keys_make_each_machine_once() {
             std::thread::sleep(Duration::from_secs(10).div_f64(SPEED));
             (one, run().output().unwrap())
         } else {
-            let (one, two) = (run().spawn().unwrap(), run().spawn().unwrap());
+            let one = run().spawn().unwrap();
+            let two = run().spawn().unwrap();
             (one.wait_with_output().unwrap(), two.wait_with_output().unwrap())
         };
-        let (mut first, mut second) = (ids(&one), ids(&two));
+        let mut first = ids(&one);
+        let mut second = ids(&two);
         first.sort();
         second.sort();
         assert_eq!(

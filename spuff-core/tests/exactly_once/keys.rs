@@ -97,13 +97,15 @@ async fn what_another_process_has_made_under_the_key_meanwhile_is_not_made_here(
             let cloud = cloud();
             cloud.inject(fault.once(name, Route::CreateInstance));
             let keyed = request(name, "web-1").with_idempotency_key("order-7");
-            let (here, there) = (provider(&cloud, name), apart(&cloud, name));
+            let here = provider(&cloud, name);
+            let there = apart(&cloud, name);
             let later = async {
                 tokio::time::sleep(Duration::from_millis(round as u64)).await;
                 there.create_instance(&keyed).await
             };
             let (one, two) = tokio::join!(here.create_instance(&keyed), later);
-            let (one, two) = (one.unwrap(), two.unwrap());
+            let one = one.unwrap();
+            let two = two.unwrap();
             let made = [&one, &two].iter().filter(|made| !made.adopted).count();
             assert_eq!(made, alive(&cloud).len(), "{name} {round}: {one:?} {two:?}");
             // Two processes at once are two machines at DigitalOcean, which has nothing that keeps
@@ -137,7 +139,8 @@ async fn a_key_makes_its_machine_also_where_every_look_is_slow() {
 async fn a_create_whose_reply_is_lost_does_not_take_anothers_machine_for_its_own() {
     for is_other in [false, true] {
         let cloud = cloud();
-        let (here, there) = (provider(&cloud, "digitalocean"), apart(&cloud, "digitalocean"));
+        let here = provider(&cloud, "digitalocean");
+        let there = apart(&cloud, "digitalocean");
         let mut keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
         keyed.ssh_keys = vec![there.get_ssh_keys().await.unwrap().remove(0)];
         // Between its look and its create it has something else to look up.
@@ -154,7 +157,8 @@ async fn a_create_whose_reply_is_lost_does_not_take_anothers_machine_for_its_own
                 .await
         };
         let (one, two) = tokio::join!(here.create_instance(&keyed), later);
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let one = one.unwrap();
+        let two = two.unwrap();
         assert_eq!((one.adopted, two.adopted), (false, false), "{one:?} {two:?}");
         let mut known = [one.id, two.id];
         known.sort_unstable();
@@ -173,7 +177,8 @@ async fn what_another_process_has_made_while_a_create_waits_for_its_rate_limit_i
                     .once(name, Route::CreateInstance),
             );
             let keyed = request(name, "web-1").with_idempotency_key("order-7");
-            let (here, there) = (provider(&cloud, name), apart(&cloud, name));
+            let here = provider(&cloud, name);
+            let there = apart(&cloud, name);
             let later = async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 let made = there.create_instance(&keyed).await?;
@@ -212,7 +217,8 @@ async fn what_another_process_has_made_while_a_look_waits_is_not_made_again() {
         let cloud = cloud();
         let rule = cloud.inject(fault.once("digitalocean", Route::ListInstances).skip(skip));
         let keyed = request("digitalocean", "web-1").with_idempotency_key("order-7");
-        let (here, there) = (provider(&cloud, "digitalocean"), apart(&cloud, "digitalocean"));
+        let here = provider(&cloud, "digitalocean");
+        let there = apart(&cloud, "digitalocean");
         let later = async {
             while cloud.hits(rule) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -221,7 +227,8 @@ async fn what_another_process_has_made_while_a_look_waits_is_not_made_again() {
             there.create_instance(&keyed).await
         };
         let (waited, other) = tokio::join!(here.create_instance(&keyed), later);
-        let (waited, other) = (waited.unwrap(), other.unwrap());
+        let waited = waited.unwrap();
+        let other = other.unwrap();
         assert_eq!((waited.id, waited.adopted), (other.id, true), "{fault:?}, {skip}");
         assert_eq!(alive(&cloud).len(), 1, "{fault:?}, {skip}");
     }
@@ -418,9 +425,11 @@ async fn a_key_used_twice_at_once_is_one_machine() {
     for name in PROVIDERS {
         let cloud = cloud();
         let keyed = request(name, "web-1").with_idempotency_key("order-7");
-        let (one, two) = (provider(&cloud, name), provider(&cloud, name));
+        let one = provider(&cloud, name);
+        let two = provider(&cloud, name);
         let (one, two) = tokio::join!(one.create_instance(&keyed), two.create_instance(&keyed));
-        let (one, two) = (one.unwrap().id, two.unwrap().id);
+        let one = one.unwrap().id;
+        let two = two.unwrap().id;
         assert_eq!((one.clone(), alive(&cloud)), (two, vec![one]), "{name}");
     }
 }

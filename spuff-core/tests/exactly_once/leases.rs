@@ -23,7 +23,8 @@ fn ids(reaped: &[lease::Reaped]) -> Vec<(Reapable, String)> {
 async fn what_is_past_its_lease_is_ended_and_nothing_else() {
     for name in PROVIDERS {
         let cloud = cloud();
-        let (ci, dev) = (leasing(&cloud, name, "ci-7"), leasing(&cloud, name, "dev.Ada"));
+        let ci = leasing(&cloud, name, "ci-7");
+        let dev = leasing(&cloud, name, "dev.Ada");
         let leased = ci.create_instance(&request(name, "leased")).await.unwrap();
         let longer = ci
             .create_instance(&request(name, "longer").with_ttl(Duration::from_secs(7200)))
@@ -199,7 +200,8 @@ async fn what_is_new_can_be_renewed_at_once() {
 /// DigitalOcean's labels are tags, of which there may be several with one key.
 #[tokio::test]
 async fn a_renewal_that_ends_half_way_has_renewed() {
-    let (cloud, name) = (cloud(), "digitalocean");
+    let cloud = cloud();
+    let name = "digitalocean";
     let provider = provider(&cloud, name);
     let id = &provider
         .create_instance(&request(name, "web-1").with_ttl(Duration::from_secs(60)))
@@ -248,7 +250,8 @@ async fn tags(cloud: &Cloud) -> Vec<String> {
 
 #[tokio::test]
 async fn tags_that_nobody_can_want_are_deleted_and_no_others() {
-    let (cloud, name) = (cloud(), "digitalocean");
+    let cloud = cloud();
+    let name = "digitalocean";
     let provider = provider(&cloud, name);
     let wanted = |machine: &str| {
         request(name, machine).with_ttl(Duration::from_secs(3600)).with_label("env", "test")
@@ -319,7 +322,8 @@ async fn a_droplet_that_is_destroyed_twice_leaves_its_callers_key() {
     for second in [provider, apart] {
         let (cloud, name) =
             (Options::default().with_clock(Clock::Manual).start().unwrap(), "digitalocean");
-        let (first, second) = (provider(&cloud, name), second(&cloud, name));
+        let first = provider(&cloud, name);
+        let second = second(&cloud, name);
         let keyed = request(name, "web-1").with_idempotency_key("order-7");
         let made = first.create_instance(&keyed).await.unwrap();
         cloud.advance(Duration::from_secs(120));
@@ -351,7 +355,8 @@ async fn labels_that_are_set_at_once_are_all_there_in_the_end() {
         provider.wait_ready(&machine.id).await.unwrap();
         let keys: Vec<_> = (0..12).map(|number| format!("key-{number}")).collect();
         let set = keys.iter().map(|key| {
-            let (provider, id) = (provider.clone(), machine.id.clone());
+            let provider = provider.clone();
+            let id = machine.id.clone();
             async move {
                 provider.set_labels(&id, &HashMap::from([(key.clone(), "1".to_string())])).await
             }

@@ -94,7 +94,8 @@ async fn each_machine_of_a_batch_in_another_region_is_found_by_its_own_key() {
     let keep = FleetOptions::default().with_on_failure(Rollback::Keep);
     let outcomes = create_instances(&hasty(&cloud), &requests, keep).await;
     cloud.clear_faults();
-    let (mut found, new) = (Vec::new(), provider(&cloud, "aws"));
+    let mut found = Vec::new();
+    let new = provider(&cloud, "aws");
     for outcome in outcomes {
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownOutcome, "{error}");

@@ -28,7 +28,8 @@ async fn a_machine_ends_with_its_work_whatever_happens() {
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Authentication, "{name}");
 
         let task = tokio::spawn({
-            let (provider, request) = (provider.clone(), request(3));
+            let provider = provider.clone();
+            let request = request(3);
             async move {
                 with_instance(&provider, &request, |_| async {
                     if true { panic!("on purpose") } else { Ok::<_, ProviderError>(()) }
@@ -89,7 +90,8 @@ async fn a_fleet_ends_with_its_work_whatever_happens() {
         );
 
         let task = tokio::spawn({
-            let (provider, requests) = (provider.clone(), requests(3));
+            let provider = provider.clone();
+            let requests = requests(3);
             async move {
                 with_instances(&provider, &requests, 3, |_| async {
                     if true { panic!("on purpose") } else { Ok::<_, FleetError>(()) }
@@ -225,7 +227,8 @@ async fn a_create_that_is_dropped_leaves_the_machine_that_it_has_found() {
         let (cloud, id) = in_use(name, false).await;
         let looks = cloud
             .inject(Fault::Slow { millis: 300 }.everywhere().at(name).on(Route::ListInstances));
-        let (other, keyed) = (provider(&cloud, name), keyed(name));
+        let other = provider(&cloud, name);
+        let keyed = keyed(name);
         let dropped =
             tokio::time::timeout(Duration::from_millis(100), other.create_instance(&keyed)).await;
         assert!(dropped.is_err(), "{name}");
@@ -280,7 +283,8 @@ async fn an_error_about_a_machine_that_is_gone_does_not_say_that_it_exists() {
         cloud.inject(Fault::Vanishes { after: 10 }.once(name, Route::CreateInstance));
         let made = apart(&cloud, name).create_instance(&keyed(name)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1200)).await;
-        let (here, request) = (provider(&cloud, name), keyed(name));
+        let here = provider(&cloud, name);
+        let request = keyed(name);
         let error = if is_fleet {
             let options =
                 FleetOptions::default().with_wait_ready(true).with_on_failure(Rollback::Keep);

@@ -58,7 +58,8 @@ async fn a_snapshot_whose_reply_is_lost_is_not_that_of_another_call() {
         let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
         provider.wait_ready(&machine.id).await.unwrap();
         let other = tokio::spawn({
-            let (provider, id) = (provider.clone(), machine.id.clone());
+            let provider = provider.clone();
+            let id = machine.id.clone();
             async move { provider.create_snapshot(&id, "nightly").await }
         });
         while cloud.snapshots().is_empty() {
@@ -195,7 +196,8 @@ async fn a_snapshot_that_takes_longer_than_its_caller_waits_is_not_lost() {
 
 #[tokio::test]
 async fn a_snapshot_that_nobody_resolves_is_tagged_at_its_end() {
-    let (cloud, name) = (cloud(), "digitalocean");
+    let cloud = cloud();
+    let name = "digitalocean";
     let calm = provider(&cloud, name);
     let machine = calm.create_instance(&request(name, "web-1")).await.unwrap();
     calm.wait_ready(&machine.id).await.unwrap();
@@ -273,7 +275,8 @@ async fn a_key_does_not_lead_to_an_older_snapshot_of_that_name() {
 
 #[tokio::test]
 async fn a_key_leads_to_its_own_snapshot_when_others_of_that_name_come_after() {
-    let (cloud, name) = (cloud(), "digitalocean");
+    let cloud = cloud();
+    let name = "digitalocean";
     let provider = provider(&cloud, name);
     let machine = provider.create_instance(&request(name, "web-1")).await.unwrap();
     provider.wait_ready(&machine.id).await.unwrap();

@@ -94,7 +94,8 @@ struct Told {
 
 impl Told {
     fn new(requests: &[InstanceRequest], outcomes: &Outcomes) -> (Self, Vec<String>) {
-        let (mut told, mut open) = (Self::default(), Vec::new());
+        let mut told = Self::default();
+        let mut open = Vec::new();
         for (request, outcome) in requests.iter().zip(outcomes) {
             match outcome {
                 Ok(machine) => assert!(told.there.insert(machine.id.clone()), "an id twice"),
@@ -250,7 +251,8 @@ fn whatever_befalls_a_fleet_every_machine_is_known_and_none_is_made_twice() {
             scope.spawn(move || {
                 let runtime =
                     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                let (mut left, mut fleets) = (0, 0);
+                let mut left = 0;
+                let mut fleets = 0;
                 for seed in chosen.map_or(0..FLEETS, |seed| seed..seed + 1) {
                     match runtime.block_on(fleet(name, seed)) {
                         Ok(machines) => left += machines,

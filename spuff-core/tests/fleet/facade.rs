@@ -19,7 +19,8 @@ fn a_fleet_lives_and_ends() {
         let cloud = cloud();
         let provider = blocking_provider(&cloud, name);
         let thread = std::thread::current().id();
-        let (mut accepted, mut destroyed) = (0, 0);
+        let mut accepted = 0;
+        let mut destroyed = 0;
         let made = provider.create_instances(
             &requests(name, 9),
             FleetOptions::default().with_concurrency(3),

@@ -96,7 +96,8 @@ async fn a_machine_is_destroyed_for_its_own_failure_and_left_for_that_of_a_look(
         .into_iter()
         .chain(OF_THE_LOOK.map(|failure| (failure, false)));
     for (failure, is_its_own) in failures {
-        let (kind, what) = (failure().kind(), failure().to_string());
+        let kind = failure().kind();
+        let what = failure().to_string();
         for on_failure in [Rollback::Keep, Rollback::DestroyFailed, Rollback::DestroyAll] {
             let (fake, provider) = FakeProvider::new([("m-1", Fate::WaitFails(failure))]);
             let options = FleetOptions::default().with_on_failure(on_failure).with_wait_ready(true);

@@ -37,7 +37,9 @@ async fn of_a_listener() {
         assert_eq!(fake.alive(), [""; 0]);
     }
     let (fake, provider) = FakeProvider::new([]);
-    let (one, two, three) = (provider.clone(), provider.clone(), provider);
+    let one = provider.clone();
+    let two = provider.clone();
+    let three = provider;
     panics(&fake, async move {
         create_instances(&one, &requests("fake", 4), FleetOptions::default()).await
     })

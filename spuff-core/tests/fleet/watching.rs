@@ -44,7 +44,8 @@ async fn results_come_as_they_are_known() {
     let (_, provider) = FakeProvider::new([("m-1", Fate::WaitsForEver), ("m-2", Fate::NeverReady)]);
     let made = create_instances(&provider, &requests("fake", 3), FleetOptions::default()).await;
     let mut watch = watch(&provider, given(&made));
-    let (one, two) = (watch.next().await.unwrap(), watch.next().await.unwrap());
+    let one = watch.next().await.unwrap();
+    let two = watch.next().await.unwrap();
     let mut phases = [(one.index, one.phase), (two.index, two.phase)];
     phases.sort_by_key(|(index, _)| *index);
     assert_eq!(phases, [(Some(0), Phase::Ready), (Some(2), Phase::Failed)]);

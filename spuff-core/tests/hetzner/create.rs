@@ -292,10 +292,8 @@ async fn an_endpoint_without_a_catalogue_gets_the_name() {
 
 #[tokio::test]
 async fn fingerprints_become_ids() {
-    let (known, unknown) = (
-        "b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f",
-        "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
-    );
+    let known = "b7:2f:30:a0:2f:6c:58:6c:21:04:58:61:ba:06:3b:2f";
+    let unknown = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
     let server = MockServer::start().await;
     let keys = |fingerprint, found: &[Value]| {
         on("GET", "/ssh_keys")

@@ -268,7 +268,8 @@ fn labelled(labels: &Value) -> ResponseTemplate {
 async fn labels_that_another_client_has_overwritten_are_written_again() {
     let server = MockServer::start().await;
     // Another client had read the labels before ours were there, and wrote them after.
-    let (before, lost) = (json!({"env": "prod"}), json!({"env": "prod", "theirs": "1"}));
+    let before = json!({"env": "prod"});
+    let lost = json!({"env": "prod", "theirs": "1"});
     let (ours, both) =
         (json!({"env": "prod", "ours": "2"}), json!({"env": "prod", "theirs": "1", "ours": "2"}));
     for shown in [before, lost, both.clone()] {
@@ -298,7 +299,8 @@ async fn labels_that_another_client_has_overwritten_are_written_again() {
 #[tokio::test]
 async fn a_write_of_labels_is_not_repeated_after_another_one() {
     let server = MockServer::start().await;
-    let (theirs, both) = (json!({"theirs": "1"}), json!({"theirs": "1", "ours": "2"}));
+    let theirs = json!({"theirs": "1"});
+    let both = json!({"theirs": "1", "ours": "2"});
     // Another client writes while ours is not answered.
     for shown in [json!({}), theirs.clone(), theirs, both.clone()] {
         on("GET", "/servers/42")

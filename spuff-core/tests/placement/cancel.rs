@@ -21,7 +21,8 @@ async fn a_machine_that_nobody_waits_for_is_destroyed_where_it_is() {
         let cloud = cloud();
         cloud.inject(Fault::CapacityOut.everywhere().at(first).on(Route::CreateInstance));
         cloud.inject(Fault::Slow { millis: 300 }.everywhere().at(second).on(Route::CreateInstance));
-        let (placement, request) = (placement(&cloud, &[first, second, third]), request("web-1"));
+        let placement = placement(&cloud, &[first, second, third]);
+        let request = request("web-1");
         let asked = async {
             while creates(&cloud, second) == 0 {
                 tokio::time::sleep(Duration::from_millis(2)).await;

@@ -32,7 +32,8 @@ async fn no_room_is_left_for_the_next_and_told() {
             let cloud = cloud();
             cloud.inject(fault.everywhere().at(first).on(Route::CreateInstance));
             let mut moves = Vec::new();
-            let (placement, request) = (placement(&cloud, &[first, second]), request("web-1"));
+            let placement = placement(&cloud, &[first, second]);
+            let request = request("web-1");
             let placed =
                 spuff_core::observe(place_instance(&placement, &request), |seen| moves.push(seen))
                     .await
@@ -78,7 +79,8 @@ async fn no_room_is_left_for_the_next_and_told() {
 
 #[tokio::test]
 async fn where_nobody_has_room_stock_tells_more_than_a_quota() {
-    let (out, quota) = (Fault::CapacityOut, Fault::QuotaReached);
+    let out = Fault::CapacityOut;
+    let quota = Fault::QuotaReached;
     for (faults, kind, origin) in [
         ([out, out, out], ErrorKind::Capacity, Some("aws")),
         ([out, quota, quota], ErrorKind::Capacity, Some("hetzner")),
@@ -303,10 +305,8 @@ async fn of_all_errors_only_want_of_room_leads_on() {
             (ErrorParts::from(source), log(attempts)),
             (told, vec!["fails small: failed".to_string()])
         );
-        let (same, instance) = (
-            failed.is_retryable() == error.is_retryable(),
-            failed.instance_id() == error.instance_id(),
-        );
+        let same = failed.is_retryable() == error.is_retryable();
+        let instance = failed.instance_id() == error.instance_id();
         assert_eq!(
             (same, instance, failed.retry_after()),
             (true, true, error.retry_after()),
@@ -334,10 +334,8 @@ async fn what_cannot_be_placed_is_told_before_anything_is_sent() {
     assert_eq!(cloud.requests().len(), 0);
 
     let alone = placement(&cloud, &["hetzner"]);
-    let (once, again) = (
-        place_instance(&alone, &keyed).await.unwrap(),
-        place_instance(&alone, &keyed).await.unwrap(),
-    );
+    let once = place_instance(&alone, &keyed).await.unwrap();
+    let again = place_instance(&alone, &keyed).await.unwrap();
     assert_eq!((once.instance.id == again.instance.id, alive(&cloud, "hetzner")), (true, 1));
 }
 

@@ -217,6 +217,8 @@ async fn the_same_seed_is_the_same_chance() {
         }
         struck
     };
-    let (one, same, other) = (strikes(7).await, strikes(7).await, strikes(8).await);
+    let one = strikes(7).await;
+    let same = strikes(7).await;
+    let other = strikes(8).await;
     assert!(one == same && one != other);
 }

@@ -54,7 +54,8 @@ async fn a_create_can_fail_after_it_was_accepted() {
     let api = Api::start();
     api.cloud.inject(Fault::ActionFails.once("digitalocean", Route::CreateInstance));
     let made = api.create(json!({})).await;
-    let (id, action) = (made.number("/droplet/id"), made.number("/links/actions/0/id"));
+    let id = made.number("/droplet/id");
+    let action = made.number("/links/actions/0/id");
     api.pass(BOOT - 1);
     assert_eq!(api.droplet(id).await.body["droplet"]["status"], json!("new"));
     api.pass(1);
@@ -74,7 +75,8 @@ async fn a_create_can_be_stuck_or_vanish() {
     let api = Api::start();
     api.cloud.inject(Fault::StuckCreating.once("digitalocean", Route::CreateInstance));
     let made = api.create(json!({})).await;
-    let (stuck, action) = (made.number("/droplet/id"), made.number("/links/actions/0/id"));
+    let stuck = made.number("/droplet/id");
+    let action = made.number("/links/actions/0/id");
     api.pass(86_400);
     assert_eq!(api.droplet(stuck).await.body["droplet"]["status"], json!("new"));
     let action = api.get(&format!("/v2/actions/{action}")).await.body["action"].clone();

@@ -111,11 +111,9 @@ async fn the_catalogue_agrees_with_itself() {
     let all = async |path: &str, key: &str| {
         api.get(&format!("{path}?per_page=200")).await.body[key].as_array().unwrap().clone()
     };
-    let (regions, sizes, images) = (
-        all("/v2/regions", "regions").await,
-        all("/v2/sizes", "sizes").await,
-        all("/v2/images", "images").await,
-    );
+    let regions = all("/v2/regions", "regions").await;
+    let sizes = all("/v2/sizes", "sizes").await;
+    let images = all("/v2/images", "images").await;
     for size in &sizes {
         for region in &regions {
             let holds = |list: &Value, slug: &Value| list.as_array().unwrap().contains(slug);
@@ -159,7 +157,8 @@ async fn the_catalogue_agrees_with_itself() {
     let kinds = async |query: &str| {
         api.get(&format!("/v2/images?per_page=200&{query}")).await.each("images", "slug")
     };
-    let (apps, distributions) = (kinds("type=application").await, kinds("type=distribution").await);
+    let apps = kinds("type=application").await;
+    let distributions = kinds("type=distribution").await;
     assert!(
         apps.contains(&"docker-20-04".to_string()) && !apps.contains(&"debian-12-x64".to_string())
     );

@@ -121,7 +121,8 @@ impl Api {
         let url = format!("http://{}{path}", self.cloud.address());
         let request = self.http.request(method, url).bearer_auth(self.token).body(body.into());
         let reply = request.send().await.unwrap();
-        let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+        let status = reply.status().as_u16();
+        let headers = reply.headers().clone();
         let text = reply.text().await.unwrap();
         Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
     }

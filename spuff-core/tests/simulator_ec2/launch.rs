@@ -220,7 +220,8 @@ async fn what_cannot_be_launched_is_refused() {
 
 /// So many bytes, in base64.
 fn base64_of(bytes: usize) -> String {
-    let (whole, rest) = (bytes / 3, bytes % 3);
+    let whole = bytes / 3;
+    let rest = bytes % 3;
     "AAAA".repeat(whole) + ["", "AA==", "AAA="][rest]
 }
 

@@ -44,7 +44,8 @@ struct Reply {
 impl Reply {
     /// The texts of every element of that name, in their order.
     fn all(&self, name: &str) -> Vec<String> {
-        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let open = format!("<{name}>");
+        let close = format!("</{name}>");
         let parts = self.text.split(&open).skip(1);
         let inner = parts.map(|part| part.split(&close).next().unwrap_or_default());
         inner
@@ -108,7 +109,8 @@ impl Asker {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
         let reply = request.send().await.unwrap();
-        let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+        let status = reply.status().as_u16();
+        let headers = reply.headers().clone();
         Reply { status, headers, text: reply.text().await.unwrap() }
     }
 

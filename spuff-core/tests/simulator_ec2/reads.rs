@@ -45,7 +45,8 @@ async fn one_unknown_id_fails_a_call_and_a_filter_leaves_it_out() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let id = ec2.launch(&[]).await;
-    let (one, two) = ("i-0123456789abcdef0", "i-1234abcd");
+    let one = "i-0123456789abcdef0";
+    let two = "i-1234abcd";
     for action in ["DescribeInstances", "TerminateInstances"] {
         let refused = ec2
             .ask(action, &[("InstanceId.1", &id), ("InstanceId.2", one), ("InstanceId.3", two)])
@@ -160,7 +161,9 @@ async fn pages_hold_everything_once() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let launched = ec2.run(&[("MaxCount", "12")]).await.good().all("instanceId");
-    let (mut found, mut sizes, mut token) = (Vec::new(), Vec::new(), None::<String>);
+    let mut found = Vec::new();
+    let mut sizes = Vec::new();
+    let mut token = None::<String>;
     loop {
         let mut parameters = vec![("MaxResults", "5")];
         parameters.extend(token.as_deref().map(|token| ("NextToken", token)));

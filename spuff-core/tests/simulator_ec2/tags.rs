@@ -20,7 +20,8 @@ async fn tags_have_rules() {
     let cloud = instant().start().unwrap();
     let ec2 = Asker::new(&cloud, "us-east-1");
     let id = ec2.launch(&[]).await;
-    let (key, value) = ("k".repeat(128), "ü".repeat(256));
+    let key = "k".repeat(128);
+    let value = "ü".repeat(256);
     tag(
         &ec2,
         "CreateTags",

@@ -26,7 +26,8 @@ async fn what_does_not_exist_is_left_out() {
     let id = lab.server("web-1").await;
     let all = lab.get(&format!("/servers/{id}/actions")).await.ok(200);
     assert_eq!(all.each("actions", "command"), ["create_server", "start_server"]);
-    let (one, two) = (all.number("/actions/0/id"), all.number("/actions/1/id"));
+    let one = all.number("/actions/0/id");
+    let two = all.number("/actions/1/id");
     let found = lab.get(&format!("/actions?id={one}&id=1&id={two}&id={one}")).await.ok(200);
     assert_eq!(found.each("actions", "id"), [one.to_string(), two.to_string()]);
     lab.get("/actions/1").await.refused(404, "not_found");

@@ -137,7 +137,8 @@ async fn lists_are_narrowed() {
     lab.act(server, "enable_backup", json!({})).await.ok(201);
     let body = json!({"type": "backup", "labels": {"kind": "backup"}});
     let backup = lab.act(server, "create_image", body).await.ok(201).number("/image/id");
-    let (snapshot, backup) = (snapshot.to_string(), backup.to_string());
+    let snapshot = snapshot.to_string();
+    let backup = backup.to_string();
     for (query, expected) in [
         ("type=snapshot", vec![&snapshot]),
         ("type=backup", vec![&backup]),

@@ -154,7 +154,8 @@ impl Lab {
             request = request.header("content-type", "application/json").body(body);
         }
         let reply = request.send().await.unwrap();
-        let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
+        let status = reply.status().as_u16();
+        let headers = reply.headers().clone();
         let text = reply.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
         self.published.check(method.as_str(), path, status, &text);

@@ -28,7 +28,8 @@ impl io::Write for Log {
 
 /// An error with all its causes, in every form.
 pub fn shown(error: &dyn Error) -> String {
-    let (mut text, mut error) = (String::new(), Some(error));
+    let mut text = String::new();
+    let mut error = Some(error);
     while let Some(inner) = error {
         writeln!(text, "{inner} {inner:?} {inner:#?}").unwrap();
         error = inner.source();

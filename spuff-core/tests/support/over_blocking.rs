@@ -57,7 +57,8 @@ impl Provider for OverBlocking {
     }
 
     async fn create_snapshot(&self, instance_id: &str, name: &str) -> ProviderResult<Snapshot> {
-        let (id, name) = (instance_id.to_string(), name.to_string());
+        let id = instance_id.to_string();
+        let name = name.to_string();
         self.call(move |provider| provider.create_snapshot(&id, &name)).await
     }
 

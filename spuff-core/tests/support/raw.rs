@@ -68,10 +68,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let (log, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let log = Arc::clone(&asked);
+        let answer = Arc::new(answer);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+                let log = Arc::clone(&log);
+                let answer = Arc::clone(&answer);
                 std::thread::spawn(move || {
                     if let Some(request) = read(&stream) {
                         log.lock().unwrap().push(request.clone());
@@ -93,8 +95,10 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
-    let (method, path) = (words.next()?.to_string(), words.next()?.to_string());
-    let (mut headers, mut length) = (String::new(), 0);
+    let method = words.next()?.to_string();
+    let path = words.next()?.to_string();
+    let mut headers = String::new();
+    let mut length = 0;
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;

@@ -26,7 +26,8 @@ impl Steady {
         let count = Arc::clone(&answered);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
-                let (reply, count) = (Arc::clone(&reply), Arc::clone(&count));
+                let reply = Arc::clone(&reply);
+                let count = Arc::clone(&count);
                 let _ = stream.set_nodelay(true);
                 std::thread::spawn(move || {
                     let mut buffer = [0; 4096];

@@ -10,7 +10,8 @@ fn create_key(request: &InstanceRequest) -> CreateKey {
 
 #[test]
 fn keys_are_the_callers_or_random() {
-    let (one, two) = (create_key(&request()), create_key(&request()));
+    let one = create_key(&request());
+    let two = create_key(&request());
     assert!(
         one.key.len() == 32
             && one.key != two.key
@@ -193,7 +194,8 @@ fn the_longest_that_is_taken_is_taken() {
     assert!(expiry(LONGEST_LEASE + Duration::from_secs(1)).is_err());
     let now = || UNIX_EPOCH.elapsed().unwrap().as_secs();
     for ttl in [Duration::from_secs(1), Duration::from_secs(3600), LONGEST_LEASE] {
-        let (before, end) = (now(), expiry(ttl).unwrap().parse::<u64>().unwrap());
+        let before = now();
+        let end = expiry(ttl).unwrap().parse::<u64>().unwrap();
         assert!((before..=now()).contains(&(end - ttl.as_secs())), "{ttl:?}");
     }
 }

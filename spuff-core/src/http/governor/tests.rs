@@ -21,10 +21,12 @@ async fn order(classes: &[Class]) -> Vec<(usize, u64)> {
     // Nothing is left.
     go(&governor, Class::Safe).await.unwrap();
     go(&governor, Class::Safe).await.unwrap();
-    let (began, admitted) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+    let began = Instant::now();
+    let admitted = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = tokio::task::JoinSet::new();
     for (at, class) in classes.iter().copied().enumerate() {
-        let (governor, admitted) = (governor.clone(), admitted.clone());
+        let governor = governor.clone();
+        let admitted = admitted.clone();
         tasks.spawn(async move {
             go(&governor, class).await.unwrap();
             admitted.lock().unwrap().push((at, began.elapsed().as_secs()));
@@ -165,7 +167,8 @@ async fn a_pace_beyond_reason_does_no_harm() {
 
 #[tokio::test(start_paused = true)]
 async fn an_infinite_pace_counts_nothing() {
-    let (governor, began) = (Arc::new(Governor::new(f64::INFINITY)), Instant::now());
+    let governor = Arc::new(Governor::new(f64::INFINITY));
+    let began = Instant::now();
     for _ in 0..1000 {
         go(&governor, Class::Safe).await.unwrap();
     }
@@ -178,10 +181,8 @@ async fn places_of_which_all_is_left_make_room_for_others() {
     let go = |place: String| {
         let governor = governor.clone();
         async move {
-            let (both, one) = (
-                Cost { place: &place, budget: &BUCKET, count: 1 },
-                Cost { place: &place, budget: &NARROW, count: 1 },
-            );
+            let both = Cost { place: &place, budget: &BUCKET, count: 1 };
+            let one = Cost { place: &place, budget: &NARROW, count: 1 };
             governor.admit([Some(both), Some(one)], Class::Safe, PATIENCE, |_| ()).await.map(drop)
         }
     };

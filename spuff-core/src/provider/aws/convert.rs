@@ -198,7 +198,8 @@ fn user_data(request: &InstanceRequest) -> ProviderResult<Option<String>> {
     if compressed.len() <= MAX_USER_DATA {
         return Ok(Some(BASE64_STANDARD.encode(compressed)));
     }
-    let (bytes, compressed) = (text.len(), compressed.len());
+    let bytes = text.len();
+    let compressed = compressed.len();
     Err(ProviderError::invalid_config(
         "user_data",
         format!(
@@ -308,7 +309,8 @@ pub(super) fn is_ending(instance: &Instance) -> bool {
 
 /// Returns why an ending instance did not come up. One that a user ended is not found.
 pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
-    let (id, reason) = (&instance.instance_id, &instance.state_reason);
+    let id = &instance.instance_id;
+    let reason = &instance.state_reason;
     match reason.code.as_str() {
         "" | "Client.UserInitiatedShutdown" => ProviderError::not_found("instance", id),
         code if code.contains("Capacity") => {
@@ -334,7 +336,9 @@ pub(super) fn has_failed(image: &Image) -> bool {
 
 /// Returns why an image will never be available.
 pub(super) fn failed_image(image: &Image, instance_id: &str) -> ProviderError {
-    let (id, state, reason) = (&image.image_id, &image.image_state, &image.state_reason);
+    let id = &image.image_id;
+    let state = &image.image_state;
+    let reason = &image.state_reason;
     let code = if reason.code.is_empty() { state } else { &reason.code };
     let message =
         format!("snapshot {id} exists, but its state is {state}: {}", reason.message.trim());

@@ -43,7 +43,8 @@ pub(crate) const TARGETS: &[Target] = &[
 /// Reads a document. A truncated one must be rejected if its root is the last element of the reply.
 fn read_xml<T: Document>(reply: &Reply) -> Option<T> {
     let body = text(&reply.body);
-    let (start, end) = (format!("<{}", T::ROOT), format!("</{}>", T::ROOT));
+    let start = format!("<{}", T::ROOT);
+    let end = format!("</{}>", T::ROOT);
     let tag = body
         .split_once(&start)
         .and_then(|(_, rest)| rest.split_once('>'))

@@ -45,7 +45,8 @@ pub(super) fn rate_cost<'a>(call: &'a Call<'_>) -> Costs<'a> {
         return [None, of(&PARAMETERS, 1)];
     }
     let body = std::str::from_utf8(&call.body).unwrap_or_default();
-    let (action, given) = (value(body, "Action=").unwrap_or_default(), body.split('&').count());
+    let action = value(body, "Action=").unwrap_or_default();
+    let given = body.split('&').count();
     // Two parameters: the action and the version.
     if action.starts_with("Describe") && given <= 2 {
         return [None, of(&WIDE, 1)];

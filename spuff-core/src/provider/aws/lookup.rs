@@ -199,7 +199,8 @@ impl Reader<'_> {
         architecture: Architecture,
     ) -> ProviderResult<BootImage> {
         let unknown = || {
-            let (arch, region) = (architecture.debian(), &self.place.region);
+            let arch = architecture.debian();
+            let region = &self.place.region;
             ProviderError::invalid_config(
                 "image",
                 format!("no image {spec} for {arch} in {region}; give an id, ami-…"),

@@ -243,7 +243,8 @@ impl AwsProvider {
     where
         F: Future<Output = ProviderResult<Option<T>>> + Send,
     {
-        let (mut places, mut asked) = (self.places.all()?, asked.to_vec());
+        let mut places = self.places.all()?;
+        let mut asked = asked.to_vec();
         let said = if let Used::These(said) = &self.places.used { Some(said) } else { None };
         let mut failed = match self.join_enabled(asking, &mut places).await {
             Err(error) if error.is_transient() => return Err(error),

@@ -198,7 +198,8 @@ impl AwsProvider {
         ids: Vec<String>,
         deadline: Deadline,
     ) -> Vec<String> {
-        let (left, refused) = (&Mutex::new(ids), &Mutex::new(Vec::new()));
+        let left = &Mutex::new(ids);
+        let refused = &Mutex::new(Vec::new());
         let wait = Wait::new(
             "delete_snapshot",
             ("snapshot", image_id),

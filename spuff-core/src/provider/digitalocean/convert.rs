@@ -173,7 +173,8 @@ pub(super) fn labels(tags: &[String]) -> HashMap<String, String> {
 pub(super) fn label(tag: &str) -> Option<(String, String)> {
     let tag = tag.to_ascii_lowercase();
     let (key, value) = tag.split_once(':')?;
-    let (key, value) = (decode(key)?, decode(value)?);
+    let key = decode(key)?;
+    let value = decode(value)?;
     let canonical = !key.is_empty() && self::tag(&key, &value) == tag;
     canonical.then_some((key, value))
 }

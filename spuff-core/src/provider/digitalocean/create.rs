@@ -51,7 +51,8 @@ impl DigitalOceanProvider {
         let sent = clock::utc();
         let look = || async move {
             let named = self.named(request).await?;
-            let (mut unsure, mut others) = (Vec::new(), None);
+            let mut unsure = Vec::new();
+            let mut others = None;
             for made in named {
                 match create_key.matches(&made.labels, &made.id) {
                     Ok(true) if create_key.has_made(Origin::Recovered, &made.labels) => {

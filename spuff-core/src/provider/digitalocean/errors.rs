@@ -27,7 +27,8 @@ const FIELDS: [(&str, &str); 9] = [
 /// Classifies an unsuccessful reply.
 pub(super) fn refusal(reply: &Reply) -> ApiError {
     let problem: Problem = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let (is_own, is_absence) = (problem.is_own(), problem.is_absence());
+    let is_own = problem.is_own();
+    let is_absence = problem.is_absence();
     let listed = (!problem.messages.is_empty()).then(|| problem.messages.join("; "));
     let message = problem.message.or(listed).or_else(|| problem.error.clone());
     let words = message.as_deref().unwrap_or_default().to_lowercase();

@@ -180,7 +180,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_action_may_be_of_each_call_that_is_open() {
         let actions = SnapshotActions::default();
-        let (one, other) = (actions.number(), actions.number());
+        let one = actions.number();
+        let other = actions.number();
         let may_be_others =
             || (actions.may_be_of_another(one, 7), actions.may_be_of_another(other, 7));
         actions.begin(one, 7);

@@ -132,7 +132,8 @@ impl DigitalOceanProvider {
         let (room, begun) =
             (self.clone(), Begun { droplet, name: name.to_string(), before, action, at });
         let attempt = move |timeouts: ProviderTimeouts| {
-            let (room, begun) = (room.clone(), begun.clone());
+            let room = room.clone();
+            let begun = begun.clone();
             async move { room.finish(&begun, &timeouts).await }
         };
         follow("create_snapshot", key.to_string(), deadline, timeouts, attempt).await

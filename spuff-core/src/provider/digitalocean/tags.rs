@@ -96,7 +96,8 @@ impl Worn {
         let mut wearers = self.wearers();
         let Some(wearer) = wearers.droplets.get_mut(id) else { return (None, false) };
         wearer.ended = true;
-        let (tag, leased) = (wearer.tag.clone(), wearer.leased);
+        let tag = wearer.tag.clone();
+        let leased = wearer.leased;
         let others = wearers.droplets.values().any(|other| !other.ended && other.tag == tag);
         (tag.filter(|_| !others), leased)
     }

@@ -202,7 +202,8 @@ impl Client {
         &self,
         image: &str,
     ) -> ProviderResult<Option<DockerCredentials>> {
-        let (client, host) = (self.clone(), registry(image).to_string());
+        let client = self.clone();
+        let host = registry(image).to_string();
         let read = move || client.read_credentials(&host);
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read,
@@ -283,7 +284,8 @@ fn same_registry(key: &str, host: &str) -> bool {
 }
 
 fn of_auth(key: &str, auth: &Auth) -> ProviderResult<Option<DockerCredentials>> {
-    let (mut username, mut password) = (auth.username.clone(), auth.password.clone());
+    let mut username = auth.username.clone();
+    let mut password = auth.password.clone();
     if !auth.auth.is_empty() {
         let pair =
             BASE64_STANDARD.decode(&auth.auth).ok().and_then(|pair| String::from_utf8(pair).ok());

@@ -243,7 +243,8 @@ impl Engine {
                     .await
                     .map_err(late)??;
             if let Some(host) = place.remote_host() {
-                let (host, is_ssh) = (host.to_string(), place.address.starts_with("ssh://"));
+                let host = host.to_string();
+                let is_ssh = place.address.starts_with("ssh://");
                 let resolved = tokio::task::spawn_blocking(move || resolve(&host, is_ssh)).await;
                 return Ok(Reach::Published(resolved.ok().flatten()));
             }

@@ -290,7 +290,8 @@ impl DockerProvider {
 
     pub(super) async fn remove_snapshot(&self, id: &str) -> ProviderResult<()> {
         check_id("id", id)?;
-        let (timeouts, image) = (self.engine.timeouts(), &tag(id));
+        let timeouts = self.engine.timeouts();
+        let image = &tag(id);
         let wait =
             Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
         let remove = |force: bool| async move {

@@ -135,7 +135,9 @@ fn mount(entry: &str) -> ProviderResult<String> {
     let invalid =
         |why: &str| ProviderError::invalid_config(Options::MOUNTS, format!("{entry:?}: {why}"));
     let mut parts = entry.splitn(3, ':');
-    let (source, target, mode) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let source = parts.next().unwrap_or_default();
+    let target = parts.next();
+    let mode = parts.next();
     let Some(target) = target.filter(|target| target.starts_with('/')) else {
         return Err(invalid("give SOURCE:TARGET, with an absolute path inside the machine"));
     };

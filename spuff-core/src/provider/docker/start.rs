@@ -218,7 +218,8 @@ impl DockerProvider {
         let wait =
             Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
         let ask = || Ask::of("hand_over").about("instance", id);
-        let (archive, refused) = (&archive, &AtomicBool::new(false));
+        let archive = &archive;
+        let refused = &AtomicBool::new(false);
         wait.until(|| async move {
             let begun = match self.inspect("create_instance", id).await {
                 // A start that was cut off may have succeeded.

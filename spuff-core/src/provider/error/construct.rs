@@ -76,7 +76,9 @@ impl ProviderError {
         key: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        let (operation, key, message) = (operation.into(), key.into(), message.into());
+        let operation = operation.into();
+        let key = key.into();
+        let message = message.into();
         Self::UnknownOutcome {
             operation,
             key,

@@ -199,8 +199,10 @@ impl From<&ProviderError> for ErrorParts {
 /// Rebuilds the error. Fields that its kind does not have are ignored.
 impl From<ErrorParts> for ProviderError {
     fn from(parts: ErrorParts) -> Self {
-        let (message, operation) = (parts.message, parts.operation.unwrap_or_default());
-        let (name, provider) = (parts.name.unwrap_or_default(), parts.provider.clone());
+        let message = parts.message;
+        let operation = parts.operation.unwrap_or_default();
+        let name = parts.name.unwrap_or_default();
+        let provider = parts.provider.clone();
         let resource_type = parts.resource_type.unwrap_or_default();
         let context = ErrorContext {
             provider: parts.provider,

@@ -375,7 +375,8 @@ mod tests {
 
     #[test]
     fn labels_are_checked_and_named() {
-        let (long, longer) = ("x".repeat(63), "x".repeat(64));
+        let long = "x".repeat(63);
+        let longer = "x".repeat(64);
         let (prefix, longer_prefix) =
             (format!("{}/k", "x".repeat(253)), format!("{}/k", "x".repeat(254)));
         for (key, value) in [

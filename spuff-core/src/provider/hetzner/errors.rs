@@ -22,7 +22,8 @@ const FIELDS: [(&str, &str); 8] = [
 
 /// Returns the error of a failed action, followed by `aftermath`.
 pub(super) fn failed(instance_id: &str, action: &Action, aftermath: &str) -> ProviderError {
-    let (code, message) = (action.error.code.as_str(), action.error.message.as_str());
+    let code = action.error.code.as_str();
+    let message = action.error.message.as_str();
     let reason = format!(
         "{} failed: {}{aftermath}",
         action.command,

@@ -84,7 +84,8 @@ fn catalog(input: &[u8]) {
 fn pricing(input: &[u8]) {
     let Some(read) = read_json::<PricingReply>(&reply(input)) else { return };
     let list = convert::prices(read.pricing);
-    let (sizes, prices): (Vec<_>, _) = (list.keys().cloned().collect(), Prices::default());
+    let sizes: Vec<_> = list.keys().cloned().collect();
+    let prices = Prices::default();
     for (size, region) in sizes.iter().flat_map(|size| ["", "fsn1"].map(|region| (size, region))) {
         let price = at_once(prices.find(region, size, || std::future::ready(Ok(list.clone()))));
         let price = price.and_then(check_refusal);

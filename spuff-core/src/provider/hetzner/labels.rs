@@ -44,7 +44,8 @@ impl HetznerProvider {
         // After `http_request`, proceeds beside a writer that is stuck.
         let _turn = tokio::time::timeout(patience, writing.turn(number)).await;
         for written in 0..=LABEL_WRITES {
-            let (found, read_at) = (self.labels_of(id).await?, Instant::now());
+            let found = self.labels_of(id).await?;
+            let read_at = Instant::now();
             if labels.iter().all(|(key, value)| found.get(key) == Some(value)) {
                 return Ok(());
             }

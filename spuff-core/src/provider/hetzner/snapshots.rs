@@ -56,7 +56,8 @@ impl HetznerProvider {
         };
         let (id, actions) = create.run(read, look).await?;
 
-        let (id, waiting) = (&id.to_string(), self.http.shared::<Waiting>());
+        let id = &id.to_string();
+        let waiting = self.http.shared::<Waiting>();
         self.taken.add(id, ());
         let open = |error| still_open("create_snapshot", &create_key.key, id, error);
         for action in actions {

@@ -237,7 +237,8 @@ mod tests {
         });
         assert_eq!(second.unwrap(), 2);
 
-        let (known, began) = (&Lookups::new(FRESH), Instant::now());
+        let known = &Lookups::new(FRESH);
+        let began = Instant::now();
         let mut still = Box::pin(known.or_look("a", slow(1)));
         assert!(futures_util::poll!(&mut still).is_pending());
         let (second, third) =

@@ -112,7 +112,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_list_is_read_once_an_hour_and_again_after_a_failure() {
-        let (prices, reads) = (&Prices::default(), &AtomicUsize::new(0));
+        let prices = &Prices::default();
+        let reads = &AtomicUsize::new(0);
         let ask = |works: bool| async move {
             let read = || async {
                 reads.fetch_add(1, Ordering::SeqCst);

@@ -26,12 +26,18 @@ impl Judge {
         plan: &Plan,
         truth: &Inside,
     ) {
-        let (now, limits) = (Instant::now(), &plan.limits);
+        let now = Instant::now();
+        let limits = &plan.limits;
         let who = self.show(number);
         let call = &mut self.calls[number];
         call.ended = Some(now);
-        let (cloud, verb, took, program) = (call.cloud, call.verb, now - call.began, call.program);
-        let (names, key, targets) = (call.names.clone(), call.key.clone(), call.targets.clone());
+        let cloud = call.cloud;
+        let verb = call.verb;
+        let took = now - call.began;
+        let program = call.program;
+        let names = call.names.clone();
+        let key = call.key.clone();
+        let targets = call.targets.clone();
         if took > verb.bound(limits) && !limits.rates {
             self.find(format!(
                 "{who} has answered after {took:?}, which is later than {:?}",
@@ -208,7 +214,8 @@ impl Judge {
             let is_known = ender.targets.contains(&machine.id)
                 || matches!(ender.verb, Verb::Reap | Verb::ReapOld | Verb::CreateAndWaitKeyed);
             if !is_known {
-                let (since, ender) = (Instant::now() - ended, self.show(by));
+                let since = Instant::now() - ended;
+                let ender = self.show(by);
                 self.find(format!(
                     "{who} gives {}, whose end was accepted {since:?} ago from {ender}",
                     machine.id

@@ -62,7 +62,8 @@ impl Judge {
             let Some((_, (key, value))) = &call.label else { continue };
             let others =
                 calls.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| *other);
-            let (mut is_alone, mut is_last) = (true, true);
+            let mut is_alone = true;
+            let mut is_last = true;
             for other in others {
                 let has_turns = other.program == call.program && !other.may_come_late();
                 is_alone &= has_turns || !other.overlaps(call);

@@ -50,7 +50,8 @@ fn found(
     made: &[(Option<usize>, &str, &str)],
     ended: &[(Option<usize>, &str)],
 ) -> Vec<String> {
-    let (mut judge, truth) = (Judge { calls, ..Judge::default() }, truth());
+    let mut judge = Judge { calls, ..Judge::default() };
+    let truth = truth();
     let by = |call: Option<usize>| call.map(|call| Program { number: PROGRAM, call });
     for (call, id, name) in made {
         judge.served(
@@ -133,7 +134,8 @@ async fn what_a_call_says_is_held_against_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_given_to_one_caller_is_ended_for_no_other() {
-    let (mut judge, truth) = (Judge::default(), truth());
+    let mut judge = Judge::default();
+    let truth = truth();
     judge.calls = vec![call(Verb::Create, &["web"], &[]), call(Verb::Create, &["web"], &[])];
     let by = Some(Program { number: PROGRAM, call: 0 });
     judge.served(
@@ -161,7 +163,8 @@ async fn what_was_given_to_one_caller_is_ended_for_no_other() {
 /// Returns the number of findings for a lease that was over when a reap listed, and was renewed
 /// long before the reap destroyed the instance. `None` is a renewal that failed.
 async fn reaped_after(renewed_until: &[Option<i64>]) -> usize {
-    let (mut judge, truth) = (Judge::default(), truth());
+    let mut judge = Judge::default();
+    let truth = truth();
     let reap =
         Call { leases: BTreeMap::from([("7".to_string(), 50)]), ..call(Verb::Reap, &[], &[]) };
     judge.calls = vec![call(Verb::Create, &["web"], &[]), reap];
@@ -247,7 +250,8 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
         ended_by: None,
         given: vec![(call, true)],
     };
-    let (ours, theirs) = (PROGRAM, PROGRAM + 1);
+    let ours = PROGRAM;
+    let theirs = PROGRAM + 1;
     // The program that made the other snapshot, whether something was made under the key, and
     // whether the two may be confused.
     for (maker, has_made, may_be) in
@@ -268,7 +272,8 @@ async fn a_key_of_a_snapshot_leads_to_no_other_of_its_own_program() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_the_end_of_what_nobody_ends() {
-    let (truth, by) = (truth(), Some(Program { number: PROGRAM, call: 0 }));
+    let truth = truth();
+    let by = Some(Program { number: PROGRAM, call: 0 });
     let waited = || crate::create::CreateKey::under("order-1".to_string()).still_ending("7");
     for (enders, finds) in [
         (vec![], true),

@@ -81,7 +81,8 @@ impl DigitalOcean {
         id: u64,
         body: &Map<String, Value>,
     ) -> Result<Action, Problem> {
-        let (now, kind) = (ask.now, text(body, "type")?.unwrap_or_default());
+        let now = ask.now;
+        let kind = text(body, "type")?.unwrap_or_default();
         let machine = self.existing(id)?;
         let is_off = matches!(machine.power(now), Power::Off);
         let busy = ask.effects.is(Fault::Locked) || is_locked(machine, now);

@@ -64,7 +64,10 @@ impl<'a> Call<'a> {
     pub(super) fn of(asked: &Asked<'a>) -> Option<Self> {
         let parts: Vec<&'a str> = asked.parts("/v2");
         let text = |part: &'a str| percent_decode_str(part).decode_utf8_lossy();
-        let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
+        let get = Method::GET;
+        let post = Method::POST;
+        let put = Method::PUT;
+        let delete = Method::DELETE;
         let is = |method: &Method| asked.method == method;
         Some(match parts.as_slice() {
             ["account"] if is(&get) => Self::Account,

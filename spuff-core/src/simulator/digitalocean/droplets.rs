@@ -86,7 +86,8 @@ impl DigitalOcean {
         if ask.effects.is(Fault::CapacityOut) {
             return Err(Problem::no_size_here());
         }
-        let (mut ids, mut actions) = (Vec::new(), Vec::new());
+        let mut ids = Vec::new();
+        let mut actions = Vec::new();
         for name in wanted.names {
             let new = NewMachine {
                 name,
@@ -136,7 +137,8 @@ impl DigitalOcean {
         let image = self.image_for(body, now)?;
         let region = region_for(text(body, "region")?.unwrap_or_default(), plan, &image.regions)?;
         if plan.size.disk_gib < image.min_disk_gib {
-            let (disk, needed) = (plan.size.disk_gib, image.min_disk_gib);
+            let disk = plan.size.disk_gib;
+            let needed = image.min_disk_gib;
             let why = format!(
                 "The size ({disk}GB) does not have enough disk space to support the image you \
                  selected ({needed}GB)."
@@ -150,10 +152,8 @@ impl DigitalOcean {
         if user_data.as_ref().is_some_and(|data| data.len() > MAX_USER_DATA) {
             return Err(Problem::refused("User data is too long (maximum is 64 KiB)"));
         }
-        let (ipv4, ipv6) = (
-            flag(body, "public_networking")?.unwrap_or(true),
-            flag(body, "ipv6")?.unwrap_or(false),
-        );
+        let ipv4 = flag(body, "public_networking")?.unwrap_or(true);
+        let ipv6 = flag(body, "ipv6")?.unwrap_or(false);
         if ipv6 && !ipv4 {
             return Err(Problem::refused(
                 "IPv6 cannot be enabled when public networking is disabled.",
@@ -217,7 +217,8 @@ impl DigitalOcean {
             Some("gpus") => true,
             Some(_) => return Err(Problem::bad_request("type has to be droplets or gpus")),
         };
-        let (tags, now) = (&self.tags, ask.now);
+        let tags = &self.tags;
+        let now = ask.now;
         let tagged = |machine: &Machine, tag: &str| {
             machine.labels.contains_key(tag) && !tags.is_fresh(tag, Kind::Instance, machine.id, now)
         };

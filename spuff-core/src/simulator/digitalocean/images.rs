@@ -127,7 +127,8 @@ impl DigitalOcean {
             return Err(Problem::forbidden());
         }
         let body = body(ask.asked)?;
-        let (name, description) = (text(&body, "name")?, text(&body, "description")?);
+        let name = text(&body, "name")?;
+        let description = text(&body, "description")?;
         if name.is_some_and(str::is_empty) {
             return Err(Problem::refused("Name can't be blank"));
         }

@@ -41,7 +41,8 @@ impl DigitalOcean {
     /// fingerprints. A create accepts a new key only after the list lag.
     pub(super) fn keys_for(&self, given: &[Value], now: Moment) -> Result<Vec<u64>, Problem> {
         let lag = delta(self.world.timings.list_lag);
-        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
         for value in given {
             let name = value.as_str().map_or_else(|| value.to_string(), str::to_string);
             match self
@@ -84,10 +85,8 @@ impl DigitalOcean {
 
     pub(super) fn create_key(&mut self, ask: &Ask<'_>) -> Outcome {
         let body = body(ask.asked)?;
-        let (name, public_key) = (
-            text(&body, "name")?.unwrap_or_default(),
-            text(&body, "public_key")?.unwrap_or_default(),
-        );
+        let name = text(&body, "name")?.unwrap_or_default();
+        let public_key = text(&body, "public_key")?.unwrap_or_default();
         if name.is_empty() {
             return Err(Problem::refused("Name can't be blank"));
         }
@@ -98,7 +97,8 @@ impl DigitalOcean {
         if self.world.keys.iter().any(|key| key.fingerprint == fingerprint) {
             return Err(Problem::refused("SSH Key is already in use on your account"));
         }
-        let (name, public_key) = (name.to_string(), public_key.to_string());
+        let name = name.to_string();
+        let public_key = public_key.to_string();
         let key = Key { id: self.world.next_id(), name, fingerprint, public_key, created: ask.now };
         let answer = respond(201, &Keyed("ssh_key", show::key(&key)));
         self.world.keys.push(key);

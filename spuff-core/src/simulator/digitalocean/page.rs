@@ -55,7 +55,8 @@ impl Page {
         let last = total.div_ceil(self.size).max(1);
         let joint = if self.address.ends_with('?') { "" } else { "&" };
         let link = |number: usize| format!("{}{joint}page={number}", self.address);
-        let (back, on) = (self.number > 1, self.number < last);
+        let back = self.number > 1;
+        let on = self.number < last;
         let pages = Pages {
             first: back.then(|| link(1)),
             prev: back.then(|| link((self.number - 1).min(last))),

@@ -178,7 +178,8 @@ pub(super) fn is_locked(machine: &Machine, now: Moment) -> bool {
 
 /// Addresses appear halfway through the boot: after the create, before the droplet is active.
 fn networks(machine: &Machine, now: Moment) -> Networks {
-    let (passed, left) = (now - machine.created, machine.locked_until - now);
+    let passed = now - machine.created;
+    let left = machine.locked_until - now;
     if machine.power(now) == Power::Booting && passed <= left {
         return Networks::default();
     }

@@ -218,7 +218,8 @@ impl DigitalOcean {
         } else {
             "Image"
         })?;
-        let (now, until) = (ask.now, ask.now + delta(self.world.timings.list_lag));
+        let now = ask.now;
+        let until = ask.now + delta(self.world.timings.list_lag);
         self.tags.fresh.retain(|(_, _, _, until)| now < *until);
         for (kind, id) in things {
             if !on {

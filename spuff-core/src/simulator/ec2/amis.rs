@@ -32,7 +32,8 @@ fn check_name(name: &str) -> Outcome<()> {
 }
 
 pub(super) fn create(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let (params, now) = (&call.params, call.now);
+    let params = &call.params;
+    let now = call.now;
     let name = params.need("Name")?;
     let machine = room.find_machine(call)?;
     check_name(name)?;
@@ -109,7 +110,8 @@ impl Ec2 {
         let (ready, fails) = image.map_or((None, false), |image| (image.ready_at(), image.failed));
         let volumes =
             self.launches.get(&machine).map(|launch| launch.volumes.clone()).unwrap_or_default();
-        let (of, to) = (ids::of_kind(Kind::Instance, machine), ids::of_kind(Kind::Snapshot, ami));
+        let of = ids::of_kind(Kind::Instance, machine);
+        let to = ids::of_kind(Kind::Snapshot, ami);
         let mut mappings = Vec::new();
         for volume in volumes {
             let Some(disk) = self.volumes.get(&volume) else { continue };
@@ -206,7 +208,8 @@ fn is_owned(image: &Image, owners: &[&str]) -> bool {
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let params = &call.params;
-    let (asked, owners) = (params.list("ImageId"), params.list("Owner"));
+    let asked = params.list("ImageId");
+    let owners = params.list("Owner");
     let filters = Filters::read(params, &FILTERS)?;
     for flag in ["IncludeDeprecated", "IncludeDisabled"] {
         params.flag(flag)?;

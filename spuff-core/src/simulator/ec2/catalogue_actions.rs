@@ -46,7 +46,8 @@ pub(super) fn regions(ec2: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<
 
 pub(super) fn zones(_: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let region = call.region;
-    let (names, zone_ids) = (call.params.list("ZoneName"), call.params.list("ZoneId"));
+    let names = call.params.list("ZoneName");
+    let zone_ids = call.params.list("ZoneId");
     let id = |index: usize| format!("{}-az{}", region.zone_id, index + 1);
     for name in &names {
         if !(0..ZONES.len()).any(|index| region.zone(index) == *name) {

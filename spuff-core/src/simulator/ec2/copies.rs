@@ -174,7 +174,8 @@ fn in_copy(id: u64, copy: &Stored, now: Moment, name: &str, is: &dyn Fn(&str) ->
 }
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
-    let (asked, owners) = (call.params.list("SnapshotId"), call.params.list("Owner"));
+    let asked = call.params.list("SnapshotId");
+    let owners = call.params.list("Owner");
     let asked: Vec<u64> =
         asked.iter().map(|text| room.find_copy(call, text)).collect::<Outcome<_>>()?;
     let filters = Filters::read(&call.params, &FILTERS)?;

@@ -86,7 +86,8 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut read) = (0, 0);
+    let mut at = 0;
+    let mut read = 0;
     // The position of the last star, and how much text it covers.
     let mut star: Option<(usize, usize)> = None;
     while let Some(letter) = text.get(read) {

@@ -79,7 +79,8 @@ fn fingerprint(kind: &str, key: &str, made_by_aws: bool) -> String {
 
 pub(super) fn describe(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<()> {
     let Some(place) = room.places.get(call.region.name) else { return Ok(()) };
-    let (names, pair_ids) = (call.params.list("KeyName"), call.params.list("KeyPairId"));
+    let names = call.params.list("KeyName");
+    let pair_ids = call.params.list("KeyPairId");
     for name in &names {
         if !place.keys.contains_key(*name) {
             return Err(missing(name));

@@ -88,7 +88,8 @@ mod tests {
     use super::*;
 
     fn all(limit: usize) -> Vec<Vec<u64>> {
-        let (mut pages, mut from) = (Vec::new(), 0);
+        let mut pages = Vec::new();
+        let mut from = 0;
         loop {
             let page = Window { limit, from }.page((1..=7).map(|id| (id * 10, id)));
             pages.push(page.items);

@@ -159,7 +159,9 @@ pub(super) fn start(room: &mut Ec2, call: &Call<'_>, xml: &mut Xml) -> Outcome<(
         let running = action.ends.unwrap_or(call.now);
         let address = another_address(room.world.next_id());
         let Some(machine) = room.world.machine_mut(id) else { continue };
-        let (size, public, gone) = (machine.size, machine.ipv4.is_some(), machine.gone_at());
+        let size = machine.size;
+        let public = machine.ipv4.is_some();
+        let gone = machine.gone_at();
         machine.ipv4 = machine.ipv4.map(|_| address);
         room.world.charge(Kind::Instance, id, size.name, running, size.rate);
         if public {

@@ -87,7 +87,8 @@ fn again(room: &Ec2, launched: &Launched, call: &Call<'_>) -> Outcome<Vec<u64>> 
 }
 
 fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
-    let (params, now) = (&call.params, call.now);
+    let params = &call.params;
+    let now = call.now;
     let count = |name: &str| -> Outcome<u32> {
         params.need(name)?;
         let count = params.number(name)?.unwrap_or_default();
@@ -100,7 +101,8 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
         if (1..=1000).contains(&count) { Ok(count) } else { Err(Problem::value(message())) }
     };
     let image_id = image(room, call)?;
-    let (least, most) = (count("MinCount")?, count("MaxCount")?);
+    let least = count("MinCount")?;
+    let most = count("MaxCount")?;
     if least > most {
         let message = format!("MinCount ({least}) must not be greater than MaxCount ({most})");
         return Err(Problem::combination(message));
@@ -134,11 +136,9 @@ fn launch(room: &mut Ec2, call: &Call<'_>) -> Outcome<Vec<u64>> {
             )));
         }
     };
-    let (protected, monitored, ebs_optimized) = (
-        params.flag("DisableApiTermination")?,
-        params.flag("Monitoring.Enabled")?,
-        params.flag("EbsOptimized")?,
-    );
+    let protected = params.flag("DisableApiTermination")?;
+    let monitored = params.flag("Monitoring.Enabled")?;
+    let ebs_optimized = params.flag("EbsOptimized")?;
     let hop_limit = params.number("MetadataOptions.HttpPutResponseHopLimit")?;
     let count = allowed_count(room, call, size, &position, (least, most))?;
 
@@ -235,7 +235,8 @@ fn check_architecture(size: &Size, image: Architecture) -> Outcome<()> {
     if size.architecture == image {
         return Ok(());
     }
-    let (of_size, of_image) = (architecture(size.architecture), architecture(image));
+    let of_size = architecture(size.architecture);
+    let of_image = architecture(image);
     Err(Problem::value(format!(
         "The architecture '{of_size}' of the specified instance type does not match the \
          architecture '{of_image}' of the \
@@ -245,7 +246,8 @@ fn check_architecture(size: &Size, image: Architecture) -> Outcome<()> {
 }
 
 fn position(call: &Call<'_>) -> Outcome<Position> {
-    let (params, region) = (&call.params, call.region.name);
+    let params = &call.params;
+    let region = call.region.name;
     let zone = params.get("Placement.AvailabilityZone");
     let zone = zone.map(|zone| {
         let known = (0..catalogue::ZONES.len()).find(|index| call.region.zone(*index) == zone);

@@ -244,7 +244,8 @@ fn interface(
 
 /// Writes one image of a set.
 pub(super) fn image(xml: &mut Xml, room: &Ec2, image: &Image, now: Moment) {
-    let (publisher, ami) = (super::publish::publisher(image), room.amis.get(&image.id));
+    let publisher = super::publish::publisher(image);
+    let ami = room.amis.get(&image.id);
     let owner = super::publish::owner(image);
     let state = state::of_image(image, now);
     xml.text("imageId", &ids::of_kind(Kind::Snapshot, image.id));

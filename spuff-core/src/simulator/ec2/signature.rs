@@ -27,7 +27,9 @@ impl<'a> Signer<'a> {
     fn of_header(header: &'a str) -> Option<Self> {
         let parts =
             header.strip_prefix("AWS4-HMAC-SHA256")?.strip_prefix(' ')?.split(',').map(str::trim);
-        let (mut scope, mut signed, mut signature) = ("", "", "");
+        let mut scope = "";
+        let mut signed = "";
+        let mut signature = "";
         for part in parts {
             match part.split_once('=')? {
                 ("Credential", value) => scope = value,
@@ -51,7 +53,8 @@ impl<'a> Signer<'a> {
         let value = |name: &str| {
             text.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
-        let (key, _) = (value("AWSAccessKeyId")?, value("Signature")?);
+        let key = value("AWSAccessKeyId")?;
+        let _ = value("Signature")?;
         (!key.is_empty()).then_some(Self { key, region: DEFAULT_REGION, service: "ec2" })
     }
 

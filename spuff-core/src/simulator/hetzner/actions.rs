@@ -121,7 +121,8 @@ impl Hetzner {
     /// The action ends when the server has received the shutdown signal; the server may turn off
     /// later.
     fn shutdown(&mut self, id: u64, now: Moment, effects: Effects) -> Outcome {
-        let (told, off) = (now + TimeDelta::seconds(1), (Power::Stopping, Power::Off));
+        let told = now + TimeDelta::seconds(1);
+        let off = (Power::Stopping, Power::Off);
         let action = self
             .world
             .power(id, "shutdown_server", off, now, effects)
@@ -157,7 +158,8 @@ impl Hetzner {
         effects: Effects,
     ) -> Outcome {
         let mut input = Input::read_optional(asked)?;
-        let (description, kind) = (input.text("description"), input.text("type"));
+        let description = input.text("description");
+        let kind = input.text("type");
         let labels = input.labels().unwrap_or_default();
         let nature = match kind.as_deref() {
             None | Some("snapshot") => Nature::Snapshot,
@@ -218,7 +220,8 @@ impl Hetzner {
 
     fn rebuild(&mut self, asked: &Asked<'_>, id: u64, now: Moment, effects: Effects) -> Outcome {
         let mut input = Input::read(asked)?;
-        let (wanted, user_data) = (input.required_reference("image"), input.text("user_data"));
+        let wanted = input.required_reference("image");
+        let user_data = input.text("user_data");
         input.check()?;
         if self.extras.get(&id).is_some_and(|extra| extra.protected) {
             return Err(refusal::protected("server"));
@@ -292,7 +295,8 @@ impl Hetzner {
     /// Restarts the charge of a server at its current price; backups add 20 %.
     fn charge_anew(&mut self, id: u64, now: Moment) {
         let Some(machine) = self.world.machine(id) else { return };
-        let (name, mut rate) = (machine.size.name, machine.size.rate);
+        let name = machine.size.name;
+        let mut rate = machine.size.rate;
         if self.extras.get(&id).is_some_and(|extra| extra.backups) {
             rate.micros_per_hour += rate.micros_per_hour / 5;
         }
@@ -308,7 +312,8 @@ impl Hetzner {
         effects: Effects,
     ) -> Outcome {
         let mut input = Input::read(asked)?;
-        let (delete, rebuild) = (input.flag("delete"), input.flag("rebuild"));
+        let delete = input.flag("delete");
+        let rebuild = input.flag("rebuild");
         if delete != rebuild {
             input.complain("delete", "must be the same as rebuild");
         }

@@ -51,7 +51,8 @@ fn add(
 impl Hetzner {
     pub(super) fn list_keys(&self, asked: &Asked<'_>, effects: Effects) -> Outcome {
         let selector = input::selector(asked)?;
-        let (name, print) = (asked.param("name"), asked.param("fingerprint"));
+        let name = asked.param("name");
+        let print = asked.param("fingerprint");
         let mut keys: Vec<&SshKey> = self.world.keys.iter().collect();
         keys.retain(|key| {
             let labels = self.key_labels.get(&key.id).cloned().unwrap_or_default();
@@ -71,7 +72,8 @@ impl Hetzner {
 
     pub(super) fn create_key(&mut self, asked: &Asked<'_>, now: Moment) -> Outcome {
         let mut input = Input::read(asked)?;
-        let (name, public_key) = (input.required_text("name"), input.required_text("public_key"));
+        let name = input.required_text("name");
+        let public_key = input.required_text("public_key");
         let labels = input.labels();
         let print = fingerprint(&public_key);
         if name.is_empty() && !input.is_wrong("name") {
@@ -97,7 +99,8 @@ impl Hetzner {
     pub(super) fn update_key(&mut self, asked: &Asked<'_>, id: &str) -> Outcome {
         let id = self.find_key(id)?.id;
         let mut input = Input::read(asked)?;
-        let (name, labels) = (input.text("name").filter(|name| !name.is_empty()), input.labels());
+        let name = input.text("name").filter(|name| !name.is_empty());
+        let labels = input.labels();
         input.check()?;
         if let Some(name) = name {
             self.check_unique(Some(id), &name, "")?;

@@ -78,7 +78,8 @@ impl Selector {
     /// Returns `None` if the text is not a valid selector.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut terms = Vec::new();
-        let (mut start, mut depth) = (0, 0_u32);
+        let mut start = 0;
+        let mut depth = 0_u32;
         for (at, byte) in text.bytes().enumerate() {
             match byte {
                 b'(' => depth += 1,
@@ -146,11 +147,13 @@ mod tests {
 
     #[test]
     fn names_are_host_names() {
-        let (part, whole) = ("a".repeat(63), "a.".repeat(126) + "a");
+        let part = "a".repeat(63);
+        let whole = "a.".repeat(126) + "a";
         for good in ["a", "web-1", "WEB-1.example.com", "1", "xn--bcher-kva", &part, &whole] {
             assert_eq!(server_name(good), Ok(()), "{good}");
         }
-        let (longer_part, longer) = ("a".repeat(64), "a.".repeat(127));
+        let longer_part = "a".repeat(64);
+        let longer = "a.".repeat(127);
         for bad in [
             "",
             "web_1",
@@ -175,7 +178,8 @@ mod tests {
 
     #[test]
     fn labels_are_words() {
-        let (long, longer) = ("a".repeat(63), "a".repeat(64));
+        let long = "a".repeat(63);
+        let longer = "a".repeat(64);
         for (key, value, good) in [
             ("env", "prod", true),
             ("env", "", true),

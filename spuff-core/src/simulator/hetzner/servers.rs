@@ -73,7 +73,9 @@ impl Hetzner {
         let _ = (self.world.next_id(), self.world.next_id());
         let mut next_actions = Vec::new();
         if start {
-            let (region, ends, fails) = (create.region, create.ends, create.fails);
+            let region = create.region;
+            let ends = create.ends;
+            let fails = create.fails;
             next_actions.push(ShownAction::new(
                 &self.world.act("start_server", id, None, region, now, ends, fails),
                 now,
@@ -245,7 +247,8 @@ impl Hetzner {
     pub(super) fn update_server(&mut self, asked: &Asked<'_>, id: &str, now: Moment) -> Outcome {
         let id = self.visible_server(id, now)?;
         let mut input = Input::read(asked)?;
-        let (name, labels) = (input.text("name"), input.labels());
+        let name = input.text("name");
+        let labels = input.labels();
         if let Some(Err(message)) = name.as_deref().map(rules::server_name) {
             input.complain("name", message);
         }

@@ -4,7 +4,8 @@
 /// not a valid key.
 pub(in super::super) fn fingerprint(public_key: &str) -> Option<String> {
     let mut words = public_key.split_whitespace();
-    let (kind, key) = (words.next()?, decode(words.next()?)?);
+    let kind = words.next()?;
+    let key = decode(words.next()?)?;
     // The key's bytes begin with its type, prefixed with its length.
     let (length, rest) = key.split_first_chunk::<4>()?;
     let named = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
@@ -18,7 +19,9 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     if text.len() - digits.len() > 2 || !text.len().is_multiple_of(4) {
         return None;
     }
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0_u32, 0_u32);
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut bits = 0_u32;
+    let mut held = 0_u32;
     for digit in digits.bytes() {
         let value = match digit {
             b'A'..=b'Z' => digit - b'A',

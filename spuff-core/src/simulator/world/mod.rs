@@ -154,7 +154,8 @@ impl World {
         now: Moment,
         effects: Effects,
     ) -> (u64, Action) {
-        let (id, timings) = (self.next_id(), self.timings);
+        let id = self.next_id();
+        let timings = self.timings;
         let up = now + self.take(timings.boot);
         let fails = effects.is(Fault::ActionFails);
         let ends = (!effects.is(Fault::StuckCreating)).then_some(up);
@@ -294,7 +295,8 @@ impl World {
         let ends = now + self.take(power);
         let fails = effects.is(Fault::ActionFails);
         let machine = self.machines.get_mut(&id)?;
-        let (back, gone) = (machine.power(now), machine.gone_at());
+        let back = machine.power(now);
+        let gone = machine.gone_at();
         machine.plan(now, by);
         machine.plan(ends, if fails { back } else { to });
         // An instance that is to vanish still does, at the end of the action at the earliest.
@@ -401,7 +403,8 @@ impl World {
         now: Moment,
         effects: Effects,
     ) -> (u64, Action) {
-        let (id, timings) = (self.next_id(), self.timings);
+        let id = self.next_id();
+        let timings = self.timings;
         let done = now + self.take(timings.snapshot);
         let fails = effects.is(Fault::ActionFails);
         let ends = (!effects.is(Fault::StuckCreating)).then_some(done);

@@ -72,7 +72,8 @@ type Watched = Arc<SharedPoller<Room>>;
 /// Waits for a resource, and returns when it was seen to be ready.
 async fn wait(poller: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
     let subject = Subject { id: ready.to_string(), hint: (), is_new: false };
-    let (mut is_first, asker) = (true, Arc::new(room.clone()));
+    let mut is_first = true;
+    let asker = Arc::new(room.clone());
     loop {
         match poller.look(&asker, &subject, std::mem::take(&mut is_first), INTERVAL).await? {
             Observation::Done(_) => return Ok(room.began.elapsed().as_secs()),
@@ -84,11 +85,13 @@ async fn wait(poller: Watched, room: Room, ready: u64) -> ProviderResult<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_waiters_share_each_look() {
-    let (poller, room) = (Watched::default(), Room::new());
+    let poller = Watched::default();
+    let room = Room::new();
     let waits = (0..1000).map(|at| wait(poller.clone(), room.clone(), 30 + at % 30));
     let seen = futures_util::future::join_all(waits).await;
     for (at, seen) in seen.into_iter().enumerate() {
-        let (seen, ready) = (seen.unwrap(), 30 + at as u64 % 30);
+        let seen = seen.unwrap();
+        let ready = 30 + at as u64 % 30;
         assert!(
             seen >= ready && seen <= ready + INTERVAL.as_secs() + 1,
             "{ready} was seen at {seen}"
@@ -100,14 +103,16 @@ async fn a_thousand_waiters_share_each_look() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_costs_much_is_seldom() {
-    let (poller, room) = (Watched::default(), Room { requests: 20, ..Room::new() });
+    let poller = Watched::default();
+    let room = Room { requests: 20, ..Room::new() };
     wait(poller, room.clone(), 60).await.unwrap();
     assert_eq!(room.ticks.load(Relaxed), 4, "at 0, 20, 40 and 60 seconds");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_ready_is_seen_at_once_by_one_after_the_other() {
-    let (poller, room) = (Watched::default(), Room::new());
+    let poller = Watched::default();
+    let room = Room::new();
     for _ in 0..10 {
         assert_eq!(wait(poller.clone(), room.clone(), 0).await.unwrap(), 0);
     }
@@ -120,7 +125,8 @@ async fn what_is_ready_is_seen_at_once_by_one_after_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn newcomers_do_not_make_the_others_wait() {
-    let (poller, room) = (Watched::default(), Room::new());
+    let poller = Watched::default();
+    let room = Room::new();
     let slow = tokio::spawn(wait(poller.clone(), room.clone(), 30));
     while room.began.elapsed().as_secs() < 40 && !slow.is_finished() {
         wait(poller.clone(), room.clone(), 0).await.unwrap();
@@ -131,7 +137,8 @@ async fn newcomers_do_not_make_the_others_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn newcomers_without_end_take_no_more_than_is_earned() {
-    let (poller, room) = (Watched::default(), Room { requests: 3, ..Room::new() });
+    let poller = Watched::default();
+    let room = Room { requests: 3, ..Room::new() };
     let mut waits = Vec::new();
     for _ in 0..150 {
         waits.push(tokio::spawn(wait(poller.clone(), room.clone(), 60)));
@@ -146,7 +153,8 @@ async fn newcomers_without_end_take_no_more_than_is_earned() {
 
 #[tokio::test(start_paused = true)]
 async fn one_failure_is_told_to_all_and_one_that_leaves_is_forgotten() {
-    let (poller, room) = (Watched::default(), Room { fails: true, ..Room::new() });
+    let poller = Watched::default();
+    let room = Room { fails: true, ..Room::new() };
     let gone = tokio::time::timeout(Duration::ZERO, wait(poller.clone(), room.clone(), 9)).await;
     assert!(gone.is_err());
     let waits = (0..3).map(|_| wait(poller.clone(), room.clone(), 7));
@@ -210,7 +218,8 @@ async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
     let (one, also_one, two, refused) =
         (client(1, false), client(1, false), client(2, false), client(3, true));
     let ask = |client: &Client, hint| {
-        let (poller, client) = (poller.clone(), Arc::new(client.clone()));
+        let poller = poller.clone();
+        let client = Arc::new(client.clone());
         let subject = Subject { id: "i-1".to_string(), hint, is_new: false };
         async move { poller.look(&client, &subject, true, INTERVAL).await }
     };
@@ -230,7 +239,8 @@ async fn each_identity_looks_for_itself_and_each_region_is_told_its_own() {
 
 #[test]
 fn a_runtime_that_ends_hands_over() {
-    let (poller, room) = (Watched::default(), Room::new());
+    let poller = Watched::default();
+    let room = Room::new();
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -239,13 +249,15 @@ fn a_runtime_that_ends_hands_over() {
             .unwrap()
     };
     let first = runtime();
-    let (begun, second) = (wait(poller.clone(), room.clone(), 3600), runtime());
+    let begun = wait(poller.clone(), room.clone(), 3600);
+    let second = runtime();
     assert!(
         first
             .block_on(async { tokio::time::timeout(Duration::from_secs(8), begun).await })
             .is_err()
     );
-    let (there, here) = (poller.clone(), Room { began: Instant::now(), ..room });
+    let there = poller.clone();
+    let here = Room { began: Instant::now(), ..room };
     let waiting = std::thread::spawn(move || second.block_on(wait(there, here, 0)));
     // Ends the task that polls for both.
     drop(first);
@@ -255,7 +267,8 @@ fn a_runtime_that_ends_hands_over() {
 /// Uses a real clock: the clock of a stalled runtime would stand still too.
 fn is_stalled(slow: bool) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (poller, room) = (Watched::default(), Room { slow, ..Room::new() });
+    let poller = Watched::default();
+    let room = Room { slow, ..Room::new() };
     let first = runtime();
     let begun = wait(poller.clone(), room.clone(), 3600);
     assert!(

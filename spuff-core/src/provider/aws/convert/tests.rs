@@ -186,7 +186,8 @@ fn interface(index: &str, public_ip: &str, v6: &[&str], attached: &str) -> Netwo
 
 #[test]
 fn addresses_come_in_the_order_of_their_use() {
-    let (first, second) = ("2026-01-05T10:00:00Z", "2026-01-06T10:00:00Z");
+    let first = "2026-01-05T10:00:00Z";
+    let second = "2026-01-06T10:00:00Z";
     let read = |ip: &str, v6: &str, interfaces: Vec<NetworkInterface>| {
         let read = Instance {
             ip_address: ip.to_string(),

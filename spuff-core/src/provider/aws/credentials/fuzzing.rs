@@ -32,7 +32,8 @@ impl HttpSend for Always {
 }
 
 fn sign_in_of(portal: &str) -> SignIn<'_> {
-    let (portal, oidc) = (portal.to_string(), portal.to_string());
+    let oidc = portal.to_string();
+    let portal = portal.to_string();
     let start_url = "https://corp.example.com/start";
     SignIn {
         profile: "dev",

@@ -365,9 +365,13 @@ async fn no_source_writes_its_secrets_to_the_log() {
         ("config", &format!("[profile base]\n{keys}[profile role]\n{role}")),
         ("token", "canary-subject"),
     ]);
-    let (uri, config, token) = (server.uri(), files.0.join("config"), files.0.join("token"));
-    let (config, token) = (config.display().to_string(), token.display().to_string());
-    let (full, arn) = (format!("{uri}/role"), "arn:aws:iam::123456789012:role/pod");
+    let uri = server.uri();
+    let config = files.0.join("config");
+    let token = files.0.join("token");
+    let config = config.display().to_string();
+    let token = token.display().to_string();
+    let full = format!("{uri}/role");
+    let arn = "arn:aws:iam::123456789012:role/pod";
     for (pairs, profile) in [
         (
             vec![

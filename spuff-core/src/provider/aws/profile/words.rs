@@ -2,7 +2,9 @@
 
 /// Returns `None` for an unclosed quote, or a backslash at the end.
 pub(crate) fn words(text: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut words = Vec::new();
+    let mut word = None::<String>;
+    let mut quote = None;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match (quote, c) {
@@ -31,7 +33,10 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
 /// Splits a command line as Windows does: a backslash is literal unless it precedes a quote.
 #[cfg(any(windows, test))]
 pub(crate) fn windows_words(text: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quoted, mut slashes) = (Vec::new(), None::<String>, false, 0);
+    let mut words = Vec::new();
+    let mut word = None::<String>;
+    let mut quoted = false;
+    let mut slashes = 0;
     for c in text.chars() {
         if c == '\\' {
             slashes += 1;

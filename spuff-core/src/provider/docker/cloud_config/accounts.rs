@@ -120,7 +120,8 @@ fn word<'a>(item: &Item<'a>, name: &'a str) -> ProviderResult<&'a str> {
 }
 
 pub(super) fn users<'a>(item: &Item<'a>) -> ProviderResult<Vec<User<'a>>> {
-    let (mut users, mut names_of_users) = (Vec::new(), HashSet::new());
+    let mut users = Vec::new();
+    let mut names_of_users = HashSet::new();
     let mut push = |item: &Item<'a>, user: User<'a>| {
         if !names_of_users.insert(user.name) {
             return Err(item
@@ -272,7 +273,8 @@ fn write_user(script: &mut Script, user: &User<'_>) {
     let is =
         [(user.system, "system"), (user.no_create_home, "homeless"), (user.no_user_group, "alone")];
     let is: Vec<_> = is.into_iter().filter_map(|(so, word)| so.then_some(word)).collect();
-    let (is, groups) = (is.join(" "), user.groups.join(","));
+    let is = is.join(" ");
+    let groups = user.groups.join(",");
     let mut arguments = vec![
         user.name,
         user.uid,

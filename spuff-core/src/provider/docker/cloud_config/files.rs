@@ -168,7 +168,8 @@ fn owner(item: &Item<'_>) -> ProviderResult<String> {
             part.to_string()
         }
     };
-    let (user, group) = (part(user), part(group));
+    let user = part(user);
+    let group = part(group);
     for name in [&user, &group] {
         let allowed = |c: char| !c.is_whitespace() && !c.is_control() && c != ':';
         if name.starts_with('-') || !name.chars().all(allowed) {

@@ -533,7 +533,8 @@ fn many_keys_are_read_in_proportion() {
             };
             (0..3).map(time).min().unwrap()
         };
-        let (few, many) = (quickest(2_000), quickest(16_000));
+        let few = quickest(2_000);
+        let many = quickest(16_000);
         assert!(many < few * 24, "{few:?} and {many:?}");
     }
 }

@@ -176,7 +176,8 @@ impl Composer {
     }
 
     fn finish(&mut self, node: Node, anchor: usize) -> ProviderResult<()> {
-        let (at, node) = (node.at, Rc::new(node));
+        let at = node.at;
+        let node = Rc::new(node);
         if anchor > 0 {
             self.anchors.insert(anchor, Some(Rc::clone(&node)));
         }

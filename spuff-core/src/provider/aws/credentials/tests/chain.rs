@@ -163,7 +163,8 @@ async fn what_passes_is_not_told_as_a_refusal() {
     ] {
         let server = MockServer::start().await;
         Mock::given(method("GET")).respond_with(answer).mount(&server).await;
-        let (home, uri) = (Home::new(&[]), server.uri());
+        let home = Home::new(&[]);
+        let uri = server.uri();
         let error = find(home.env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]), None, fetch())
             .await
             .unwrap_err();

@@ -55,7 +55,8 @@ impl HttpSend for Nobody {
 
 #[tokio::test]
 async fn machines_are_asked_at_the_address_of_their_mode() {
-    let (mode, v6) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", ("AWS_IMDS_USE_IPV6", "true"));
+    let mode = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+    let v6 = ("AWS_IMDS_USE_IPV6", "true");
     let (old, new) = ("http://169.254.169.254/", "http://[fd00:ec2::254]/");
     for (pairs, expected) in [
         (vec![], Some(old)),
@@ -64,7 +65,8 @@ async fn machines_are_asked_at_the_address_of_their_mode() {
         (vec![v6, (mode, "ipv4")], Some(old)),
         (vec![(mode, "words")], None),
     ] {
-        let (home, asked) = (Home::new(&[]), Nobody::default());
+        let home = Home::new(&[]);
+        let asked = Nobody::default();
         let error = find(home.env(&pairs), None, asked.clone()).await.unwrap_err().to_string();
         let asked = asked.0.lock().unwrap();
         assert_eq!(
@@ -134,7 +136,8 @@ async fn a_metadata_token_that_is_refused_is_asked_for_again() {
             .await;
     }
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).mount(&server).await;
-    let (home, uri) = (Home::new(&[]), server.uri());
+    let home = Home::new(&[]);
+    let uri = server.uri();
     let found = find(home.env(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &uri)]), None, fetch())
         .await
         .unwrap();

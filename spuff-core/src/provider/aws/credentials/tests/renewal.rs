@@ -82,7 +82,8 @@ async fn keys_that_hold_are_used_while_a_renewal_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn one_renewal_is_for_all_who_wait() {
-    let (kept, asked) = (Kept::default(), std::sync::atomic::AtomicUsize::new(0));
+    let kept = Kept::default();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
     let source = async || {
         asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(5)).await;

@@ -109,7 +109,8 @@ fn json(text: &str) -> String {
 
 #[test]
 fn files_have_their_bytes_and_modes() {
-    let (one, two) = (gzip(b"first "), gzip(&[0, 159, 146, 150]));
+    let one = gzip(b"first ");
+    let two = gzip(&[0, 159, 146, 150]);
     let packed = BASE64_STANDARD.encode([one, two].concat());
     let long = "0123456789".repeat(20_000);
     let config = format!(

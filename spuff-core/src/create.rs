@@ -38,6 +38,7 @@ use crate::http::{Call, Deadline, Failure, HttpClient, Reply, Sight};
 use crate::progress;
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{Provider, ProviderInstance};
 use crate::wait::Pauses;
 
@@ -108,7 +109,7 @@ pub(crate) trait CreateCall: Send + Sync {
     type Reply: Send;
 
     /// The name of the operation.
-    fn operation(&self) -> &'static str;
+    fn operation(&self) -> Operation;
 
     fn sight(&self) -> Sight;
 
@@ -121,7 +122,7 @@ pub(crate) trait CreateCall: Send + Sync {
 impl CreateCall for (&HttpClient, Call<'_>) {
     type Reply = Reply;
 
-    fn operation(&self) -> &'static str {
+    fn operation(&self) -> Operation {
         self.1.operation
     }
 
@@ -216,12 +217,12 @@ impl<M: CreateCall> Create<'_, M> {
             };
             let refusal = match (refusal, &unclear) {
                 (Some(error), None) if self.is_busy(&error) => {
-                    debug!(operation = self.call.operation(), %error, "sending again");
+                    debug!(operation = self.call.operation().as_str(), %error, "sending again");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
                 }
                 (Some(error), None) if self.is_leaving(&error, look, &mut unseen_since).await => {
-                    debug!(operation = self.call.operation(), %error, "sending again");
+                    debug!(operation = self.call.operation().as_str(), %error, "sending again");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
                 }
@@ -229,7 +230,7 @@ impl<M: CreateCall> Create<'_, M> {
                 (refusal, _) => refusal.filter(|error| !error.is_transient()),
             };
             debug!(
-                operation = self.call.operation(),
+                operation = self.call.operation().as_str(),
                 ?unclear,
                 ?refusal,
                 "finding out what came of it"
@@ -269,7 +270,7 @@ impl<M: CreateCall> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        debug!(operation = self.call.operation(), %cause, "nobody waits for it any more; looking \
+        debug!(operation = self.call.operation().as_str(), %cause, "nobody waits for it any more; looking \
          on");
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
         match poll_until_visible(
@@ -402,7 +403,7 @@ impl<M: CreateCall> Create<'_, M> {
 /// [`ProviderError::UnknownOutcome`] if the polls fail or show several candidates.
 pub(crate) async fn resolve<T, F>(
     sight: Sight,
-    operation: &'static str,
+    operation: Operation,
     key: &str,
     limit: Duration,
     look: impl Fn() -> F,
@@ -519,7 +520,7 @@ where
     let owner = provider.clone();
     let unwanted =
         move |made: ProviderInstance| async move { unwanted(&owner, &made, on_cancel).await };
-    let about = About::new("create_instance", provider.name(), "");
+    let about = About::new(Operation::CreateInstance, provider.name(), "");
     run_to_completion(about, |cancel| work(provider.clone(), cancel), unwanted).await
 }
 
@@ -548,7 +549,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Destroys an instance that no caller waits for, and retries, because no caller would.
 pub(crate) async fn end(provider: &dyn Provider, id: &str) {
-    About::new("destroy_instance", provider.name(), id).here();
+    About::new(Operation::DestroyInstance, provider.name(), id).here();
     let _ending = Ending::begin(provider.name(), id);
     let deadline = Deadline::after(PERSISTENCE);
     let mut pause = Duration::from_millis(100);

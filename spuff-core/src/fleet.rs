@@ -27,6 +27,7 @@ pub(crate) use make::{Maker, make, make_for_work};
 use crate::create::catch_panic;
 use crate::progress::{self, Observed, Phase, Progress, Step};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceRequest, Provider, ProviderInstance};
 
 /// What to do with the instances of a fleet when one of them fails.
@@ -154,10 +155,15 @@ pub async fn wait_ready_many<S: AsRef<str>>(
     each(ids, began, |id| async move {
         let waited = catch_panic(provider.wait_ready(id)).await;
         match &waited {
-            Ok(ready) => {
-                progress::report_instance("wait_ready", Phase::Ready, ready, began.elapsed())
+            Ok(ready) => progress::report_instance(
+                Operation::WaitReady,
+                Phase::Ready,
+                ready,
+                began.elapsed(),
+            ),
+            Err(error) => {
+                progress::ended(Operation::WaitReady, Phase::Failed, id, error, began.elapsed())
             }
-            Err(error) => progress::ended("wait_ready", Phase::Failed, id, error, began.elapsed()),
         }
         waited
     })
@@ -183,21 +189,25 @@ pub async fn destroy_instances<S: AsRef<str>>(
     }
     let began = Instant::now();
     let turns = Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS));
-    let abort = AbortFlag::new("destroy_instances");
+    let abort = AbortFlag::new(Operation::DestroyInstances);
     each(ids, began, |id| async {
         let _turn = turns.acquire().await;
         let gone = retry_while_rate_limited(|| provider.destroy_instance(id), &abort).await;
         match &gone {
             Ok(()) => progress::ended(
-                "destroy_instance",
+                Operation::DestroyInstance,
                 Phase::Destroyed,
                 id,
                 Phase::Destroyed,
                 began.elapsed(),
             ),
-            Err(error) => {
-                progress::ended("destroy_instance", Phase::Failed, id, error, began.elapsed())
-            }
+            Err(error) => progress::ended(
+                Operation::DestroyInstance,
+                Phase::Failed,
+                id,
+                error,
+                began.elapsed(),
+            ),
         }
         gone
     })

@@ -252,8 +252,8 @@ impl Provider for Priced {
     }
 
     async fn hourly_price(&self, _: &str, _: &str) -> ProviderResult<Price> {
-        self.0
-            .clone()
-            .ok_or_else(|| ProviderError::NotSupported { feature: "hourly_price".to_string() })
+        self.0.clone().ok_or_else(|| ProviderError::NotSupported {
+            feature: crate::provider::Operation::HourlyPrice.to_string(),
+        })
     }
 }

@@ -9,6 +9,7 @@ use tokio::task_local;
 
 use crate::create::{self, About, Ending, Site, background, catch_panic};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{OnCancel, Provider, ProviderInstance};
 
 task_local! {
@@ -177,7 +178,7 @@ impl Drop for InstanceGuard {
         }
         let provider = self.provider.clone();
         let id = std::mem::take(&mut self.instance.id);
-        let about = About::new("destroy_instance", provider.name(), &id);
+        let about = About::new(Operation::DestroyInstance, provider.name(), &id);
         // Mark it now, because the background task may start later.
         let ending = Ending::begin(provider.name(), &id);
         background(&self.site, about, async move {

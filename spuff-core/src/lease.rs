@@ -39,6 +39,7 @@ use crate::clock;
 use crate::create::{self, catch_panic};
 use crate::progress;
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{Provider, ProviderInstance, labels};
 
 /// Time after which a destroy that was sent has been carried out and is visible.
@@ -315,8 +316,9 @@ pub async fn reap(provider: &Arc<dyn Provider>, which: &Reap) -> ProviderResult<
         }
     }
     let began = Instant::now();
-    let report =
-        |reaped: &Reaped| progress::report("reap", &reaped.id, reaped.state(), began.elapsed());
+    let report = |reaped: &Reaped| {
+        progress::report(Operation::Reap, &reaped.id, reaped.state(), began.elapsed())
+    };
     let (limit, mut ending, here) =
         (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new(), create::Here::current());
     for (place, (kind, id, name, labels)) in found.into_iter().enumerate() {

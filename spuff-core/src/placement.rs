@@ -22,6 +22,7 @@ use crate::fleet::{self, AbortFlag, FleetOptions, Maker};
 use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
 use crate::provider::error::{Attempt, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{ImageSpec, InstanceRequest, Price, Provider, ProviderInstance};
 
 /// A provider, region and size to try.
@@ -169,15 +170,15 @@ pub async fn place_instance(
     request: &InstanceRequest,
 ) -> ProviderResult<Placed> {
     let began = Instant::now();
-    let search = Search::new("place_instance", placement, 1).await?;
+    let search = Search::new(Operation::PlaceInstance, placement, 1).await?;
     // The caller handles rate limits, as with a create.
-    let abort = AbortFlag::new("place_instance");
+    let abort = AbortFlag::new(Operation::PlaceInstance);
     abort.set();
     let made = match search.walk(0, request, &abort).await {
         Ok(made) => {
             let guard = InstanceGuard::new(&search.provider(0), made, request.cancellation());
             progress::report_instance(
-                "place_instance",
+                Operation::PlaceInstance,
                 Phase::Accepted,
                 guard.instance(),
                 began.elapsed(),
@@ -208,7 +209,7 @@ pub async fn place_instances(
     requests: &[InstanceRequest],
     options: FleetOptions,
 ) -> Vec<ProviderResult<Placed>> {
-    let search = match Search::new("place_instances", placement, requests.len()).await {
+    let search = match Search::new(Operation::PlaceInstances, placement, requests.len()).await {
         Ok(search) => search,
         Err(error) => return search::each(requests.len(), &error),
     };

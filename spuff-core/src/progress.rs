@@ -14,6 +14,7 @@ use tokio::task_local;
 use tokio::time::Instant;
 
 use crate::provider::ProviderInstance;
+use crate::provider::operation::Operation;
 
 task_local! {
     static LISTENER: Listener;
@@ -101,14 +102,14 @@ struct Part {
 }
 
 /// Sends a report to the listener, if there is one.
-pub(crate) fn report(operation: &str, id: &str, state: &str, elapsed: Duration) {
-    let phase = if operation == "wait_ready" { Phase::Booting } else { Phase::Pending };
+pub(crate) fn report(operation: Operation, id: &str, state: &str, elapsed: Duration) {
+    let phase = if operation == Operation::WaitReady { Phase::Booting } else { Phase::Pending };
     tell(operation, phase, || (id.to_string(), state.to_string(), None), elapsed);
 }
 
 /// Reports that an instance has reached a phase.
 pub(crate) fn report_instance(
-    operation: &str,
+    operation: Operation,
     phase: Phase,
     instance: &ProviderInstance,
     elapsed: Duration,
@@ -123,7 +124,7 @@ pub(crate) fn report_instance(
 
 /// Reports the end of an instance of which only the id is known.
 pub(crate) fn ended(
-    operation: &str,
+    operation: Operation,
     phase: Phase,
     id: &str,
     state: impl fmt::Display,
@@ -133,7 +134,7 @@ pub(crate) fn ended(
 }
 
 fn tell(
-    operation: &str,
+    operation: Operation,
     phase: Phase,
     seen: impl FnOnce() -> (String, String, Option<ProviderInstance>),
     elapsed: Duration,
@@ -316,18 +317,19 @@ mod tests {
     #[tokio::test]
     async fn what_is_seen_comes_in_order_and_before_the_outcome_also_from_other_tasks() {
         let work = async {
-            report("wait_ready", "7", "new", Duration::ZERO);
+            report(Operation::WaitReady, "7", "new", Duration::ZERO);
             tokio::task::yield_now().await;
-            let inherited =
-                inherit(listener(), async { report("wait_ready", "7", "active", Duration::ZERO) });
+            let inherited = inherit(listener(), async {
+                report(Operation::WaitReady, "7", "active", Duration::ZERO)
+            });
             tokio::spawn(inherited).await.ok();
-            report("wait_ready", "7", "last", Duration::ZERO);
+            report(Operation::WaitReady, "7", "last", Duration::ZERO);
             5
         };
         let mut seen = Vec::new();
         assert_eq!(observe(work, |progress| seen.push(progress.state)).await, 5);
         assert_eq!(seen, ["new", "active", "last"]);
-        report("wait_ready", "7", "heard by nobody", Duration::ZERO);
+        report(Operation::WaitReady, "7", "heard by nobody", Duration::ZERO);
         assert!(listener().is_none());
     }
 
@@ -335,7 +337,8 @@ mod tests {
     #[tokio::test]
     async fn much_that_is_seen_at_once_is_all_told() {
         let work = async {
-            (0..1000).for_each(|number| report("reap", "", &number.to_string(), Duration::ZERO))
+            (0..1000)
+                .for_each(|number| report(Operation::Reap, "", &number.to_string(), Duration::ZERO))
         };
         let mut seen = Vec::new();
         observe(work, |progress| seen.push(progress.state)).await;

@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
 pub use fleet::{FleetError, with_instances};
@@ -97,7 +98,7 @@ async fn made_ready(
     let mut guard = InstanceGuard::new(provider, made, on_drop);
     guard.report_made();
     progress::report_instance(
-        "create_instance",
+        Operation::CreateInstance,
         Phase::Accepted,
         guard.instance(),
         began.elapsed(),

@@ -27,6 +27,7 @@ use crate::http::{Call, Deadline, HttpClient, Reply, number};
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// The first pause is `poll_interval` divided by this; later pauses grow to `poll_interval`.
 const FIRST_PAUSE: u32 = 4;
@@ -72,7 +73,7 @@ enum SoFar {
 /// One wait for one resource.
 pub(crate) struct Wait<'a> {
     /// The operation, for the timeout's message.
-    pub(crate) operation: &'static str,
+    pub(crate) operation: Operation,
     /// The resource's type and id.
     pub(crate) subject: (&'static str, &'a str),
     pub(crate) deadline: Deadline,
@@ -86,7 +87,7 @@ pub(crate) struct Wait<'a> {
 impl<'a> Wait<'a> {
     /// A wait of at most `limit`.
     pub(crate) fn new(
-        operation: &'static str,
+        operation: Operation,
         subject: (&'static str, &'a str),
         limit: Duration,
         timeouts: &ProviderTimeouts,
@@ -247,7 +248,7 @@ impl<'a> Wait<'a> {
                 // The deadline expired during a poll.
                 Err(_) => break,
             }
-            debug!(operation = self.operation, id, %state, "waiting");
+            debug!(operation = self.operation.as_str(), id, %state, "waiting");
             if told != state {
                 progress::report(self.operation, id, &state, self.deadline.elapsed());
                 told.clone_from(&state);
@@ -267,7 +268,7 @@ mod tests {
 
     fn wait(limit: u64, poll: Duration) -> Wait<'static> {
         let timeouts = ProviderTimeouts { poll_interval: poll, ..ProviderTimeouts::default() };
-        Wait::new("wait_ready", ("instance", "7"), Duration::from_secs(limit), &timeouts)
+        Wait::new(Operation::WaitReady, ("instance", "7"), Duration::from_secs(limit), &timeouts)
     }
 
     /// Replies from a script; the last line is repeated.

@@ -211,9 +211,14 @@ fn what_passes_may_be_repeated_and_nothing_else() {
         .collect();
     assert_eq!(retryable, HashSet::from(["rate_limit", "timeout", "network", "unavailable"]));
     assert!(ProviderError::conflict("locked", true).is_retryable());
-    for operation in
-        ["create_instance (the caller's deadline)", "create_snapshot of instance 7 (running)"]
-    {
+    for operation in [
+        "create_instance (the caller's deadline)",
+        "create_snapshot of instance 7 (running)",
+        "place_instance",
+        // Words of the provider's own may stand for a part of a create.
+        "action_complete",
+        "",
+    ] {
         assert!(
             !ProviderError::timeout(operation, Duration::from_secs(1)).is_retryable(),
             "it may make a second one"
@@ -221,6 +226,56 @@ fn what_passes_may_be_repeated_and_nothing_else() {
     }
     let waits: Vec<_> = one_of_each().iter().filter_map(ProviderError::retry_after).collect();
     assert_eq!(waits, [Duration::from_secs(2)]);
+}
+
+#[test]
+fn an_error_of_a_cloud_keeps_what_the_cloud_said_as_fields() {
+    let said = ErrorContext::new("hetzner")
+        .with_status(409)
+        .with_code("locked")
+        .with_request_id("4d9d")
+        .with_instance_id("7");
+    let keeping: Vec<_> = one_of_each()
+        .into_iter()
+        .map(|error| error.with_context(said.clone()))
+        .filter(|error| error.context().is_some())
+        .collect();
+    let kinds: Vec<_> = keeping.iter().map(|error| error.kind().name()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "authentication",
+            "quota_exceeded",
+            "api",
+            "conflict",
+            "capacity",
+            "unavailable",
+            "unknown_outcome"
+        ]
+    );
+    for error in keeping {
+        assert_eq!((error.context(), error.instance_id()), (Some(&said), Some("7")));
+        let text = error.to_string();
+        assert_eq!(text.matches("hetzner").count(), 1, "{text}");
+        assert!(text.ends_with("HTTP 409, locked, request 4d9d, instance 7)"), "{text}");
+        let parts = ErrorParts::from(&error);
+        assert_eq!(
+            (parts.provider, parts.status, parts.code, parts.request_id, parts.instance_id),
+            (
+                Some("hetzner".to_string()),
+                Some(409),
+                Some("locked".to_string()),
+                Some("4d9d".to_string()),
+                Some("7".to_string())
+            )
+        );
+    }
+}
+
+/// Every result of every operation carries it.
+#[test]
+fn an_error_is_no_larger_than_thirteen_words() {
+    assert_eq!(size_of::<ProviderError>(), 104);
 }
 
 #[test]

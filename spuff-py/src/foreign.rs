@@ -12,9 +12,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use spuff_core::blocking::{CancelToken, SyncProvider, from_sync};
 use spuff_core::provider::{
-    Capabilities, InstanceRequest as Request, Price as Cost, Provider, ProviderConfig as Config,
-    ProviderDescription, ProviderError, ProviderFactory, ProviderInstance, ProviderResult,
-    ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
+    Capabilities, InstanceRequest as Request, Operation, Price as Cost, Provider,
+    ProviderConfig as Config, ProviderDescription, ProviderError, ProviderFactory,
+    ProviderInstance, ProviderResult, ProviderTimeouts, ProviderType, Snapshot as Taken, labels,
 };
 
 use crate::config::ProviderConfig;
@@ -118,29 +118,30 @@ impl InPython {
     /// Calls a method. One that makes something is never cancelled: what it makes would be lost.
     fn call<T>(
         &self,
-        verb: &str,
+        operation: Operation,
         cancel: &CancelToken,
         arguments: impl for<'py> Arguments<'py>,
         read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
     ) -> ProviderResult<T> {
         let called = attached(|py| {
-            let Some(method) = self.object.bind(py).getattr_opt(verb)? else { return Ok(None) };
+            let Some(method) = self.object.bind(py).getattr_opt(operation.as_str())? else {
+                return Ok(None);
+            };
             CANCEL.set(Some(cancel.clone()));
             let answer = guard::call(&method, arguments).and_then(|answer| {
                 if !answer.hasattr("__await__")? {
                     return Ok(answer);
                 }
                 static WAIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let makes = verb.starts_with("create_");
                 guard::call(
                     guard::imported(py, &WAIT, "spuff._asyncio", "wait_for_answer")?,
-                    (answer, !makes),
+                    (answer, !operation.creates()),
                 )
             });
             CANCEL.set(None);
             read(&answer?).map(Some)
         });
-        called?.ok_or_else(|| ProviderError::NotSupported { feature: verb.to_string() })
+        called?.ok_or_else(|| ProviderError::NotSupported { feature: operation.to_string() })
     }
 }
 
@@ -211,11 +212,16 @@ impl SyncProvider for InPython {
         request: &Request,
         cancel: &CancelToken,
     ) -> ProviderResult<ProviderInstance> {
-        self.call("create_instance", cancel, (InstanceRequest(request.clone()),), an_instance)
+        self.call(
+            Operation::CreateInstance,
+            cancel,
+            (InstanceRequest(request.clone()),),
+            an_instance,
+        )
     }
 
     fn destroy_instance(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        self.call("destroy_instance", cancel, (id,), nothing)
+        self.call(Operation::DestroyInstance, cancel, (id,), nothing)
     }
 
     fn get_instance(
@@ -223,15 +229,15 @@ impl SyncProvider for InPython {
         id: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Option<ProviderInstance>> {
-        self.call("get_instance", cancel, (id,), perhaps(an_instance))
+        self.call(Operation::GetInstance, cancel, (id,), perhaps(an_instance))
     }
 
     fn list_instances(&self, cancel: &CancelToken) -> ProviderResult<Vec<ProviderInstance>> {
-        self.call("list_instances", cancel, (), each(an_instance))
+        self.call(Operation::ListInstances, cancel, (), each(an_instance))
     }
 
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        self.call("wait_ready", cancel, (id,), an_instance)
+        self.call(Operation::WaitReady, cancel, (id,), an_instance)
     }
 
     fn create_snapshot(
@@ -240,18 +246,18 @@ impl SyncProvider for InPython {
         name: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Taken> {
-        self.call("create_snapshot", cancel, (instance_id, name), a_snapshot)
+        self.call(Operation::CreateSnapshot, cancel, (instance_id, name), a_snapshot)
     }
 
     fn list_labelled_snapshots(
         &self,
         cancel: &CancelToken,
     ) -> ProviderResult<Vec<(Taken, HashMap<String, String>)>> {
-        match self.call("list_labelled_snapshots", cancel, (), each(with_labels)) {
+        match self.call(Operation::ListLabelledSnapshots, cancel, (), each(with_labels)) {
             Err(ProviderError::NotSupported { feature })
-                if feature == "list_labelled_snapshots" =>
+                if feature == Operation::ListLabelledSnapshots.as_str() =>
             {
-                let listed = self.call("list_snapshots", cancel, (), each(a_snapshot))?;
+                let listed = self.call(Operation::ListSnapshots, cancel, (), each(a_snapshot))?;
                 Ok(listed.into_iter().map(managed).collect())
             }
             listed => listed,
@@ -259,15 +265,15 @@ impl SyncProvider for InPython {
     }
 
     fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        self.call("delete_snapshot", cancel, (id,), nothing)
+        self.call(Operation::DeleteSnapshot, cancel, (id,), nothing)
     }
 
     fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        self.call("resolve", cancel, (key,), perhaps(an_instance))
+        self.call(Operation::Resolve, cancel, (key,), perhaps(an_instance))
     }
 
     fn resolve_snapshot(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<Taken>> {
-        self.call("resolve_snapshot", cancel, (key,), perhaps(a_snapshot))
+        self.call(Operation::ResolveSnapshot, cancel, (key,), perhaps(a_snapshot))
     }
 
     fn set_labels(
@@ -276,12 +282,14 @@ impl SyncProvider for InPython {
         labels: &HashMap<String, String>,
         cancel: &CancelToken,
     ) -> ProviderResult<()> {
-        self.call("set_labels", cancel, (id, labels), nothing)
+        self.call(Operation::SetLabels, cancel, (id, labels), nothing)
     }
 
     fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
-        match self.call("get_ssh_keys", cancel, (), each(|key| key.extract())) {
-            Err(ProviderError::NotSupported { feature }) if feature == "get_ssh_keys" => {
+        match self.call(Operation::GetSshKeys, cancel, (), each(|key| key.extract())) {
+            Err(ProviderError::NotSupported { feature })
+                if feature == Operation::GetSshKeys.as_str() =>
+            {
                 Ok(Vec::new())
             }
             keys => keys,
@@ -289,7 +297,7 @@ impl SyncProvider for InPython {
     }
 
     fn hourly_price(&self, region: &str, size: &str, cancel: &CancelToken) -> ProviderResult<Cost> {
-        self.call("hourly_price", cancel, (region, size), a_price)
+        self.call(Operation::HourlyPrice, cancel, (region, size), a_price)
     }
 
     fn supports_snapshots(&self) -> bool {

@@ -10,6 +10,7 @@ use super::CancelToken;
 use crate::create::{self, About, Here, run_to_completion};
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{self, InstanceRequest, OnCancel, Price, ProviderInstance, Snapshot};
 use crate::wait::{Observation, Wait};
 
@@ -69,7 +70,7 @@ pub trait SyncProvider: Send + Sync + 'static {
     /// [`get_instance`](Self::get_instance) is polled until the instance is ready or
     /// `instance_ready` has passed.
     fn wait_ready(&self, id: &str, cancel: &CancelToken) -> ProviderResult<ProviderInstance> {
-        not_supported("wait_ready")
+        not_supported(Operation::WaitReady)
     }
 
     fn create_snapshot(
@@ -78,7 +79,7 @@ pub trait SyncProvider: Send + Sync + 'static {
         name: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Snapshot> {
-        not_supported("create_snapshot")
+        not_supported(Operation::CreateSnapshot)
     }
 
     /// Returns every snapshot, with its labels if the provider stores them.
@@ -86,15 +87,15 @@ pub trait SyncProvider: Send + Sync + 'static {
         &self,
         cancel: &CancelToken,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        not_supported("list_snapshots")
+        not_supported(Operation::ListSnapshots)
     }
 
     fn delete_snapshot(&self, id: &str, cancel: &CancelToken) -> ProviderResult<()> {
-        not_supported("delete_snapshot")
+        not_supported(Operation::DeleteSnapshot)
     }
 
     fn resolve(&self, key: &str, cancel: &CancelToken) -> ProviderResult<Option<ProviderInstance>> {
-        not_supported("resolve")
+        not_supported(Operation::Resolve)
     }
 
     fn resolve_snapshot(
@@ -102,7 +103,7 @@ pub trait SyncProvider: Send + Sync + 'static {
         key: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Option<Snapshot>> {
-        not_supported("resolve_snapshot")
+        not_supported(Operation::ResolveSnapshot)
     }
 
     fn set_labels(
@@ -111,7 +112,7 @@ pub trait SyncProvider: Send + Sync + 'static {
         labels: &HashMap<String, String>,
         cancel: &CancelToken,
     ) -> ProviderResult<()> {
-        not_supported("set_labels")
+        not_supported(Operation::SetLabels)
     }
 
     fn get_ssh_keys(&self, cancel: &CancelToken) -> ProviderResult<Vec<String>> {
@@ -124,7 +125,7 @@ pub trait SyncProvider: Send + Sync + 'static {
         size: &str,
         cancel: &CancelToken,
     ) -> ProviderResult<Price> {
-        not_supported("hourly_price")
+        not_supported(Operation::HourlyPrice)
     }
 
     /// By default `false`.
@@ -133,7 +134,7 @@ pub trait SyncProvider: Send + Sync + 'static {
     }
 }
 
-fn not_supported<T>(feature: &str) -> ProviderResult<T> {
+fn not_supported<T>(feature: Operation) -> ProviderResult<T> {
     Err(ProviderError::NotSupported { feature: feature.to_string() })
 }
 
@@ -228,7 +229,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
                 Err(_) => {}
             }
         };
-        let about = About::new("create_instance", self.name(), &request.name);
+        let about = About::new(Operation::CreateInstance, self.name(), &request.name);
         let create = move |provider: &P, cancel: &CancelToken| match provider
             .create_instance(&request, cancel)
         {
@@ -256,11 +257,16 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         let subject = id.to_string();
         match self.call(move |provider, cancel| provider.wait_ready(&subject, cancel)).await {
-            Err(ProviderError::NotSupported { feature }) if feature == "wait_ready" => {}
+            Err(ProviderError::NotSupported { feature })
+                if feature == Operation::WaitReady.as_str() => {}
             outcome => return outcome,
         }
-        let wait =
-            Wait::new("wait_ready", ("instance", id), self.timeouts.instance_ready, &self.timeouts);
+        let wait = Wait::new(
+            Operation::WaitReady,
+            ("instance", id),
+            self.timeouts.instance_ready,
+            &self.timeouts,
+        );
         wait.until(|| async {
             let found = self.get_instance(id).await;
             let found = found
@@ -274,7 +280,7 @@ impl<P: SyncProvider> provider::Provider for FromSync<P> {
         let id = instance_id.to_string();
         let name = name.to_string();
         // A snapshot is finished and kept, as with the built-in providers.
-        let about = About::new("create_snapshot", self.name(), &name);
+        let about = About::new(Operation::CreateSnapshot, self.name(), &name);
         self.make(
             about,
             move |provider, cancel| provider.create_snapshot(&id, &name, cancel),

@@ -277,6 +277,7 @@ pub fn spawn<T: Send + 'static>(
 mod tests {
     use super::*;
     use crate::progress;
+    use crate::provider::operation::Operation;
     use std::sync::mpsc;
 
     async fn nap() -> ProviderResult<u32> {
@@ -355,7 +356,7 @@ mod tests {
             tokio::spawn(async move { tell.into_iter().for_each(|tell| tell.send(()).unwrap()) });
             let parts = told.into_iter().map(|told| async {
                 told.await.unwrap();
-                progress::report("wait_ready", "7", "active", Duration::ZERO);
+                progress::report(Operation::WaitReady, "7", "active", Duration::ZERO);
             });
             let all = futures_util::future::join_all(parts);
             let late = |_| ProviderError::timeout("all", Duration::from_secs(20));

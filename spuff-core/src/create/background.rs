@@ -18,6 +18,7 @@ use super::under_way::{About, Begun, Here, Job, RollCall, Site, State};
 use super::warn_of;
 use crate::progress;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// Links a create to its caller: whether the caller has left, and which request was sent.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +33,7 @@ struct Tie {
 /// A request that may have made something.
 #[derive(Debug)]
 struct Sent {
-    operation: &'static str,
+    operation: Operation,
     key: String,
     /// When the request was sent, or failed without a reply; `None` once its result is known.
     open_since: Option<Instant>,
@@ -61,7 +62,7 @@ impl Cancel {
     }
 
     /// Records that a request under this key is in transit, or has ended without a reply.
-    pub(super) fn sent(&self, operation: &'static str, key: &str) {
+    pub(super) fn sent(&self, operation: Operation, key: &str) {
         *self.sent_last() =
             Some(Sent { operation, key: key.to_string(), open_since: Some(Instant::now()) });
     }
@@ -256,7 +257,7 @@ mod tests {
     use super::*;
 
     fn nothing() -> About {
-        About::new("create_instance", "test", "7")
+        About::new(Operation::CreateInstance, "test", "7")
     }
 
     /// Runs one create of the number 7, which takes 1 s. Returns its result and the sum of the
@@ -302,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_after_something_was_sent_tells_the_key() {
         let work = |cancel: Cancel| async move {
-            cancel.sent("create_instance", "order-7");
+            cancel.sent(Operation::CreateInstance, "order-7");
             if true { panic!("over 7") } else { Ok(7) }
         };
         let error = run_to_completion(nothing(), work, |_: u32| async {}).await.unwrap_err();
@@ -320,7 +321,7 @@ mod tests {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let work = move |cancel: Cancel| async move {
                 if sent {
-                    cancel.sent("create_instance", "order-7");
+                    cancel.sent(Operation::CreateInstance, "order-7");
                 }
                 std::future::pending().await
             };

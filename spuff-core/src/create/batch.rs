@@ -13,6 +13,7 @@ use super::{About, CreateKey, Keys, end, unwanted, warn_of};
 use crate::provider::ProviderInstance;
 use crate::provider::config::{InstanceRequest, OnCancel};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// The outcome of each instance of a batch.
 pub(crate) type Batch = Vec<ProviderResult<ProviderInstance>>;
@@ -81,7 +82,7 @@ where
         }
     };
     match run_to_completion(
-        About::new("create_instance", room.name(), &create_key.name),
+        About::new(Operation::CreateInstance, room.name(), &create_key.name),
         work,
         unwanted_batch,
     )
@@ -120,7 +121,7 @@ mod tests {
             "a key that carries its place"
         );
         let unknown = ProviderError::unknown_outcome(
-            "create_instance",
+            Operation::CreateInstance,
             &create_key.key,
             "the reply was lost",
         );

@@ -15,6 +15,7 @@ use crate::http::Deadline;
 use crate::progress;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::wait::Pauses;
 
 /// How long to follow: longer than a snapshot of the largest disk takes.
@@ -38,7 +39,7 @@ pub(crate) enum End<T> {
 /// That of [`End::Failed`]; [`ProviderError::UnknownOutcome`] if the operation has not ended by the
 /// deadline, or cannot be followed now. It is then followed in the background.
 pub(crate) async fn follow<T, W, F>(
-    operation: &'static str,
+    operation: Operation,
     key: String,
     deadline: Deadline,
     timeouts: &ProviderTimeouts,
@@ -114,7 +115,7 @@ where
 /// Converts the error of a wait for a resource that was made and tagged as spuff's. A failed wait
 /// says nothing about the resource. Timeouts and missing resources keep their error.
 pub(crate) fn still_open(
-    operation: &'static str,
+    operation: Operation,
     key: &str,
     id: &str,
     failed: ProviderError,
@@ -173,7 +174,9 @@ mod tests {
         };
         let timeouts = timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
-        let told = follow("create_snapshot", "key".to_string(), deadline, &timeouts, attempt).await;
+        let told =
+            follow(Operation::CreateSnapshot, "key".to_string(), deadline, &timeouts, attempt)
+                .await;
         let waited = began.elapsed();
         tokio::time::sleep(Duration::from_secs(3600)).await;
         (waited, told, tries.load(Relaxed))
@@ -225,7 +228,7 @@ mod tests {
         };
         let timeouts = timeouts();
         let _ = follow(
-            "create_snapshot",
+            Operation::CreateSnapshot,
             "key".to_string(),
             Deadline::after(timeouts.action_complete),
             &timeouts,

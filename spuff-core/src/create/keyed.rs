@@ -19,9 +19,10 @@ use crate::http::Deadline;
 use crate::provider::ProviderInstance;
 use crate::provider::config::OnCancel;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::wait::Pauses;
 
-const OPERATION: &str = "create_instance";
+const OPERATION: Operation = Operation::CreateInstance;
 
 /// Creates an instance by `work` and runs it to completion. If the caller leaves, destroys or keeps
 /// the instance as the request says, unless another caller under the same key waits for it or has
@@ -62,7 +63,7 @@ where
         let id = made.id.clone();
         // Hold the turn until the instance is gone, so that no create under this key finds it.
         let ending = move |turn: Option<Turn>| {
-            let about = About::new("destroy_instance", room.name(), &id);
+            let about = About::new(Operation::DestroyInstance, room.name(), &id);
             background(&site, about, async move {
                 end(&room, &id).await;
                 drop(turn);

@@ -19,6 +19,7 @@ use crate::changes::{Changes, Seen};
 use crate::per_process::PerProcess;
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// Number of keys from which entries that are no longer needed are removed.
 const MANY: usize = 256;
@@ -298,7 +299,7 @@ impl Keys {
 }
 
 /// The error if another create under the same key does not end in time.
-pub(super) fn still_busy(operation: &str, create_key: &CreateKey) -> ProviderError {
+pub(super) fn still_busy(operation: Operation, create_key: &CreateKey) -> ProviderError {
     ProviderError::unknown_outcome(
         operation,
         &create_key.key,
@@ -406,7 +407,7 @@ mod tests {
         let create_key = given("order-7", "small");
         let cancel = Cancel::default();
         let first = turn_of(&keys, &create_key, &cancel);
-        cancel.sent("create_instance", "order-7");
+        cancel.sent(Operation::CreateInstance, "order-7");
         let sent = Instant::now();
         tokio::time::advance(Duration::from_secs(10)).await;
         drop(first);
@@ -423,7 +424,7 @@ mod tests {
         let batch = random();
         let part = CreateKey::under(format!("{}/web-1", batch.key));
         let making = turn_of(&keys, &batch, &cancel);
-        cancel.sent("create_instance", &batch.key);
+        cancel.sent(Operation::CreateInstance, &batch.key);
         let sent = Instant::now();
         drop(making);
         assert_eq!(turn(&keys, &part).since, Some(sent), "a part of a batch that is open");

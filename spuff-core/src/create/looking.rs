@@ -12,6 +12,7 @@ use super::{CreateCall, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Failure, Reply, Sight};
 use crate::provider::ProviderInstance;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// Consecutive empty polls required before the first create, if only polling prevents duplicates:
 /// one wrong list must not cause a duplicate.
@@ -99,7 +100,7 @@ impl<'a, R: Room> Looking<'a, R> {
 impl<R: Room> CreateCall for Looking<'_, R> {
     type Reply = Answer;
 
-    fn operation(&self) -> &'static str {
+    fn operation(&self) -> Operation {
         self.call.operation
     }
 

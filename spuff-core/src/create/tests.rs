@@ -22,7 +22,7 @@ async fn what_was_not_sure_is_given_its_time_once_it_is_over() {
             _ => Ok(Lookup::Found(7)),
         }
     };
-    let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+    let found = resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
 }
 
@@ -36,7 +36,7 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
         tokio::time::sleep(Duration::from_secs(29)).await;
         Ok(found)
     };
-    let found = resolve(sight, "resolve", "order-7", Duration::from_secs(300), look).await;
+    let found = resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), look).await;
     assert_eq!(found.unwrap(), Some(7), "after {:?}", began.elapsed());
     let nothing = || async {
         tokio::time::sleep(Duration::from_secs(31)).await;
@@ -44,7 +44,9 @@ async fn a_slow_look_is_as_old_as_its_beginning() {
     };
     let began = Instant::now();
     assert_eq!(
-        resolve(sight, "resolve", "order-7", Duration::from_secs(300), nothing).await.unwrap(),
+        resolve(sight, Operation::Resolve, "order-7", Duration::from_secs(300), nothing)
+            .await
+            .unwrap(),
         None
     );
     assert!(began.elapsed() < Duration::from_secs(70), "{:?}", began.elapsed());
@@ -62,8 +64,8 @@ struct Script<'a> {
 impl CreateCall for Script<'_> {
     type Reply = u32;
 
-    fn operation(&self) -> &'static str {
-        "create_instance"
+    fn operation(&self) -> Operation {
+        Operation::CreateInstance
     }
 
     fn sight(&self) -> Sight {
@@ -134,7 +136,7 @@ async fn create(
 }
 
 fn lost() -> Result<u32, Failure> {
-    Err(Failure::Unknown(ProviderError::timeout("create_instance", Duration::from_secs(1))))
+    Err(Failure::Unknown(ProviderError::timeout(Operation::CreateInstance, Duration::from_secs(1))))
 }
 
 fn busy() -> Result<u32, Failure> {
@@ -309,7 +311,8 @@ async fn a_name_that_becomes_free_is_waited_for() {
 async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     let denied = || async { Err::<Lookup<u32>, _>(ProviderError::auth("test", "no")) };
     let began = Instant::now();
-    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), denied).await;
+    let resolved =
+        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), denied).await;
     assert!(matches!(&resolved, Err(ProviderError::UnknownOutcome { .. })), "{resolved:?}");
     assert_eq!(began.elapsed().as_millis(), 1000 + 1500, "three times");
     let began = Instant::now();
@@ -320,7 +323,8 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
             _ => Err(ProviderError::auth("test", "no")),
         }
     };
-    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), at_times).await;
+    let resolved =
+        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), at_times).await;
     assert!(
         resolved.is_err() && began.elapsed() == Duration::from_secs(300),
         "{resolved:?} after {:?}",
@@ -328,12 +332,15 @@ async fn a_look_that_is_denied_is_given_up_where_that_loses_nothing() {
     );
     let others = || async { Ok(Lookup::Others(Ok(9))) };
     assert_eq!(
-        resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), others).await.unwrap(),
+        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), others)
+            .await
+            .unwrap(),
         Some(9)
     );
     let conflict =
         || async { Err::<Lookup<u32>, _>(ProviderError::conflict("other parameters", false)) };
-    let resolved = resolve(SIGHT, "resolve", "order-7", Duration::from_secs(300), conflict).await;
+    let resolved =
+        resolve(SIGHT, Operation::Resolve, "order-7", Duration::from_secs(300), conflict).await;
     assert!(matches!(&resolved, Err(ProviderError::Conflict { .. })), "{resolved:?}");
 }
 
@@ -439,9 +446,9 @@ async fn what_nobody_waits_for_is_kept_where_that_was_said_or_it_was_not_made() 
 fn a_call_through_the_pipeline_is_known_by_its_verb() {
     let timeouts = crate::provider::ProviderTimeouts::default();
     let cloud = crate::provider::hetzner::HetznerProvider::new("token", timeouts).unwrap();
-    let making = (cloud.http(), Call::get("create_instance", "/servers"));
+    let making = (cloud.http(), Call::get(Operation::CreateInstance, "/servers"));
     assert_eq!(
         (making.operation(), making.sight().poll_interval),
-        ("create_instance", timeouts.poll_interval)
+        (Operation::CreateInstance, timeouts.poll_interval)
     );
 }

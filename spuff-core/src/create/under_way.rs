@@ -16,6 +16,7 @@ use tokio::task_local;
 
 use crate::changes::{Changes, Seen};
 use crate::per_process::PerProcess;
+use crate::provider::operation::Operation;
 
 task_local! {
     static HERE: Here;
@@ -124,7 +125,7 @@ impl fmt::Display for UnderWay {
 pub(crate) struct About(UnderWay);
 
 impl About {
-    pub(crate) fn new(operation: &str, provider: &str, subject: &str) -> Self {
+    pub(crate) fn new(operation: Operation, provider: &str, subject: &str) -> Self {
         let (operation, provider, subject) =
             (operation.to_string(), provider.to_string(), subject.to_string());
         Self(UnderWay { operation, provider, subject })
@@ -400,7 +401,7 @@ mod tests {
     use crate::provider::error::ProviderResult;
 
     fn about(name: &str) -> About {
-        About::new("create_instance", "test", name)
+        About::new(Operation::CreateInstance, "test", name)
     }
 
     /// Runs a create that takes 1 s; rolling back its result takes another 1 s.
@@ -411,7 +412,7 @@ mod tests {
             Ok(7)
         };
         let end = move |_: u32| async move {
-            About::new("destroy_instance", "test", "7").here();
+            About::new(Operation::DestroyInstance, "test", "7").here();
             sleep(Duration::from_secs(1)).await;
             unwanted.fetch_add(1, Ordering::Relaxed);
         };
@@ -530,10 +531,11 @@ mod tests {
             Ok(7)
         };
         let end = |_: u32| async {
-            About::new("destroy_instance", "told", "7").here();
+            About::new(Operation::DestroyInstance, "told", "7").here();
             sleep(Duration::from_secs(1)).await;
         };
-        let create = run_to_completion(About::new("create_instance", "told", "web-1"), work, end);
+        let create =
+            run_to_completion(About::new(Operation::CreateInstance, "told", "web-1"), work, end);
         let _ = timeout(Duration::from_millis(10), create).await;
         assert_eq!(ours(), ["create_instance of web-1 at told"]);
         sleep(Duration::from_millis(1500)).await;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::changes::Changes;
 use crate::create::catch_panic;
 use crate::provider::error::{ErrorKind, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// Maximum time to retry one rate-limited instance: no provider counts over more than an hour.
 const LONGEST_LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -20,11 +21,11 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct AbortFlag {
     is_set: AtomicBool,
     changes: Changes,
-    operation: &'static str,
+    operation: Operation,
 }
 
 impl AbortFlag {
-    pub(crate) fn new(operation: &'static str) -> Self {
+    pub(crate) fn new(operation: Operation) -> Self {
         Self { is_set: AtomicBool::new(false), changes: Changes::default(), operation }
     }
 

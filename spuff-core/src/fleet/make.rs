@@ -17,12 +17,13 @@ use crate::create::{self, About, catch_panic};
 use crate::guard::InstanceGuard;
 use crate::progress::{self, Phase};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceRequest, OnCancel, Provider, ProviderInstance};
 
 /// How the instances of a fleet are created, and at which provider each is.
 pub(crate) trait Maker: Sync {
     /// The name of the operation that creates them.
-    const OPERATION: &'static str;
+    const OPERATION: Operation;
 
     /// Returns the ranges of requests that one call creates, in order.
     fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
@@ -54,7 +55,7 @@ pub(crate) trait Maker: Sync {
 pub(super) struct SingleProvider(pub(super) Arc<dyn Provider>);
 
 impl Maker for SingleProvider {
-    const OPERATION: &'static str = "create_instances";
+    const OPERATION: Operation = Operation::CreateInstances;
 
     fn batches(&self, requests: &[InstanceRequest]) -> Vec<Range<usize>> {
         batch::batches(&*self.0, requests)
@@ -284,7 +285,7 @@ impl<M: Maker> Fleet<'_, M> {
             }
             error => return error,
         };
-        let about = About::new("create_instance", provider.name(), &request.name);
+        let about = About::new(Operation::CreateInstance, provider.name(), &request.name);
         let work = |_| async move {
             let found = match found {
                 Found::Id(id) => Ok(Some(ProviderInstance { id, ..ProviderInstance::default() })),

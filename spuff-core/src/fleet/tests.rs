@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use super::*;
 use crate::provider::Snapshot;
 use crate::provider::error::ErrorKind;
+use crate::provider::operation::Operation;
 
 /// A provider whose instances behave by name: `full` cannot be made, `half` fail once they exist,
 /// `bad` do not become ready, `dark` cannot be polled.
@@ -310,7 +311,7 @@ async fn what_one_call_cannot_make_for_some_is_made_one_by_one() {
 struct OneByOne(Arc<dyn Provider>);
 
 impl Maker for OneByOne {
-    const OPERATION: &'static str = "test";
+    const OPERATION: Operation = Operation::CreateInstances;
 
     async fn create(
         &self,

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::errand::Errand;
 use super::told;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// What sending a call twice would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) enum Class {
 /// One request, with all that is needed to send it and to decide on a retry.
 #[derive(Debug, Clone)]
 pub(crate) struct Call<'a> {
-    pub(crate) operation: &'static str,
+    pub(crate) operation: Operation,
     pub(crate) class: Class,
     pub(crate) method: Method,
     /// Below the endpoint's base, with a leading `/`.
@@ -51,7 +52,7 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(
-        operation: &'static str,
+        operation: Operation,
         class: Class,
         method: Method,
         path: impl Into<Cow<'a, str>>,
@@ -73,16 +74,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(crate) fn get(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn get(operation: Operation, path: impl Into<Cow<'a, str>>) -> Self {
         Self::new(operation, Class::Safe, Method::GET, path)
     }
 
-    pub(crate) fn delete(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn delete(operation: Operation, path: impl Into<Cow<'a, str>>) -> Self {
         Self::new(operation, Class::Idempotent, Method::DELETE, path)
     }
 
     /// A POST that must not be sent twice.
-    pub(crate) fn once(operation: &'static str, path: impl Into<Cow<'a, str>>) -> Self {
+    pub(crate) fn once(operation: Operation, path: impl Into<Cow<'a, str>>) -> Self {
         Self::new(operation, Class::Once, Method::POST, path)
     }
 

@@ -26,6 +26,7 @@ use super::status::{self, ApiError};
 use crate::progress;
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// The most bytes of a reply that are read: far more than the largest page of any cloud.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -283,7 +284,7 @@ impl HttpClient {
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
                 return Err(retry::telling(call.class, before, failure, is_cut));
             };
-            debug!(operation = call.operation, error = %failure.error(), ?pause, "sending again");
+            debug!(operation = call.operation.as_str(), error = %failure.error(), ?pause, "sending again");
             tokio::time::sleep(pause).await;
             before = Some(failure);
         }
@@ -331,7 +332,7 @@ impl HttpClient {
     async fn turn(&self, call: &Call<'_>, patience: Duration) -> ProviderResult<Permit> {
         let id = call.subject.map_or("", |(_, id)| id);
         let tell = |due: Duration| {
-            debug!(operation = call.operation, ?due, "waiting for the API's rate limit");
+            debug!(operation = call.operation.as_str(), ?due, "waiting for the API's rate limit");
             let state = format!("waiting {} s for the API's rate limit", due.as_secs());
             progress::report(call.operation, id, &state, Duration::ZERO);
         };
@@ -355,7 +356,7 @@ impl HttpClient {
             self.dialect.authorize(&mut head, &call.body),
         )
         .await;
-        let late = |_| Err(ProviderError::timeout("looking for credentials", deadline.elapsed()));
+        let late = |_| Err(ProviderError::timeout(Operation::FindCredentials, deadline.elapsed()));
         authorized.unwrap_or_else(late).map_err(Failure::NotSent)?;
         let secrets = secret::sent_with(&head.headers);
         let span = debug_span!("request", provider = self.dialect.provider(), method = %call.method, path = %call.path);

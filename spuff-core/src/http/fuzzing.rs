@@ -21,6 +21,7 @@ use crate::fuzzing::checks::{
     Target, at_once, check_error, check_refusal, check_unreadable, text, words,
 };
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("http_endpoint", endpoint),
@@ -100,10 +101,10 @@ pub(crate) fn read_page<P: NumberedPage>(reply: &Reply) -> Vec<P::Item> {
 pub(crate) fn refused(provider: &'static str, reply: &Reply, refusal: impl Fn(&Reply) -> ApiError) {
     const SECRET: &str = "secret-of-the-request";
     let calls = [
-        Call::get("get_instance", "/things/42").about("instance", "42"),
-        Call::get("hourly_price", "/prices").optional(),
-        Call::delete("delete_snapshot", "/things/42").about("snapshot", "42"),
-        Call::once("create_instance", "/things"),
+        Call::get(Operation::GetInstance, "/things/42").about("instance", "42"),
+        Call::get(Operation::HourlyPrice, "/prices").optional(),
+        Call::delete(Operation::DeleteSnapshot, "/things/42").about("snapshot", "42"),
+        Call::once(Operation::CreateInstance, "/things"),
     ];
     let secrets = [HeaderValue::from_static("Bearer secret-of-the-request")];
     for call in calls {
@@ -229,7 +230,7 @@ fn pages(input: &[u8]) {
         (about, total, items)
     };
     let numbered = at_once(page::all_numbered(
-        "list",
+        Operation::ListInstances,
         false,
         |item| *item,
         |_| {
@@ -240,7 +241,7 @@ fn pages(input: &[u8]) {
     check_list(numbered, fetched.replace(0));
     rest.replace(input);
     let by_token = at_once(all_pages(
-        "list",
+        Operation::ListInstances,
         |item| *item,
         |_| {
             let (about, total, items) = page();

@@ -10,6 +10,7 @@ use tracing::debug;
 use super::call::Call;
 use super::client::HttpClient;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// More pages than any account can fill.
 const MAX_PAGES: u32 = 10_000;
@@ -29,7 +30,7 @@ pub(crate) struct Page<T> {
 /// Returns every item once, in the cloud's order, of a list whose pages are linked by tokens. An
 /// empty page may still have a next one.
 pub(crate) async fn all_pages<T, K: Hash + Eq, F>(
-    operation: &'static str,
+    operation: Operation,
     key: impl Fn(&T) -> K,
     mut fetch: impl FnMut(Option<String>) -> F,
 ) -> ProviderResult<Vec<T>>
@@ -128,7 +129,7 @@ impl<T, K: Hash + Eq> Reading<T, K> {
 ///
 /// In one pass, the pages are read to the last and no further.
 pub(super) async fn all_numbered<T, K: Hash + Eq, F>(
-    operation: &'static str,
+    operation: Operation,
     one_pass: bool,
     key: impl Fn(&T) -> K,
     mut fetch: impl FnMut(u32) -> F,
@@ -153,7 +154,7 @@ where
         if reading.is_whole() {
             return Ok(reading.items);
         }
-        debug!(operation, again, "the list has shifted while it was read");
+        debug!(operation = operation.as_str(), again, "the list has shifted while it was read");
         before.retain(|item| !reading.seen.contains(&key(item)));
         before.extend(reading.items);
     }
@@ -164,7 +165,7 @@ where
 /// or the cloud's own mark is the end: a page without new items may be the previous one again,
 /// because as many items appeared in front.
 async fn read_on<T, K: Hash + Eq, F>(
-    operation: &'static str,
+    operation: Operation,
     key: &impl Fn(&T) -> K,
     first: Numbered<T>,
     fetch: &mut impl FnMut(u32) -> F,
@@ -190,7 +191,7 @@ where
     Err(endless(operation))
 }
 
-fn endless(operation: &str) -> ProviderError {
+fn endless(operation: Operation) -> ProviderError {
     ProviderError::Other {
         message: format!(
             "{operation}: the cloud's list does not end; its pages point at each other"
@@ -210,7 +211,7 @@ mod tests {
             let (items, next) = pages.next().unwrap_or_default();
             async move { Ok(Page { items, next: next.map(str::to_string) }) }
         };
-        (all_pages("test", |item| *item, fetch).await, reads)
+        (all_pages(Operation::ListInstances, |item| *item, fetch).await, reads)
     }
 
     #[tokio::test]
@@ -250,7 +251,7 @@ mod tests {
             };
             async move { Ok(page) }
         };
-        (all_numbered("test", false, |item| *item, fetch).await.unwrap(), reads)
+        (all_numbered(Operation::ListInstances, false, |item| *item, fetch).await.unwrap(), reads)
     }
 
     #[tokio::test]
@@ -261,7 +262,10 @@ mod tests {
             let page = Numbered { items: vec![number], is_last: number == 3, total: Some(9) };
             async move { Ok(page) }
         };
-        assert_eq!(all_numbered("test", true, |item| *item, fetch).await.unwrap(), [1, 2, 3]);
+        assert_eq!(
+            all_numbered(Operation::ListInstances, true, |item| *item, fetch).await.unwrap(),
+            [1, 2, 3]
+        );
         assert_eq!(reads.into_inner(), [1, 2, 3]);
     }
 
@@ -349,6 +353,9 @@ mod tests {
             reads += 1;
             async { Ok(Numbered { items: vec![1], is_last: false, total: None }) }
         };
-        assert!(all_numbered("test", false, |item| *item, fetch).await.is_err() && reads == 11);
+        assert!(
+            all_numbered(Operation::ListInstances, false, |item| *item, fetch).await.is_err()
+                && reads == 11
+        );
     }
 }

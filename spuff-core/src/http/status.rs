@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use tracing::debug;
+
 use super::call::{Call, Class, Failure, Reply};
 use super::{retry, secret};
 use crate::clock;
@@ -81,6 +83,15 @@ pub(super) fn classify(
         request_id: refusal.request_id.as_deref().map(clean),
         ..ErrorContext::default()
     };
+    // Some kinds of error have no room for this.
+    debug!(
+        operation = call.operation.as_str(),
+        provider,
+        status = reply.status,
+        code = context.code,
+        request_id = context.request_id,
+        "the API refused the request"
+    );
     // Only a reply in the cloud's own form proves that nothing was done. A request to wait is
     // obeyed from any sender, except a 429 for a call that must not be sent twice.
     let asks_to_wait = of_status == ErrorClass::Unavailable
@@ -96,7 +107,7 @@ pub(super) fn classify(
         return Failure::Unknown(error.with_context(context));
     }
     let error = match fault {
-        ErrorClass::Authentication => ProviderError::auth(provider, format!("{message}{context}")),
+        ErrorClass::Authentication => ProviderError::auth(provider, message),
         ErrorClass::RateLimit => ProviderError::RateLimit { retry_after },
         ErrorClass::NotFound => match (call.subject, &refusal.field) {
             (Some((resource_type, id)), _) => ProviderError::not_found(resource_type, id),
@@ -106,10 +117,9 @@ pub(super) fn classify(
             }
             (None, None) => ProviderError::not_found("endpoint", call.path.as_ref()),
         },
-        ErrorClass::QuotaExceeded => ProviderError::quota(
-            call.operation.strip_prefix("create_").unwrap_or("request"),
-            format!("{message}{context}"),
-        ),
+        ErrorClass::QuotaExceeded => {
+            ProviderError::quota(call.operation.created().unwrap_or("request"), message)
+        }
         ErrorClass::InvalidConfig => ProviderError::invalid_config(
             refusal.field.as_deref().unwrap_or("request"),
             format!("{message}{context}"),
@@ -149,6 +159,7 @@ fn without_message(reply: &Reply) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::operation::Operation;
 
     #[test]
     fn statuses_have_kinds() {
@@ -185,7 +196,7 @@ mod tests {
 
     #[test]
     fn only_the_clouds_own_words_say_what_is_not_there_or_was_not_done() {
-        let call = || Call::get("get_instance", "/servers/42").about("instance", "42");
+        let call = || Call::get(Operation::GetInstance, "/servers/42").about("instance", "42");
         for (status, body) in [
             (302, ""),
             (400, "<html>Bad Request</html>"),
@@ -234,7 +245,7 @@ mod tests {
 
     #[test]
     fn whoever_asks_to_wait_is_heard() {
-        let call = Call::get("get_instance", "/servers/42");
+        let call = Call::get(Operation::GetInstance, "/servers/42");
         let failure = told(&call, 429, ApiError::default(), "<html>slow down</html>");
         assert!(
             matches!(failure, Failure::Rejected(ProviderError::RateLimit { .. })),

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::*;
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceRequest, InstanceStatus, Snapshot};
 
 fn labels(pairs: &[(&str, &str)]) -> HashMap<String, String> {
@@ -217,7 +218,7 @@ impl Provider for FakeProvider {
             return Err(ProviderError::auth("fake", "revoked"));
         }
         if lists == 1 && !self.snapshots.lock().unwrap().is_empty() {
-            return Err(ProviderError::timeout("list_snapshots", Duration::from_secs(1)));
+            return Err(ProviderError::timeout(Operation::ListSnapshots, Duration::from_secs(1)));
         }
         let mut all = self.snapshots.lock().unwrap();
         let shown = all

@@ -11,13 +11,14 @@ use crate::progress::{self, Phase};
 use crate::provider::error::{
     Attempt, AttemptOutcome, ErrorKind, ErrorParts, ProviderError, ProviderResult,
 };
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceRequest, Price, Provider, ProviderInstance};
 
 const CEILING: &str = "max_price";
 
 /// A placement of one or many instances.
 pub(super) struct Search<'a> {
-    operation: &'static str,
+    operation: Operation,
     began: Instant,
     places: Vec<Place<'a>>,
     /// For each instance, the outcomes of its candidates so far.
@@ -37,7 +38,7 @@ impl<'a> Search<'a> {
     /// [`ProviderError::InvalidConfig`] if there is no candidate, or if the ceiling and a price are
     /// in different currencies.
     pub(super) async fn new(
-        operation: &'static str,
+        operation: Operation,
         placement: &'a Placement,
         machines: usize,
     ) -> ProviderResult<Self> {
@@ -129,7 +130,7 @@ impl<'a> Search<'a> {
 }
 
 impl Maker for Search<'_> {
-    const OPERATION: &'static str = "place_instances";
+    const OPERATION: Operation = Operation::PlaceInstances;
 
     async fn create(
         &self,

@@ -56,6 +56,7 @@ use crate::create::{
     About, Batch, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion,
 };
 use crate::http::{Class, Deadline, HttpClient, Page, all_pages};
+use crate::provider::operation::Operation;
 use crate::wait::{Observation, RecentCreates, Wait};
 
 const NAME: &str = "aws";
@@ -258,7 +259,9 @@ impl Provider for AwsProvider {
         convert::check_id("id", id, "i-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
         let act = |place: Place| async move { self.destroy_at(&place, id, deadline).await };
-        Observation::deleted(self.with_instance(("destroy_instance", None), id, act).await)?;
+        Observation::deleted(
+            self.with_instance((Operation::DestroyInstance, None), id, act).await,
+        )?;
         self.places.whereabouts.end(id);
         self.recent.end(id);
         self.http.shared::<Keys>().forget(id);
@@ -268,13 +271,13 @@ impl Provider for AwsProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         convert::check_id("id", id, "i-")?;
-        let asking = Asking { operation: "get_instance", errand: &self.http.errand() };
+        let asking = Asking { operation: Operation::GetInstance, errand: &self.http.errand() };
         let act = |place: Place| async move {
             let absent = || ProviderError::not_found("instance", id);
             let read = || async { self.read(asking, &place, id).await?.ok_or_else(absent) };
             let found = self
                 .recent
-                .read(("get_instance", id), (&self.http, asking.errand), read)
+                .read((Operation::GetInstance, id), (&self.http, asking.errand), read)
                 .await?
                 .ok_or_else(absent)?;
             Ok((found, place))
@@ -296,7 +299,7 @@ impl Provider for AwsProvider {
         let query = Query::new("DescribeInstances")
             .filter(name, &[value])
             .filter("instance-state-name", &states);
-        let asking = Asking { operation: "list_instances", errand: &self.http.errand() };
+        let asking = Asking { operation: Operation::ListInstances, errand: &self.http.errand() };
         let places = self.listed(asking).await?;
         let look = |place: Place| {
             let query = query.clone();
@@ -322,15 +325,16 @@ impl Provider for AwsProvider {
         let (deadline, waiting) =
             (Deadline::after(timeouts.instance_ready), &self.http.shared::<Waiting>());
         let within = |place: Place, unseen: Duration| async move {
-            let wait = Wait::new("wait_ready", ("instance", id), deadline.remaining(), timeouts)
-                .unseen_for(unseen);
+            let wait =
+                Wait::new(Operation::WaitReady, ("instance", id), deadline.remaining(), timeouts)
+                    .unseen_for(unseen);
             wait.absent_until(self.recent.settles_at(id))
                 .together(self, &waiting.instances, place)
                 .await
         };
         let asked = self.places.of(id)?.region;
         match self
-            .with_instance(("wait_ready", None), id, |place| within(place, Duration::ZERO))
+            .with_instance((Operation::WaitReady, None), id, |place| within(place, Duration::ZERO))
             .await
         {
             // No region has it, but another client may have just created it.
@@ -351,14 +355,14 @@ impl Provider for AwsProvider {
         let room = self.clone();
         let instance_id = instance_id.to_string();
         let name = name.to_string();
-        let about = About::new("create_snapshot", NAME, &name);
+        let about = About::new(Operation::CreateSnapshot, NAME, &name);
         let work = |cancel| async move {
             let room = &room;
             let id = &*instance_id;
             let name = &*name;
             let cancel = &cancel;
             let act = |place: Place| async move { room.snapshot(&place, id, name, cancel).await };
-            room.with_instance(("create_snapshot", None), id, act).await
+            room.with_instance((Operation::CreateSnapshot, None), id, act).await
         };
         // Its tags identify the snapshot, so an abandoned create is not lost.
         run_to_completion(about, work, |_| async {}).await
@@ -380,7 +384,7 @@ impl Provider for AwsProvider {
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let (name, value) = convert::MANAGED;
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter(name, &[value]);
-        let asking = Asking { operation: "list_snapshots", errand: &self.http.errand() };
+        let asking = Asking { operation: Operation::ListSnapshots, errand: &self.http.errand() };
         let places = self.listed(asking).await?;
         let look = |place: Place| {
             let query = query.clone();
@@ -406,7 +410,7 @@ impl Provider for AwsProvider {
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         convert::check_id("id", id, "ami-")?;
         let deadline = Deadline::after(self.http.timeouts().action_complete);
-        let asking = Asking { operation: "delete_snapshot", errand: &self.http.errand() };
+        let asking = Asking { operation: Operation::DeleteSnapshot, errand: &self.http.errand() };
         let act = |place: Place| async move { self.delete_at(asking, &place, id, deadline).await };
         Observation::deleted(self.with_snapshot(asking, id, act).await)?;
         self.places.whereabouts.end(id);
@@ -429,10 +433,13 @@ impl Provider for AwsProvider {
         let key_hash = &hash_of_key(key);
         let look = || async move {
             let made = |place: Place| async move { self.image_made_under(&place, key_hash).await };
-            Ok(Lookup::found(self.made_anywhere("create_snapshot", key, known, made).await?))
+            Ok(Lookup::found(
+                self.made_anywhere(Operation::CreateSnapshot, key, known, made).await?,
+            ))
         };
         let found =
-            crate::create::resolve(self.http.sight(), "create_snapshot", key, limit, look).await?;
+            crate::create::resolve(self.http.sight(), Operation::CreateSnapshot, key, limit, look)
+                .await?;
         self.places.whereabouts.forget(key_hash);
         Ok(self.taken_up(key, found, |image| &image.image_id).map(convert::snapshot))
     }
@@ -448,14 +455,16 @@ impl Provider for AwsProvider {
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
         let act = |place: Place| async move {
-            let call = &place.ec2("set_labels", Class::Idempotent, query).about("instance", id);
-            let wait = Wait::new("set_labels", ("instance", id), deadline.remaining(), timeouts);
+            let call =
+                &place.ec2(Operation::SetLabels, Class::Idempotent, query).about("instance", id);
+            let wait =
+                Wait::new(Operation::SetLabels, ("instance", id), deadline.remaining(), timeouts);
             let send = || async move {
                 Observation::of_answer(wire::ask::<CreateTags>(&self.http, call).await)
             };
             wait.absent_until(self.recent.settles_at(id)).until(send).await.map(drop)
         };
-        self.with_instance(("set_labels", None), id, act).await
+        self.with_instance((Operation::SetLabels, None), id, act).await
     }
 
     /// Returns the names of the key pairs of the provider's own region.
@@ -464,7 +473,7 @@ impl Provider for AwsProvider {
         let place = self.places.at("")?;
         let query = Query::new("DescribeKeyPairs");
         let reply: DescribeKeyPairs =
-            ask(&self.http, &place.ec2("get_ssh_keys", Class::Safe, &query)).await?;
+            ask(&self.http, &place.ec2(Operation::GetSshKeys, Class::Safe, &query)).await?;
         Ok(reply.key_set.item.into_iter().map(|pair| pair.key_name).collect())
     }
 

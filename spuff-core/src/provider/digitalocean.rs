@@ -45,6 +45,7 @@ use super::shared::validate;
 use super::{Price, Provider, ProviderInstance, Snapshot};
 use crate::create::{About, Batch, Ending, Keys, keyed, resolve_keyed, run_to_completion};
 use crate::http::{Call, Endpoint, Errand, HttpClient, Reply, numbered_pages};
+use crate::provider::operation::Operation;
 use crate::wait::{Observation, RecentCreates, Subject, Wait};
 
 const NAME: &str = "digitalocean";
@@ -134,7 +135,7 @@ impl DigitalOceanProvider {
 
     async fn droplets(
         &self,
-        operation: &'static str,
+        operation: Operation,
         filter: (&'static str, &str),
     ) -> ProviderResult<Vec<Droplet>> {
         self.droplets_within(&self.http.errand(), operation, filter).await
@@ -143,20 +144,20 @@ impl DigitalOceanProvider {
     async fn droplets_within(
         &self,
         errand: &Errand,
-        operation: &'static str,
+        operation: Operation,
         filter: (&'static str, &str),
     ) -> ProviderResult<Vec<Droplet>> {
         let call = Call::get(operation, "/v2/droplets").query(filter.0, filter.1).within(errand);
         self.list(call, |droplet: &Droplet| droplet.id).await
     }
 
-    async fn managed_images(&self, operation: &'static str) -> ProviderResult<Vec<Image>> {
+    async fn managed_images(&self, operation: Operation) -> ProviderResult<Vec<Image>> {
         let call = Call::get(operation, "/v2/images").query("tag_name", convert::MANAGED_TAG);
         self.list(call, |image: &Image| image.id.clone()).await
     }
 
     async fn account_keys(&self) -> ProviderResult<Vec<SshKey>> {
-        self.list(Call::get("get_ssh_keys", "/v2/account/keys"), |key: &SshKey| key.id).await
+        self.list(Call::get(Operation::GetSshKeys, "/v2/account/keys"), |key: &SshKey| key.id).await
     }
 
     /// Resolves the keys from the account's list. If the list is refused and every entry may be an
@@ -166,7 +167,7 @@ impl DigitalOceanProvider {
             return Ok(Vec::new());
         }
         let look = async {
-            let call = Call::get("create_instance", "/v2/account/keys").optional();
+            let call = Call::get(Operation::CreateInstance, "/v2/account/keys").optional();
             self.list(call, |key: &SshKey| key.id).await.map(Arc::new)
         };
         let known = match self.keys.or_look((), look).await {
@@ -183,7 +184,7 @@ impl DigitalOceanProvider {
 
     async fn action(&self, id: impl Display) -> ProviderResult<Action> {
         let reply: ActionReply =
-            self.http.json(&Call::get("action", format!("/v2/actions/{id}"))).await?;
+            self.http.json(&Call::get(Operation::GetAction, format!("/v2/actions/{id}"))).await?;
         Ok(reply.action)
     }
 
@@ -243,8 +244,12 @@ impl Provider for DigitalOceanProvider {
         let _ending = Ending::begin(NAME, id);
         let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait =
-            Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DestroyInstance,
+            ("instance", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         // Another client may have just created a droplet that is not visible yet.
         let settled = self.recent.endable_until(id, timeouts.action_complete);
         let was_there =
@@ -259,11 +264,11 @@ impl Provider for DigitalOceanProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/v2/droplets/{}", validate::numeric_id(NAME, "id", id)?);
         let errand = &self.http.errand();
-        let call = &Call::get("get_instance", path).about("instance", id).within(errand);
+        let call = &Call::get(Operation::GetInstance, path).about("instance", id).within(errand);
         let read = || async move {
             Ok(convert::instance(self.http.json::<DropletReply>(call).await?.droplet))
         };
-        self.recent.read(("get_instance", id), (&self.http, errand), read).await
+        self.recent.read((Operation::GetInstance, id), (&self.http, errand), read).await
     }
 
     /// A plain list omits GPU droplets, and the API cannot filter them by tag.
@@ -271,8 +276,12 @@ impl Provider for DigitalOceanProvider {
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let errand = self.http.errand();
         let (tagged, gpus) = tokio::try_join!(
-            self.droplets_within(&errand, "list_instances", ("tag_name", convert::MANAGED_TAG)),
-            self.droplets_within(&errand, "list_instances", ("type", "gpus"))
+            self.droplets_within(
+                &errand,
+                Operation::ListInstances,
+                ("tag_name", convert::MANAGED_TAG)
+            ),
+            self.droplets_within(&errand, Operation::ListInstances, ("type", "gpus"))
         )?;
         let mut seen = HashSet::new();
         let mut instances: Vec<_> = tagged
@@ -290,7 +299,8 @@ impl Provider for DigitalOceanProvider {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         validate::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
+        let wait =
+            Wait::new(Operation::WaitReady, ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let action = self.recent.note(id).flatten();
         let wait = wait.absent_until(self.recent.settles_at(id)).unseen_for(self.recent.unseen(id));
@@ -312,7 +322,7 @@ impl Provider for DigitalOceanProvider {
         validate::required("name", name)?;
         let room = self.clone();
         let name = name.to_string();
-        let about = About::new("create_snapshot", NAME, &name);
+        let about = About::new(Operation::CreateSnapshot, NAME, &name);
         let work = |cancel| async move { room.snapshot(droplet, &name, &cancel).await };
         run_to_completion(about, work, |_| async {}).await
     }
@@ -331,7 +341,7 @@ impl Provider for DigitalOceanProvider {
     async fn list_labelled_snapshots(
         &self,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let images = self.managed_images("list_snapshots").await?;
+        let images = self.managed_images(Operation::ListSnapshots).await?;
         Ok(images
             .into_iter()
             .filter(convert::is_managed_snapshot)
@@ -343,8 +353,12 @@ impl Provider for DigitalOceanProvider {
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         let path = format!("/v2/snapshots/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait =
-            Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DeleteSnapshot,
+            ("snapshot", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         wait.delete(&self.http, &path, Reply::no_content).await.map(drop)
     }
 
@@ -362,7 +376,7 @@ impl Provider for DigitalOceanProvider {
         let look = || self.begun_snapshot(begun);
         let Some(found) = crate::create::resolve(
             self.http.sight(),
-            "create_snapshot",
+            Operation::CreateSnapshot,
             key,
             self.http.timeouts().action_complete,
             look,
@@ -387,13 +401,14 @@ impl Provider for DigitalOceanProvider {
             labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let tags = convert::tags(&labels_in_order)?;
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("set_labels", ("instance", id), timeouts.action_complete, timeouts);
-        let call = &Call::get("set_labels", path).about("instance", id);
+        let wait =
+            Wait::new(Operation::SetLabels, ("instance", id), timeouts.action_complete, timeouts);
+        let call = &Call::get(Operation::SetLabels, path).about("instance", id);
         let read =
             || async move { Observation::of_answer(self.http.json::<DropletReply>(call).await) };
         let before = wait.absent_until(self.recent.settles_at(id)).until(read).await?.droplet.tags;
         let errand = self.http.errand();
-        self.tag(("set_labels", &errand), (id, "droplet"), &tags).await?;
+        self.tag((Operation::SetLabels, &errand), (id, "droplet"), &tags).await?;
         let is_old = |tag: &&String| {
             convert::label(tag)
                 .is_some_and(|(key, value)| labels.get(&key).is_some_and(|new| *new != value))
@@ -415,7 +430,9 @@ impl Provider for DigitalOceanProvider {
         validate::required("size", size)?;
         let read = || async {
             let sizes = self
-                .list(Call::get("hourly_price", "/v2/sizes"), |size: &Size| size.slug.clone())
+                .list(Call::get(Operation::HourlyPrice, "/v2/sizes"), |size: &Size| {
+                    size.slug.clone()
+                })
                 .await?;
             Ok(convert::prices(sizes))
         };

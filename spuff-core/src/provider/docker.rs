@@ -47,6 +47,7 @@ use super::shared::validate;
 use super::{InstanceStatus, Provider, ProviderInstance, Snapshot, labels};
 use crate::create::{About, Ending, Lookup, hash_of_key, run_to_completion};
 use crate::http::{Deadline, Failure, Sight};
+use crate::provider::operation::Operation;
 use crate::wait::{Observation, Wait};
 
 const NAME: &str = "docker";
@@ -152,7 +153,7 @@ impl DockerProvider {
     }
 
     /// Returns the instances with a label, as the engine lists them.
-    async fn listed(&self, operation: &'static str, label: &str) -> ProviderResult<Vec<Seen>> {
+    async fn listed(&self, operation: Operation, label: &str) -> ProviderResult<Vec<Seen>> {
         let filters = &HashMap::from([("label", vec![label.to_string()])]);
         let list = |docker: Docker| async move {
             let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
@@ -166,7 +167,7 @@ impl DockerProvider {
     /// Returns the instances with a label, with the status that their first process shows.
     async fn labelled(
         &self,
-        operation: &'static str,
+        operation: Operation,
         label: &str,
     ) -> ProviderResult<Vec<ProviderInstance>> {
         let looks = self
@@ -179,7 +180,7 @@ impl DockerProvider {
 
     async fn find_by_key(&self, key_hash: &str) -> ProviderResult<Option<ProviderInstance>> {
         let made = self
-            .labelled("create_instance", &format!("{}={key_hash}", labels::CREATE_KEY))
+            .labelled(Operation::CreateInstance, &format!("{}={key_hash}", labels::CREATE_KEY))
             .await?
             .into_iter();
         Ok(ProviderInstance::oldest(made.filter(|made| {
@@ -191,7 +192,7 @@ impl DockerProvider {
     /// id.
     async fn inspect(
         &self,
-        operation: &'static str,
+        operation: Operation,
         id: &str,
     ) -> ProviderResult<ContainerInspectResponse> {
         let ask = Ask::of(operation).about("instance", id);
@@ -217,7 +218,7 @@ impl DockerProvider {
     }
 
     /// Returns an instance by its id.
-    async fn read(&self, operation: &'static str, id: &str) -> ProviderResult<ProviderInstance> {
+    async fn read(&self, operation: Operation, id: &str) -> ProviderResult<ProviderInstance> {
         let container = self.inspect(operation, id).await?;
         self.believed(operation, convert::inspected(container, self.engine.reach().await?)).await
     }
@@ -274,17 +275,22 @@ impl Provider for DockerProvider {
     async fn destroy_instance(&self, id: &str) -> ProviderResult<()> {
         convert::check_id("id", id)?;
         let _ending = Ending::begin(NAME, id);
-        let inspected = self.inspect("destroy_instance", id).await;
+        let inspected = self.inspect(Operation::DestroyInstance, id).await;
         if matches!(inspected, Err(ProviderError::NotFound { .. })) {
             return Ok(());
         }
         let timeouts = self.engine.timeouts();
-        let wait =
-            Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DestroyInstance,
+            ("instance", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         let deadline = wait.deadline;
         let ended = wait.until(|| async move {
-            let ask =
-                Ask::of("destroy_instance").about("instance", id).within(timeouts.action_complete);
+            let ask = Ask::of(Operation::DestroyInstance)
+                .about("instance", id)
+                .within(timeouts.action_complete);
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
             let id = id.to_string();
             let remove =
@@ -306,14 +312,14 @@ impl Provider for DockerProvider {
     #[instrument(skip_all, fields(provider = NAME, id))]
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         convert::check_id("id", id)?;
-        validate::absent_is_none(self.read("get_instance", id).await)
+        validate::absent_is_none(self.read(Operation::GetInstance, id).await)
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
         let mut instances = self
             .labelled(
-                "list_instances",
+                Operation::ListInstances,
                 &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE),
             )
             .await?;
@@ -327,10 +333,11 @@ impl Provider for DockerProvider {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         convert::check_id("id", id)?;
         let timeouts = self.engine.timeouts();
-        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
+        let wait =
+            Wait::new(Operation::WaitReady, ("instance", id), timeouts.instance_ready, timeouts);
         let was_on = &AtomicBool::new(false);
         wait.until(|| async move {
-            match self.watched("wait_ready", id).await {
+            match self.watched(Operation::WaitReady, id).await {
                 // After being killed, Podman does not restart its instances; at times, nor does
                 // Docker.
                 Ok(instance) if instance.status == InstanceStatus::Off && was_on.load(Relaxed) => {
@@ -364,7 +371,7 @@ impl Provider for DockerProvider {
         let room = self.clone();
         let instance_id = instance_id.to_string();
         let name = name.to_string();
-        let about = About::new("create_snapshot", NAME, &name);
+        let about = About::new(Operation::CreateSnapshot, NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels record the owner, so an abandoned snapshot is not lost.
         run_to_completion(about, work, |_| async {}).await
@@ -384,7 +391,7 @@ impl Provider for DockerProvider {
     async fn list_labelled_snapshots(
         &self,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        self.snapshots("list_snapshots").await
+        self.snapshots(Operation::ListSnapshots).await
     }
 
     /// An instance made from it keeps its files until it is destroyed. Podman refuses to delete a
@@ -400,7 +407,7 @@ impl Provider for DockerProvider {
         let look = || async { Ok(Lookup::found(self.find_by_key(&key_hash).await?)) };
         crate::create::resolve(
             self.sight(),
-            "create_instance",
+            Operation::CreateInstance,
             key,
             self.engine.timeouts().instance_ready,
             look,
@@ -414,7 +421,7 @@ impl Provider for DockerProvider {
         let look = || async { Ok(Lookup::found(self.snapshot_made_under(&key_hash).await?)) };
         crate::create::resolve(
             self.sight(),
-            "create_snapshot",
+            Operation::CreateSnapshot,
             key,
             self.engine.timeouts().action_complete,
             look,

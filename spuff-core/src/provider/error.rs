@@ -11,6 +11,7 @@ mod parts;
 
 use std::time::Duration;
 
+use super::operation::Operation;
 use super::similar;
 
 pub use attempt::{Attempt, AttemptOutcome};
@@ -37,12 +38,15 @@ pub type ProviderResult<T> = Result<T, ProviderError>;
 #[non_exhaustive]
 pub enum ProviderError {
     /// The credentials are invalid or lack permission.
-    #[error("{provider}: authentication failed: {message}")]
+    #[error("{provider}: authentication failed: {message}{}", context.beside_provider())]
+    #[non_exhaustive]
     Authentication {
         /// The provider that refused.
         provider: String,
         /// The cloud's message.
         message: String,
+        /// The error context.
+        context: Box<ErrorContext>,
     },
 
     /// The rate limit was reached; the call was not carried out.
@@ -62,12 +66,15 @@ pub enum ProviderError {
     },
 
     /// The account's quota for this resource is used up.
-    #[error("quota exceeded for {resource}: {message}")]
+    #[error("quota exceeded for {resource}: {message}{context}")]
+    #[non_exhaustive]
     QuotaExceeded {
         /// The resource whose quota is exceeded.
         resource: String,
         /// The cloud's message.
         message: String,
+        /// The error context.
+        context: Box<ErrorContext>,
     },
 
     /// A value is invalid. If spuff itself detects it, no request was sent.
@@ -332,7 +339,9 @@ impl ProviderError {
 
     fn context_mut(&mut self) -> Option<&mut ErrorContext> {
         match self {
-            Self::Api { context, .. }
+            Self::Authentication { context, .. }
+            | Self::QuotaExceeded { context, .. }
+            | Self::Api { context, .. }
             | Self::Conflict { context, .. }
             | Self::Capacity { context, .. }
             | Self::Unavailable { context, .. }
@@ -374,10 +383,15 @@ impl ProviderError {
         if let Self::NotPlaced { source, .. } = self {
             return source.is_retryable();
         }
-        // After a create that timed out, the resource may still be made.
-        let makes_a_second =
-            matches!(self, Self::Timeout { operation, .. } if operation.starts_with("create_"));
-        (self.is_transient() || self.is_deserted()) && !makes_a_second
+        // After a create that timed out, the resource may still be made; and an operation that the
+        // provider names by words of its own may be part of a create.
+        let may_make_a_second = match self {
+            Self::Timeout { operation, .. } => {
+                Operation::named_in(operation).is_none_or(Operation::creates)
+            }
+            _ => false,
+        };
+        (self.is_transient() || self.is_deserted()) && !may_make_a_second
     }
 
     /// For an error of [`wait_ready`](crate::Provider::wait_ready): whether the instance of this id
@@ -397,7 +411,7 @@ impl ProviderError {
         match self {
             // A timed-out request proves nothing about the instance.
             Self::Timeout { operation, .. } => {
-                operation.is_empty() || operation.starts_with("wait_ready")
+                operation.is_empty() || Operation::named_in(operation) == Some(Operation::WaitReady)
             }
             Self::NotFound { id: absent, .. } => absent.is_empty() || absent == id,
             // A poll never fails with these.
@@ -486,10 +500,14 @@ impl ProviderError {
         }
     }
 
-    /// The error context, for the kinds that have one; the others name the origin in their message.
+    /// The error context, for the kinds that have one. An [`InvalidConfig`](Self::InvalidConfig)
+    /// that a cloud reports has it in its message; what a cloud says of a
+    /// [`NotFound`](Self::NotFound) or a [`RateLimit`](Self::RateLimit) is logged at `debug`.
     pub fn context(&self) -> Option<&ErrorContext> {
         match self {
-            Self::Api { context, .. }
+            Self::Authentication { context, .. }
+            | Self::QuotaExceeded { context, .. }
+            | Self::Api { context, .. }
             | Self::Conflict { context, .. }
             | Self::Capacity { context, .. }
             | Self::Unavailable { context, .. }

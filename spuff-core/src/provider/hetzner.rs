@@ -42,6 +42,7 @@ use crate::create::{
     About, Ending, Keys, Lookup, hash_of_key, keyed, resolve_keyed, run_to_completion,
 };
 use crate::http::{Call, Endpoint, HttpClient, Reply, numbered_pages};
+use crate::provider::operation::Operation;
 use crate::wait::{Observation, RecentCreates, Wait};
 
 const NAME: &str = "hetzner";
@@ -75,7 +76,8 @@ impl HetznerProvider {
     /// Creates a provider for `https://api.hetzner.cloud/v1`.
     ///
     /// # Errors
-    /// [`ProviderError::InvalidConfig`] when the token is empty or malformed. Sends no request.
+    /// [`InvalidConfig`](super::error::ProviderError::InvalidConfig) when the token is empty or
+    /// malformed. Sends no request.
     pub fn new(token: &str, timeouts: ProviderTimeouts) -> ProviderResult<Self> {
         Self::with_config(token, ENDPOINT, timeouts)
     }
@@ -118,7 +120,7 @@ impl HetznerProvider {
     }
 
     /// Returns actions by id. Omits those that the API no longer shows.
-    async fn actions(&self, operation: &'static str, ids: &[u64]) -> ProviderResult<Vec<Action>> {
+    async fn actions(&self, operation: Operation, ids: &[u64]) -> ProviderResult<Vec<Action>> {
         let mut actions = Vec::with_capacity(ids.len());
         for some in ids.chunks(ACTIONS_PER_CALL) {
             let call = some.iter().fold(Call::get(operation, "/actions"), |call, id| {
@@ -140,7 +142,7 @@ impl HetznerProvider {
     ) -> ProviderResult<Observation<ProviderInstance>> {
         let locked = read.as_ref().is_ok_and(|server| server.locked);
         let look = Observation::of_instance(read.map(convert::instance), NAME)?;
-        let actions = match self.actions("wait_ready", ids).await {
+        let actions = match self.actions(Operation::WaitReady, ids).await {
             Ok(actions) => actions,
             Err(error) => return Observation::unread(error),
         };
@@ -189,8 +191,12 @@ impl Provider for HetznerProvider {
         let _ending = Ending::begin(NAME, id);
         let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait =
-            Wait::new("destroy_instance", ("instance", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DestroyInstance,
+            ("instance", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         wait.absent_until(self.recent.settles_at(id)).delete(&self.http, &path, has_begun).await?;
         self.recent.end(id);
         self.http.shared::<Keys>().forget(id);
@@ -201,16 +207,16 @@ impl Provider for HetznerProvider {
     async fn get_instance(&self, id: &str) -> ProviderResult<Option<ProviderInstance>> {
         let path = format!("/servers/{}", validate::numeric_id(NAME, "id", id)?);
         let errand = &self.http.errand();
-        let call = &Call::get("get_instance", path).about("instance", id).within(errand);
+        let call = &Call::get(Operation::GetInstance, path).about("instance", id).within(errand);
         let read = || async move {
             Ok(convert::instance(self.http.json::<ServerReply>(call).await?.server))
         };
-        self.recent.read(("get_instance", id), (&self.http, errand), read).await
+        self.recent.read((Operation::GetInstance, id), (&self.http, errand), read).await
     }
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn list_instances(&self) -> ProviderResult<Vec<ProviderInstance>> {
-        let call = Call::get("list_instances", "/servers")
+        let call = Call::get(Operation::ListInstances, "/servers")
             .query("label_selector", convert::MANAGED_SELECTOR);
         let servers = self.list(call, |server: &Server| server.id).await?;
         let mut instances: Vec<_> = servers.into_iter().map(convert::instance).collect();
@@ -222,7 +228,8 @@ impl Provider for HetznerProvider {
     async fn wait_ready(&self, id: &str) -> ProviderResult<ProviderInstance> {
         validate::numeric_id(NAME, "id", id)?;
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("wait_ready", ("instance", id), timeouts.instance_ready, timeouts);
+        let wait =
+            Wait::new(Operation::WaitReady, ("instance", id), timeouts.instance_ready, timeouts);
         let waiting = self.http.shared::<Waiting>();
         let actions = self.recent.note(id).unwrap_or_default();
         wait.absent_until(self.recent.settles_at(id))
@@ -238,7 +245,7 @@ impl Provider for HetznerProvider {
         let room = self.clone();
         let instance_id = instance_id.to_string();
         let name = name.to_string();
-        let about = About::new("create_snapshot", NAME, &name);
+        let about = About::new(Operation::CreateSnapshot, NAME, &name);
         let work = |cancel| async move { room.snapshot(&instance_id, &name, &cancel).await };
         // Its labels identify the snapshot, so an abandoned create is not lost.
         run_to_completion(about, work, |_| async {}).await
@@ -258,7 +265,7 @@ impl Provider for HetznerProvider {
     async fn list_labelled_snapshots(
         &self,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
-        let images = self.managed_images("list_snapshots").await?;
+        let images = self.managed_images(Operation::ListSnapshots).await?;
         Ok(images
             .into_iter()
             .filter(convert::is_managed_snapshot)
@@ -270,8 +277,12 @@ impl Provider for HetznerProvider {
     async fn delete_snapshot(&self, id: &str) -> ProviderResult<()> {
         let path = format!("/images/{}", validate::numeric_id(NAME, "id", id)?);
         let timeouts = self.http.timeouts();
-        let wait =
-            Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DeleteSnapshot,
+            ("snapshot", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         wait.absent_until(self.taken.settles_at(id))
             .delete(&self.http, &path, Reply::no_content)
             .await?;
@@ -292,7 +303,7 @@ impl Provider for HetznerProvider {
         };
         crate::create::resolve(
             self.http.sight(),
-            "create_snapshot",
+            Operation::CreateSnapshot,
             key,
             self.http.timeouts().action_complete,
             look,
@@ -310,7 +321,8 @@ impl Provider for HetznerProvider {
 
     #[instrument(skip_all, fields(provider = NAME))]
     async fn get_ssh_keys(&self) -> ProviderResult<Vec<String>> {
-        let keys = self.list(Call::get("get_ssh_keys", "/ssh_keys"), |key: &SshKey| key.id).await?;
+        let keys =
+            self.list(Call::get(Operation::GetSshKeys, "/ssh_keys"), |key: &SshKey| key.id).await?;
         Ok(keys.into_iter().map(|key| key.id.to_string()).collect())
     }
 
@@ -319,7 +331,7 @@ impl Provider for HetznerProvider {
         validate::required("size", size)?;
         let read = || async {
             let reply: PricingReply =
-                self.http.json(&Call::get("hourly_price", "/pricing")).await?;
+                self.http.json(&Call::get(Operation::HourlyPrice, "/pricing")).await?;
             Ok(convert::prices(reply.pricing))
         };
         self.prices.find(self.defaults.region(region), size, read).await

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod error;
 pub mod labels;
+pub mod operation;
 pub mod price;
 pub mod registry;
 mod similar;
@@ -45,6 +46,7 @@ pub use error::{
 };
 #[cfg(feature = "hetzner")]
 pub use hetzner::{HetznerFactory, HetznerProvider};
+pub use operation::Operation;
 pub use price::{Price, PriceSource};
 pub use registry::{
     Capabilities, OptionDescription, ProviderDescription, ProviderFactory, ProviderRegistry,
@@ -119,7 +121,7 @@ pub trait Provider: Send + Sync {
         &self,
         _requests: &[InstanceRequest],
     ) -> ProviderResult<Vec<ProviderResult<ProviderInstance>>> {
-        Err(ProviderError::NotSupported { feature: "create_batch".to_string() })
+        Err(ProviderError::NotSupported { feature: Operation::CreateBatch.to_string() })
     }
 
     /// Destroys an instance. Returns `Ok` if it no longer exists; retries while it is locked, until
@@ -189,7 +191,7 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError::UnknownOutcome`] when the API cannot be reached;
     /// [`ProviderError::NotSupported`] by default.
     async fn resolve(&self, _key: &str) -> ProviderResult<Option<ProviderInstance>> {
-        Err(ProviderError::NotSupported { feature: "resolve".to_string() })
+        Err(ProviderError::NotSupported { feature: Operation::Resolve.to_string() })
     }
 
     /// Returns the snapshot made under the key of an
@@ -198,7 +200,7 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     async fn resolve_snapshot(&self, _key: &str) -> ProviderResult<Option<Snapshot>> {
-        Err(ProviderError::NotSupported { feature: "resolve_snapshot".to_string() })
+        Err(ProviderError::NotSupported { feature: Operation::ResolveSnapshot.to_string() })
     }
 
     /// Adds labels to an instance, or replaces their values; other labels are kept.
@@ -207,7 +209,7 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError::NotFound`] when the instance does not exist;
     /// [`ProviderError::NotSupported`] by default.
     async fn set_labels(&self, _id: &str, _labels: &HashMap<String, String>) -> ProviderResult<()> {
-        Err(ProviderError::NotSupported { feature: "set_labels".to_string() })
+        Err(ProviderError::NotSupported { feature: Operation::SetLabels.to_string() })
     }
 
     /// Lists the account's SSH keys, as values that [`InstanceRequest::ssh_keys`] accepts. Empty by
@@ -224,7 +226,7 @@ pub trait Provider: Send + Sync {
     /// [`ProviderError::InvalidConfig`] when the list lacks the size, or lacks it in that region;
     /// [`ProviderError::NotSupported`] by default, and if the API has no price list.
     async fn hourly_price(&self, _region: &str, _size: &str) -> ProviderResult<Price> {
-        Err(ProviderError::NotSupported { feature: "hourly_price".to_string() })
+        Err(ProviderError::NotSupported { feature: Operation::HourlyPrice.to_string() })
     }
 
     /// Whether the snapshot operations work. `true` by default.

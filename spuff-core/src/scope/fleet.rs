@@ -129,6 +129,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::operation::Operation;
     use std::error::Error;
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
             |id: &str| Ok(ProviderInstance { id: id.to_string(), ..ProviderInstance::default() });
         let cancelled = || {
             Err(ProviderError::Cancelled {
-                operation: "create_instances".to_string(),
+                operation: Operation::CreateInstances.to_string(),
                 instance_id: None,
             })
         };

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{Observation, Wait};
 use crate::http::{Errand, HttpClient, number};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 
 /// How long a created id is remembered: longer than any boot.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -89,7 +90,7 @@ impl<T: Clone + Send + 'static> RecentCreates<T> {
     /// the errand's deadline.
     pub(crate) async fn read<V, F>(
         &self,
-        (operation, id): (&'static str, &str),
+        (operation, id): (Operation, &str),
         (http, errand): (&HttpClient, &Errand),
         read: impl Fn() -> F,
     ) -> ProviderResult<Option<V>>

@@ -16,6 +16,7 @@ use crate::progress;
 use crate::provider::ProviderInstance;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
@@ -40,7 +41,7 @@ impl AwsProvider {
             &self.network,
             &create_key.key_hash,
         )?;
-        let call = place.ec2("create_instance", Class::Once, &query);
+        let call = place.ec2(Operation::CreateInstance, Class::Once, &query);
         let dedup = Dedup::ByCloud;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
@@ -86,12 +87,17 @@ impl AwsProvider {
         let id = made.instance_id.clone();
         let query = convert::create_tags(&id, &[(convert::NAME_TAG, &request.name)]);
         let timeouts = self.http.timeouts();
-        let wait =
-            Wait::new("create_instance", ("instance", &id), timeouts.instance_ready, timeouts);
+        let wait = Wait::new(
+            Operation::CreateInstance,
+            ("instance", &id),
+            timeouts.instance_ready,
+            timeouts,
+        );
         // EC2 may not find a just launched instance yet.
         let tagged = wait.absent_until(self.recent.settles_at(&id)).until(|| async {
-            let call =
-                place.ec2("create_instance", Class::Idempotent, &query).about("instance", &id);
+            let call = place
+                .ec2(Operation::CreateInstance, Class::Idempotent, &query)
+                .about("instance", &id);
             match wire::ask::<CreateTags>(&self.http, &call).await {
                 Ok(_) => Ok(Observation::Done(())),
                 Err(ProviderError::NotFound { .. }) => Ok(Observation::Absent),
@@ -121,7 +127,7 @@ impl AwsProvider {
     ) -> ProviderResult<Vec<Instance>> {
         let query = Query::new("DescribeInstances").filter(convert::KEY, &[key_hash]);
         let reply: DescribeInstances =
-            ask(&self.http, &place.ec2("create_instance", Class::Safe, &query)).await?;
+            ask(&self.http, &place.ec2(Operation::CreateInstance, Class::Safe, &query)).await?;
         let mut made = reply.into_parts().0;
         made.retain(|instance| {
             convert::is_made_under(&instance.tag_set.item, key_hash)

@@ -8,6 +8,7 @@ use crate::http::{Class, Deadline, HttpClient, Reply};
 use crate::provider::ProviderInstance;
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 
 impl AwsProvider {
@@ -21,7 +22,7 @@ impl AwsProvider {
         let image = self.images.find(&self.http, place, request).await?;
         let query =
             convert::run_instances(request, 1, &image, &self.network, &create_key.key_hash)?;
-        let call = place.ec2("create_instance", Class::Once, &query);
+        let call = place.ec2(Operation::CreateInstance, Class::Once, &query);
         let dedup = <Self as create::Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create { call: (&*self.http, call), create_key, dedup, deadline, cancel };
@@ -104,7 +105,7 @@ impl create::Room for AwsProvider {
     async fn found_anywhere(&self, key: &str) -> ProviderResult<Option<ProviderInstance>> {
         let known = self.places.sought(key)?;
         let look = |place: Place| async move { self.find_by_key(&place, key).await };
-        let found = self.made_anywhere("create_instance", key, &known, look).await?;
+        let found = self.made_anywhere(Operation::CreateInstance, key, &known, look).await?;
         Ok(self.taken_up(key, found, |made| &made.id))
     }
 }

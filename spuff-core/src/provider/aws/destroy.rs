@@ -8,6 +8,7 @@ use super::region_search::Asking;
 use super::wire::{self, Document, TerminateInstances};
 use crate::http::{Call, Class, Deadline};
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::wait::{Observation, Wait};
 
 impl AwsProvider {
@@ -21,19 +22,22 @@ impl AwsProvider {
     ) -> ProviderResult<()> {
         let query = &Query::new("TerminateInstances").with("InstanceId.1", id);
         let timeouts = self.http.timeouts();
-        let wait = Wait::new("destroy_instance", ("instance", id), deadline.remaining(), timeouts);
+        let wait =
+            Wait::new(Operation::DestroyInstance, ("instance", id), deadline.remaining(), timeouts);
         // EC2 knows ended instances for an hour. Another client may have just created an unknown
         // one.
         let settled = self.recent.endable_until(id, deadline.remaining());
         let ended = wait.absent_until(Some(settled)).until(|| async move {
-            let call =
-                place.ec2("destroy_instance", Class::Idempotent, query).about("instance", id);
+            let call = place
+                .ec2(Operation::DestroyInstance, Class::Idempotent, query)
+                .about("instance", id);
             let look = self.delete::<TerminateInstances>(&call).await?;
             if !matches!(look, Observation::Absent) {
                 return Ok(look);
             }
             // Just after a launch, a missing instance may still start and cost money.
-            let asking = Asking { operation: "destroy_instance", errand: &self.http.errand() };
+            let asking =
+                Asking { operation: Operation::DestroyInstance, errand: &self.http.errand() };
             match self.seen(asking, place, id).await {
                 Ok(Some(instance)) if convert::is_ending(&instance) => Ok(Observation::Done(())),
                 Ok(Some(instance)) => Ok(Observation::Pending(format!(

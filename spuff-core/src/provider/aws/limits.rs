@@ -78,6 +78,7 @@ mod tests {
     use super::*;
     use crate::http::Class;
     use crate::provider::config::ProviderConfig;
+    use crate::provider::operation::Operation;
 
     #[test]
     fn each_action_has_its_bucket_at_each_region() {
@@ -89,7 +90,7 @@ mod tests {
         .unwrap();
         let place = places.at("").unwrap();
         let drawn = |query: Query| {
-            let call = place.ec2("test", Class::Safe, &query);
+            let call = place.ec2(Operation::ListInstances, Class::Safe, &query);
             rate_cost(&call)
                 .map(|draw| draw.map(|draw| (draw.budget.name, draw.place.to_string(), draw.count)))
         };
@@ -114,7 +115,7 @@ mod tests {
         ] {
             assert_eq!(drawn(query.clone()), expected, "{query:?}");
         }
-        let call = place.ssm("test");
+        let call = place.ssm(Operation::ListInstances);
         assert_eq!(rate_cost(&call)[1].map(|draw| draw.budget.name), Some("GetParameter"));
     }
 }

@@ -14,10 +14,11 @@ use super::wire::{DescribeImages, DescribeInstanceTypes, Document, GetParameter,
 use crate::http::{Class, Errand, HttpClient};
 use crate::provider::config::{ImageSpec, InstanceRequest};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::lookup::Lookups;
 use crate::provider::shared::validate;
 
-const OPERATION: &str = "create_instance";
+const OPERATION: Operation = Operation::CreateInstance;
 const JSON: &str = "application/x-amz-json-1.1";
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Releases appear every few days, and the previous one stays usable.

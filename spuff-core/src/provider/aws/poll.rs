@@ -16,6 +16,7 @@ use super::{AwsProvider, NAME, convert};
 use crate::http::Class;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::wait::{BatchObservation, BatchPoll, Observation, SharedPoller, Subject, for_all};
 
 /// The maximum number of values in a filter.
@@ -113,7 +114,7 @@ impl AwsProvider {
         let query = Query::new("DescribeInstances").filter("instance-id", &ids);
         let shown = match ask::<DescribeInstances>(
             &self.http,
-            &place.ec2("wait_ready", Class::Safe, &query),
+            &place.ec2(Operation::WaitReady, Class::Safe, &query),
         )
         .await
         {
@@ -140,7 +141,7 @@ impl AwsProvider {
             .filter(|(subject, found)| found.is_none() && by_id(subject))
             .collect();
         let requests = 1 + missing.len();
-        let asking = Asking { operation: "wait_ready", errand: &self.http.errand() };
+        let asking = Asking { operation: Operation::WaitReady, errand: &self.http.errand() };
         let read = missing.into_iter().map(|(subject, _)| self.read(asking, place, &subject.id));
         let mut read = join_all(read).await.into_iter();
         let looks = subjects.iter().zip(found).map(|(subject, found)| match found {
@@ -163,7 +164,7 @@ impl AwsProvider {
         let query = Query::new("DescribeImages").filter("image-id", &ids);
         let shown = match ask::<DescribeImages>(
             &self.http,
-            &place.ec2("create_snapshot", Class::Safe, &query),
+            &place.ec2(Operation::CreateSnapshot, Class::Safe, &query),
         )
         .await
         {

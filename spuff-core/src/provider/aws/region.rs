@@ -12,6 +12,7 @@ use crate::create;
 use crate::http::{Call, Class, Endpoint};
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
@@ -74,17 +75,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(super) fn ec2(&self, operation: &'static str, class: Class, query: &Query) -> Call<'_> {
+    pub(super) fn ec2(&self, operation: Operation, class: Class, query: &Query) -> Call<'_> {
         self.call(operation, class, "ec2", &self.ec2).body(FORM, query.body())
     }
 
-    pub(super) fn ssm(&self, operation: &'static str) -> Call<'_> {
+    pub(super) fn ssm(&self, operation: Operation) -> Call<'_> {
         self.call(operation, Class::Safe, "ssm", &self.ssm)
     }
 
     fn call<'a>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         class: Class,
         service: &'static str,
         base: &'a str,

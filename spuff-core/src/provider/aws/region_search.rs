@@ -13,6 +13,7 @@ use super::wire::{DescribeRegions, ask};
 use crate::create::{CreateKey, hash_of_key};
 use crate::http::{Call, Class, Errand};
 use crate::provider::error::{ErrorParts, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::lookup::Lookups;
 use crate::provider::shared::validate;
 
@@ -28,7 +29,7 @@ impl Default for Enabled {
 /// An operation, and the errand that limits its requests in all regions.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
-    pub(super) operation: &'static str,
+    pub(super) operation: Operation,
     pub(super) errand: &'a Errand,
 }
 
@@ -84,7 +85,7 @@ impl AwsProvider {
     /// region's error.
     pub(super) async fn with_instance<T, F>(
         &self,
-        (operation, errand): (&'static str, Option<&Errand>),
+        (operation, errand): (Operation, Option<&Errand>),
         id: &str,
         act: impl Fn(Place) -> F,
     ) -> ProviderResult<T>
@@ -208,7 +209,7 @@ impl AwsProvider {
     /// known regions, then in all others.
     pub(super) async fn made_anywhere<T, F>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         key: &str,
         known: &[Place],
         look: impl Fn(Place) -> F,

@@ -17,6 +17,7 @@ use crate::create::{self, Cancel, Create, Dedup, Lookup};
 use crate::http::{Class, Deadline, Reply};
 use crate::provider::Snapshot;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
@@ -39,7 +40,9 @@ impl AwsProvider {
             .with("NoReboot", "true")
             .tags(&["image", "snapshot"], &tags);
         let deadline = Deadline::after(self.http.timeouts().action_complete);
-        let call = place.ec2("create_snapshot", Class::Once, &query).about("instance", instance_id);
+        let call = place
+            .ec2(Operation::CreateSnapshot, Class::Once, &query)
+            .about("instance", instance_id);
         let dedup = Dedup::ByCloud;
         let create =
             Create { call: (&*self.http, call), create_key: &create_key, dedup, deadline, cancel };
@@ -66,8 +69,9 @@ impl AwsProvider {
         let id = &self.noted(place, &create_key, create.run(read, look)).await?;
         self.places.whereabouts.note(id, &place.region);
         let done = self.done(place, id, deadline).await;
-        let image = done
-            .map_err(|error| create::still_open("create_snapshot", &create_key.key, id, error))?;
+        let image = done.map_err(|error| {
+            create::still_open(Operation::CreateSnapshot, &create_key.key, id, error)
+        })?;
         if convert::has_failed(&image) {
             Err(self.http.discreet(convert::failed_image(&image, instance_id)))
         } else {
@@ -78,7 +82,7 @@ impl AwsProvider {
     async fn image_named(&self, place: &Place, name: &str) -> ProviderResult<Option<Image>> {
         let query = Query::new("DescribeImages").with("Owner.1", "self").filter("name", &[name]);
         let reply: DescribeImages =
-            ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+            ask(&self.http, &place.ec2(Operation::CreateSnapshot, Class::Safe, &query)).await?;
         let mut named = reply.images_set.item.into_iter();
         Ok(named.find(|image| image.name == name && image.image_state != "deregistered"))
     }
@@ -91,7 +95,7 @@ impl AwsProvider {
         let query =
             Query::new("DescribeImages").with("Owner.1", "self").filter(convert::KEY, &[key_hash]);
         let reply: DescribeImages =
-            ask(&self.http, &place.ec2("create_snapshot", Class::Safe, &query)).await?;
+            ask(&self.http, &place.ec2(Operation::CreateSnapshot, Class::Safe, &query)).await?;
         let is_ours = |image: &Image| {
             convert::is_made_under(&image.tag_set.item, key_hash)
                 && image.image_state != "deregistered"
@@ -135,7 +139,7 @@ impl AwsProvider {
     /// Waits until a new image is available or has failed. Its first reads may not find it.
     async fn done(&self, place: &Place, id: &str, deadline: Deadline) -> ProviderResult<Image> {
         let wait = Wait::new(
-            "create_snapshot",
+            Operation::CreateSnapshot,
             ("snapshot", id),
             deadline.remaining(),
             self.http.timeouts(),
@@ -159,14 +163,14 @@ impl AwsProvider {
             Some(image) => {
                 let query = &Query::new("DeregisterImage").with("ImageId", id);
                 let wait = Wait::new(
-                    "delete_snapshot",
+                    Operation::DeleteSnapshot,
                     ("snapshot", id),
                     deadline.remaining(),
                     self.http.timeouts(),
                 );
                 let ended = wait.until(|| async move {
                     let call = place
-                        .ec2("delete_snapshot", Class::Idempotent, query)
+                        .ec2(Operation::DeleteSnapshot, Class::Idempotent, query)
                         .about("snapshot", id);
                     self.delete::<DeregisterImage>(&call).await
                 });
@@ -201,7 +205,7 @@ impl AwsProvider {
         let left = &Mutex::new(ids);
         let refused = &Mutex::new(Vec::new());
         let wait = Wait::new(
-            "delete_snapshot",
+            Operation::DeleteSnapshot,
             ("snapshot", image_id),
             deadline.remaining(),
             self.http.timeouts(),
@@ -212,7 +216,7 @@ impl AwsProvider {
             for id in ids {
                 let query = Query::new("DeleteSnapshot").with("SnapshotId", &id);
                 let call = place
-                    .ec2("delete_snapshot", Class::Idempotent, &query)
+                    .ec2(Operation::DeleteSnapshot, Class::Idempotent, &query)
                     .about("EBS snapshot", &id);
                 match self.delete::<DeleteSnapshot>(&call).await {
                     Ok(Observation::Pending(state)) => {

@@ -10,6 +10,7 @@ use crate::create::{Batch, Cancel, Create, CreateKey, Dedup, Lookup};
 use crate::http::{Call, Deadline, NumberedPage, Reply};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::provider::{ProviderInstance, labels};
 
 /// The maximum number of names in a call.
@@ -30,7 +31,7 @@ impl DigitalOceanProvider {
         let Some(first) = requests.first() else { return Ok(Batch::new()) };
         let names: Vec<_> = requests.iter().map(|request| request.name.as_str()).collect();
         let body = convert::create_droplets(first, &names, self.ssh_keys(&first.ssh_keys).await?)?;
-        let call = Call::once("create_instance", "/v2/droplets").json(&body)?;
+        let call = Call::once(Operation::CreateInstance, "/v2/droplets").json(&body)?;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
         let create = Create {
             call: (&*self.http, call),
@@ -52,7 +53,7 @@ impl DigitalOceanProvider {
         let look = || async {
             let tag = convert::tag(labels::CREATE_KEY, &create_key.key_hash);
             let made: Vec<_> = self
-                .droplets("create_instance", ("tag_name", &tag))
+                .droplets(Operation::CreateInstance, ("tag_name", &tag))
                 .await?
                 .into_iter()
                 .map(convert::instance)

@@ -13,6 +13,7 @@ use crate::create::{
 use crate::http::{Call, Deadline, Errand, HttpClient};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::provider::{ProviderInstance, labels};
 
 impl DigitalOceanProvider {
@@ -27,7 +28,7 @@ impl DigitalOceanProvider {
         let call = Looking::new(
             self,
             create_key,
-            Call::once("create_instance", "/v2/droplets").json(&body)?,
+            Call::once(Operation::CreateInstance, "/v2/droplets").json(&body)?,
             looked,
         );
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -87,7 +88,7 @@ impl DigitalOceanProvider {
         } else {
             ("name", request.name.as_str())
         };
-        let named = self.droplets("create_instance", filter).await?.into_iter();
+        let named = self.droplets(Operation::CreateInstance, filter).await?.into_iter();
         Ok(named
             .filter(|droplet| droplet.name.eq_ignore_ascii_case(&request.name))
             .map(convert::instance)
@@ -102,8 +103,8 @@ impl DigitalOceanProvider {
         name: Option<&str>,
     ) -> ProviderResult<Option<ProviderInstance>> {
         let tag = convert::tag(labels::CREATE_KEY, key_hash);
-        let tagged = self.droplets_within(errand, "create_instance", ("tag_name", &tag));
-        let gpus = self.droplets_within(errand, "create_instance", ("type", "gpus"));
+        let tagged = self.droplets_within(errand, Operation::CreateInstance, ("tag_name", &tag));
+        let gpus = self.droplets_within(errand, Operation::CreateInstance, ("type", "gpus"));
         let (tagged, gpus) = tokio::try_join!(tagged, gpus)?;
         let is_named =
             |made: &ProviderInstance| name.is_none_or(|name| made.name.eq_ignore_ascii_case(name));

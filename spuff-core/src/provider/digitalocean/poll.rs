@@ -14,6 +14,7 @@ use super::{DigitalOceanProvider, NAME, convert};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::wait::{
     BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject,
 };
@@ -75,7 +76,7 @@ impl BatchPoll for DigitalOceanProvider {
         let listing =
             Listing { pages: &waiting.droplet_pages, per_page: PER_PAGE, alone: 2, lags: true };
         let list = async {
-            let call = Call::get("wait_ready", "/v2/droplets")
+            let call = Call::get(Operation::WaitReady, "/v2/droplets")
                 .query("tag_name", convert::MANAGED_TAG)
                 .in_one_pass();
             let droplets = self.list(call, |droplet: &Droplet| droplet.id).await?;
@@ -151,7 +152,7 @@ impl BatchPoll for OfImages {
             Observation::of_state(read, |image| &image.status, "available")
         };
         let list = async {
-            let images = room.managed_images("create_snapshot").await?;
+            let images = room.managed_images(Operation::CreateSnapshot).await?;
             Ok(images
                 .into_iter()
                 .map(|image| (image.id.clone(), available(Ok(image))))
@@ -159,8 +160,8 @@ impl BatchPoll for OfImages {
         };
         let alone = |at: usize| async move {
             let id = &subjects[at].id;
-            let call =
-                Call::get("create_snapshot", format!("/v2/images/{id}")).about("snapshot", id);
+            let call = Call::get(Operation::CreateSnapshot, format!("/v2/images/{id}"))
+                .about("snapshot", id);
             available(room.http.json::<ImageReply>(&call).await.map(|reply| reply.image))
         };
         listing.look(subjects, list, alone).await
@@ -172,7 +173,7 @@ impl DigitalOceanProvider {
         &self,
         subject: &Subject<CreateAction>,
     ) -> ProviderResult<Observation<ProviderInstance>> {
-        let call = Call::get("wait_ready", format!("/v2/droplets/{}", subject.id))
+        let call = Call::get(Operation::WaitReady, format!("/v2/droplets/{}", subject.id))
             .about("instance", &subject.id);
         let reply = self
             .http

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::create::{Cancel, CreateCall};
 use crate::http::{Call, Failure, HttpClient, Reply, Sight};
+use crate::provider::operation::Operation;
 
 /// The snapshot actions that replies have named to this process, by id; these and their images
 /// belong to no other call. Also the calls that may have begun an action that no reply has named.
@@ -153,7 +154,7 @@ pub(super) struct SnapshotCall<'a> {
 impl CreateCall for SnapshotCall<'_> {
     type Reply = Reply;
 
-    fn operation(&self) -> &'static str {
+    fn operation(&self) -> Operation {
         self.request.operation()
     }
 

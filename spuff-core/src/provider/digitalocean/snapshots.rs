@@ -18,6 +18,7 @@ use crate::http::{Call, Deadline, Reply};
 use crate::provider::Snapshot;
 use crate::provider::config::ProviderTimeouts;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::wait::{Observation, Wait};
 
@@ -53,14 +54,16 @@ impl DigitalOceanProvider {
 
     async fn snapshots_of(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
         let id = &droplet.to_string();
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/snapshots"))
-            .about("instance", id);
+        let call =
+            Call::get(Operation::CreateSnapshot, format!("/v2/droplets/{droplet}/snapshots"))
+                .about("instance", id);
         self.list(call, |image: &Image| image.id.clone()).await
     }
 
     /// Returns the snapshots of a droplet, which may be gone, from the account's list.
     async fn snapshots_left_by(&self, droplet: u64) -> ProviderResult<Vec<Image>> {
-        let call = Call::get("create_snapshot", "/v2/snapshots").query("resource_type", "droplet");
+        let call =
+            Call::get(Operation::CreateSnapshot, "/v2/snapshots").query("resource_type", "droplet");
         let mut left = self.list(call, |image: &Image| image.id.clone()).await?;
         left.retain(|image| image.resource_id == droplet.to_string());
         Ok(left)
@@ -71,16 +74,18 @@ impl DigitalOceanProvider {
         let tags: Vec<_> =
             self.defaults.lease()?.iter().map(|(key, value)| convert::tag(key, value)).collect();
         let errand = self.http.errand();
-        self.tag(("create_snapshot", &errand), (id, "image"), &tags).await.map_err(|error| {
-            if error.is_transient() {
-                return error;
-            }
-            let message = format!(
-                "snapshot {id} exists and is paid for, but could not be tagged {}: {error}",
-                tags.join(", ")
-            );
-            ProviderError::Other { message }
-        })
+        self.tag((Operation::CreateSnapshot, &errand), (id, "image"), &tags).await.map_err(
+            |error| {
+                if error.is_transient() {
+                    return error;
+                }
+                let message = format!(
+                    "snapshot {id} exists and is paid for, but could not be tagged {}: {error}",
+                    tags.join(", ")
+                );
+                ProviderError::Other { message }
+            },
+        )
     }
 
     /// Makes a snapshot and follows it until it is tagged and usable.
@@ -105,7 +110,7 @@ impl DigitalOceanProvider {
         let before: HashSet<_> = listed.into_iter().map(|image| image.id).collect();
 
         let body = DropletAction { kind: "snapshot", name };
-        let call = Call::once("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
+        let call = Call::once(Operation::CreateSnapshot, format!("/v2/droplets/{droplet}/actions"))
             .about("instance", instance_id)
             .json(&body)?;
         let actions = self.snapshot_actions();
@@ -136,7 +141,7 @@ impl DigitalOceanProvider {
             let begun = begun.clone();
             async move { room.finish(&begun, &timeouts).await }
         };
-        follow("create_snapshot", key.to_string(), deadline, timeouts, attempt).await
+        follow(Operation::CreateSnapshot, key.to_string(), deadline, timeouts, attempt).await
     }
 
     /// Waits for a snapshot's action, finds the image that it made, and tags the image.
@@ -150,8 +155,12 @@ impl DigitalOceanProvider {
         let mut completed = None;
         if let Some(action) = begun.action {
             let id = action.to_string();
-            let wait =
-                Wait::new("create_snapshot", ("action", &id), deadline.remaining(), timeouts);
+            let wait = Wait::new(
+                Operation::CreateSnapshot,
+                ("action", &id),
+                deadline.remaining(),
+                timeouts,
+            );
             match wait.together(&OfActions(self.clone()), &waiting.actions, ()).await? {
                 Ended::Completed(at) => completed = at,
                 Ended::InAnError => {
@@ -168,7 +177,8 @@ impl DigitalOceanProvider {
         }
         let id = &self.new_snapshot(begun, completed, deadline, timeouts).await?.id;
         self.claim(id).await?;
-        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+        let wait =
+            Wait::new(Operation::CreateSnapshot, ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.absent_until(Some(Instant::now() + deadline.remaining()));
         match wait.together(&OfImages(self.clone()), &waiting.images, ()).await {
             Ok(image) => Ok(End::Made(convert::snapshot(image))),
@@ -214,7 +224,7 @@ impl DigitalOceanProvider {
 
     async fn actions_of(&self, droplet: u64) -> ProviderResult<Vec<Action>> {
         let id = &droplet.to_string();
-        let call = Call::get("create_snapshot", format!("/v2/droplets/{droplet}/actions"))
+        let call = Call::get(Operation::CreateSnapshot, format!("/v2/droplets/{droplet}/actions"))
             .about("instance", id);
         self.list(call, |action: &Action| action.id).await
     }
@@ -280,7 +290,8 @@ impl DigitalOceanProvider {
         timeouts: &ProviderTimeouts,
     ) -> ProviderResult<Image> {
         let id = &begun.droplet.to_string();
-        let wait = Wait::new("create_snapshot", ("instance", id), deadline.remaining(), timeouts);
+        let wait =
+            Wait::new(Operation::CreateSnapshot, ("instance", id), deadline.remaining(), timeouts);
         wait.until(|| async move {
             let listed = match self.snapshots_of(begun.droplet).await {
                 // A snapshot outlives its droplet.

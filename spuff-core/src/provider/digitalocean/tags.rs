@@ -26,6 +26,7 @@ use crate::create;
 use crate::http::{Call, Class, Errand, NumberedPage, Reply};
 use crate::lease;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::provider::{ProviderInstance, labels};
 
@@ -120,7 +121,7 @@ impl DigitalOceanProvider {
     /// Adds tags to a snapshot, which its create call cannot do, or to a droplet.
     pub(super) async fn tag(
         &self,
-        (operation, errand): (&'static str, &Errand),
+        (operation, errand): (Operation, &Errand),
         (id, kind): (&str, &'static str),
         tags: &[String],
     ) -> ProviderResult<()> {
@@ -162,7 +163,7 @@ impl DigitalOceanProvider {
     ) -> ProviderResult<()> {
         for tag in tags {
             let path = format!("/v2/tags/{tag}/resources");
-            let call = Call::new("set_labels", Class::Idempotent, Method::DELETE, path)
+            let call = Call::new(Operation::SetLabels, Class::Idempotent, Method::DELETE, path)
                 .json(&TagResources::of(id, "droplet"))?;
             validate::absent_is_none(
                 self.http
@@ -192,7 +193,7 @@ impl DigitalOceanProvider {
 
     /// Deletes the tag if all its droplets have ended: those of a batch share it.
     async fn delete_worn(&self, tag: &str) -> Option<()> {
-        let call = Call::get("destroy_instance", "/v2/droplets")
+        let call = Call::get(Operation::DestroyInstance, "/v2/droplets")
             .query("tag_name", tag)
             .query("per_page", PER_PAGE.to_string());
         let carriers: List<Droplet> = self.http.spare(&call, LEFT).await?.json().ok()?;
@@ -204,8 +205,8 @@ impl DigitalOceanProvider {
     /// Deletes ends of leases that expired long ago and that no resource carries.
     async fn delete_old_leases(&self) -> Option<()> {
         for page in 1_usize.. {
-            let call =
-                Call::get("destroy_instance", "/v2/tags").query("per_page", PER_PAGE.to_string());
+            let call = Call::get(Operation::DestroyInstance, "/v2/tags")
+                .query("per_page", PER_PAGE.to_string());
             let tags: List<Tag> =
                 self.http.spare(&call.query("page", page.to_string()), LEFT).await?.json().ok()?;
             let is_last = tags.is_last();
@@ -231,7 +232,7 @@ impl DigitalOceanProvider {
     }
 
     async fn delete_tag(&self, name: &str) -> Option<()> {
-        let call = Call::delete("destroy_instance", format!("/v2/tags/{name}"));
+        let call = Call::delete(Operation::DestroyInstance, format!("/v2/tags/{name}"));
         self.http.spare(&call, LEFT).await.map(drop)
     }
 }

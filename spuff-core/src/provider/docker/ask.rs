@@ -1,11 +1,12 @@
 //! One call of the engine: its operation, subject and time limit.
 
+use crate::provider::operation::Operation;
 use std::time::Duration;
 
 /// The operation, subject and time limit of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ask<'a> {
-    pub(super) operation: &'static str,
+    pub(super) operation: Operation,
     pub(super) subject: Option<(&'static str, &'a str)>,
     pub(super) limit: Option<Duration>,
     /// Hint for the error if no engine answers.
@@ -13,7 +14,7 @@ pub(super) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn of(operation: &'static str) -> Self {
+    pub(super) fn of(operation: Operation) -> Self {
         Self { operation, subject: None, limit: None, hint: "" }
     }
 

@@ -15,6 +15,7 @@ use crate::create::{self, Cancel, Create, CreateCall, CreateKey, Dedup, Lookup};
 use crate::http::{Deadline, Failure, Sight};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::provider::{InstanceStatus, Provider, ProviderInstance};
 use crate::wait::Pauses;
@@ -59,8 +60,8 @@ impl CreateContainer<'_> {
 impl CreateCall for CreateContainer<'_> {
     type Reply = ContainerCreateResponse;
 
-    fn operation(&self) -> &'static str {
-        "create_instance"
+    fn operation(&self) -> Operation {
+        Operation::CreateInstance
     }
 
     fn sight(&self) -> Sight {
@@ -105,7 +106,7 @@ impl DockerProvider {
             Some(made) => {
                 // It was started before, whatever its state is now.
                 if made.status != InstanceStatus::New
-                    && self.has_begun("create_instance", &made.id).await?
+                    && self.has_begun(Operation::CreateInstance, &made.id).await?
                 {
                     return Ok(made.adopted_if(true));
                 }
@@ -178,7 +179,7 @@ impl DockerProvider {
         name: &str,
         create_key: &CreateKey,
     ) -> ProviderResult<Lookup<ProviderInstance>> {
-        match validate::absent_is_none(self.read("create_instance", name).await)? {
+        match validate::absent_is_none(self.read(Operation::CreateInstance, name).await)? {
             Some(made) if is_leaving(&made) => Ok(Lookup::Leaving(made.id)),
             Some(made) if create_key.matches(&made.labels, &made.id)? => Ok(Lookup::Found(made)),
             Some(_) => Ok(Lookup::Taken),

@@ -20,6 +20,7 @@ use super::errors;
 use crate::http::{Failure, is_loopback, without};
 use crate::provider::config::{ProviderConfig, ProviderTimeouts};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::registry::OptionDescription;
 use crate::signals::{as_the_program, of_the_program};
 
@@ -137,7 +138,7 @@ impl Engine {
         let late = |operation| move |_| ProviderError::timeout(operation, limit);
         let docker = tokio::time::timeout(limit, of_the_program(self.docker()))
             .await
-            .map_err(late("connect"))
+            .map_err(late(Operation::Connect))
             .map_err(Failure::NotSent)??;
         let (docker, place) = docker;
         let done = tokio::time::timeout(limit, of_the_program(work(docker)))
@@ -211,7 +212,7 @@ impl Engine {
             match errors::failure(
                 error,
                 &place,
-                &Ask { hint: &self.elsewhere(&place), ..Ask::of("connect") },
+                &Ask { hint: &self.elsewhere(&place), ..Ask::of(Operation::Connect) },
             ) {
                 Failure::Unknown(error) => Failure::NotSent(error),
                 failure => failure,
@@ -237,7 +238,7 @@ impl Engine {
     /// Returns how this computer reaches the engine's instances.
     pub(super) async fn reach(&self) -> ProviderResult<Reach> {
         let find = || async {
-            let late = |_| ProviderError::timeout("connect", self.timeouts.http_request);
+            let late = |_| ProviderError::timeout(Operation::Connect, self.timeouts.http_request);
             let (_, place) =
                 tokio::time::timeout(self.timeouts.http_request, of_the_program(self.docker()))
                     .await
@@ -275,7 +276,7 @@ impl Engine {
     }
 
     async fn version(&self) -> ProviderResult<SystemVersion> {
-        self.read(Ask::of("version"), |docker| async move { docker.version().await }).await
+        self.read(Ask::of(Operation::Connect), |docker| async move { docker.version().await }).await
     }
 }
 

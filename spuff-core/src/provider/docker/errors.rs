@@ -250,11 +250,16 @@ fn absent(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::operation::Operation;
 
     fn told(resource_type: &'static str, status: u16, message: &str) -> Failure {
         let error =
             Error::DockerResponseServerError { status_code: status, message: message.to_string() };
-        failure(error, "unix:///run/docker.sock", &Ask::of("test").about(resource_type, "it"))
+        failure(
+            error,
+            "unix:///run/docker.sock",
+            &Ask::of(Operation::GetInstance).about(resource_type, "it"),
+        )
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::http::fuzzing::reply;
 use crate::http::{Deadline, Failure};
 use crate::provider::config::ProviderConfig;
 use crate::provider::error::ProviderError;
+use crate::provider::operation::Operation;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target::new("docker_config", config),
@@ -88,7 +89,7 @@ fn refusals(input: &[u8]) {
     let reply = reply(input);
     let message = text(&reply.body).into_owned();
     for subject in ["instance", "snapshot", "image", "network", "file"] {
-        let ask = Ask::of("create_instance").about(subject, "42");
+        let ask = Ask::of(Operation::CreateInstance).about(subject, "42");
         let error = Error::DockerResponseServerError {
             status_code: reply.status,
             message: message.clone(),
@@ -100,7 +101,7 @@ fn refusals(input: &[u8]) {
         check(Failure::into(errors::failure(
             stream,
             "unix:///var/run/docker.sock",
-            &Ask::of("pull"),
+            &Ask::of(Operation::PullImage),
         )));
     }
 }

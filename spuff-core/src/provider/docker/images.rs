@@ -24,6 +24,7 @@ use crate::http::{Deadline, Failure, Sight};
 use crate::progress;
 use crate::provider::config::ImageSpec;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::provider::{Snapshot, labels};
 use crate::wait::{Observation, Wait};
@@ -99,7 +100,7 @@ impl DockerProvider {
         if network == convert::DEFAULT_NETWORK {
             return Ok(());
         }
-        let ask = Ask::of("inspect_network").about("network", network);
+        let ask = Ask::of(Operation::FindNetwork).about("network", network);
         let name = network.to_string();
         let inspected = self
             .engine
@@ -109,9 +110,10 @@ impl DockerProvider {
             // The engine also finds a network by the beginning of its id.
             Ok(found) if found.name.as_deref().is_none_or(|name| name == network) => Ok(()),
             Ok(_) | Err(ProviderError::NotFound { .. }) => {
-                let listed = self.engine.call(Ask::of("list_networks"), |docker| async move {
-                    docker.list_networks(None).await
-                });
+                let listed =
+                    self.engine.call(Ask::of(Operation::FindNetwork), |docker| async move {
+                        docker.list_networks(None).await
+                    });
                 let mut names: Vec<_> =
                     listed.await?.into_iter().filter_map(|network| network.name).collect();
                 names.retain(|name| !matches!(name.as_str(), "host" | "none"));
@@ -129,7 +131,7 @@ impl DockerProvider {
 
     /// Pulls an image if the engine lacks it.
     pub(super) async fn provide_image(&self, image: &str, cancel: &Cancel) -> ProviderResult<()> {
-        let ask = Ask::of("inspect_image").about("image", image);
+        let ask = Ask::of(Operation::InspectImage).about("image", image);
         let name = image.to_string();
         let inspected =
             self.engine.call(ask, |docker| async move { docker.inspect_image(&name).await }).await;
@@ -163,7 +165,7 @@ impl DockerProvider {
                 Ok(true)
             }
         };
-        let ask = Ask::of("pull_image").about("image", image).within(limit);
+        let ask = Ask::of(Operation::PullImage).about("image", image).within(limit);
         match self.engine.call(ask, pull).await.map_err(ProviderError::from) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Cancel::error()),
@@ -200,13 +202,14 @@ impl DockerProvider {
             || async { Ok(Lookup::found(self.snapshot_made_under(&create_key.key_hash).await?)) };
         let limit = self.engine.timeouts().action_complete;
         let made =
-            create::resolve(self.sight(), "create_snapshot", &create_key.key, limit, look).await?;
+            create::resolve(self.sight(), Operation::CreateSnapshot, &create_key.key, limit, look)
+                .await?;
         made.ok_or_else(|| ProviderError::not_found("snapshot", &create_key.key_hash))
     }
 
     async fn stands_still(&self, instance_id: &str) -> ProviderResult<bool> {
         let container =
-            validate::absent_is_none(self.inspect("create_snapshot", instance_id).await)?;
+            validate::absent_is_none(self.inspect(Operation::CreateSnapshot, instance_id).await)?;
         Ok(container.and_then(|container| container.state?.paused).unwrap_or_default())
     }
 
@@ -214,15 +217,16 @@ impl DockerProvider {
         &self,
         key_hash: &str,
     ) -> ProviderResult<Option<Snapshot>> {
-        let made =
-            self.images("create_snapshot", &format!("{}={key_hash}", labels::CREATE_KEY)).await?;
+        let made = self
+            .images(Operation::CreateSnapshot, &format!("{}={key_hash}", labels::CREATE_KEY))
+            .await?;
         Ok(made.into_iter().map(|(snapshot, _)| snapshot).find(|snapshot| snapshot.id == key_hash))
     }
 
     /// Returns all snapshots that spuff manages.
     pub(super) async fn snapshots(
         &self,
-        operation: &'static str,
+        operation: Operation,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let mut all = self
             .images(operation, &format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
@@ -235,7 +239,7 @@ impl DockerProvider {
 
     async fn images(
         &self,
-        operation: &'static str,
+        operation: Operation,
         label: &str,
     ) -> ProviderResult<Vec<(Snapshot, HashMap<String, String>)>> {
         let filters = HashMap::from([("label", vec![label.to_string()])]);
@@ -259,7 +263,7 @@ impl DockerProvider {
         else {
             return Ok(());
         };
-        let ask = || Ask::of("destroy_instance").about("image", image);
+        let ask = || Ask::of(Operation::DestroyInstance).about("image", image);
         let inspected = self
             .engine
             .call(ask(), |docker| async move { docker.inspect_image(image).await })
@@ -272,8 +276,12 @@ impl DockerProvider {
             return Ok(());
         }
         let timeouts = self.engine.timeouts();
-        let wait =
-            Wait::new("destroy_instance", ("image", image), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DestroyInstance,
+            ("image", image),
+            timeouts.action_complete,
+            timeouts,
+        );
         let deadline = wait.deadline;
         let ended = wait.until(|| async move {
             let remove = |docker: Docker| async move {
@@ -292,11 +300,16 @@ impl DockerProvider {
         check_id("id", id)?;
         let timeouts = self.engine.timeouts();
         let image = &tag(id);
-        let wait =
-            Wait::new("delete_snapshot", ("snapshot", id), timeouts.action_complete, timeouts);
+        let wait = Wait::new(
+            Operation::DeleteSnapshot,
+            ("snapshot", id),
+            timeouts.action_complete,
+            timeouts,
+        );
         let remove = |force: bool| async move {
-            let ask =
-                Ask::of("delete_snapshot").about("snapshot", id).within(timeouts.action_complete);
+            let ask = Ask::of(Operation::DeleteSnapshot)
+                .about("snapshot", id)
+                .within(timeouts.action_complete);
             let options = RemoveImageOptionsBuilder::new().force(force).build();
             self.engine
                 .call(
@@ -335,8 +348,8 @@ struct Commit<'a> {
 impl CreateCall for Commit<'_> {
     type Reply = IdResponse;
 
-    fn operation(&self) -> &'static str {
-        "create_snapshot"
+    fn operation(&self) -> Operation {
+        Operation::CreateSnapshot
     }
 
     fn sight(&self) -> Sight {
@@ -462,7 +475,7 @@ impl<'a> Pull<'a> {
         if self.told != Some(percent) {
             self.told = Some(percent);
             let state = format!("pulling {}: {percent} %", self.image);
-            progress::report("create_instance", "", &state, self.deadline.elapsed());
+            progress::report(Operation::CreateInstance, "", &state, self.deadline.elapsed());
         }
     }
 }

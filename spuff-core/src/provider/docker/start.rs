@@ -19,6 +19,7 @@ use super::convert::Seen;
 use super::{DockerProvider, NAME, boot, convert, errors};
 use crate::http::Failure;
 use crate::provider::error::{ErrorContext, ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{InstanceStatus, ProviderInstance};
 use crate::wait::{Observation, Wait};
 
@@ -65,7 +66,7 @@ impl DockerProvider {
     /// Returns the instance as observed, but `New` if its first process has not begun.
     pub(super) async fn believed(
         &self,
-        operation: &'static str,
+        operation: Operation,
         seen: Seen,
     ) -> ProviderResult<ProviderInstance> {
         let mut instance = seen.instance;
@@ -79,20 +80,12 @@ impl DockerProvider {
     }
 
     /// Whether the first process of an instance is known to have begun at least once.
-    pub(super) async fn has_begun(
-        &self,
-        operation: &'static str,
-        id: &str,
-    ) -> ProviderResult<bool> {
+    pub(super) async fn has_begun(&self, operation: Operation, id: &str) -> ProviderResult<bool> {
         Ok(self.look_for_mark(operation, id).await? == Some(true))
     }
 
     /// Whether the first process of an instance has begun; `None` if it cannot be seen now.
-    async fn look_for_mark(
-        &self,
-        operation: &'static str,
-        id: &str,
-    ) -> ProviderResult<Option<bool>> {
+    async fn look_for_mark(&self, operation: Operation, id: &str) -> ProviderResult<Option<bool>> {
         if self.begun.lock().contains(id) {
             return Ok(Some(true));
         }
@@ -118,7 +111,7 @@ impl DockerProvider {
     /// A [`ProviderError::Conflict`] when it will never be up.
     pub(super) async fn watched(
         &self,
-        operation: &'static str,
+        operation: Operation,
         id: &str,
     ) -> ProviderResult<ProviderInstance> {
         let container = self.inspect(operation, id).await?;
@@ -132,7 +125,7 @@ impl DockerProvider {
     /// Returns why an instance will never come up; `None` if it may.
     async fn never_up(
         &self,
-        operation: &'static str,
+        operation: Operation,
         id: &str,
         container: &ContainerInspectResponse,
     ) -> ProviderResult<Option<String>> {
@@ -158,11 +151,7 @@ impl DockerProvider {
     }
 
     /// Returns the last line that the init has logged: nothing else has run.
-    async fn last_words(
-        &self,
-        operation: &'static str,
-        id: &str,
-    ) -> ProviderResult<Option<String>> {
+    async fn last_words(&self, operation: Operation, id: &str) -> ProviderResult<Option<String>> {
         let logs = |docker: Docker| async move {
             let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("5").build();
             docker.logs(id, Some(options)).try_collect::<Vec<_>>().await
@@ -188,10 +177,14 @@ impl DockerProvider {
         let stat = |docker: Docker| async move {
             docker.get_container_archive_info(&name, Some(options)).await
         };
-        match self.engine.call(Ask::of("inspect_file").about("file", "/bin/sh"), stat).await {
+        match self
+            .engine
+            .call(Ask::of(Operation::InspectImage).about("file", "/bin/sh"), stat)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
-                self.read("create_instance", id).await.map_err(Failure::Rejected)?;
+                self.read(Operation::CreateInstance, id).await.map_err(Failure::Rejected)?;
                 let message =
                     "it has no /bin/sh, which a machine needs; use an image of a whole system";
                 Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
@@ -201,7 +194,7 @@ impl DockerProvider {
     }
 
     pub(super) async fn start_again(&self, id: &str) -> Result<(), Failure> {
-        let ask = Ask::of("start_instance").about("instance", id);
+        let ask = Ask::of(Operation::StartInstance).about("instance", id);
         let id = id.to_string();
         self.engine.call(ask, |docker| async move { docker.start_container(&id, None).await }).await
     }
@@ -215,13 +208,17 @@ impl DockerProvider {
         archive: Option<Vec<u8>>,
         course: &Course,
     ) -> ProviderResult<ProviderInstance> {
-        let wait =
-            Wait::new("create_instance", ("instance", id), self.patience(), self.engine.timeouts());
-        let ask = || Ask::of("hand_over").about("instance", id);
+        let wait = Wait::new(
+            Operation::CreateInstance,
+            ("instance", id),
+            self.patience(),
+            self.engine.timeouts(),
+        );
+        let ask = || Ask::of(Operation::UploadBootFiles).about("instance", id);
         let archive = &archive;
         let refused = &AtomicBool::new(false);
         wait.until(|| async move {
-            let begun = match self.inspect("create_instance", id).await {
+            let begun = match self.inspect(Operation::CreateInstance, id).await {
                 // A start that was cut off may have succeeded.
                 Ok(container) if convert::runs(&container) => {
                     return self.until_begun(id, course).await;
@@ -251,7 +248,7 @@ impl DockerProvider {
                 }
                 Err(Failure::Rejected(error)) => {
                     // Another caller with the same key may have started it.
-                    let read = self.read("create_instance", id).await;
+                    let read = self.read(Operation::CreateInstance, id).await;
                     if let Some(running) =
                         read.ok().filter(|instance| instance.status == InstanceStatus::Active)
                     {
@@ -285,7 +282,7 @@ impl DockerProvider {
         id: &str,
         course: &Course,
     ) -> ProviderResult<Observation<ProviderInstance>> {
-        const CREATE: &str = "create_instance";
+        const CREATE: Operation = Operation::CreateInstance;
         for _ in 0..INSTANTS {
             let container = self.inspect(CREATE, id).await?;
             if !convert::is_marked(&container) || self.has_begun(CREATE, id).await? {

@@ -7,7 +7,11 @@ use super::{Attempt, ErrorContext, ProviderError, ProviderResult};
 impl ProviderError {
     /// Returns an [`Authentication`](Self::Authentication) error.
     pub fn auth(provider: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Authentication { provider: provider.into(), message: message.into() }
+        Self::Authentication {
+            provider: provider.into(),
+            message: message.into(),
+            context: Box::default(),
+        }
     }
 
     /// Returns a [`NotFound`](Self::NotFound) error.
@@ -47,7 +51,11 @@ impl ProviderError {
 
     /// Returns a [`QuotaExceeded`](Self::QuotaExceeded) error.
     pub fn quota(resource: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::QuotaExceeded { resource: resource.into(), message: message.into() }
+        Self::QuotaExceeded {
+            resource: resource.into(),
+            message: message.into(),
+            context: Box::default(),
+        }
     }
 
     /// Returns an [`InvalidConfig`](Self::InvalidConfig) error.

@@ -56,8 +56,27 @@ impl ErrorContext {
 /// ` (hetzner, HTTP 422, invalid_input, request 4d9d)`, or nothing if every field is empty.
 impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, self.provider.as_deref())
+    }
+}
+
+/// An error context for a message that names the provider already.
+pub(super) struct BesideProvider<'a>(&'a ErrorContext);
+
+impl fmt::Display for BesideProvider<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, None)
+    }
+}
+
+impl ErrorContext {
+    pub(super) fn beside_provider(&self) -> BesideProvider<'_> {
+        BesideProvider(self)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, provider: Option<&str>) -> fmt::Result {
         let known = [
-            self.provider.clone(),
+            provider.map(str::to_string),
             self.status.map(|status| format!("HTTP {status}")),
             self.code.clone(),
             self.request_id.as_ref().map(|id| format!("request {id}")),

@@ -119,14 +119,14 @@ impl ErrorParts {
     fn take_apart(&mut self, error: &ProviderError) -> String {
         let some = |text: &String| Some(text.clone());
         match error {
-            ProviderError::Authentication { provider, message } => {
+            ProviderError::Authentication { provider, message, .. } => {
                 self.provider = some(provider);
                 return message.clone();
             }
             ProviderError::NotFound { resource_type, id } => {
                 (self.resource_type, self.resource_id) = (some(resource_type), some(id));
             }
-            ProviderError::QuotaExceeded { resource, message } => {
+            ProviderError::QuotaExceeded { resource, message, .. } => {
                 self.resource_type = some(resource);
                 return message.clone();
             }

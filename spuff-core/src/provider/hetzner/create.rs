@@ -7,6 +7,7 @@ use crate::create::{Cancel, Create, CreateKey, Dedup, Lookup, Room, hash_of_key,
 use crate::http::{Call, Deadline, HttpClient, Reply};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::{ProviderInstance, labels};
 
 impl HetznerProvider {
@@ -19,7 +20,7 @@ impl HetznerProvider {
         let reader = Reader { http: &self.http, errand: &self.http.errand() };
         let image = self.catalog.image(&reader, request).await?;
         let ssh_keys = self.catalog.ssh_keys(&reader, request).await?;
-        let call = Call::once("create_instance", "/servers")
+        let call = Call::once(Operation::CreateInstance, "/servers")
             .json(&convert::create_server(request, image, ssh_keys)?)?;
         let dedup = <Self as Room>::DEDUP;
         let deadline = Deadline::after(self.http.timeouts().instance_ready);
@@ -59,7 +60,7 @@ impl HetznerProvider {
         name: &str,
         create_key: &CreateKey,
     ) -> ProviderResult<Lookup<(ProviderInstance, Vec<u64>)>> {
-        let call = Call::get("create_instance", "/servers").query("name", name);
+        let call = Call::get(Operation::CreateInstance, "/servers").query("name", name);
         let named =
             self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);
         match named.into_iter().find(|made| made.name == name) {
@@ -73,7 +74,7 @@ impl HetznerProvider {
     }
 
     async fn labelled(&self, key_hash: &str) -> ProviderResult<Option<ProviderInstance>> {
-        let call = Call::get("create_instance", "/servers")
+        let call = Call::get(Operation::CreateInstance, "/servers")
             .query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
         let made =
             self.list(call, |server: &Server| server.id).await?.into_iter().map(convert::instance);

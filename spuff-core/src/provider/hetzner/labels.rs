@@ -11,6 +11,7 @@ use super::wire::{Labelled, LabelsReply, SetLabels};
 use super::{HetznerProvider, NAME, convert};
 use crate::http::{Call, Class, Failure, Reply};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 
 /// The maximum number of label writes while other clients write labels too.
@@ -52,7 +53,7 @@ impl HetznerProvider {
             if written < LABEL_WRITES {
                 let mut all = found.clone();
                 all.extend(labels.clone());
-                let call = Call::new("set_labels", Class::Idempotent, Method::PUT, path)
+                let call = Call::new(Operation::SetLabels, Class::Idempotent, Method::PUT, path)
                     .about("instance", id);
                 // Other clients may have written before a retry or during a wait for the rate
                 // limit.
@@ -87,7 +88,7 @@ impl HetznerProvider {
     async fn labels_of(&self, id: &str) -> ProviderResult<HashMap<String, String>> {
         let number = validate::numeric_id(NAME, "id", id)?;
         let errand = &self.http.errand();
-        let call = Call::get("set_labels", format!("/servers/{number}"))
+        let call = Call::get(Operation::SetLabels, format!("/servers/{number}"))
             .about("instance", id)
             .within(errand);
         let read = |reply: &Reply| {
@@ -96,7 +97,7 @@ impl HetznerProvider {
         };
         let found = self
             .recent
-            .read(("set_labels", id), (&self.http, errand), || self.http.read(&call, read))
+            .read((Operation::SetLabels, id), (&self.http, errand), || self.http.read(&call, read))
             .await?;
         found.ok_or_else(|| ProviderError::not_found("instance", id))
     }

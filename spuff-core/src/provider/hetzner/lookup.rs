@@ -14,6 +14,7 @@ use super::wire::{Image, List, PER_PAGE, ServerType, SshKey};
 use crate::http::{Call, Errand, HttpClient};
 use crate::provider::config::InstanceRequest;
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::lookup::Lookups;
 use crate::provider::shared::validate;
 
@@ -81,7 +82,7 @@ impl Catalog {
         let architecture =
             self.architectures.or_look(size.to_string(), reader.architecture(size)).await?;
         let find = async {
-            let mut call = Call::get("create_instance", "/images")
+            let mut call = Call::get(Operation::CreateInstance, "/images")
                 .query("name", name)
                 .query("architecture", &architecture);
             if matches!(wanted, Wanted::System(_)) {
@@ -122,7 +123,7 @@ impl Catalog {
                 });
                 continue;
             }
-            let call = Call::get("create_instance", "/ssh_keys")
+            let call = Call::get(Operation::CreateInstance, "/ssh_keys")
                 .query("fingerprint", key.to_ascii_lowercase());
             let found: Vec<SshKey> = reader.list(call).await?;
             let key = found
@@ -150,8 +151,9 @@ impl Catalog {
 
 impl Reader<'_> {
     async fn architecture(&self, size: &str) -> ProviderResult<String> {
-        let types: Vec<ServerType> =
-            self.list(Call::get("create_instance", "/server_types").query("name", size)).await?;
+        let types: Vec<ServerType> = self
+            .list(Call::get(Operation::CreateInstance, "/server_types").query("name", size))
+            .await?;
         let found = types
             .into_iter()
             .find(|server_type| server_type.name == size)
@@ -167,7 +169,7 @@ impl Reader<'_> {
 
     /// Returns a key by its name or id: digits may be either.
     async fn named_key(&self, id: u64, key: &str) -> ProviderResult<Value> {
-        let call = Call::get("create_instance", "/ssh_keys").query("name", key);
+        let call = Call::get(Operation::CreateInstance, "/ssh_keys").query("name", key);
         // If the endpoint lacks the list, the digits are taken as an id.
         let named: Vec<SshKey> =
             validate::absent_is_none(self.list(call).await)?.unwrap_or_default();
@@ -176,7 +178,8 @@ impl Reader<'_> {
             return Ok(Value::from(id));
         };
         let path = format!("/ssh_keys/{id}");
-        let of_id = Call::get("create_instance", path).about("ssh key", key).within(self.errand);
+        let of_id =
+            Call::get(Operation::CreateInstance, path).about("ssh key", key).within(self.errand);
         match validate::absent_is_none(self.http.send(&of_id).await.map_err(ProviderError::from))? {
             None => Ok(Value::from(named.id)),
             Some(_) => {

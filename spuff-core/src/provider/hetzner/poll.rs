@@ -13,6 +13,7 @@ use super::{HetznerProvider, NAME, errors};
 use crate::http::Call;
 use crate::provider::ProviderInstance;
 use crate::provider::error::ProviderResult;
+use crate::provider::operation::Operation;
 use crate::wait::{
     BatchObservation, BatchPoll, Listed, Listing, Observation, SharedPoller, Subject, for_all,
 };
@@ -66,7 +67,7 @@ impl BatchPoll for HetznerProvider {
         let listing =
             Listing { pages: &waiting.server_pages, per_page: PER_PAGE, alone: 2, lags: false };
         let list = async {
-            let call = Call::get("wait_ready", "/servers")
+            let call = Call::get(Operation::WaitReady, "/servers")
                 .query("label_selector", convert::MANAGED_SELECTOR)
                 .in_one_pass();
             let listed = self.list(call, |server: &Server| server.id).await?;
@@ -100,7 +101,7 @@ impl BatchPoll for OfActions {
     async fn poll_batch(&self, subjects: &[Subject<u64>]) -> BatchObservation<Option<Action>> {
         let ids: Vec<u64> = subjects.iter().map(|subject| subject.hint).collect();
         let requests = ids.len().div_ceil(ACTIONS_PER_CALL);
-        let shown = match self.0.actions("create_snapshot", &ids).await {
+        let shown = match self.0.actions(Operation::CreateSnapshot, &ids).await {
             Ok(shown) => shown,
             Err(error) => {
                 return BatchObservation { observations: for_all(error, subjects.len()), requests };
@@ -142,7 +143,7 @@ impl BatchPoll for OfImages {
             Observation::of_state(read, |image| &image.status, "available")
         };
         let list = async {
-            let images = room.managed_images("create_snapshot").await?;
+            let images = room.managed_images(Operation::CreateSnapshot).await?;
             Ok(images
                 .into_iter()
                 .map(|image| (image.id.to_string(), available(Ok(image))))
@@ -150,7 +151,8 @@ impl BatchPoll for OfImages {
         };
         let alone = |at: usize| async move {
             let id = &subjects[at].id;
-            let call = Call::get("create_snapshot", format!("/images/{id}")).about("snapshot", id);
+            let call =
+                Call::get(Operation::CreateSnapshot, format!("/images/{id}")).about("snapshot", id);
             available(room.http.json::<ImageReply>(&call).await.map(|reply| reply.image))
         };
         listing.look(subjects, list, alone).await
@@ -162,7 +164,7 @@ impl HetznerProvider {
         &self,
         subject: &Subject<Actions>,
     ) -> ProviderResult<Observation<ProviderInstance>> {
-        let call = Call::get("wait_ready", format!("/servers/{}", subject.id))
+        let call = Call::get(Operation::WaitReady, format!("/servers/{}", subject.id))
             .about("instance", &subject.id);
         let read = self.http.json::<ServerReply>(&call).await.map(|reply| reply.server);
         self.look(read, &subject.id, &subject.hint).await
@@ -198,7 +200,7 @@ impl HetznerProvider {
             fits
         });
         // A failure of this extra check is not a failure of the servers.
-        let Ok(actions) = self.actions("wait_ready", &ids).await else { return 1 };
+        let Ok(actions) = self.actions(Operation::WaitReady, &ids).await else { return 1 };
         for (at, subject) in pending {
             if let Progress::Failed(action) = convert::progress(&subject.hint, &actions) {
                 looks[at] = Err(self.http.discreet(errors::failed(&subject.id, action, "")));

@@ -6,6 +6,7 @@ use super::{HetznerProvider, convert, errors};
 use crate::create::{Cancel, Create, Dedup, Lookup, still_open};
 use crate::http::{Call, Deadline, Reply};
 use crate::provider::error::{ProviderError, ProviderResult};
+use crate::provider::operation::Operation;
 use crate::provider::shared::validate;
 use crate::provider::{Snapshot, labels};
 use crate::wait::Wait;
@@ -15,7 +16,7 @@ impl HetznerProvider {
         &self,
         key_hash: &str,
     ) -> ProviderResult<Option<Image>> {
-        let call = Call::get("create_snapshot", "/images")
+        let call = Call::get(Operation::CreateSnapshot, "/images")
             .query("type", "snapshot")
             .query("label_selector", format!("{}=={key_hash}", labels::CREATE_KEY));
         let made = self.list(call, |image: &Image| image.id).await?.into_iter();
@@ -35,10 +36,12 @@ impl HetznerProvider {
         let timeouts = self.http.timeouts();
         let deadline = Deadline::after(timeouts.action_complete);
         let (create_key, labels) = self.defaults.snapshot("")?;
-        let call =
-            Call::once("create_snapshot", format!("/servers/{instance_id}/actions/create_image"))
-                .about("instance", instance_id)
-                .json(&convert::create_image(name, labels))?;
+        let call = Call::once(
+            Operation::CreateSnapshot,
+            format!("/servers/{instance_id}/actions/create_image"),
+        )
+        .about("instance", instance_id)
+        .json(&convert::create_image(name, labels))?;
         let create = Create {
             call: (&*self.http, call),
             create_key: &create_key,
@@ -59,10 +62,14 @@ impl HetznerProvider {
         let id = &id.to_string();
         let waiting = self.http.shared::<Waiting>();
         self.taken.add(id, ());
-        let open = |error| still_open("create_snapshot", &create_key.key, id, error);
+        let open = |error| still_open(Operation::CreateSnapshot, &create_key.key, id, error);
         for action in actions {
-            let wait =
-                Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+            let wait = Wait::new(
+                Operation::CreateSnapshot,
+                ("snapshot", id),
+                deadline.remaining(),
+                timeouts,
+            );
             if let Some(action) = wait
                 .together(&OfActions(self.clone()), &waiting.actions, action)
                 .await
@@ -72,17 +79,15 @@ impl HetznerProvider {
                 return Err(self.http.discreet(errors::failed(instance_id, &action, &aftermath)));
             }
         }
-        let wait = Wait::new("create_snapshot", ("snapshot", id), deadline.remaining(), timeouts);
+        let wait =
+            Wait::new(Operation::CreateSnapshot, ("snapshot", id), deadline.remaining(), timeouts);
         let wait = wait.unseen_for(self.http.settling());
         Ok(convert::snapshot(
             wait.together(&OfImages(self.clone()), &waiting.images, ()).await.map_err(open)?,
         ))
     }
 
-    pub(super) async fn managed_images(
-        &self,
-        operation: &'static str,
-    ) -> ProviderResult<Vec<Image>> {
+    pub(super) async fn managed_images(&self, operation: Operation) -> ProviderResult<Vec<Image>> {
         let call = Call::get(operation, "/images")
             .query("type", "snapshot")
             .query("label_selector", convert::MANAGED_SELECTOR);
@@ -91,7 +96,8 @@ impl HetznerProvider {
 
     /// Deletes the image of a failed snapshot. Returns a note if that fails too.
     async fn remove_failed(&self, id: &str) -> String {
-        let call = Call::delete("create_snapshot", format!("/images/{id}")).about("snapshot", id);
+        let call =
+            Call::delete(Operation::CreateSnapshot, format!("/images/{id}")).about("snapshot", id);
         match validate::absent_is_none(
             self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from),
         ) {

@@ -31,7 +31,6 @@ pub(crate) fn part() -> f64 {
 }
 
 /// Any number. Guessable.
-#[cfg(any(feature = "aws", feature = "conformance"))]
 pub(crate) fn number() -> u64 {
     #[cfg(feature = "simulation")]
     if let Some(number) = seeded::with(|rng| rng.u64(..)) {

@@ -28,7 +28,6 @@ impl Quiet {
 
 /// Runs work that may start other programs: they inherit the program's signal mask, not that of a
 /// library thread.
-#[cfg(any(feature = "aws", feature = "docker"))]
 pub(crate) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
     #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
     let work = masks::of_the_program(work);
@@ -36,7 +35,6 @@ pub(crate) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// As [`of_the_program`], for synchronous work.
-#[cfg(feature = "docker")]
 pub(crate) fn as_the_program<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(all(unix, any(feature = "blocking", feature = "simulator")))]
     let _changed = masks::as_the_program();
@@ -118,7 +116,6 @@ mod masks {
     }
 
     /// See the module's function of this name. Programs are started while the future is polled.
-    #[cfg(any(feature = "aws", feature = "docker"))]
     pub(super) async fn of_the_program<T>(work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|context| {
@@ -129,7 +126,6 @@ mod masks {
     }
 
     /// Restores the program's mask on this thread until the returned value is dropped.
-    #[cfg(any(feature = "aws", feature = "docker"))]
     pub(super) fn as_the_program() -> Option<Changed> {
         BEFORE.get().map(|before| Changed::to(&before, SigmaskHow::SIG_SETMASK))
     }

@@ -2,6 +2,8 @@
 
 use std::ffi::c_char;
 
+use spuff_core::provider::ProviderType;
+
 use crate::boundary::{getter, text};
 
 /// The version of the library, such as `0.1.0`. Static.
@@ -15,15 +17,13 @@ pub unsafe extern "C" fn spuff_version() -> *const c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn spuff_has_feature(name: *const c_char) -> bool {
     getter(false, || {
-        let built_in = [
-            ("digitalocean", cfg!(feature = "digitalocean")),
-            ("hetzner", cfg!(feature = "hetzner")),
-            ("aws", cfg!(feature = "aws")),
-            ("docker", cfg!(feature = "docker")),
-            ("simulator", cfg!(feature = "simulator")),
-            ("conformance", cfg!(feature = "conformance")),
-        ];
         let name = text(name, "name").ok()?;
-        built_in.iter().find(|(known, _)| *known == name).map(|(_, is_there)| *is_there)
+        let is_of = |known: &ProviderType| known.as_str() == name;
+        match ProviderType::KNOWN.iter().find(|known| is_of(known)) {
+            Some(known) => Some(known.is_implemented()),
+            None if name == "simulator" => Some(cfg!(feature = "simulator")),
+            None if name == "conformance" => Some(cfg!(feature = "conformance")),
+            None => None,
+        }
     })
 }

@@ -1,5 +1,6 @@
-//! The one list of built-in providers. A new provider module needs only a line here, its name in
-//! [`ProviderType`](super::config::ProviderType) and a Cargo feature, besides its own folder.
+//! The list of built-in providers.
+//!
+//! What a new provider needs beside its own folder is listed in `CONTRIBUTING.md`.
 
 use std::sync::Arc;
 

@@ -2,18 +2,19 @@
 //!
 //! Each provider validates values against its own limits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod provider_type;
+
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::error::{ProviderError, ProviderResult};
+pub use provider_type::ProviderType;
 
 /// A request for one instance.
 ///
@@ -306,119 +307,6 @@ impl ProviderTimeouts {
         let interval = self.poll_interval.max(Self::MIN_POLL_INTERVAL);
         let attempts = limit.as_nanos().div_ceil(interval.as_nanos());
         u32::try_from(attempts).unwrap_or(u32::MAX).max(1)
-    }
-}
-
-/// The name of a provider, as a small `Copy` value.
-///
-/// # Examples
-/// ```
-/// use spuff_core::provider::ProviderType;
-///
-/// assert_eq!("hcloud".parse::<ProviderType>().unwrap(), ProviderType::Hetzner);
-/// assert_eq!(ProviderType::Custom("acme").token_env_var(), "ACME_TOKEN");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum ProviderType {
-    /// DigitalOcean.
-    DigitalOcean,
-    /// Hetzner Cloud.
-    Hetzner,
-    /// AWS EC2.
-    Aws,
-    /// A Docker or Podman engine, on this computer.
-    Docker,
-    /// A provider unknown to this crate. For names known only at run time, see
-    /// [`ProviderType::named`].
-    Custom(&'static str),
-}
-
-impl ProviderType {
-    /// The providers known to this crate.
-    pub const KNOWN: [Self; 4] = [Self::DigitalOcean, Self::Hetzner, Self::Aws, Self::Docker];
-
-    /// Returns the provider of that name or alias; an unknown name becomes
-    /// [`ProviderType::Custom`].
-    ///
-    /// Each new name is leaked: it lives as long as the process.
-    pub fn named(name: &str) -> Self {
-        name.parse().unwrap_or_else(|_| Self::Custom(intern(&name.trim().to_ascii_lowercase())))
-    }
-
-    /// The name, as used in configurations.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::DigitalOcean => "digitalocean",
-            Self::Hetzner => "hetzner",
-            Self::Aws => "aws",
-            Self::Docker => "docker",
-            Self::Custom(name) => name,
-        }
-    }
-
-    /// The environment variable that holds the token; empty if there is none.
-    pub fn token_env_var(&self) -> &'static str {
-        match self {
-            Self::DigitalOcean => "DIGITALOCEAN_TOKEN",
-            Self::Hetzner => "HETZNER_TOKEN",
-            Self::Aws => "AWS_ACCESS_KEY_ID",
-            Self::Docker => "",
-            Self::Custom(name) => {
-                let letters = name
-                    .chars()
-                    .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
-                intern(&format!("{}_TOKEN", letters.collect::<String>()))
-            }
-        }
-    }
-
-    /// Whether this build contains the provider. For custom providers, ask the registry.
-    pub fn is_implemented(&self) -> bool {
-        match self {
-            Self::DigitalOcean => cfg!(feature = "digitalocean"),
-            Self::Hetzner => cfg!(feature = "hetzner"),
-            Self::Aws => cfg!(feature = "aws"),
-            Self::Docker => cfg!(feature = "docker"),
-            Self::Custom(_) => false,
-        }
-    }
-}
-
-/// Returns one `'static` copy per distinct name, because [`ProviderType`] is `Copy`.
-fn intern(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.get(name) {
-        return known;
-    }
-    let kept: &'static str = Box::leak(name.into());
-    names.insert(kept);
-    kept
-}
-
-impl fmt::Display for ProviderType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Parses a name or alias: `digitalocean` or `do`, `hetzner` or `hcloud`, `aws` or `ec2`, `docker`
-/// or `local`, in any case.
-impl FromStr for ProviderType {
-    type Err = ProviderError;
-
-    fn from_str(name: &str) -> ProviderResult<Self> {
-        match name.trim().to_ascii_lowercase().as_str() {
-            "digitalocean" | "do" => Ok(Self::DigitalOcean),
-            "hetzner" | "hcloud" => Ok(Self::Hetzner),
-            "aws" | "ec2" => Ok(Self::Aws),
-            "docker" | "local" => Ok(Self::Docker),
-            _ => Err(ProviderError::UnknownProvider {
-                name: name.to_string(),
-                supported: Self::KNOWN.iter().map(|known| known.as_str().to_string()).collect(),
-            }),
-        }
     }
 }
 

@@ -11,7 +11,6 @@ pub mod registry;
 mod similar;
 
 mod builtins;
-#[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
 mod shared;
 
 #[cfg(feature = "aws")]
@@ -304,7 +303,6 @@ impl ProviderInstance {
     }
 
     /// Returns the oldest instance. Instances of unknown age come last.
-    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
     pub(crate) fn oldest(machines: impl IntoIterator<Item = Self>) -> Option<Self> {
         machines.into_iter().min_by_key(|machine| {
             let created = machine.known_created_at();
@@ -497,7 +495,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "docker", feature = "hetzner"))]
     fn a_machine_without_an_age_is_not_the_oldest() {
         let now = Utc::now();
         let machine = |id: &str, created_at| ProviderInstance {

@@ -163,7 +163,6 @@ impl OptionDescription {
         Self { name: name.into(), doc: doc.into(), required: false, secret: false, env: Vec::new() }
     }
 
-    #[cfg(any(feature = "aws", feature = "digitalocean", feature = "hetzner"))]
     /// The file of additional certificate authorities, an option of every provider over HTTPS.
     pub(super) fn ca_file() -> Self {
         Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's")

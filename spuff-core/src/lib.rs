@@ -32,6 +32,16 @@
 //! | contract | [`provider`] | operations, data types, errors, registry |
 //! | system | `clock`, `changes`, `per_process`, `signals` | calendar time; waiters woken in order; forks; signals |
 //!
+//! [`docs::design`] describes how the layers work together.
+//!
+//! # Pages
+//! - For users: [providers](docs::providers), [exactly one instance](docs::exactly_once),
+//!   [placement and fleets](docs::placement), [errors](docs::errors),
+//!   [what is repeated](docs::retries), [simulator](docs::simulator),
+//!   [footprint](docs::footprint).
+//! - For contributors: [design](docs::design), [decisions](docs::decisions),
+//!   [glossary](docs::glossary).
+//!
 //! # Features
 //! `digitalocean`, `hetzner`, `aws` and `docker` (all on by default) are the providers; `blocking`
 //! is the facade without `async`. `simulator` (simulated clouds) and `conformance` (the contract

@@ -169,7 +169,7 @@ def test_c(verb: Verb) -> None:
 
 @each_verb
 def test_go(verb: Verb) -> None:
-    folder = "examples/go/spuff"
+    folder = "spuff-ffi/go"
     files = [f"{folder}/{path.name}" for path in (REPOSITORY / folder).glob("*.go")]
     options = ", options ...Option" if verb.name in OBSERVED else ""
     declaration = f"func (p *Provider) {verb.go(options)} {{"

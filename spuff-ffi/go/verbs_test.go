@@ -13,9 +13,9 @@ import (
 	"example.com/spuff"
 )
 
-// header is that of the library, two folders above the examples.
+// header is that of the library, two folders above the package.
 func header(t *testing.T) string {
-	return string(must(os.ReadFile(filepath.Join("..", "..", "..", "include", "spuff.h")))(t))
+	return string(must(os.ReadFile(filepath.Join("..", "..", "include", "spuff.h")))(t))
 }
 
 // goName is a name of C's in Go's case.
@@ -50,7 +50,7 @@ func TestEveryVerbOfTheHeaderHasItsMethod(t *testing.T) {
 
 func TestEveryVerbOfTheListHasItsMethod(t *testing.T) {
 	provider := reflect.TypeFor[*spuff.Provider]()
-	verbs := strings.Fields(string(must(os.ReadFile(filepath.Join("..", "..", "..", "tests", "verbs.txt")))(t)))
+	verbs := strings.Fields(string(must(os.ReadFile(filepath.Join("..", "..", "tests", "verbs.txt")))(t)))
 	for _, verb := range verbs {
 		if _, has := provider.MethodByName(goName(verb)); !has {
 			t.Errorf("%s has no method %s", verb, goName(verb))

@@ -7,7 +7,7 @@
 //
 // The package needs cgo and the library; a module that uses it says where it stands:
 //
-//	go mod edit -require example.com/spuff@v0.0.0 -replace example.com/spuff=/path/to/spuff/examples/go/spuff
+//	go mod edit -require example.com/spuff@v0.0.0 -replace example.com/spuff=/path/to/spuff/spuff-ffi/go
 //
 // Once the library is installed, pkg-config finds it, and nothing has to be said:
 //

@@ -183,8 +183,8 @@ fn simulate() -> Result<Cloud, ProviderError> {
         "nothing to pay; its time goes {SPEED} times as fast. For real machines, and real money:"
     );
     println!(
-        "  HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner --region \
-         fsn1 --size cx22 --count 3\n"
+        "  HETZNER_TOKEN=… cargo run -p spuff-examples --example fleet -- --provider hetzner \
+         --region fsn1 --size cx22 --count 3\n"
     );
     let started = CloudOptions::default().with_clock(Clock::Fast(SPEED)).start();
     started.map_err(|error| ProviderError::Other {

@@ -290,7 +290,8 @@ fn an_error_survives_being_taken_apart() {
     let attempts = || -> Vec<Attempt> {
         serde_json::from_value(serde_json::json!([{
             "candidate": 1, "provider": "aws", "region": "", "size": "t3.micro",
-            "price": {"micros": 10_400, "currency": "USD", "source": "catalogue"}, "outcome": "known_full", "kind": "capacity",
+            "price": {"micros": 10_400, "currency": "USD", "source": "catalogue"},
+            "outcome": "known_full", "kind": "capacity",
             "message": "text", "elapsed": {"secs": 1, "nanos": 0}
         }]))
         .unwrap()
@@ -397,7 +398,10 @@ fn registries_are_values() {
 
     let error = registry.create_by_name("stratus", "t", ProviderTimeouts::default()).err().unwrap();
     assert!(
-        matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &["nimbus"]),
+        matches!(
+            &error,
+            ProviderError::UnknownProvider { supported, .. } if supported == &["nimbus"]
+        ),
         "{error}"
     );
     // Known to the crate, but not registered here.

@@ -439,7 +439,10 @@ fn endless(cloud: Cloud) -> Server {
                     r#"{{"servers": [{{"id": {at}, "name": "a", "status": "off"}}], "meta": {{"pagination": {{"next_page": {}}}}}}}"#,
                     at + 1
                 ),
-                _ => format!("<DescribeInstancesResponse><nextToken>{at}</nextToken></DescribeInstancesResponse>"),
+                _ => format!(
+                    "<DescribeInstancesResponse><nextToken>{at}</nextToken>\
+                     </DescribeInstancesResponse>"
+                ),
             },
         )
     })
@@ -482,8 +485,9 @@ async fn numbers_beyond_reason_do_no_harm() {
             let provider =
                 spuff_core::ProviderRegistry::with_defaults().connect(cloud.name, config).unwrap();
             let error = provider.create_instance(&cloud.request()).await.err();
-            let is_told =
-                error.as_ref().is_none_or(|error| matches!(error, ProviderError::UnknownOutcome { key, .. } if key.len() == 32));
+            let is_told = error.as_ref().is_none_or(|error| {
+                matches!(error, ProviderError::UnknownOutcome { key, .. } if key.len() == 32)
+            });
             assert!(is_told, "{} {number}: {error:?}", cloud.name);
             let read = provider.get_instance(cloud.id).await;
             assert!(

@@ -298,8 +298,9 @@ fn stratus(cloud: &MockServer) -> Stratus {
 }
 
 fn node(state: &str, ip: Option<&str>) -> ResponseTemplate {
-    ResponseTemplate::new(200)
-        .set_body_json(json!({"id": 7, "state": state, "since": "2026-01-02T03:04:05Z", "ipv4": ip, "unheard_of": true}))
+    ResponseTemplate::new(200).set_body_json(json!({
+        "id": 7, "state": state, "since": "2026-01-02T03:04:05Z", "ipv4": ip, "unheard_of": true
+    }))
 }
 
 #[tokio::test]
@@ -309,8 +310,8 @@ async fn a_machine_is_made_from_a_request_written_out() {
         .and(path("/nodes"))
         .and(header("Authorization", "Bearer test-token"))
         .and(body_partial_json(json!({
-            "name": "web-1", "zone": "north", "plan": "small", "image": "ubuntu/24.04", "script": "#!/bin/sh",
-            "labels": {"env": "prod", "managed-by": "spuff"}
+            "name": "web-1", "zone": "north", "plan": "small", "image": "ubuntu/24.04",
+            "script": "#!/bin/sh", "labels": {"env": "prod", "managed-by": "spuff"}
         })))
         .respond_with(node("hatching", None))
         .expect(1)

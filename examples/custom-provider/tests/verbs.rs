@@ -36,8 +36,9 @@ fn request() -> InstanceRequest {
 
 fn machine(state: &str) -> Value {
     json!({
-        "id": "vm-1", "state": state, "name": "web-1", "place": "north", "size": "small", "created": "2026-01-02T03:04:05Z",
-        "labels": {"managed-by": "spuff"}, "public_ips": ["2001:db8::1", "192.0.2.1"], "private_ips": ["10.0.0.2"],
+        "id": "vm-1", "state": state, "name": "web-1", "place": "north", "size": "small",
+        "created": "2026-01-02T03:04:05Z", "labels": {"managed-by": "spuff"},
+        "public_ips": ["2001:db8::1", "192.0.2.1"], "private_ips": ["10.0.0.2"],
         "reason": "the host caught fire",
     })
 }
@@ -61,10 +62,13 @@ async fn create_sends_what_was_asked_for_and_returns_at_once() {
     on("POST", "/machines")
         .and(header("authorization", format!("Bearer {TOKEN}")))
         .and(body_partial_json(json!({
-            "name": "web-1", "place": "north", "size": "small", "image": "debian-12", "user_data": "#!/bin/sh",
-            "ssh_keys": ["laptop"], "labels": {"env": "prod", "managed-by": "spuff"}
+            "name": "web-1", "place": "north", "size": "small", "image": "debian-12",
+            "user_data": "#!/bin/sh", "ssh_keys": ["laptop"],
+            "labels": {"env": "prod", "managed-by": "spuff"}
         })))
-        .respond_with(answer(202, json!({"machine": {"id": "vm-1", "state": "provisioning", "created": "2026-01-02T03:04:05Z"}})))
+        .respond_with(answer(202, json!({
+            "machine": {"id": "vm-1", "state": "provisioning", "created": "2026-01-02T03:04:05Z"}
+        })))
         .expect(1)
         .mount(&cloud)
         .await;
@@ -450,7 +454,10 @@ async fn a_wait_ends_when_it_is_in_vain() {
 async fn a_snapshot_is_waited_for() {
     let cloud = MockServer::start().await;
     let action = |state: &str| json!({"id": "a-1", "state": state, "reason": "the disk is full"});
-    let started = json!({"snapshot": {"id": "s-1", "name": "before", "created": "2026-01-02T03:04:05Z"}, "action": action("running")});
+    let started = json!({
+        "snapshot": {"id": "s-1", "name": "before", "created": "2026-01-02T03:04:05Z"},
+        "action": action("running")
+    });
     on("POST", "/machines/vm-1/snapshots")
         .and(body_partial_json(json!({"name": "before", "labels": {"managed-by": "spuff"}})))
         .respond_with(answer(202, started))

@@ -181,7 +181,10 @@ impl Keys {
 
     /// Returns whether an instance is so new that the API may not list it yet.
     pub(super) fn is_new(&self, create_key: &CreateKey) -> bool {
-        matches!(self.known().get(&create_key.key_hash), Some(Known::Made(made)) if Instant::now() < made.settles_at)
+        matches!(
+            self.known().get(&create_key.key_hash),
+            Some(Known::Made(made)) if Instant::now() < made.settles_at
+        )
     }
 
     /// Removes an instance that was destroyed.
@@ -280,8 +283,10 @@ impl Keys {
     /// Blocks the key until the instance made under it is destroyed.
     fn take_back(self: &Arc<Self>, create_key: &CreateKey, id: &str) -> Option<Turn> {
         let mut known = self.known();
-        if !matches!(known.get(&create_key.key_hash), Some(Known::Made(made)) if made.instance.id == id)
-        {
+        if !matches!(
+            known.get(&create_key.key_hash),
+            Some(Known::Made(made)) if made.instance.id == id
+        ) {
             return None;
         }
         known.insert(create_key.key_hash.clone(), Known::Busy { digest: None, stake: Weak::new() });

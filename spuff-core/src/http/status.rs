@@ -215,7 +215,10 @@ mod tests {
                 "{status}: {failure:?}"
             );
             assert!(
-                matches!(failure.error(), ProviderError::Api { status: told, .. } if *told == status),
+                matches!(
+                    failure.error(),
+                    ProviderError::Api { status: told, .. } if *told == status
+                ),
                 "{failure:?}"
             );
             assert!(failure.error().to_string().contains("check that the endpoint"), "{failure:?}");

@@ -34,7 +34,12 @@ impl FleetError {
     pub fn check(
         outcomes: Vec<ProviderResult<ProviderInstance>>,
     ) -> Result<Vec<ProviderInstance>, Self> {
-        let by_itself = |outcome: &ProviderResult<_>| matches!(outcome, Err(error) if error.kind() != ErrorKind::Cancelled);
+        let by_itself = |outcome: &ProviderResult<_>| {
+            matches!(
+                outcome,
+                Err(error) if error.kind() != ErrorKind::Cancelled
+            )
+        };
         let first = outcomes
             .iter()
             .position(by_itself)

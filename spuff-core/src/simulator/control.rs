@@ -88,8 +88,11 @@ fn foreign(asked: &Asked<'_>) -> Option<(u16, String)> {
 
 fn requests(engine: &Engine) -> Value {
     let counts = engine.counts().iter();
-    let counts: Vec<Value> =
-        counts.map(|((provider, route), count)| json!({"provider": provider, "route": route, "count": count})).collect();
+    let counts: Vec<Value> = counts
+        .map(|((provider, route), count)| {
+            json!({"provider": provider, "route": route, "count": count})
+        })
+        .collect();
     json!({"counts": counts, "requests": engine.requests().collect::<Vec<_>>()})
 }
 

@@ -163,15 +163,18 @@ mod tests {
         };
         let there = "203.0.113.7";
         let none = "0.0.0.0";
-        assert!(
-            matches!(read(InstanceStatus::Active, there), Ok(Observation::Done(machine)) if machine.id == "42")
-        );
-        assert!(
-            matches!(read(InstanceStatus::Active, none), Ok(Observation::Pending(state)) if state.contains("no public address"))
-        );
-        assert!(
-            matches!(read(InstanceStatus::New, there), Ok(Observation::Pending(state)) if !state.contains("address"))
-        );
+        assert!(matches!(
+            read(InstanceStatus::Active, there),
+            Ok(Observation::Done(machine)) if machine.id == "42"
+        ));
+        assert!(matches!(
+            read(InstanceStatus::Active, none),
+            Ok(Observation::Pending(state)) if state.contains("no public address")
+        ));
+        assert!(matches!(
+            read(InstanceStatus::New, there),
+            Ok(Observation::Pending(state)) if !state.contains("address")
+        ));
         assert!(matches!(read(InstanceStatus::Off, there), Ok(Observation::Pending(_))));
         let error = read(InstanceStatus::Archive, there).unwrap_err();
         assert!(

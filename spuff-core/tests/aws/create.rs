@@ -53,9 +53,11 @@ async fn a_create_says_everything_in_one_call() {
         )
     };
     let expected = format!(
-        "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1&ClientToken=df8cf80227ec3237922df0ecd88385c5&InstanceType=t3.micro\
+        "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1\
+         &ClientToken=df8cf80227ec3237922df0ecd88385c5&InstanceType=t3.micro\
          &ImageId={AMI}&UserData=IyEvYmluL3NoCg%3D%3D&KeyName=my%20key\
-         &BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true\
+         &BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1\
+         &BlockDeviceMapping.1.Ebs.DeleteOnTermination=true\
          &NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true\
          &MetadataOptions.HttpTokens=required{}{}",
         tags(1, "instance"),
@@ -142,7 +144,8 @@ async fn the_network_is_an_option() {
         config(&server).with_option("subnet", "subnet-1").with_option("security_group", "sg-1");
     AwsFactory.create_with(&config).unwrap().create_instance(&good()).await.unwrap();
     let body = sent(&server, "RunInstances").await.remove(0);
-    let expected = "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.AssociatePublicIpAddress=true\
+    let expected = "&NetworkInterface.1.DeviceIndex=0\
+        &NetworkInterface.1.AssociatePublicIpAddress=true\
         &NetworkInterface.1.SubnetId=subnet-1&NetworkInterface.1.SecurityGroupId.1=sg-1&";
     assert!(body.contains(expected), "{body}");
 }

@@ -4,7 +4,8 @@ use wiremock::matchers::{body_json, header};
 
 fn types(architectures: &str) -> ResponseTemplate {
     let info = format!(
-        "<processorInfo><supportedArchitectures>{architectures}</supportedArchitectures></processorInfo>"
+        "<processorInfo><supportedArchitectures>{architectures}</supportedArchitectures>\
+         </processorInfo>"
     );
     reply(
         "DescribeInstanceTypes",
@@ -106,8 +107,10 @@ async fn without_the_parameter_the_publishers_newest_image_is_taken() {
         let request = InstanceRequest::new("web-1", "", "t4g.micro");
         provider(&server).create_instance(&request).await.unwrap();
         let asked = "Action=DescribeImages&Version=2016-11-15&Owner.1=099720109477\
-            &Filter.1.Name=name&Filter.1.Value.1=ubuntu%2Fimages%2Fhvm-ssd%2A%2Fubuntu-%2A-24.04-arm64-server-%2A\
-            &Filter.2.Name=architecture&Filter.2.Value.1=arm64&Filter.3.Name=state&Filter.3.Value.1=available\
+            &Filter.1.Name=name\
+            &Filter.1.Value.1=ubuntu%2Fimages%2Fhvm-ssd%2A%2Fubuntu-%2A-24.04-arm64-server-%2A\
+            &Filter.2.Name=architecture&Filter.2.Value.1=arm64&Filter.3.Name=state\
+            &Filter.3.Value.1=available\
             &Filter.4.Name=root-device-type&Filter.4.Value.1=ebs";
         assert_eq!(sent(&server, "DescribeImages").await, [asked]);
         let body = sent(&server, "RunInstances").await.remove(0);

@@ -12,9 +12,11 @@ fn unknown() -> ResponseTemplate {
 #[tokio::test]
 async fn a_machine_is_read() {
     let server = MockServer::start().await;
-    let more = "<ipAddress>203.0.113.5</ipAddress><networkInterfaceSet><item><association><publicIp>203.0.113.5</publicIp></association>\
+    let more = "<ipAddress>203.0.113.5</ipAddress><networkInterfaceSet><item><association>\
+        <publicIp>203.0.113.5</publicIp></association>\
         <ipv6AddressesSet><item><ipv6Address>2001:db8::5</ipv6Address></item></ipv6AddressesSet>\
-        <attachment><attachTime>2026-01-04T09:00:00.000Z</attachTime><deviceIndex>0</deviceIndex></attachment></item></networkInterfaceSet>";
+        <attachment><attachTime>2026-01-04T09:00:00.000Z</attachTime><deviceIndex>0</deviceIndex>\
+        </attachment></item></networkInterfaceSet>";
     action("DescribeInstances")
         .respond_with(machines(&[machine(ID, "running", more)], ""))
         .expect(1)
@@ -101,8 +103,10 @@ async fn ids_of_other_clouds_are_not_sent() {
 #[tokio::test]
 async fn lists_follow_every_page_and_hold_only_what_is_ours() {
     let server = MockServer::start().await;
-    let filters = "&Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff&Filter.2.Name=instance-state-name\
-        &Filter.2.Value.1=pending&Filter.2.Value.2=running&Filter.2.Value.3=stopping&Filter.2.Value.4=stopped&MaxResults=1000";
+    let filters = "&Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\
+        &Filter.2.Name=instance-state-name\
+        &Filter.2.Value.1=pending&Filter.2.Value.2=running&Filter.2.Value.3=stopping\
+        &Filter.2.Value.4=stopped&MaxResults=1000";
     let page = |token: &str| format!("Action=DescribeInstances&Version=2016-11-15{filters}{token}");
     let next = |token: &str| format!("<nextToken>{token}</nextToken>");
     let at = |number: u8| format!("i-0000000{number}");
@@ -276,7 +280,8 @@ async fn a_page_of_a_proxy_has_destroyed_nothing() {
 #[tokio::test]
 async fn keys_are_the_names_of_pairs() {
     let server = MockServer::start().await;
-    let keys = "<keySet><item><keyPairId>key-1</keyPairId><keyName>me</keyName></item><item><keyName>you</keyName></item></keySet>";
+    let keys = "<keySet><item><keyPairId>key-1</keyPairId><keyName>me</keyName></item>\
+        <item><keyName>you</keyName></item></keySet>";
     action("DescribeKeyPairs")
         .respond_with(reply("DescribeKeyPairs", keys))
         .expect(1)

@@ -82,10 +82,13 @@ fn refusal(status: u16, code: &str, message: &str) -> ResponseTemplate {
 /// One machine, as `DescribeInstances` gives it, with what more there is to say of it.
 fn machine(id: &str, state: &str, more: &str) -> String {
     format!(
-        "<item><instanceId>{id}</instanceId><instanceState><code>0</code><name>{state}</name></instanceState>\
+        "<item><instanceId>{id}</instanceId>\
+         <instanceState><code>0</code><name>{state}</name></instanceState>\
          <instanceType>t3.micro</instanceType><launchTime>2026-01-05T10:00:00.000Z</launchTime>\
-         <privateIpAddress>172.31.0.5</privateIpAddress><tagSet><item><key>managed-by</key><value>spuff</value></item>\
-         <item><key>Name</key><value>web-1</value></item><item><key>env</key><value>prod</value></item></tagSet>{more}</item>"
+         <privateIpAddress>172.31.0.5</privateIpAddress>\
+         <tagSet><item><key>managed-by</key><value>spuff</value></item>\
+         <item><key>Name</key><value>web-1</value></item>\
+         <item><key>env</key><value>prod</value></item></tagSet>{more}</item>"
     )
 }
 

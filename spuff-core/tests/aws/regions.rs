@@ -170,7 +170,8 @@ async fn a_snapshot_is_deleted_where_it_is() {
         let server = MockServer::start().await;
         mount_regions(&server, &[HOME, "us-west-2"]).await;
         let tags = "<tagSet><item><key>managed-by</key><value>spuff</value></item></tagSet>";
-        let ebs = "<blockDeviceMapping><item><ebs><snapshotId>snap-00000001</snapshotId></ebs></item></blockDeviceMapping>";
+        let ebs = "<blockDeviceMapping><item><ebs><snapshotId>snap-00000001</snapshotId></ebs>\
+            </item></blockDeviceMapping>";
         let none = reply("DescribeSnapshots", "<snapshotSet/>");
         mount(action_in(HOME, "DescribeImages"), images(&[], ""), &server).await;
         mount(action_in(HOME, "DescribeSnapshots"), none, &server).await;

@@ -16,7 +16,8 @@ fn stored(ids: &[&str]) -> String {
         })
         .collect();
     format!(
-        "<blockDeviceMapping>{devices}<item><virtualName>ephemeral0</virtualName></item></blockDeviceMapping>{TAGS}"
+        "<blockDeviceMapping>{devices}\
+         <item><virtualName>ephemeral0</virtualName></item></blockDeviceMapping>{TAGS}"
     )
 }
 
@@ -49,12 +50,15 @@ async fn a_snapshot_is_an_image_that_can_be_used() {
     let tags = |at: u8, kind: &str| {
         let start = format!("TagSpecification.{at}");
         format!(
-            "&{start}.ResourceType={kind}&{start}.Tag.1.Key=Name&{start}.Tag.1.Value=before%20the%20upgrade\
-             &{start}.Tag.2.Key=managed-by&{start}.Tag.2.Value=spuff&{start}.Tag.3.Key=spuff-key&{start}.Tag.3.Value={nonce}"
+            "&{start}.ResourceType={kind}&{start}.Tag.1.Key=Name\
+             &{start}.Tag.1.Value=before%20the%20upgrade\
+             &{start}.Tag.2.Key=managed-by&{start}.Tag.2.Value=spuff&{start}.Tag.3.Key=spuff-key\
+             &{start}.Tag.3.Value={nonce}"
         )
     };
     let expected = format!(
-        "Action=CreateImage&Version=2016-11-15&InstanceId={ID}&Name=before%20the%20upgrade&NoReboot=true{}{}",
+        "Action=CreateImage&Version=2016-11-15&InstanceId={ID}&Name=before%20the%20upgrade\
+         &NoReboot=true{}{}",
         tags(1, "image"),
         tags(2, "snapshot"),
     );
@@ -136,7 +140,8 @@ async fn names_that_an_image_cannot_have_are_not_sent() {
 #[tokio::test]
 async fn lists_follow_every_page_and_hold_only_what_is_ours() {
     let server = MockServer::start().await;
-    let start = "Action=DescribeImages&Version=2016-11-15&Owner.1=self&Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff&MaxResults=1000";
+    let start = "Action=DescribeImages&Version=2016-11-15&Owner.1=self\
+        &Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff&MaxResults=1000";
     let at = |number: u8| format!("ami-0000000{number}");
     let next = |token: &str| format!("<nextToken>{token}</nextToken>");
     let page = |token: &str, answer: ResponseTemplate| {
@@ -260,8 +265,10 @@ async fn a_delete_of_what_is_gone_takes_what_an_earlier_one_left() {
             }
             provider(&server).delete_snapshot(AMI).await.unwrap();
             let asked = format!(
-                "Action=DescribeSnapshots&Version=2016-11-15&Owner.1=self&Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\
-                 &Filter.2.Name=description&Filter.2.Value.1=Created%20by%20CreateImage%28%2A%29%20for%20{AMI}%2A"
+                "Action=DescribeSnapshots&Version=2016-11-15&Owner.1=self\
+                 &Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\
+                 &Filter.2.Name=description\
+                 &Filter.2.Value.1=Created%20by%20CreateImage%28%2A%29%20for%20{AMI}%2A"
             );
             assert_eq!(sent(&server, "DescribeSnapshots").await, [asked]);
         }

@@ -19,7 +19,8 @@ async fn ready_is_running_with_a_public_address() {
     let ready = provider(&server).wait_ready(ID).await.unwrap();
     assert_eq!(ready.ip.to_string(), "203.0.113.5");
     let asked = format!(
-        "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=instance-id&Filter.1.Value.1={ID}"
+        "Action=DescribeInstances&Version=2016-11-15&Filter.1.Name=instance-id\
+         &Filter.1.Value.1={ID}"
     );
     assert!(sent(&server, "DescribeInstances").await.iter().all(|body| *body == asked));
 }

@@ -19,7 +19,12 @@ async fn create_sends_all_that_was_asked_for() {
             202,
             json!({
                 "droplet": droplet(3_164_444, "new", json!([])),
-                "links": {"actions": [{"id": 7515, "rel": "create", "href": "https://api.digitalocean.com/v2/actions/7515"}]}
+                "links": {
+                    "actions": [{
+                        "id": 7515, "rel": "create",
+                        "href": "https://api.digitalocean.com/v2/actions/7515"
+                    }]
+                }
             }),
         ))
         .expect(1)
@@ -47,7 +52,8 @@ async fn create_sends_all_that_was_asked_for() {
 async fn create_without_extras_sends_no_keys_and_a_slug() {
     let server = MockServer::start().await;
     let body = json!({
-        "name": "web-1", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [], "tags": ["managed-by:spuff"], "ipv6": true
+        "name": "web-1", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [],
+        "tags": ["managed-by:spuff"], "ipv6": true
     });
     let created = reply(202, json!({"droplet": droplet(1, "new", json!([]))}));
     Mock::given(method("POST"))
@@ -216,7 +222,12 @@ async fn a_key_with_a_time_beyond_reason_is_refused() {
 #[tokio::test]
 async fn key_names_are_looked_up_once_a_minute() {
     let server = MockServer::start().await;
-    let keys = json!({"ssh_keys": [{"id": 512, "name": "laptop", "fingerprint": "aa:bb", "public_key": "ssh-ed25519 A"}], "links": {}});
+    let keys = json!({
+        "ssh_keys": [{
+            "id": 512, "name": "laptop", "fingerprint": "aa:bb", "public_key": "ssh-ed25519 A"
+        }],
+        "links": {}
+    });
     Mock::given(method("GET"))
         .and(path("/v2/account/keys"))
         .respond_with(reply(200, keys))

@@ -32,18 +32,26 @@ fn hasty() -> ProviderTimeouts {
 
 fn droplet(id: u64, status: &str, v4: Value) -> Value {
     json!({
-        "id": id, "name": format!("web-{id}"), "memory": 1024, "vcpus": 1, "disk": 25, "locked": false, "status": status,
-        "kernel": null, "created_at": "2026-01-05T10:00:00Z", "features": [], "backup_ids": [], "snapshot_ids": [],
-        "image": {"id": 1, "slug": "ubuntu-24-04-x64"}, "volume_ids": [], "size": {"slug": "s-1vcpu-1gb"},
-        "size_slug": "s-1vcpu-1gb", "networks": {"v4": v4, "v6": []},
-        "region": {"slug": "nyc3", "name": "New York 3"}, "tags": ["managed-by:spuff", "env:prod_3aeu"]
+        "id": id, "name": format!("web-{id}"), "memory": 1024, "vcpus": 1, "disk": 25,
+        "locked": false, "status": status, "kernel": null, "created_at": "2026-01-05T10:00:00Z",
+        "features": [], "backup_ids": [], "snapshot_ids": [],
+        "image": {"id": 1, "slug": "ubuntu-24-04-x64"}, "volume_ids": [],
+        "size": {"slug": "s-1vcpu-1gb"}, "size_slug": "s-1vcpu-1gb",
+        "networks": {"v4": v4, "v6": []}, "region": {"slug": "nyc3", "name": "New York 3"},
+        "tags": ["managed-by:spuff", "env:prod_3aeu"]
     })
 }
 
 fn addresses() -> Value {
     json!([
-        {"ip_address": "10.124.0.2", "netmask": "255.255.240.0", "gateway": "<nil>", "type": "private"},
-        {"ip_address": "203.0.113.7", "netmask": "255.255.240.0", "gateway": "203.0.113.1", "type": "public"}
+        {
+            "ip_address": "10.124.0.2", "netmask": "255.255.240.0", "gateway": "<nil>",
+            "type": "private"
+        },
+        {
+            "ip_address": "203.0.113.7", "netmask": "255.255.240.0", "gateway": "203.0.113.1",
+            "type": "public"
+        }
     ])
 }
 
@@ -96,7 +104,9 @@ async fn get_reads_addresses_public_first() {
 async fn a_machine_with_ipv6_only_has_that_address() {
     let server = MockServer::start().await;
     let mut body = json!({"droplet": droplet(7, "active", Value::Null)});
-    body["droplet"]["networks"]["v6"] = json!([{"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}]);
+    body["droplet"]["networks"]["v6"] = json!([
+        {"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}
+    ]);
     Mock::given(method("GET")).respond_with(reply(200, body)).expect(1).mount(&server).await;
     assert_eq!(
         provider(&server).get_instance("7").await.unwrap().unwrap().ip.to_string(),
@@ -144,7 +154,11 @@ async fn what_is_absent_is_none_or_done() {
     provider.delete_snapshot("9").await.unwrap();
     let error = provider.wait_ready("8").await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "instance" && id == "8"),
+        matches!(
+            &error,
+            ProviderError::NotFound { resource_type, id }
+                if resource_type == "instance" && id == "8"
+        ),
         "{error}"
     );
 }
@@ -223,7 +237,10 @@ async fn destroy_gives_up_at_the_deadline_and_says_why() {
     let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
     let error = provider.destroy_instance("7").await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("pending event")),
+        matches!(
+            &error,
+            ProviderError::Timeout { operation, .. } if operation.contains("pending event")
+        ),
         "{error}"
     );
 }
@@ -338,7 +355,11 @@ async fn wait_ready_ends_at_its_deadline_with_the_last_state() {
     let provider = DigitalOceanProvider::with_config("test-token", &server.uri(), hasty()).unwrap();
     let error = provider.wait_ready("7").await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("new") && operation.contains('7')),
+        matches!(
+            &error,
+            ProviderError::Timeout { operation, .. }
+                if operation.contains("new") && operation.contains('7')
+        ),
         "{error}"
     );
     assert!(error.is_retryable());
@@ -378,7 +399,10 @@ async fn wait_ready_ends_early_on_what_cannot_recover() {
 #[tokio::test]
 async fn wait_ready_reports_a_create_that_failed_later() {
     let server = MockServer::start().await;
-    let created = json!({"droplet": droplet(7, "new", json!([])), "links": {"actions": [{"id": 7515, "rel": "create"}]}});
+    let created = json!({
+        "droplet": droplet(7, "new", json!([])),
+        "links": {"actions": [{"id": 7515, "rel": "create"}]}
+    });
     Mock::given(method("POST")).respond_with(reply(202, created)).expect(1).mount(&server).await;
     Mock::given(method("GET"))
         .and(path("/v2/droplets/7"))

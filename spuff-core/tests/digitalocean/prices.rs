@@ -9,8 +9,8 @@ use super::{provider, reply};
 
 fn size(slug: &str, hourly: f64) -> Value {
     json!({
-        "slug": slug, "memory": 1024, "vcpus": 1, "disk": 25, "transfer": 1.0, "price_monthly": 6.0, "price_hourly": hourly,
-        "regions": ["nyc3"], "available": true, "description": "Basic"
+        "slug": slug, "memory": 1024, "vcpus": 1, "disk": 25, "transfer": 1.0, "price_monthly": 6.0,
+        "price_hourly": hourly, "regions": ["nyc3"], "available": true, "description": "Basic"
     })
 }
 

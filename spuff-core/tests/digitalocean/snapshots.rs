@@ -8,8 +8,10 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{provider, refusal, reply};
 
 fn snapshot(id: &str, name: &str, created_at: &str) -> Value {
-    json!({"id": id.parse::<u64>().unwrap(), "name": name, "created_at": created_at, "type": "snapshot", "regions": ["nyc3"],
-           "min_disk_size": 25, "size_gigabytes": 2.3})
+    json!({
+        "id": id.parse::<u64>().unwrap(), "name": name, "created_at": created_at,
+        "type": "snapshot", "regions": ["nyc3"], "min_disk_size": 25, "size_gigabytes": 2.3
+    })
 }
 
 /// The replies of a snapshot of droplet 7, up to where it is tagged.
@@ -25,12 +27,19 @@ async fn snapshot_in_progress(server: &MockServer) {
     Mock::given(method("POST"))
         .and(path("/v2/droplets/7/actions"))
         .and(body_json(json!({"type": "snapshot", "name": "nightly"})))
-        .respond_with(reply(201, json!({"action": {"id": 36, "status": "in-progress", "started_at": "2026-01-05T10:00:00Z"}})))
+        .respond_with(reply(
+            201,
+            json!({
+                "action": {"id": 36, "status": "in-progress", "started_at": "2026-01-05T10:00:00Z"}
+            }),
+        ))
         .expect(1)
         .mount(server)
         .await;
     let action = |status: &str| {
-        let body = json!({"action": {"id": 36, "status": status, "resource_id": 7, "region": {"slug": "nyc3"}}});
+        let body = json!({
+            "action": {"id": 36, "status": status, "resource_id": 7, "region": {"slug": "nyc3"}}
+        });
         Mock::given(method("GET"))
             .and(path("/v2/actions/36"))
             .respond_with(reply(200, body))
@@ -65,7 +74,12 @@ async fn a_snapshot_is_found_by_its_id_tagged_and_waited_for() {
         .mount(&server)
         .await;
     let image = |status: &str| {
-        let body = json!({"image": {"id": 101, "name": "nightly", "type": "snapshot", "status": status, "created_at": "2026-01-05T10:00:02Z"}});
+        let body = json!({
+            "image": {
+                "id": 101, "name": "nightly", "type": "snapshot", "status": status,
+                "created_at": "2026-01-05T10:00:02Z"
+            }
+        });
         Mock::given(method("GET"))
             .and(path("/v2/images/101"))
             .respond_with(reply(200, body))
@@ -125,7 +139,13 @@ async fn a_snapshot_whose_reply_is_lost_is_known_by_its_name_before_an_action_th
     let post = |at: &str| Mock::given(method("POST")).and(path(at));
     let cut = ResponseTemplate::new(201).set_body_string("<html>");
     post("/v2/droplets/7/actions").respond_with(cut).expect(1).mount(&server).await;
-    let others = json!({"actions": [{"id": 99, "type": "snapshot", "status": "in-progress", "started_at": "2026-01-05T10:05:00Z"}], "links": {}});
+    let others = json!({
+        "actions": [{
+            "id": 99, "type": "snapshot", "status": "in-progress",
+            "started_at": "2026-01-05T10:05:00Z"
+        }],
+        "links": {}
+    });
     Mock::given(method("GET"))
         .and(path("/v2/droplets/7/actions"))
         .respond_with(reply(200, others))
@@ -282,7 +302,14 @@ async fn a_snapshot_that_is_made_after_the_end_of_an_action_is_another_ones() {
     listed(json!([])).up_to_n_times(1).expect(1).mount(&server).await;
     listed(json!([snapshot("102", "nightly", later)])).expect(1..).mount(&server).await;
     account_with(&server, json!([of_droplet_7("102", "nightly", later)])).await;
-    let action = |status: &str, completed: Option<&str>| json!({"action": {"id": 36, "type": "snapshot", "status": status, "started_at": "2026-01-05T10:00:00Z", "completed_at": completed}});
+    let action = |status: &str, completed: Option<&str>| {
+        json!({
+            "action": {
+                "id": 36, "type": "snapshot", "status": status,
+                "started_at": "2026-01-05T10:00:00Z", "completed_at": completed
+            }
+        })
+    };
     Mock::given(method("POST"))
         .and(path("/v2/droplets/7/actions"))
         .respond_with(reply(201, action("in-progress", None)))
@@ -300,7 +327,10 @@ async fn a_snapshot_that_is_made_after_the_end_of_an_action_is_another_ones() {
     assert!(matches!(error, ProviderError::UnknownOutcome { .. }), "{error}");
     let found = provider.resolve_snapshot(&format!("7:{NOON}.0.36:nightly")).await;
     assert!(
-        matches!(&found, Err(ProviderError::UnknownOutcome { candidates, .. }) if candidates.is_empty()),
+        matches!(
+            &found,
+            Err(ProviderError::UnknownOutcome { candidates, .. }) if candidates.is_empty()
+        ),
         "{found:?}"
     );
     let sent = super::sent(&server).await;
@@ -357,12 +387,35 @@ async fn a_snapshot_action_that_errors_ends_the_wait() {
 #[tokio::test]
 async fn snapshots_are_listed_over_three_pages_by_tag() {
     let server = MockServer::start().await;
-    let image = |id: u64, kind: &str, status: &str, tags: Value| json!({"id": id, "name": "s", "type": kind, "status": status, "tags": tags, "created_at": "2026-01-05T10:00:00Z"});
+    let image = |id: u64, kind: &str, status: &str, tags: Value| {
+        json!({
+            "id": id, "name": "s", "type": kind, "status": status, "tags": tags,
+            "created_at": "2026-01-05T10:00:00Z"
+        })
+    };
     let ours = || json!(["managed-by:spuff"]);
     let pages = [
-        json!({"images": [image(1, "snapshot", "available", ours()), image(2, "custom", "available", ours())], "links": {"pages": {"next": "x"}}}),
-        json!({"images": [image(3, "snapshot", "deleted", ours()), image(4, "snapshot", "available", json!([]))], "links": {"pages": {"next": "x"}}}),
-        json!({"images": [image(5, "snapshot", "pending", ours()), image(6, "snapshot", "available", Value::Null)], "links": {}}),
+        json!({
+            "images": [
+                image(1, "snapshot", "available", ours()),
+                image(2, "custom", "available", ours())
+            ],
+            "links": {"pages": {"next": "x"}}
+        }),
+        json!({
+            "images": [
+                image(3, "snapshot", "deleted", ours()),
+                image(4, "snapshot", "available", json!([]))
+            ],
+            "links": {"pages": {"next": "x"}}
+        }),
+        json!({
+            "images": [
+                image(5, "snapshot", "pending", ours()),
+                image(6, "snapshot", "available", Value::Null)
+            ],
+            "links": {}
+        }),
     ];
     for (number, page) in pages.into_iter().enumerate() {
         Mock::given(method("GET"))

@@ -123,7 +123,11 @@ async fn what_the_engine_does_not_have() {
         error => error,
     };
     assert!(
-        matches!(source, ProviderError::InvalidConfig { field, message } if field == "image" && message.contains("/bin/sh")),
+        matches!(
+            source,
+            ProviderError::InvalidConfig { field, message }
+                if field == "image" && message.contains("/bin/sh")
+        ),
         "{error}"
     );
     // Podman lets the kernel find out.
@@ -211,7 +215,11 @@ async fn a_full_disk() {
     }
     let error = full.unwrap();
     assert!(
-        matches!(&error, ProviderError::QuotaExceeded { resource, message } if resource == "disk" && message.contains("prune")),
+        matches!(
+            &error,
+            ProviderError::QuotaExceeded { resource, message }
+                if resource == "disk" && message.contains("prune")
+        ),
         "{error:?}"
     );
 }

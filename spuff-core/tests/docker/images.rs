@@ -72,7 +72,11 @@ async fn a_snapshot_is_what_the_machine_was() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "snapshot" && *id == snapshot.id),
+        matches!(
+            &error,
+            ProviderError::NotFound { resource_type, id }
+                if resource_type == "snapshot" && *id == snapshot.id
+        ),
         "{error}"
     );
     let image = docker(&["inspect", &restored.id, "--format", "{{.Image}}"]);
@@ -121,7 +125,11 @@ async fn an_image_that_cannot_be_had_is_told_with_a_way_out() {
             .await
             .unwrap_err();
         assert!(
-            matches!(&error, ProviderError::InvalidConfig { field, message } if field == "image" && message.contains("pull, load or build")),
+            matches!(
+                &error,
+                ProviderError::InvalidConfig { field, message }
+                    if field == "image" && message.contains("pull, load or build")
+            ),
             "{error}"
         );
     }

@@ -158,7 +158,12 @@ async fn one_that_cannot_be_named_is_destroyed_as_one_that_has_failed() {
             .await;
     let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
     assert!(
-        matches!(failed[..], [error] if error.instance_id().is_some() && !ErrorParts::from(error).instance_exists.unwrap_or(true)),
+        matches!(
+            failed[..],
+            [error]
+                if error.instance_id().is_some()
+                    && !ErrorParts::from(error).instance_exists.unwrap_or(true)
+        ),
         "{failed:?}"
     );
     assert_eq!(alive(&cloud).len(), 4);

@@ -132,7 +132,11 @@ async fn what_does_not_exist_has_no_labels() {
             provider.set_labels(id, &labels).await.unwrap_err(),
             lease::renew(&*provider, id, Duration::from_secs(60)).await.unwrap_err(),
         ] {
-            let expected = matches!(&error, ProviderError::NotFound { resource_type, id: absent } if resource_type == "instance" && absent == id);
+            let expected = matches!(
+                &error,
+                ProviderError::NotFound { resource_type, id: absent }
+                    if resource_type == "instance" && absent == id
+            );
             assert!(expected, "{name}: {error}");
         }
     }

@@ -39,7 +39,11 @@ async fn a_roll_back_leaves_what_an_earlier_run_has_made() {
             assert_eq!(alive(&cloud), serving, "{name}: {second:?}");
             assert_eq!(second[2].as_ref().unwrap_err().kind(), ErrorKind::QuotaExceeded, "{name}");
             for left in second[..2].iter().map(|left| left.as_ref().unwrap_err()) {
-                let told = matches!(left, ProviderError::AfterCreate { instance_id, exists: true, .. } if serving.contains(instance_id));
+                let told = matches!(
+                    left,
+                    ProviderError::AfterCreate { instance_id, exists: true, .. }
+                        if serving.contains(instance_id)
+                );
                 // One whose turn came after the refusal was not asked for.
                 assert!(
                     told || matches!(left, ProviderError::Cancelled { instance_id: None, .. }),

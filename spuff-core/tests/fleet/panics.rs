@@ -72,7 +72,11 @@ async fn over_a_wait() {
         assert_eq!(fake.alive(), ["m-0", "m-1", "m-2", "m-3"], "{on_failure:?}");
         let error = made[1].as_ref().unwrap_err();
         assert!(
-            matches!(error, ProviderError::AfterCreate { instance_id, exists: true, .. } if instance_id == "id-m-1"),
+            matches!(
+                error,
+                ProviderError::AfterCreate { instance_id, exists: true, .. }
+                    if instance_id == "id-m-1"
+            ),
             "{error}"
         );
         assert_eq!(given(&made), ["id-m-0", "id-m-2", "id-m-3"], "{on_failure:?}");

@@ -16,7 +16,9 @@ use super::{
 };
 
 fn server_type(name: &str, architecture: &str) -> Mock {
-    let body = json!({"id": 104, "name": name, "architecture": architecture, "cores": 2, "deprecated": null});
+    let body = json!({
+        "id": 104, "name": name, "architecture": architecture, "cores": 2, "deprecated": null
+    });
     on("GET", "/server_types").and(query_param("name", name)).respond_with(page(
         "server_types",
         &[body],
@@ -25,7 +27,10 @@ fn server_type(name: &str, architecture: &str) -> Mock {
 }
 
 fn image(id: u64, name: &str, architecture: &str) -> Value {
-    json!({"id": id, "name": name, "architecture": architecture, "type": "system", "status": "available", "description": name})
+    json!({
+        "id": id, "name": name, "architecture": architecture, "type": "system",
+        "status": "available", "description": name
+    })
 }
 
 fn system_images(name: &str, architecture: &str, found: &[Value]) -> Mock {
@@ -71,8 +76,9 @@ async fn all_that_was_asked_for_is_sent() {
         .mount(&server)
         .await;
     let body = json!({
-        "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 114_690_389, "ssh_keys": [2323, "my-key"],
-        "user_data": "#cloud-config\n", "labels": {"env": "prod", "managed-by": "spuff"},
+        "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 114_690_389,
+        "ssh_keys": [2323, "my-key"], "user_data": "#cloud-config\n",
+        "labels": {"env": "prod", "managed-by": "spuff"},
         "public_net": {"enable_ipv4": true, "enable_ipv6": true}, "start_after_create": true
     });
     on("POST", "/servers")
@@ -111,10 +117,13 @@ async fn all_that_was_asked_for_is_sent() {
 async fn what_was_not_asked_for_is_left_out() {
     let server = MockServer::start().await;
     let body = json!({
-        "name": "web-1", "server_type": "cx22", "image": 67_794_396, "ssh_keys": [], "labels": {"managed-by": "spuff"},
-        "public_net": {"enable_ipv4": true, "enable_ipv6": true}, "start_after_create": true
+        "name": "web-1", "server_type": "cx22", "image": 67_794_396, "ssh_keys": [],
+        "labels": {"managed-by": "spuff"}, "public_net": {"enable_ipv4": true, "enable_ipv6": true},
+        "start_after_create": true
     });
-    let least = json!({"server": {"id": 42, "status": "initializing", "public_net": {"ipv4": null, "ipv6": null}}});
+    let least = json!({
+        "server": {"id": 42, "status": "initializing", "public_net": {"ipv4": null, "ipv6": null}}
+    });
     on("POST", "/servers")
         .and(body_json_but_for_the_key(body))
         .respond_with(reply(201, least))
@@ -301,9 +310,14 @@ async fn fingerprints_become_ids() {
             .respond_with(page("ssh_keys", found, None))
             .expect(1)
     };
-    keys(known, &[json!({"id": 2323, "name": "laptop", "fingerprint": known, "public_key": "ssh-ed25519 A"})])
-        .mount(&server)
-        .await;
+    keys(
+        known,
+        &[json!({
+            "id": 2323, "name": "laptop", "fingerprint": known, "public_key": "ssh-ed25519 A"
+        })],
+    )
+    .mount(&server)
+    .await;
     keys(unknown, &[]).mount(&server).await;
     on("POST", "/servers")
         .respond_with(created(server_body(42, "initializing"), &[]))

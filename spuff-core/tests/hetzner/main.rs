@@ -47,17 +47,23 @@ fn good() -> InstanceRequest {
 /// As the API sends it since it has dropped `datacenter`.
 fn server_body(id: u64, status: &str) -> Value {
     json!({
-        "id": id, "name": format!("web-{id}"), "status": status, "created": "2026-01-30T23:55:00+00:00",
-        "public_net": {
-            "ipv4": {"id": 1, "ip": "203.0.113.9", "blocked": false, "dns_ptr": "static.9.113.0.203.example.net"},
+        "id": id, "name": format!("web-{id}"), "status": status,
+        "created": "2026-01-30T23:55:00+00:00", "public_net": {
+            "ipv4": {
+                "id": 1, "ip": "203.0.113.9", "blocked": false,
+                "dns_ptr": "static.9.113.0.203.example.net"
+            },
             "ipv6": {"id": 2, "ip": "2001:db8:1::/64", "blocked": false, "dns_ptr": []},
             "floating_ips": [], "firewalls": []
         },
-        "private_net": [{"network": 4711, "ip": "10.0.0.2", "alias_ips": [], "mac_address": "86:00:ff:2a:7d:e1"}],
+        "private_net": [{
+            "network": 4711, "ip": "10.0.0.2", "alias_ips": [], "mac_address": "86:00:ff:2a:7d:e1"
+        }],
         "server_type": {"id": 104, "name": "cx22", "architecture": "x86", "cores": 2, "disk": 40},
         "image": null, "iso": null, "rescue_enabled": false, "locked": false, "backup_window": null,
         "location": {"id": 1, "name": "fsn1", "country": "DE", "city": "Falkenstein"},
-        "labels": {"managed-by": "spuff", "env": "prod"}, "volumes": [], "protection": {"delete": false, "rebuild": false}
+        "labels": {"managed-by": "spuff", "env": "prod"}, "volumes": [],
+        "protection": {"delete": false, "rebuild": false}
     })
 }
 
@@ -74,8 +80,9 @@ fn action(id: u64, command: &str, status: &str) -> Value {
         json!({"code": "action_failed", "message": "Action failed"})
     };
     json!({
-        "id": id, "command": command, "status": status, "progress": 50, "started": "2026-01-30T23:55:00+00:00",
-        "finished": null, "resources": [{"id": 42, "type": "server"}], "error": error
+        "id": id, "command": command, "status": status, "progress": 50,
+        "started": "2026-01-30T23:55:00+00:00", "finished": null,
+        "resources": [{"id": 42, "type": "server"}], "error": error
     })
 }
 
@@ -83,7 +90,10 @@ fn created(server: Value, actions: &[Value]) -> ResponseTemplate {
     let next = actions.get(1..).unwrap_or_default();
     reply(
         201,
-        json!({"server": server, "action": actions.first(), "next_actions": next, "root_password": "canary-root-pw"}),
+        json!({
+            "server": server, "action": actions.first(), "next_actions": next,
+            "root_password": "canary-root-pw"
+        }),
     )
 }
 
@@ -114,7 +124,10 @@ fn body_json_but_for_the_key(expected: Value) -> impl wiremock::Match {
 
 /// A page of a list, with the number of the next one.
 fn page(field: &str, items: &[Value], next: Option<u32>) -> ResponseTemplate {
-    let pagination = json!({"page": 1, "per_page": 50, "previous_page": null, "next_page": next, "last_page": null, "total_entries": null});
+    let pagination = json!({
+        "page": 1, "per_page": 50, "previous_page": null, "next_page": next, "last_page": null,
+        "total_entries": null
+    });
     reply(200, json!({field: items, "meta": {"pagination": pagination}}))
 }
 

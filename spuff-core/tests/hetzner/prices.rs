@@ -12,20 +12,31 @@ fn pricing() -> Value {
     let costs = |net: &str, gross: &str| json!({"net": net, "gross": gross});
     let at = |location: &str, net: &str, gross: &str| {
         json!({
-            "location": location, "price_hourly": costs(net, gross), "price_monthly": costs("3.2900000000", "3.9151000000"),
-            "included_traffic": 21_990_232_555_520_u64, "price_per_tb_traffic": costs("1.0000000000", "1.1900000000")
+            "location": location, "price_hourly": costs(net, gross),
+            "price_monthly": costs("3.2900000000", "3.9151000000"),
+            "included_traffic": 21_990_232_555_520_u64,
+            "price_per_tb_traffic": costs("1.0000000000", "1.1900000000")
         })
     };
     json!({"pricing": {
-        "currency": "EUR", "vat_rate": "19.00", "image": {"price_per_gb_month": costs("0.0110", "0.0131")},
-        "primary_ips": [{"type": "ipv4", "prices": [{"location": "fsn1", "price_hourly": costs("0.0008", "0.000952")}]}],
+        "currency": "EUR", "vat_rate": "19.00",
+        "image": {"price_per_gb_month": costs("0.0110", "0.0131")},
+        "primary_ips": [{
+            "type": "ipv4",
+            "prices": [{"location": "fsn1", "price_hourly": costs("0.0008", "0.000952")}]
+        }],
         "server_types": [
-            {"id": 104, "name": "cx22", "prices": [at("fsn1", "0.0060000000", "0.0071400000000000")]},
+            {
+                "id": 104, "name": "cx22",
+                "prices": [at("fsn1", "0.0060000000", "0.0071400000000000")]
+            },
             {"id": 22, "name": "cpx11", "prices": [
-                at("fsn1", "0.0070000000", "0.0083300000000000"), at("sin", "0.0110000000", "0.0130900000000000")
+                at("fsn1", "0.0070000000", "0.0083300000000000"),
+                at("sin", "0.0110000000", "0.0130900000000000")
             ]}
         ],
-        "load_balancer_types": [], "server_backup": {"percentage": "20.00"}, "volume": {"price_per_gb_month": costs("0.044", "0.05")}
+        "load_balancer_types": [], "server_backup": {"percentage": "20.00"},
+        "volume": {"price_per_gb_month": costs("0.044", "0.05")}
     }})
 }
 

@@ -105,7 +105,9 @@ async fn the_fields_of_a_refused_create_have_the_contracts_names() {
     ] {
         let server = MockServer::start().await;
         let details = json!({"fields": [{"name": theirs, "messages": ["is too long"]}]});
-        let body = json!({"error": {"code": "invalid_input", "message": "invalid input", "details": details}});
+        let body = json!({
+            "error": {"code": "invalid_input", "message": "invalid input", "details": details}
+        });
         on("POST", "/servers").respond_with(reply(422, body)).expect(1).mount(&server).await;
         let error = provider(&server).create_instance(&good()).await.unwrap_err();
         assert_eq!(field(&error), ours);

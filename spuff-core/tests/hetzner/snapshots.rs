@@ -13,8 +13,9 @@ fn image(id: u64, status: &str) -> Value {
     json!({
         "id": id, "type": "snapshot", "status": status, "name": null, "description": "before the \
          upgrade",
-        "created": "2026-01-30T23:50:00+00:00", "created_from": {"id": 42, "name": "web-42"}, "bound_to": null,
-        "labels": {"managed-by": "spuff"}, "architecture": "x86", "disk_size": 40, "image_size": null, "deleted": null
+        "created": "2026-01-30T23:50:00+00:00", "created_from": {"id": 42, "name": "web-42"},
+        "bound_to": null, "labels": {"managed-by": "spuff"}, "architecture": "x86", "disk_size": 40,
+        "image_size": null, "deleted": null
     })
 }
 
@@ -121,7 +122,10 @@ async fn the_deadline_names_the_snapshot_that_goes_on() {
         let error =
             hasty_provider(&server).create_snapshot("42", "before the upgrade").await.unwrap_err();
         assert!(
-            matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains("snapshot 4711")),
+            matches!(
+                &error,
+                ProviderError::Timeout { operation, .. } if operation.contains("snapshot 4711")
+            ),
             "{error}"
         );
         assert!(
@@ -141,7 +145,10 @@ async fn a_snapshot_that_vanishes_ends_the_wait() {
     on("GET", "/images/4711").respond_with(gone).expect(2..).mount(&server).await;
     let error = provider(&server).create_snapshot("42", "before the upgrade").await.unwrap_err();
     assert!(
-        matches!(&error, ProviderError::NotFound { resource_type, .. } if resource_type == "snapshot"),
+        matches!(
+            &error,
+            ProviderError::NotFound { resource_type, .. } if resource_type == "snapshot"
+        ),
         "{error}"
     );
 }

@@ -52,8 +52,13 @@ async fn an_unreadable_reply_is_an_unknown_outcome_and_keeps_the_password_to_its
 #[tokio::test]
 async fn a_name_that_is_taken_after_an_unreadable_reply_is_looked_at() {
     let server_of = |nonce: &str| {
-        json!({"servers": [{"id": 42, "name": "web-1", "status": "running", "created": "2026-01-05T10:00:00+00:00",
-            "labels": {"managed-by": "spuff", "spuff-key": nonce}}]})
+        json!({
+            "servers": [{
+                "id": 42, "name": "web-1", "status": "running",
+                "created": "2026-01-05T10:00:00+00:00",
+                "labels": {"managed-by": "spuff", "spuff-key": nonce}
+            }]
+        })
     };
     let server = MockServer::start().await;
     on("POST", "/servers")

@@ -192,7 +192,11 @@ async fn a_server_that_is_gone_ends_the_wait() {
             .expect(1)
     };
     let is_gone = |error: ProviderError| {
-        let about = matches!(&error, ProviderError::NotFound { resource_type, id } if resource_type == "instance" && id == "42");
+        let about = matches!(
+            &error,
+            ProviderError::NotFound { resource_type, id }
+                if resource_type == "instance" && id == "42"
+        );
         assert!(about, "{error}");
     };
     let server = MockServer::start().await;
@@ -220,7 +224,10 @@ async fn the_deadline_names_what_was_pending() {
         actions_are(states).mount(&server).await;
         let error = provider.wait_ready("42").await.unwrap_err();
         assert!(
-            matches!(&error, ProviderError::Timeout { operation, .. } if operation.contains(pending)),
+            matches!(
+                &error,
+                ProviderError::Timeout { operation, .. } if operation.contains(pending)
+            ),
             "{error}"
         );
         assert!(error.to_string().contains("42") && error.is_retryable(), "{error}");

@@ -66,8 +66,9 @@ fn variants(
 fn bodies() {
     let create = sent("POST", "/v2/droplets");
     let droplet = json!({
-        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": 7_555_620, "ssh_keys": [289_794, "aa:bb"],
-        "tags": ["managed-by:spuff"], "user_data": "#cloud-config\n", "ipv6": true
+        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": 7_555_620,
+        "ssh_keys": [289_794, "aa:bb"], "tags": ["managed-by:spuff"],
+        "user_data": "#cloud-config\n", "ipv6": true
     });
     let changes = [
         ("/image", json!("ubuntu-24-04-x64"), ""),

@@ -142,9 +142,9 @@ impl Translator<'_> {
         }
         if let Some(mapping) = mapping.and_then(Value::as_object) {
             let name = keywords["discriminator"]["propertyName"].as_str().unwrap();
-            let choices = mapping
-                .iter()
-                .map(|(value, schema)| json!({"if": {"properties": {name: {"const": value}}}, "then": {"$ref": schema}}));
+            let choices = mapping.iter().map(|(value, schema)| {
+                json!({"if": {"properties": {name: {"const": value}}}, "then": {"$ref": schema}})
+            });
             translated.insert("allOf".to_string(), choices.collect());
             translated.insert("required".to_string(), json!([name]));
             translated.insert(

@@ -155,8 +155,8 @@ async fn every_reply_is_as_published() {
 
     // A droplet in each of its states.
     let create = json!({
-        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "tags": ["web"], "ipv6": true,
-        "monitoring": true, "user_data": "#cloud-config\n"
+        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64",
+        "tags": ["web"], "ipv6": true, "monitoring": true, "user_data": "#cloud-config\n"
     });
     let made = api.send(202, "POST", "/v2/droplets", create).await;
     let action = format!("/v2/actions/{}", made["links"]["actions"][0]["id"]);
@@ -168,9 +168,13 @@ async fn every_reply_is_as_published() {
     api.pass();
     api.get(&action).await;
     assert_eq!(api.get(&droplet).await["droplet"]["status"], json!("active"));
-    let several = json!({"names": ["a", "b", "c"], "size": "c-2", "image": "debian-12-x64", "tags": ["several"]});
+    let several = json!({
+        "names": ["a", "b", "c"], "size": "c-2", "image": "debian-12-x64", "tags": ["several"]
+    });
     api.send(202, "POST", "/v2/droplets", several).await;
-    let gpu = json!({"name": "gpu", "region": "tor1", "size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base"});
+    let gpu = json!({
+        "name": "gpu", "region": "tor1", "size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base"
+    });
     api.send(202, "POST", "/v2/droplets", gpu).await;
     api.pass();
     for query in [
@@ -218,7 +222,8 @@ async fn every_reply_is_as_published() {
     let image = listed["snapshots"][0]["id"].as_u64().unwrap();
     api.send(201, "POST", "/v2/tags", json!({"name": "backup"})).await;
     let resources = json!({"resources": [
-        {"resource_id": image.to_string(), "resource_type": "image"}, {"resource_id": id.to_string(), "resource_type": "droplet"}
+        {"resource_id": image.to_string(), "resource_type": "image"},
+        {"resource_id": id.to_string(), "resource_type": "droplet"}
     ]});
     api.send(204, "POST", "/v2/tags/backup/resources", resources).await;
     api.pass();

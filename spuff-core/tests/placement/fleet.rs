@@ -181,7 +181,12 @@ async fn an_unsettled_create_of_many_is_settled_at_its_cloud() {
 async fn each_outcome_says_what_was_wrong_with_the_list() {
     let cloud = cloud();
     let outcomes = place_instances(&Placement::new(Vec::new()), &requests(2), options()).await;
-    let is = |outcome: &ProviderResult<Placed>, name: &str| matches!(outcome, Err(ProviderError::InvalidConfig { field, .. }) if field == name);
+    let is = |outcome: &ProviderResult<Placed>, name: &str| {
+        matches!(
+            outcome,
+            Err(ProviderError::InvalidConfig { field, .. }) if field == name
+        )
+    };
     assert!(
         outcomes.len() == 2 && outcomes.iter().all(|outcome| is(outcome, "candidates")),
         "{outcomes:?}"

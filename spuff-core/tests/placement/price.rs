@@ -88,7 +88,10 @@ async fn what_costs_more_is_not_asked_for() {
                 let error = placed.unwrap_err();
                 let (source, attempts) = not_placed(&error);
                 assert!(
-                    matches!(source, ProviderError::InvalidConfig { field, .. } if field == "max_price"),
+                    matches!(
+                        source,
+                        ProviderError::InvalidConfig { field, .. } if field == "max_price"
+                    ),
                     "{source:?}"
                 );
                 assert_eq!((error.kind(), creates(&cloud, "hetzner")), (kind, 0), "{most}");

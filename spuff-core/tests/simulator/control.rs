@@ -11,7 +11,10 @@ fn a_provider_that_is_no_cloud_here_is_unknown() {
     for name in ["docker", "local", "nimbus"] {
         let error = cloud.provider(name).err().unwrap();
         assert!(
-            matches!(&error, ProviderError::UnknownProvider { supported, .. } if supported == &PROVIDERS),
+            matches!(
+                &error,
+                ProviderError::UnknownProvider { supported, .. } if supported == &PROVIDERS
+            ),
             "{error}"
         );
     }
@@ -46,7 +49,10 @@ async fn what_a_cloud_refuses_is_told_with_what_was_given() {
         for (field, request, given) in nowhere {
             let error = provider.create_instance(&request).await.unwrap_err();
             assert!(
-                matches!(&error, ProviderError::InvalidConfig { field: named, .. } if named == field),
+                matches!(
+                    &error,
+                    ProviderError::InvalidConfig { field: named, .. } if named == field
+                ),
                 "{name}: {error:?}"
             );
             assert!(error.to_string().contains(given), "{name}: {error}");
@@ -101,7 +107,9 @@ async fn faults_time_and_truth_are_there_for_other_languages() {
         )
     };
 
-    let rule = json!({"fault": "quota_reached", "provider": "hetzner", "route": "create_instance", "times": 1});
+    let rule = json!({
+        "fault": "quota_reached", "provider": "hetzner", "route": "create_instance", "times": 1
+    });
     assert_eq!(post("faults", rule).await, (200, json!(0)));
     let hetzner = provider(&cloud, "hetzner", timeouts());
     assert!(hetzner.create_instance(&request("hetzner", "web-1")).await.is_err());

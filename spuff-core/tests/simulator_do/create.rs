@@ -8,7 +8,8 @@ use super::{Api, BOOT, options};
 async fn a_create_is_accepted_before_anything_has_happened() {
     let api = Api::start();
     let fields = json!({
-        "tags": ["managed-by:spuff", "env:prod"], "ipv6": true, "monitoring": true, "user_data": "#cloud-config\n", "ssh_keys": null
+        "tags": ["managed-by:spuff", "env:prod"], "ipv6": true, "monitoring": true,
+        "user_data": "#cloud-config\n", "ssh_keys": null
     });
     let made = api.create(fields).await;
     assert_eq!(made.status, 202);
@@ -173,7 +174,10 @@ async fn what_is_just_right_is_taken() {
         json!({"name": "a".repeat(255)}),
         json!({"name": "Web.example.org"}),
         json!({"user_data": "x".repeat(64 << 10)}),
-        json!({"user_data": null, "tags": null, "ssh_keys": [], "ipv6": null, "volumes": [], "vpc_uuid": ""}),
+        json!({
+            "user_data": null, "tags": null, "ssh_keys": [], "ipv6": null, "volumes": [],
+            "vpc_uuid": ""
+        }),
         json!({"ssh_keys": [keys[0]["id"], keys[1]["fingerprint"], keys[0]["id"].to_string()]}),
         json!({"image": ubuntu}),
         json!({"image": ubuntu.to_string()}),

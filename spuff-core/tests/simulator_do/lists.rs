@@ -61,7 +61,10 @@ async fn pages_have_20_by_default_and_200_at_most() {
 #[tokio::test]
 async fn droplets_are_filtered_by_tag_or_name_or_type() {
     let api = Api::start();
-    let gpu = json!({"name": "gpu-1", "size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base", "region": "tor1", "tags": ["web"]});
+    let gpu = json!({
+        "name": "gpu-1", "size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base", "region": "tor1",
+        "tags": ["web"]
+    });
     let gpu = api.active(gpu).await.to_string();
     let web = api.active(json!({"name": "Web-1", "tags": ["web"]})).await.to_string();
     let other = api.active(json!({"name": "other", "tags": ["web-1"]})).await.to_string();

@@ -181,7 +181,9 @@ impl Api {
 
 /// The body of a create.
 fn droplet(fields: Value) -> Value {
-    let mut body = json!({"name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64"});
+    let mut body = json!({
+        "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64"
+    });
     let object = body.as_object_mut().unwrap();
     for (name, value) in fields.as_object().unwrap() {
         match value {

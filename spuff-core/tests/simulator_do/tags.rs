@@ -120,14 +120,18 @@ async fn bad_tags_are_refused_in_their_own_form() {
         (resources(json!([{"resource_id": id.to_string(), "resource_type": "image"}])), 404),
         (resources(json!([{"resource_id": "1000003", "resource_type": "image"}])), 404),
         (
-            resources(
-                json!([{"resource_id": "fbe805e8-866b-11e6-96bf-000f53315a41", "resource_type": "volume"}]),
-            ),
+            resources(json!([
+                {
+                    "resource_id": "fbe805e8-866b-11e6-96bf-000f53315a41",
+                    "resource_type": "volume"
+                }
+            ])),
             404,
         ),
         (
             resources(json!([
-                {"resource_id": id.to_string(), "resource_type": "droplet"}, {"resource_id": "42", "resource_type": "droplet"}
+                {"resource_id": id.to_string(), "resource_type": "droplet"},
+                {"resource_id": "42", "resource_type": "droplet"}
             ])),
             404,
         ),

@@ -189,7 +189,8 @@ async fn who_does_not_sign_is_refused() {
     assert_eq!(send(Some(good("us-east-1", "ec2")), body).await.status, 200);
     // Version 2 of the signature, in the address of a GET.
     let old = format!(
-        "{}?{body}&AWSAccessKeyId=AKIAKNOWN&SignatureVersion=2&SignatureMethod=HmacSHA256&Timestamp=x&Signature=y",
+        "{}?{body}&AWSAccessKeyId=AKIAKNOWN&SignatureVersion=2&SignatureMethod=HmacSHA256\
+         &Timestamp=x&Signature=y",
         ec2.url
     );
     assert_eq!(ec2.send(ec2.http.get(&old)).await.good().status, 200);

@@ -67,9 +67,9 @@ async fn every_type_can_be_had_where_it_says() {
             .map(|it| it["name"].as_str().unwrap())
             .collect();
         for location in ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"] {
-            let order = order_with(
-                json!({"name": format!("{name}-{location}"), "server_type": name, "location": location}),
-            );
+            let order = order_with(json!({
+                "name": format!("{name}-{location}"), "server_type": name, "location": location
+            }));
             let reply = lab.post("/servers", order).await;
             let price = server_type["prices"]
                 .as_array()

@@ -56,7 +56,11 @@ async fn a_shutdown_ends_before_the_server_is_off() {
 async fn a_type_changes_only_when_off_and_where_it_fits() {
     let lab = Lab::new();
     let id = lab.server("web-1").await;
-    let change = |server_type: &str, upgrade: bool| json!({"server_type": server_type, "upgrade_disk": upgrade});
+    let change = |server_type: &str, upgrade: bool| {
+        json!({
+            "server_type": server_type, "upgrade_disk": upgrade
+        })
+    };
     lab.act(id, "change_type", change("cx33", true)).await.refused(422, "server_not_stopped");
     lab.act(id, "poweroff", json!({})).await.ok(201);
     lab.pass(POWER);
@@ -120,7 +124,17 @@ async fn rescue_and_backups_are_switched() {
         (server["rescue_enabled"].as_bool().unwrap(), server["backup_window"].is_string())
     };
     assert_eq!(shown().await, (false, false));
-    assert!(lab.act(id, "enable_rescue", json!({"type": "linux64"})).await.ok(201).body["root_password"].is_string());
+    assert!(
+        lab.act(
+            id,
+            "enable_rescue",
+            json!({"type": "linux64"})
+        )
+        .await
+        .ok(201)
+        .body["root_password"]
+            .is_string()
+    );
     lab.act(id, "enable_backup", json!({})).await.ok(201);
     assert_eq!(shown().await, (true, true));
     lab.act(id, "disable_rescue", json!({})).await.ok(201);

@@ -218,7 +218,8 @@ async fn every_kind_of_reply_is_as_published() {
     lab.cloud.inject(sold_out.once("hetzner", spuff_core::simulator::Route::CreateInstance));
     lab.post("/servers", order_with(json!({}))).await.refused(412, "resource_unavailable");
     let restored = order_with(json!({
-        "server_type": "cx33", "image": snapshot, "public_net": {"enable_ipv4": false}, "start_after_create": false
+        "server_type": "cx33", "image": snapshot, "public_net": {"enable_ipv4": false},
+        "start_after_create": false
     }));
     let restored = lab.post("/servers", restored).await.ok(201).number("/server/id");
     lab.post("/servers", order_with(json!({"name": "web-3"})))

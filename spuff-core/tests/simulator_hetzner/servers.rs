@@ -8,7 +8,8 @@ use super::{BOOT, DESTROY, Lab, SNAPSHOT, order, order_with};
 async fn a_create_tells_of_everything_at_once() {
     let lab = Lab::new();
     let order = order_with(json!({
-        "labels": {"managed-by": "spuff", "env": "prod"}, "user_data": "#cloud-config\n", "ssh_keys": ["laptop"]
+        "labels": {"managed-by": "spuff", "env": "prod"}, "user_data": "#cloud-config\n",
+        "ssh_keys": ["laptop"]
     }));
     let made = lab.post("/servers", order).await.ok(201);
     let server = &made.body["server"];
@@ -120,7 +121,10 @@ async fn everything_goes_by_id_or_by_name() {
     .into_iter()
     .enumerate()
     {
-        let order = json!({"name": format!("web-{number}"), "image": image, "server_type": server_type, "location": location, "ssh_keys": [key]});
+        let order = json!({
+            "name": format!("web-{number}"), "image": image, "server_type": server_type,
+            "location": location, "ssh_keys": [key]
+        });
         let made = lab.post("/servers", order).await.ok(201);
         let server = &made.body["server"];
         let words =

@@ -111,8 +111,10 @@ impl Cloud {
     }
 
     pub fn created(&self) -> Answer {
-        let instance = "<RunInstancesResponse><requestId>r-3</requestId><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId>\
-            <instanceState><code>0</code><name>pending</name></instanceState></item></instancesSet></RunInstancesResponse>";
+        let instance = "<RunInstancesResponse><requestId>r-3</requestId><instancesSet><item>\
+            <instanceId>i-0123456789abcdef0</instanceId>\
+            <instanceState><code>0</code><name>pending</name></instanceState></item></instancesSet>\
+            </RunInstancesResponse>";
         if self.name == "aws" { self.reply(200, instance) } else { self.instance() }
     }
 
@@ -125,11 +127,15 @@ impl Cloud {
 
     /// What is asked before a create, answered as the cloud does; `None` for anything else.
     pub fn look_up(&self, asked: &Asked) -> Option<Answer> {
-        let image = "<DescribeImagesResponse><requestId>r-4</requestId><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>\
-            <imageState>available</imageState><architecture>x86_64</architecture><rootDeviceName>/dev/sda1</rootDeviceName>\
+        let image = "<DescribeImagesResponse><requestId>r-4</requestId><imagesSet><item>\
+            <imageId>ami-0123456789abcdef0</imageId>\
+            <imageState>available</imageState><architecture>x86_64</architecture>\
+            <rootDeviceName>/dev/sda1</rootDeviceName>\
             <rootDeviceType>ebs</rootDeviceType></item></imagesSet></DescribeImagesResponse>";
-        let size = "<DescribeInstanceTypesResponse><requestId>r-5</requestId><instanceTypeSet><item><instanceType>t3.micro</instanceType>\
-            <processorInfo><supportedArchitectures><item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>\
+        let size = "<DescribeInstanceTypesResponse><requestId>r-5</requestId><instanceTypeSet>\
+            <item><instanceType>t3.micro</instanceType>\
+            <processorInfo><supportedArchitectures>\
+            <item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>\
             </DescribeInstanceTypesResponse>";
         match self.name {
             "aws" if asked.body.contains("Action=DescribeImages") => Some(self.reply(200, image)),

@@ -89,8 +89,8 @@ impl State {
         self.made += 1;
         let id = format!("vm-{}", self.made);
         let machine = json!({
-            "id": id, "name": order["name"], "place": order["place"], "size": order["size"], "labels": order["labels"],
-            "created": now(),
+            "id": id, "name": order["name"], "place": order["place"], "size": order["size"],
+            "labels": order["labels"], "created": now(),
         });
         let machine = (machine, Instant::now());
         let reply = answer(202, json!({"machine": shown(&machine)}));

@@ -33,7 +33,10 @@ fn keys_are_the_callers_or_random() {
     for key in ["", "a b", "é", &"k".repeat(65)] {
         let error = CreateKey::of(&request().with_idempotency_key(key)).unwrap_err();
         assert!(
-            matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"),
+            matches!(
+                &error,
+                ProviderError::InvalidConfig { field, .. } if field == "idempotency_key"
+            ),
             "{key}"
         );
     }
@@ -114,17 +117,19 @@ fn what_was_found_is_the_marks_own_or_not() {
     let (_, other) =
         CreateKey::of(&request().with_idempotency_key("order-7").with_user_data("x")).unwrap();
     let (_, foreign) = CreateKey::of(&request().with_idempotency_key("order-8")).unwrap();
-    assert!(
-        matches!(create_key.found(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7")
-    );
+    assert!(matches!(
+        create_key.found(made(&tagged.labels)),
+        Ok(Lookup::Found(found)) if found.id == "7"
+    ));
     assert!(matches!(create_key.found(made(&foreign.labels)), Ok(Lookup::Nothing)));
     assert!(matches!(
         (create_key.found(None), create_key.adopted(None)),
         (Ok(Lookup::Nothing), Ok(Lookup::Nothing))
     ));
-    assert!(
-        matches!(create_key.adopted(made(&tagged.labels)), Ok(Lookup::Found(found)) if found.id == "7")
-    );
+    assert!(matches!(
+        create_key.adopted(made(&tagged.labels)),
+        Ok(Lookup::Found(found)) if found.id == "7"
+    ));
     assert!(
         matches!(create_key.adopted(made(&HashMap::new())), Ok(Lookup::Found(_))),
         "an earlier version has told no request"

@@ -357,7 +357,8 @@ mod tests {
     fn a_clock_that_is_wrong_is_named_where_a_signature_is_refused() {
         let told = |code: &str, minutes: i64| {
             let mut reply = reply(&format!(
-                "<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error></Errors></Response>"
+                "<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error>\
+                 </Errors></Response>"
             ));
             let date =
                 (Utc::now() + TimeDelta::minutes(minutes) + TimeDelta::seconds(20)).to_rfc2822();
@@ -380,8 +381,8 @@ mod tests {
     fn problems_are_read_in_each_form() {
         let table = [
             (
-                "<?xml version='1.0'?><Response><Errors><Error><Code>A</Code><Message>\n  m</Message></Error></Errors>\
-                 <RequestID>r</RequestID></Response>",
+                "<?xml version='1.0'?><Response><Errors><Error><Code>A</Code>\
+                 <Message>\n  m</Message></Error></Errors><RequestID>r</RequestID></Response>",
                 ("A", "\n  m", "r"),
             ),
             (

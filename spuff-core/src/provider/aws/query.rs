@@ -98,8 +98,10 @@ mod tests {
         let expected = "Action=X&Version=2016-11-15&Name=a%20b%2Bc%2F%C3%BC\
             &Filter.1.Name=tag%3Amanaged-by&Filter.1.Value.1=spuff\
             &Filter.2.Name=instance-state-name&Filter.2.Value.1=pending&Filter.2.Value.2=running\
-            &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v%26%3D\
-            &TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=k&TagSpecification.2.Tag.1.Value=v%26%3D";
+            &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=k\
+            &TagSpecification.1.Tag.1.Value=v%26%3D\
+            &TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=k\
+            &TagSpecification.2.Tag.1.Value=v%26%3D";
         assert_eq!(query.body(), expected);
     }
 

@@ -45,7 +45,8 @@ macro_rules! documents {
 documents! {
     RunInstances: "RunInstancesResponse";
     DescribeInstances: "DescribeInstancesResponse", "instanceId" of |all| {
-        all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item).any(|instance| instance.instance_id.trim().is_empty())
+        all.reservation_set.item.iter().flat_map(|some| &some.instances_set.item)
+            .any(|instance| instance.instance_id.trim().is_empty())
     };
     TerminateInstances: "TerminateInstancesResponse";
     CreateTags: "CreateTagsResponse";
@@ -458,12 +459,15 @@ mod tests {
 
     #[test]
     fn an_image_stays_one_when_an_element_is_not_as_ever() {
-        const IMAGES: &str = "<DescribeImagesResponse><requestId>r</requestId><imagesSet><item><imageId>ami-1</imageId><name>n</name>\
-            <imageState>available</imageState><stateReason><code>c</code><message>m</message></stateReason>\
-            <creationDate>2026-01-05T10:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName>\
-            <rootDeviceType>ebs</rootDeviceType><blockDeviceMapping><item><deviceName>/dev/sda1</deviceName>\
+        const IMAGES: &str = "<DescribeImagesResponse><requestId>r</requestId><imagesSet><item>\
+            <imageId>ami-1</imageId><name>n</name><imageState>available</imageState>\
+            <stateReason><code>c</code><message>m</message></stateReason>\
+            <creationDate>2026-01-05T10:00:00.000Z</creationDate>\
+            <rootDeviceName>/dev/sda1</rootDeviceName><rootDeviceType>ebs</rootDeviceType>\
+            <blockDeviceMapping><item><deviceName>/dev/sda1</deviceName>\
             <ebs><snapshotId>snap-1</snapshotId></ebs></item></blockDeviceMapping>\
-            <tagSet><item><key>managed-by</key><value>spuff</value></item></tagSet></item></imagesSet>\
+            <tagSet><item><key>managed-by</key><value>spuff</value></item></tagSet></item>\
+            </imagesSet>\
             <nextToken>more</nextToken></DescribeImagesResponse>";
         for (element, how, text) in each_element(IMAGES) {
             match read::<DescribeImages>(&reply(&text)) {

@@ -345,8 +345,9 @@ mod tests {
             .with_label("env", "prod");
         let sent = |droplet| serde_json::to_value::<CreateDroplet<'_>>(droplet).unwrap();
         let mut one = serde_json::json!({
-            "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "ssh_keys": [7],
-            "tags": ["env:prod", "managed-by:spuff"], "user_data": "#!/bin/sh", "ipv6": true
+            "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64",
+            "ssh_keys": [7], "tags": ["env:prod", "managed-by:spuff"], "user_data": "#!/bin/sh",
+            "ipv6": true
         });
         let request = request.with_image("ubuntu:24.04".parse().unwrap());
         assert_eq!(sent(create_droplet(&request, vec![Reference::Id(7)]).unwrap()), one);
@@ -360,9 +361,11 @@ mod tests {
     fn a_droplet_is_read_whole() {
         let network = |ip: &str, kind: &str| serde_json::json!({"ip_address": ip, "type": kind});
         let read = serde_json::json!({
-            "id": 42, "name": "web-1", "status": "active", "created_at": "2026-01-30T23:55:00Z", "region": {"slug": "nyc3"},
-            "size_slug": "s-1vcpu-1gb", "tags": ["env:prod", "web"], "networks": {
-                "v4": [network("10.0.0.2", "private"), network("203.0.113.9", "public")], "v6": [network("2001:db8::9", "public")]
+            "id": 42, "name": "web-1", "status": "active", "created_at": "2026-01-30T23:55:00Z",
+            "region": {"slug": "nyc3"}, "size_slug": "s-1vcpu-1gb", "tags": ["env:prod", "web"],
+            "networks": {
+                "v4": [network("10.0.0.2", "private"), network("203.0.113.9", "public")],
+                "v6": [network("2001:db8::9", "public")]
             }
         });
         let ip = |text: &str| text.parse().unwrap();
@@ -401,7 +404,8 @@ mod tests {
             ("admin", "available", &ours, false),
         ] {
             let image = serde_json::json!({
-                "id": 7, "name": "before", "type": kind, "status": status, "tags": tags, "created_at": "2026-01-30T23:55:00Z"
+                "id": 7, "name": "before", "type": kind, "status": status, "tags": tags,
+                "created_at": "2026-01-30T23:55:00Z"
             });
             let read: Image = serde_json::from_value(image.clone()).unwrap();
             assert_eq!(is_managed_snapshot(&read), expected, "{image}");

@@ -130,7 +130,10 @@ mod tests {
         ] {
             let user_data = format!("{first}\nruncmd: [date]\r\n");
             assert!(
-                matches!(script(&user_data), Ok(Some(Cow::Owned(text))) if text.starts_with("#!/bin/sh\n")),
+                matches!(
+                    script(&user_data),
+                    Ok(Some(Cow::Owned(text))) if text.starts_with("#!/bin/sh\n")
+                ),
                 "{first:?}"
             );
         }
@@ -168,7 +171,10 @@ mod tests {
             let error = script(user_data).unwrap_err();
             let text = error.to_string();
             assert!(
-                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"),
+                matches!(
+                    &error,
+                    ProviderError::InvalidConfig { field, .. } if field == "user_data"
+                ),
                 "{user_data:?}"
             );
             assert!(text.contains(part), "{part:?} is not in {text:?}");

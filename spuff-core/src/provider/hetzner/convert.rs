@@ -301,9 +301,13 @@ mod tests {
         let cost = |net: &str| json!({"net": net, "gross": "1.1900", "new": null});
         let list = read(json!({"currency": "USD", "vat_rate": "19.00", "server_types": [
             {"id": 22, "name": "cpx11", "prices": [
-                {"location": "hel1", "price_hourly": cost("0.0070000000"), "price_monthly": cost("4.3680")},
+                {
+                    "location": "hel1", "price_hourly": cost("0.0070000000"),
+                    "price_monthly": cost("4.3680")
+                },
                 {"location": "sin", "price_hourly": cost("0.0110000000")},
-                {"location": "hil", "price_hourly": cost("free")}, {"location": "ash", "price_hourly": null}
+                {"location": "hil", "price_hourly": cost("free")},
+                {"location": "ash", "price_hourly": null}
             ]},
             {"id": 1, "name": "cx11", "prices": null}
         ]}));
@@ -421,7 +425,9 @@ mod tests {
     #[test]
     fn addresses_are_read_from_three_places() {
         let all = json!({
-            "public_net": {"ipv4": {"ip": "203.0.113.9", "blocked": false}, "ipv6": {"ip": "2001:db8:1::/64"}},
+            "public_net": {
+                "ipv4": {"ip": "203.0.113.9", "blocked": false}, "ipv6": {"ip": "2001:db8:1::/64"}
+            },
             "private_net": [{"ip": "10.0.0.2", "network": 1}]
         });
         for (network, ip, count) in [
@@ -434,12 +440,17 @@ mod tests {
             (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::5/64"}}}), "2001:db8:1::5", 1),
             (json!({"public_net": {"ipv6": {"ip": "2001:db8:1::"}}}), "2001:db8:1::", 1),
             (
-                json!({"public_net": {"ipv4": null, "ipv6": null}, "private_net": [{"ip": "10.0.0.2"}]}),
+                json!({
+                    "public_net": {"ipv4": null, "ipv6": null}, "private_net": [{"ip": "10.0.0.2"}]
+                }),
                 "0.0.0.0",
                 1,
             ),
             (
-                json!({"public_net": {"ipv4": {"ip": null}, "ipv6": {"ip": "soon"}}, "private_net": null}),
+                json!({
+                    "public_net": {"ipv4": {"ip": null}, "ipv6": {"ip": "soon"}},
+                    "private_net": null
+                }),
                 "0.0.0.0",
                 0,
             ),
@@ -459,8 +470,9 @@ mod tests {
         let least = server(json!({}));
         assert_eq!((least.id.as_str(), least.region.as_str(), least.size.as_str()), ("42", "", ""));
         let full = server(json!({
-            "name": "web-1", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}, "location": {"name": "fsn1"},
-            "server_type": {"id": 1, "name": "cx22"}, "something": ["new"]
+            "name": "web-1", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"},
+            "location": {"name": "fsn1"}, "server_type": {"id": 1, "name": "cx22"},
+            "something": ["new"]
         }));
         assert_eq!(
             (full.region.as_str(), full.size.as_str(), full.name.as_str()),
@@ -493,7 +505,9 @@ mod tests {
     fn actions(states: &[(u64, &str)]) -> Vec<Action> {
         let read = |(id, status): &(u64, &str)| {
             let error = json!({"code": "action_failed", "message": "Action failed"});
-            let action = json!({"id": id, "command": format!("step_{id}"), "status": status, "error": error});
+            let action = json!({
+                "id": id, "command": format!("step_{id}"), "status": status, "error": error
+            });
             serde_json::from_value(action).unwrap()
         };
         states.iter().map(read).collect()
@@ -529,8 +543,10 @@ mod tests {
             .with_label("env", "prod");
         let sent = create_server(&request, json!(7), vec![json!("laptop")]).unwrap();
         let expected = json!({
-            "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 7, "ssh_keys": ["laptop"], "user_data": "#!/bin/sh",
-            "labels": {"env": "prod", "managed-by": "spuff"}, "public_net": {"enable_ipv4": true, "enable_ipv6": true},
+            "name": "web-1", "server_type": "cx22", "location": "fsn1", "image": 7,
+            "ssh_keys": ["laptop"], "user_data": "#!/bin/sh",
+            "labels": {"env": "prod", "managed-by": "spuff"},
+            "public_net": {"enable_ipv4": true, "enable_ipv6": true},
             "start_after_create": true
         });
         assert_eq!(serde_json::to_value(sent).unwrap(), expected);
@@ -558,7 +574,8 @@ mod tests {
     #[test]
     fn a_snapshot_is_called_like_its_description() {
         let image = json!({
-            "id": 7, "type": "snapshot", "description": "before", "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}
+            "id": 7, "type": "snapshot", "description": "before",
+            "created": "2026-01-30T23:55:00+00:00", "labels": {"env": "prod"}
         });
         let (read, labels) = labelled_snapshot(serde_json::from_value(image).unwrap());
         assert_eq!((read.id.as_str(), read.name.as_str()), ("7", "before"));

@@ -260,7 +260,10 @@ mod tests {
             let request = InstanceRequest::new("web-1", "", "small").with_user_data(text);
             let error = super::request(&request, 63, 1000).unwrap_err();
             assert!(
-                matches!(&error, ProviderError::InvalidConfig { field, .. } if field == "user_data"),
+                matches!(
+                    &error,
+                    ProviderError::InvalidConfig { field, .. } if field == "user_data"
+                ),
                 "{text:?}: {error}"
             );
             assert!(error.to_string().contains(part), "{text:?}: {error}");

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn lists_are_put_together_again() {
-        let body = b"Action=X&F.2.Name=b&F.1.Name=a&F.10.Value.1=z&L=one&L.3=three&L.0=null&L.x=y&Empty=&B=TRUE&N=-1&A%2E1=%C3%BC&%ff=%ff";
+        let body = b"Action=X&F.2.Name=b&F.1.Name=a&F.10.Value.1=z&L=one&L.3=three&L.0=null&L.x=y\
+            &Empty=&B=TRUE&N=-1&A%2E1=%C3%BC&%ff=%ff";
         let headers = HeaderMap::new();
         let params = Params::of(&Asked {
             method: &Method::POST,

@@ -176,7 +176,8 @@ mod tests {
         let text = String::from_utf8(xml.finish("R")).unwrap();
         let expected = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R \
          xmlns=\"http://x/\"><a>&lt;b&gt;&amp;&quot;?&#10; ü ?</a>\
-            <c><d>true</d></c><tagSet><item><key>k</key><value></value></item><item><key>l</key><value>m</value></item></tagSet>\
+            <c><d>true</d></c><tagSet><item><key>k</key><value></value></item>\
+            <item><key>l</key><value>m</value></item></tagSet>\
             <none></none><t>2026-01-05T09:07:03.000Z</t></R>";
         assert_eq!(text, expected);
     }

@@ -86,7 +86,12 @@ fn server_types(asked: &Asked<'_>, effects: Effects) -> Outcome {
 
 fn pricing() -> Value {
     let everywhere = |hourly| -> Vec<Value> {
-        let at = |location: &Location| json!({"location": location.name, "price_hourly": price(hourly), "price_monthly": price(monthly(hourly))});
+        let at = |location: &Location| {
+            json!({
+                "location": location.name, "price_hourly": price(hourly),
+                "price_monthly": price(monthly(hourly))
+            })
+        };
         LOCATIONS.iter().map(at).collect()
     };
     let server_type = |server_type: &ServerType| json!({"id": server_type.id, "name": server_type.name, "prices": server_type.prices});

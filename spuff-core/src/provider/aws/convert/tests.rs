@@ -121,7 +121,8 @@ fn the_network_is_said_in_one_place() {
             Some("subnet-1"),
             Some("sg-1"),
             format!(
-                "{interface}&NetworkInterface.1.SubnetId=subnet-1&NetworkInterface.1.SecurityGroupId.1=sg-1&MetadataOptions"
+                "{interface}&NetworkInterface.1.SubnetId=subnet-1\
+                 &NetworkInterface.1.SecurityGroupId.1=sg-1&MetadataOptions"
             ),
         ),
     ] {
@@ -266,7 +267,10 @@ fn a_failed_launch_has_the_clouds_reason() {
         let error = ended(code, "Server.InsufficientInstanceCapacity: none left");
         let context = error.context().unwrap();
         assert!(
-            matches!(&error, ProviderError::Capacity { message, .. } if message.ends_with("none left")),
+            matches!(
+                &error,
+                ProviderError::Capacity { message, .. } if message.ends_with("none left")
+            ),
             "{error}"
         );
         assert_eq!(
@@ -283,7 +287,10 @@ fn a_failed_launch_has_the_clouds_reason() {
     assert_eq!(error.context().unwrap().instance_id.as_deref(), Some("i-01234567"));
     for code in ["", "Client.UserInitiatedShutdown"] {
         assert!(
-            matches!(ended(code, "User initiated"), ProviderError::NotFound { id, .. } if id == "i-01234567"),
+            matches!(
+                ended(code, "User initiated"),
+                ProviderError::NotFound { id, .. } if id == "i-01234567"
+            ),
             "{code}"
         );
     }
@@ -310,10 +317,13 @@ fn a_create_says_all_that_was_asked_for() {
     let one = body(&request, 1);
     for part in [
         "Action=RunInstances&",
-        "&MinCount=1&MaxCount=1&ClientToken=key&InstanceType=t3.micro&ImageId=ami-01234567&UserData=IyEvYmluL3No&KeyName=laptop&",
-        "&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true&",
+        "&MinCount=1&MaxCount=1&ClientToken=key&InstanceType=t3.micro&ImageId=ami-01234567\
+         &UserData=IyEvYmluL3No&KeyName=laptop&",
+        "&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsda1\
+         &BlockDeviceMapping.1.Ebs.DeleteOnTermination=true&",
         "&MetadataOptions.HttpTokens=required&",
-        "&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=Name&TagSpecification.1.Tag.1.Value=web-1&",
+        "&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=Name\
+         &TagSpecification.1.Tag.1.Value=web-1&",
         "&TagSpecification.2.ResourceType=volume&TagSpecification.2.Tag.1.Key=Name&",
         "Tag.2.Key=env&TagSpecification.2.Tag.2.Value=prod&",
     ] {

@@ -90,10 +90,11 @@ pub(in crate::provider::aws) fn chain(input: &[u8]) {
         .filter_map(|line| line.split_once('='))
         .filter(|(name, _)| name.starts_with("AWS_"));
     let envs = envs.map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let keys = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
-        <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+    let keys = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+        <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
     let answer = format!(
-        "200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>"
+        "200\n\n<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult>\
+         </AssumeRoleResponse>"
     );
     let ctx = Context::new()
         .with_http_send(Always(reply(answer.as_bytes())))

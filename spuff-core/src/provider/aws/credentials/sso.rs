@@ -120,7 +120,10 @@ impl SignIn<'_> {
             (text("clientId")?, text("clientSecret")?, text("refreshToken")?);
         let registered = text("registrationExpiresAt")?;
         when::parse(registered).filter(|until| *until > Timestamp::now())?;
-        let body = json!({"grantType": "refresh_token", "clientId": id, "clientSecret": secret, "refreshToken": refresh});
+        let body = json!({
+            "grantType": "refresh_token", "clientId": id, "clientSecret": secret,
+            "refreshToken": refresh
+        });
         let request = Request::post(format!("{}/token", self.oidc.trim_end_matches('/')));
         let request = request
             .header(http::header::CONTENT_TYPE, "application/json")

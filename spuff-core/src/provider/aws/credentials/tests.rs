@@ -65,8 +65,9 @@ impl HttpSend for Roles {
             header("authorization"),
             header("x-amz-sso_bearer_token")
         );
-        let keys = "<Credentials><AccessKeyId>ASIAROLE000000000001</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>\
-            <SessionToken>role-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+        let keys = "<Credentials><AccessKeyId>ASIAROLE000000000001</AccessKeyId>\
+            <SecretAccessKey>role-secret</SecretAccessKey><SessionToken>role-token</SessionToken>\
+            <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
         let answer = if asked.contains("/federation/credentials") {
             r#"{"roleCredentials": {"accessKeyId": "ASIASSO", "secretAccessKey": "sso-secret", "sessionToken": "sso-token",
                 "expiration": 4070908800000}}"#
@@ -80,7 +81,8 @@ impl HttpSend for Roles {
             )
         } else {
             format!(
-                "<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult></AssumeRoleResponse>"
+                "<AssumeRoleResponse><AssumeRoleResult>{keys}</AssumeRoleResult>\
+                 </AssumeRoleResponse>"
             )
         };
         self.0.lock().unwrap().push(asked);

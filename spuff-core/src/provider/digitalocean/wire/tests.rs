@@ -10,15 +10,26 @@ use crate::provider::ProviderInstance;
 
 fn droplet(id: u64) -> Value {
     json!({
-        "id": id, "name": "web-1", "memory": 1024, "vcpus": 1, "disk": 25, "locked": false, "status": "active", "kernel": null,
-        "created_at": "2026-01-05T10:00:00Z", "features": [], "image": {"id": 1, "slug": "ubuntu-24-04-x64"},
-        "size": {"slug": "s-1vcpu-1gb"}, "size_slug": "s-1vcpu-1gb", "region": {"slug": "nyc3", "name": "New York 3"},
+        "id": id, "name": "web-1", "memory": 1024, "vcpus": 1, "disk": 25, "locked": false,
+        "status": "active", "kernel": null, "created_at": "2026-01-05T10:00:00Z", "features": [],
+        "image": {"id": 1, "slug": "ubuntu-24-04-x64"},
+        "size": {"slug": "s-1vcpu-1gb"}, "size_slug": "s-1vcpu-1gb",
+        "region": {"slug": "nyc3", "name": "New York 3"},
         "networks": {
             "v4": [
-                {"ip_address": "10.124.0.2", "netmask": "255.255.240.0", "gateway": "<nil>", "type": "private"},
-                {"ip_address": "203.0.113.7", "netmask": "255.255.240.0", "gateway": "203.0.113.1", "type": "public"}
+                {
+                    "ip_address": "10.124.0.2", "netmask": "255.255.240.0", "gateway": "<nil>",
+                    "type": "private"
+                },
+                {
+                    "ip_address": "203.0.113.7", "netmask": "255.255.240.0",
+                    "gateway": "203.0.113.1", "type": "public"
+                }
             ],
-            "v6": [{"ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::", "type": "public"}]
+            "v6": [{
+                "ip_address": "2604:a880::1", "netmask": 64, "gateway": "2604:a880::",
+                "type": "public"
+            }]
         },
         "tags": ["managed-by:spuff", "env:prod"]
     })
@@ -26,16 +37,20 @@ fn droplet(id: u64) -> Value {
 
 fn image(id: Value) -> Value {
     json!({
-        "id": id, "name": "nightly", "type": "snapshot", "distribution": "Ubuntu", "slug": null, "public": false,
-        "regions": ["nyc3"], "created_at": "2026-01-05T10:00:00Z", "min_disk_size": 25, "size_gigabytes": 2.34,
-        "status": "available", "tags": ["managed-by:spuff"], "resource_id": "3164444", "resource_type": "droplet"
+        "id": id, "name": "nightly", "type": "snapshot", "distribution": "Ubuntu", "slug": null,
+        "public": false, "regions": ["nyc3"], "created_at": "2026-01-05T10:00:00Z",
+        "min_disk_size": 25, "size_gigabytes": 2.34,
+        "status": "available", "tags": ["managed-by:spuff"], "resource_id": "3164444",
+        "resource_type": "droplet"
     })
 }
 
 fn action(status: &str) -> Value {
     json!({
-        "id": 36_804_636, "status": status, "type": "snapshot", "started_at": "2026-01-05T10:00:00Z", "completed_at": null,
-        "resource_id": 3_164_444, "resource_type": "droplet", "region": {"slug": "nyc3"}, "region_slug": "nyc3"
+        "id": 36_804_636, "status": status, "type": "snapshot",
+        "started_at": "2026-01-05T10:00:00Z", "completed_at": null,
+        "resource_id": 3_164_444, "resource_type": "droplet", "region": {"slug": "nyc3"},
+        "region_slug": "nyc3"
     })
 }
 
@@ -70,7 +85,10 @@ fn are_there<T>(path: &str, written: &Written, items: &str, list: &List<T>) -> b
 
 #[test]
 fn a_droplet_reads_as_what_it_is() {
-    let whole = json!({"droplet": droplet(42), "links": {"actions": [{"id": 7, "rel": "create", "href": "https://a"}]}});
+    let whole = json!({
+        "droplet": droplet(42),
+        "links": {"actions": [{"id": 7, "rel": "create", "href": "https://a"}]}
+    });
     try_each(&whole, |path, written, reply: DropletReply| {
         let acted = path.starts_with("links")
             || reply.links.actions.iter().any(|action| action.rel == "create" && action.id == 7);
@@ -130,11 +148,18 @@ fn an_action_runs_until_it_is_said_to_have_ended() {
 
 #[test]
 fn keys_and_sizes_are_all_there() {
-    let key = |id: u64| json!({"id": id, "name": "laptop", "fingerprint": "3b:16:e4", "public_key": "ssh-ed25519 A"});
+    let key = |id: u64| {
+        json!({
+            "id": id, "name": "laptop", "fingerprint": "3b:16:e4", "public_key": "ssh-ed25519 A"
+        })
+    };
     try_each(&listed("ssh_keys", &[key(1), key(2)]), |path, written, list: List<SshKey>| {
         are_there(path, written, "ssh_keys", &list)
     });
-    let size = json!({"slug": "s-1vcpu-1gb", "memory": 1024, "price_monthly": 6.0, "price_hourly": 0.00893, "regions": ["nyc3"]});
+    let size = json!({
+        "slug": "s-1vcpu-1gb", "memory": 1024, "price_monthly": 6.0, "price_hourly": 0.00893,
+        "regions": ["nyc3"]
+    });
     try_each(&listed("sizes", &[size.clone(), size]), |path, written, list: List<Size>| {
         let priced = |size: &Size| size.price_hourly.is_finite();
         are_there(path, written, "sizes", &list) && list.items.iter().all(priced)

@@ -526,9 +526,10 @@ fn many_keys_are_read_in_proportion() {
             let config = format!("#cloud-config\n{config}");
             let time = |_| {
                 let began = std::time::Instant::now();
-                assert!(
-                    matches!(script(&config), Err(ProviderError::NotSupported { feature }) if feature.contains("k0"))
-                );
+                assert!(matches!(
+                    script(&config),
+                    Err(ProviderError::NotSupported { feature }) if feature.contains("k0")
+                ));
                 began.elapsed()
             };
             (0..3).map(time).min().unwrap()

@@ -56,16 +56,18 @@ fn a_container_is_all_that_was_asked_for() {
     let (body, asked) = made(&good(), &options);
     let mount = json!({"Target": "/.spuff", "Type": "volume", "VolumeOptions": {"NoCopy": true}});
     let host = json!({
-        "Init": true, "NetworkMode": "app", "RestartPolicy": {"Name": "always"}, "Mounts": [mount], "NanoCpus": 2_000_000_000,
-        "Memory": 4_i64 << 30, "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}
+        "Init": true, "NetworkMode": "app", "RestartPolicy": {"Name": "always"}, "Mounts": [mount],
+        "NanoCpus": 2_000_000_000, "Memory": 4_i64 << 30,
+        "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}
     });
     let expected = json!({
-        "Hostname": "web-1", "Image": "debian:12", "Cmd": [], "User": "0", "WorkingDir": "/", "ExposedPorts": {"80/tcp": {}},
-        "Labels": labels, "HostConfig": host
+        "Hostname": "web-1", "Image": "debian:12", "Cmd": [], "User": "0", "WorkingDir": "/",
+        "ExposedPorts": {"80/tcp": {}}, "Labels": labels, "HostConfig": host
     });
     assert_eq!(body, expected);
     let expected = json!({
-        "name": "web-1", "region": "app", "size": "2x4g", "labels": labels, "snapshot": false, "marked": true
+        "name": "web-1", "region": "app", "size": "2x4g", "labels": labels, "snapshot": false,
+        "marked": true
     });
     assert_eq!(asked, expected);
 
@@ -89,8 +91,8 @@ fn inspection(name: &str, asked: Option<&Value>, state: Value) -> ContainerInspe
         labels[MACHINE_KEY] = json!(asked.to_string());
     }
     let seen = json!({
-        "Id": "0f", "Name": name, "Created": "2026-01-30T23:55:00Z", "Config": {"Labels": labels}, "State": state,
-        "HostConfig": {"NetworkMode": "app"},
+        "Id": "0f", "Name": name, "Created": "2026-01-30T23:55:00Z", "Config": {"Labels": labels},
+        "State": state, "HostConfig": {"NetworkMode": "app"},
         "NetworkSettings": {
             "Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}], "53/udp": null},
             "Networks": {"app": {"IPAddress": "172.18.0.2"}}
@@ -100,7 +102,10 @@ fn inspection(name: &str, asked: Option<&Value>, state: Value) -> ContainerInspe
 }
 
 fn as_asked() -> Value {
-    json!({"name": "web-1", "region": "app", "size": "2x4g", "labels": {"env": "prod"}, "snapshot": true, "marked": true})
+    json!({
+        "name": "web-1", "region": "app", "size": "2x4g", "labels": {"env": "prod"},
+        "snapshot": true, "marked": true
+    })
 }
 
 fn machine(size: &str, env: &str) -> ProviderInstance {
@@ -165,9 +170,13 @@ fn an_inspected_machine_is_what_it_was_asked_to_be() {
 fn a_listed_machine_is_the_one_that_is_inspected() {
     let summary = |asked: Value| -> ContainerSummary {
         let listed = json!({
-            "Id": "0f", "Names": ["/web-1"], "Created": 1_769_817_300, "State": "running", "Status": "Up 2 seconds",
+            "Id": "0f", "Names": ["/web-1"], "Created": 1_769_817_300, "State": "running",
+            "Status": "Up 2 seconds",
             "Labels": {"env": "of the image", (MACHINE_KEY): asked.to_string()},
-            "Ports": [{"PrivatePort": 80, "PublicPort": 8080, "IP": "0.0.0.0", "Type": "tcp"}, {"PrivatePort": 53, "Type": "udp"}],
+            "Ports": [
+                {"PrivatePort": 80, "PublicPort": 8080, "IP": "0.0.0.0", "Type": "tcp"},
+                {"PrivatePort": 53, "Type": "udp"}
+            ],
             "NetworkSettings": {"Networks": {"app": {"IPAddress": "172.18.0.2"}}}
         });
         serde_json::from_value(listed).unwrap()

@@ -15,22 +15,29 @@ fn server(id: u64) -> Value {
             "ipv6": {"id": 2, "ip": "2001:db8:1::/64", "blocked": false, "dns_ptr": []},
             "floating_ips": [], "firewalls": []
         },
-        "private_net": [{"network": 4711, "ip": "10.0.0.2", "alias_ips": [], "mac_address": "86:00:ff:2a:7d:e1"}],
-        "server_type": {"id": 104, "name": "cx22", "architecture": "x86"}, "image": null, "locked": false,
-        "location": {"id": 1, "name": "fsn1"}, "labels": {"managed-by": "spuff", "env": "prod"}, "volumes": []
+        "private_net": [{
+            "network": 4711, "ip": "10.0.0.2", "alias_ips": [], "mac_address": "86:00:ff:2a:7d:e1"
+        }],
+        "server_type": {"id": 104, "name": "cx22", "architecture": "x86"}, "image": null,
+        "locked": false, "location": {"id": 1, "name": "fsn1"},
+        "labels": {"managed-by": "spuff", "env": "prod"}, "volumes": []
     })
 }
 
 fn action(id: u64, status: &str) -> Value {
     let error = json!({"code": "action_failed", "message": "Action failed"});
-    json!({"id": id, "command": "create_server", "status": status, "progress": 50, "started": "2026-01-05T10:00:00+00:00",
-        "finished": null, "resources": [{"id": 42, "type": "server"}], "error": error})
+    json!({
+        "id": id, "command": "create_server", "status": status, "progress": 50,
+        "started": "2026-01-05T10:00:00+00:00", "finished": null,
+        "resources": [{"id": 42, "type": "server"}], "error": error
+    })
 }
 
 fn image(id: u64) -> Value {
     json!({
-        "id": id, "type": "snapshot", "status": "available", "name": null, "description": "nightly", "image_size": 2.3,
-        "created": "2026-01-05T10:00:00+00:00", "created_from": {"id": 42, "name": "web-1"}, "bound_to": null, "deleted": null,
+        "id": id, "type": "snapshot", "status": "available", "name": null, "description": "nightly",
+        "image_size": 2.3, "created": "2026-01-05T10:00:00+00:00",
+        "created_from": {"id": 42, "name": "web-1"}, "bound_to": null, "deleted": null,
         "architecture": "x86", "labels": {"managed-by": "spuff"}
     })
 }
@@ -52,7 +59,10 @@ fn is_the_server(path: &str, server: Server, id: u64) -> bool {
 }
 
 fn listed(items: &str, things: &[Value]) -> Value {
-    json!({items: things, "meta": {"pagination": {"page": 1, "per_page": 50, "next_page": 2, "total_entries": 52}}})
+    json!({
+        items: things,
+        "meta": {"pagination": {"page": 1, "per_page": 50, "next_page": 2, "total_entries": 52}}
+    })
 }
 
 /// Whether the list has a next page, and holds what is left of two items.
@@ -67,7 +77,8 @@ fn a_server_reads_as_what_it_is() {
         is_the_server(path, reply.server, 42)
     });
     let created = json!({
-        "server": server(42), "root_password": null, "action": action(1, "running"), "next_actions": [action(2, "running")]
+        "server": server(42), "root_password": null, "action": action(1, "running"),
+        "next_actions": [action(2, "running")]
     });
     try_each(&created, |path, _, reply: CreateServerReply| {
         let next = path.starts_with("next_actions") || reply.next_actions.len() == 1;
@@ -121,7 +132,12 @@ fn an_action_runs_until_it_is_said_to_have_ended() {
 
 #[test]
 fn keys_types_and_prices_are_all_there() {
-    let key = |id: u64| json!({"id": id, "name": "laptop", "fingerprint": "b7:2f", "public_key": "ssh-ed25519 A", "labels": {}});
+    let key = |id: u64| {
+        json!({
+            "id": id, "name": "laptop", "fingerprint": "b7:2f", "public_key": "ssh-ed25519 A",
+            "labels": {}
+        })
+    };
     try_each(&listed("ssh_keys", &[key(1), key(2)]), |path, written, list: List<SshKey>| {
         are_there(path, written, "ssh_keys", &list)
     });
@@ -130,8 +146,14 @@ fn keys_types_and_prices_are_all_there() {
         &listed("server_types", &[kind.clone(), kind]),
         |path, written, list: List<ServerType>| are_there(path, written, "server_types", &list),
     );
-    let price = json!({"location": "fsn1", "price_hourly": {"net": "0.0060", "gross": "0.0071"}, "price_monthly": {"net": "3.79"}});
-    let pricing = json!({"currency": "EUR", "vat_rate": "19.00", "server_types": [{"id": 104, "name": "cx22", "prices": [price]}]});
+    let price = json!({
+        "location": "fsn1", "price_hourly": {"net": "0.0060", "gross": "0.0071"},
+        "price_monthly": {"net": "3.79"}
+    });
+    let pricing = json!({
+        "currency": "EUR", "vat_rate": "19.00",
+        "server_types": [{"id": 104, "name": "cx22", "prices": [price]}]
+    });
     try_each(&json!({ "pricing": pricing }), |path, _, reply: PricingReply| {
         let prices = convert::prices(reply.pricing);
         let told =

@@ -15,6 +15,9 @@ fn leasing(cloud: &Cloud, name: &str, owner: &str) -> Arc<dyn Provider> {
     ProviderRegistry::with_defaults().connect(name, config).unwrap().into()
 }
 
+/// Of the request of `labels_are_those_of_earlier_versions`, at each provider.
+const DIGESTS: [&str; 3] = ["", "", ""];
+
 fn ids(reaped: &[lease::Reaped]) -> Vec<(Reapable, String)> {
     reaped.iter().map(|item| (item.kind, item.id.clone())).collect()
 }
@@ -84,6 +87,31 @@ async fn what_is_past_its_lease_is_ended_and_nothing_else() {
         let all = Reap::older_than(Duration::from_secs(3600)).at(tomorrow);
         assert_eq!(lease::reap(&ci, &all).await.unwrap().len(), 2, "{name}");
         cloud.assert_no_leaks();
+    }
+}
+
+/// What an earlier version has made is read, renewed and reaped, because its labels are today's.
+#[tokio::test]
+async fn labels_are_those_of_earlier_versions() {
+    for (name, digest) in PROVIDERS.into_iter().zip(DIGESTS) {
+        let cloud = cloud();
+        let request = request(name, "web-1").with_idempotency_key("order-7").with_owner("ci-7");
+        let request = request.with_ttl(Duration::from_secs(3600));
+        let made = provider(&cloud, name).create_instance(&request).await.unwrap();
+        let mut labels = cloud.instances()[0].labels.clone();
+        let end: i64 = labels.remove("spuff-expires").unwrap().parse().unwrap();
+        let lease = end - Utc::now().timestamp();
+        assert!((3500..=3700).contains(&lease), "{name}: {lease} s");
+        labels.retain(|label, _| label.starts_with("spuff-") || label == "managed-by");
+        let expected = [
+            ("managed-by", "spuff"),
+            ("spuff-digest", digest),
+            ("spuff-key", "df8cf80227ec3237922df0ecd88385c5"),
+            ("spuff-owner", "ci-7"),
+        ];
+        let expected = expected.map(|(label, value)| (label.to_string(), value.to_string()));
+        assert_eq!(labels, expected.into_iter().collect(), "{name}");
+        assert_eq!(lease::expires_at(&made.labels).map(|end| end.timestamp()), Some(end));
     }
 }
 

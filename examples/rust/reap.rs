@@ -33,7 +33,7 @@ struct Options {
     /// An option of the provider, before what the environment says
     #[arg(long, value_name = "NAME=VALUE", value_parser = option)]
     option: Vec<(String, String)>,
-    /// Only tell what would be ended
+    /// Only report what would be destroyed
     #[arg(long)]
     dry_run: bool,
 }

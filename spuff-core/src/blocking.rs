@@ -82,7 +82,11 @@ struct Origin {
     name: String,
 }
 
-#[allow(missing_docs, reason = "each is described at the verb of provider::Provider with its name")]
+#[allow(
+    missing_docs,
+    reason = "each is described at the operation of provider::Provider with its \
+ name"
+)]
 impl Provider {
     pub fn name(&self) -> &str {
         &self.0.name

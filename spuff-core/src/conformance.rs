@@ -24,7 +24,7 @@
 //! #     async fn create_instance(&self, request: &InstanceRequest) -> ProviderResult<ProviderInstance> {
 //! #         for (field, value) in [("name", &request.name), ("size", &request.size), ("region", &request.region)] {
 //! #             if value.is_empty() {
-//! #                 return Err(ProviderError::invalid_config(field, "empty; it is required"));
+//! #                 return Err(ProviderError::invalid_config(field, "must not be empty"));
 //! #             }
 //! #         }
 //! #         if request.size != "small" {
@@ -164,7 +164,7 @@ pub struct Check {
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, machines, snapshots, .. } = self;
-        write!(f, "{name} ({machines} machines, {snapshots} snapshots)")
+        write!(f, "{name} ({machines} instances, {snapshots} snapshots)")
     }
 }
 
@@ -276,7 +276,7 @@ pub async fn check_one(subject: &Subject, name: &str) -> ProviderResult<Report> 
         let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
         return Err(ProviderError::invalid_config(
             "check",
-            format!("there is none named {name:?}; there are {}", names.join(", ")),
+            format!("no check is named {name:?}; there are {}", names.join(", ")),
         ));
     };
     Ok(run(subject, &CHECKS[at..=at], pending()).await)

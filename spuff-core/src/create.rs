@@ -217,12 +217,12 @@ impl<M: CreateCall> Create<'_, M> {
             };
             let refusal = match (refusal, &unclear) {
                 (Some(error), None) if self.is_busy(&error) => {
-                    debug!(operation = self.call.operation().as_str(), %error, "sending again");
+                    debug!(operation = self.call.operation().as_str(), %error, "retrying");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
                 }
                 (Some(error), None) if self.is_leaving(&error, look, &mut unseen_since).await => {
-                    debug!(operation = self.call.operation().as_str(), %error, "sending again");
+                    debug!(operation = self.call.operation().as_str(), %error, "retrying");
                     tokio::time::sleep(pauses.next(self.deadline)).await;
                     continue;
                 }
@@ -233,7 +233,7 @@ impl<M: CreateCall> Create<'_, M> {
                 operation = self.call.operation().as_str(),
                 ?unclear,
                 ?refusal,
-                "finding out what came of it"
+                "checking whether the create was carried out"
             );
             if refusal.is_some() || self.dedup == Dedup::LookupFirst || self.cancel.is_set() {
                 match (self.look(look, unclear.as_ref().or(refusal.as_ref())).await?, refusal) {
@@ -244,7 +244,7 @@ impl<M: CreateCall> Create<'_, M> {
                     {
                         return Err(self.unknown(
                             unclear.as_ref(),
-                            &format!("; sent again, it was refused: {refusal}"),
+                            &format!("; the retry was refused: {refusal}"),
                             &[],
                         ));
                     }
@@ -270,8 +270,7 @@ impl<M: CreateCall> Create<'_, M> {
     where
         F: Future<Output = ProviderResult<Lookup<T>>> + Send,
     {
-        debug!(operation = self.call.operation().as_str(), %cause, "nobody waits for it any more; looking \
-         on");
+        debug!(operation = self.call.operation().as_str(), %cause, "its caller has left; polling on");
         let unknown = |candidates: &[String], why: &str| self.unknown(Some(cause), why, candidates);
         match poll_until_visible(
             Deadline::after(PERSISTENCE),
@@ -333,7 +332,7 @@ impl<M: CreateCall> Create<'_, M> {
         }
         let state = match look().await {
             Ok(Lookup::Leaving(id)) => {
-                format!("its name is still that of {id}, which is being destroyed")
+                format!("its name still belongs to {id}, which is being destroyed")
             }
             Ok(Lookup::Nothing)
                 if !self.create_key.is_caller_supplied() || self.dedup == Dedup::ByCloud =>
@@ -343,7 +342,7 @@ impl<M: CreateCall> Create<'_, M> {
                 {
                     return false;
                 }
-                "its name is said to be taken, and nobody is seen to have it".to_string()
+                "the cloud reports its name as taken, but lists nothing that has it".to_string()
             }
             _ => return false,
         };
@@ -412,8 +411,12 @@ where
     F: Future<Output = ProviderResult<Lookup<T>>> + Send,
 {
     let unknown = |candidates: &[String], why: &str| {
-        ProviderError::unknown_outcome(operation, key, format!("it could not be found{why}"))
-            .with_candidates(candidates)
+        ProviderError::unknown_outcome(
+            operation,
+            key,
+            format!("the key could not be resolved{why}"),
+        )
+        .with_candidates(candidates)
     };
     // Wait even if lists do not lag: the request may still be in transit or in progress.
     Ok(poll_until_visible(Deadline::after(limit), sight, true, look, unknown).await?.ours())
@@ -492,7 +495,7 @@ where
             Ok(Err(error @ ProviderError::Conflict { retryable: false, .. })) => return Err(error),
             Ok(Err(error)) => {
                 denied = if error.is_transient() { 0 } else { denied + 1 };
-                failed = format!("; the look for it failed: {error}");
+                failed = format!("; the lookup failed: {error}");
             }
             Err(_) => {}
         }
@@ -532,11 +535,7 @@ pub(crate) async fn unwanted(
     on_cancel: OnCancel,
 ) {
     if on_cancel == OnCancel::Keep || made.adopted {
-        debug!(
-            id = made.id,
-            adopted = made.adopted,
-            "the machine of a create that was dropped is kept"
-        );
+        debug!(id = made.id, adopted = made.adopted, "the instance of a dropped create is kept");
     } else {
         end(provider, &made.id).await;
     }
@@ -561,8 +560,7 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
                 ErrorKind::InvalidConfig | ErrorKind::NotSupported | ErrorKind::NotImplemented
             );
         if is_final || deadline.remaining().is_zero() {
-            warn!(id, %error, "a machine that nobody waits for could not be destroyed, and costs \
-             money");
+            warn!(id, %error, "an abandoned instance could not be destroyed, and costs money");
             return;
         }
         tokio::time::sleep(pause.min(deadline.remaining())).await;
@@ -572,7 +570,7 @@ pub(crate) async fn end(provider: &dyn Provider, id: &str) {
 
 /// Logs a warning about a resource that may cost money and that no caller knows of.
 fn warn_of(error: &ProviderError) {
-    warn!(%error, "a create whose caller has left may have made something");
+    warn!(%error, "an abandoned create may have made something that costs money");
 }
 
 #[cfg(test)]

@@ -285,7 +285,7 @@ impl Stream for Watch {
 }
 
 fn no_concurrency() -> ProviderError {
-    ProviderError::invalid_config("concurrency", "0: nothing would ever begin; give it 1 or more")
+    ProviderError::invalid_config("concurrency", "must be at least 1")
 }
 
 /// Runs `work` for each instance, with its position attached to progress reports.

@@ -155,7 +155,7 @@ impl Reap {
         if !expired && older_than.is_none() && owner.is_none() {
             return Err(ProviderError::invalid_config(
                 "reap",
-                "nothing was said; choose expired leases, an age or an owner",
+                "no filter: set `expired`, `older_than` or `owner`",
             ));
         }
         Ok(Self { expired, older_than, owner, ..Self::new() })
@@ -256,7 +256,7 @@ impl Reaped {
     fn state(&self) -> &'static str {
         match &self.outcome {
             Ok(true) => "gone",
-            Ok(false) => "would be ended",
+            Ok(false) => "would be destroyed",
             Err(_) => "may still exist",
         }
     }
@@ -272,8 +272,11 @@ impl Reaped {
 impl fmt::Display for Reaped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.as_str();
-        let owner = self.owner.as_deref().unwrap_or("nobody");
-        write!(f, "{kind} {} ({}, of {owner}): ", self.id, self.name)?;
+        write!(f, "{kind} {} ({}, ", self.id, self.name)?;
+        match &self.owner {
+            Some(owner) => write!(f, "owner {owner}): ")?,
+            None => f.write_str("no owner): ")?,
+        }
         f.write_str(self.state())?;
         self.outcome.as_ref().err().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
@@ -456,7 +459,7 @@ impl Confirming {
     }
 
     fn timeout(&self, id: &str) -> ProviderError {
-        ProviderError::timeout(format!("the end of {id}"), self.began.elapsed())
+        ProviderError::timeout(format!("the confirmation that {id} is gone"), self.began.elapsed())
     }
 
     /// Polls once, limited to the remaining time but at least 1 s.

@@ -103,7 +103,7 @@ static INSTALLED: OnceLock<bool> = OnceLock::new();
 
 /// The process already has a tracing subscriber, which receives the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this process listens to tracing already; take the log from there")]
+#[error("this process already has a tracing subscriber; read the log from that")]
 pub struct Taken;
 
 /// Passes every line of this level and above to `listener` from now on, in place of the previous

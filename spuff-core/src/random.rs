@@ -16,9 +16,9 @@ pub(crate) fn fill(bits: &mut [u8]) -> ProviderResult<()> {
         return Ok(());
     }
     let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(bits).map_err(|_| ProviderError::Other {
-        message: "the system gives no random numbers".to_string(),
-    })
+    random
+        .fill(bits)
+        .map_err(|_| ProviderError::Other { message: "the system RNG failed".to_string() })
 }
 
 /// A number from 0 up to, but not including, 1. Guessable.

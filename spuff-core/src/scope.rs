@@ -194,7 +194,7 @@ pub(crate) fn finish<T, E: From<ProviderError>>(
 ) -> Result<T, E> {
     let ended = ended.unwrap_or(Ok(()));
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
-        warn!(id, %error, "a machine could not be destroyed after its work had failed, and costs \
+        warn!(id, %error, "an instance could not be destroyed after its work failed, and costs \
          money");
     }
     let value = done.unwrap_or_else(|panic| resume_unwind(panic))?;

@@ -188,7 +188,7 @@ impl<'a> Wait<'a> {
     {
         let (resource_type, id) = self.subject;
         let mut so_far = SoFar::Nothing;
-        let mut state = "no answer yet".to_string();
+        let mut state = "no reply yet".to_string();
         let mut told = String::new();
         let mut was_clear = false;
         let mut refused = None;

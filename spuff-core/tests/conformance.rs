@@ -301,7 +301,7 @@ async fn machines_of_others_are_left_alone() {
     // Here every create answers with the id of that machine.
     let report = conformance::check(&subject(&cloud, Some(Fault::IdsRepeat))).await;
     let outcome = report.outcome("get_finds_what_was_made").unwrap();
-    assert!(outcome.to_string().contains("was there before"), "{outcome}");
+    assert!(outcome.to_string().contains("which existed before"), "{outcome}");
     assert_eq!(cloud.left(), (1, 0), "{report}");
     assert!(spuff_core::Provider::get_instance(&others, &machine.id).await.unwrap().is_some());
 }
@@ -327,7 +327,7 @@ async fn a_report_reads_well_and_is_plain_data() {
     let expected = "\
 memory: 0 passed, 1 failed, 0 not applicable, in 0.0 s
   FAILED  destroy_is_idempotent
-          contract: Destroying a machine that is gone, or was never there, is `Ok`.
+          contract: Destroying an instance that is gone, or never existed, is `Ok`.
           seen:     m-0000 was destroyed before, and it failed: instance \"m-0000\" does not exist
           to do:    Turn the cloud's \"not found\" into `Ok(())`.
 ";

@@ -22,7 +22,10 @@ async fn lines_have_their_level_and_the_fields_of_the_verb() {
     cloud.inject(Fault::ReplyLost.once("hetzner", Route::CreateInstance));
     provider.create_instance(&InstanceRequest::new("web-1", "fsn1", "cx22")).await.unwrap();
     let seen = taken();
-    let found = seen.iter().find(|(_, line)| line.contains("finding out what came of it")).unwrap();
+    let found = seen
+        .iter()
+        .find(|(_, line)| line.contains("checking whether the create was carried out"))
+        .unwrap();
     assert!(
         found.0 == Level::DEBUG
             && found.1.contains("spuff_core")

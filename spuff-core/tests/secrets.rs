@@ -143,7 +143,7 @@ async fn no_secret_is_ever_shown() {
 
     let logged = log.text();
     assert!(
-        logged.contains("TRACE") && logged.contains("sending again"),
+        logged.contains("TRACE") && logged.contains("retrying"),
         "the log was not recorded at TRACE"
     );
     assert!(

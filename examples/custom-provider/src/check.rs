@@ -15,7 +15,7 @@ const MAX_WORD: usize = 63;
 /// another way.
 pub(crate) fn word<'a>(field: &str, value: &'a str) -> ProviderResult<&'a str> {
     let message = if value.is_empty() {
-        "empty; it is required".to_string()
+        "must not be empty".to_string()
     } else if value.len() > MAX_WORD {
         format!("{} bytes, but the limit is {MAX_WORD}; shorten it", value.len())
     } else if !value.starts_with(|c: char| c.is_ascii_alphanumeric()) {

@@ -141,7 +141,7 @@ impl Client {
     {
         let began = Instant::now();
         let interval = self.timeouts.poll_interval.max(ProviderTimeouts::MIN_POLL_INTERVAL);
-        let mut state = "no answer yet".to_string();
+        let mut state = "no reply yet".to_string();
         // The limit lies round everything, so neither a slow reply nor the last pause can pass it.
         let looking = tokio::time::timeout(limit, async {
             loop {

@@ -49,7 +49,7 @@ use crate::wait::{Observation, Wait};
 #[allow(
     missing_docs,
     unused_variables,
-    reason = "each is described at the verb of provider::Provider with its name"
+    reason = "each is described at the operation of provider::Provider with its name"
 )]
 pub trait SyncProvider: Send + Sync + 'static {
     fn name(&self) -> &str;

@@ -197,7 +197,7 @@ impl Drop for Drives {
 pub fn block_on<T>(future: impl Future<Output = ProviderResult<T>>) -> ProviderResult<T> {
     let engine = Engine::get()?;
     if DRIVES.get() {
-        let feature = "a blocking call in the middle of another one on the same thread".to_string();
+        let feature = "a blocking call inside another one on the same thread".to_string();
         return Err(ProviderError::NotSupported { feature });
     }
     let _quiet = Quiet::begin();

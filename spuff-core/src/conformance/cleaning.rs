@@ -37,7 +37,8 @@ pub(super) async fn caught<T: Send + 'static>(
                 .map(String::as_str)
                 .or_else(|| cause.downcast_ref::<&str>().copied())
         });
-        Err(rule::NO_PANIC.broken(format!("it panicked: {}", text.unwrap_or("with no words"))))
+        Err(rule::NO_PANIC
+            .broken(format!("it panicked: {}", text.unwrap_or("a non-string payload"))))
     }))
 }
 
@@ -112,7 +113,7 @@ impl Trial {
             match ended {
                 Ok(()) | Err(ProviderError::NotFound { .. }) => return Ok(()),
                 Err(error) if error.is_retryable() && attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(rule::WORKS.broken(told("ending it", &error))),
+                Err(error) => return Err(rule::WORKS.broken(told("destroying it", &error))),
             }
             self.pause().await;
         }

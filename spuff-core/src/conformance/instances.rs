@@ -124,7 +124,7 @@ pub(super) async fn labels_are_kept(trial: Trial) -> Tried {
 pub(super) async fn ids_are_distinct(trial: Trial) -> Tried {
     let (one, two) =
         (trial.create(&trial.request()).await?.id, trial.create(&trial.request()).await?.id);
-    rule::IDS.holds(one != two, || format!("two machines were made, and both are {one}"))?;
+    rule::IDS.holds(one != two, || format!("two instances were made, and both are {one}"))?;
     for id in [&one, &two] {
         trial.listed(id, |_| true).await?;
     }
@@ -153,7 +153,7 @@ pub(super) async fn many_live_at_once(trial: Trial) -> Tried {
     let ids = started.await?;
     let distinct: BTreeSet<_> = ids.iter().collect();
     rule::IDS.holds(distinct.len() == ids.len(), || {
-        format!("{} machines have {} ids", ids.len(), distinct.len())
+        format!("{} instances have {} ids", ids.len(), distinct.len())
     })?;
     for id in &ids {
         trial.listed(id, |_| true).await?;
@@ -182,7 +182,7 @@ pub(super) async fn destroy_ends_the_machine(trial: Trial) -> Tried {
 pub(super) async fn destroy_is_idempotent(trial: Trial) -> Tried {
     let id = trial.create(&trial.request()).await?.id;
     trial.destroy(&id).await?;
-    for (id, which) in [(&id, "destroyed before"), (&trial.subject.absent_id, "never there")] {
+    for (id, which) in [(&id, "destroyed before"), (&trial.subject.absent_id, "never existed")] {
         let again = trial.call("destroy_instance", trial.provider.destroy_instance(id)).await?;
         again.map_err(|error| {
             rule::DESTROY_AGAIN.broken(format!("{id} was {which}, and it failed: {error}"))
@@ -253,7 +253,7 @@ pub(super) async fn a_new_machine_is_not_old(trial: Trial) -> Tried {
     let reaped =
         reaped.map_err(|error| rule::AGE.broken(format!("reap by age failed: {error}")))?;
     rule::AGE.holds(reaped.iter().all(|reaped| reaped.id != *id), || {
-        format!("reap would end {id}, just made, for its age")
+        format!("reap would destroy {id}, just made, for its age")
     })
 }
 
@@ -294,7 +294,7 @@ pub(super) async fn nothing_is_left(trial: Trial) -> Tried {
     let [machines, snapshots] =
         trial.settle(|| trial.remains(), |left| left.iter().all(Vec::is_empty)).await?;
     let seen =
-        || format!("machines {machines:?} and snapshots {snapshots:?} of this run are listed");
+        || format!("instances {machines:?} and snapshots {snapshots:?} of this run are listed");
     rule::NOTHING_LEFT.holds(machines.is_empty() && snapshots.is_empty(), seen)
 }
 

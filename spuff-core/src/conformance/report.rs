@@ -97,7 +97,7 @@ impl Report {
     /// With the whole report, if a check failed or a resource was left behind.
     #[track_caller]
     pub fn assert_passed(&self) {
-        assert!(self.is_passed(), "the provider does not keep the contract\n{self}");
+        assert!(self.is_passed(), "the provider violates the contract\n{self}");
     }
 
     fn count(&self, of: impl Fn(&Verdict) -> bool) -> usize {

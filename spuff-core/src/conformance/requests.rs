@@ -119,13 +119,14 @@ pub(super) async fn what_a_key_finds_is_said_to_be_found(trial: Trial) -> Tried 
     }
     let request = trial.request().with_idempotency_key(trial.name());
     let made = trial.create(&request).await?;
-    rule::ADOPTED
-        .holds(!made.adopted, || format!("{} was just made, and is said to be adopted", made.id))?;
+    rule::ADOPTED.holds(!made.adopted, || {
+        format!("{} was just made, and is reported as adopted", made.id)
+    })?;
     trial.found(&made.id).await?;
     let again = trial.create(&request).await?;
     let told = again.id != made.id || again.adopted;
     rule::ADOPTED.holds(told, || {
-        format!("the same key gave {} again, and did not say that it was there before", again.id)
+        format!("the same key gave {} again, and did not report it as adopted", again.id)
     })
 }
 
@@ -153,7 +154,7 @@ pub(super) async fn what_a_key_finds_outlives_a_roll_back(trial: Trial) -> Tried
                 let ended = parts.instance_exists == Some(false)
                     && parts.instance_id.as_deref() == Some(&made.id);
                 rule::ADOPTED.holds(!ended, || {
-                    format!("a roll-back has ended {}, which its key had made before", made.id)
+                    format!("a rollback destroyed {}, which its key had made before", made.id)
                 })?;
             }
         }
@@ -193,7 +194,12 @@ fn names(error: &ProviderError, expected: &str, what: &str) -> Tried {
         return Err(rule::REFUSED.broken(format!("{what} gave {}: {error}", error.kind().name())));
     };
     rule::REFUSED.holds(field == expected, || {
-        format!("{what} was said to be an invalid {field:?}: {message}")
+        format!("{what} was reported as an invalid {field:?}: {message}")
     })?;
-    rule::ERRORS.holds(!message.trim().is_empty(), || format!("{what} was refused without a word"))
+    rule::ERRORS.holds(!message.trim().is_empty(), || {
+        format!(
+            "{what} was refused without a \
+     message"
+        )
+    })
 }

@@ -36,112 +36,130 @@ pub(super) fn not_applicable(reason: impl Into<String>) -> Verdict {
 macro_rules! rules {
     ($($name:ident: $contract:literal, $remedy:literal;)*) => {
         $(pub(super) const $name: Rule = Rule::new($contract, $remedy);)*
+
+        #[cfg(test)]
+        const ALL: &[(&str, Rule)] = &[$((stringify!($name), $name)),*];
     };
 }
 
 rules! {
-    IS_MADE: "A provider is made from its timeouts as often as asked; nothing is sent.",
+    IS_MADE: "A provider can be made from any timeouts, any number of times; nothing is sent.",
         "Let the maker succeed every time, with any timeouts.";
-    WORKS: "A verb that is asked for something possible succeeds.",
+    WORKS: "An operation that is asked for something possible succeeds.",
         "Read the error. If the account, quota or region is at fault, change the subject's \
-         request; else mend the verb.";
-    RETURNS: "Deadlines are by the clock and lie round everything, so every verb returns.",
-        "Put one deadline round requests, pauses and repeats.";
-    NO_PANIC: "A verb that fails returns an error.",
+         request; otherwise fix the operation.";
+    RETURNS: "Every operation returns: its deadline is by the clock, and covers all that it does.",
+        "Put one deadline round requests, pauses and retries.";
+    NO_PANIC: "An operation that fails returns an error.",
         "Return a ProviderError where it panics now.";
     FINISHED: "A run is judged by all of its checks.",
         "Run the suite again, to its end.";
     NAME: "`name` is the provider's name, for logs and messages.",
-        "Return one fixed text that is not empty.";
+        "Return one fixed string that is not empty.";
     DECLARES: "`supports_snapshots` and the described capability `snapshots` say the same.",
         "Make them agree; without snapshots both are `false`.";
 
-    CREATE: "`create_instance` returns the machine as it was accepted: its id, and the name, \
-     region, size and labels asked for.",
+    CREATE: "`create_instance` returns the instance as it was accepted: its id, and the requested \
+     name, region, size and labels.",
         "Fill these fields from the cloud's reply, or from the request where the reply leaves them \
          out.";
-    MANAGED: "Every machine carries the label `managed-by=spuff`, from the create call on.",
+    MANAGED: "Every instance carries the label `managed-by=spuff`, from the create call on.",
         "Add the label in the create call, and read it back.";
     LABELS: "Labels are kept as they were given, values and case included.",
         "Write and read them without loss, or declare that labels are not kept.";
-    GET: "`get_instance` reads a machine that exists.",
-        "Look it up by the very id that `create_instance` returned.";
-    LIST: "`list_instances` holds every machine that carries `managed-by=spuff`, once, from all \
-     pages, with all its fields.",
+    GET: "`get_instance` returns an instance that exists.",
+        "Look it up by exactly the id that `create_instance` returned.";
+    LIST: "`list_instances` returns every instance that carries `managed-by=spuff`, once, from \
+     all pages, with all its fields.",
         "Follow every page, and fill all fields also in lists.";
-    IDS: "An id stands for one machine.",
-        "Return the id that the cloud gave to this very machine.";
-    READY: "`wait_ready` returns the machine once it is `Active` and has a public address.",
+    IDS: "An id identifies one instance.",
+        "Return the id that the cloud gave to this instance.";
+    READY: "`wait_ready` returns the instance once it is `Active` and has a public address.",
         "Wait until `is_ready()` is true, and return what was read then.";
-    DESTROY: "`destroy_instance` ends a machine: then `get_instance` is `None` and lists do not \
-     hold it.",
-        "Return only once the cloud has taken the order, and treat its word for an ended machine \
-         as absence.";
-    DESTROY_AGAIN: "Destroying a machine that is gone, or was never there, is `Ok`.",
+    DESTROY: "`destroy_instance` destroys an instance: then `get_instance` is `None` and lists do \
+     not contain it.",
+        "Return only once the cloud has accepted the request, and treat its state for a destroyed \
+         instance as absence.";
+    DESTROY_AGAIN: "Destroying an instance that is gone, or never existed, is `Ok`.",
         "Turn the cloud's \"not found\" into `Ok(())`.";
-    ABSENT: "`get_instance` of what does not exist is `Ok(None)`.",
+    ABSENT: "`get_instance` of an instance that does not exist is `Ok(None)`.",
         "Turn the cloud's \"not found\" into `Ok(None)`.";
-    LOOK_FAILS: "A look that fails is an error; that a machine does not exist is said only where \
-     the cloud has said so.",
-        "Turn nothing but the cloud's own \"not found\" into `Ok(None)`, and return a list only \
-         when all of it was read.";
-    AGE: "`created_at` is when the machine was made; where that is not known it is 1970, which is \
-     no age.",
-        "Read the time that the cloud tells, or leave `created_at` as \
+    LOOK_FAILS: "A lookup that fails is an error; an instance is reported as absent only if the \
+     cloud says so.",
+        "Turn only the cloud's own \"not found\" into `Ok(None)`, and return a list only when all \
+         of it was read.";
+    AGE: "`created_at` is when the instance was made; if that is not known it is 1970, which \
+     counts as no age.",
+        "Read the time that the cloud reports, or leave `created_at` as \
          `ProviderInstance::default()` has it.";
-    BEYOND_REASON: "No timeout that a caller can give makes a verb panic or hang.",
-        "Add to times with `checked_add`, and take what overflows for as long as there is.";
-    GONE: "`wait_ready` of a machine that is gone, or was never there, ends with `NotFound` and \
+    BEYOND_REASON: "No timeout that a caller can give makes an operation panic or hang.",
+        "Add to times with `checked_add`, and treat an overflow as the latest possible time.";
+    GONE: "`wait_ready` of an instance that is gone, or never existed, ends with `NotFound` and \
      does not wait for its deadline.",
         "End the wait on the first certain \"not found\".";
     DEADLINE: "`wait_ready` ends with `Timeout` once `instance_ready` has passed by the clock, \
      whatever `poll_interval` is.",
-        "Put the deadline round the whole wait, with its last pause.";
-    TIMED_OUT: "A wait that times out changes nothing: the machine is still known, and may be \
+        "Put the deadline round the whole wait, including its last pause.";
+    TIMED_OUT: "A wait that times out changes nothing: the instance still exists, and can be \
      waited for again.",
-        "Neither destroy nor forget a machine because a wait has ended.";
+        "Neither destroy nor forget an instance because a wait has ended.";
     DROPPED: "A future may be dropped at any time; dropping a read loses nothing.",
-        "Hold no state that only the end of a verb puts right.";
+        "Hold no state that only the end of an operation restores.";
 
     REFUSED: "A field that cannot be used is refused with `InvalidConfig`, which names the field.",
         "Check the request before anything is sent, and name the field as InstanceRequest does.";
     MADE_NOTHING: "A create that fails because of its request has made nothing.",
         "Check before sending, or return what was made.";
-    FINAL: "An error that says a request is wrong is not retryable, and its outcome is known.",
+    FINAL: "An error about an invalid request is not retryable, and its outcome is known.",
         "Use InvalidConfig, NotFound or Capacity for a size that does not exist.";
-    REGION: "A request without a region gets the provider's default, or is refused by that name.",
+    REGION: "A request without a region gets the provider's default, or is refused for that field.",
         "Choose a region, or return InvalidConfig with the field `region`.";
     USER_DATA: "`user_data` is plain text of up to `max_user_data` bytes.",
         "Encode it as the cloud wants it, count bytes, and describe the true limit.";
     SSH_KEYS: "`get_ssh_keys` returns values that `InstanceRequest::ssh_keys` takes.",
         "Return ids, names or fingerprints by which the create call finds the keys again.";
-    IDEMPOTENCY: "A caller's `idempotency_key` stands for one machine.",
-        "Look for the key, or pass it on, before a machine is made; else do not declare it.";
-    ADOPTED: "A create that gives back the machine that its `idempotency_key` had made before says \
-     so, by `adopted`; one that has made it now does not.",
-        "Set `adopted` where the key has found a machine: else a roll-back destroys what is in \
-         use.";
-    ERRORS: "An error tells what is wrong, and with what.",
-        "Fill every field of the error: the field's name, the id asked for, the cloud's words.";
+    IDEMPOTENCY: "A caller's `idempotency_key` identifies one instance.",
+        "Look up the key, or pass it on, before an instance is made; otherwise do not declare it.";
+    ADOPTED: "A create that returns the instance that its `idempotency_key` made before sets \
+     `adopted`; one that makes it now does not.",
+        "Set `adopted` if the key found an instance: otherwise a rollback destroys what is in use.";
+    ERRORS: "An error says what is wrong, and with what.",
+        "Fill every field of the error: the field's name, the requested id, the cloud's message.";
 
-    SNAPSHOT: "`create_snapshot` returns a snapshot that can be used, with its id and the name \
-     asked for.",
+    SNAPSHOT: "`create_snapshot` returns a snapshot that can be used, with its id and the \
+     requested name.",
         "Wait until the cloud says that it is usable, and fill both fields.";
-    SNAPSHOTS: "`list_snapshots` holds every snapshot that carries `managed-by=spuff`, once, with \
-     the name asked for.",
-        "Mark snapshots when they are made, follow every page, and read the name from where \
-         it was put.";
-    RESTORE: "`ImageSpec::Snapshot` with a snapshot's id starts a machine from it.",
+    SNAPSHOTS: "`list_snapshots` returns every snapshot that carries `managed-by=spuff`, once, \
+     with the requested name.",
+        "Label snapshots when they are made, follow every page, and read the name from where it \
+         was stored.";
+    RESTORE: "`ImageSpec::Snapshot` with a snapshot's id starts an instance from it.",
         "Take the id that `create_snapshot` returned as an image.";
-    DELETE: "`delete_snapshot` deletes a snapshot: then lists do not hold it.",
+    DELETE: "`delete_snapshot` deletes a snapshot: then lists do not contain it.",
         "Delete it with all that it stores, and leave it out of lists.";
-    DELETE_AGAIN: "Deleting a snapshot that is gone, or was never there, is `Ok`.",
+    DELETE_AGAIN: "Deleting a snapshot that is gone, or never existed, is `Ok`.",
         "Turn the cloud's \"not found\" into `Ok(())`.";
-    SNAPSHOT_OF_NOTHING: "A snapshot of a machine that does not exist fails with `NotFound`.",
-        "Turn the cloud's \"not found\" into NotFound with the machine's id.";
+    SNAPSHOT_OF_NOTHING: "A snapshot of an instance that does not exist fails with `NotFound`.",
+        "Turn the cloud's \"not found\" into NotFound with the instance's id.";
     NO_SNAPSHOTS: "What a provider cannot do is `NotSupported`.",
         "Return NotSupported from `create_snapshot`; lists may be empty, and deletes `Ok`.";
 
-    NOTHING_LEFT: "What was destroyed is gone, and is not listed any more.",
-        "Look at `destroy_instance` and `delete_snapshot`; destroy what the report names.";
+    NOTHING_LEFT: "What was destroyed is gone, and is no longer listed.",
+        "Check `destroy_instance` and `delete_snapshot`; destroy what the report names.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Rule};
+
+    /// After a change of a text, look at both and write the new one to `rules.txt`.
+    #[test]
+    fn the_texts_of_the_checks_are_those_of_the_list() {
+        let checks = super::super::checks().iter().map(|check| format!("{check:?}\n"));
+        let rules = ALL.iter().map(|(name, Rule { contract, remedy })| {
+            format!("{name}\n  contract: {contract}\n  to do:    {remedy}\n")
+        });
+        let texts: String = checks.chain(["\n".to_string()]).chain(rules).collect();
+        assert_eq!(texts, include_str!("rules.txt"), "rules.txt should be:\n{texts}");
+    }
 }

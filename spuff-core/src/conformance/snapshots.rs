@@ -40,8 +40,14 @@ pub(super) async fn snapshot_delete_ends_it(trial: Trial) -> Tried {
 pub(super) async fn snapshot_delete_is_idempotent(trial: Trial) -> Tried {
     let (Snapshot { id, .. }, _) = made(&trial).await?;
     trial.delete_snapshot(&id).await?;
-    for (id, which) in [(&id, "deleted before"), (&trial.subject.absent_snapshot_id, "never there")]
-    {
+    for (id, which) in [
+        (&id, "deleted before"),
+        (
+            &trial.subject.absent_snapshot_id,
+            "never \
+     existed",
+        ),
+    ] {
         let again = trial.call("delete_snapshot", trial.provider.delete_snapshot(id)).await?;
         again.map_err(|error| {
             rule::DELETE_AGAIN.broken(format!("{id} was {which}, and it failed: {error}"))

@@ -117,7 +117,7 @@ impl Trial {
     /// Ends the check if the id belongs to a resource that existed before.
     fn is_new(&self, id: &str) -> Tried {
         rule::IDS.holds(!self.run.strangers.has(id), || {
-            format!("what was just made has the id {id}, which was there before")
+            format!("the resource just made has the id {id}, which existed before")
         })
     }
 
@@ -305,7 +305,7 @@ impl Trial {
             .await?;
         let times = list.iter().filter(is_it).count();
         rule::LIST.holds(times == 1, || {
-            format!("{id} is listed {times} times among {} machines", list.len())
+            format!("{id} is listed {times} times among {} instances", list.len())
         })?;
         list.into_iter()
             .find(|instance| instance.id == id)
@@ -326,11 +326,9 @@ impl Trial {
     ) -> Tried<ProviderError> {
         let error = match self.try_create(&self.marked(request)).await? {
             Ok(instance) => {
-                return Err(rule::REFUSED.broken(format!(
-                    "{why}: machine {} was \
-                 made",
-                    instance.id
-                )));
+                return Err(
+                    rule::REFUSED.broken(format!("{why}: instance {} was made", instance.id))
+                );
             }
             Err(error) => error,
         };
@@ -341,7 +339,7 @@ impl Trial {
             .find(|it| self.run.made(it) && !self.run.machines.has(&it.id));
         match surplus {
             Some(it) => Err(rule::MADE_NOTHING
-                .broken(format!("{why}: it failed ({error}), but machine {} was made", it.id))),
+                .broken(format!("{why}: it failed ({error}), but instance {} was made", it.id))),
             None => Ok(error),
         }
     }

@@ -88,7 +88,7 @@ pub(super) async fn deadline_ends_the_wait(trial: Trial) -> Tried {
     })?;
     let id = &hurried.create(&trial.request()).await?.id;
     if trial.found(id).await?.is_ready() {
-        return Err(not_applicable("the machine is ready at once"));
+        return Err(not_applicable("the instance is ready at once"));
     }
 
     let began = Instant::now();
@@ -125,7 +125,7 @@ pub(super) async fn deadline_ends_the_wait(trial: Trial) -> Tried {
         }
         Ok(machine) => {
             is_ready(&machine)?;
-            return Err(not_applicable("the machine is ready almost at once"));
+            return Err(not_applicable("the instance is ready almost at once"));
         }
         Err(error) => {
             return Err(
@@ -156,7 +156,7 @@ pub(super) async fn dropped_futures_lose_nothing(trial: Trial) -> Tried {
     found
         .await?
         .map_err(|error| lost(&format!("get_instance failed: {error}")))?
-        .ok_or_else(|| lost("the machine is gone"))?;
+        .ok_or_else(|| lost("the instance is gone"))?;
     let list = trial.call("list_instances", trial.provider.list_instances()).await?;
     list.map_err(|error| lost(&format!("list_instances failed: {error}")))?;
     let ready = trial.call("wait_ready", trial.provider.wait_ready(id)).await?;

@@ -243,9 +243,8 @@ where
     progress::flush().await;
     let result = Place::of(&place).outcome.take();
     drop(caller);
-    let ended = || ProviderError::Other {
-        message: "the runtime ended in the middle of a create".to_string(),
-    };
+    let ended =
+        || ProviderError::Other { message: "the runtime shut down during a create".to_string() };
     result.unwrap_or_else(|| Err(cancel.told(ended())))
 }
 
@@ -340,7 +339,7 @@ mod tests {
             let key =
                 matches!(&error, ProviderError::UnknownOutcome { key, .. } if key == "order-7");
             assert_eq!(
-                (key, error.to_string().contains("the runtime ended")),
+                (key, error.to_string().contains("the runtime shut down")),
                 (sent, true),
                 "{error}"
             );

@@ -54,8 +54,10 @@ where
     let about = About::new(operation, "", &key);
     let unknown = move |failed: &ProviderError| {
         let context = failed.context().cloned().unwrap_or_default();
-        let message =
-            format!("it was begun, and goes on; what became of it is not known yet: {failed}");
+        let message = format!(
+            "it was started and may still be in progress; its state could not be read: \
+             {failed}"
+        );
         ProviderError::unknown_outcome(operation, &key, message).with_context(context)
     };
     let (tell, told) = oneshot::channel();
@@ -106,9 +108,7 @@ where
     };
     spawn(&site, begun, work);
     caller.wait(told).await.unwrap_or_else(|_| {
-        Err(ProviderError::Other {
-            message: format!("the runtime ended in the middle of {operation}"),
-        })
+        Err(ProviderError::Other { message: format!("the runtime shut down during {operation}") })
     })
 }
 
@@ -124,7 +124,10 @@ pub(crate) fn still_open(
         return failed;
     }
     let context: ErrorContext = failed.context().cloned().unwrap_or_default();
-    let message = format!("{id} was begun, and goes on; the wait for it failed: {failed}");
+    let message = format!(
+        "{id} was started and may still be in progress; the wait for it failed: \
+     {failed}"
+    );
     ProviderError::unknown_outcome(operation, key, message)
         .with_candidates(&[id.to_string()])
         .with_context(context)

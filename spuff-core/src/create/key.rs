@@ -82,8 +82,8 @@ impl CreateKey {
         for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST, labels::EXPIRES_AT, labels::OWNER] {
             if request.labels.contains_key(key) {
                 let message = format!(
-                    "{key} is a label of spuff's own; use idempotency_key, owner and ttl, or \
-                     another label"
+                    "{key} is reserved for spuff; use idempotency_key, owner and ttl, or another \
+                     label"
                 );
                 return Err(ProviderError::invalid_config("labels", message));
             }
@@ -199,9 +199,7 @@ impl CreateKey {
         let has_other_key =
             made.labels.get(labels::CREATE_KEY).is_some_and(|key| *key != self.key_hash);
         if has_other_key || made.id == "0" {
-            return Err(
-                reply.unreadable("is about another machine than the one that was asked for")
-            );
+            return Err(reply.unreadable("is about another instance than the requested one"));
         }
         Ok(())
     }
@@ -234,7 +232,7 @@ impl CreateKey {
     pub(crate) fn reused(&self, id: &str) -> ProviderError {
         let key = &self.key;
         let message = format!(
-            "the idempotency key {key:?} has made {id} with other parameters; use another key"
+            "the idempotency key {key:?} was used for {id} with other parameters; use another key"
         );
         ProviderError::conflict(message, false)
     }
@@ -263,7 +261,7 @@ pub(crate) fn expiry(ttl: Duration) -> ProviderResult<String> {
     if ttl.is_zero() || ttl > LONGEST_LEASE {
         return Err(ProviderError::invalid_config(
             "ttl",
-            format!("{ttl:?}: give it a second or more, and a hundred years at most"),
+            format!("{ttl:?}: must be more than 0 and at most 100 years"),
         ));
     }
     Ok((now.as_secs() + ttl.as_secs()).to_string())
@@ -280,8 +278,8 @@ pub(crate) fn check_owner(owner: &str) -> ProviderResult<&str> {
         return Ok(owner);
     }
     let message = format!(
-        "{owner:?} ({} bytes): every cloud takes 1 to {MAX_OWNER} letters, digits, '-', '_' and \
-         '.', with a letter or digit at both ends",
+        "{owner:?} ({} bytes): must be 1 to {MAX_OWNER} letters, digits, '-', '_' and '.', with a \
+         letter or digit at both ends",
         owner.len()
     );
     Err(ProviderError::invalid_config("owner", message))
@@ -291,8 +289,7 @@ fn check_key(key: &str) -> ProviderResult<&str> {
     if !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(key);
     }
-    let message =
-        format!("{} bytes; it must be 1 to {MAX_KEY} visible ASCII characters", key.len());
+    let message = format!("{} bytes: must be 1 to {MAX_KEY} visible ASCII characters", key.len());
     Err(ProviderError::invalid_config("idempotency_key", message))
 }
 

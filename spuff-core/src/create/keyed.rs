@@ -172,7 +172,7 @@ async fn look_first<R: Room>(
         .saturating_sub(Instant::now().saturating_duration_since(since))
         .max(Duration::from_millis(1));
     let unknown = |candidates: &[String], why: &str| {
-        let message = format!("it is not known what an earlier create has made{why}");
+        let message = format!("the outcome of an earlier create under this key is unknown{why}");
         ProviderError::unknown_outcome(OPERATION, &create_key.key, message)
             .with_candidates(candidates)
     };

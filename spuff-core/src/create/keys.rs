@@ -308,7 +308,7 @@ pub(super) fn still_busy(operation: Operation, create_key: &CreateKey) -> Provid
     ProviderError::unknown_outcome(
         operation,
         &create_key.key,
-        "another create under this key is still under way",
+        "another create under this key is still in progress",
     )
 }
 

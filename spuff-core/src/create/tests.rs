@@ -229,7 +229,7 @@ async fn a_create_without_an_answer_is_sent_again_where_the_cloud_keeps_a_second
     let (word, sends, looks, _) = create(OURS, &[lost, taken], &[nothing]).await;
     assert!(
         word.contains("unknown")
-            && word.contains("sent again, it was refused")
+            && word.contains("; the retry was refused: ")
             && sends == 2
             && looks >= 2,
         "{word}"
@@ -255,7 +255,7 @@ async fn a_create_without_an_answer_is_looked_for_where_nothing_else_keeps_a_sec
         create(LOOKING, &[lost], &[|| Ok(Lookup::Ambiguous(vec!["8".to_string()]))]).await;
     assert!(word.contains("unknown") && word.contains("it may be 8") && sends == 1, "{word}");
     let (word, ..) = create(LOOKING, &[lost], &[|| Err(ProviderError::unavailable("502"))]).await;
-    assert!(word.contains("unknown") && word.contains("the look for it failed"), "{word}");
+    assert!(word.contains("unknown") && word.contains("; the lookup failed: "), "{word}");
 }
 
 #[tokio::test(start_paused = true)]

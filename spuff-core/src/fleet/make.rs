@@ -307,15 +307,13 @@ impl<M: Maker> Fleet<'_, M> {
         };
         let unheard = move |settled: Settled| async move {
             if let Err((key, error)) = settled {
-                warn!(key, %error, "a create whose caller has left may have made something");
+                warn!(key, %error, "an abandoned create may have made something that costs money");
             }
         };
         // It continues if the fleet is dropped, because no other task would resolve it.
         match create::run_to_completion(about, work, unheard).await {
             Ok(Ok(Some((id, ended)))) => error.after_create(id, ended),
-            Ok(Ok(None)) => ProviderError::unavailable(format!(
-                "{error}; it is certain now that nothing was made"
-            )),
+            Ok(Ok(None)) => ProviderError::unavailable(format!("{error}; nothing was made")),
             // The error carries the key, by which it can be resolved later.
             Ok(Err(_)) | Err(_) => error,
         }

@@ -83,7 +83,8 @@ impl fmt::Debug for Account {
 pub(super) fn read_pace(pace: &str) -> ProviderResult<f64> {
     pace.trim().parse().ok().filter(|pace| *pace > 0.0).ok_or_else(|| {
         let message = format!(
-            "{pace:?}: give a factor, such as 60 for a cloud whose minutes are seconds, or inf"
+            "{pace:?}: must be a factor above 0, such as 60 for a cloud whose minutes last a \
+             second, or inf"
         );
         ProviderError::invalid_config(PACE_OPTION, message)
     })

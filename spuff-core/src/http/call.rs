@@ -195,11 +195,7 @@ impl Reply {
     /// Accepts only an empty 204 reply as a confirmation.
     pub(crate) fn no_content(&self) -> ProviderResult<()> {
         let is_empty = self.status == 204 && self.body.is_empty();
-        if is_empty {
-            Ok(())
-        } else {
-            Err(self.unreadable("is not the empty one, 204, that says that it is done"))
-        }
+        if is_empty { Ok(()) } else { Err(self.unreadable("is not the expected empty 204")) }
     }
 
     /// The error for a success whose body cannot be used: the reply is not the API's.
@@ -222,7 +218,7 @@ impl Reply {
                 .iter()
                 .find(|known| **known == kind)
                 .copied()
-                .unwrap_or("an uncommon content type")
+                .unwrap_or("an unknown content type")
         });
         let coding =
             self.header("content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
@@ -232,10 +228,10 @@ impl Reply {
                     .iter()
                     .find(|known| **known == coding)
                     .copied()
-                    .unwrap_or("an uncommon coding")
+                    .unwrap_or("an unknown coding")
             });
         let coding = coding
-            .map(|coding| format!(", in {coding}, which was not asked for"))
+            .map(|coding| format!(", in {coding}, which was not requested"))
             .unwrap_or_default();
         format!("{} bytes, {kind}{coding}", self.body.len())
     }
@@ -247,8 +243,8 @@ fn objection(body: &[u8], error: &serde_json::Error) -> String {
     match told::wanted(&error.to_string()) {
         Some((verb, wanted)) if object.is_empty() => format!("{verb} `{wanted}`"),
         Some((verb, wanted)) => format!("{verb} `{wanted}` in `{object}`"),
-        None if field.is_empty() => "is not of the expected form".to_string(),
-        None => format!("is not of the expected form in `{field}`"),
+        None if field.is_empty() => "does not have the expected form".to_string(),
+        None => format!("does not have the expected form in `{field}`"),
     }
 }
 

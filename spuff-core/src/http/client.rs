@@ -39,7 +39,8 @@ pub(crate) const SETTLING_OPTION: &str = "settling";
 pub(super) fn read_settling(seconds: &str) -> ProviderResult<Duration> {
     number::seconds(seconds).ok_or_else(|| {
         let message = format!(
-            "{seconds:?}: give seconds, such as {}, in which the cloud's lists show what is new",
+            "{seconds:?}: must be seconds, such as {}, after which the cloud's lists show a new \
+             resource",
             SETTLING.as_secs()
         );
         ProviderError::invalid_config(SETTLING_OPTION, message)
@@ -284,7 +285,7 @@ impl HttpClient {
             let Some(pause) = backoff.pause(call.class, &failure, deadline) else {
                 return Err(retry::telling(call.class, before, failure, is_cut));
             };
-            debug!(operation = call.operation.as_str(), error = %failure.error(), ?pause, "sending again");
+            debug!(operation = call.operation.as_str(), error = %failure.error(), ?pause, "retrying");
             tokio::time::sleep(pause).await;
             before = Some(failure);
         }
@@ -303,8 +304,8 @@ impl HttpClient {
         if !self.is_told.swap(true, Ordering::AcqRel) {
             let (endpoint, limit) =
                 (&self.endpoint, if is_here { STARTING } else { self.patience() });
-            warn!(%endpoint, ?limit, "nothing listens at the endpoint: the connection was refused; \
-             trying again");
+            warn!(%endpoint, ?limit, "nothing listens at the endpoint: the connection was \
+             refused; retrying");
         }
         match failure {
             Failure::NotSent(ProviderError::Network(error))

@@ -19,21 +19,21 @@ impl Endpoint {
         let invalid = |what: &str| {
             Err(ProviderError::invalid_config(
                 "endpoint",
-                format!("{what}; write it like https://api.example.com/v1"),
+                format!("{what}; for example https://api.example.com/v1"),
             ))
         };
         let text = text.trim();
         let Ok(url) = Url::parse(text) else {
-            return invalid("not a URL");
+            return invalid("must be a URL");
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return invalid("a URL with a user name or password in it");
+            return invalid("must not contain a user name or password");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return invalid("a URL with a query or fragment");
+            return invalid("must not contain a query or fragment");
         }
         let Some(host) = url.host_str() else {
-            return invalid("a URL without a host");
+            return invalid("must contain a host");
         };
         let loopback = is_loopback(host);
         let https = match url.scheme() {
@@ -41,11 +41,11 @@ impl Endpoint {
             "http" if loopback => false,
             "http" => {
                 return invalid(
-                    "plain http would show the token to the network; use https (http is taken on \
-                     loopback addresses only)",
+                    "plain http would expose the token to the network; use https (http is allowed \
+                     on loopback addresses only)",
                 );
             }
-            _ => return invalid("neither https nor http"),
+            _ => return invalid("must begin with https://"),
         };
         Ok(Self { base: url.as_str().trim_end_matches('/').to_string(), loopback, https })
     }

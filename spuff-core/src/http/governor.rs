@@ -236,7 +236,7 @@ impl Permit {
             debug!(
                 budget = meter.budget.name,
                 place = meter.place,
-                "too many requests: holding back"
+                "rate limit reached: pausing requests"
             );
             meter.held_until = meter.held_until.max(Some(until));
             meter.gauges.iter_mut().for_each(Gauge::refused);

@@ -154,7 +154,7 @@ where
         if reading.is_whole() {
             return Ok(reading.items);
         }
-        debug!(operation = operation.as_str(), again, "the list has shifted while it was read");
+        debug!(operation = operation.as_str(), again, "the list changed while it was read");
         before.retain(|item| !reading.seen.contains(&key(item)));
         before.extend(reading.items);
     }
@@ -193,9 +193,7 @@ where
 
 fn endless(operation: Operation) -> ProviderError {
     ProviderError::Other {
-        message: format!(
-            "{operation}: the cloud's list does not end; its pages point at each other"
-        ),
+        message: format!("{operation}: the list does not end: its pages link to each other"),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn clean_token(token: &str) -> ProviderResult<SecretString> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ProviderError::invalid_config(
             "token",
-            "the API token holds a space, line break or non-ASCII character; copy it again",
+            "the API token contains a space, line break or non-ASCII character; copy it again",
         ));
     }
     Ok(SecretString::from(token))
@@ -39,7 +39,7 @@ impl Bearer {
             .map_err(|_| {
                 ProviderError::invalid_config(
                     "token",
-                    "the API token cannot stand in an HTTP header",
+                    "the API token is not valid in an HTTP header",
                 )
             })?;
         value.set_sensitive(true);

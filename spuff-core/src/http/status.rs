@@ -142,7 +142,8 @@ fn without_message(reply: &Reply) -> String {
     let text = String::from_utf8_lossy(&reply.body);
     let text = text.trim();
     if (300..400).contains(&reply.status) {
-        return "a redirect, which is never followed, as the token belongs to one host".to_string();
+        return "a redirect, which spuff never follows, because the token is for one host"
+            .to_string();
     }
     if text.is_empty() {
         return "an empty reply".to_string();

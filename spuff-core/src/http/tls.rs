@@ -68,7 +68,7 @@ fn read_authorities(path: &Path) -> ProviderResult<Vec<CertificateDer<'static>>>
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| invalid(error.to_string()))?;
     if certificates.is_empty() {
-        return Err(invalid("holds no PEM certificate".to_string()));
+        return Err(invalid("contains no PEM certificate".to_string()));
     }
     Ok(certificates)
 }

@@ -96,7 +96,7 @@ fn name(key: &[u8]) -> &str {
 pub(crate) fn wanted(words: &str) -> Option<(&'static str, &str)> {
     let after = |prefix: &str| words.strip_prefix(prefix)?.split('`').next();
     let missing = after("missing field `").map(|field| ("lacks", field));
-    missing.or_else(|| after("duplicate field `").map(|field| ("tells twice of", field)))
+    missing.or_else(|| after("duplicate field `").map(|field| ("has a duplicate", field)))
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         }
         assert_eq!(field(b"{}", 99, usize::MAX), (String::new(), String::new()));
         assert_eq!(wanted("missing field `id` at line 1"), Some(("lacks", "id")));
-        assert_eq!(wanted("duplicate field `a`"), Some(("tells twice of", "a")));
+        assert_eq!(wanted("duplicate field `a`"), Some(("has a duplicate", "a")));
         assert_eq!(wanted("invalid type: string \"secret\""), None);
     }
 }

@@ -131,7 +131,7 @@ impl<'de> Scalar<'de> {
             Self::Whole(number) => number.to_string().into(),
             Self::Number(number) => number.to_string().into(),
             Self::Flag(flag) => flag.to_string().into(),
-            Self::Many => return Err(E::custom("a list or an object in the place of a text")),
+            Self::Many => return Err(E::custom("expected a string, found a list or an object")),
         })
     }
 
@@ -261,7 +261,7 @@ impl<'de> Liberal<'de> for bool {
         match given.text::<D::Error>()?.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
             "false" | "0" | "no" | "off" => Ok(false),
-            _ => Err(D::Error::custom("neither true nor false")),
+            _ => Err(D::Error::custom("expected true or false")),
         }
     }
 }
@@ -306,14 +306,14 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
         if text.is_empty() && self.may_be_empty_text {
             Ok(Vec::new())
         } else {
-            Err(E::custom("a text in the place of a list"))
+            Err(E::custom("expected a list, found a string"))
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Vec<T>, A::Error> {
         match object.next_key::<IgnoredAny>()? {
             None if self.may_be_empty_text => Ok(Vec::new()),
-            _ => Err(A::Error::custom("an object in the place of a list")),
+            _ => Err(A::Error::custom("expected a list, found an object")),
         }
     }
 
@@ -341,7 +341,7 @@ pub(crate) fn thing<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     let Item(thing) = Item::deserialize(deserializer)?;
-    thing.ok_or_else(|| D::Error::custom("null in the place of a thing"))
+    thing.ok_or_else(|| D::Error::custom("expected an object, found null"))
 }
 
 struct ItemVisitor<T>(PhantomData<T>);
@@ -350,7 +350,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemVisitor<T> {
     type Value = Item<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a text")
+        f.write_str("an object or a string")
     }
 
     fn visit_unit<E>(self) -> Result<Item<T>, E> {
@@ -413,13 +413,13 @@ impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
         if text.trim().is_empty() {
             return Ok(T::default());
         }
-        (self.named)(text).ok_or_else(|| E::custom("a text in the place of an object"))
+        (self.named)(text).ok_or_else(|| E::custom("expected an object, found a string"))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<T, A::Error> {
         match list.next_element::<IgnoredAny>()? {
             None => Ok(T::default()),
-            Some(_) => Err(A::Error::custom("a list in the place of an object")),
+            Some(_) => Err(A::Error::custom("expected an object, found a list")),
         }
     }
 

@@ -132,12 +132,12 @@ fn each_thing_that_is_said_counts_by_itself() {
 #[test]
 fn what_became_of_each_is_told_in_a_word() {
     for (kind, outcome, expected) in [
-        (Reapable::Instance, Ok(true), "instance 7 (web-1, of ci): gone"),
-        (Reapable::Snapshot, Ok(false), "snapshot 7 (web-1, of ci): would be ended"),
+        (Reapable::Instance, Ok(true), "instance 7 (web-1, owner ci): gone"),
+        (Reapable::Snapshot, Ok(false), "snapshot 7 (web-1, owner ci): would be destroyed"),
         (
             Reapable::Snapshot,
             Err(ProviderError::conflict("in use", false)),
-            "snapshot 7 (web-1, of ci): may still exist: ",
+            "snapshot 7 (web-1, owner ci): may still exist: ",
         ),
     ] {
         let id = "7".to_string();

@@ -73,9 +73,8 @@ impl<'a> Search<'a> {
         abort: &AbortFlag,
     ) -> ProviderResult<ProviderInstance> {
         if request.idempotency_key.is_some() && self.places.len() > 1 {
-            let message = "it stands for a machine in one place, and could not keep another \
-             process from making one elsewhere: \
-                           leave it out, or give a single candidate";
+            let message = "it holds at one provider and region, and cannot prevent a second \
+             create at another: leave it out, or give a single candidate";
             return Err(ProviderError::invalid_config("idempotency_key", message));
         }
         let mut telling: Option<ProviderError> = None;
@@ -168,8 +167,7 @@ impl<'a> Place<'a> {
             }
             (Err(error @ ProviderError::NotSupported { .. }), _) => {
                 let message = format!(
-                    "{error}; a candidate takes a price of its own, and a placement may allow \
-                     unknown ones"
+                    "{error}; give the candidate a price, or let the placement allow unknown prices"
                 );
                 (None, Some((AttemptOutcome::PriceUnknown, message)))
             }
@@ -262,7 +260,7 @@ fn weight(error: &ProviderError) -> u8 {
 }
 
 fn no_candidates() -> ProviderError {
-    ProviderError::invalid_config("candidates", "none; give at least one place to try")
+    ProviderError::invalid_config("candidates", "must not be empty; give at least one candidate")
 }
 
 fn same_currency(
@@ -276,9 +274,8 @@ fn same_currency(
     }
     let place = [candidate.provider.name(), &candidate.region, &candidate.size].join(" ");
     let message = format!(
-        "{most}, but {place} costs {price} an hour: currencies are not converted; give that \
-         candidate a price in {}, or a \
-         ceiling in {}",
+        "{most}, but {place} costs {price} an hour: spuff does not convert currencies; give that \
+         candidate a price in {}, or a ceiling in {}",
         most.currency, price.currency
     );
     Err(ProviderError::invalid_config(CEILING, message))

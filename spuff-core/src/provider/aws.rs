@@ -526,23 +526,21 @@ impl ProviderFactory for AwsFactory {
                  AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true, else \
                  https://ec2.REGION.amazonaws.com",
             ),
-            OptionDescription::new("region", "Region where a request names none; the profile's by \
-             default")
+            OptionDescription::new("region", "Region of requests that name none; by default that \
+             of the profile")
                 .env(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
             OptionDescription::new(
                 region::REGIONS,
-                "The regions that the account is used in, as a list with commas, or all for those \
-                 that it has enabled: lists, and with \
-                 them reap, read them all. By default they read the provider's own region, and \
-                 those in which it has made or seen \
-                 something. What is looked for by its id or key is looked for in all that are \
-                 enabled; where some cannot be asked, \
-                 a list says that they need not be",
+                "The regions that the account uses, separated by commas, or all for every enabled \
+                 region: lists, and so reap, read them all. By default they read the provider's \
+                 own region, and those in which it has made or seen a resource. Lookups by id or \
+                 key read every enabled region; if some cannot be read, a list here says that \
+                 they need not be",
             )
             .env(&["SPUFF_AWS_REGIONS"]),
             OptionDescription::ca_file().env(&["SPUFF_CA_FILE", "AWS_CA_BUNDLE"]),
             OptionDescription::new("profile", "The profile of the AWS configuration files that \
-             alone gives the credentials"),
+             gives the credentials; no other source is then read"),
             OptionDescription::new(
                 "ssm_endpoint",
                 "Base URL of SSM; by default that of endpoint where it is given, else what \
@@ -551,11 +549,11 @@ impl ProviderFactory for AwsFactory {
             ),
             OptionDescription::new(
                 "subnet",
-                "Subnet of new machines, which get a public address in it; the default VPC's by \
-                 default",
+                "Subnet of new instances, which get a public address in it; by default that of \
+                 the default VPC",
             ),
-            OptionDescription::new("security_group", "Security group of new machines; the VPC's \
-             default group by default"),
+            OptionDescription::new("security_group", "Security group of new instances; by default \
+             the VPC's default group"),
         ];
         description.options.extend(Defaults::describe());
         description.capabilities = Capabilities {

@@ -174,7 +174,8 @@ impl DigitalOceanProvider {
             Err(error)
                 if !error.is_retryable() && !asked.iter().any(|key| lookup::is_name(key)) =>
             {
-                debug!(%error, "the keys cannot be read: ids and fingerprints go as they are");
+                debug!(%error, "the SSH keys cannot be read: ids and fingerprints are sent as \
+                 given");
                 return Ok(asked.iter().map(|key| Reference::parse(key)).collect());
             }
             read => read?,
@@ -472,7 +473,7 @@ impl ProviderFactory for DigitalOceanFactory {
                 .env(&["DIGITALOCEAN_API_URL"]),
             OptionDescription::new(
                 "region",
-                "Region slug where a request names none; the cloud chooses by default",
+                "Region slug of requests that name none; by default the cloud chooses",
             ),
             OptionDescription::ca_file(),
         ];

@@ -126,11 +126,11 @@ impl DockerProvider {
         if !config.expose_token().trim().is_empty() {
             return Err(ProviderError::invalid_config(
                 "token",
-                "an engine takes none; leave it out",
+                "an engine takes no token; leave it out",
             ));
         }
         if config.ca_file.is_some() {
-            let message = "an engine behind TLS takes the files in the folder cert_path, or \
+            let message = "an engine behind TLS takes the files in the folder cert_path or \
              DOCKER_CERT_PATH; leave it out";
             return Err(ProviderError::invalid_config("ca_file", message));
         }
@@ -303,8 +303,8 @@ impl Provider for DockerProvider {
         if let Ok(container) = inspected
             && let Err(error) = self.remove_orphan(&container).await
         {
-            warn!(id, %error, "the image of a snapshot that was deleted while it was in use is \
-             left: `docker image prune` removes it");
+            warn!(id, %error, "the image of a snapshot that was deleted while in use remains: \
+             `docker image prune` removes it");
         }
         Ok(())
     }
@@ -450,7 +450,7 @@ impl ProviderFactory for DockerFactory {
     fn describe(&self) -> ProviderDescription {
         let mut description = ProviderDescription::new(self.provider_type());
         description.summary =
-            "Containers of Docker or Podman as machines, on this computer".to_string();
+            "Containers of Docker or Podman as instances, on this computer".to_string();
         let endpoint = "The engine: unix://PATH, ssh://USER@HOST, https://HOST:PORT, or \
          tcp://HOST:PORT; by default that of the docker \
                         command's context, or else the first that answers at a socket of Docker or \
@@ -459,7 +459,7 @@ impl ProviderFactory for DockerFactory {
             OptionDescription::new("endpoint", endpoint).env(&["DOCKER_HOST"]),
             OptionDescription::new(
                 "region",
-                "Network where a request names none; bridge by default",
+                "Network of requests that name none; by default bridge",
             ),
         ];
         description.options.extend(Options::describe());

@@ -107,7 +107,7 @@ pub enum ProviderError {
     Network(NetworkError),
 
     /// A reply that fits no other kind.
-    #[error("the cloud answered with an error: {message}{context}")]
+    #[error("the cloud returned an error: {message}{context}")]
     #[non_exhaustive]
     Api {
         /// The HTTP status.
@@ -199,8 +199,8 @@ pub enum ProviderError {
     /// The caller cancelled the call. A create in progress is completed or rolled back in the
     /// background.
     #[error("{operation} was \
-     cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is as \
-      it was")))]
+     cancelled{}", instance_id.as_ref().map_or(String::new(), |id| format!("; instance {id} is \
+      unchanged")))]
     Cancelled {
         /// The operation.
         operation: String,
@@ -493,8 +493,8 @@ impl ProviderError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::AfterCreate { ending: true, .. } => {
-                "Let what goes on in the background settle before the program ends: the machine is \
-                 being destroyed."
+                "Wait for the background work before the program ends: the instance is being \
+                 destroyed."
             }
             error => error.kind().advice(),
         }

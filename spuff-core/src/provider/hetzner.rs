@@ -151,7 +151,7 @@ impl HetznerProvider {
                 Err(self.http.discreet(errors::failed(id, action, "")))
             }
             (Progress::Running(action), Observation::Done(_)) => {
-                Ok(Observation::Pending(format!("active, {} goes on", action.command)))
+                Ok(Observation::Pending(format!("active, {} in progress", action.command)))
             }
             (Progress::Unknown, Observation::Done(_)) if locked => {
                 Ok(Observation::Pending("active, still locked".to_string()))
@@ -373,7 +373,7 @@ impl ProviderFactory for HetznerFactory {
             .env(&["HCLOUD_ENDPOINT"]),
             OptionDescription::new(
                 "region",
-                "Location where a request names none; the cloud chooses by default",
+                "Location of requests that name none; by default the cloud chooses",
             ),
             OptionDescription::ca_file(),
         ];

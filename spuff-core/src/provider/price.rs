@@ -108,8 +108,8 @@ impl FromStr for Price {
         };
         read().ok_or_else(|| {
             let message = format!(
-                "{text:?}: give plain decimals, up to {DIGITS} after the point, \
-             and a currency: 0.0056 EUR"
+                "{text:?}: must be a decimal, with up to {DIGITS} digits after the point, and a \
+                 currency: 0.0056 EUR"
             );
             ProviderError::invalid_config("price", message)
         })

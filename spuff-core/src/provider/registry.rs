@@ -165,8 +165,12 @@ impl OptionDescription {
 
     /// The file of additional certificate authorities, an option of every provider over HTTPS.
     pub(super) fn ca_file() -> Self {
-        Self::new("ca_file", "PEM file with certificate authorities to trust beside the platform's")
-            .env(&["SPUFF_CA_FILE"])
+        Self::new(
+            "ca_file",
+            "PEM file with certificate authorities to trust in addition to the \
+         platform's",
+        )
+        .env(&["SPUFF_CA_FILE"])
     }
 
     /// Marks the option as required.

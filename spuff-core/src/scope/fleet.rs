@@ -59,7 +59,7 @@ impl FleetError {
 impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        write!(f, "{failed} of {} machines have failed", self.outcomes.len())?;
+        write!(f, "{failed} of {} instances failed", self.outcomes.len())?;
         self.error().map_or(Ok(()), |error| write!(f, ", the first at {}: {error}", self.first))
     }
 }
@@ -123,8 +123,7 @@ where
     });
     let ended = FleetError::check(outcomes.collect());
     if let (Err(error), false) = (&ended, matches!(done, Ok(Ok(_)))) {
-        warn!(%error, "machines could not be destroyed after their work had failed, and cost \
-         money");
+        warn!(%error, "instances could not be destroyed after their work failed, and cost money");
     }
     let value = done.unwrap_or_else(|panic| resume_unwind(panic))?;
     ended?;

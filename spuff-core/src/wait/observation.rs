@@ -92,7 +92,7 @@ impl Observation<ProviderInstance> {
             Ok(instance) if instance.is_ready() => Ok(Self::Done(instance)),
             Ok(instance) if instance.status == InstanceStatus::Archive => {
                 let context = ErrorContext::new(provider).with_instance_id(instance.id);
-                Err(ProviderError::conflict("the machine is archived and will not start", false)
+                Err(ProviderError::conflict("the instance is archived and will not start", false)
                     .with_context(context))
             }
             Ok(instance) if instance.status == InstanceStatus::Active => {

@@ -72,7 +72,7 @@ impl<R: BatchPoll> SharedPoller<R> {
             }
         }
         Err(ProviderError::Internal {
-            message: "whoever looked for all has broken off".to_string(),
+            message: "the shared poller stopped unexpectedly".to_string(),
         })
     }
 
@@ -210,7 +210,7 @@ impl<R: BatchPoll> Driver<R> {
             (Newcomers::None, false, Duration::ZERO);
         for (group, BatchObservation { observations: looks, requests }) in groups.iter().zip(&seen)
         {
-            debug!(subjects = group.subjects.len(), requests, "looked at all");
+            debug!(subjects = group.subjects.len(), requests, "polled all");
             refill_interval += group
                 .room
                 .refill_interval()

@@ -30,7 +30,7 @@ async fn no_engine() {
     drop(UnixListener::bind(&socket).unwrap());
     let error = create(config().with_endpoint(socket.display().to_string()), &request()).await;
     assert!(
-        error.kind() == ErrorKind::Network && error.to_string().contains("nobody listens"),
+        error.kind() == ErrorKind::Network && error.to_string().contains("nothing listens"),
         "{error}"
     );
     std::fs::remove_dir_all(folder).unwrap();

@@ -177,7 +177,7 @@ async fn the_same_names_again_wait_for_those_that_are_being_destroyed() {
                 observe(provider.create_instance(&request), |progress| seen.push(progress.state))
                     .await;
             assert_eq!(alive(&cloud), [second.unwrap().id], "{name} {key:?}");
-            let is_told = seen.iter().any(|state| state.starts_with("its name is"));
+            let is_told = seen.iter().any(|state| state.starts_with("its name still belongs to "));
             assert_eq!(is_told, name == "hetzner", "{name} {key:?}: {seen:?}");
             // One that stays has its name.
             if name == "hetzner" {

@@ -85,7 +85,7 @@ async fn a_fleet_ends_with_its_work_whatever_happens() {
             "{name}"
         );
         assert!(
-            failed.to_string().starts_with("3 of 3 machines have failed, the first at 1: "),
+            failed.to_string().starts_with("3 of 3 instances failed, the first at 1: "),
             "{failed}"
         );
 

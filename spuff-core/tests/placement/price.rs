@@ -144,7 +144,11 @@ async fn a_price_that_nobody_knows_is_too_dear_unless_allowed_or_given() {
         (candidate, unknown.outcome, unknown.price),
         (1, AttemptOutcome::PriceUnknown, None)
     );
-    assert!(unknown.message.contains("may allow unknown ones"), "{}", unknown.message);
+    assert!(
+        unknown.message.contains("let the placement allow unknown prices"),
+        "{}",
+        unknown.message
+    );
     let (candidate, allowed) = first(|aws| aws, true).await;
     assert_eq!((candidate, allowed.price), (0, None));
     let (candidate, given) = first(|aws| aws.with_price(Price::new(10_400, "USD")), false).await;

@@ -259,10 +259,10 @@ impl Memory {
             if self.has(Fault::NamelessIsMadeAndRefused) {
                 self.cloud.make(request);
             }
-            return Err(self.invalid("name", "empty; it is required"));
+            return Err(self.invalid("name", "must not be empty"));
         }
         if request.size.is_empty() {
-            return Err(self.invalid("size", "empty; it is required"));
+            return Err(self.invalid("size", "must not be empty"));
         }
         if request.size != "small" && !self.has(Fault::UnknownSizeIsMade) {
             return Err(match self.has(Fault::UnknownSizeIsRetryable) {

@@ -148,8 +148,8 @@ pub(super) fn part(made: Vec<Instance>, index: &str) -> ProviderResult<Option<In
     {
         (None, Some(id)) => {
             let message = format!(
-                "{id} was made by the same call, and the reply has no amiLaunchIndex that tells \
-                 which it is"
+                "{id} was made by the same call, and the reply has no amiLaunchIndex that \
+                 identifies it"
             );
             Err(ProviderError::api(200, message))
         }

@@ -132,7 +132,7 @@ fn tags(request: &InstanceRequest) -> ProviderResult<Vec<(&str, &str)>> {
     if let Some(other) = tags.insert(NAME_TAG, &request.name).filter(|other| *other != request.name)
     {
         let message = format!(
-            "{other:?}: on EC2 the tag {NAME_TAG} is the machine's name; set the name instead"
+            "{other:?}: on EC2 the tag {NAME_TAG} is the instance's name; set the name instead"
         );
         return Err(ProviderError::invalid_config("labels[\"Name\"]", message));
     }
@@ -155,7 +155,7 @@ pub(super) fn check_tags(tags: &[(&str, &str)]) -> ProviderResult<()> {
         if key.to_ascii_lowercase().starts_with(RESERVED) {
             return Err(ProviderError::invalid_config(
                 field,
-                format!("keys that begin with {RESERVED} are AWS's own"),
+                format!("keys that begin with {RESERVED} are reserved for AWS"),
             ));
         }
         validate::at_most(
@@ -230,7 +230,7 @@ pub(super) fn check_image_name(name: &str) -> ProviderResult<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
     if let Some(wrong) = name.chars().find(|c| !allowed(*c)) {
         let message = format!(
-            "{name:?} holds {wrong:?}; use letters, digits, spaces and ( ) [ ] . / - ' @ _"
+            "{name:?} contains {wrong:?}; use letters, digits, spaces and ( ) [ ] . / - ' @ _"
         );
         return Err(ProviderError::invalid_config("name", message));
     }
@@ -323,7 +323,7 @@ pub(super) fn failed_launch(instance: &Instance) -> ProviderError {
 
 fn words(message: &str, code: &str) -> String {
     if message.is_empty() {
-        format!("the machine was ended by EC2: {code}")
+        format!("EC2 terminated the instance: {code}")
     } else {
         message.to_string()
     }

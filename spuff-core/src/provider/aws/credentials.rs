@@ -38,9 +38,8 @@ const FORM: &str = "write it as ACCESS_KEY_ID:SECRET or ACCESS_KEY_ID:SECRET:SES
  leave it out for the standard \
                     credential chain";
 const WAYS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile with \
- AWS_PROFILE, sign in with `aws sso \
-                    login`, pass the token ACCESS_KEY_ID:SECRET, or run on a machine or container \
- with a role";
+ AWS_PROFILE, sign in with `aws sso login`, pass the token ACCESS_KEY_ID:SECRET, or run on an \
+ instance or container with a role";
 
 /// The variables that select the credentials of the chain.
 const CHOICE: [&str; 16] = [

@@ -53,8 +53,8 @@ pub(super) fn refusal(reply: &Reply) -> ApiError {
 fn used_before(code: &str) -> Option<&'static str> {
     let is_so = matches!(code, "IdempotentParameterMismatch" | "IdempotentInstanceTerminated");
     is_so.then_some(
-        " (the idempotency key was used before, with other parameters or for a machine that has \
-         ended: use another key)",
+        " (the idempotency key was used before, with other parameters or for an instance that is \
+         destroyed: use another key)",
     )
 }
 
@@ -64,7 +64,7 @@ fn wrong_clock(theirs: DateTime<Utc>, ours: DateTime<Utc>) -> Option<String> {
     let side = if behind > TimeDelta::zero() { "behind" } else { "ahead of" };
     let minutes = behind.abs().num_minutes();
     (behind.abs() > CLOCK_LIMIT)
-        .then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: set it)"))
+        .then(|| format!(" (this computer's clock is {minutes} minutes {side} AWS's: correct it)"))
 }
 
 /// Whether a zone lacks what was requested. If EC2 chose the zone, another may have it.
@@ -367,11 +367,11 @@ mod tests {
         };
         assert_eq!(
             told("RequestExpired", 17),
-            "m (this computer's clock is 17 minutes behind AWS's: set it)"
+            "m (this computer's clock is 17 minutes behind AWS's: correct it)"
         );
         assert_eq!(
             told("AuthFailure", -31),
-            "m (this computer's clock is 30 minutes ahead of AWS's: set it)"
+            "m (this computer's clock is 30 minutes ahead of AWS's: correct it)"
         );
         assert_eq!(told("RequestExpired", 2), "m", "keys of a session that has ended");
         assert_eq!(told("InstanceLimitExceeded", 17), "m", "no signature");

@@ -44,7 +44,8 @@ impl Fetch {
             }
             _ => {
                 return Err(Error::config_invalid(
-                    "credentials are asked for over https, or http at a link-local address",
+                    "credentials are requested only over https, or over http at a link-local \
+                     address",
                 ));
             }
         };

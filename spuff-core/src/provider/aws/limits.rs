@@ -18,8 +18,9 @@ const CHANGE_OFTEN: &[Limit] = &[Limit::Bucket { burst: 100, per_second: 5.0 }];
 static WIDE: Budget =
     bucket("unfiltered and unpaginated", &[Limit::Bucket { burst: 50, per_second: 10.0 }]);
 static LAUNCHED: Budget =
-    bucket("launched machines", &[Limit::Bucket { burst: 1000, per_second: 2.0 }]);
-static ENDED: Budget = bucket("ended machines", &[Limit::Bucket { burst: 1000, per_second: 20.0 }]);
+    bucket("launched instances", &[Limit::Bucket { burst: 1000, per_second: 2.0 }]);
+static ENDED: Budget =
+    bucket("terminated instances", &[Limit::Bucket { burst: 1000, per_second: 20.0 }]);
 static PARAMETERS: Budget =
     bucket("GetParameter", &[Limit::Bucket { burst: 40, per_second: 40.0 }]);
 static ACTIONS: [Budget; 12] = [
@@ -98,13 +99,13 @@ mod tests {
         for (query, expected) in [
             (
                 Query::new("RunInstances").with("MaxCount", "3"),
-                [of("RunInstances", 1), of("launched machines", 3)],
+                [of("RunInstances", 1), of("launched instances", 3)],
             ),
             (
                 Query::new("TerminateInstances")
                     .with("InstanceId.1", "i-1")
                     .with("InstanceId.2", "i-2"),
-                [of("TerminateInstances", 1), of("ended machines", 2)],
+                [of("TerminateInstances", 1), of("terminated instances", 2)],
             ),
             (
                 Query::new("DescribeInstances").filter("instance-id", &["i-1"]),

@@ -182,7 +182,7 @@ impl Profiles {
                         || {
                             let message = format!(
                                 "the AWS profile {:?} names the services section {name:?}, which \
-                         is not there",
+                                 does not exist",
                                 self.name()
                             );
                             ProviderError::invalid_config("endpoint", message)

@@ -241,8 +241,9 @@ fn check_region(field: &str, region: &str) -> ProviderResult<()> {
     if number && parts.clone().count() >= 2 && parts.all(part) {
         return Ok(());
     }
-    let message =
-        format!("{region:?} is not a region; write it like us-east-1 (a zone has a letter more)");
+    let message = format!(
+        "{region:?} is not a region; use one such as us-east-1 (a zone ends with a letter)"
+    );
     Err(ProviderError::invalid_config(field, message))
 }
 

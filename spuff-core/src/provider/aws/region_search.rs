@@ -196,7 +196,7 @@ impl AwsProvider {
         match self.places.of_key(&create_key.key) {
             Some(other) if other != *place => {
                 let message = format!(
-                    "{:?} was made for {}, and is looked for there; use another key in {}",
+                    "{:?} was used in {}, and is looked up there; use another key in {}",
                     create_key.key, other.region, place.region
                 );
                 Err(ProviderError::invalid_config("idempotency_key", message))
@@ -226,7 +226,8 @@ impl AwsProvider {
             return Ok(None);
         }
         let asking = Asking { operation, errand: &self.http.errand() };
-        self.elsewhere(asking, &format!("what was made under the key {key:?}"), known, look).await
+        self.elsewhere(asking, &format!("the resource made under the key {key:?}"), known, look)
+            .await
     }
 
     /// Searches every region except those already asked.
@@ -275,11 +276,10 @@ impl AwsProvider {
         }
         let Some((region, error)) = failed else { return Ok(None) };
         let asked = asked.iter().map(|place| place.region.as_str()).collect::<Vec<_>>().join(", ");
-        let before =
-            format!("{subject} is not in {asked}; whether it is in {region} could not be asked: ");
+        let before = format!("{subject} is not in {asked}, and {region} could not be read: ");
         let way_out = format!(
-            "; give the identity the right to, or say by the option {REGIONS} which regions the \
-             account is used in"
+            "; give the identity permission, or set the option {REGIONS} to the regions that the \
+             account uses"
         );
         Err(with_words(&error, &before, &way_out))
     }

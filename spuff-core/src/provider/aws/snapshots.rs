@@ -187,7 +187,7 @@ impl AwsProvider {
             return Ok(());
         }
         let message = format!(
-            "snapshot {id} is deregistered, but these EBS snapshots of it are still paid for: {}",
+            "snapshot {id} is deregistered, but these EBS snapshots of it still cost money: {}",
             left.join("; ")
         );
         Err(ProviderError::Other { message })

@@ -82,11 +82,11 @@ pub(super) fn read<T: Document>(reply: &Reply) -> ProviderResult<T> {
         let wanted = if let DeError::Custom(words) = &error { wanted(words) } else { None };
         let field =
             wanted.map(|(verb, field)| format!(": it {verb} `{field}`")).unwrap_or_default();
-        reply.unreadable(&format!("breaks off or is no valid {}{field}", T::ROOT))
+        reply.unreadable(&format!("is cut off or is not a valid {}{field}", T::ROOT))
     })?;
     match read.nameless() {
         Some(field) => {
-            Err(reply.unreadable(&format!("is no valid {}: it lacks an `{field}`", T::ROOT)))
+            Err(reply.unreadable(&format!("is not a valid {}: it lacks `{field}`", T::ROOT)))
         }
         None => Ok(read),
     }

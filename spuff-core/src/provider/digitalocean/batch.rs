@@ -47,7 +47,7 @@ impl DigitalOceanProvider {
                 .into_iter()
                 .map(convert::instance)
                 .collect();
-            in_order(made, &names).map_err(|_| reply.unreadable("does not tell of all droplets"))
+            in_order(made, &names).map_err(|_| reply.unreadable("does not include all droplets"))
         };
         let sent = clock::utc();
         let look = || async {

@@ -131,7 +131,7 @@ pub(super) fn tags(labels: &BTreeMap<&str, &str>) -> ProviderResult<Vec<String>>
         .iter()
         .map(|(key, value)| {
             if key.is_empty() {
-                return Err(ProviderError::invalid_config("labels", "a label with an empty key"));
+                return Err(ProviderError::invalid_config("labels", "a key must not be empty"));
             }
             let tag = tag(key, value);
             let way_out =

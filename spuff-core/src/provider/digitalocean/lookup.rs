@@ -34,9 +34,7 @@ fn choose(known: &[SshKey], asked: &str) -> ProviderResult<Reference> {
                 .map(|key| format!("key {} named {:?}", key.id, key.name))
                 .collect::<Vec<_>>()
                 .join(" and ");
-            invalid(format!(
-                "{asked:?} may mean {told}; give the fingerprint of the one, or rename the other"
-            ))
+            invalid(format!("{asked:?} is ambiguous: {told}; give a fingerprint, or rename one"))
         }
     }
 }

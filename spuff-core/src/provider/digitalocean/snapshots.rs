@@ -80,7 +80,7 @@ impl DigitalOceanProvider {
                     return error;
                 }
                 let message = format!(
-                    "snapshot {id} exists and is paid for, but could not be tagged {}: {error}",
+                    "snapshot {id} exists and costs money, but could not be tagged {}: {error}",
                     tags.join(", ")
                 );
                 ProviderError::Other { message }
@@ -216,7 +216,7 @@ impl DigitalOceanProvider {
             (_, Some(Started { action: Some(action), .. }), _)
                 if known.may_be_of_another(call, droplet) =>
             {
-                Lookup::Ambiguous(vec![format!("what action {action} makes")])
+                Lookup::Ambiguous(vec![format!("the snapshot of action {action}")])
             }
             (_, running, _) => Lookup::found(running),
         })
@@ -245,7 +245,9 @@ impl DigitalOceanProvider {
         match action.as_ref().map(|action| (action.status.as_str(), action.id)) {
             Some(("errored", _)) => return Ok(Lookup::Nothing),
             None | Some(("completed", _)) => {}
-            Some((_, id)) => return Ok(Lookup::Ambiguous(vec![format!("what action {id} makes")])),
+            Some((_, id)) => {
+                return Ok(Lookup::Ambiguous(vec![format!("the snapshot of action {id}")]));
+            }
         }
         let mut made = self.snapshots_left_by(key.droplet).await?;
         // Uses the API's clock if there was an earlier snapshot: this computer's clock may have

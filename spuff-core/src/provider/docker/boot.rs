@@ -132,8 +132,7 @@ fn public_key(key: &str) -> ProviderResult<String> {
     // This may be a private key.
     let begin: String = line.chars().take(8).collect();
     let message = format!(
-        "{begin:?}…: an engine keeps no keys; give the public key itself, as it stands in a .pub \
-         file"
+        "{begin:?}…: an engine stores no keys; give the public key itself, as in a .pub file"
     );
     Err(ProviderError::invalid_config("ssh_keys", message))
 }

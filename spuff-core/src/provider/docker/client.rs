@@ -137,7 +137,7 @@ impl Client {
                 .map(|endpoint| endpoint.host.clone())
                 .filter(|host| !host.is_empty());
             let host = host.ok_or_else(|| {
-                invalid(Self::CONTEXT, format!("{name:?} names no engine of Docker"))
+                invalid(Self::CONTEXT, format!("{name:?} names no Docker endpoint"))
             })?;
             let certificates = self
                 .folder
@@ -149,15 +149,12 @@ impl Client {
             }));
         }
         others.sort();
-        let there_are = if others.is_empty() {
-            "no other than the default one".to_string()
-        } else {
-            others.join(", ")
-        };
+        let there_are =
+            if others.is_empty() { "only the default one".to_string() } else { others.join(", ") };
         let message = format!(
-            "the docker command is to use the context {name:?}, which it does not have; it has \
-             {there_are}: see `docker context ls`, or \
-             name the engine by the endpoint or DOCKER_HOST"
+            "the docker command is set to the context {name:?}, which does not exist; it has \
+             {there_are}: see `docker context ls`, or name the engine by the endpoint or \
+             DOCKER_HOST"
         );
         Err(invalid(Self::CONTEXT, message))
     }
@@ -209,7 +206,7 @@ impl Client {
             Ok(read) => read,
             Err(error) => Err(ProviderError::auth(
                 NAME,
-                format!("what `docker login` has kept cannot be read: {error}"),
+                format!("the credentials of `docker login` cannot be read: {error}"),
             )),
         }
     }
@@ -261,7 +258,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> ProviderResult<Option<T>> {
     };
     // The file may hold secrets, which the parser's error may repeat.
     let place = |error: serde_json::Error| {
-        format!("{}: not as Docker writes it, at line {}", path.display(), error.line())
+        format!("{}: not in Docker's format, at line {}", path.display(), error.line())
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| invalid(Client::FOLDER, place(error)))
 }
@@ -293,7 +290,7 @@ fn of_auth(key: &str, auth: &Auth) -> ProviderResult<Option<DockerCredentials>> 
         let (name, secret) = pair.ok_or_else(|| {
             invalid(
                 Client::FOLDER,
-                format!("config.json: what it has for {key} is not USER:PASSWORD in base64"),
+                format!("config.json: the entry for {key} must be USER:PASSWORD in base64"),
             )
         })?;
         (username, password) = (name.to_string(), secret.to_string());
@@ -346,7 +343,7 @@ fn ask(helper: &str, key: &str) -> ProviderResult<Option<DockerCredentials>> {
         };
     }
     answered(key, &output.stdout)
-        .map_err(|_| failed("its answer is not that of a helper".to_string()))
+        .map_err(|_| failed("its reply is not that of a credential helper".to_string()))
 }
 
 /// Reads the credentials in a helper's reply.

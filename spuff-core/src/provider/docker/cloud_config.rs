@@ -78,7 +78,7 @@ fn timezone<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
     };
     if name.starts_with('-') || !name.split('/').all(part) {
-        return Err(item.invalid("this is no time zone; write one such as Europe/Berlin"));
+        return Err(item.invalid("not a time zone; use one such as Europe/Berlin"));
     }
     Ok(name)
 }

@@ -65,14 +65,14 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
     if request.name.len() < MIN_NAME {
         return Err(ProviderError::invalid_config(
             "name",
-            format!("{:?}: an engine wants {MIN_NAME} characters", request.name),
+            format!("{:?}: must have at least {MIN_NAME} characters", request.name),
         ));
     }
     validate::slug("region", &request.region)?;
     if matches!(request.region.as_str(), "host" | "none") {
         let message = format!(
-            "{:?}: a machine has no address of its own there; use {DEFAULT_NETWORK:?} or a network \
-             that you have made",
+            "{:?}: an instance has no address of its own there; use {DEFAULT_NETWORK:?} or a \
+             network that you have created",
             request.region
         );
         return Err(ProviderError::invalid_config("region", message));
@@ -91,7 +91,7 @@ pub(super) fn check_request(request: &InstanceRequest) -> ProviderResult<()> {
         if [MACHINE_KEY, SNAPSHOT_KEY].contains(&key.as_str()) || key.starts_with(PORT_PREFIX) {
             return Err(ProviderError::invalid_config(
                 "labels",
-                format!("{key} is a label of spuff's own; use another"),
+                format!("{key} is reserved for spuff; use another label"),
             ));
         }
     }
@@ -117,8 +117,8 @@ pub(super) fn limits(size: &str) -> ProviderResult<Option<(i64, i64)>> {
     }
     let invalid = || {
         let message = format!(
-            "{size:?}: give processors, x and memory, such as 2x4g or 0.5x512m (6m at least), or \
-             leave it empty for no limits"
+            "{size:?}: must be processors, x and memory, such as 2x4g or 0.5x512m (at least 6m), \
+             or empty for no limits"
         );
         ProviderError::invalid_config("size", message)
     };

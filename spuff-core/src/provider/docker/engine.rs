@@ -92,15 +92,15 @@ impl Engine {
     }
 
     pub(super) fn describe() -> [OptionDescription; 5] {
-        let plain = "true: takes tcp:// without TLS beyond this computer, where all can read \
-         along, and have root on the engine's";
-        let verify = "Anything: tcp:// is spoken with TLS, as https:// always is";
+        let plain = "true: allows tcp:// without TLS beyond this computer: others on the network \
+         can read it, and gain root on the engine's computer";
+        let verify = "Any value: connects to tcp:// with TLS, as always to https://";
         let certificates = "The folder with ca.pem, cert.pem and key.pem for TLS; by default that \
          of the docker command";
         let folder = "The folder of the docker command, with its contexts and credentials; by \
          default ~/.docker";
-        let context = "The context of the docker command, where no endpoint is given; by default \
-         the one that it uses";
+        let context = "The context of the docker command, if no endpoint is given; by default the \
+         current one";
         [
             OptionDescription::new(Self::PLAIN_TCP, plain),
             OptionDescription::new(Self::TLS_VERIFY, verify).env(&["DOCKER_TLS_VERIFY"]),
@@ -295,7 +295,7 @@ impl Place {
             other => {
                 return Err(ProviderError::invalid_config(
                     Engine::PLAIN_TCP,
-                    format!("{other:?} is neither true nor false"),
+                    format!("{other:?}: must be true or false"),
                 ));
             }
         };
@@ -324,11 +324,10 @@ impl Place {
         }
         if !plain && !is_loopback(host_of(host)) {
             let message = format!(
-                "{address}: without TLS all between here and there can read user data, environment \
-                 and credentials, and have root on \
-                 the engine's computer; use ssh://, or TLS (https://, or DOCKER_TLS_VERIFY with \
-                 DOCKER_CERT_PATH), or set the option \
-                 {} to true",
+                "{address}: without TLS, others on the network can read user data, environment \
+                 and credentials, and gain root on the engine's computer; use ssh://, or TLS \
+                 (https://, or DOCKER_TLS_VERIFY with DOCKER_CERT_PATH), or set the option {} to \
+                 true",
                 Engine::PLAIN_TCP
             );
             return Err(ProviderError::invalid_config("endpoint", message));
@@ -474,7 +473,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> ProviderResult<String> {
         }
         _ => {
             let message = format!(
-                "{endpoint:?} is no engine: give {}:// and a path or host, as DOCKER_HOST has it",
+                "{endpoint:?} is not an engine: use {}:// and a path or host, as in DOCKER_HOST",
                 schemes.join("://, ")
             );
             Err(ProviderError::invalid_config("endpoint", message))

@@ -44,7 +44,8 @@ pub(super) fn failure(error: Error, place: &str, ask: &Ask<'_>) -> Failure {
             )
         }
         error => {
-            let broken = NetworkError::new(format!("the engine at {place} broke off"), error);
+            let broken =
+                NetworkError::new(format!("the engine at {place} closed the connection"), error);
             Failure::Unknown(ProviderError::Network(broken))
         }
     }
@@ -72,7 +73,7 @@ fn refused(status: u16, message: &str, ask: &Ask<'_>) -> Failure {
     let error = match (status, ask.subject) {
         _ if full => ProviderError::quota(
             "disk",
-            format!("{said}{context}; make room, such as by `docker system prune`"),
+            format!("{said}{context}; free some space, for example with `docker system prune`"),
         ),
         // Podman replies 500 if the resource disappears during the request.
         (404, Some((resource_type, id))) if says_absent(resource_type, message) => {
@@ -202,7 +203,7 @@ fn no_socket(place: &str, hint: &str) -> ProviderError {
 fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
     if place.starts_with("ssh://") {
         let message = format!(
-            "no engine answers at {place}: see that `ssh` takes you there without a question, and \
+            "no engine answers at {place}: check that `ssh` connects there without a prompt, and \
              that `docker version` works there"
         );
         return ProviderError::Network(NetworkError::new(message, error));
@@ -220,7 +221,7 @@ fn unreachable(error: Error, place: &str, hint: &str) -> ProviderError {
     match kind {
         Some(io::ErrorKind::PermissionDenied) => forbidden(place, hint),
         Some(io::ErrorKind::NotFound) => absent(place, hint, "there is no socket"),
-        Some(io::ErrorKind::ConnectionRefused) => absent(place, hint, "nobody listens"),
+        Some(io::ErrorKind::ConnectionRefused) => absent(place, hint, "nothing listens"),
         _ => absent(place, hint, error),
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn reference(image: &ImageSpec) -> ProviderResult<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:/@".contains(c);
     if reference.is_empty() || reference.len() > 512 || !reference.chars().all(allowed) {
         let message = format!(
-            "{reference:?} cannot be an image: give it as `docker pull` takes it, such as \
+            "{reference:?} is not an image; use a reference that `docker pull` takes, such as \
              alpine:3.22 or host:5000/name@sha256:…"
         );
         return Err(ProviderError::invalid_config("image", message));
@@ -416,14 +416,13 @@ fn cannot_pull(image: &str, is_known: bool, error: ProviderError) -> ProviderErr
     .any(|words| message.contains(words))
     {
         let who = if is_known {
-            "does not take what `docker login` has kept"
+            "rejects the credentials of `docker login`"
         } else {
-            "wants to know who asks"
+            "requires credentials"
         };
         let message = format!(
-            "the engine does not have {image}, and its registry {who}{message}; see its name, \
-             `docker login`, or pull, load or build it \
-             yourself first"
+            "the engine does not have {image}, and its registry {who}{message}; check its name, \
+             run `docker login`, or pull, load or build it yourself first"
         );
         return ProviderError::auth(NAME, message);
     }
@@ -513,7 +512,10 @@ mod tests {
             "unauthorized: authentication required",
             "unauthorized: incorrect username or password",
         ] {
-            for (is_known, words) in [(false, "wants to know who asks"), (true, "has kept")] {
+            for (is_known, words) in [
+                (false, "requires credentials"),
+                (true, "rejects the credentials of `docker login`"),
+            ] {
                 let error = cannot_pull("host/app:1", is_known, ProviderError::api(500, message));
                 assert!(
                     matches!(error, ProviderError::Authentication { .. }) && !error.is_retryable(),

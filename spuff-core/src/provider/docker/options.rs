@@ -90,14 +90,11 @@ impl Options {
 
     pub(super) fn describe() -> [OptionDescription; 3] {
         let mounts = "Folders of the engine's computer and named volumes, as SOURCE:TARGET or \
-         SOURCE:TARGET:ro, an entry a line, or \
-                      separated by commas in a text of one line";
-        let ports = "Ports to be reached from outside, as PORT:INSIDE, ADDRESS:PORT:INSIDE, or \
-         INSIDE alone for any free port; with \
-                     /udp behind it for that. Without ADDRESS on all interfaces of the engine's \
-         computer; the label \
-                     spuff-port-INSIDE/tcp tells where it is. Entries as in mounts";
-        let environment = "Variables of the machine's environment, as NAME=VALUE, an entry a line; \
+         SOURCE:TARGET:ro, one per line, or separated by commas in a single line";
+        let ports = "Published ports, as PORT:INSIDE, ADDRESS:PORT:INSIDE, or INSIDE alone for \
+         any free port; append /udp for UDP. Without ADDRESS on all interfaces of the engine's \
+         computer; the label spuff-port-INSIDE/tcp shows where. Entries as in mounts";
+        let environment = "Variables of the instance's environment, as NAME=VALUE, one per line; \
          a comma is a part of the value";
         [
             OptionDescription::new(Self::MOUNTS, mounts),
@@ -139,30 +136,30 @@ fn mount(entry: &str) -> ProviderResult<String> {
     let target = parts.next();
     let mode = parts.next();
     let Some(target) = target.filter(|target| target.starts_with('/')) else {
-        return Err(invalid("give SOURCE:TARGET, with an absolute path inside the machine"));
+        return Err(invalid("must be SOURCE:TARGET, with an absolute path inside the instance"));
     };
     if source.is_empty() || (source.contains('/') && !source.starts_with('/')) {
-        return Err(invalid("give an absolute path, or the name of a volume, as its source"));
+        return Err(invalid("the source must be an absolute path or the name of a volume"));
     }
     if target == "/" {
-        return Err(invalid("the root of a machine is its own"));
+        return Err(invalid("the target must not be the instance's root"));
     }
     if Path::new(target).starts_with(FOLDER) {
-        return Err(invalid("spuff keeps there what it hands over; choose another target"));
+        return Err(invalid("spuff uses that folder itself; choose another target"));
     }
     match mode {
         None | Some("ro" | "rw" | "z" | "Z" | "ro,z" | "ro,Z" | "rw,z" | "rw,Z") => {
             Ok(entry.to_string())
         }
-        Some(_) => Err(invalid("behind the target stands nothing, ro, or rw")),
+        Some(_) => Err(invalid("only ro or rw may follow the target")),
     }
 }
 
 fn port(entry: &str) -> ProviderResult<(String, PortBinding)> {
     let invalid = || {
         let message = format!(
-            "{entry:?}: give PORT:INSIDE, ADDRESS:PORT:INSIDE or INSIDE, with ports of 1 to 65535, \
-             and /udp where it is that"
+            "{entry:?}: must be PORT:INSIDE, ADDRESS:PORT:INSIDE or INSIDE, with ports of 1 to \
+             65535, and /udp for UDP"
         );
         ProviderError::invalid_config(Options::PORTS, message)
     };
@@ -201,7 +198,7 @@ fn variable(entry: &str) -> ProviderResult<Variable> {
         }
         // The value may be a secret, and the text before it part of another one.
         _ => {
-            let message = "an entry is not NAME=VALUE on a line of its own, with a name of \
+            let message = "each entry must be NAME=VALUE on a line of its own, with a name of \
              letters, digits and _";
             Err(ProviderError::invalid_config(Options::ENVIRONMENT, message))
         }

@@ -47,9 +47,8 @@ impl Begun {
 
 fn cannot_run(said: &str) -> String {
     format!(
-        "its /bin/sh cannot be executed, though the engine tries it again and again ({said}): use \
-         an image of a whole system for the \
-         processor of the engine's computer"
+        "its /bin/sh cannot be executed, although the engine keeps retrying ({said}): use an \
+         image of a whole system for the processor of the engine's computer"
     )
 }
 
@@ -138,14 +137,14 @@ impl DockerProvider {
             return Ok(None);
         }
         if container.state.as_ref().and_then(|state| state.oom_killed).unwrap_or_default() {
-            let why = "it is killed before its /bin/sh has begun, for it has too little memory: \
-             give it a larger size";
+            let why = "it is killed before its /bin/sh starts, because it has too little memory: \
+             use a larger size";
             return Ok(Some(why.to_string()));
         }
         // The engine may log the output a moment after the process exits.
         let Some(said) = self.last_words(operation, id).await? else {
             let is_silent = container.restart_count.is_some_and(|count| count >= SILENT_RESTARTS);
-            return Ok(is_silent.then(|| cannot_run("its init has said nothing")));
+            return Ok(is_silent.then(|| cannot_run("its init has logged nothing")));
         };
         Ok(Some(cannot_run(&said)))
     }
@@ -186,7 +185,7 @@ impl DockerProvider {
             Err(Failure::Rejected(ProviderError::NotFound { .. })) => {
                 self.read(Operation::CreateInstance, id).await.map_err(Failure::Rejected)?;
                 let message =
-                    "it has no /bin/sh, which a machine needs; use an image of a whole system";
+                    "it has no /bin/sh, which an instance needs; use an image of a whole system";
                 Err(Failure::Rejected(ProviderError::invalid_config("image", message)))
             }
             Err(failure) => Err(failure),
@@ -298,6 +297,6 @@ impl DockerProvider {
             }
             tokio::time::sleep(INSTANT).await;
         }
-        Ok(Observation::Pending("its first process has not begun".to_string()))
+        Ok(Observation::Pending("its first process has not started".to_string()))
     }
 }

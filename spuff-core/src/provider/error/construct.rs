@@ -148,6 +148,6 @@ impl ProviderError {
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied());
-        Self::Internal { message: said.unwrap_or("a panic without words").to_string() }
+        Self::Internal { message: said.unwrap_or("panic with a non-string payload").to_string() }
     }
 }

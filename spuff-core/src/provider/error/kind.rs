@@ -102,24 +102,22 @@ impl ErrorKind {
             Self::InvalidConfig => "Change the named field, or give the named argument.",
             Self::NotSupported => "Use another provider, or do without.",
             Self::Timeout => {
-                "Look at the resource: the work may still finish; raise the timeout if it \
-                 does."
+                "Check the resource: the operation may still finish; raise the timeout if it does."
             }
-            Self::Network => "Check the connection, proxy and endpoint, then repeat the call.",
+            Self::Network => "Check the connection, proxy and endpoint, then retry.",
             Self::Api => "Read the cloud's message; give its support the request id.",
             Self::NotImplemented => "Build with the feature of that provider.",
             Self::UnknownProvider => "Use one of the registered names, or register the provider.",
             Self::Other => "Read the message.",
             Self::Conflict => "Wait until the resource is free, or use another name.",
             Self::Capacity => "Try another region or size, or later.",
-            Self::Unavailable => "Wait and repeat the call.",
+            Self::Unavailable => "Wait and retry.",
             Self::UnknownOutcome => {
-                "Resolve the key before creating again: it tells whether there is a machine or \
-                 snapshot, and which."
+                "Resolve the key before creating again: that returns the instance or snapshot, if \
+                 there is one."
             }
             Self::Cancelled => {
-                "Nothing, or repeat the call; let what goes on in the background settle before the \
-                 program ends."
+                "Retry if needed; wait for the background work before the program ends."
             }
             Self::Internal => "Report it, with the message.",
         }

@@ -161,8 +161,8 @@ fn label_text(
     let wrong = text.chars().find(|c| !(c.is_ascii_alphanumeric() || symbols.contains(*c)));
     let message = if let Some(wrong) = wrong {
         format!(
-            "the {part} {text:?} holds {wrong:?}: use letters, digits and {symbols:?}, such as a \
-             date without ':' and '+'"
+            "the {part} {text:?} contains {wrong:?}: use letters, digits and {symbols:?}, such as \
+             a date without ':' and '+'"
         )
     } else if alphanumeric(text.chars().next()) && alphanumeric(text.chars().last()) {
         return Ok(());

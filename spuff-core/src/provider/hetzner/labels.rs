@@ -62,7 +62,7 @@ impl HetznerProvider {
                         Ok(())
                     } else {
                         Err(ProviderError::conflict(
-                            format!("others have labelled server {id}"),
+                            format!("another client changed the labels of server {id}"),
                             true,
                         ))
                     }

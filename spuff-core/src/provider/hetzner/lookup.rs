@@ -65,7 +65,7 @@ impl Catalog {
         match self.image_id(reader, &request.size, &wanted, name).await {
             Ok(id) => Ok(Value::from(id)),
             Err(ProviderError::NotFound { .. }) => {
-                debug!(name, "no catalogue at this endpoint: the image goes by its name");
+                debug!(name, "no catalogue at this endpoint: the image is sent by name");
                 Ok(Value::from(name.as_str()))
             }
             Err(error) => Err(error),
@@ -184,7 +184,7 @@ impl Reader<'_> {
             None => Ok(Value::from(named.id)),
             Some(_) => {
                 let message = format!(
-                    "{key:?} may mean the key with that id and key {} of that name; rename it",
+                    "{key:?} is ambiguous: the key with that id, or key {} of that name; rename it",
                     named.id
                 );
                 Err(ProviderError::invalid_config("ssh_keys", message))

@@ -110,7 +110,7 @@ impl BatchPoll for OfActions {
         let look = |id: u64| match convert::progress(&[id], &shown) {
             Progress::Failed(action) => Observation::Done(Some(action.clone())),
             Progress::Running(action) => {
-                Observation::Pending(format!("{} goes on", action.command))
+                Observation::Pending(format!("{} in progress", action.command))
             }
             Progress::Success | Progress::Unknown => Observation::Done(None),
         };

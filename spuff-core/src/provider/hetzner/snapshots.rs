@@ -102,10 +102,9 @@ impl HetznerProvider {
             self.http.told(&call, Reply::no_content).await.map_err(ProviderError::from),
         ) {
             Ok(_) => String::new(),
-            Err(error) => format!(
-                "; snapshot {id} is left over and may be paid for, as it could not be deleted: \
-                 {error}"
-            ),
+            Err(error) => {
+                format!("; snapshot {id} could not be deleted, and may cost money: {error}")
+            }
         }
     }
 }

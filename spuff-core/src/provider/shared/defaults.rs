@@ -35,7 +35,7 @@ impl Defaults {
             let invalid = || {
                 ProviderError::invalid_config(
                     "ttl",
-                    format!("{text:?}: give whole seconds, such as 3600"),
+                    format!("{text:?}: must be whole seconds, such as 3600"),
                 )
             };
             seconds(text).ok_or_else(invalid)
@@ -55,26 +55,21 @@ impl Defaults {
 
     pub(crate) fn describe_lease() -> [OptionDescription; 2] {
         [
-            OptionDescription::new(
-                "owner",
-                "Whose the machines are that name no owner, and the \
-             snapshots",
-            )
-            .env(&["SPUFF_OWNER"]),
+            OptionDescription::new("owner", "Owner of instances that name none, and of snapshots")
+                .env(&["SPUFF_OWNER"]),
             OptionDescription::new(
                 "ttl",
-                "Seconds of the lease of machines that name none, and of \
-             snapshots; none by default",
+                "Lease in seconds of instances that name none, and of snapshots; none by default",
             )
             .env(&["SPUFF_TTL"]),
         ]
     }
 
     pub(crate) fn describe() -> [OptionDescription; 4] {
-        let settling = "Seconds after which the cloud's lists show what is new; 30 by default, \
+        let settling = "Seconds after which the cloud's lists show a new resource; 30 by default, \
          less for simulated clouds only";
-        let pace = "How many times as fast as the cloud's limits requests may be sent; 1 by \
-         default, more for simulated clouds only";
+        let pace = "Factor by which requests may exceed the cloud's rate limits; 1 by default, \
+         more for simulated clouds only";
         let [owner, ttl] = Self::describe_lease();
         [
             OptionDescription::new(SETTLING_OPTION, settling).env(&["SPUFF_SETTLING"]),

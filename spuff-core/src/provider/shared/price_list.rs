@@ -50,8 +50,7 @@ impl Prices {
 fn find(list: &List, region: &str, size: &str) -> ProviderResult<Price> {
     let offers = list.get(size).filter(|offers| !offers.is_empty()).ok_or_else(|| {
         let message = format!(
-            "{size:?} has no price in the cloud's list; use a name from that \
-         list, in its own spelling"
+            "{size:?} is not in the cloud's price list; use a name from that list, spelled as there"
         );
         ProviderError::invalid_config("size", message)
     })?;

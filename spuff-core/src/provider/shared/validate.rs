@@ -11,7 +11,7 @@ use crate::provider::{labels, similar};
 /// Refuses an empty value.
 pub(crate) fn required(field: &str, value: &str) -> ProviderResult<()> {
     if value.trim().is_empty() {
-        Err(ProviderError::invalid_config(field, "empty; it is required"))
+        Err(ProviderError::invalid_config(field, "must not be empty"))
     } else {
         Ok(())
     }
@@ -45,7 +45,7 @@ pub(crate) fn host_name(field: &str, name: &str, limit: usize) -> ProviderResult
         name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
     {
         let message = format!(
-            "{name:?} holds {wrong:?}, but becomes a host name: use letters, digits, '-' and '.'"
+            "{name:?} contains {wrong:?}, but becomes a host name: use letters, digits, '-' and '.'"
         );
         return Err(ProviderError::invalid_config(field, message));
     }
@@ -67,7 +67,7 @@ pub(crate) fn slug(field: &str, value: &str) -> ProviderResult<()> {
     Err(ProviderError::invalid_config(
         field,
         format!(
-            "{value:?} cannot be one: use the cloud's own word, such as it stands in its price list"
+            "{value:?} is not a valid {field}; use the provider's identifier, as in its price list"
         ),
     ))
 }
@@ -93,9 +93,7 @@ pub(crate) fn request(
 pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
     let invalid = |message: String| Err(ProviderError::invalid_config("user_data", message));
     if let Some(at) = text.find('\0') {
-        return invalid(format!(
-            "byte {at} is NUL, so it is no text, or one in UTF-16: save it as UTF-8"
-        ));
+        return invalid(format!("byte {at} is NUL: not text, or UTF-16; save it as UTF-8"));
     }
     let text = text.trim_start();
     match text.chars().next() {
@@ -103,11 +101,11 @@ pub(crate) fn user_data(text: &str) -> ProviderResult<()> {
         _ if text.starts_with(['\u{feff}', '\u{fffe}'])
             || text.starts_with("\u{ef}\u{bb}\u{bf}") =>
         {
-            invalid("it begins with a byte order mark: save it without one".to_string())
+            invalid("begins with a byte order mark: save it without one".to_string())
         }
-        Some(hidden @ ('\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fffd}' | '\u{ffff}')) => invalid(
-            format!("it begins with {hidden:?}, which is not seen on a screen: take it away"),
-        ),
+        Some(hidden @ ('\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{fffd}' | '\u{ffff}')) => {
+            invalid(format!("begins with the invisible {hidden:?}: remove it"))
+        }
         _ => Ok(()),
     }
 }
@@ -119,7 +117,7 @@ pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
     match labels.insert(labels::MANAGED_BY, labels::MANAGED_BY_VALUE) {
         Some(other) if other != labels::MANAGED_BY_VALUE => {
             let message = format!(
-                "{}={other}: this key marks what spuff manages; use another key",
+                "{}={other}: reserved for spuff, which marks its resources by it; use another key",
                 labels::MANAGED_BY
             );
             Err(ProviderError::invalid_config("labels", message))
@@ -132,10 +130,8 @@ pub(crate) fn labels(request: &InstanceRequest) -> ProviderResult<BTreeMap<&str,
 pub(crate) fn changed_labels(labels: &HashMap<String, String>) -> ProviderResult<()> {
     for key in [labels::CREATE_KEY, labels::REQUEST_DIGEST] {
         if labels.contains_key(key) {
-            let message = format!(
-                "{key} is a label of spuff's own, by which it knows what a key has made: leave it \
-                 out"
-            );
+            let message =
+                format!("{key} is reserved for spuff, which finds resources by it: leave it out");
             return Err(ProviderError::invalid_config("labels", message));
         }
     }

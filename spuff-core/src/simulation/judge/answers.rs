@@ -146,7 +146,7 @@ impl Judge {
                 let many = ids.len();
                 ids.dedup();
                 if ids.len() < many {
-                    self.find(format!("{who} lists a machine twice"));
+                    self.find(format!("{who} lists an instance twice"));
                 }
                 self.listed(number, &who, &ids, plan, truth);
             }
@@ -188,7 +188,7 @@ impl Judge {
         let fate = Fate::Given(machine.id.clone());
         let lives = machines.iter().any(|there| there.id == machine.id && !there.ending);
         let Some(fact) = self.fact(cloud, &machine.id) else {
-            self.find(format!("{who} gives {}, which nobody has made", machine.id));
+            self.find(format!("{who} gives {}, which no call has made", machine.id));
             return fate;
         };
         let is_its_own = (fact.name == name || fact.name.is_empty())
@@ -295,7 +295,7 @@ impl Judge {
             ));
         }
         if let Some(id) = self.waits_in_vain(number, error, existing) {
-            self.find(format!("{who} has waited for the end of {id}, which nobody ends: {error}"));
+            self.find(format!("{who} has waited for the end of {id}, which no call ends: {error}"));
         }
         let named = error.instance_id().map(str::to_string);
         for id in left {

@@ -124,7 +124,7 @@ async fn what_a_call_says_is_held_against_it() {
     let mut judge = Judge { calls: vec![call(Verb::Create, &["web"], &[])], ..Judge::default() };
     let other = ProviderInstance { id: "8".to_string(), ..ProviderInstance::default() };
     judge.told(0, &Told::Made(vec![Ok(other)]), &plan(), &truth);
-    assert!(judge.findings[0].contains("gives 8, which nobody has made"), "{:?}", judge.findings);
+    assert!(judge.findings[0].contains("gives 8, which no call has made"), "{:?}", judge.findings);
 
     let mut judge = Judge { calls: vec![call(Verb::Get, &[], &[])], ..Judge::default() };
     tokio::time::sleep(Verb::Get.bound(&plan().limits) + Duration::from_secs(1)).await;

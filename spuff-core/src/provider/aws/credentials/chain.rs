@@ -75,7 +75,7 @@ fn from_environment(ctx: &Context) -> Found<Option<Credential>> {
     let missing = || Problem::last("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not");
     let secret_access_key = get("AWS_SECRET_ACCESS_KEY").ok_or_else(missing)?;
     let session_token = get("AWS_SECURITY_TOKEN").or_else(|| get("AWS_SESSION_TOKEN"));
-    let unreadable = || Problem::last("AWS_CREDENTIAL_EXPIRATION is no time with a zone");
+    let unreadable = || Problem::last("AWS_CREDENTIAL_EXPIRATION is not a time with a zone");
     let expires_in = get("AWS_CREDENTIAL_EXPIRATION")
         .map(|time| when::parse(&time).ok_or_else(unreadable))
         .transpose()?;
@@ -149,8 +149,8 @@ impl Lookup<'_> {
             return Ok(Some(found));
         }
         if settings.is_some_and(|settings| settings.stated("login_session").is_some()) {
-            let what = "signs in with `aws login`, which spuff does not speak; use `aws configure \
-             export-credentials`";
+            let what = "signs in with `aws login`, which spuff does not support; use `aws \
+             configure export-credentials`";
             return Err(Problem::of_profile(name, what));
         }
         if let Some(command) = settings.and_then(|settings| settings.stated("credential_process")) {
@@ -163,7 +163,7 @@ impl Lookup<'_> {
     fn role(&self, name: String, seen: Vec<String>) -> Looked<'_, Credential> {
         Box::pin(async move {
             let wrong = |what: &str| Problem::of_profile(&name, what);
-            let settings = self.profiles.profile(&name).ok_or_else(|| wrong("is not there"))?;
+            let settings = self.profiles.profile(&name).ok_or_else(|| wrong("does not exist"))?;
             let source =
                 match (settings.stated("source_profile"), settings.stated("credential_source")) {
                     (Some(_), Some(_)) => {
@@ -181,14 +181,14 @@ impl Lookup<'_> {
                         Some(self.machine.credential(self.ctx, self.profiles).await?)
                     }
                     (None, Some(_)) => {
-                        return Err(wrong("has a credential_source that is not known"));
+                        return Err(wrong("has an unknown credential_source"));
                     }
                 };
             let source = source
                 .ok_or_else(|| wrong("has a role_arn, but its source gives no credentials"))?;
             if settings.stated("mfa_serial").is_some() {
                 return Err(wrong(
-                    "needs a code of an MFA device, which spuff cannot ask for; use `aws sts \
+                    "needs a code of an MFA device, which spuff cannot prompt for; use `aws sts \
                      assume-role`",
                 ));
             }
@@ -220,10 +220,10 @@ impl Lookup<'_> {
         let wrong = |what: &str| {
             Problem::of_profile(name, &format!("has the source_profile {source:?}, which {what}"))
         };
-        let settings = self.profiles.profile(source).ok_or_else(|| wrong("is not there"))?;
+        let settings = self.profiles.profile(source).ok_or_else(|| wrong("does not exist"))?;
         let again = seen.iter().any(|known| known == source);
         if again && (source != name || !has_keys(settings)) {
-            return Err(wrong("is the source of itself"));
+            return Err(wrong("is its own source"));
         }
         if seen.len() > MOST_SOURCES {
             return Err(wrong(&format!("is behind more than {MOST_SOURCES} others")));
@@ -271,7 +271,7 @@ impl Lookup<'_> {
             Some(session) => self
                 .profiles
                 .session(session)
-                .ok_or_else(|| wrong("names an sso-session that is not there".into()))?,
+                .ok_or_else(|| wrong("names an sso-session that does not exist".into()))?,
             None => settings,
         };
         if let Some((key, _)) = shared

@@ -78,7 +78,7 @@ pub(super) async fn container(ctx: &Context) -> Found<Option<Credential>> {
     }
     let request = request
         .body(Bytes::new())
-        .map_err(|_| Problem::last("the URI of the container's credentials is no URI"))?;
+        .map_err(|_| Problem::last("the URI of the container's credentials is not valid"))?;
     let reply = ask(ctx, "container role", request).await?;
     Keys::read(&reply).map(Some).ok_or_else(|| unreadable("container role"))
 }
@@ -135,7 +135,7 @@ impl Machine {
             None => MACHINE,
             Some(_) => {
                 return Err(Problem::last(
-                    "the mode of the endpoint of the machine's metadata is neither ipv4 nor ipv6",
+                    "the endpoint mode of the instance metadata must be ipv4 or ipv6",
                 ));
             }
         };
@@ -144,10 +144,10 @@ impl Machine {
         let name = self.get(ctx, &format!("{base}{ROLES}"), base).await?;
         let name = String::from_utf8_lossy(&name.body).trim().to_string();
         if name.is_empty() {
-            return Err(Problem::last("the machine has no role (IMDS)"));
+            return Err(Problem::last("the instance has no role (IMDS)"));
         }
         let reply = self.get(ctx, &format!("{base}{ROLES}{name}"), base).await?;
-        let mut found = Keys::read(&reply).ok_or_else(|| unreadable("machine role (IMDS)"))?;
+        let mut found = Keys::read(&reply).ok_or_else(|| unreadable("instance role (IMDS)"))?;
         let soon = Timestamp::now() + EXTENDED;
         found.expires_in = found.expires_in.map(|expires| expires.max(soon));
         Ok(found)
@@ -176,7 +176,7 @@ impl Machine {
         let asked = ("x-aws-ec2-metadata-token-ttl-seconds", seconds);
         let reply = self.send(ctx, Method::PUT, &format!("{base}/latest/api/token"), asked).await?;
         let mut token = HeaderValue::from_maybe_shared(reply.body)
-            .map_err(|_| unreadable("machine role (IMDS)"))?;
+            .map_err(|_| unreadable("instance role (IMDS)"))?;
         token.set_sensitive(true);
         let kept = (token.clone(), now + Duration::from_secs(TOKEN_SECONDS - 600));
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
@@ -193,7 +193,7 @@ impl Machine {
         let request =
             Request::builder().method(method).uri(uri).header(name, value).body(Bytes::new());
         let request = request
-            .map_err(|_| Problem::last("the endpoint of the machine's metadata is no URL"))?;
-        ask(ctx, "machine role (IMDS)", request).await
+            .map_err(|_| Problem::last("the endpoint of the instance metadata must be a URL"))?;
+        ask(ctx, "instance role (IMDS)", request).await
     }
 }

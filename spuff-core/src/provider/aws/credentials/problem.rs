@@ -77,7 +77,7 @@ pub(super) async fn ask(ctx: &Context, what: &str, request: Request<Bytes>) -> F
 
 /// The problem of an unreadable reply: the service is partly available.
 pub(super) fn unreadable(what: &str) -> Problem {
-    Problem::Unavailable(format!("{what}: the answer has no credentials of the expected form"))
+    Problem::Unavailable(format!("{what}: the reply has no credentials of the expected form"))
 }
 
 fn problem(what: &str, reply: &Reply, secrets: &[HeaderValue]) -> Problem {

@@ -35,8 +35,9 @@ pub(super) async fn credential(ctx: &Context, profile: &str, command: &str) -> F
     let output =
         tokio::time::timeout(PATIENCE, of_the_program(ctx.command_execute(program, &arguments)))
             .await;
-    let output =
-        output.map_err(|_| Problem::Unavailable(failed("does not end").message().to_string()))?;
+    let output = output.map_err(|_| {
+        Problem::Unavailable(failed("did not finish in time").message().to_string())
+    })?;
     let output = output.map_err(|_| failed("cannot be started"))?;
     if !output.success() {
         // The program may have called a service that is down, so a retry is allowed.

@@ -55,7 +55,7 @@ impl SignIn<'_> {
         ));
         let request = request.header("x-amz-sso_bearer_token", token).body(Bytes::new());
         let request = request.map_err(|_| {
-            Problem::of_profile(self.profile, "leads to an SSO portal that is no URL")
+            Problem::of_profile(self.profile, "leads to an SSO portal that is not a URL")
         })?;
         let reply =
             ask(ctx, "SSO GetRoleCredentials", request).await.map_err(|problem| match problem {
@@ -80,14 +80,14 @@ impl SignIn<'_> {
     async fn token(&self, ctx: &Context) -> Found<String> {
         let home = ctx
             .home_dir()
-            .ok_or_else(|| self.ended("cannot be looked for: there is no home directory"))?;
+            .ok_or_else(|| self.ended("cannot be found: there is no home directory"))?;
         let name = hex_sha1(self.session.unwrap_or(self.start_url).as_bytes());
         let path = home.join(".aws/sso/cache").join(format!("{name}.json"));
         let bytes = std::fs::read(&path).map_err(|_| self.ended("is not in the cache"))?;
         let (cached, token, expires) = self.cached(&bytes)?;
         let now = Timestamp::now();
         if self.session.is_none() || expires > now + EARLY {
-            return if expires > now { Ok(token) } else { Err(self.ended("is over")) };
+            return if expires > now { Ok(token) } else { Err(self.ended("has expired")) };
         }
         match self.renewed(ctx, &cached, &path).await {
             Some(Ok(token)) => Ok(token),
@@ -95,7 +95,7 @@ impl SignIn<'_> {
             Some(Err(
                 problem @ (Problem::RateLimit(..) | Problem::Unavailable(_) | Problem::Network(_)),
             )) => Err(problem),
-            _ => Err(self.ended("is over")),
+            _ => Err(self.ended("has expired")),
         }
     }
 
@@ -107,7 +107,7 @@ impl SignIn<'_> {
         let (Some(token), Some(expires)) =
             (text("accessToken"), text("expiresAt").and_then(when::parse))
         else {
-            return Err(self.ended("has no token with a time in the cache"));
+            return Err(self.ended("has no token with an expiry in the cache"));
         };
         let token = token.to_string();
         Ok((cached, token, expires))

@@ -37,7 +37,7 @@ impl Sts<'_> {
             .header(DIGEST, hex_sha256(body.as_bytes()))
             .body(());
         let (mut head, ()) =
-            request.map_err(|_| Problem::last("the endpoint of STS is no URL"))?.into_parts();
+            request.map_err(|_| Problem::last("the endpoint of STS must be a URL"))?.into_parts();
         if keys.is_some() {
             let signing = RequestSigner::new("sts", self.region)
                 .sign_request(self.ctx, &mut head, keys, None)

@@ -204,7 +204,7 @@ async fn roles_are_assumed_with_their_source() {
         );
     }
     for (profile, expected) in
-        [("loop", "source of itself"), ("mfa", "MFA"), ("half", "source_profile")]
+        [("loop", "which is its own source"), ("mfa", "MFA"), ("half", "source_profile")]
     {
         let error = id(files.env(&[]), Some(profile)).await;
         assert!(error.contains(expected), "{profile}: {error}");

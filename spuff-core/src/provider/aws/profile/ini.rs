@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, Section)>, String> {
     let Reading { defaults, mut sections, .. } = reading;
     if defaults.len().saturating_mul(sections.len()) > MOST_INHERITED {
         return Err(format!(
-            "{} sections are to have all {} keys of [{DEFAULTS}]",
+            "too large: {} sections would inherit {} keys of [{DEFAULTS}]",
             sections.len(),
             defaults.len()
         ));

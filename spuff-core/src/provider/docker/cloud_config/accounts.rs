@@ -86,7 +86,7 @@ fn push_group<'a>(
     members: Vec<&'a str>,
 ) -> ProviderResult<()> {
     if !groups.names.insert(name) {
-        return Err(item.invalid(&format!("the group {name} stands here a second time; leave one")));
+        return Err(item.invalid(&format!("the group {name} is listed twice; keep one")));
     }
     groups.all.push(Group { item, name, members });
     Ok(())
@@ -112,7 +112,7 @@ fn word<'a>(item: &Item<'a>, name: &'a str) -> ProviderResult<&'a str> {
         || !plain.chars().all(allowed)
     {
         let wanted = format!(
-            "no name of a user or group: use up to {MAX_NAME} letters, digits, '_', '-' and '.'"
+            "not a name of a user or group: use up to {MAX_NAME} letters, digits, '_', '-' and '.'"
         );
         return Err(item.invalid(&wanted));
     }
@@ -124,8 +124,7 @@ pub(super) fn users<'a>(item: &Item<'a>) -> ProviderResult<Vec<User<'a>>> {
     let mut names_of_users = HashSet::new();
     let mut push = |item: &Item<'a>, user: User<'a>| {
         if !names_of_users.insert(user.name) {
-            return Err(item
-                .invalid(&format!("the user {} stands here a second time; leave one", user.name)));
+            return Err(item.invalid(&format!("the user {} is listed twice; keep one", user.name)));
         }
         users.push(user);
         Ok(())
@@ -153,9 +152,9 @@ fn user<'a>(item: &Item<'a>) -> ProviderResult<User<'a>> {
     let mut fields = fields.loosely()?;
     let name = fields.take("name").ok_or_else(|| item.invalid("the name is missing"))?;
     if name.as_text() == Some(DEFAULT_USER) {
-        return Err(name.invalid(
-            "the user of the image is root, who has nothing to change here; name a user",
-        ));
+        return Err(
+            name.invalid("the image's user is root, which cannot be changed here; name a user")
+        );
     }
     let mut text =
         |key: &str, read: fn(&Item<'a>) -> ProviderResult<&'a str>| -> ProviderResult<&'a str> {
@@ -182,7 +181,8 @@ fn user<'a>(item: &Item<'a>) -> ProviderResult<User<'a>> {
         user.keys = keys(&item)?;
         if user.system || user.no_create_home {
             return Err(item.invalid(
-                "a user without a home has no place for keys; leave system and no_create_home out",
+                "a user without a home directory has no place for keys; leave system and \
+                 no_create_home out",
             ));
         }
     }
@@ -203,7 +203,7 @@ fn groups_of_user<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
 fn uid<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.word()?;
     if text.parse::<u32>().is_err() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(item.invalid("this is no user id; write a whole number"));
+        return Err(item.invalid("a user id must be a whole number"));
     }
     Ok(text)
 }
@@ -212,7 +212,7 @@ fn uid<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
 fn field<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let text = item.line()?;
     if text.contains(':') {
-        Err(item.invalid("it holds ':', which ends it in /etc/passwd"))
+        Err(item.invalid("must not contain ':', which separates fields in /etc/passwd"))
     } else {
         Ok(text)
     }
@@ -223,7 +223,7 @@ fn rules<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     let rule = |item: &Item<'a>| {
         let rule = item.line()?;
         if rule.trim().is_empty() {
-            Err(item.invalid("the rule is empty; leave it out"))
+            Err(item.invalid("the rule must not be empty; leave it out"))
         } else {
             Ok(rule)
         }
@@ -241,7 +241,7 @@ fn rules<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
 pub(super) fn keys<'a>(item: &Item<'a>) -> ProviderResult<Vec<&'a str>> {
     let key = |item: &Item<'a>| {
         let key = item.line()?.trim();
-        if key.is_empty() { Err(item.invalid("the key is empty")) } else { Ok(key) }
+        if key.is_empty() { Err(item.invalid("the key must not be empty")) } else { Ok(key) }
     };
     item.list("public keys")?.iter().map(key).collect()
 }

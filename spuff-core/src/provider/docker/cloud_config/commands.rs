@@ -19,7 +19,7 @@ fn command(item: &Item<'_>) -> ProviderResult<Option<String>> {
     let Some(words) = item.as_list() else {
         let text = item
             .as_text()
-            .ok_or_else(|| item.wants("a command as a text, or as a list of its words"))?;
+            .ok_or_else(|| item.wants("a command as a string, or as a list of its words"))?;
         item.text()?;
         return Ok((!text.trim().is_empty()).then(|| text.to_string()));
     };

@@ -84,10 +84,10 @@ fn read_file<'a>(item: &Item<'a>, limit: usize) -> ProviderResult<File<'a>> {
 pub(super) fn absolute<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let path = item.text()?;
     if !path.starts_with('/') {
-        return Err(item.invalid("a path begins with '/'"));
+        return Err(item.invalid("a path must begin with '/'"));
     }
     if path.ends_with('/') {
-        return Err(item.invalid("this is the path of a directory; name a file in it"));
+        return Err(item.invalid("a directory's path; name a file in it"));
     }
     Ok(path)
 }
@@ -104,7 +104,7 @@ fn encoding(item: &Item<'_>) -> ProviderResult<Encoding> {
         "b64" | "base64" => (true, false),
         "gz" | "gzip" => (false, true),
         "gz+b64" | "gz+base64" | "gzip+b64" | "gzip+base64" => (true, true),
-        _ => return Err(item.invalid("this is no encoding; use text/plain, b64, gz, or gz+b64")),
+        _ => return Err(item.invalid("not an encoding; use text/plain, b64, gz, or gz+b64")),
     };
     Ok(Encoding { base64, gzip })
 }
@@ -113,26 +113,24 @@ fn content<'a>(item: &Item<'a>, encoding: Encoding, limit: usize) -> ProviderRes
     let mut bytes = match &item.node.value {
         Value::Bytes(bytes) => Cow::Borrowed(bytes.as_slice()),
         Value::Scalar(Scalar::Text, text) => Cow::Borrowed(text.as_bytes()),
-        _ => return Err(item.wants("a text")),
+        _ => return Err(item.wants("a string")),
     };
     if encoding.base64 {
         let packed: Vec<_> =
             bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let decoded = BASE64_STANDARD.decode(packed);
-        bytes = Cow::Owned(
-            decoded.map_err(|error| item.invalid(&format!("this is not base64: {error}")))?,
-        );
+        bytes = Cow::Owned(decoded.map_err(|error| item.invalid(&format!("not base64: {error}")))?);
     }
     if encoding.gzip {
         let mut unpacked = Vec::new();
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let read = MultiGzDecoder::new(bytes.as_ref()).take(most).read_to_end(&mut unpacked);
-        read.map_err(|error| item.invalid(&format!("this is not gzip: {error}")))?;
+        read.map_err(|error| item.invalid(&format!("not gzip: {error}")))?;
         bytes = Cow::Owned(unpacked);
     }
     if bytes.len() > limit {
         return Err(item.invalid(&format!(
-            "the files are larger than {MAX_BYTES} bytes; let the machine fetch them"
+            "the files are larger than {MAX_BYTES} bytes; let the instance fetch them"
         )));
     }
     Ok(bytes)
@@ -145,7 +143,7 @@ fn mode(item: &Item<'_>) -> ProviderResult<u32> {
         Value::Scalar(Scalar::Integer, text) if text.starts_with('0') => text,
         Value::Scalar(Scalar::Integer, _) => {
             return Err(item.invalid(
-                "without a 0 before it this is a decimal number in YAML; write it as '0644'",
+                "without a leading 0 this is a decimal number in YAML; write it as '0644'",
             ));
         }
         _ => item.text()?,
@@ -153,7 +151,7 @@ fn mode(item: &Item<'_>) -> ProviderResult<u32> {
     let digits = digits.strip_prefix("0o").unwrap_or(digits);
     let octal = digits.bytes().all(|byte| byte.is_ascii_digit());
     let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| octal && *mode <= 0o7777);
-    mode.ok_or_else(|| item.invalid("these are no permissions; write octal digits such as '0644'"))
+    mode.ok_or_else(|| item.invalid("permissions must be octal digits such as '0644'"))
 }
 
 /// Reads `user:group`, `user` or `:group`. `-1` and `none` leave it as it is.
@@ -173,7 +171,7 @@ fn owner(item: &Item<'_>) -> ProviderResult<String> {
     for name in [&user, &group] {
         let allowed = |c: char| !c.is_whitespace() && !c.is_control() && c != ':';
         if name.starts_with('-') || !name.chars().all(allowed) {
-            return Err(item.invalid("this is no owner; write it as user:group"));
+            return Err(item.invalid("an owner must be user:group"));
         }
     }
     Ok(match (user.is_empty(), group.is_empty()) {

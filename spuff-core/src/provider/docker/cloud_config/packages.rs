@@ -34,19 +34,19 @@ fn package<'a>(item: &Item<'a>) -> ProviderResult<(&'a str, &'a str)> {
     match pair.as_slice() {
         [package, version] if version.is_null() => Ok((name(package)?, "")),
         [package, version] => Ok((name(package)?, checked(version, version.word()?)?)),
-        _ => Err(item.invalid("this is to be a name, or [name, version]")),
+        _ => Err(item.invalid("must be a name, or [name, version]")),
     }
 }
 
 fn name<'a>(item: &Item<'a>) -> ProviderResult<&'a str> {
     let name = checked(item, item.text()?)?;
-    if name.is_empty() { Err(item.invalid("the name is empty")) } else { Ok(name) }
+    if name.is_empty() { Err(item.invalid("the name must not be empty")) } else { Ok(name) }
 }
 
 /// Checks that a word is no option of a package manager.
 fn checked<'a>(item: &Item<'a>, word: &'a str) -> ProviderResult<&'a str> {
     if word.starts_with('-') || word.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(item.invalid("this is one package, without options and white space"));
+        return Err(item.invalid("must be one package, without options and white space"));
     }
     Ok(word)
 }

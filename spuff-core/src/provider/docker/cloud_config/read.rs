@@ -36,14 +36,17 @@ impl<'a> Item<'a> {
 
     pub(super) fn wants(&self, wanted: &str) -> ProviderError {
         let found = match &self.node.value {
-            Value::Scalar(Scalar::Text, _) => "a text".to_string(),
+            Value::Scalar(Scalar::Text, _) => "a string".to_string(),
             Value::Scalar(Scalar::Null, _) => "null".to_string(),
-            Value::Scalar(kind, _) => format!("{kind} in YAML; if it is a text, put it in quotes"),
+            Value::Scalar(kind, _) => format!(
+                "{kind} in YAML; if a string is meant, put it in \
+             quotes"
+            ),
             Value::Bytes(_) => "!!binary".to_string(),
             Value::List(_) => "a list".to_string(),
             Value::Map(_) => "a map".to_string(),
         };
-        self.invalid(&format!("this is to be {wanted}, but is {found}"))
+        self.invalid(&format!("must be {wanted}, but is {found}"))
     }
 
     pub(super) fn is_null(&self) -> bool {
@@ -55,7 +58,7 @@ impl<'a> Item<'a> {
     }
 
     pub(super) fn text(&self) -> ProviderResult<&'a str> {
-        let text = self.as_text().ok_or_else(|| self.wants("a text"))?;
+        let text = self.as_text().ok_or_else(|| self.wants("a string"))?;
         self.without_nul(text)?;
         Ok(text)
     }
@@ -74,17 +77,13 @@ impl<'a> Item<'a> {
     pub(super) fn line(&self) -> ProviderResult<&'a str> {
         let text = self.text()?.trim_end_matches(['\r', '\n']);
         if text.contains(['\r', '\n']) {
-            return Err(self.invalid("it has several lines; leave one"));
+            return Err(self.invalid("must be a single line"));
         }
         Ok(text)
     }
 
     fn without_nul(&self, text: &str) -> ProviderResult<()> {
-        if text.contains('\0') {
-            Err(self.invalid("it holds a NUL, which no command can be given"))
-        } else {
-            Ok(())
-        }
+        if text.contains('\0') { Err(self.invalid("must not contain NUL")) } else { Ok(()) }
     }
 
     pub(super) fn boolean(&self) -> ProviderResult<bool> {
@@ -150,7 +149,7 @@ impl<'a> Fields<'a> {
         for (key, item) in &self.entries {
             let key = key.replace('-', "_");
             if seen.contains(&key) {
-                return Err(item.invalid(&format!("it is the same as {key}; leave one")));
+                return Err(item.invalid(&format!("the same as {key}; keep one")));
             }
             seen.insert(key);
         }

@@ -20,7 +20,7 @@ pub(super) enum Scalar {
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Text => "a text",
+            Self::Text => "a string",
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Integer | Self::Float => "a number",

@@ -122,7 +122,7 @@ impl Composer {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(at.error("a second document begins; leave one"));
+                    return Err(at.error("a second document begins; keep one"));
                 }
                 Ok(())
             }
@@ -142,7 +142,7 @@ impl Composer {
                 let named = self.anchors.get(&id).cloned().flatten();
                 self.place(
                     named.ok_or_else(|| {
-                        at.error("an alias inside of what it names; write it out")
+                        at.error("an alias inside the value that it names; write it out")
                     })?,
                     at,
                 )
@@ -194,8 +194,7 @@ impl Composer {
         open.size.add(size);
         if open.size.nodes > MAX_NODES || open.size.bytes > MAX_BYTES {
             let limit = format!(
-                "more than {MAX_NODES} values or {MAX_BYTES} bytes, with what aliases stand for; \
-                 shorten it"
+                "more than {MAX_NODES} values or {MAX_BYTES} bytes, aliases expanded; shorten it"
             );
             return Err(at.error(&limit));
         }
@@ -225,9 +224,7 @@ impl Map {
             Value::Scalar(Scalar::Merge, _) => Ok(Key::Merge),
             Value::Scalar(Scalar::Text, name) => {
                 if self.names.contains(name) {
-                    return Err(
-                        at.error(&format!("the key {name:?} stands here a second time; leave one"))
-                    );
+                    return Err(at.error(&format!("the key {name:?} is given twice; keep one")));
                 }
                 Ok(Key::Name(name.clone()))
             }

@@ -74,7 +74,7 @@ async fn machines_are_asked_at_the_address_of_their_mode() {
             expected.is_some(),
             "{asked:?}"
         );
-        assert_eq!(error.contains("neither ipv4 nor ipv6"), expected.is_none(), "{error}");
+        assert_eq!(error.contains("must be ipv4 or ipv6"), expected.is_none(), "{error}");
     }
 }
 
